@@ -1,0 +1,1 @@
+"""Muster: controlled regional failover drills with a verdict that fails closed."""
