@@ -1,0 +1,293 @@
+"""A target: where a drill runs, how each thing is reached, and how far the drill may reach.
+
+A drill never says where it runs; its target file does. Strings may hold `${testbed.KEY}` (filled
+from the running testbed) and `${env.NAME}` (filled from the environment, so that no secret stands
+in a file); `muster.targets.resolve` fills them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from muster.documents import Document
+
+TargetClass = Literal["testbed", "staging", "production"]
+SIGNALS_SERVER = (
+    "requests",
+    "first_token",
+    "completion",
+    "streams_active",
+    "streams_limit",
+    "queue_age",
+    "circuit_open",
+    "admission_failures",
+)
+"""Signals that every platform must show; without one of them an SLO or trigger is unknown."""
+SIGNALS_OPTIONAL = (
+    "open_over",
+    "streams_broken",
+    "build_info",
+    "region_ready",
+    "rig_lag",
+    "gateway_health",
+)
+SIGNALS_CLIENT = (
+    "client_attempts",
+    "client_answers",
+    "client_first_token",
+    "client_completion",
+    "client_open_over",
+    "client_canaries",
+    "client_streams",
+    "client_streams_target",
+    "client_scheduled",
+    "client_offered",
+    "client_late",
+    "client_connections",
+    "client_dns_answers",
+)
+"""Signals of Muster's own load; the names on the wire are Muster's, so targets rarely change them."""
+
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class LoadAccess(Document):
+    """How the load reaches the platform's public name."""
+
+    dns_server: str | None = Field(
+        default=None, description="host:port; null: the system's resolver"
+    )
+    file_sd: str | None = Field(
+        default=None, description="file where Prometheus looks for the load's metrics addresses"
+    )
+    token: str = Field(description="bearer token of the streams, as ${env.NAME} off the testbed")
+    canary_token: str = Field(
+        description="bearer token that the platform leaves out of its figures"
+    )
+    region_header: str | None = Field(
+        default=None, description="answer header that names the region; null: by address"
+    )
+    shards: Annotated[int, Field(ge=0)] = Field(default=0, description="0: as many as needed")
+    metrics_host: str = "127.0.0.1"
+
+
+class PrometheusAccess(Document):
+    """Where the samples come from."""
+
+    url: str
+    scrape_interval_s: PositiveSeconds = 1.0
+    timeout_s: PositiveSeconds = 5.0
+    missing_s_max: PositiveSeconds = Field(
+        default=15.0, description="no answer for longer: data lost beyond the limit"
+    )
+
+
+class Route53Steering(Document):
+    """Traffic by weighted Route 53 records (source: the Route 53 API's ChangeResourceRecordSets)."""
+
+    kind: Literal["route53"]
+    endpoint_url: str | None = Field(default=None, description="null: the real Route 53")
+    zone: str = Field(description="the hosted zone's name, with its last dot")
+    record: str = Field(description="the weighted record's name, with its last dot")
+    wait_insync: bool = True
+    calls_per_s_max: PositiveSeconds = 1.0
+    timeout_s: PositiveSeconds = 10.0
+
+
+class ToxiproxyAccess(Document):
+    """A region's Toxiproxy: its API and the names of its proxies by what stands behind them."""
+
+    url: str
+    proxies: dict[str, str] = Field(
+        description="redis, provider_primary, provider_fallback -> name"
+    )
+    timeout_s: PositiveSeconds = 3.0
+
+
+class ProcessPower(Document):
+    """The testbed's switch of a region: its gateways and its Redis are processes."""
+
+    kind: Literal["process"]
+    url: str
+    token: str
+    timeout_s: PositiveSeconds = 60.0
+
+
+class KubernetesPower(Document):
+    """Named deployments are scaled to 0 and back; the replicas are remembered in the undo log."""
+
+    kind: Literal["kubernetes"]
+    namespace: str
+    deployments: Annotated[tuple[str, ...], Field(min_length=1)]
+    context: str | None = None
+    timeout_s: PositiveSeconds = 300.0
+
+
+class NoPower(Document):
+    """The region is not stopped: weight 0 and unreachable; the verdict says so."""
+
+    kind: Literal["none"]
+
+
+Power = Annotated[ProcessPower | KubernetesPower | NoPower, Field(discriminator="kind")]
+
+
+class DrainHook(Document):
+    """Where a region is asked to close keep-alive connections and to let its streams finish."""
+
+    url: str
+    token: str | None = None
+    timeout_s: PositiveSeconds = 10.0
+
+
+class Region(Document):
+    """One region of the platform."""
+
+    ready_url: str = Field(description="answers 2xx while the region can take traffic")
+    addresses: tuple[str, ...] = Field(
+        default=(), description="what its records answer; empty: the records' own values"
+    )
+    toxiproxy: ToxiproxyAccess | None = None
+    redis_url: str | None = Field(
+        default=None, description="the region's Redis on the path its gateways use, for proofs"
+    )
+    power: Power
+    drain: DrainHook | None = None
+
+
+class BlastRadius(Document):
+    """What a drill may touch. Anything else is refused before the first effect."""
+
+    regions: Annotated[tuple[str, ...], Field(min_length=1)]
+    records: tuple[str, ...] = ()
+    regions_dark_max: Annotated[int, Field(ge=0)] = 1
+    streams_headroom_min: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="survivors' stream limit over all streams, at least"
+    )
+
+
+class TestbedHealthCheck(Document):
+    """The records' health check; `probe_interval_s` (tests only) probes faster than it says."""
+
+    __test__ = False
+    interval_s: Literal[10, 30] = 10
+    threshold: Annotated[int, Field(ge=1, le=10)] = 1
+    probe_interval_s: PositiveSeconds | None = None
+
+
+class TestbedDns(Document):
+    """The authoritative server in front of the testbed."""
+
+    __test__ = False
+    ttl_s: Annotated[int, Field(ge=1, le=86400)] = 5
+    poll_s: PositiveSeconds = 0.5
+
+
+class TestbedRegion(Document):
+    """Where a region of the testbed listens."""
+
+    __test__ = False
+    address: str
+
+
+class TestbedGateway(Document):
+    """Limits of the testbed's gateways."""
+
+    __test__ = False
+    queue_s_max: PositiveSeconds = 2.0
+    queue_jobs_max: Annotated[int, Field(ge=0)] = 500
+    redis_fallback_s_max: PositiveSeconds = 120.0
+    first_token_timeout_s: PositiveSeconds = 1.5
+    circuit_open_s: PositiveSeconds = 10.0
+    streams_limit_factor: PositiveSeconds = Field(
+        default=1.3, description="a region's stream limit over all streams of profile and scale"
+    )
+    rate_limit_factor: PositiveSeconds = Field(
+        default=3.0, description="a region's rate limit over all arrivals of profile and scale"
+    )
+    grace_s: PositiveSeconds = 5.0
+
+
+class TestbedProvider(Document):
+    """What the provider stub injects."""
+
+    __test__ = False
+    first_token_s_mean: PositiveSeconds = 0.6
+    first_token_s_max: PositiveSeconds = 1.4
+    tokens_per_s: PositiveSeconds = 33.0
+    chunk_s: PositiveSeconds = 2.25
+
+
+class TestbedSpec(Document):
+    """How the testbed is built; only a target of class `testbed` has it."""
+
+    __test__ = False
+    port_base: Annotated[int, Field(ge=0, le=65000)] = Field(
+        default=7400, description="first of a block of ports; 0: a free block"
+    )
+    regions: dict[str, TestbedRegion]
+    gateways_per_region: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="0: computed from profile and scale"
+    )
+    scrape_interval_s: PositiveSeconds = 1.0
+    lifetime_s_max: PositiveSeconds = 6 * 3600.0
+    dns: TestbedDns = TestbedDns()
+    health_check: TestbedHealthCheck = TestbedHealthCheck()
+    gateway: TestbedGateway = TestbedGateway()
+    provider: TestbedProvider = TestbedProvider()
+
+
+class Target(Document):
+    """A whole target file."""
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
+    class_: TargetClass = Field(alias="class")
+    contract: str = "contract/phase5.yaml"
+    provider: Literal["stub", "real"]
+    tokens_max: Count
+    time_scale: PositiveSeconds = 1.0
+    evacuate: str = Field(description="the region that the drill evacuates")
+    public_url: str
+    load: LoadAccess
+    prometheus: PrometheusAccess
+    steering: Route53Steering
+    stream_seconds_max: PositiveSeconds = Field(description="no stream of the load lives longer")
+    regions: Annotated[dict[str, Region], Field(min_length=2)]
+    blast_radius: BlastRadius
+    incident: str | None = Field(
+        default=None, description="PromQL; preflight refuses while it answers with any series"
+    )
+    signals: dict[str, str]
+    profiles: dict[str, dict[str, object]] = Field(
+        default={}, description="load profiles of this target's own; never gate evidence"
+    )
+    testbed: TestbedSpec | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.evacuate not in self.regions:
+            raise ValueError(f"evacuate to name one of the regions {', '.join(self.regions)}")
+        unknown = set(self.blast_radius.regions) - set(self.regions)
+        if unknown:
+            raise ValueError(
+                f"blast_radius.regions without the unknown {', '.join(sorted(unknown))}"
+            )
+        known = {*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT}
+        if strange := sorted(set(self.signals) - known):
+            raise ValueError(f"signals without the unknown {', '.join(strange)}")
+        if missing := sorted({*SIGNALS_SERVER, *SIGNALS_CLIENT} - set(self.signals)):
+            raise ValueError(f"signals to include {', '.join(missing)}")
+        if (self.class_ == "testbed") != (self.testbed is not None):
+            raise ValueError("a testbed section if and only if class is testbed")
+        if self.testbed is not None and set(self.testbed.regions) != set(self.regions):
+            raise ValueError("testbed.regions to name the same regions as regions")
+        return self
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """The regions that keep the traffic."""
+        return tuple(region for region in self.regions if region != self.evacuate)

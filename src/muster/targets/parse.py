@@ -1,0 +1,93 @@
+"""Target files in, typed targets out; placeholders filled once the endpoints are known."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from muster import home
+from muster.documents import parse, read_yaml
+from muster.errors import BadInput
+from muster.targets.model import Target
+
+_PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
+
+
+def path_of(name_or_path: str) -> Path:
+    """The file that a target's name or path means. Raises BadInput when there is none."""
+    given = Path(name_or_path)
+    if given.suffix in {".yaml", ".yml"}:
+        path = given if given.is_absolute() else _first(Path.cwd() / given, home.root() / given)
+        if path.is_file():
+            return path
+        raise BadInput("target", "", name_or_path, "an existing target file")
+    folder = home.root() / "targets"
+    path = folder / f"{name_or_path}.yaml"
+    if re.fullmatch(r"[A-Za-z0-9._-]+", name_or_path) and path.is_file():
+        return path
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none there"
+    raise BadInput("target", "", name_or_path, f"a file in targets/ (known: {known}) or a path")
+
+
+def load(name_or_path: str) -> Target:
+    """The target of that name or path, checked, its placeholders not yet filled.
+
+    Raises BadInput for an unknown name or anything in the file that does not fit.
+    """
+    path = path_of(name_or_path)
+    return parse(Target, read_yaml(path), path)
+
+
+def resolve(
+    target: Target,
+    *,
+    testbed: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Target:
+    """`target` with every placeholder filled.
+
+    `testbed` holds the running testbed's endpoints, nested as the placeholders name them.
+    Raises BadInput naming the placeholder that has no value.
+    """
+    environment = os.environ if environment is None else environment
+    data = target.model_dump(by_alias=True)
+
+    def fill(value: Any, key: str) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: fill(item, f"{key}.{name}" if key else name) for name, item in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [fill(item, f"{key}.{index}") for index, item in enumerate(value)]
+        if isinstance(value, str):
+            return _PLACEHOLDER.sub(lambda match: _value(match, key), value)
+        return value
+
+    def _value(match: re.Match[str], key: str) -> str:
+        source, name = match.groups()
+        found = environment.get(name) if source == "env" else _dig(testbed, name)
+        if found is None:
+            wanted = (
+                "the environment variable to be set" if source == "env" else "a running testbed"
+            )
+            raise BadInput(f"target {target.name}", key, match.group(0), wanted)
+        return str(found)
+
+    return parse(Target, fill(data, ""), f"target {target.name}")
+
+
+def _dig(endpoints: Mapping[str, Any] | None, dotted: str) -> Any:
+    """The endpoint at `dotted`; a region's name may itself hold no dot."""
+    here: Any = endpoints
+    for part in dotted.split("."):
+        if not isinstance(here, Mapping) or part not in here:
+            return None
+        here = here[part]
+    return here
+
+
+def _first(*paths: Path) -> Path:
+    return next((path for path in paths if path.is_file()), paths[0])
