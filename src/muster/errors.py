@@ -32,7 +32,7 @@ class BadInput(MusterError):
 
 
 class DrillAborted(MusterError):
-    """The drill must stop: an abort was asked for or a limit was passed. `by` is the reason's name."""
+    """The drill must stop: asked to, or past a limit. `by` is the reason's name."""
 
     exit_code = 4
 

@@ -48,7 +48,7 @@ SIGNALS_CLIENT = (
     "client_connections",
     "client_dns_answers",
 )
-"""Signals of Muster's own load; the names on the wire are Muster's, so targets rarely change them."""
+"""Signals of Muster's own load; Muster names them on the wire, so targets rarely change them."""
 
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -86,7 +86,7 @@ class PrometheusAccess(Document):
 
 
 class Route53Steering(Document):
-    """Traffic by weighted Route 53 records (source: the Route 53 API's ChangeResourceRecordSets)."""
+    """Traffic by weighted Route 53 records (source: its API's ChangeResourceRecordSets)."""
 
     kind: Literal["route53"]
     endpoint_url: str | None = Field(default=None, description="null: the real Route 53")

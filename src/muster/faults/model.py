@@ -1,0 +1,84 @@
+"""What a fault is: apply, observe, revert, and a read-back, in one place.
+
+`revert` is idempotent and needs nothing but the target and what stood in the undo log, so that
+another process, or another machine, can call it after the one that applied the fault is gone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from muster.errors import MusterError
+from muster.targets.model import Target
+
+
+class FaultError(MusterError):
+    """A fault could not be applied, seen, or reverted."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was observed of a fault. `proven` only if it was seen to bite; `facts` carry units."""
+
+    proven: bool
+    why: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What the real system says of a thing that a drill changed."""
+
+    subject: str
+    expected: str
+    actual: str
+    ok: bool
+
+
+class Fault(ABC):
+    """One kind of fault on one target; subclasses register under `kind`."""
+
+    kind: ClassVar[str]
+    expects: ClassVar[tuple[str, ...]] = ()
+    """Signals that the fault must disturb in its region; the guard records them as expected."""
+
+    def __init__(self, target: Target, region: str) -> None:
+        self.target = target
+        self.region = region
+
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """What is changed, in a form that a person can look up."""
+
+    @abstractmethod
+    def undo_params(self) -> dict[str, Any]:
+        """What `restore` needs besides the region, read from the real system before `apply`."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
+        """The fault as the undo log remembers it, ready for `revert` and `read_back`."""
+
+    @abstractmethod
+    def apply(self) -> None:
+        """Make it so. Raises FaultError when the real system refuses."""
+
+    @abstractmethod
+    def observe(self) -> Proof:
+        """Look whether it bites, from where the platform's own parts look."""
+
+    @abstractmethod
+    def revert(self) -> None:
+        """Put it back; calling it again changes nothing. Raises FaultError."""
+
+    @abstractmethod
+    def read_back(self) -> ReadBack:
+        """Whether it is back, read from the real system. Raises FaultError if it won't say."""
+
+    @abstractmethod
+    def command(self) -> str:
+        """What a person types to put it back by hand."""

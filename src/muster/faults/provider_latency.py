@@ -1,0 +1,108 @@
+"""The provider's primary route gets slower for one region: a Toxiproxy latency toxic with jitter.
+
+The toxic delays the whole stream, so it moves the first token and the completion. It bites when an
+exchange on the gateways' own path takes at least half the added latency longer than before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from statistics import median
+from typing import Any, Self
+
+import httpx
+
+from muster.faults.model import Fault, FaultError, Proof, ReadBack
+from muster.faults.proxies import proxy_of
+from muster.targets.model import Target
+
+TOXIC = "muster_latency"
+PROBES = 3
+
+
+class ProviderLatency(Fault):
+    """`latency_ms` plus or minus `jitter_ms` on everything that the primary route answers."""
+
+    kind = "provider_latency"
+    expects = ("circuit_open:primary",)
+
+    def __init__(
+        self,
+        target: Target,
+        region: str,
+        latency_ms: int = 0,
+        jitter_ms: int = 0,
+        before: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(target, region)
+        self.latency_ms = latency_ms
+        self.jitter_ms = jitter_ms
+        self._proxy = proxy_of(target, region, "provider_primary")
+        self._before = before
+        self._exchange_before_ms: float | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"toxiproxy {self.region}/{self._proxy.name}"
+
+    def undo_params(self) -> dict[str, Any]:
+        state = self._proxy.state()
+        if state.get("toxics"):
+            raise FaultError(f"{self.subject}: toxics left over: {sorted(self._proxy.toxics())}")
+        self._before = {key: state[key] for key in ("listen", "upstream", "enabled")}
+        self._exchange_before_ms = self.exchange_ms()
+        return {"before": self._before}
+
+    @classmethod
+    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
+        return cls(target, region, before=dict(params["before"]))
+
+    def apply(self) -> None:
+        self._proxy.add_toxic(
+            TOXIC,
+            "latency",
+            "downstream",
+            {"latency": self.latency_ms, "jitter": self.jitter_ms},
+        )
+
+    def observe(self) -> Proof:
+        before_ms = self._exchange_before_ms
+        if before_ms is None:
+            return Proof(False, "the route's speed before the fault is unknown")
+        now_ms = self.exchange_ms()
+        added_ms = now_ms - before_ms
+        needed_ms = self.latency_ms / 2
+        bites = added_ms >= needed_ms
+        return Proof(
+            proven=bites,
+            why=f"an exchange takes {added_ms:.0f} ms longer, {needed_ms:.0f} ms needed",
+            facts={"exchange_before_ms": before_ms, "exchange_ms": now_ms, "added_ms": added_ms},
+        )
+
+    def revert(self) -> None:
+        if self._before is None:
+            raise FaultError(f"{self.subject}: what it was before is unknown")
+        self._proxy.remove_toxic(TOXIC, self._before)
+
+    def read_back(self) -> ReadBack:
+        toxics = sorted(self._proxy.toxics())
+        return ReadBack(self.subject, "no toxics", ", ".join(toxics) or "no toxics", not toxics)
+
+    def command(self) -> str:
+        return f"curl -X DELETE {self._proxy.url}/proxies/{self._proxy.name}/toxics/{TOXIC}"
+
+    def exchange_ms(self) -> float:
+        """Median time of a bare HTTP exchange through the proxy. Raises FaultError."""
+        listen = self._proxy.state()["listen"]
+        times: list[float] = []
+        with httpx.Client(timeout=30.0, trust_env=False) as client:
+            for _ in range(PROBES):
+                start = time.monotonic()
+                try:
+                    # Any answer will do: the path is timed, not the provider's work.
+                    client.get(f"http://{listen}/healthz")
+                except httpx.HTTPError as error:
+                    raise FaultError(f"{self.subject}: {error or type(error).__name__}") from error
+                times.append((time.monotonic() - start) * 1000)
+        return median(times)

@@ -1,0 +1,129 @@
+"""toxiproxy-python with the holes closed: per server, with time-outs, every error raised.
+
+The library's own HTTP layer is one class-wide address without time-outs that ignores 5xx answers.
+Here each server has an HTTP layer of its own, each change is read back, and where the server hangs
+(removing a latency toxic can deadlock it while clients abort streams, Toxiproxy issue 558) the
+change escalates: ask again, then delete the proxy and create it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from toxiproxy.api import APIConsumer, validate_response
+
+from muster.faults.model import FaultError
+
+# Toxiproxy refuses every agent that begins "Mozilla/".
+_HEADERS = {"User-Agent": "muster"}
+
+
+class ServerApi(APIConsumer):  # type: ignore[misc]
+    """One Toxiproxy server's HTTP API. `timeout_s` bounds connect and each read."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        parts = urlsplit(url)
+        self.host = parts.hostname or "127.0.0.1"
+        self.port = parts.port or 8474
+        self.timeout_s = timeout_s
+
+    def get(self, url: str, params: Any = None, **kwargs: Any) -> Any:
+        """GET; raises FaultError unless the server answers 2xx in time."""
+        return self._send(requests.get, url, params=params, **kwargs)
+
+    def delete(self, url: str, **kwargs: Any) -> Any:
+        """DELETE; raises FaultError unless the server answers 2xx in time."""
+        return self._send(requests.delete, url, **kwargs)
+
+    def post(self, url: str, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
+        """POST; raises FaultError unless the server answers 2xx in time."""
+        return self._send(requests.post, url, data=data, json=json, **kwargs)
+
+    def _send(self, method: Callable[..., requests.Response], url: str, **kwargs: Any) -> Any:
+        endpoint = f"http://{self.host}:{self.port}{url}"
+        try:
+            answer = validate_response(
+                method(url=endpoint, timeout=self.timeout_s, headers=_HEADERS, **kwargs)
+            )
+        except requests.RequestException as error:
+            raise FaultError(f"Toxiproxy {endpoint}: {type(error).__name__}") from error
+        except Exception as error:  # the library's own classes share no base but Exception
+            raise FaultError(f"Toxiproxy {endpoint}: {error}") from error
+        if not 200 <= answer.status_code < 300:
+            raise FaultError(f"Toxiproxy {endpoint}: HTTP {answer.status_code} {answer.text[:200]}")
+        return answer
+
+
+class ProxyHandle:
+    """One named proxy on one server, every change read back."""
+
+    def __init__(self, url: str, name: str, timeout_s: float) -> None:
+        self.url = url
+        self.name = name
+        self.api = ServerApi(url, timeout_s)
+
+    def state(self) -> dict[str, Any]:
+        """The proxy as the server shows it (enabled, listen, upstream, toxics)."""
+        shown: dict[str, Any] = self.api.get(f"/proxies/{self.name}").json()
+        return shown
+
+    def toxics(self) -> dict[str, dict[str, Any]]:
+        """Toxics by name."""
+        return {toxic["name"]: toxic for toxic in self.state().get("toxics", [])}
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Enable or disable; raises FaultError unless the read-back agrees."""
+        self.api.post(f"/proxies/{self.name}", json={"enabled": enabled})
+        if bool(self.state()["enabled"]) is not enabled:
+            raise FaultError(f"Toxiproxy {self.url}: {self.name} did not become enabled={enabled}")
+
+    def add_toxic(self, name: str, kind: str, stream: str, attributes: dict[str, int]) -> None:
+        """Add a toxic; raises FaultError unless the read-back shows it."""
+        self.api.post(
+            f"/proxies/{self.name}/toxics",
+            json={
+                "name": name,
+                "type": kind,
+                "stream": stream,
+                "toxicity": 1.0,
+                "attributes": attributes,
+            },
+        )
+        if name not in self.toxics():
+            raise FaultError(f"Toxiproxy {self.url}: toxic {name} is not on {self.name}")
+
+    def remove_toxic(self, name: str, recreate: dict[str, Any]) -> str:
+        """Remove a toxic if it is there; returns how: absent, removed or recreated.
+
+        `recreate` is the proxy's state before the fault (`listen`, `upstream`, `enabled`). Raises
+        FaultError when even that does not bring the proxy back.
+        """
+        try:
+            if name not in self.toxics():
+                return "absent"
+            self.api.delete(f"/proxies/{self.name}/toxics/{name}")
+            if name not in self.toxics():
+                return "removed"
+        except FaultError:
+            pass  # the server hangs or refuses: the proxy is made anew below
+        self.recreate(recreate)
+        return "recreated"
+
+    def recreate(self, before: dict[str, Any]) -> None:
+        """Delete the proxy and create it as it was; streams in flight drop. Raises FaultError."""
+        self.api.delete(f"/proxies/{self.name}")
+        self.api.post(
+            "/proxies",
+            json={
+                "name": self.name,
+                "listen": before["listen"],
+                "upstream": before["upstream"],
+                "enabled": before["enabled"],
+            },
+        )
+        shown = self.state()
+        if shown.get("toxics") or bool(shown["enabled"]) is not bool(before["enabled"]):
+            raise FaultError(f"Toxiproxy {self.url}: {self.name} did not come back clean")

@@ -1,0 +1,118 @@
+"""Append-only JSON lines that survive a crash: a line counts once it was synced to disk.
+
+A torn line (power cut, kill) is expected and reported; whoever reads decides what it means.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from muster.errors import BadInput, MusterError
+
+
+class LogLost(MusterError):
+    """A line could not be made durable (disk full, say): nothing may go on unlogged."""
+
+    exit_code = 4
+
+
+class SyncedLog:
+    """One writer's end of a JSON lines file; `append` returns after the line is on disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path` for appending, made if missing. Raises LogLost if it cannot be."""
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = not path.exists()
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if new:
+                _sync_directory(path.parent)
+            elif not _ends_with_newline(path):
+                # A torn line of an earlier writer must not swallow the first line of this one.
+                os.write(self._fd, b"\n")
+        except OSError as error:
+            raise LogLost(f"{path}: {error.strerror or error}") from error
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write `record` as one line and sync it. Raises LogLost if that fails."""
+        line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        with self._lock:
+            try:
+                written = os.write(self._fd, line)
+                if written != len(line):
+                    raise OSError(28, "only a part of the line was written")
+                os.fsync(self._fd)
+            except OSError as error:
+                raise LogLost(f"{self.path}: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Close the file; further appends fail."""
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What a JSON lines file held. `torn`: a line was cut off or is no JSON, and is left out."""
+
+    records: tuple[dict[str, Any], ...]
+    torn: bool
+
+
+def read_lines(path: Path) -> Lines:
+    """The records of `path`.
+
+    Raises BadInput when the file cannot be read. A line that is no JSON object is left out and
+    makes the whole `torn`: what follows a crash's torn line is still to be had.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BadInput(path, "", error.strerror, "a readable file of JSON lines") from error
+    lines = raw.split(b"\n")
+    torn_tail = lines.pop() != b""
+    records: list[dict[str, Any]] = []
+    torn = torn_tail
+    for line in lines:
+        if not line.strip():
+            continue
+        record = _record(line)
+        if record is None:
+            torn = True
+        else:
+            records.append(record)
+    return Lines(tuple(records), torn)
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell() == 0:
+            return True
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,100 @@
+"""Raw samples out of Prometheus: a range selector at an instant answers what was scraped.
+
+No `rate()` and no `increase()`: both extrapolate. Differences are taken from the samples, with the
+scrape's own timestamps, so that nothing is counted twice and nothing is made up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from muster.errors import MusterError
+
+
+class PrometheusError(MusterError):
+    """Prometheus did not answer, or not with samples."""
+
+
+@dataclass(frozen=True)
+class RawSeries:
+    """One series of one signal. `t_s`: scrape times, seconds since the epoch; `v`: None for NaN."""
+
+    signal: str
+    name: str
+    labels: Mapping[str, str]
+    t_s: tuple[float, ...]
+    v: tuple[float | None, ...]
+
+
+class Prometheus:
+    """A Prometheus server's HTTP API, with a time-out on every call."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self.url = url.rstrip("/")
+        self._client = httpx.Client(timeout=timeout_s, trust_env=False)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._client.close()
+
+    def ready(self) -> None:
+        """Raises PrometheusError unless the server says that it can answer queries."""
+        try:
+            answer = self._client.get(f"{self.url}/-/ready")
+        except httpx.HTTPError as error:
+            raise PrometheusError(f"{self.url}: {error or type(error).__name__}") from error
+        if answer.status_code != 200:
+            raise PrometheusError(f"{self.url}/-/ready: HTTP {answer.status_code}")
+
+    def raw(self, signal: str, selector: str, window_s: float) -> list[RawSeries]:
+        """What was scraped for `selector` in the last `window_s` seconds.
+
+        Raises PrometheusError; no series is an empty list, which means no data, never zero.
+        """
+        milliseconds = max(1, round(window_s * 1000))
+        result = self._query(f"{selector}[{milliseconds}ms]")
+        return [_series(signal, item) for item in result]
+
+    def instant(self, query: str) -> list[tuple[Mapping[str, str], float | None]]:
+        """Labels and value of each series that answers the query. Raises PrometheusError."""
+        return [(item["metric"], _number(item["value"][1])) for item in self._query(query)]
+
+    def _query(self, query: str) -> list[dict[str, Any]]:
+        try:
+            answer = self._client.post(f"{self.url}/api/v1/query", data={"query": query})
+        except httpx.HTTPError as error:
+            raise PrometheusError(f"{self.url}: {error or type(error).__name__}") from error
+        if answer.status_code != 200:
+            raise PrometheusError(f"{self.url}: HTTP {answer.status_code} to {query}")
+        try:
+            body = orjson.loads(answer.content)
+            if body["status"] != "success":
+                raise PrometheusError(f"{self.url}: {body.get('error')} to {query}")
+            result: list[dict[str, Any]] = body["data"]["result"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PrometheusError(f"{self.url}: no Prometheus answer to {query}") from error
+        return result
+
+
+def _series(signal: str, item: Mapping[str, Any]) -> RawSeries:
+    labels = dict(item["metric"])
+    name = labels.pop("__name__", signal)
+    values: list[tuple[float, str]] = item["values"]
+    return RawSeries(
+        signal,
+        name,
+        labels,
+        tuple(float(t) for t, _ in values),
+        tuple(_number(v) for _, v in values),
+    )
+
+
+def _number(text: object) -> float | None:
+    value = float(str(text))
+    return value if math.isfinite(value) else None

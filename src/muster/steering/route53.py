@@ -1,0 +1,175 @@
+"""Weighted Route 53 records, read and changed through the ordinary API.
+
+One step is one ChangeBatch: Route 53 applies a batch whole or not at all, so no moment exists in
+which the weights belong to two steps. Source: Route 53 API, ChangeResourceRecordSets.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from muster.errors import MusterError
+from muster.targets.model import Route53Steering
+
+CHANGE_COMMENT = "muster drill"
+
+
+class SteeringError(MusterError):
+    """The steering API did not answer, or not as it must."""
+
+
+@dataclass
+class _Pace:
+    """Keeps calls apart: Route 53 allows five a second for a whole account; a drill takes one."""
+
+    calls_per_s_max: float
+    _next_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            delay = self._next_s - now
+            self._next_s = max(now, self._next_s) + 1.0 / self.calls_per_s_max
+        if delay > 0:
+            time.sleep(delay)
+
+
+class Route53:
+    """The weighted records of one public name; a record's SetIdentifier is its region."""
+
+    def __init__(self, settings: Route53Steering) -> None:
+        # boto3 takes a quarter of a second to import: only a drill that steers pays for it.
+        import boto3
+        from botocore.config import Config
+
+        self.settings = settings
+        self._pace = _Pace(settings.calls_per_s_max)
+        config = Config(
+            connect_timeout=settings.timeout_s,
+            read_timeout=settings.timeout_s,
+            retries={"mode": "standard", "total_max_attempts": 4},
+        )
+        session = boto3.session.Session()
+        arguments: dict[str, Any] = {"config": config, "region_name": "us-east-1"}
+        if settings.endpoint_url:
+            arguments["endpoint_url"] = settings.endpoint_url
+            if session.get_credentials() is None:
+                # A stand-in API asks for a signature but not for whose; the real one is never
+                # reached with these, since they apply only to a named endpoint.
+                arguments |= {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        self._client: Any = session.client("route53", **arguments)
+        self._zone_id: str | None = None
+
+    def weights(self) -> dict[str, int]:
+        """Weight (0 to 255) by region, as the API has it now. Raises SteeringError."""
+        return {record["SetIdentifier"]: int(record["Weight"]) for record in self._records()}
+
+    def addresses(self) -> dict[str, tuple[str, ...]]:
+        """The records' addresses by region (empty for alias records). Raises SteeringError."""
+        return {
+            record["SetIdentifier"]: tuple(
+                value["Value"] for value in record.get("ResourceRecords", [])
+            )
+            for record in self._records()
+        }
+
+    def ttl_s(self) -> int:
+        """The longest TTL among the records, in seconds (60 for alias records)."""
+        return max(int(record.get("TTL", 60)) for record in self._records())
+
+    def health_checks(self) -> dict[str, tuple[int, int]]:
+        """(interval in seconds, failure threshold) by region that has a health check."""
+        found: dict[str, tuple[int, int]] = {}
+        for record in self._records():
+            check_id = record.get("HealthCheckId")
+            if check_id:
+                answer = self._call("get_health_check", HealthCheckId=check_id)
+                config = answer["HealthCheck"]["HealthCheckConfig"]
+                found[record["SetIdentifier"]] = (
+                    int(config.get("RequestInterval", 30)),
+                    int(config.get("FailureThreshold", 3)),
+                )
+        return found
+
+    def set_weights(self, weights: Mapping[str, int]) -> None:
+        """Change all weights in one batch and, where the target says so, wait for INSYNC.
+
+        Regions and everything else of their records stay as they are. Raises SteeringError when
+        a region has no record, the API refuses, or INSYNC does not come.
+        """
+        records = {record["SetIdentifier"]: record for record in self._records()}
+        if set(records) != set(weights):
+            raise SteeringError(
+                f"{self.settings.record}: records for {sorted(records)}, weights for "
+                f"{sorted(weights)}"
+            )
+        changes = [
+            {"Action": "UPSERT", "ResourceRecordSet": {**records[region], "Weight": int(weight)}}
+            for region, weight in weights.items()
+            if int(records[region]["Weight"]) != int(weight)
+        ]
+        if not changes:
+            return
+        answer = self._call(
+            "change_resource_record_sets",
+            HostedZoneId=self._zone(),
+            ChangeBatch={"Comment": CHANGE_COMMENT, "Changes": changes},
+        )
+        if self.settings.wait_insync:
+            self._await_insync(answer["ChangeInfo"]["Id"])
+
+    def _await_insync(self, change_id: str, timeout_s: float = 120.0) -> None:
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            status = self._call("get_change", Id=change_id)["ChangeInfo"]["Status"]
+            if status == "INSYNC":
+                return
+        raise SteeringError(f"{change_id}: not INSYNC after {timeout_s:g} s")
+
+    def _records(self) -> list[dict[str, Any]]:
+        name = self.settings.record
+        arguments: dict[str, Any] = {"StartRecordName": name, "StartRecordType": "A"}
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._call("list_resource_record_sets", HostedZoneId=self._zone(), **arguments)
+            for record in page["ResourceRecordSets"]:
+                if record["Name"] == name and "Weight" in record:
+                    found.append(record)
+            # Records come in the order of names: past the name there is no more of it.
+            if not page.get("IsTruncated") or page.get("NextRecordName") != name:
+                break
+            arguments = {
+                "StartRecordName": page["NextRecordName"],
+                "StartRecordType": page["NextRecordType"],
+            }
+            if page.get("NextRecordIdentifier"):
+                arguments["StartRecordIdentifier"] = page["NextRecordIdentifier"]
+        if not found:
+            raise SteeringError(f"{name}: no weighted records in zone {self.settings.zone}")
+        return found
+
+    def _zone(self) -> str:
+        if self._zone_id is None:
+            answer = self._call("list_hosted_zones_by_name", DNSName=self.settings.zone)
+            zones = [zone for zone in answer["HostedZones"] if zone["Name"] == self.settings.zone]
+            if len(zones) != 1:
+                raise SteeringError(f"{self.settings.zone}: {len(zones)} hosted zones of that name")
+            self._zone_id = str(zones[0]["Id"])
+        return self._zone_id
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self._pace.wait()
+        method: Callable[..., Any] = getattr(self._client, operation)
+        try:
+            return method(**arguments)
+        except (BotoCoreError, ClientError) as error:
+            raise SteeringError(f"Route 53 {operation}: {error}") from error

@@ -1,0 +1,152 @@
+"""The undo log: each fault's inverse is on disk before the fault is applied.
+
+An entry names what to restore by kind and parameters, never by address or secret: those come from
+the target when the entry is played back. Entries are restored last first. An entry whose subject
+already has one pending is not added again, so that the oldest value, the one from before the
+drill, is what comes back, in one step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.errors import BadInput
+from muster.jsonl import SyncedLog, read_lines
+
+SCHEMA_VERSION = 1
+State = Literal["pending", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class UndoEntry:
+    """One thing to put back: `kind` chooses how, `subject` names it, `params` say to what."""
+
+    entry_id: str
+    kind: str
+    subject: str
+    region: str | None
+    params: dict[str, Any]
+    state: State = "pending"
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class UndoHeader:
+    """Whose log it is, so that it can be played back without the drill."""
+
+    drill_id: str
+    target: str
+    target_file: str
+
+
+@dataclass(frozen=True)
+class UndoRead:
+    """A log as read back. `torn`: its last line was cut off, before its fault could happen."""
+
+    header: UndoHeader
+    entries: tuple[UndoEntry, ...]
+    torn: bool = False
+
+    @property
+    def pending(self) -> tuple[UndoEntry, ...]:
+        """What is not restored yet, in the order to restore it (last applied first)."""
+        return tuple(entry for entry in reversed(self.entries) if entry.state != "done")
+
+
+@dataclass
+class UndoLog:
+    """The writing end of a drill's undo log."""
+
+    path: Path
+    header: UndoHeader
+    clock: Clock = SYSTEM_CLOCK
+    _entries: dict[str, UndoEntry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        existing = self.path.exists()
+        if existing:
+            self._entries = {entry.entry_id: entry for entry in read_undo(self.path).entries}
+        self._log = SyncedLog(self.path)
+        if not existing:
+            self._log.append(
+                {
+                    "schema_version": SCHEMA_VERSION,
+                    "id": "header",
+                    "drill_id": self.header.drill_id,
+                    "target": self.header.target,
+                    "target_file": self.header.target_file,
+                }
+            )
+
+    def add(
+        self, kind: str, subject: str, params: dict[str, Any], region: str | None = None
+    ) -> UndoEntry:
+        """Make the inverse durable; only then may the fault be applied. Raises LogLost."""
+        for entry in self._entries.values():
+            if (entry.kind, entry.subject) == (kind, subject) and entry.state != "done":
+                return entry
+        entry = UndoEntry(f"u{len(self._entries) + 1}", kind, subject, region, params)
+        self._log.append(
+            {
+                "id": entry.entry_id,
+                "t": self.clock.now_s(),
+                "kind": kind,
+                "subject": subject,
+                "region": region,
+                "params": params,
+                "state": "pending",
+            }
+        )
+        self._entries[entry.entry_id] = entry
+        return entry
+
+    def mark(self, entry: UndoEntry, state: State, detail: str = "") -> None:
+        """Record that `entry` was restored and read back (`done`) or could not be (`failed`)."""
+        self._log.append(
+            {"id": entry.entry_id, "t": self.clock.now_s(), "state": state, "detail": detail}
+        )
+        self._entries[entry.entry_id] = _with_state(entry, state, detail)
+
+    @property
+    def pending(self) -> tuple[UndoEntry, ...]:
+        """What is not restored yet, last applied first."""
+        return UndoRead(self.header, tuple(self._entries.values())).pending
+
+    def close(self) -> None:
+        """End the log."""
+        self._log.close()
+
+
+def read_undo(path: Path) -> UndoRead:
+    """The undo log at `path`.
+
+    Raises BadInput for a log that is not one, or one of another schema version.
+    """
+    lines = read_lines(path)
+    if not lines.records:
+        raise BadInput(path, "", "an empty log", "an undo log with its header line")
+    head = lines.records[0]
+    if head.get("schema_version") != SCHEMA_VERSION:
+        raise BadInput(path, "schema_version", head.get("schema_version"), str(SCHEMA_VERSION))
+    header = UndoHeader(
+        str(head.get("drill_id")), str(head.get("target")), str(head.get("target_file"))
+    )
+    entries: dict[str, UndoEntry] = {}
+    for record in lines.records[1:]:
+        name = str(record.get("id"))
+        if "kind" in record:
+            entries[name] = UndoEntry(
+                name, record["kind"], record["subject"], record.get("region"), record["params"]
+            )
+        elif name in entries:
+            entries[name] = _with_state(entries[name], record["state"], record.get("detail", ""))
+    return UndoRead(header, tuple(entries.values()), lines.torn)
+
+
+def _with_state(entry: UndoEntry, state: State, detail: str) -> UndoEntry:
+    return UndoEntry(
+        entry.entry_id, entry.kind, entry.subject, entry.region, entry.params, state, detail
+    )
