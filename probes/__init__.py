@@ -1,1 +1,1 @@
-"""What a drill looks at: thin functions, named in the JSON as `probes.slo` and the like."""
+"""What a drill looks at, as Chaos Toolkit probes named in its JSON."""

@@ -15,13 +15,13 @@ from muster.jsonl import SyncedLog, read_lines
 
 
 class Ledger:
-    """The writing end. Threads may share it."""
+    """The writing end. Threads may share it. An existing ledger is continued."""
 
     def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._seq = len(read_ledger(path).events) if path.exists() else 0
         self._log = SyncedLog(path)
         self._clock = clock
         self._lock = threading.Lock()
-        self._seq = 0
         self.path = path
 
     def append(self, event: str, **fields: Any) -> dict[str, Any]:

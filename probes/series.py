@@ -1,0 +1,46 @@
+"""Series for the journal, through chaostoolkit-prometheus. Nothing is judged on them.
+
+That extension answers Prometheus' raw response, where no data is an empty list and values are
+strings, and it has no HTTP time-out; so it runs in a thread of its own that may be left behind.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from chaoslib.exceptions import ActivityFailed
+
+from muster.actions.wrap import activity
+from muster.drill.session import Session
+
+__all__ = ["query"]
+
+
+@activity
+def query(session: Session, signal: str) -> dict[str, Any]:
+    """Prometheus' instant answer for one of the target's signals, as it is.
+
+    Raises ActivityFailed for a signal that the target does not name, or when no answer comes.
+    """
+    selector = session.target.signals.get(signal)
+    if selector is None:
+        raise ActivityFailed(f"target {session.target.name}: signals.{signal} is not set")
+    from chaosprometheus.probes import query as ask
+
+    answer: dict[str, Any] = {}
+
+    def run() -> None:
+        try:
+            url = session.target.prometheus.url
+            answer["answer"] = ask(query=selector, configuration={"prometheus_base_url": url})
+        except Exception as error:  # reported by the caller, in its own thread
+            answer["error"] = f"{type(error).__name__}: {error}"
+
+    thread = threading.Thread(target=run, name="muster-series", daemon=True)
+    thread.start()
+    thread.join(session.target.prometheus.timeout_s)
+    if "answer" not in answer:
+        raise ActivityFailed(f"{signal}: {answer.get('error', 'no answer in time')}")
+    found: dict[str, Any] = answer["answer"]
+    return found

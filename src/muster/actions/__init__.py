@@ -1,0 +1,1 @@
+"""Chaos Toolkit actions: thin, each one call into the drill."""

@@ -1,0 +1,76 @@
+"""The phases of a failover drill as Chaos Toolkit actions, in the order of their use."""
+
+from __future__ import annotations
+
+from muster.actions.wrap import activity
+from muster.drill import observe, phases
+from muster.drill.preflight import preflight as run_preflight
+from muster.drill.session import Session
+
+__all__ = ["baseline", "dark", "drain", "evacuate", "preflight", "ramp", "restore", "verify"]
+
+
+@activity
+def preflight(session: Session) -> str:
+    """Check everything that must hold before the first effect."""
+    session.phase_start("preflight", None)
+    try:
+        run_preflight(session)
+    except BaseException:
+        session.phase_end("failed")
+        raise
+    session.phase_end("ok")
+    return "every check holds"
+
+
+@activity
+def ramp(session: Session) -> str:
+    """Start the background load and wait until its streams are reached and steady."""
+    phases.ramp(session)
+    return f"{session.streams_target} streams"
+
+
+@activity
+def baseline(session: Session, minutes: float) -> str:
+    """Hold the load on all regions for `minutes` (scaled), judged by the gate's own tier."""
+    phases.hold(session, "baseline", session.plan.gate.tier, minutes)
+    return "held"
+
+
+@activity
+def evacuate(session: Session, shares_pct: list[float]) -> str:
+    """Step the region's traffic share down, each step paced by what is observed."""
+    phases.evacuate(session, shares_pct, _drill_tier(session))
+    return f"{session.target.evacuate} at {shares_pct[-1]:g} %"
+
+
+@activity
+def drain(session: Session) -> str:
+    """Wait until the region's streams have ended by themselves."""
+    phases.drain(session, _drill_tier(session))
+    return "empty"
+
+
+@activity
+def dark(session: Session, minutes: float) -> str:
+    """Stop the region, see that it is dark, and hold for `minutes` (scaled)."""
+    phases.darken(session, _drill_tier(session), minutes)
+    return "held dark"
+
+
+@activity
+def restore(session: Session, shares_pct: list[float]) -> str:
+    """Start the region and step its share back to what it was."""
+    phases.restore_traffic(session, shares_pct, _drill_tier(session))
+    return "traffic as before"
+
+
+@activity
+def verify(session: Session) -> str:
+    """Read every change back from the real systems."""
+    observe.verify(session)
+    return "undo log empty and read back"
+
+
+def _drill_tier(session: Session) -> str:
+    return session.plan.gate.drill_tier or session.plan.gate.tier

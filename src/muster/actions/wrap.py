@@ -1,0 +1,37 @@
+"""What every Muster activity does around its one call: find the session, fail in one line."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from chaoslib.exceptions import ActivityFailed
+
+from muster.drill.session import Session, current
+from muster.errors import MusterError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def activity(call: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+    """`call` as an activity: its first argument, the session, is filled in; errors fail it."""
+
+    @functools.wraps(call)
+    def run(*arguments: P.args, **named: P.kwargs) -> R:
+        try:
+            return call(current(), *arguments, **named)
+        except MusterError as error:
+            raise ActivityFailed(str(error)) from error
+
+    # Chaos Toolkit validates arguments against the signature: the session is not one of them.
+    signature = inspect.signature(call)
+    parameters = list(signature.parameters.values())[1:]
+    shown: Any = run
+    shown.__signature__ = signature.replace(parameters=parameters)
+    shown.__annotations__ = {
+        name: kind for name, kind in call.__annotations__.items() if name != "session"
+    }
+    return run

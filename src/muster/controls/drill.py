@@ -1,0 +1,147 @@
+"""The one control of a Muster drill: begins it, keeps it from going on blindly, ends it.
+
+Chaos Toolkit swallows what a control raises, except InterruptExecution; goes on to the next
+activity after one failed; and calls a control several times. So: every refusal is an
+InterruptExecution, no activity starts after one failed or once the drill must stop, and every hook
+may run twice. Signals set the drill's stop flag: an exception raised inside a Python activity would
+only fail that activity and let the next fault run.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from chaoslib.exceptions import InterruptExecution
+from chaoslib.types import Activity, Configuration, Experiment, Journal, Run, Secrets
+
+from muster.drill import session as sessions
+from muster.drill.stop import StopReason
+from muster.errors import MusterError
+
+logger = logging.getLogger("chaostoolkit")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_handlers_before: dict[signal.Signals, Any] = {}
+_phase_of_run = {"rollbacks": False}
+
+
+def before_experiment_control(
+    context: Experiment,
+    configuration: Configuration = None,
+    secrets: Secrets = None,
+    drill: str = "drill",
+    kind: str = "failover",
+    gate: str = "M3",
+    **_: Any,
+) -> None:
+    """Begin the drill. Raises InterruptExecution with one clear line when it may not begin."""
+    if sessions.installed() is not None:
+        return
+    _phase_of_run["rollbacks"] = False
+    try:
+        # Imported here: `chaos` itself must stay quick to start.
+        from muster.drill.plan import make_plan
+        from muster.drill.start import start
+
+        plan = make_plan(
+            configuration or {},
+            drill=drill,
+            title=str(context.get("title", drill)),
+            kind=kind,
+            gate=gate,
+        )
+        session = start(plan)
+    except MusterError as error:
+        raise InterruptExecution(str(error)) from error
+    except Exception as error:
+        # Chaos Toolkit would swallow this and run the drill without its control.
+        logger.debug("the drill could not begin", exc_info=True)
+        raise InterruptExecution(f"the drill could not begin: {error!r}") from error
+    _take_signals(session)
+
+
+def before_activity_control(context: Activity, **_: Any) -> None:
+    """Let an activity of the method begin only while nothing speaks against it."""
+    session = sessions.installed()
+    if session is None:
+        raise InterruptExecution("no drill is running: its control did not begin it")
+    if _phase_of_run["rollbacks"]:
+        return
+    if session.activity_failed is not None:
+        raise InterruptExecution(f"{session.activity_failed} failed: nothing more is tried")
+    if session.stop.is_set and session.stop.reason is not None:
+        raise InterruptExecution(f"{session.stop.reason.by}: {session.stop.reason.detail}")
+
+
+def after_activity_control(context: Activity, state: Run = None, **_: Any) -> None:
+    """Remember that an activity failed, and why."""
+    session = sessions.installed()
+    if session is None or not isinstance(state, dict) or state.get("status") != "failed":
+        return
+    if _phase_of_run["rollbacks"]:
+        return
+    name = str(context.get("name", "an activity"))
+    session.activity_failed = name
+    trace = state.get("exception") or [""]
+    detail = str(trace[-1]).strip().splitlines()[-1:] or [""]
+    session.stop.set(
+        StopReason(f"action:{name}", "ABORTED", detail[0][:500], session.clock.now_s())
+    )
+
+
+def before_rollback_control(context: Any, **_: Any) -> None:
+    """From here on activities restore: they run whatever happened before."""
+    _phase_of_run["rollbacks"] = True
+
+
+def after_experiment_control(context: Experiment, state: Journal = None, **_: Any) -> None:
+    """End the drill, judge it, and mark the run as deviated for anything but PASS."""
+    session = sessions.installed()
+    if session is None:
+        _deviate(state)
+        return
+    passed = False
+    try:
+        from muster.drill.finish import finish
+
+        verdict = finish(session, journal=state)
+        passed = verdict.verdict == "PASS"
+    except Exception as error:  # whatever goes wrong here, the run must not exit 0
+        logger.error("the drill could not be ended cleanly: %s", error)
+        logger.debug("ending the drill", exc_info=True)
+    finally:
+        sessions.install(None)
+        _give_signals_back()
+        if not passed:
+            _deviate(state)
+
+
+def _deviate(state: Any) -> None:
+    if isinstance(state, dict):
+        state["deviated"] = True
+
+
+def _take_signals(session: sessions.Session) -> None:
+    """SIGTERM, SIGINT and SIGHUP ask the drill to stop; asked again, they change nothing more."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        session.stop.set(
+            StopReason(f"signal:{name}", "ABORTED", f"{name} received", session.clock.now_s())
+        )
+
+    handler: Callable[[int, FrameType | None], None] = asked
+    for number in _SIGNALS:
+        _handlers_before[number] = signal.signal(number, handler)
+
+
+def _give_signals_back() -> None:
+    for number, handler in list(_handlers_before.items()):
+        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        del _handlers_before[number]

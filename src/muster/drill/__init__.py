@@ -1,0 +1,1 @@
+"""The drill itself: session, watch, phases, restore. Knows nothing of Chaos Toolkit."""

@@ -1,0 +1,148 @@
+"""What the platform and the load show right now, from the samples of the last minute.
+
+A fact that the samples do not show is None: never zero.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from muster.signals import RawSeries, key_of
+from muster.signals.poller import SeriesKey
+
+KEEP_S = 90.0
+
+
+@dataclass
+class _Recent:
+    labels: Mapping[str, str]
+    name: str
+    t_s: deque[float] = field(default_factory=deque)
+    v: deque[float | None] = field(default_factory=deque)
+
+    def extend(self, series: RawSeries) -> None:
+        self.t_s.extend(series.t_s)
+        self.v.extend(series.v)
+        while self.t_s and self.t_s[0] < self.t_s[-1] - KEEP_S:
+            self.t_s.popleft()
+            self.v.popleft()
+
+
+class Facts:
+    """The newest samples by signal; threads may share it."""
+
+    def __init__(self, stale_s: float) -> None:
+        self._stale_s = stale_s
+        self._lock = threading.Lock()
+        self._series: dict[SeriesKey, _Recent] = {}
+        self._newest_s: dict[str, float] = {}
+
+    def add(self, fresh: Iterable[RawSeries]) -> None:
+        """Take in what one poll brought."""
+        with self._lock:
+            for series in fresh:
+                recent = self._series.setdefault(
+                    key_of(series), _Recent(dict(series.labels), series.name)
+                )
+                recent.extend(series)
+                newest = self._newest_s.get(series.signal, 0.0)
+                self._newest_s[series.signal] = max(newest, series.t_s[-1])
+
+    def newest_s(self, signal: str) -> float | None:
+        """When `signal` was last scraped (seconds since the epoch)."""
+        with self._lock:
+            return self._newest_s.get(signal)
+
+    def total(self, signal: str, **labels: str) -> float | None:
+        """Sum of the newest values of the live series with those labels; None if there is none."""
+        found = [recent.v[-1] for recent in self._live(signal, labels)]
+        known = [value for value in found if value is not None]
+        return sum(known) if known and len(known) == len(found) else None
+
+    def by_region(self, signal: str) -> dict[str, float]:
+        """`total` by the label `region`."""
+        regions = {recent.labels.get("region", "") for recent in self._live(signal, {})}
+        totals = {region: self.total(signal, region=region) for region in regions if region}
+        return {region: total for region, total in totals.items() if total is not None}
+
+    def increase(
+        self,
+        signal: str,
+        window_s: float,
+        keep: Callable[[Mapping[str, str]], bool] = lambda labels: True,
+    ) -> dict[str, float]:
+        """Increase over the last `window_s` seconds by region, of the live series that `keep`.
+
+        A decrease counts as a restart from zero. Empty when nothing is known.
+        """
+        end = self.newest_s(signal)
+        if end is None:
+            return {}
+        found: dict[str, float] = {}
+        for recent in self._live(signal, {}):
+            if not keep(recent.labels):
+                continue
+            region = recent.labels.get("region", "")
+            found[region] = found.get(region, 0.0) + _increase(recent, end - window_s)
+        return found
+
+    def last_share_at(
+        self,
+        signal: str,
+        region: str,
+        share: float,
+        since_s: float,
+        keep: Callable[[Mapping[str, str]], bool],
+    ) -> float | None:
+        """When `region` last had at least `share` of `signal`'s increase, after `since_s`.
+
+        Seconds since the epoch, to the scrape; `since_s` itself if it never had; None if nothing
+        is known.
+        """
+        bins: dict[float, dict[str, float]] = {}
+        for recent in self._live(signal, {}):
+            if not keep(recent.labels):
+                continue
+            pairs = zip(recent.t_s, recent.v, strict=True)
+            points = [(t, v) for t, v in pairs if v is not None and t >= since_s - 1]
+            for (_, before), (t, after) in zip(points, points[1:], strict=False):
+                # Shards are scraped at moments of their own: a quarter of a second joins them.
+                by_region = bins.setdefault(round(t * 4) / 4, {})
+                name = recent.labels.get("region", "")
+                by_region[name] = by_region.get(name, 0.0) + max(0.0, after - before)
+        if not bins:
+            return None
+        last = since_s
+        for t, by_region in sorted(bins.items()):
+            total = sum(by_region.values())
+            if t > since_s and total and by_region.get(region, 0.0) / total >= share:
+                last = t
+        return last
+
+    def _live(self, signal: str, labels: Mapping[str, str]) -> list[_Recent]:
+        with self._lock:
+            newest = self._newest_s.get(signal)
+            if newest is None:
+                return []
+            return [
+                _Recent(recent.labels, recent.name, deque(recent.t_s), deque(recent.v))
+                for key, recent in self._series.items()
+                if key[0] == signal
+                and recent.t_s
+                and recent.t_s[-1] >= newest - self._stale_s
+                and all(recent.labels.get(name) == value for name, value in labels.items())
+            ]
+
+
+def _increase(recent: _Recent, since_s: float) -> float:
+    times = list(recent.t_s)
+    start = max(0, bisect_right(times, since_s) - 1)
+    values = [value for value in list(recent.v)[start:] if value is not None]
+    grown = 0.0
+    for before, after in zip(values, values[1:], strict=False):
+        grown += after - before if after >= before else after
+    return grown

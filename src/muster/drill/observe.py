@@ -1,0 +1,203 @@
+"""What a drill sees for itself: where new streams go, what was cut, what reached a dark region."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import httpx
+
+from muster.drill.restore import record_verify, settle
+from muster.drill.session import Session
+from muster.errors import DrillAborted
+from muster.faults.traffic_shift import SPLIT_TOLERANCE_PCT
+from muster.steering import shares_of
+
+SHARE_GONE_PCT = 1.0
+ARRIVALS_MIN = 30
+"""Arrivals in the look-back, at least, before an observed split means anything."""
+READY_IN_A_ROW = 3
+READY_APART_S = 0.3
+
+
+def share_pct(session: Session, region: str, arrivals_min: int) -> float | None:
+    """Percent of the newest streams that went to `region`; None when too few are known.
+
+    The look-back is the shortest that holds `arrivals_min` arrivals, so that a shift shows soon.
+    """
+    scrape_s = session.target.prometheus.scrape_interval_s
+    for scrapes in (2, 3, 5, 10):
+        counts = session.facts.increase("client_answers", scrapes * scrape_s, _scheduled)
+        total = sum(counts.values())
+        if total >= arrivals_min:
+            return 100.0 * counts.get(region, 0.0) / total
+    return None
+
+
+def _scheduled(labels: Mapping[str, str]) -> bool:
+    return labels.get("kind", "scheduled") == "scheduled"
+
+
+def split_seconds_max(session: Session, *, leaving: bool) -> float:
+    """How long the split may take to follow the records, in seconds.
+
+    Every resolver's TTL, the DNS server's own look at the records, and three polls of the samples;
+    on the way back a health check's detection comes first.
+    """
+    interval_s, threshold = max(session.health_checks.values(), default=(0, 0))
+    detection_s = 0 if leaving else interval_s * threshold
+    return session.ttl_s + detection_s + 3 * session.poll_s + 10
+
+
+def shift_seconds(session: Session, region: str) -> float | None:
+    """Seconds from the step to weight 0 until the region took under 1 % of new streams."""
+    last = session.facts.last_share_at(
+        "client_answers", region, SHARE_GONE_PCT / 100, session.step_at_s, _scheduled
+    )
+    return None if last is None else max(0.0, last - session.step_at_s)
+
+
+def broken(session: Session, region: str) -> dict[str, float | None]:
+    """Broken streams counted so far in `region`, by who counted."""
+    return {
+        "client": session.facts.total("client_attempts", region=region, outcome="broken"),
+        "server": session.facts.total("streams_broken", region=region),
+    }
+
+
+def record_streams_cut(session: Session, region: str) -> None:
+    """Streams that the drill cut in `region` since evacuation began: must be 0."""
+    now = broken(session, region)
+    for source, count in now.items():
+        before = session.counts_before.get(f"broken:{source}")
+        cut = None if count is None else count - (before or 0.0)
+        if count is None and source == "server" and "streams_broken" not in session.target.signals:
+            continue
+        status = "unknown" if cut is None else "pass" if cut <= 0 else "fail"
+        session.finding(
+            "streams_cut",
+            status,
+            measured=cut,
+            threshold=0,
+            unit="streams",
+            region=region,
+            source=source,
+            reason="streams of the evacuated region that ended before their proper end",
+        )
+
+
+def reached(session: Session, region: str) -> float | None:
+    """Connection attempts of the load to `region` so far."""
+    return session.facts.total("client_connections", region=region)
+
+
+def record_dark_traffic(session: Session, region: str) -> None:
+    """Connection attempts to the dark region: must be 0, seen from the client."""
+    before, now = session.counts_before.get("reached"), reached(session, region)
+    attempts = None if before is None or now is None else now - before
+    status = "unknown" if attempts is None else "pass" if attempts <= 0 else "fail"
+    session.finding(
+        "traffic_split",
+        status,
+        measured=attempts,
+        threshold=0,
+        unit="connections",
+        region=region,
+        reason="connections that the load tried to open to the dark region",
+    )
+
+
+def ready(session: Session, region: str) -> bool:
+    """Whether the region's ready_url answers 2xx now."""
+    url = session.target.regions[region].ready_url
+    try:
+        answer = httpx.get(url, timeout=2.0, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return 200 <= answer.status_code < 300
+
+
+def await_ready_in_a_row(session: Session, region: str) -> None:
+    """The health gate: the region is ready several times in a row, or the drill fails."""
+    power = session.target.regions[region].power
+    seconds_max = getattr(power, "timeout_s", 60.0)
+    in_a_row = 0
+    next_s = 0.0
+
+    def healthy() -> bool:
+        nonlocal in_a_row, next_s
+        now = time.monotonic()
+        if now < next_s:
+            return False
+        next_s = now + READY_APART_S
+        in_a_row = in_a_row + 1 if ready(session, region) else 0
+        return in_a_row >= READY_IN_A_ROW
+
+    if session.wait_until(healthy, seconds_max) is None:
+        session.fail("platform:region_not_ready", f"{region} was started but is not ready")
+
+
+def check_last_healthy(session: Session, region: str) -> None:
+    """Never darken the last healthy region: a survivor must be ready right now."""
+    survivors = [name for name in session.target.survivors if ready(session, name)]
+    if not survivors:
+        session.fail("limit:last_healthy_region", f"no region but {region} is ready")
+
+
+def wait_split_back(
+    session: Session, weights: Mapping[str, int], seconds_max: float
+) -> float | None:
+    """Seconds until new streams are split by `weights` again (5 points); None past the bound."""
+    wanted = shares_of(weights)
+    began = time.monotonic()
+    while time.monotonic() - began <= seconds_max:
+        # Not the session's own wait: the drill is already stopping when this is asked.
+        seen = {region: share_pct(session, region, ARRIVALS_MIN) for region in wanted}
+        if all(
+            observed is not None and abs(observed - wanted[region]) <= SPLIT_TOLERANCE_PCT
+            for region, observed in seen.items()
+        ):
+            return time.monotonic() - began
+        if not session.load.alive() or not session.watch.alive:
+            return None
+        time.sleep(0.2)
+    return None
+
+
+def verify(session: Session) -> None:
+    """Read every change back, and see that the traffic is split as before the drill.
+
+    Raises DrillAborted when something is not back; the rollbacks then try again.
+    """
+    session.phase_start("verify", None)
+    outcome = "failed"
+    try:
+        restored = settle(session.target, session.undo, session.ledger)
+        record_verify(session.ledger, session.undo, restored)
+        if not restored.verified:
+            raise DrillAborted("action:verify", f"not back: {', '.join(restored.failed)}")
+        _record_split(session)
+        outcome = "ok"
+    finally:
+        session.phase_end(outcome)
+
+
+def _record_split(session: Session) -> None:
+    before = session.weights_before
+    if before is None:
+        return
+    region = session.target.evacuate
+    wanted = shares_of(before)[region]
+    wait_split_back(session, before, 3 * session.poll_s + session.ttl_s)
+    observed = share_pct(session, region, ARRIVALS_MIN)
+    off = None if observed is None else abs(observed - wanted)
+    status = "unknown" if off is None else "pass" if off <= SPLIT_TOLERANCE_PCT else "fail"
+    session.finding(
+        "traffic_split",
+        status,
+        measured=None if off is None else round(off, 3),
+        threshold=SPLIT_TOLERANCE_PCT,
+        unit="points",
+        region=region,
+        reason="how far the split of new streams is from that before the drill",
+    )

@@ -1,0 +1,103 @@
+"""What a drill is asked to be: its kind, its gate, its settings, all checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from muster import contract as contracts
+from muster import home, targets
+from muster.contract.model import Contract, Gate, Profile
+from muster.documents import parse
+from muster.drill.settings import DrillSettings, parse_settings
+from muster.errors import BadInput
+from muster.targets import Target
+
+DrillKind = Literal["failover", "experiment", "gate", "safety"]
+KINDS: tuple[DrillKind, ...] = ("failover", "experiment", "gate", "safety")
+
+
+@dataclass(frozen=True)
+class DrillPlan:
+    """Everything known before the first effect; placeholders of `target` are not filled yet."""
+
+    drill: str
+    title: str
+    kind: DrillKind
+    gate: Gate
+    settings: DrillSettings
+    contract: Contract
+    target: Target
+    target_file: str
+    profile: Profile
+    time_scale: float
+
+    @property
+    def streams_target(self) -> int:
+        """Concurrent streams that the run must hold."""
+        return max(1, round(self.profile.streams * self.settings.scale))
+
+    @property
+    def evidence(self) -> Literal["gate", "rehearsal", "testbed"]:
+        """What the run can be evidence of (DEFINITIONS: a planted defect is always testbed)."""
+        if self.target.class_ == "testbed" or self.settings.defect is not None:
+            return "testbed"
+        whole = self.settings.scale == 1 and self.time_scale == 1
+        return "gate" if whole and self.profile.name == self.gate.profile else "rehearsal"
+
+
+def make_plan(
+    configuration: Mapping[str, Any], *, drill: str, title: str, kind: str, gate: str
+) -> DrillPlan:
+    """The plan, or BadInput for the first thing that does not fit; nothing is started."""
+    settings = parse_settings(configuration)
+    if kind not in KINDS:
+        raise BadInput(drill, "controls.muster.kind", kind, f"one of {', '.join(KINDS)}")
+    target = targets.load(settings.target)
+    contract = contracts.load(home.root() / target.contract)
+    if gate not in contract.gates:
+        raise BadInput(drill, "controls.muster.gate", gate, f"one of {', '.join(contract.gates)}")
+    profile = _profile(contract, target, settings.profile)
+    if settings.defect is not None and target.class_ != "testbed":
+        raise BadInput(
+            "configuration", "defect", settings.defect, "none: only a testbed has planted defects"
+        )
+    time_scale = settings.time_scale or target.time_scale
+    _window_holds_scrapes(target, time_scale)
+    return DrillPlan(
+        drill=drill,
+        title=title,
+        kind=cast(DrillKind, kind),
+        gate=contract.gates[gate],
+        settings=settings,
+        contract=contract,
+        target=target,
+        target_file=str(targets.path_of(settings.target)),
+        profile=profile,
+        time_scale=time_scale,
+    )
+
+
+def _profile(contract: Contract, target: Target, name: str) -> Profile:
+    if name in target.profiles:
+        file = f"target {target.name}: profiles.{name}"
+        return parse(Profile, {"name": name, **target.profiles[name]}, file)
+    if name in contract.profiles:
+        return contract.profiles[name]
+    known = ", ".join([*contract.profiles, *target.profiles])
+    raise BadInput("configuration", "profile", name, f"one of {known}")
+
+
+def _window_holds_scrapes(target: Target, time_scale: float) -> None:
+    """A one-minute window, scaled, must hold ten scrapes, or no trigger could be judged in it."""
+    scrapes = 60.0 / time_scale / target.prometheus.scrape_interval_s
+    if scrapes < 10:
+        most = 60.0 / target.prometheus.scrape_interval_s / 10
+        raise BadInput(
+            "configuration",
+            "time_scale",
+            time_scale,
+            f"at most {most:g} with scrapes every {target.prometheus.scrape_interval_s:g} s "
+            "(a window holds at least 10)",
+        )

@@ -1,0 +1,196 @@
+"""Preflight: what must hold before the first effect. One that does not stops the drill untouched.
+
+Each check says what it looked at. A check that cannot look has not passed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from muster import home
+from muster.drill import observe
+from muster.drill.session import Session
+from muster.errors import DrillAborted, MusterError
+from muster.faults.drain import Drain
+from muster.faults.proxies import proxy_of
+from muster.signals import RawSeries
+from muster.undo import read_undo
+
+logger = logging.getLogger("chaostoolkit")
+FRESH_S_MAX = 30.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look: `name` names it in the ledger, `look` returns what is wrong (empty: nothing)."""
+
+    name: str
+    look: Callable[[Session], str]
+
+
+def preflight(session: Session) -> None:
+    """Run every check; the first that fails stops the drill. Raises DrillAborted."""
+    for check in CHECKS:
+        session.stop.check()
+        try:
+            wrong = check.look(session)
+        except MusterError as error:
+            wrong = str(error)
+        session.record("check", name=check.name, ok=not wrong, detail=wrong)
+        if wrong:
+            raise DrillAborted(f"preflight:{check.name}", wrong)
+    logger.info("preflight: %d checks hold", len(CHECKS))
+
+
+def allowed(session: Session) -> str:
+    """The target's blast radius covers what this drill will touch."""
+    target = session.target
+    radius = target.blast_radius
+    if target.evacuate not in radius.regions:
+        return f"blast_radius.regions does not allow {target.evacuate}"
+    if target.steering.record not in radius.records:
+        return f"blast_radius.records does not allow {target.steering.record}"
+    if session.plan.kind == "failover" and radius.regions_dark_max < 1:
+        return "blast_radius.regions_dark_max allows no dark region"
+    return ""
+
+
+def confirmed(session: Session) -> str:
+    """Production needs its name said twice."""
+    target = session.target
+    if target.class_ == "production" and session.plan.settings.confirm != target.name:
+        return f"target {target.name} is production: --var confirm={target.name} is needed"
+    return ""
+
+
+def no_leftover_undo(session: Session) -> str:
+    """No earlier drill left something undone on this target."""
+    for path in sorted(home.out_dir().glob("*/undo.jsonl")):
+        if path.parent == session.bundle:
+            continue
+        earlier = read_undo(path)
+        if earlier.header.target == session.target.name and earlier.pending:
+            return (
+                f"{earlier.header.drill_id} left {len(earlier.pending)} changes undone: run "
+                f"chaos drill recover --target {session.target.name}"
+            )
+    return ""
+
+
+def regions_ready(session: Session) -> str:
+    """Every region answers that it can take traffic."""
+    silent = [name for name in session.target.regions if not observe.ready(session, name)]
+    return f"not ready: {', '.join(silent)}" if silent else ""
+
+
+def steering_readable(session: Session) -> str:
+    """Every region has a weighted record, and none stands at 0 from an earlier drill."""
+    weights = session.steering.weights()
+    if set(weights) != set(session.target.regions):
+        return f"records for {sorted(weights)}, regions {sorted(session.target.regions)}"
+    dark = sorted(name for name, weight in weights.items() if weight == 0)
+    return f"weight 0 left over for {', '.join(dark)}" if dark else ""
+
+
+def no_toxics(session: Session) -> str:
+    """Every proxy that the target names is enabled and carries no toxic."""
+    for region, spec in session.target.regions.items():
+        roles = spec.toxiproxy.proxies if spec.toxiproxy else {}
+        for role in roles:
+            state = proxy_of(session.target, region, role).state()
+            if state.get("toxics") or not state.get("enabled"):
+                names = [toxic["name"] for toxic in state.get("toxics", [])]
+                return f"{region} {role}: toxics {names}, enabled {state.get('enabled')}"
+    return ""
+
+
+def serving(session: Session) -> str:
+    """No region is still asked to drain."""
+    for region, spec in session.target.regions.items():
+        if spec.drain is not None:
+            shown = Drain(session.target, region).shown()
+            if shown != "serving":
+                return f"{region} is {shown}"
+    return ""
+
+
+def prometheus_fresh(session: Session) -> str:
+    """Prometheus is ready and has scraped the platform just now."""
+    session.prometheus.ready()
+    found: list[RawSeries] = []
+
+    def scraped() -> bool:
+        found[:] = _look(session, "streams_limit")
+        return bool(found)
+
+    if session.stop.wait_until(scraped, FRESH_S_MAX, look_s=0.5) is None:
+        return f"no fresh sample of {session.target.signals['streams_limit']}"
+    return ""
+
+
+def edges_present(session: Session) -> str:
+    """The platform's histograms have a finite edge above every threshold of the contract."""
+    tiers = session.plan.contract.tiers.values()
+    wanted = {
+        "first_token": max(float(tier.first_token_p95_s_max) for tier in tiers),
+        "completion": max(float(tier.completion_p95_s_max) for tier in tiers),
+    }
+    for signal, threshold_s in wanted.items():
+        edges = {series.labels.get("le", "") for series in _look(session, signal)}
+        finite = [float(edge) for edge in edges if edge not in ("", "+Inf")]
+        if not finite:
+            return f"{signal}: {session.target.signals[signal]} shows no histogram"
+        if max(finite) <= threshold_s:
+            return (
+                f"{signal}: top finite edge {max(finite):g} s is not above {threshold_s:g} s: "
+                "a p95 over the threshold could never be seen"
+            )
+        exact = {float(getattr(tier, f"{signal}_p95_s_max")) for tier in tiers}
+        if missing := sorted(exact - set(finite)):
+            logger.warning("preflight: %s has no edge at %s s: brackets decide", signal, missing)
+    return ""
+
+
+def no_incident(session: Session) -> str:
+    """No incident is open, as far as the target says how to see one."""
+    query = session.target.incident
+    if query and (found := session.prometheus.instant(query)):
+        return f"an incident is open: {query} answers {len(found)} series"
+    return ""
+
+
+def headroom(session: Session) -> str:
+    """The survivors say that they can hold every stream of the run."""
+    needed = session.streams_target * session.target.blast_radius.streams_headroom_min
+    limits: dict[str, float] = {}
+    for series in _look(session, "streams_limit"):
+        value = series.v[-1]
+        region = series.labels.get("region", "")
+        if value is not None:
+            limits[region] = limits.get(region, 0.0) + value
+    has = sum(limits.get(region, 0.0) for region in session.target.survivors)
+    if has < needed:
+        return f"survivors hold {has:.0f} streams, {needed:.0f} are needed"
+    return ""
+
+
+def _look(session: Session, signal: str) -> list[RawSeries]:
+    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
+    return session.prometheus.raw(signal, session.target.signals[signal], window_s)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("blast_radius", allowed),
+    Check("confirm", confirmed),
+    Check("leftover_undo", no_leftover_undo),
+    Check("regions_ready", regions_ready),
+    Check("steering", steering_readable),
+    Check("toxics", no_toxics),
+    Check("drain_state", serving),
+    Check("prometheus", prometheus_fresh),
+    Check("histogram_edges", edges_present),
+    Check("incident", no_incident),
+    Check("headroom", headroom),
+)

@@ -1,0 +1,105 @@
+"""Everything back: the undo log played backwards, each entry read back from the real system.
+
+One that fails does not stop the others. Playing it again is harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+
+from muster.errors import MusterError
+from muster.faults import ReadBack, fault_of
+from muster.jsonl import LogLost
+from muster.ledger import Ledger
+from muster.targets.model import Target
+from muster.undo import State, UndoEntry, UndoLog
+
+logger = logging.getLogger("chaostoolkit")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """How it went: `verified` only if every entry of the log was read back as it was before."""
+
+    verified: bool
+    readback: tuple[ReadBack, ...]
+    failed: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def restore(target: Target, undo: UndoLog, ledger: Ledger | None = None) -> Restored:
+    """Revert every pending entry, last applied first, and read each back."""
+    return _play(target, undo, ledger, revert=True)
+
+
+def settle(target: Target, undo: UndoLog, ledger: Ledger | None = None) -> Restored:
+    """Read every pending entry back without acting: for what the drill already put back itself."""
+    return _play(target, undo, ledger, revert=False)
+
+
+def record_verify(ledger: Ledger, undo: UndoLog, restored: Restored) -> None:
+    """The `verify` event of the ledger."""
+    ledger.append(
+        "verify",
+        pending=[entry.entry_id for entry in undo.pending],
+        verified=restored.verified and not undo.pending,
+        readback=[asdict(item) for item in restored.readback],
+        commands=list(restored.commands),
+    )
+
+
+def _play(target: Target, undo: UndoLog, ledger: Ledger | None, *, revert: bool) -> Restored:
+    readbacks: list[ReadBack] = []
+    failed: list[str] = []
+    commands: list[str] = []
+    for entry in undo.pending:
+        outcome = _one(target, entry, revert)
+        if outcome.readback is not None:
+            readbacks.append(outcome.readback)
+        if outcome.ok or revert:
+            _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
+        if not outcome.ok:
+            logger.error("restore: %s: %s", entry.subject, outcome.detail)
+            failed.append(entry.subject)
+            commands.append(outcome.command)
+    return Restored(not failed, tuple(readbacks), tuple(failed), tuple(commands))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    ok: bool
+    detail: str
+    readback: ReadBack | None
+    command: str
+
+
+def _one(target: Target, entry: UndoEntry, revert: bool) -> _Outcome:
+    command = f"chaos drill recover --target {target.name}"
+    try:
+        fault = fault_of(target, entry)
+        command = fault.command()
+        if revert:
+            fault.revert()
+        readback = fault.read_back()
+    except MusterError as error:
+        return _Outcome(False, str(error), None, command)
+    except Exception as error:  # one entry's surprise must not leave the others undone
+        return _Outcome(False, f"{type(error).__name__}: {error}", None, command)
+    detail = f"{readback.subject}: {readback.actual} (expected {readback.expected})"
+    return _Outcome(readback.ok, detail, readback, command)
+
+
+def _record(
+    undo: UndoLog, ledger: Ledger | None, entry: UndoEntry, state: State, detail: str
+) -> None:
+    try:
+        undo.mark(entry, state, detail)
+        if ledger is not None:
+            ledger.append(
+                "undo", entry_id=entry.entry_id, subject=entry.subject, state=state, detail=detail
+            )
+    except LogLost as error:
+        # A full disk must not keep a region dark: go on restoring. The log still shows the entry
+        # as pending, so no verdict can pass.
+        logger.error("restore: %s", error)

@@ -1,0 +1,230 @@
+"""One drill in this process: what it holds, and the words its phases are written in.
+
+There is at most one session a process; `current()` is how an activity finds it. Effects go through
+the undo log first (`write_undo`), facts go to the ledger, and every wait ends early when the drill
+must stop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.facts import Facts
+from muster.drill.load import DrillLoad
+from muster.drill.lock import TargetLock
+from muster.drill.plan import DrillPlan
+from muster.drill.stop import StopFlag, StopReason
+from muster.drill.watch import Watch
+from muster.errors import DrillAborted
+from muster.faults import Fault, Proof, fault_of
+from muster.ledger import Ledger
+from muster.signals import Prometheus
+from muster.steering import Route53
+from muster.targets import Target
+from muster.undo import UndoLog
+
+logger = logging.getLogger("chaostoolkit")
+PROGRESS_S = 10.0
+
+
+@dataclass
+class Session:
+    """A running drill."""
+
+    drill_id: str
+    plan: DrillPlan
+    target: Target
+    bundle: Path
+    lock: TargetLock
+    ledger: Ledger
+    undo: UndoLog
+    steering: Route53
+    prometheus: Prometheus
+    facts: Facts
+    watch: Watch
+    stop: StopFlag
+    load: DrillLoad
+    clock: Clock = SYSTEM_CLOCK
+    owns_testbed: bool = False
+    ttl_s: int = 0
+    health_checks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    weights_before: dict[str, int] | None = None
+    phase: str = ""
+    counts_before: dict[str, float | None] = field(default_factory=dict)
+    step_at_s: float = 0.0
+    activity_failed: str | None = None
+    restored: bool = False
+    concluded: bool = False
+
+    @property
+    def time_scale(self) -> float:
+        """How many times faster than the clock holds and windows run."""
+        return self.plan.time_scale
+
+    @property
+    def streams_target(self) -> int:
+        """Concurrent streams that the run must hold."""
+        return self.plan.streams_target
+
+    @property
+    def poll_s(self) -> float:
+        """How often new samples are taken, in seconds."""
+        return 2 * self.target.prometheus.scrape_interval_s
+
+    def record(self, event: str, **fields: Any) -> None:
+        """A line of the ledger. Raises LogLost: nothing may go on unlogged."""
+        self.ledger.append(event, **fields)
+
+    def phase_start(self, name: str, tier: str | None) -> None:
+        """The phase `name` begins, judged by `tier` (None: not judged)."""
+        self.phase = name
+        self.record("phase_started", phase=name, tier=tier)
+        logger.info("phase %s%s", name, f" (tier {tier})" if tier else "")
+
+    def phase_end(self, outcome: str) -> None:
+        """The phase ends."""
+        self.record("phase_ended", phase=self.phase, outcome=outcome)
+        self.phase = ""
+
+    def timing(self, name: str, value_s: float) -> None:
+        """A measured duration, in seconds."""
+        self.record("timing", name=name, value_s=round(value_s, 3))
+
+    def finding(
+        self,
+        slo: str,
+        status: str,
+        *,
+        measured: float | None,
+        threshold: float | None,
+        unit: str,
+        region: str | None = None,
+        source: str = "client",
+        reason: str = "",
+    ) -> None:
+        """Something that the drill itself observed and that the verdict must count."""
+        margin = None if measured is None or threshold is None else threshold - measured
+        self.record(
+            "finding",
+            finding={
+                "slo": slo,
+                "tier": None,
+                "phase": self.phase,
+                "region": region,
+                "source": source,
+                "window": None,
+                "threshold": threshold,
+                "measured": measured,
+                "margin": margin,
+                "unit": unit,
+                "samples": None,
+                "status": status,
+                "reason": reason,
+            },
+        )
+
+    def write_undo(self, fault: Fault) -> None:
+        """The fault's inverse, durable before the fault may be applied."""
+        entry = self.undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
+        self.record("undo", entry_id=entry.entry_id, subject=entry.subject, state="pending")
+
+    def fault_from_undo(self, kind: str) -> Fault:
+        """The pending fault of that kind, as the undo log remembers it. Raises DrillAborted."""
+        for entry in self.undo.pending:
+            if entry.kind == kind:
+                return fault_of(self.target, entry)
+        raise DrillAborted(f"action:{self.phase}", f"no {kind} stands in the undo log")
+
+    def record_proof(self, fault: str, region: str, proof: Proof) -> None:
+        """What was seen of a fault."""
+        self.record(
+            "fault_proof",
+            fault=fault,
+            region=region,
+            proven=proof.proven,
+            proof=proof.facts,
+            why=proof.why,
+        )
+        logger.info("%s in %s: %s", fault, region, proof.why)
+
+    def stop_now(self, reason: StopReason) -> None:
+        """Stop the drill for `reason` and raise DrillAborted."""
+        self.stop.set(reason)
+        self.stop.check()
+
+    def fail(self, by: str, detail: str) -> None:
+        """Stop the drill: the platform did not do what it must. Raises DrillAborted."""
+        self.stop_now(StopReason(by, "FAIL", detail, self.clock.now_s()))
+
+    def check(self) -> None:
+        """Raise DrillAborted if the drill must stop, for example because a part of it died."""
+        if self.load.started and not self.load.alive():
+            detail = "a load process ended before it was told to"
+            self.stop_now(StopReason("load_died", "INCONCLUSIVE", detail, self.clock.now_s()))
+        if not self.watch.alive:
+            detail = "the watch no longer looks at the samples"
+            self.stop_now(StopReason("action:watch", "ABORTED", detail, self.clock.now_s()))
+        self.stop.check()
+
+    def wait_until(
+        self, holds: Callable[[], bool], seconds_max: float, look_s: float = 0.2
+    ) -> float | None:
+        """Wait for a fact; seconds it took, None when the bound passed. Raises DrillAborted."""
+
+        def looked() -> bool:
+            self.check()
+            return holds()
+
+        return self.stop.wait_until(looked, seconds_max, look_s)
+
+    def wait_with_progress(self, seconds: float) -> None:
+        """Wait `seconds`, saying now and then how far it is. Raises DrillAborted."""
+        began = self.clock.monotonic_s()
+        spoke = began
+        while True:
+            self.check()
+            now = self.clock.monotonic_s()
+            if now - began >= seconds:
+                return
+            if now - spoke >= PROGRESS_S:
+                spoke = now
+                logger.info("%s", self.progress_line(now - began, seconds))
+            self.stop.wait(min(0.5, seconds - (now - began)))
+
+    def progress_line(self, past_s: float, seconds: float) -> str:
+        """One line for whoever watches."""
+        streams = self.facts.by_region("client_streams")
+        shown = ", ".join(f"{region} {count:.0f}" for region, count in sorted(streams.items()))
+        return f"{self.phase}: {past_s:.0f} of {seconds:.0f} s; streams: {shown or 'no data'}"
+
+
+_current: Session | None = None
+
+
+def current() -> Session:
+    """The session of this process. Raises DrillAborted when there is none.
+
+    Without its control a drill has no session: then no activity may touch anything.
+    """
+    if _current is None:
+        raise DrillAborted(
+            "action:no_session",
+            "no drill is running in this process: its control muster.controls.drill did not start",
+        )
+    return _current
+
+
+def install(session: Session | None) -> None:
+    """Make `session` the current one (None: there is none any more)."""
+    global _current
+    _current = session
+
+
+def installed() -> Session | None:
+    """The current session, if there is one."""
+    return _current

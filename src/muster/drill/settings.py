@@ -1,0 +1,103 @@
+"""A drill's settings: configuration values (strings or typed) into one frozen value.
+
+Every value may come from the drill's JSON, from `--var` or from the environment; whatever its way,
+it is checked here, before anything starts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from muster.errors import BadInput
+
+KEYS = ("target", "profile", "scale", "time_scale", "seed", "defect", "confirm")
+SCALE_MAX = 1.0
+TIME_SCALE_MAX = 120.0
+
+
+@dataclass(frozen=True)
+class DrillSettings:
+    """What a run was asked for. `time_scale` None: the target's own."""
+
+    target: str
+    profile: str
+    scale: float
+    time_scale: float | None
+    seed: int
+    defect: str | None
+    confirm: str | None
+
+
+def parse_settings(configuration: Mapping[str, Any]) -> DrillSettings:
+    """The settings in Chaos Toolkit's configuration. Raises BadInput for the first bad one."""
+    return DrillSettings(
+        target=_text(configuration, "target", "testbed"),
+        profile=_text(configuration, "profile", "m3_20k"),
+        scale=_number(configuration, "scale", 0.1, SCALE_MAX),
+        time_scale=_optional_number(configuration, "time_scale", TIME_SCALE_MAX),
+        seed=_whole(configuration, "seed", 1),
+        defect=_optional_text(configuration, "defect"),
+        confirm=_optional_text(configuration, "confirm"),
+    )
+
+
+def _bad(key: str, value: object, expected: str) -> BadInput:
+    return BadInput(f"configuration (--var {key} or MUSTER_{key.upper()})", key, value, expected)
+
+
+def _given(configuration: Mapping[str, Any], key: str) -> Any:
+    value = configuration.get(key)
+    return None if value is None or value == "" else value
+
+
+def _text(configuration: Mapping[str, Any], key: str, default: str) -> str:
+    value = _given(configuration, key)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise _bad(key, value, "a name")
+    return value
+
+
+def _optional_text(configuration: Mapping[str, Any], key: str) -> str | None:
+    return _text(configuration, key, "") or None
+
+
+def _number(configuration: Mapping[str, Any], key: str, default: float, most: float) -> float:
+    value = _optional_number(configuration, key, most)
+    return default if value is None else value
+
+
+def _optional_number(configuration: Mapping[str, Any], key: str, most: float) -> float | None:
+    value = _given(configuration, key)
+    if value is None:
+        return None
+    expected = f"a number over 0 and at most {most:g}"
+    if isinstance(value, bool):
+        raise _bad(key, value, expected)
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise _bad(key, value, expected) from error
+    if not (math.isfinite(number) and 0 < number <= most):
+        raise _bad(key, value, expected)
+    return number
+
+
+def _whole(configuration: Mapping[str, Any], key: str, default: int) -> int:
+    value = _given(configuration, key)
+    if value is None:
+        return default
+    expected = "a whole number from 0"
+    if isinstance(value, (bool, float)):
+        raise _bad(key, value, expected)
+    try:
+        number = int(value)
+    except (TypeError, ValueError) as error:
+        raise _bad(key, value, expected) from error
+    if number < 0:
+        raise _bad(key, value, expected)
+    return number

@@ -1,0 +1,264 @@
+"""From a checked plan to a running session: lock, testbed where the target is one, ledger, watch.
+
+Whatever fails on the way leaves nothing behind: what was started is stopped again.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform as machine
+import secrets
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from muster import home, targets, testbed
+from muster.contract.samples import SampleWriter
+from muster.drill.facts import Facts
+from muster.drill.guard import DrillGuard
+from muster.drill.load import DrillLoad
+from muster.drill.lock import TargetLock
+from muster.drill.plan import DrillPlan
+from muster.drill.samples import SampleSink
+from muster.drill.session import Session, install
+from muster.drill.stop import StopFlag
+from muster.drill.watch import POLL_SCRAPES, Watch
+from muster.errors import BadInput
+from muster.ledger import Ledger
+from muster.signals import Poller, Prometheus
+from muster.steering import Route53
+from muster.targets import Target
+from muster.undo import UndoHeader, UndoLog
+
+logger = logging.getLogger("chaostoolkit")
+STALE_SCRAPES = 5
+REACH_SCRAPES = 6
+PACKAGES = (
+    "chaostoolkit-muster",
+    "chaostoolkit",
+    "chaostoolkit-lib",
+    "boto3",
+    "moto",
+    "toxiproxy-python",
+    "redis",
+    "uvloop",
+)
+
+
+def start(plan: DrillPlan) -> Session:
+    """Begin the drill of `plan` and make its session the current one.
+
+    Raises BadInput or DrillAborted; then nothing that this call started is left.
+    """
+    now = datetime.now(UTC)
+    drill_id = f"{now:%Y%m%dT%H%M%SZ}-{plan.drill}-{secrets.token_hex(2)}"
+    bundle = home.out_dir() / drill_id
+    with ExitStack() as undo_start:
+        lock = TargetLock(plan.target.name, drill_id)
+        lock.acquire()
+        undo_start.callback(lock.release)
+        target, owns_testbed = _reach(plan, drill_id)
+        if owns_testbed:
+            undo_start.callback(testbed.down, plan.target.name)
+        steering = Route53(target.steering)
+        prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
+        undo_start.callback(prometheus.close)
+        prometheus.ready()
+        ledger = Ledger(bundle / "ledger.jsonl")
+        undo_start.callback(ledger.close)
+        undo = UndoLog(
+            bundle / "undo.jsonl",
+            UndoHeader(drill_id, plan.target.name, plan.target_file),
+        )
+        undo_start.callback(undo.close)
+        session = _session(plan, drill_id, bundle, target, lock, ledger, undo, steering, prometheus)
+        session.owns_testbed = owns_testbed
+        _record_start(session)
+        session.watch.start()
+        undo_start.pop_all()
+    install(session)
+    logger.info("drill %s on target %s: %s", plan.drill, target.name, bundle)
+    return session
+
+
+def _reach(plan: DrillPlan, drill_id: str) -> tuple[Target, bool]:
+    """The target with its endpoints, and whether this drill started its testbed."""
+    if plan.target.class_ != "testbed":
+        return targets.resolve(plan.target), False
+    state = testbed.status(plan.target.name)
+    started = state is None
+    if state is None:
+        state = testbed.up(
+            plan.target,
+            plan.profile,
+            scale=plan.settings.scale,
+            seed=plan.settings.seed,
+            defect=plan.settings.defect,
+            owner=drill_id,
+            progress=lambda line: logger.info("testbed: %s", line),
+        )
+    else:
+        _fits(plan, state)
+    try:
+        return targets.resolve(plan.target, testbed=state.endpoints), started
+    except BadInput:
+        if started:
+            testbed.down(plan.target.name)
+        raise
+
+
+def _fits(plan: DrillPlan, state: testbed.State) -> None:
+    """A testbed that is already up must be the one that the drill asks for."""
+    asked = {
+        "profile": plan.profile.name,
+        "scale": plan.settings.scale,
+        "defect": plan.settings.defect,
+    }
+    for key, value in asked.items():
+        found = getattr(state, key)
+        if found != value:
+            raise BadInput(
+                f"testbed {plan.target.name} (already up)",
+                key,
+                found,
+                f"{value!r} as the drill asks, or no testbed: chaos drill down",
+            )
+
+
+def _session(
+    plan: DrillPlan,
+    drill_id: str,
+    bundle: Path,
+    target: Target,
+    lock: TargetLock,
+    ledger: Ledger,
+    undo: UndoLog,
+    steering: Route53,
+    prometheus: Prometheus,
+) -> Session:
+    scrape_s = target.prometheus.scrape_interval_s
+    stop = StopFlag()
+    facts = Facts(stale_s=STALE_SCRAPES * scrape_s)
+    watch = Watch(
+        Poller(prometheus, target.signals, reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s),
+        steering.weights,
+        facts,
+        SampleSink(SampleWriter(bundle / "samples.jsonl")),
+        stop,
+        poll_s=POLL_SCRAPES * scrape_s,
+        missing_s_max=target.prometheus.missing_s_max,
+        required=("requests", "client_answers"),
+    )
+    session = Session(
+        drill_id=drill_id,
+        plan=plan,
+        target=target,
+        bundle=bundle,
+        lock=lock,
+        ledger=ledger,
+        undo=undo,
+        steering=steering,
+        prometheus=prometheus,
+        facts=facts,
+        watch=watch,
+        stop=stop,
+        load=DrillLoad(plan, target, steering.addresses(), bundle),
+        ttl_s=steering.ttl_s(),
+        health_checks=steering.health_checks(),
+    )
+    watch.guard = DrillGuard(session)
+    return session
+
+
+def _record_start(session: Session) -> None:
+    plan, target = session.plan, session.target
+    builds = sorted(
+        {
+            series.labels.get("version", "unknown")
+            for series in session.prometheus.raw("build_info", target.signals["build_info"], 60.0)
+        }
+        if "build_info" in target.signals
+        else set()
+    )
+    versions = versions_of(PACKAGES)
+    session.record(
+        "drill_started",
+        drill_id=session.drill_id,
+        drill=plan.drill,
+        title=plan.title,
+        kind=plan.kind,
+        gate=plan.gate.name,
+        tier=plan.gate.tier,
+        drill_tier=plan.gate.drill_tier,
+        profile=plan.profile.name,
+        scale=plan.settings.scale,
+        time_scale=plan.time_scale,
+        seed=plan.settings.seed,
+        target=target.name,
+        target_class=target.class_,
+        defect=plan.settings.defect,
+        evidence=plan.evidence,
+        regions=list(target.regions),
+        evacuated=target.evacuate,
+        platform_build=builds,
+        versions=versions,
+        streams_target=plan.streams_target,
+        scrape_interval_s=target.prometheus.scrape_interval_s,
+        ttl_s=session.ttl_s,
+        dns={
+            "health_check_interval_s": max(
+                (interval for interval, _ in session.health_checks.values()), default=None
+            ),
+            "threshold": max(
+                (threshold for _, threshold in session.health_checks.values()), default=None
+            ),
+        },
+        limits={
+            "stream_seconds_max": target.stream_seconds_max,
+            "queue_age_s_max": float(plan.gate.queue_age_s_max),
+        },
+        weights=session.steering.weights(),
+    )
+    write_config(session, versions)
+
+
+def versions_of(packages: tuple[str, ...]) -> dict[str, str]:
+    """Versions of Python and of `packages`, as installed."""
+    found = {"python": machine.python_version()}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def write_config(session: Session, versions: dict[str, str]) -> None:
+    """config.json, contract.yaml and target.yaml of the bundle; they hold no secret.
+
+    The target is kept as its file says it, placeholders and all: what fills them may be secret.
+    """
+    import orjson
+
+    plan = session.plan
+    settings: dict[str, Any] = asdict(plan.settings)
+    settings.pop("confirm")
+    config = {
+        "schema_version": 1,
+        "drill_id": session.drill_id,
+        "drill": plan.drill,
+        "settings": settings,
+        "time_scale": plan.time_scale,
+        "gate": plan.gate.name,
+        "profile": plan.profile.model_dump(mode="json"),
+        "versions": versions,
+        "machine": {"system": machine.system(), "release": machine.release()},
+    }
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+    (session.bundle / "config.json").write_bytes(orjson.dumps(config, option=options))
+    contract_file = home.root() / plan.target.contract
+    (session.bundle / "contract.yaml").write_bytes(contract_file.read_bytes())
+    (session.bundle / "target.yaml").write_bytes(Path(plan.target_file).read_bytes())

@@ -1,0 +1,74 @@
+"""Why a drill stops. The first reason counts; every wait of the drill watches for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from muster.errors import DrillAborted
+
+StopVerdict = Literal["FAIL", "ABORTED", "INCONCLUSIVE"]
+LOOK_S = 0.1
+
+
+@dataclass(frozen=True)
+class StopReason:
+    """`by` is the reason's name, `verdict` what it makes of the drill, `t_trip_s` when it arose."""
+
+    by: str
+    verdict: StopVerdict
+    detail: str
+    t_trip_s: float
+
+
+class StopFlag:
+    """Set once, from any thread or signal handler."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.RLock()
+        self.reason: StopReason | None = None
+
+    def set(self, reason: StopReason) -> bool:
+        """Whether `reason` was the first."""
+        with self._lock:
+            if self.reason is not None:
+                return False
+            self.reason = reason
+            self._event.set()
+            return True
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the drill must stop."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise DrillAborted if the drill must stop."""
+        reason = self.reason
+        if reason is not None:
+            raise DrillAborted(reason.by, reason.detail)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep `seconds`, or raise DrillAborted as soon as the drill must stop."""
+        self._event.wait(max(0.0, seconds))
+        self.check()
+
+    def wait_until(
+        self, holds: Callable[[], bool], seconds_max: float, look_s: float = LOOK_S
+    ) -> float | None:
+        """Wait until `holds()`; the seconds it took, or None when `seconds_max` passed first.
+
+        Raises DrillAborted as soon as the drill must stop.
+        """
+        start = time.monotonic()
+        while True:
+            self.check()
+            if holds():
+                return time.monotonic() - start
+            if time.monotonic() - start > seconds_max:
+                return None
+            self._event.wait(look_s)
