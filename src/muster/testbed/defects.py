@@ -1,0 +1,88 @@
+"""The planted defects: a drill tool that has never failed anything is worth nothing.
+
+Each name says which part of the testbed carries it, and which finding it must lead to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Part = Literal["gateway_survivor", "gateway_evacuated", "gateway_faulted", "provider", "dns"]
+
+
+@dataclass(frozen=True)
+class Defect:
+    """`part` is where it lives: the gateways of one region, the provider, or the DNS server."""
+
+    name: str
+    part: Part
+    what: str
+    finding: str
+    drill: str
+
+
+_FAILOVER = "region_failover"
+DEFECTS: dict[str, Defect] = {
+    defect.name: defect
+    for defect in (
+        Defect(
+            "undersized_survivor",
+            "gateway_survivor",
+            "advertises room for all streams, sheds past 60 % of them",
+            "rate_429",
+            _FAILOVER,
+        ),
+        Defect(
+            "cold_survivor",
+            "gateway_survivor",
+            "first tokens come 3 s late for streams beyond what it is warm for",
+            "first_token_p95",
+            _FAILOVER,
+        ),
+        Defect(
+            "cuts_streams_on_drain",
+            "gateway_evacuated",
+            "cuts its open streams a second after it was asked to drain",
+            "streams_cut",
+            _FAILOVER,
+        ),
+        Defect(
+            "sheds_too_much",
+            "gateway_survivor",
+            "refuses one request in ten above half of its limit",
+            "rate_429",
+            _FAILOVER,
+        ),
+        Defect(
+            "queue_stuck",
+            "gateway_survivor",
+            "one job never leaves the queue once the load has risen",
+            "queue_age",
+            _FAILOVER,
+        ),
+        Defect(
+            "ignores_weights",
+            "dns",
+            "keeps answering by the first weights that it saw",
+            "traffic_split",
+            _FAILOVER,
+        ),
+        Defect(
+            "no_redis_fallback",
+            "gateway_faulted",
+            "refuses every new stream while Redis is away",
+            "rate_5xx",
+            "redis_outage",
+        ),
+        Defect(
+            "slow_fallback_provider",
+            "provider",
+            "first tokens of the fallback route come 4 s late",
+            "first_token_p95",
+            "provider_latency",
+        ),
+    )
+}
+GATEWAY_DEFECTS = tuple(name for name, d in DEFECTS.items() if d.part.startswith("gateway"))
+PROVIDER_DEFECTS = tuple(name for name, d in DEFECTS.items() if d.part == "provider")
