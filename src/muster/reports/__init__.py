@@ -1,0 +1,55 @@
+"""Reports of an evidence bundle: HTML, Markdown, JUnit and charts, from the bundle's files alone.
+
+    muster.reports.write_reports(Path("reports/out/latest"))
+
+The same bundle gives the same bytes. altair and jinja2 are imported when the first report is made.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+REPORT_FILES = ("report.html", "report.md", "junit.xml")
+
+
+def write_reports(bundle_dir: Path) -> list[Path]:
+    """Write `report.html`, `report.md`, `junit.xml` and `charts/*.svg` into `bundle_dir`.
+
+    Returns the files written. Raises BadInput when there is no usable `verdict.json`, MusterError
+    when a file cannot be written. Each file is replaced whole or not at all.
+    """
+    from muster.reports.chart_plan import plan
+    from muster.reports.charts import draw
+    from muster.reports.evidence import read_evidence
+    from muster.reports.junit import junit
+    from muster.reports.render import Picture, html, markdown
+    from muster.reports.view import build_view
+
+    evidence = read_evidence(bundle_dir)
+    view = build_view(evidence)
+    pictures = [Picture(c.name, c.title, c.note, draw(c)) for c in plan(evidence, view)]
+    texts = {
+        "report.html": html(view, pictures),
+        "report.md": markdown(view),
+        "junit.xml": junit(view),
+        **{f"charts/{picture.name}.svg": picture.svg for picture in pictures},
+    }
+    return [_replace(bundle_dir / name, text) for name, text in texts.items()]
+
+
+def _replace(path: Path, text: str) -> Path:
+    from muster.errors import MusterError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".report-", delete=False
+        ) as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise MusterError(f"{path}: {error.strerror or error}") from error
+    return path

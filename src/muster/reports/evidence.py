@@ -1,0 +1,102 @@
+"""A bundle's files as values: the only part of the reports that reads the disk.
+
+A file that is absent or torn is not an error here: it is named in `missing`, the report says so, and
+what would have come from it is "no data". Only `verdict.json` must be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from muster.errors import BadInput
+from muster.ledger import read_ledger
+from muster.reports.loadfile import LoadSeconds, read_load
+from muster.reports.server import Server, read_server
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a report is made of. `missing` names each file that could not be used, and why."""
+
+    name: str
+    verdict: Mapping[str, Any]
+    events: tuple[Mapping[str, Any], ...]
+    torn: bool
+    config: Mapping[str, Any]
+    load: LoadSeconds | None
+    server: Server | None
+    missing: tuple[str, ...]
+
+    def of(self, event: str) -> tuple[Mapping[str, Any], ...]:
+        """The ledger's events of that name, in order."""
+        return tuple(record for record in self.events if record.get("event") == event)
+
+    def first(self, event: str) -> Mapping[str, Any]:
+        """The first such event, or an empty mapping."""
+        found = self.of(event)
+        return found[0] if found else {}
+
+
+def read_verdict(bundle: Path) -> Mapping[str, Any]:
+    """`verdict.json` of `bundle`. Raises BadInput when it is missing or is no JSON object."""
+    if not bundle.is_dir():
+        raise BadInput(bundle, "", "no such directory", "an evidence bundle")
+    path = bundle / "verdict.json"
+    try:
+        data = orjson.loads(path.read_bytes())
+    except OSError as error:
+        wanted = "a verdict; `chaos drill judge` makes it"
+        raise BadInput(path, "", error.strerror or str(error), wanted) from error
+    except ValueError as error:
+        raise BadInput(path, "", str(error), "JSON") from error
+    if not isinstance(data, dict):
+        raise BadInput(path, "", data, "a JSON object")
+    if not isinstance(data.get("verdict"), str):
+        raise BadInput(path, "verdict", data.get("verdict"), "a verdict's name")
+    return data
+
+
+def read_evidence(bundle: Path) -> Evidence:
+    """Everything that a report shows of `bundle`. Raises BadInput for a missing verdict only."""
+    verdict = read_verdict(bundle)
+    missing: list[str] = []
+    events: tuple[Mapping[str, Any], ...] = ()
+    torn = False
+    try:
+        ledger = read_ledger(bundle / "ledger.jsonl")
+    except BadInput as error:
+        missing.append(f"ledger.jsonl: {_reason(error)}")
+    else:
+        events, torn = ledger.events, ledger.torn
+        if torn:
+            missing.append("ledger.jsonl: a line is torn, missing or out of order")
+    load_files = sorted(bundle.glob("load-*.jsonl"))
+    load, load_faults = read_load(load_files)
+    server, server_faults = read_server(bundle / "samples.jsonl")
+    missing.extend(load_faults)
+    missing.extend(server_faults)
+    if not load_files:
+        missing.append("load-*.jsonl: the load left no record")
+    config, config_fault = _config(bundle / "config.json")
+    missing.extend(config_fault)
+    name = bundle.resolve().name
+    return Evidence(name, verdict, events, torn, config, load, server, tuple(missing))
+
+
+def _config(path: Path) -> tuple[Mapping[str, Any], list[str]]:
+    try:
+        data = orjson.loads(path.read_bytes())
+    except OSError as error:
+        return {}, [f"config.json: {error.strerror}"]
+    except ValueError:
+        return {}, ["config.json: not JSON"]
+    return (data, []) if isinstance(data, dict) else ({}, ["config.json: not a JSON object"])
+
+
+def _reason(error: BadInput) -> str:
+    return str(error.value)

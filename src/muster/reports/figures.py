@@ -1,0 +1,158 @@
+"""Figures beside the SLOs: timings, the load's validity, what users would have felt. Pure.
+
+Where the verdict has a figure it is the verdict's; streams broken and the budget spent are summed here
+when it has none, and say where they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.reports.evidence import Evidence
+from muster.reports.lines import classes
+from muster.reports.model import Fact, FindingRow, PhaseRow
+from muster.reports.numbers import NO_DATA, count, number, quantity, seconds
+from muster.reports.words import LOAD_TITLES, OVERALL, TIMING_TITLES, one_line
+
+_TIMINGS_ALWAYS = ("decide", "shift", "drain", "dark", "restore")
+_JUDGED = ("evacuate", "drain", "dark", "restore", "fault", "recovery")
+Finding = Mapping[str, Any]
+
+
+def timing_facts(
+    evidence: Evidence, findings: Sequence[Finding], phases: Sequence[PhaseRow]
+) -> tuple[Fact, ...]:
+    """Times in the order of a failover, then streams broken and error budget spent."""
+    told = evidence.verdict.get("timings_s")
+    known: dict[str, Any] = dict(told) if isinstance(told, dict) else {}
+    for event in evidence.of("timing"):
+        known.setdefault(_bare(event.get("name")), event.get("value_s"))
+    known = {_bare(name): value for name, value in known.items()}
+    facts = []
+    for name, (label, note) in TIMING_TITLES.items():
+        if name in known or name in _TIMINGS_ALWAYS:
+            facts.append(Fact(label, seconds(known.get(name)), note))
+    extra = sorted(set(known) - set(TIMING_TITLES))
+    facts += [Fact(one_line(name, 80).replace("_", " "), seconds(known[name])) for name in extra]
+    if "drain" not in {p.name for p in phases} and not known:
+        facts = []
+    broken, where = streams_broken(evidence, phases)
+    facts.append(Fact("Streams broken", broken, where))
+    facts.append(Fact("Error budget spent", *_budget(findings)))
+    return tuple(facts)
+
+
+def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ...]:
+    """Whether the load generator may be believed."""
+    told = evidence.verdict.get("load")
+    load: Mapping[str, Any] = told if isinstance(told, dict) else {}
+    facts = []
+    for key, label in LOAD_TITLES.items():
+        value = load.get(key)
+        if key == "late_share" or key.endswith("_share"):
+            shown = quantity(value, "share")
+        elif "_ms" in key:
+            shown = quantity(value, "ms")
+        else:
+            shown = count(value)
+        facts.append(Fact(label, shown, _load_note(key, load)))
+    for key in sorted(set(load) - set(LOAD_TITLES)):
+        value = load[key]
+        if isinstance(value, bool):
+            facts.append(Fact(key.replace("_", " "), "yes" if value else "no"))
+        elif isinstance(value, str | int | float):
+            facts.append(Fact(one_line(key, 80).replace("_", " "), one_line(value, 120)))
+    judged = [row for row in rows if row.slo in ("load_offered", "load_loop_lag")]
+    facts += [
+        Fact(f"{row.title}, {row.phase}", row.measured, f"{row.threshold}: {row.status}")
+        for row in judged
+        if row.status != "pass"
+    ]
+    return tuple(facts)
+
+
+def impact(
+    evidence: Evidence, findings: Sequence[Finding], phases: Sequence[PhaseRow]
+) -> tuple[str, ...]:
+    """What the load saw from the outside while the drill changed things, as sentences."""
+    load = evidence.load
+    spans = [(p.start_s, p.end_s) for p in phases if p.name in _JUDGED]
+    begin = min((s for s, _ in spans if s is not None), default=None)
+    end = max((e for _, e in spans if e is not None), default=None)
+    if load is None or begin is None or end is None:
+        return ("What the load's clients felt is not known: no data.",)
+    sums: dict[str, float] = {}
+    gaps = 0
+    for index in range(load.length):
+        if not begin <= load.start_s + index < end:
+            continue
+        second = load.seconds.get(index)
+        if second is None:
+            gaps += 1
+            continue
+        for name, n in classes(second).items():
+            sums[name] = sums.get(name, 0.0) + n
+    answered = sum(n for name, n in sums.items() if name != "broken")
+    if not answered:
+        return ("What the load's clients felt is not known: no data.",)
+    said = [
+        f"While the drill changed things, clients made {count(answered)} attempts: "
+        f"{count(sums.get('429', 0))} were answered 429, {count(sums.get('5xx', 0))} failed "
+        f"(5xx, refused, reset or timed out), and {count(sums.get('broken', 0))} streams broke."
+    ]
+    if gaps:
+        said.append(f"{gaps} s of the load's record are missing and not counted.")
+    return tuple(said)
+
+
+def streams_broken(evidence: Evidence, phases: Sequence[PhaseRow]) -> tuple[str, str]:
+    """Streams broken, and where the figure comes from."""
+    for key in ("streams_broken", "broken_streams"):
+        told = evidence.verdict.get(key)
+        if number(told) is not None:
+            return count(told), "over the judged phases"
+    load = evidence.load
+    if load is None:
+        return NO_DATA, ""
+    broken = sum(classes(second)["broken"] for second in load.seconds.values())
+    gaps = load.length - len(load.seconds)
+    tail = f"; {gaps} s of its record missing" if gaps else ""
+    return count(broken), f"counted by the load over the whole run{tail}"
+
+
+def _budget(findings: Sequence[Finding]) -> tuple[str, str]:
+    """Share of the unavailability that the tier allows, spent over evacuate..restore."""
+    spans = [f for f in findings if f.get("slo") == "availability"]
+    chosen = [f for f in spans if f.get("phase") == OVERALL] or [
+        f for f in spans if ".." in str(f.get("phase"))
+    ]
+    spent = []
+    for finding in chosen:
+        measured, target = number(finding.get("measured")), number(finding.get("threshold"))
+        if measured is not None and target is not None and target < 1:
+            spent.append(((1 - measured) / (1 - target), finding))
+    if not spent:
+        return NO_DATA, "availability over the whole failover is not known"
+    share, finding = max(spent, key=lambda item: item[0])
+    tier = one_line(finding.get("tier"), 20)
+    where = one_line(finding.get("phase"), 80)
+    return quantity(share, "share"), f"of the unavailability that Tier {tier} allows, over {where}"
+
+
+def _bare(name: Any) -> str:
+    return one_line(name, 80).removesuffix("_s").removesuffix("_time").removeprefix("time_to_")
+
+
+def _load_note(key: str, load: Mapping[str, Any]) -> str:
+    if key == "achieved_streams":
+        achieved, target = number(load.get(key)), number(load.get("target_streams"))
+        return f"{achieved / target:.1%} of target" if achieved is not None and target else ""
+    if key == "offered":
+        offered, due = number(load.get(key)), number(load.get("scheduled"))
+        return f"{offered / due:.2%} of schedule" if offered is not None and due else ""
+    return {
+        "loop_lag_ms_p99": "limit 100 ms in a judged window",
+        "late_share": "limit 5 %",
+        "first_token_error_ms_p95": "measured less injected; includes gateway and proxy",
+    }.get(key, "")

@@ -1,0 +1,150 @@
+"""Findings as rows and as a table of SLOs by phase. Pure.
+
+Where one SLO has several findings in a phase (client and server, regions), the worst decides what the
+summary table shows: fail before unknown before pass, and among equals the smallest margin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from muster.reports.model import FindingRow, MatrixCell, MatrixRow
+from muster.reports.numbers import NO_DATA, count, limit, number, quantity, utc
+from muster.reports.words import AT_LEAST, SLO_TITLES, one_line, slo_title
+
+STATUSES = ("fail", "unknown", "pass")
+MATRIX_SLOS = (
+    "availability",
+    "success_2xx",
+    "rate_5xx",
+    "rate_429",
+    "first_token_p95",
+    "completion_p95",
+    "queue_age",
+)
+
+
+def finding_row(finding: Mapping[str, Any]) -> FindingRow:
+    """One finding of a verdict as the report shows it. A status that is none of three is unknown."""
+    slo = one_line(finding.get("slo"), 80)
+    unit = one_line(finding.get("unit"), 40) or None
+    threshold = finding.get("threshold")
+    measured = finding.get("measured")
+    status = finding.get("status")
+    return FindingRow(
+        phase=one_line(finding.get("phase"), 80) or "whole drill",
+        slo=slo,
+        title=slo_title(slo),
+        tier=one_line(finding.get("tier"), 20),
+        region=one_line(finding.get("region"), 80) or "all",
+        source=one_line(finding.get("source"), 40),
+        measured=_shown(measured, unit, threshold),
+        threshold=_threshold(slo, finding, unit),
+        margin=quantity(finding.get("margin"), unit, signed=True, apart_from=0),
+        samples=count(finding.get("samples")),
+        bracket=_bracket(finding, unit),
+        status=str(status) if status in STATUSES else "unknown",
+        detail=_detail(finding),
+    )
+
+
+def by_gravity(rows: Iterable[FindingRow]) -> list[FindingRow]:
+    """Failures first, then what is unknown, then the rest; otherwise in the given order."""
+    return sorted(rows, key=lambda row: STATUSES.index(row.status))
+
+
+def phase_order(names: Iterable[str], ledger_order: Sequence[str]) -> list[str]:
+    """Phases in the order of the ledger, then those over several phases, then the rest."""
+    known = {name: index for index, name in enumerate(ledger_order)}
+    found = list(dict.fromkeys(names))
+
+    def place(name: str) -> tuple[int, int]:
+        if name in known:
+            return (0, known[name])
+        return (1 if ".." in name else 2, found.index(name))
+
+    return sorted(found, key=place)
+
+
+def matrix(
+    findings: Sequence[Mapping[str, Any]], ledger_order: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[MatrixRow, ...]]:
+    """SLOs by phase: the columns' phases, and a row for each SLO that any phase was judged by."""
+    judged = [(finding_row(f), f) for f in findings if f.get("slo") in MATRIX_SLOS]
+    phases = phase_order((row.phase for row, _ in judged), ledger_order)
+    rows = []
+    for slo in MATRIX_SLOS:
+        cells = tuple(
+            _cell([(r, f) for r, f in judged if r.slo == slo and r.phase == phase])
+            for phase in phases
+        )
+        if any(cells):
+            rows.append(MatrixRow(slo, SLO_TITLES[slo], cells))
+    return tuple(phases), tuple(rows)
+
+
+def thresholds(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Limits in the SLO's own unit that the findings were judged by: SLO -> tier -> value."""
+    found: dict[str, dict[str, float]] = {}
+    for finding in findings:
+        value = number(finding.get("threshold"))
+        if value is not None and isinstance(finding.get("slo"), str):
+            tier = one_line(finding.get("tier"), 20)
+            found.setdefault(finding["slo"], {})[tier] = value
+    return found
+
+
+def _cell(candidates: Sequence[tuple[FindingRow, Mapping[str, Any]]]) -> MatrixCell | None:
+    if not candidates:
+        return None
+
+    def gravity(item: tuple[FindingRow, Mapping[str, Any]]) -> tuple[int, float]:
+        margin = number(item[1].get("margin"))
+        return STATUSES.index(item[0].status), margin if margin is not None else float("inf")
+
+    row, _ = min(candidates, key=gravity)
+    return MatrixCell(row.status, row.measured, row.threshold, row.source)
+
+
+def _shown(measured: Any, unit: str | None, threshold: Any) -> str:
+    if isinstance(measured, dict):
+        parts = [f"{one_line(k, 60)} {quantity(v, unit)}" for k, v in sorted(measured.items())]
+        return ", ".join(parts) or NO_DATA
+    if isinstance(measured, bool):
+        return "yes" if measured else "no"
+    if isinstance(measured, str) and number(measured) is None:
+        return one_line(measured, 120) or NO_DATA
+    return quantity(measured, unit, apart_from=threshold)
+
+
+def _threshold(slo: str, finding: Mapping[str, Any], unit: str | None) -> str:
+    threshold = finding.get("threshold")
+    if isinstance(threshold, dict):
+        return ", ".join(f"{one_line(k, 60)} {limit(v, unit)}" for k, v in sorted(threshold.items()))
+    if isinstance(threshold, bool):
+        return "yes" if threshold else "no"
+    if number(threshold) is None:
+        return one_line(threshold, 80) or "–"
+    sign = "≥" if slo in AT_LEAST else "≤"
+    return f"{sign} {limit(threshold, unit)}"
+
+
+def _bracket(finding: Mapping[str, Any], unit: str | None) -> str:
+    bracket = finding.get("bracket")
+    if not isinstance(bracket, list | tuple) or len(bracket) != 2:
+        return ""
+    low, high = bracket
+    shown = one_line(finding.get("bracket_unit"), 20) or ("s" if unit in (None, "s") else unit)
+    upper = "over the top edge" if number(high) is None else limit(high, shown)
+    return f"{limit(low if low is not None else 0, shown)} to {upper}"
+
+
+def _detail(finding: Mapping[str, Any]) -> str:
+    parts = [one_line(finding.get(key), 300) for key in ("why", "detail", "reason", "note")]
+    window = finding.get("window")
+    if isinstance(window, list | tuple) and len(window) == 2:
+        ends = [number(end) for end in window]
+        if None not in ends:
+            parts.append(f"window {utc(ends[0], date=False)} to {utc(ends[1], date=False)} UTC")
+    return "; ".join(dict.fromkeys(part for part in parts if part))

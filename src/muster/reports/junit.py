@@ -1,0 +1,98 @@
+"""Findings as JUnit XML: a suite for each phase, a case for each finding. Pure.
+
+An unknown is an error, so that a pipeline that reads nothing else is red for it. A verdict that is not
+PASS always turns at least one case red, whatever the findings say.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import groupby
+from xml.etree import ElementTree as ET
+
+from muster.reports.model import FindingRow, View
+
+
+def junit(view: View) -> str:
+    """The document, in the schema that Jenkins, GitLab and GitHub's actions read."""
+    suites = [_suite(view, name, list(rows)) for name, rows in groupby(view.findings, _phase)]
+    suites.append(_verdict_suite(view))
+    root = ET.Element("testsuites", name=view.drill or "drill")
+    for key in ("tests", "failures", "errors"):
+        root.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
+    root.set("time", f"{_length_s(view):.3f}")
+    root.extend(suites)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(view: View, phase: str, rows: list[FindingRow]) -> ET.Element:
+    length = next(
+        (p.end_s - p.start_s for p in view.phases
+         if p.name == phase and p.start_s is not None and p.end_s is not None),
+        0.0,
+    )
+    started = next((p.start_s for p in view.phases if p.name == phase), view.start_s)
+    suite = _new_suite(view, phase, length, started)
+    for row in rows:
+        case = _case(suite, f"{view.drill or 'drill'}.{phase}", _name(row))
+        text = f"measured {row.measured}, threshold {row.threshold}, margin {row.margin}"
+        told = f"{text}, samples {row.samples}. {row.detail}".strip()
+        if row.status == "fail":
+            ET.SubElement(case, "failure", message=text, type=row.slo).text = told
+        elif row.status == "unknown":
+            ET.SubElement(case, "error", message=row.detail or text, type="unknown").text = told
+    return _counted(suite)
+
+
+def _verdict_suite(view: View) -> ET.Element:
+    """The verdict itself: red whenever it is not PASS, also where every finding passed."""
+    suite = _new_suite(view, "verdict", 0.0, view.start_s)
+    case = _case(suite, f"{view.drill or 'drill'}.verdict", "verdict")
+    if view.banner.verdict != "PASS":
+        kind = "failure" if view.banner.verdict == "FAIL" else "error"
+        message = f"{view.banner.verdict}: {view.banner.why}"
+        ET.SubElement(case, kind, message=message, type=view.banner.verdict).text = message
+    return _counted(suite)
+
+
+def _new_suite(view: View, name: str, length_s: float, started_s: float | None) -> ET.Element:
+    suite = ET.Element("testsuite", name=name, time=f"{max(length_s, 0.0):.3f}", skipped="0")
+    if started_s is not None:
+        suite.set("timestamp", datetime.fromtimestamp(started_s, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    properties = ET.SubElement(suite, "properties")
+    for key, value in (
+        ("verdict", view.banner.verdict),
+        ("evidence", view.banner.evidence),
+        ("gate_evidence", "yes" if view.banner.gate_evidence else "NOT GATE EVIDENCE"),
+        ("drill_id", view.drill_id),
+        ("stopped_by", view.banner.stopped_by or ""),
+    ):
+        ET.SubElement(properties, "property", name=key, value=value)
+    return suite
+
+
+def _case(suite: ET.Element, classname: str, name: str) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=classname, name=name, time="0.000")
+
+
+def _counted(suite: ET.Element) -> ET.Element:
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("errors", str(len(suite.findall("testcase/error"))))
+    return suite
+
+
+def _name(row: FindingRow) -> str:
+    parts = [row.slo, row.source, row.region if row.region != "all" else "", row.tier]
+    return " ".join(part for part in parts if part)
+
+
+def _length_s(view: View) -> float:
+    if view.start_s is None or view.end_s is None:
+        return 0.0
+    return view.end_s - view.start_s
+
+
+def _phase(row: FindingRow) -> str:
+    return row.phase

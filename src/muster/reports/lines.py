@@ -1,0 +1,233 @@
+"""What the charts draw, as lines with gaps: pure arithmetic on the evidence.
+
+A line's NaN is a gap and stays one. Long runs are thinned so that every bin keeps its first, lowest,
+highest and last value: a spike of one second is still there after two hours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from muster.reports.loadfile import LoadSeconds, Second, Tally
+from muster.reports.server import Server
+
+Array = npt.NDArray[np.float64]
+BINS_MAX = 360
+P95_WINDOW_S = 5
+P95_SAMPLES_MIN = 20
+"""Fewer answers in a window than this show no p95: one slow answer would be the p95."""
+ERROR_CLASSES = ("2xx", "429", "5xx", "broken", "other 4xx")
+_UNREACHED = {"refused", "reset", "timeout"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: `t` in seconds since the drill's start, ascending; `v` with NaN for a gap."""
+
+    name: str
+    t: Array
+    v: Array
+    source: str = "client"
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not bool(np.isfinite(self.v).any())
+
+
+def new_streams(load: LoadSeconds, start_s: float) -> list[Line]:
+    """New streams a second by region (2xx heads), from the load's side."""
+    return [
+        _by_second(load, region, start_s, lambda second, r=region: _new(second.answers, r))
+        for region in load.regions
+    ]
+
+
+def open_streams(load: LoadSeconds, start_s: float) -> list[Line]:
+    """Open streams by region, and the target of them all."""
+    lines = [
+        _by_second(load, region, start_s, lambda second, r=region: second.streams_open.get(r, 0.0))
+        for region in load.regions
+    ]
+    return [*lines, _by_second(load, "target", start_s, lambda second: second.streams_target)]
+
+
+def loop_lag(load: LoadSeconds, start_s: float) -> Line:
+    """The load's worst loop lag in each second, in milliseconds."""
+    return _by_second(
+        load,
+        "load",
+        start_s,
+        lambda second: math.nan if second.loop_lag_ms_max is None else second.loop_lag_ms_max,
+    )
+
+
+def error_classes(load: LoadSeconds, start_s: float) -> list[Line]:
+    """Attempts a second by class. 5xx holds what was refused, reset or timed out, too."""
+    lines = [
+        _by_second(load, name, start_s, lambda second, n=name: classes(second)[n])
+        for name in ERROR_CLASSES
+    ]
+    always = {"2xx", "429", "5xx", "broken"}
+    return [line for line in lines if line.name in always or np.nansum(line.v) > 0]
+
+
+def classes(second: Second) -> dict[str, float]:
+    """One second's attempts by class, over all regions."""
+    found = dict.fromkeys(ERROR_CLASSES, 0.0)
+    for counts in second.answers.values():
+        for code, n in counts.items():
+            found[_class(code)] += n
+    for counts in second.outcomes.values():
+        found["broken"] += counts.get("broken", 0.0)
+    return found
+
+
+def client_p95(load: LoadSeconds, kind: str, start_s: float) -> list[Line]:
+    """p95 by region over windows of P95_WINDOW_S, in seconds: its 1 % bucket's upper edge."""
+    lines = []
+    for region in load.regions:
+        starts = range(0, load.length, P95_WINDOW_S)
+        values = [_window_p95(load, kind, region, first) for first in starts]
+        mids = [first + P95_WINDOW_S / 2 + load.start_s - start_s for first in starts]
+        lines.append(Line(region, np.asarray(mids, dtype=float), np.asarray(values, dtype=float)))
+    return [line for line in lines if not line.empty or np.isinf(line.v).any()]
+
+
+def server_p95(server: Server, signal: str, start_s: float, end_s: float) -> list[Line]:
+    """p95 by region from the server's histograms over windows of P95_WINDOW_S, in seconds."""
+    ends = _ends(start_s, end_s, P95_WINDOW_S)
+    lines = [
+        Line(
+            region,
+            ends[1:] - start_s - P95_WINDOW_S / 2,
+            server.p95(signal, region, ends, P95_WINDOW_S, P95_SAMPLES_MIN),
+            "server",
+        )
+        for region in server.regions()
+    ]
+    return [line for line in lines if len(line.v) and not np.isnan(line.v).all()]
+
+
+def queue_age(server: Server, start_s: float, end_s: float) -> list[Line]:
+    """The oldest queued job's age by region, in seconds, once a second."""
+    at = _ends(start_s, end_s, 1.0)
+    lines = [
+        Line(region, at - start_s, server.queue_age(region, at, 3.0), "server")
+        for region in server.regions()
+    ]
+    return [line for line in lines if not line.empty]
+
+
+def thin(line: Line, bins_max: int = BINS_MAX) -> Line:
+    """`line` in at most `bins_max` bins of equal length, each with its first, min, max and last.
+
+    A gap inside a bin stays a gap: a bin that holds one is not thinned.
+    """
+    if len(line.t) <= 4 * bins_max:
+        return line
+    bins = np.minimum(
+        ((line.t - line.t[0]) / (line.t[-1] - line.t[0]) * bins_max).astype(int), bins_max - 1
+    )
+    keep: set[int] = set()
+    bounds = np.flatnonzero(np.diff(bins)) + 1
+    for part in np.split(np.arange(len(line.t)), bounds):
+        values = line.v[part]
+        gaps = np.flatnonzero(np.isnan(values))
+        if len(gaps):
+            # The values at a gap's edges, and one NaN to break the line.
+            edges = {int(g) + step for g in gaps for step in (-1, 0, 1)}
+            keep.update(int(part[e]) for e in edges if 0 <= e < len(part))
+        if len(gaps) < len(part):
+            keep.update((int(part[np.nanargmin(values)]), int(part[np.nanargmax(values)])))
+        keep.update((int(part[0]), int(part[-1])))
+    chosen = np.asarray(sorted(keep))
+    return Line(line.name, line.t[chosen], line.v[chosen], line.source)
+
+
+def mean_between(line: Line, t0: float, t1: float) -> float | None:
+    """Mean of the line's known values in [t0, t1); None if there are none."""
+    inside = line.v[(line.t >= t0) & (line.t < t1)]
+    known = inside[np.isfinite(inside)]
+    return float(known.mean()) if len(known) else None
+
+
+def share_between(lines: Sequence[Line], name: str, t0: float, t1: float) -> float | None:
+    """`name`'s share of the sum of all lines in [t0, t1); None without any data."""
+    means = {line.name: mean_between(line, t0, t1) for line in lines}
+    if any(value is None for value in means.values()) or name not in means:
+        return None
+    total = sum(value for value in means.values() if value is not None)
+    own = means[name]
+    return own / total if own is not None and total > 0 else None
+
+
+def peak(lines: Sequence[Line]) -> tuple[float, float, str] | None:
+    """Highest known value of all lines: (value, when, whose); infinite values count."""
+    best: tuple[float, float, str] | None = None
+    for line in lines:
+        known = ~np.isnan(line.v)
+        if not known.any():
+            continue
+        index = int(np.argmax(np.where(known, line.v, -np.inf)))
+        if best is None or line.v[index] > best[0]:
+            best = (float(line.v[index]), float(line.t[index]), line.name)
+    return best
+
+
+def total(line: Line) -> float:
+    """Sum of the known values."""
+    return float(np.nansum(line.v))
+
+
+def _by_second(
+    load: LoadSeconds, name: str, start_s: float, value: Callable[[Second], float]
+) -> Line:
+    v = np.full(load.length, np.nan)
+    for index, second in load.seconds.items():
+        v[index] = value(second)
+    t = np.arange(load.length, dtype=float) + (load.start_s - start_s)
+    return Line(name, t, v)
+
+
+def _new(answers: Tally, region: str) -> float:
+    return sum(n for code, n in answers.get(region, {}).items() if code.startswith("2"))
+
+
+def _class(code: str) -> str:
+    if code.startswith("2"):
+        return "2xx"
+    if code == "429":
+        return "429"
+    return "5xx" if code.startswith("5") or code in _UNREACHED else "other 4xx"
+
+
+def _window_p95(load: LoadSeconds, kind: str, region: str, first: int) -> float:
+    counts: dict[str, float] = {}
+    for index in range(first, min(first + P95_WINDOW_S, load.length)):
+        second = load.seconds.get(index)
+        if second is None:
+            return math.nan
+        tally: Mapping[str, Mapping[str, float]] = getattr(second, kind)
+        for bucket, n in tally.get(region, {}).items():
+            counts[bucket] = counts.get(bucket, 0.0) + n
+    every = sum(counts.values())
+    if every < P95_SAMPLES_MIN:
+        return math.nan
+    reached = 0.0
+    by_edge = sorted((load.edge_s(bucket), n) for bucket, n in counts.items())
+    for edge, n in by_edge:
+        reached += n
+        if reached >= 0.95 * every:
+            return edge
+    return math.inf
+
+
+def _ends(start_s: float, end_s: float, step_s: float) -> Array:
+    count = max(0, math.floor((end_s - start_s) / step_s))
+    return start_s + step_s * np.arange(count + 1)

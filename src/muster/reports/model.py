@@ -1,0 +1,191 @@
+"""What a report shows, as plain frozen values: everything is text or a number, nothing is computed later.
+
+Text here is raw: whoever writes HTML, Markdown or XML escapes it for that language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One labelled value; `note` adds what the value means or where it comes from."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The first thing to read. `gate_evidence` is False wherever NOT GATE EVIDENCE must stand."""
+
+    verdict: str
+    why: str
+    stopped_by: str | None
+    evidence: str
+    gate_evidence: bool
+    evidence_why: str
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """A phase. Times are seconds since the epoch; None where the ledger does not say."""
+
+    name: str
+    tier: str | None
+    outcome: str
+    start_s: float | None
+    end_s: float | None
+    start: str
+    start_offset: str
+    length: str
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """One finding as the table shows it; `status` is pass, fail or unknown."""
+
+    phase: str
+    slo: str
+    title: str
+    tier: str
+    region: str
+    source: str
+    measured: str
+    threshold: str
+    margin: str
+    samples: str
+    bracket: str
+    status: str
+    detail: str
+
+    @property
+    def where(self) -> str:
+        """Source, phase and region, for a sentence."""
+        parts = [self.source, self.phase, self.region]
+        return ", ".join(part for part in parts if part and part != "all")
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """The deciding finding of an SLO in a phase; None of it where there was none."""
+
+    status: str
+    measured: str
+    threshold: str
+    source: str
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One SLO over the phases, in the order of `View.matrix_phases`."""
+
+    slo: str
+    title: str
+    cells: tuple[MatrixCell | None, ...]
+
+
+@dataclass(frozen=True)
+class FaultRow:
+    """A fault and what was seen of it. `proven` None: the drill never got to look."""
+
+    fault: str
+    region: str
+    proven: bool | None
+    why: str
+    proof: tuple[Fact, ...]
+    applied: str
+    reverted: str
+
+
+@dataclass(frozen=True)
+class TimelineRow:
+    """One thing that happened. `kind`: phase, step, fault, trip, stop, undo, drill."""
+
+    at: str
+    offset: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TripRow:
+    """A trigger or limit that fired."""
+
+    name: str
+    kind: str
+    region: str
+    at: str
+    offset: str
+    detail: str
+    expected: bool
+
+
+@dataclass(frozen=True)
+class ReadBackRow:
+    """What the real system said of a thing the drill had changed."""
+
+    subject: str
+    expected: str
+    actual: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class UndoView:
+    """`verified` None: nobody looked."""
+
+    verified: bool | None
+    pending: tuple[str, ...]
+    readback: tuple[ReadBackRow, ...]
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment on the charts. `kind`: step or trip."""
+
+    t_s: float
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A whole report but for its pictures."""
+
+    drill_id: str
+    drill: str
+    title: str
+    kind: str
+    banner: Banner
+    summary: tuple[str, ...]
+    impact: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    started: str
+    ended: str
+    length: str
+    start_s: float | None
+    end_s: float | None
+    evacuated: str | None
+    regions: tuple[str, ...]
+    unknowns: tuple[str, ...]
+    failures: tuple[FindingRow, ...]
+    phases: tuple[PhaseRow, ...]
+    matrix_phases: tuple[str, ...]
+    matrix: tuple[MatrixRow, ...]
+    findings: tuple[FindingRow, ...]
+    faults: tuple[FaultRow, ...]
+    timings: tuple[Fact, ...]
+    load: tuple[Fact, ...]
+    trips: tuple[TripRow, ...]
+    guard: str
+    undo: UndoView
+    timeline: tuple[TimelineRow, ...]
+    versions: tuple[Fact, ...]
+    configuration: tuple[Fact, ...]
+    marks: tuple[Mark, ...]
+    thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Chart lines: SLO name -> {tier or "limit": value in the SLO's unit}."""

@@ -1,0 +1,140 @@
+"""A View as HTML, Markdown and JUnit, each escaped for its own language.
+
+The HTML page holds everything it needs and may load nothing: its Content-Security-Policy allows one
+style sheet, by hash. jinja2 escapes whatever is not a picture drawn here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from muster import home
+from muster.errors import MusterError
+from muster.reports.model import FindingRow, View
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&:-])")
+_LIKE_A_LINK = re.compile(r"(?i)\b(https?|www|ftp)(?=[:.\\])")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart as drawn."""
+
+    name: str
+    title: str
+    note: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class PhaseGroup:
+    """Findings of one phase, for the full table."""
+
+    name: str
+    rows: tuple[FindingRow, ...]
+
+
+def templates_dir() -> Path:
+    """`reports/templates` of the project at hand, else of the checkout installed from."""
+    for base in (home.root(), Path(__file__).resolve().parents[3]):
+        found = base / "reports" / "templates"
+        if (found / "report.html.j2").is_file():
+            return found
+    raise MusterError("reports/templates/report.html.j2 is missing from the checkout")
+
+
+def html(view: View, pictures: Sequence[Picture]) -> str:
+    """The whole page."""
+    from markupsafe import Markup
+
+    environment = _environment(autoescape=True)
+    environment.filters["groupby_phase"] = _by_phase
+    style = (templates_dir() / "report.css").read_text(encoding="utf-8").strip()
+    if "</" in style:
+        raise MusterError("reports/templates/report.css: got '</', expected a plain style sheet")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    shown = [
+        {"title": p.title, "note": p.note, "svg": Markup(p.svg.strip())}  # noqa: S704 - checked
+        for p in pictures
+    ]
+    text: str = environment.get_template("report.html.j2").render(
+        view=view,
+        charts=shown,
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=Markup(f"sha256-{digest}"),  # noqa: S704 - base64
+        banner_class=_banner_class(view.banner.verdict),
+    )
+    return text.strip() + "\n"
+
+
+def markdown(view: View) -> str:
+    """A postmortem's draft that is a job summary, too."""
+    environment = _environment(autoescape=False)
+    environment.filters |= {"md": md, "code": md_code, "fence": md_fence}
+    icon = {"PASS": "✅", "INCONCLUSIVE": "❔"}.get(view.banner.verdict, "❌")
+    text: str = environment.get_template("report.md.j2").render(view=view, icon=icon)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def md(text: object) -> str:
+    """`text` as Markdown that reads as the text itself, also within a table's cell."""
+    flat = " ".join(str(text).split())
+    flat = _SPECIAL.sub(_entity_or_backslash, flat)
+    # An address in what a platform or a label said must not become a link that one can follow.
+    return _LIKE_A_LINK.sub(lambda found: found[0][0] + "\u200b" + found[0][1:], flat)
+
+
+def md_code(text: object) -> str:
+    """`text` as a code span that nothing in it can end, also within a table's cell."""
+    flat = " ".join(str(text).split()) or " "
+    if "`" in flat or "|" in flat:
+        return md(flat)
+    return f"`{flat}`"
+
+
+def md_fence(text: object) -> str:
+    """`text` as a fenced block with a fence longer than any in it."""
+    longest = max((len(run) for run in re.findall(r"`+", str(text))), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}sh\n{text}\n{fence}"
+
+
+def _entity_or_backslash(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in "<>&|@:":
+        return {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;", "@": "&#64;", ":": ":"}[
+            character
+        ]
+    if character in "-()":
+        return character
+    return "\\" + character
+
+
+def _environment(*, autoescape: bool) -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(templates_dir()),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        lstrip_blocks=False,
+        keep_trailing_newline=True,
+    )
+
+
+def _by_phase(rows: Sequence[FindingRow]) -> list[PhaseGroup]:
+    return [PhaseGroup(name, tuple(group)) for name, group in groupby(rows, lambda r: r.phase)]
+
+
+def _banner_class(verdict: str) -> str:
+    if verdict == "PASS":
+        return "pass"
+    return "fail" if verdict in ("FAIL", "ROLLBACK_FAILED", "ABORTED") else "unknown"

@@ -1,0 +1,151 @@
+"""What a report says in plain sentences: why this verdict, what happened, whom it touched. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.reports.model import FaultRow, FindingRow, TripRow, UndoView
+from muster.reports.words import clean, listed, one_line, plural
+
+_STOPPERS = {
+    "operator": "an operator stopped it",
+    "signal:SIGTERM": "the run was told to end (SIGTERM)",
+    "signal:SIGINT": "the run was interrupted (SIGINT)",
+    "lost_lease": "the drill lost its lease",
+    "data_lost": "samples were missing for longer than the limit",
+    "platform:traffic_would_not_leave": "traffic would not leave the region",
+    "platform:drain_bound_passed": (
+        "streams were still open when the drain's bound had passed, so the region was not darkened"
+    ),
+}
+
+
+def stopper(by: str) -> str:
+    """What stopped the drill, as a clause."""
+    if by in _STOPPERS:
+        return _STOPPERS[by]
+    kind, _, what = by.partition(":")
+    return {
+        "trigger": f"the rollback trigger {what} fired",
+        "limit": f"the abort limit {what} was passed",
+        "action": f"the action {what} failed",
+        "preflight": f"preflight refused at its check {what}",
+    }.get(kind, by)
+
+
+def finding_clause(row: FindingRow) -> str:
+    """`5xx rate 0.71 %, limit ≤ 0.5 % (client, dark)`."""
+    where = f" ({row.where})" if row.where else ""
+    if row.status == "unknown":
+        why = f": {row.detail}" if row.detail else ""
+        return f"{row.title}{where}{why}"
+    return f"{row.title} {row.measured} against {row.threshold}{where}"
+
+
+def why(
+    verdict: Mapping[str, Any],
+    rows: Sequence[FindingRow],
+    faults: Sequence[FaultRow],
+    undo: UndoView,
+) -> str:
+    """One plain sentence or two: what the verdict rests on. The verdict's own words come first."""
+    own = one_line(verdict.get("why"), 600)
+    if own:
+        return own
+    name = verdict.get("verdict")
+    stopped = _stopped(verdict)
+    failed = [finding_clause(row) for row in rows if row.status == "fail"]
+    unknown = [finding_clause(row) for row in rows if row.status == "unknown"]
+    unproven = [f"{f.fault} in {f.region} was not seen to bite" for f in faults if not f.proven]
+    missed = f"{plural(len(failed), 'finding')} of {len(rows)} missed: {listed(failed)}."
+    if name == "PASS":
+        seen = " The faults were seen to bite." if faults else ""
+        return (
+            f"All {plural(len(rows), 'finding')} are known and hold.{seen} "
+            "Everything the drill changed is back, read from the real systems."
+        )
+    if name == "ROLLBACK_FAILED":
+        left = [r.subject for r in undo.readback if not r.ok] or list(undo.pending)
+        what = listed(left) if left else "the read-back did not verify"
+        also = f" Besides, {missed}" if failed else ""
+        return f"Not everything the drill changed is back: {what}.{also}"
+    if stopped:
+        also = f" Besides, {missed}" if failed else ""
+        return f"Stopped: {stopped}.{also}"
+    if name == "FAIL":
+        return missed[0].upper() + missed[1:] if failed else "The verdict names no finding."
+    reasons = [*unproven, *unknown]
+    if reasons:
+        return f"Nothing can be concluded: {listed(reasons)}."
+    return "The verdict names no reason."
+
+
+def _stopped(verdict: Mapping[str, Any]) -> str:
+    by = verdict.get("stopped_by")
+    if isinstance(by, dict):
+        detail = one_line(by.get("detail"), 300)
+        return stopper(one_line(by.get("by"), 120)) + (f" ({detail})" if detail else "")
+    if not by:
+        return ""
+    detail = one_line(verdict.get("stopped_detail"), 300)
+    return stopper(one_line(by, 120)) + (f" ({detail})" if detail else "")
+
+
+def stopped_name(verdict: Mapping[str, Any], stop: Mapping[str, Any]) -> str | None:
+    """The bare name of what stopped the drill, from the verdict, else from the ledger."""
+    by = verdict.get("stopped_by")
+    if isinstance(by, dict):
+        by = by.get("by")
+    name = one_line(by or stop.get("by"), 120)
+    return name or None
+
+
+def summary(
+    *,
+    title: str,
+    verdict: str,
+    kind: str,
+    target: str,
+    streams: str,
+    evacuated: str | None,
+    length: str,
+    started: str,
+    holds: int,
+    total: int,
+    trips: Sequence[TripRow],
+    undo: UndoView,
+) -> tuple[str, ...]:
+    """The paragraph under the banner, as sentences."""
+    what = f"evacuated {evacuated}" if evacuated and kind == "failover" else f"ran as {kind}"
+    said = [
+        f"{title} {what} on the target {target} with {streams} streams, from {started}"
+        f", and took {length}.",
+        f"It ended {verdict}: {holds} of {plural(total, 'finding')} hold.",
+    ]
+    fired = [trip for trip in trips if not trip.expected]
+    if fired:
+        names = listed([f"{trip.name} ({trip.region}, {trip.offset})" for trip in fired])
+        said.append(f"The guard fired: {names}.")
+    else:
+        said.append("The guard did not fire.")
+    said.append(
+        {
+            True: "Everything the drill changed was read back as it had been before.",
+            False: "Not everything the drill changed is back.",
+            None: "Nobody read back whether the drill's changes were undone.",
+        }[undo.verified]
+    )
+    return tuple(clean(sentence) for sentence in said)
+
+
+def guard_sentence(trips: Sequence[TripRow], armed: bool) -> str:
+    """What the guard saw."""
+    fired = sum(not trip.expected for trip in trips)
+    expected = len(trips) - fired
+    if not armed:
+        return "The ledger does not say that the guard was armed."
+    parts = [f"{plural(fired, 'trip')}" if fired else "No trigger and no abort limit fired"]
+    if expected:
+        parts.append(f"{plural(expected, 'breach', 'breaches')} expected of a declared fault")
+    return "; ".join(parts) + "."

@@ -1,0 +1,197 @@
+"""The ledger as a timeline that a person can read, and as marks on the charts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.reports.model import Mark, PhaseRow, TimelineRow, TripRow
+from muster.reports.numbers import NO_DATA, number, offset, seconds, utc
+from muster.reports.sentences import stopper
+from muster.reports.words import one_line
+
+Event = Mapping[str, Any]
+
+
+def phases(events: Sequence[Event], start_s: float | None) -> tuple[PhaseRow, ...]:
+    """The phases in the order they began. One that never ended says so."""
+    rows: list[PhaseRow] = []
+    for index, event in enumerate(events):
+        if event.get("event") != "phase_started":
+            continue
+        name = one_line(event.get("phase"), 80)
+        end = _end_of(name, events[index + 1 :])
+        t0, t1 = number(event.get("t")), number(end.get("t")) if end else None
+        length = seconds(t1 - t0) if t0 is not None and t1 is not None else NO_DATA
+        rows.append(
+            PhaseRow(
+                name=name,
+                tier=one_line(event.get("tier"), 20) or None,
+                outcome=one_line(end.get("outcome"), 40) if end else "did not end",
+                start_s=t0,
+                end_s=t1,
+                start=utc(t0, date=False),
+                start_offset=offset(t0, start_s),
+                length=length,
+            )
+        )
+    return tuple(rows)
+
+
+def timeline(events: Sequence[Event], start_s: float | None) -> tuple[TimelineRow, ...]:
+    """What happened, in order; samples and findings are left out."""
+    rows = []
+    for event in events:
+        told = _told(event)
+        if told is None:
+            continue
+        kind, text = told
+        t_s = number(event.get("t_trip")) if kind == "trip" else None
+        t_s = number(event.get("t")) if t_s is None else t_s
+        rows.append(
+            TimelineRow(utc(t_s, date=False), offset(t_s, start_s), kind, one_line(text, 400))
+        )
+    return tuple(rows)
+
+
+def trips(events: Sequence[Event], start_s: float | None) -> tuple[TripRow, ...]:
+    """Triggers and limits that fired, with when and on what."""
+    rows = []
+    for event in events:
+        kind = event.get("event")
+        if kind not in ("trigger", "limit"):
+            continue
+        t_s = number(event.get("t_trip"))
+        t_s = number(event.get("t")) if t_s is None else t_s
+        rows.append(
+            TripRow(
+                name=one_line(event.get(str(kind)) or event.get("name"), 80),
+                kind=str(kind),
+                region=one_line(event.get("region"), 80) or "all regions",
+                at=utc(t_s, date=False),
+                offset=offset(t_s, start_s),
+                detail=_trip_detail(event),
+                expected=event.get("expected") is True,
+            )
+        )
+    return tuple(rows)
+
+
+def marks(events: Sequence[Event], evacuated: str | None) -> tuple[Mark, ...]:
+    """Steps of the traffic shares and trips, for the charts; times in epoch seconds."""
+    found = []
+    for event in events:
+        t_s = number(event.get("t"))
+        if event.get("event") == "step" and t_s is not None:
+            found.append(Mark(t_s, _step_label(event, evacuated), "step"))
+        elif event.get("event") in ("trigger", "limit") and event.get("expected") is not True:
+            at = number(event.get("t_trip"))
+            at = t_s if at is None else at
+            name = one_line(event.get(str(event["event"])), 40)
+            if at is not None:
+                found.append(Mark(at, f"trip: {name}", "trip"))
+        elif event.get("event") == "stopped" and t_s is not None:
+            found.append(Mark(t_s, f"stopped: {one_line(event.get('by'), 40)}", "trip"))
+    return tuple(_merged(found))
+
+
+def _merged(found: list[Mark]) -> list[Mark]:
+    """A stop right after the trip that caused it says nothing more on a chart."""
+    kept: list[Mark] = []
+    for mark in found:
+        if mark.label.startswith("stopped:") and any(m.kind == "trip" for m in kept):
+            continue
+        kept.append(mark)
+    return kept
+
+
+def _end_of(name: str, later: Sequence[Event]) -> Event | None:
+    for event in later:
+        if event.get("event") == "phase_ended" and one_line(event.get("phase"), 80) == name:
+            return event
+        if event.get("event") == "phase_started" and one_line(event.get("phase"), 80) == name:
+            return None
+    return None
+
+
+def _told(event: Event) -> tuple[str, str] | None:
+    region = one_line(event.get("region"), 80)
+    fault = one_line(event.get("fault"), 80)
+    match event.get("event"):
+        case "drill_started":
+            return "drill", "The drill started."
+        case "drill_ended":
+            return "drill", "The drill ended."
+        case "load_started":
+            return "drill", f"Load started ({one_line(event.get('shards'), 40)} shards)."
+        case "load_ended":
+            return "drill", "Load ended."
+        case "phase_started":
+            return "phase", f"Phase {one_line(event.get('phase'), 80)} began."
+        case "phase_ended" if event.get("outcome") != "ok":
+            outcome = one_line(event.get("outcome"), 40)
+            return "phase", f"Phase {one_line(event.get('phase'), 80)} {outcome}."
+        case "step":
+            return "step", f"Traffic shares set to {_shares(event.get('shares'))}."
+        case "observed_split":
+            return "step", f"Split observed: {_shares(event.get('shares'))}."
+        case "fault_declared":
+            expects = event.get("expects")
+            names = ", ".join(str(e) for e in expects) if isinstance(expects, list) else ""
+            tail = f"; expected to disturb {names}" if names else ""
+            return "fault", f"Fault {fault} declared in {region}{tail}."
+        case "fault_applied":
+            return "fault", f"Fault {fault} applied in {region}."
+        case "fault_proof":
+            seen = "was seen to bite" if event.get("proven") is True else "was NOT seen to bite"
+            return "fault", f"Fault {fault} in {region} {seen}: {one_line(event.get('why'))}"
+        case "fault_reverted":
+            return "fault", f"Fault {fault} reverted in {region}."
+        case "region_dark":
+            return "fault", f"{region} is dark."
+        case "region_lit":
+            return "fault", f"{region} is back."
+        case "trigger" | "limit":
+            name = one_line(event.get(str(event["event"])), 80)
+            word = "was expected" if event.get("expected") is True else "fired"
+            kind = "Rollback trigger" if event["event"] == "trigger" else "Abort limit"
+            detail = _trip_detail(event)
+            return "trip", f"{kind} {name} {word}" + (f" in {region}" if region else "") + (
+                f": {detail}" if detail else "."
+            )
+        case "stopped":
+            detail = one_line(event.get("detail"))
+            clause = stopper(one_line(event.get("by"), 120))
+            return "stop", f"Stopped: {clause}" + (f" ({detail})." if detail else ".")
+        case "undo" if event.get("state") != "pending":
+            state = "put back" if event.get("state") == "done" else "could NOT be put back"
+            return "undo", f"{one_line(event.get('subject'))} {state}."
+        case "verify":
+            word = "everything is back" if event.get("verified") is True else "NOT everything is back"
+            return "undo", f"Read back from the real systems: {word}."
+    return None
+
+
+def _shares(shares: Any) -> str:
+    if not isinstance(shares, dict) or not shares:
+        return NO_DATA
+    return ", ".join(
+        f"{one_line(region, 80)} {NO_DATA if number(share) is None else f'{number(share):g} %'}"
+        for region, share in shares.items()
+    )
+
+
+def _step_label(event: Event, evacuated: str | None) -> str:
+    shares = event.get("shares")
+    share = number(shares.get(evacuated)) if isinstance(shares, dict) and evacuated else None
+    return "" if share is None else f"{share:g} %"
+
+
+def _trip_detail(event: Event) -> str:
+    detail = one_line(event.get("detail"), 300)
+    if detail:
+        return detail
+    measured, threshold = number(event.get("measured")), number(event.get("threshold"))
+    if measured is not None and threshold is not None:
+        return f"measured {measured:g}, threshold {threshold:g}"
+    return ""
