@@ -1,10 +1,56 @@
-"""`chaos drill …`. Chaos Toolkit imports this module at every start, so it imports nothing but click."""
+"""`chaos drill …`: commands found by name and imported when used.
+
+Chaos Toolkit imports this module at every start, so it imports nothing but click.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import click
 
+COMMANDS = {
+    "up": "testbed",
+    "down": "testbed",
+    "status": "testbed",
+    "load": "load",
+    "judge": "judge",
+    "gate": "judge",
+    "contract": "judge",
+    "report": "report",
+    "history": "report",
+    "recover": "recover",
+}
+"""Command by the module of `muster.cli` that holds it."""
 
-@click.group()
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module_name = COMMANDS.get(cmd_name)
+        if module_name is None:
+            return None
+        module = importlib.import_module(f"muster.cli.{module_name}")
+        command = getattr(module, cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"muster.cli.{module_name}.{cmd_name} is no command")
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from muster.errors import MusterError
+
+        try:
+            return super().invoke(ctx)
+        except MusterError as error:
+            click.echo(f"chaos drill: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=LazyGroup)
 def drill() -> None:
     """Rehearse a regional failover and judge it."""

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from muster.signals import RawSeries, key_of
 from muster.signals.poller import SeriesKey
@@ -109,7 +110,7 @@ class Facts:
                 continue
             pairs = zip(recent.t_s, recent.v, strict=True)
             points = [(t, v) for t, v in pairs if v is not None and t >= since_s - 1]
-            for (_, before), (t, after) in zip(points, points[1:], strict=False):
+            for (_, before), (t, after) in pairwise(points):
                 # Shards are scraped at moments of their own: a quarter of a second joins them.
                 by_region = bins.setdefault(round(t * 4) / 4, {})
                 name = recent.labels.get("region", "")
@@ -143,6 +144,6 @@ def _increase(recent: _Recent, since_s: float) -> float:
     start = max(0, bisect_right(times, since_s) - 1)
     values = [value for value in list(recent.v)[start:] if value is not None]
     grown = 0.0
-    for before, after in zip(values, values[1:], strict=False):
+    for before, after in pairwise(values):
         grown += after - before if after >= before else after
     return grown

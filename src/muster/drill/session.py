@@ -60,6 +60,7 @@ class Session:
     activity_failed: str | None = None
     restored: bool = False
     concluded: bool = False
+    stop_recorded: bool = False
 
     @property
     def time_scale(self) -> float:

@@ -1,0 +1,133 @@
+"""The end of a drill: last samples in, load out, everything back, judged, testbed stopped.
+
+Each step runs whatever happened to the one before; only the verdict says how it went.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from muster import home, testbed
+from muster.drill.abort import restore_all
+from muster.drill.conclude import conclude
+from muster.drill.restore import record_verify, restore
+from muster.drill.session import Session
+from muster.jsonl import LogLost
+from muster.verdict import Verdict, judge
+
+logger = logging.getLogger("chaostoolkit")
+
+
+def judge_so_far(session: Session) -> Verdict:
+    """The verdict of the evidence as it stands after the method, with the last scrape in it."""
+    _record_stop(session)
+    end_measuring(session)
+    return judge(session.bundle, ended=False)
+
+
+def end_measuring(session: Session) -> None:
+    """Stop load and watch, once, with the final scrape kept."""
+    if session.concluded:
+        return
+    session.concluded = True
+    session.watch.release_load()
+    if session.load.started:
+        # One more scrape and one more poll: what the load counted last must be in the samples.
+        session.load.stop_arrivals()
+        session.clock.sleep(session.target.prometheus.scrape_interval_s + 0.2)
+    session.watch.close()
+    if session.load.started:
+        session.load.stop()
+        _try("load_ended", lambda: session.record("load_ended"))
+
+
+def finish(session: Session, journal: Any = None) -> Verdict:
+    """End the session and judge it. Whatever is still changed is restored first."""
+    _record_stop(session)
+    if session.undo.pending:
+        _try("restore", lambda: restore_all(session))
+    elif not session.restored and not _verified(session):
+        _try("verify", lambda: _verify(session))
+    _try("end of measuring", lambda: end_measuring(session))
+    _try("drill_ended", lambda: session.record("drill_ended"))
+    _try("ledger", session.ledger.close)
+    _try("undo", session.undo.close)
+    _try("journal", lambda: _write_journal(session.bundle, journal))
+    try:
+        verdict = conclude(session.bundle)
+        _announce(session, verdict)
+        return verdict
+    finally:
+        _try("latest", lambda: _link_latest(session.bundle))
+        _try("prometheus", session.prometheus.close)
+        if session.owns_testbed:
+            _try("testbed", lambda: testbed.down(session.plan.target.name))
+        session.lock.release()
+
+
+def _record_stop(session: Session) -> None:
+    """The reason to stop, in the ledger once."""
+    reason = session.stop.reason
+    if reason is None or session.stop_recorded:
+        return
+    session.stop_recorded = True
+    _try(
+        "stopped",
+        lambda: session.record(
+            "stopped",
+            by=reason.by,
+            verdict=reason.verdict,
+            detail=reason.detail,
+            t_trip=reason.t_trip_s,
+        ),
+    )
+
+
+def _verified(session: Session) -> bool:
+    """Whether the method itself already read everything back."""
+    from muster.ledger import read_ledger
+
+    events = read_ledger(session.ledger.path).of("verify")
+    return bool(events) and bool(events[-1].get("verified"))
+
+
+def _verify(session: Session) -> None:
+    record_verify(
+        session.ledger, session.undo, restore(session.target, session.undo, session.ledger)
+    )
+
+
+def _write_journal(bundle: Path, journal: Any) -> None:
+    if isinstance(journal, dict):
+        text = json.dumps(journal, indent=2, default=str, ensure_ascii=False)
+        (bundle / "journal.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _link_latest(bundle: Path) -> None:
+    latest = home.out_dir() / "latest"
+    temporary = latest.with_name(f".latest-{bundle.name}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(bundle.name)
+    temporary.replace(latest)
+
+
+def _announce(session: Session, verdict: Verdict) -> None:
+    logger.info("verdict: %s%s", verdict.verdict, f" ({verdict.stopped_by})" if verdict.stopped_by else "")
+    for finding in verdict.findings:
+        if finding.status != "pass":
+            logger.warning("%s", finding.line())
+    logger.info("report: %s", session.bundle / "report.html")
+
+
+def _try(what: str, call: Callable[[], object]) -> None:
+    try:
+        call()
+    except LogLost as error:
+        logger.error("%s: %s", what, error)
+    except Exception as error:  # the next step of the end must still run
+        logger.error("%s: %s: %s", what, type(error).__name__, error)
+        logger.debug("%s", what, exc_info=True)
