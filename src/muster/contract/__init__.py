@@ -1,6 +1,6 @@
-"""The scale contract: tiers, gates, triggers and the exact arithmetic that judges by them."""
+"""The scale contract: tiers, gates, triggers and measurement, and what evidence makes of them."""
 
 from muster.contract.model import Contract, Gate, Profile, Tier
-from muster.contract.parse import load, parse_profile
+from muster.contract.parse import load, parse_profile, profile_named
 
-__all__ = ["Contract", "Gate", "Profile", "Tier", "load", "parse_profile"]
+__all__ = ["Contract", "Gate", "Profile", "Tier", "load", "parse_profile", "profile_named"]

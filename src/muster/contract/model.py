@@ -1,221 +1,274 @@
-"""The scale contract as frozen values, shares and seconds as exact fractions.
+"""The scale contract as frozen values.
 
-A figure is read as it is written (0.3 % is 3/1000, not the float nearest to it), so that no
-rounding ever decides a verdict.
+Shares are exact fractions made from the text of the file, so that no rounding of a float decides.
+Lengths are seconds. Edges and thresholds are the same decimal texts, so floats compare exactly.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
+import re
 from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from muster.documents import Document
 
-SLO_NAMES = (
-    "availability",
-    "success_2xx",
-    "rate_5xx",
-    "rate_429",
-    "first_token_p95",
-    "completion_p95",
-)
+_PER_CENT = re.compile(r"(\d{1,3}(?:\.\d{1,9})?) ?%")
 
 
-def exact(value: Any) -> Fraction:
-    """`value` as it is written: through its shortest decimal text, never through its bits."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal, Fraction)):
-        raise ValueError("a number")
-    try:
-        return value if isinstance(value, Fraction) else Fraction(Decimal(str(value)))
-    except (ArithmeticError, ValueError) as error:
-        raise ValueError("a finite number") from error
+def parse_share(value: Any) -> Fraction:
+    """`value` as an exact share of 1: `"99.5%"`, or a Fraction. Raises ValueError."""
+    if isinstance(value, Fraction):
+        share = value
+    elif isinstance(value, str) and (match := _PER_CENT.fullmatch(value.strip())):
+        share = Fraction(match.group(1)) / 100
+    else:
+        raise ValueError("a share in per cent such as 99.5%")
+    if not 0 <= share <= 1:
+        raise ValueError("a share from 0% to 100%")
+    return share
 
 
-Exact = Annotated[Fraction, BeforeValidator(exact)]
-Percent = Annotated[Exact, Field(ge=0, le=100)]
-Positive = Annotated[Exact, Field(gt=0)]
-Whole = Annotated[int, Field(ge=1)]
+def per_cent(share: Fraction) -> str:
+    """A share as the contract's file writes it, without rounding where it ends: `99.95%`."""
+    text = f"{float(share * 100):.9f}".rstrip("0").rstrip(".")
+    return f"{text}%"
 
 
-class Tier(Document):
-    """Service levels of one tier (sections 1 and 2)."""
+Share = Annotated[
+    Fraction,
+    BeforeValidator(parse_share),
+    PlainSerializer(per_cent, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\d{1,3}(\.\d{1,9})? ?%$", "examples": ["99.5%"]}
+    ),
+]
+Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+PositiveNumber = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+Edges = Annotated[tuple[PositiveSeconds, ...], Field(min_length=2)]
+TierName = Literal["L", "G", "X"]
+GateName = Literal["M1", "M2", "M3"]
+HardFailure = Literal["redis_unavailable", "token_validation", "gateway_health"]
 
-    name: str
+
+class Named(Document):
+    """Something that the contract's file lists by name; the name is the key."""
+
+    name: str = Field(default="", exclude=True)
+
+
+class Tier(Named):
+    """One tier: how many streams it sustains and its six SLOs."""
+
+    title: str
     source: str
-    streams: Whole
-    availability_pct_min: Percent
-    success_2xx_pct_min: Percent
-    rate_5xx_pct_max: Percent
-    rate_429_pct_max: Percent
-    first_token_p95_ms_max: Positive
-    completion_p95_ms_max: Positive
-
-    @property
-    def first_token_p95_s_max(self) -> Fraction:
-        """Seconds."""
-        return self.first_token_p95_ms_max / 1000
-
-    @property
-    def completion_p95_s_max(self) -> Fraction:
-        """Seconds."""
-        return self.completion_p95_ms_max / 1000
-
-    @property
-    def canaries_min(self) -> int:
-        """Smallest sample that can show the availability: 1 / (1 - target)."""
-        misses = 1 - self.availability_pct_min / 100
-        return 1 if misses == 0 else -(-misses.denominator // misses.numerator)
+    streams: Count
+    availability_min: Share
+    success_2xx_min: Share
+    rate_5xx_max: Share
+    rate_429_max: Share
+    first_token_p95_s_max: PositiveSeconds
+    completion_p95_s_max: PositiveSeconds
 
 
-class Gate(Document):
-    """One capacity milestone (section 3)."""
+class Gate(Named):
+    """One gate: a tier held for a soak under a profile, and the gate's own rules."""
 
-    name: str
     source: str
-    tier: str
+    tier: TierName
     profile: str
-    soak_minutes_min: Positive
-    queue_age_s_max: Positive
-    circuit_open_minutes_max: Positive | None = None
-    failover_action_in_baseline: Literal["refused"] | None = None
-    drill_tier: str | None = None
+    soak_s_min: PositiveSeconds
+    queue_age_s_max: PositiveSeconds
+    circuit_open_s_max: PositiveSeconds | None = None
+    failover_actions_in_baseline_max: Annotated[int, Field(strict=True, ge=0)] | None = None
+    drill_tier: TierName | None = None
 
 
-class ConsecutiveMinutes(Document):
-    """A trigger that fires after so many consecutive minutes of breach."""
+class WindowsRule(Document):
+    """So many consecutive windows in breach."""
 
-    minutes: Whole
+    windows: Count
 
 
-class CircuitOpen(Document):
-    """A trigger that fires when the route's circuit stays open longer."""
+class CircuitRule(Document):
+    """The route's circuit open for longer than this."""
 
-    minutes: Positive
     route: str
+    open_s_max: PositiveSeconds
 
 
-class HardFailures(Document):
-    """A trigger that fires on failures of auth or admission that stay unresolved."""
+class OverRule(Document):
+    """Over the limit in force for longer than this; 0: at once."""
 
-    reasons: tuple[str, ...]
-    unresolved_s: Positive
+    over_s_max: Seconds
+
+
+class HardFailureRule(Document):
+    """Failures that must not stay: which, and after how long they count as unresolved."""
+
+    reasons: Annotated[tuple[HardFailure, ...], Field(min_length=1)]
+    unresolved_s: PositiveSeconds
 
 
 class Triggers(Document):
-    """The rollback triggers (section 4)."""
+    """The five rollback triggers and how their windows are counted."""
 
     source: str
-    rate_5xx: ConsecutiveMinutes
-    success_2xx: ConsecutiveMinutes
-    circuit_open: CircuitOpen
-    queue_age: ConsecutiveMinutes
-    hard_failures: HardFailures
+    rate_5xx: WindowsRule
+    success_2xx: WindowsRule
+    circuit_open: CircuitRule
+    queue_age: OverRule
+    hard_failure: HardFailureRule
+    window_s: PositiveSeconds
+    window_scrapes_min: Count
+    unknown_windows_max: Count
+    expected_after_revert_s: PositiveSeconds
 
 
-class Span(Document):
-    """What a latency is measured between."""
+class AbortLimits(Document):
+    """When a drill stops itself, sooner than the triggers."""
 
-    from_: str = Field(alias="from")
-    to: str
+    source: str
+    rate_5xx: WindowsRule
+    success_2xx: WindowsRule
+    queue_age: OverRule
 
 
-Edges = Annotated[tuple[Positive, ...], Field(min_length=2)]
+class FirstTokenSpan(Document):
+    """What first-token latency is measured between."""
+
+    from_: Literal["request_accepted"] = Field(alias="from")
+    to: Literal["first_stream_byte"]
+
+
+class CompletionSpan(Document):
+    """What completion latency is measured between."""
+
+    from_: Literal["request_accepted"] = Field(alias="from")
+    to: Literal["stream_close"]
+
+
+class AvailabilityRule(Document):
+    """How canaries count."""
+
+    answered_within_s: PositiveSeconds
+    bound_confidence: Share
 
 
 class Measurement(Document):
-    """How things are measured (section 5) and what exact arithmetic needs besides."""
+    """What is measured, between which moments, and in which buckets."""
 
     source: str
-    first_token: Span
-    completion: Span
-    percentile: Annotated[Percent, Field(lt=100)]
-    window_s: Positive
-    unknown_windows_max: Whole
-    scrapes_in_window_min: Whole
-    canary_answer_s_max: Positive
-    dark_hold_minutes_min: Positive
-    bundle_age_days_max: Positive
-    loop_lag_ms_max: Positive
-    late_starts_pct_max: Percent
-    offered_pct_tolerance: Percent
-    streams_pct_tolerance: Percent
+    first_token: FirstTokenSpan
+    completion: CompletionSpan
+    rate_429: Literal["apart_from_5xx"]
+    success_rate_checks_include: Literal["success_2xx"]
+    percentile: Share
     first_token_edges_s: Edges
     completion_edges_s: Edges
+    gap_scrapes_max: Count
+    availability: AvailabilityRule
 
-    @field_validator("first_token_edges_s", "completion_edges_s")
-    @classmethod
-    def _rising(cls, edges: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
-        if any(after <= before for before, after in pairwise(edges)):
-            raise ValueError("edges that rise")
-        return edges
+
+class LoadValidity(Document):
+    """When the load makes a run prove nothing."""
+
+    source: str
+    offered_tolerance: Share
+    streams_tolerance: Share
+    streams_standard_errors: PositiveNumber
+    loop_lag_p99_s_max: PositiveSeconds
+    late_s: PositiveSeconds
+    late_share_max: Share
+
+
+class DrillRules(Document):
+    """What a failover drill is held to besides the SLOs."""
+
+    source: str
+    split_tolerance: Share
+    shifted_share_max: Share
+    shift_after_ttl_s: Seconds
+    restore_s_max: PositiveSeconds
+    dark_hold_s_min: PositiveSeconds
+    bundle_age_s_max: PositiveSeconds
+
+
+class ContextTokens(Document):
+    """Prompt lengths of the trace, in tokens."""
+
+    mean: PositiveNumber
+    p50: PositiveNumber
+    p95: PositiveNumber
 
 
 class Retry(Document):
-    """Retries of the load: attempts of one request at most, and their jittered backoff."""
+    """A client's retries: at most so many attempts in all, after a wait drawn from this range."""
 
-    attempts_max: Whole = 3
-    backoff_s: tuple[float, float] = (0.75, 2.25)
+    attempts_max: Count
+    backoff_s: tuple[Seconds, Seconds]
 
 
-class Profile(Document):
-    """One load profile: how many streams, and what each looks like."""
+class Profile(Named):
+    """What the load engine offers at scale 1."""
 
-    name: str
-    streams: Whole
-    tokens_quantiles: Annotated[tuple[tuple[float, float], ...], Field(min_length=2)]
-    tokens_per_s: Annotated[float, Field(gt=0)]
-    first_token_s_mean: Annotated[float, Field(ge=0)]
-    ramp_s: Annotated[float, Field(ge=0)]
-    resolver_caches: Whole
-    canaries_per_s: Annotated[float, Field(ge=0)]
-    hold_connection_pct: Annotated[float, Field(ge=0, le=100)]
+    streams: Count
+    source: str
+    stream_tokens_quantiles: Annotated[
+        tuple[tuple[Share, PositiveNumber], ...], Field(min_length=2)
+    ]
+    context_tokens: ContextTokens
+    tokens_per_s: PositiveNumber
+    first_token_s_mean: Seconds
+    resolver_caches: Count
+    canaries_per_s: PositiveNumber
+    hold_connection_share: Share
     retry: Retry
-
-    @field_validator("tokens_quantiles")
-    @classmethod
-    def _whole_range(
-        cls, quantiles: tuple[tuple[float, float], ...]
-    ) -> tuple[tuple[float, float], ...]:
-        shares = [share for share, _ in quantiles]
-        tokens = [count for _, count in quantiles]
-        if shares[0] != 0 or shares[-1] != 100 or sorted(set(shares)) != shares:
-            raise ValueError("quantiles from 0 to 100 percent, rising")
-        if tokens != sorted(tokens) or tokens[0] < 1:
-            raise ValueError("tokens from 1, not falling")
-        return quantiles
+    ramp_s: PositiveSeconds
 
     @property
     def mean_tokens(self) -> float:
-        """Mean of the quantiles as they are drawn: straight lines between them."""
-        return sum(
-            (b - a) / 100 * (low + high) / 2
-            for (a, low), (b, high) in pairwise(self.tokens_quantiles)
+        """Mean generated tokens of a stream as drawn: the quantiles interpolated linearly."""
+        points = self.stream_tokens_quantiles
+        areas = (
+            (q1 - q0) * (Fraction(t0) + Fraction(t1)) / 2 for (q0, t0), (q1, t1) in pairwise(points)
         )
+        return float(sum(areas, Fraction(0)))
 
     @property
     def mean_stream_s(self) -> float:
-        """Mean length of a stream, in seconds: first token, then tokens at their speed."""
-        return self.first_token_s_mean + self.mean_tokens / self.tokens_per_s
+        """Mean duration of a stream as drawn, in seconds."""
+        return self.mean_tokens / self.tokens_per_s + self.first_token_s_mean
 
-    def arrivals_per_s(self, scale: float = 1.0) -> float:
-        """Arrivals that hold `streams` x `scale` open streams (Little's law)."""
+    def streams_at(self, scale: float) -> int:
+        """Concurrent streams at `scale` (Little's law turns them into arrivals)."""
+        return max(1, round(self.streams * scale))
+
+    @property
+    def residual_s(self) -> float:
+        """E[S^2] / 2E[S] in seconds: how long the count of open streams remembers itself."""
+        first, speed = self.first_token_s_mean, self.tokens_per_s
+        square = 0.0
+        for (a, low_tokens), (b, high_tokens) in pairwise(self.stream_tokens_quantiles):
+            low = float(first) + float(low_tokens) / float(speed)
+            high = float(first) + float(high_tokens) / float(speed)
+            square += float(b - a) * (low * low + low * high + high * high) / 3
+        return square / (2 * float(self.mean_stream_s))
+
+    def arrivals_per_s(self, scale: float) -> float:
+        """Arrivals a second that hold the profile's streams at `scale`."""
         return self.streams * scale / self.mean_stream_s
 
 
 class Source(Document):
-    """Where the contract comes from."""
+    """The document that the figures come from."""
 
-    title: str
+    document: str
     as_of: str
-
-    @field_validator("as_of", mode="before")
-    @classmethod
-    def _date(cls, value: Any) -> Any:
-        return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 class Contract(Document):
@@ -223,10 +276,11 @@ class Contract(Document):
 
     schema_version: Literal[1]
     source: Source
-    tiers: dict[str, Tier]
-    gates: dict[str, Gate]
+    tiers: dict[TierName, Tier]
+    gates: dict[GateName, Gate]
     triggers: Triggers
+    abort_limits: AbortLimits
     measurement: Measurement
-    traffic_source: str
-    profiles: dict[str, Profile]
-    file: str = ""
+    load_validity: LoadValidity
+    drill: DrillRules
+    profiles: Annotated[dict[str, Profile], Field(min_length=1)]

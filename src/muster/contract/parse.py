@@ -1,85 +1,128 @@
-"""The contract file in, the typed contract out; every figure checked against the others."""
+"""The contract's file in, a checked `Contract` out; anything that does not fit is refused."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from muster import home
-from muster.contract.model import Contract, Profile
+from muster.contract.model import Contract, Gate, Named, Profile, Tier, TierName
 from muster.documents import parse, read_yaml
 from muster.errors import BadInput
 
+NamedT = TypeVar("NamedT", bound=Named)
+FILE_NAME = Path("contract") / "phase5.yaml"
 
-def load(path: Path | None = None) -> Contract:
-    """The contract at `path` (default: the project's own).
 
-    Raises BadInput for a missing or unknown key, a figure out of range, a gate that names no tier
-    or profile, or a threshold that is not an edge of its histogram.
+def load(path: Path | str | None = None) -> Contract:
+    """The contract in `path` (default: the project's own).
+
+    Raises BadInput, naming file, key, value and what was expected.
     """
-    file = path if path is not None else home.root() / "contract" / "phase5.yaml"
-    data = read_yaml(file)
-    contract = parse(Contract, _whole(data, file), file)
-    _check(contract, file)
+    file = home.root() / FILE_NAME if path is None else Path(path)
+    return parse_contract(read_yaml(file), file)
+
+
+def parse_contract(data: Mapping[str, Any], file: Path | str) -> Contract:
+    """`data` as a contract whose parts agree with each other. Raises BadInput."""
+    contract = parse(Contract, data, file)
+    _complete(contract.tiers, "tiers", get_args(TierName), file)
+    _complete(contract.gates, "gates", ("M1", "M2", "M3"), file)
+    contract = contract.model_copy(
+        update={
+            "tiers": _named(contract.tiers),
+            "gates": _named(contract.gates),
+            "profiles": _named(contract.profiles),
+        }
+    )
+    for profile in contract.profiles.values():
+        check_profile(profile, f"profiles.{profile.name}", file)
+    _check_edges(contract, file)
+    for gate in contract.gates.values():
+        _check_gate(contract, gate, file)
+    for tier in contract.tiers.values():
+        _check_tier(contract, tier, file)
     return contract
 
 
-def parse_profile(contract: Contract, name: str, given: dict[str, Any], file: str) -> Profile:
-    """A profile of a target's own: what it does not say is as in the contract's first profile."""
-    base = next(iter(contract.profiles.values())).model_dump()
-    unknown = set(given) - set(Profile.model_fields)
-    if unknown:
-        key = sorted(unknown)[0]
-        known = ", ".join(sorted(Profile.model_fields))
-        raise BadInput(file, key, given[key], f"one of the known keys: {known}")
-    return parse(Profile, {**base, **given, "name": name}, file)
+def parse_profile(name: str, data: object, file: Path | str) -> Profile:
+    """One load profile, for example of a target's own. Raises BadInput."""
+    profile = parse(Profile, data, file).model_copy(update={"name": name})
+    check_profile(profile, f"profiles.{name}", file)
+    return profile
 
 
-def _whole(data: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Names and defaults written once in the file, filled in where the model has them."""
-    whole = dict(data)
-    traffic = _mapping(whole.pop("traffic", None), file, "traffic")
-    defaults = _mapping(whole.pop("profile_defaults", None), file, "profile_defaults")
-    whole["traffic_source"] = traffic.pop("source", None)
-    for kind in ("tiers", "gates", "profiles"):
-        shared = {**traffic, **defaults} if kind == "profiles" else {}
-        entries = _mapping(whole.get(kind), file, kind)
-        whole[kind] = {
-            name: {**shared, **_mapping(entry, file, f"{kind}.{name}"), "name": name}
-            for name, entry in entries.items()
-        }
-    whole["file"] = file.name
-    return whole
+def profile_named(contract: Contract, name: str) -> Profile:
+    """The contract's profile `name`. Raises BadInput listing the known ones."""
+    if name not in contract.profiles:
+        raise BadInput("profile", "", name, f"one of {', '.join(contract.profiles)}")
+    return contract.profiles[name]
 
 
-def _mapping(value: Any, file: Path, key: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BadInput(file, key, value, "a mapping of keys to values")
-    return dict(value)
+def check_profile(profile: Profile, key: str, file: Path | str) -> None:
+    """Raises BadInput for a profile that nothing can be drawn from."""
+    points = profile.stream_tokens_quantiles
+    shares = [share for share, _ in points]
+    tokens = [count for _, count in points]
+    rising = all(a < b for a, b in zip(shares, shares[1:], strict=False))
+    if shares[0] != 0 or shares[-1] != 1 or not rising:
+        got = [f"{float(share):.4g}" for share in shares]
+        raise BadInput(file, f"{key}.stream_tokens_quantiles", got, "shares rising from 0% to 100%")
+    if tokens != sorted(tokens):
+        raise BadInput(file, f"{key}.stream_tokens_quantiles", tokens, "tokens that never fall")
+    low, high = profile.retry.backoff_s
+    if low > high:
+        raise BadInput(file, f"{key}.retry.backoff_s", [low, high], "a range from low to high")
 
 
-def _check(contract: Contract, file: Path) -> None:
-    for gate in contract.gates.values():
-        for key, name in (("tier", gate.tier), ("drill_tier", gate.drill_tier)):
-            if name is not None and name not in contract.tiers:
-                known = ", ".join(contract.tiers)
-                raise BadInput(file, f"gates.{gate.name}.{key}", name, f"one of the tiers {known}")
-        if gate.profile not in contract.profiles:
-            known = ", ".join(contract.profiles)
-            raise BadInput(
-                file, f"gates.{gate.name}.profile", gate.profile, f"one of the profiles {known}"
-            )
+def _named(items: Mapping[Any, NamedT]) -> dict[Any, NamedT]:
+    return {name: item.model_copy(update={"name": name}) for name, item in items.items()}
+
+
+def _complete(items: Mapping[Any, object], key: str, names: tuple[str, ...], file: object) -> None:
+    for name in names:
+        if name not in items:
+            raise BadInput(str(file), f"{key}.{name}", None, "this key to be given")
+
+
+def _check_edges(contract: Contract, file: Path | str) -> None:
     measurement = contract.measurement
-    for tier in contract.tiers.values():
-        for slo, threshold_s, edges in (
-            ("first_token", tier.first_token_p95_s_max, measurement.first_token_edges_s),
-            ("completion", tier.completion_p95_s_max, measurement.completion_edges_s),
-        ):
-            key = f"tiers.{tier.name}.{slo}_p95_ms_max"
-            shown = float(threshold_s * 1000)
-            if threshold_s not in edges:
-                wanted = f"an edge of measurement.{slo}_edges_s"
-                raise BadInput(file, key, f"{shown:g}", wanted)
-            if threshold_s >= edges[-1]:
-                wanted = f"less than the last edge of measurement.{slo}_edges_s"
-                raise BadInput(file, key, f"{shown:g}", wanted)
+    for key in ("first_token_edges_s", "completion_edges_s"):
+        edges = getattr(measurement, key)
+        if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+            raise BadInput(file, f"measurement.{key}", edges, "edges that rise strictly")
+
+
+def _check_tier(contract: Contract, tier: Tier, file: Path | str) -> None:
+    for slo in ("first_token", "completion"):
+        threshold: float = getattr(tier, f"{slo}_p95_s_max")
+        edges: tuple[float, ...] = getattr(contract.measurement, f"{slo}_edges_s")
+        key = f"tiers.{tier.name}.{slo}_p95_s_max"
+        if threshold not in edges:
+            wanted = ", ".join(f"{edge:g}" for edge in edges)
+            raise BadInput(file, key, threshold, f"an edge of measurement.{slo}_edges_s: {wanted}")
+        if threshold == edges[-1]:
+            raise BadInput(file, key, threshold, f"an edge of measurement.{slo}_edges_s above it")
+    if tier.availability_min == 1:
+        raise BadInput(
+            file,
+            f"tiers.{tier.name}.availability_min",
+            "100%",
+            "less than 100%, which no sample can show",
+        )
+
+
+def _check_gate(contract: Contract, gate: Gate, file: Path | str) -> None:
+    key = f"gates.{gate.name}.profile"
+    if gate.profile not in contract.profiles:
+        raise BadInput(file, key, gate.profile, f"one of {', '.join(contract.profiles)}")
+    streams = contract.profiles[gate.profile].streams
+    wanted = contract.tiers[gate.tier].streams
+    if streams != wanted:
+        raise BadInput(
+            file,
+            f"profiles.{gate.profile}.streams",
+            streams,
+            f"{wanted}, the streams of tier {gate.tier}, since {key} names it",
+        )

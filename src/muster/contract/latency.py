@@ -1,0 +1,142 @@
+"""p95 <= T by counting: the share of requests at or under T, T an edge of the histogram.
+
+One whose first token or end has not come by T counts as over T, also while it is still open: the
+platform and the load show how many open ones are past T. Those already counted as over in an
+earlier window are not counted again when they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+from muster.contract.counting import Count, judge_share, smallest_sample
+from muster.contract.findings import Status
+from muster.contract.samples import Samples, Series
+from muster.contract.windows import Window, at, total_growth
+
+Bracket = tuple[float, float | None]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What a histogram shows of a window. `bracket` is where the p95 lies, in seconds."""
+
+    status: Status
+    reason: str
+    bracket: Bracket | None
+    total: int | None
+    share_under_pct: float | None
+
+
+def judge_latency(
+    samples: Samples,
+    window: Window,
+    *,
+    histogram: str,
+    open_signal: str,
+    open_phase: str,
+    open_required: bool,
+    threshold_s: Fraction,
+    percentile: Fraction,
+) -> Latency:
+    """`histogram`'s p95 against `threshold_s`; unknown without data or without edges."""
+    counts = samples.of(histogram, "_count")
+    total = total_growth(counts, window)
+    still_open = _open_over(samples, window, open_signal, open_phase, threshold_s)
+    if still_open is None:
+        if open_required:
+            return Latency("unknown", f"no data of {open_signal}", None, None, None)
+        still_open = 0.0
+    under = _under(samples.of(histogram, "_bucket"), window)
+    if total is None or not under:
+        return Latency("unknown", "no data", None, None, None)
+    whole = total + still_open
+    finite = sorted(edge for edge in under if edge is not None)
+    if not finite or finite[-1] < threshold_s:
+        return Latency("unknown", "no histogram edge at or above the threshold", None, None, None)
+    bracket = _bracket(under, finite, whole, percentile)
+    below = max((edge for edge in finite if edge <= threshold_s), default=None)
+    above = min(edge for edge in finite if edge >= threshold_s)
+    bad_max = 1 - percentile / 100
+    share = None
+    if below is not None:
+        sure = _over(under[below], whole)
+        share = None if sure is None or not whole else 100 * (1 - sure / whole)
+        status, reason = judge_share(Count(sure, whole), bad_max)
+        if below == threshold_s or status == "pass":
+            return Latency(status, reason, bracket, round(whole), share)
+    possible = _over(under[above], whole)
+    status, reason = judge_share(Count(possible, whole), bad_max)
+    if status == "fail":
+        return Latency("fail", reason, bracket, round(whole), share)
+    if whole < smallest_sample(bad_max) or possible is None:
+        return Latency("unknown", reason or "no data", bracket, round(whole), share)
+    edges = f"{float(below):g} and {float(above):g} s" if below is not None else "its edges"
+    return Latency("unknown", f"p95 lies between {edges}", bracket, round(whole), share)
+
+
+def _over(under: float | None, whole: float) -> float | None:
+    return None if under is None else max(0.0, whole - under)
+
+
+def _under(buckets: tuple[Series, ...], window: Window) -> Mapping[Fraction | None, float | None]:
+    """Growth at or under each edge (None: +Inf), over all processes and regions."""
+    by_edge: dict[Fraction | None, list[Series]] = {}
+    for series in buckets:
+        by_edge.setdefault(_edge(series.labels.get("le", "")), []).append(series)
+    return {
+        edge: total_growth(series, window, siblings=buckets) for edge, series in by_edge.items()
+    }
+
+
+def _edge(le: str) -> Fraction | None:
+    return None if le in ("+Inf", "") else Fraction(le)
+
+
+def _open_over(
+    samples: Samples, window: Window, signal: str, phase: str, threshold_s: Fraction
+) -> float | None:
+    """How many more are open past the threshold at the window's end than at its start."""
+    series = [
+        one
+        for one in samples.of(signal, phase=phase)
+        if _edge(one.labels.get("le", "")) == threshold_s
+    ]
+    if not series:
+        return None
+    change = 0.0
+    for one in series:
+        end = _open_at(one, window, window.end_s)
+        start = _open_at(one, window, window.start_s)
+        if end is None or start is None:
+            return None
+        change += end - start
+    return change
+
+
+def _open_at(series: Series, window: Window, t_s: float) -> float | None:
+    if window.absent(series.region, t_s) or t_s < series.t[0]:
+        return 0.0
+    return at(series, t_s, window.stale_s)
+
+
+def _bracket(
+    under: Mapping[Fraction | None, float | None],
+    finite: list[Fraction],
+    whole: float,
+    percentile: Fraction,
+) -> Bracket | None:
+    """The edges between which the p95 lies; an upper edge of None is above the top one."""
+    needed = percentile / 100 * Fraction(round(whole))
+    if not whole:
+        return None
+    for low, high in pairwise([Fraction(0), *finite]):
+        count = under[high]
+        if count is None:
+            return None
+        if Fraction(round(count)) >= needed:
+            return float(low), float(high)
+    return float(finite[-1]), None

@@ -1,0 +1,162 @@
+"""Samples as they were scraped, kept in a bundle and read back: one list of series.
+
+`samples.jsonl` names each series once and then appends chunks of (scrape time, value). Times are
+the scrapes' own, in seconds since the epoch; a value that was NaN is null and reads as NaN, which
+is unknown and never zero. Order and doubles in the file do not matter: reading sorts by time and
+keeps one sample a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from muster.errors import BadInput
+from muster.jsonl import LogLost
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series: `t` ascending scrape times (s), `v` values (NaN: unknown), same length."""
+
+    signal: str
+    name: str
+    labels: Mapping[str, str]
+    t: Array
+    v: Array
+
+    @property
+    def region(self) -> str:
+        """Its region; empty when it has none."""
+        return self.labels.get("region", "")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Every series of a bundle by signal."""
+
+    by_signal: Mapping[str, tuple[Series, ...]]
+    torn: bool = False
+
+    def of(self, signal: str, name_end: str = "", **labels: str) -> tuple[Series, ...]:
+        """The series of `signal` whose metric name ends in `name_end`, with those labels."""
+        return tuple(
+            series
+            for series in self.by_signal.get(signal, ())
+            if series.name.endswith(name_end)
+            and all(series.labels.get(key) == value for key, value in labels.items())
+        )
+
+    def scrapes(self, signal: str, start_s: float, end_s: float) -> int:
+        """The most scrapes that any series of `signal` has within the times given."""
+        counts = [
+            int(np.searchsorted(s.t, end_s, "right") - np.searchsorted(s.t, start_s, "left"))
+            for s in self.by_signal.get(signal, ())
+        ]
+        return max(counts, default=0)
+
+
+@dataclass
+class SampleWriter:
+    """Appends to a bundle's `samples.jsonl`. Not for several threads at once."""
+
+    path: Path
+    _numbers: dict[tuple[str, str, tuple[tuple[str, str], ...]], int] = field(default_factory=dict)
+
+    def append(
+        self,
+        signal: str,
+        name: str,
+        labels: Mapping[str, str],
+        t_s: Sequence[float],
+        v: Sequence[float | None],
+    ) -> None:
+        """Keep one chunk of one series."""
+        self.extend([(signal, name, labels, t_s, v)])
+
+    def extend(
+        self,
+        chunks: Iterable[
+            tuple[str, str, Mapping[str, str], Sequence[float], Sequence[float | None]]
+        ],
+    ) -> None:
+        """Keep chunks in one write. Raises LogLost when the disk refuses them."""
+        lines: list[bytes] = []
+        for signal, name, labels, t_s, v in chunks:
+            key = (signal, name, tuple(sorted(labels.items())))
+            number = self._numbers.get(key)
+            if number is None:
+                number = self._numbers[key] = len(self._numbers)
+                head = {"series": number, "signal": signal, "name": name, "labels": dict(labels)}
+                lines.append(orjson.dumps(head))
+            lines.append(orjson.dumps({"i": number, "t": list(t_s), "v": list(v)}))
+        if not lines:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                file.write(b"\n".join(lines) + b"\n")
+        except OSError as error:
+            raise LogLost(f"{self.path}: {error.strerror or error}") from error
+
+
+def read_samples(path: Path) -> Samples:
+    """The samples at `path`; `torn` when a line is cut off or makes no sense.
+
+    Raises BadInput when the file cannot be read.
+    """
+    heads: dict[int, tuple[str, str, dict[str, str]]] = {}
+    times: dict[int, list[Array]] = {}
+    values: dict[int, list[Array]] = {}
+    torn = False
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    record = orjson.loads(line)
+                    if "series" in record:
+                        labels = {str(k): str(v) for k, v in record["labels"].items()}
+                        heads[record["series"]] = (record["signal"], record["name"], labels)
+                    else:
+                        t, v = record["t"], record["v"]
+                        if len(t) != len(v) or record["i"] not in heads:
+                            raise ValueError("a chunk that fits no series")
+                        times.setdefault(record["i"], []).append(np.array(t, dtype=np.float64))
+                        # None becomes NaN by the conversion to float.
+                        values.setdefault(record["i"], []).append(np.array(v, dtype=np.float64))
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    torn = True
+    except OSError as error:
+        raise BadInput(path, "", error.strerror, "a bundle's samples") from error
+    found: dict[str, list[Series]] = {}
+    for number, (signal, name, labels) in heads.items():
+        if number not in times:
+            continue
+        t, v = _ordered(np.concatenate(times.pop(number)), np.concatenate(values.pop(number)))
+        found.setdefault(signal, []).append(Series(signal, name, labels, t, v))
+    return Samples({signal: tuple(series) for signal, series in found.items()}, torn)
+
+
+def series_of(
+    signal: str, name: str, labels: Mapping[str, str], points: Iterable[tuple[float, float]]
+) -> Series:
+    """A series from (time, value) points in any order."""
+    pairs = list(points)
+    t = np.array([t for t, _ in pairs], dtype=np.float64)
+    v = np.array([v for _, v in pairs], dtype=np.float64)
+    return Series(signal, name, labels, *_ordered(t, v))
+
+
+def _ordered(t: Array, v: Array) -> tuple[Array, Array]:
+    """By time; of samples with the same time the first that was kept."""
+    if len(t) < 2 or bool(np.all(np.diff(t) > 0)):
+        return t, v
+    unique, index = np.unique(t, return_index=True)
+    return unique, v[index]

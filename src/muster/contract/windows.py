@@ -1,0 +1,129 @@
+"""How much counters grew between two moments: exactly, or unknown.
+
+1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
+2. Growth is value at the end minus value at the start; after a decrease (the process restarted) the
+   counter began from 0 again. Interior scrapes matter only for finding such restarts.
+3. A series that begins inside the window began at 0 with its process, if its siblings (same signal)
+   were already being scraped; before any sibling was, its start is unknown.
+4. A series that ends inside the window is unknown, unless the ledger declares that its process was
+   gone by then (a darkened region): then its last value is final.
+5. Windows that meet share their moment, so that parts add up to the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from muster.contract.samples import Series
+
+
+@dataclass(frozen=True)
+class Absence:
+    """From `start_s` to `end_s` the processes of `region` are declared to be stopped."""
+
+    region: str
+    start_s: float
+    end_s: float
+
+    def covers(self, region: str, t_s: float) -> bool:
+        """Whether `region` is declared to be gone at `t_s`."""
+        return region == self.region and self.start_s <= t_s <= self.end_s
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time to judge, and how samples in it are read."""
+
+    start_s: float
+    end_s: float
+    stale_s: float
+    absences: tuple[Absence, ...] = ()
+
+    def absent(self, region: str, t_s: float) -> bool:
+        """Whether the region's processes are declared to be gone at `t_s`."""
+        return any(absence.covers(region, t_s) for absence in self.absences)
+
+
+def growth(series: Series, window: Window, first_scrape_s: float) -> float | None:
+    """How much `series` grew within `window`; None is unknown.
+
+    `first_scrape_s` is when any sibling was first scraped: a series that begins later began at 0.
+    """
+    if len(series.t) == 0:
+        return None
+    start = _start_value(series, window, first_scrape_s)
+    if start is None:
+        return None
+    since, base = start
+    last = int(np.searchsorted(series.t, window.end_s, "right")) - 1
+    if last < since:
+        # Nothing newer than the start: fine only where the process is declared to be gone.
+        if last >= 0 and window.end_s - series.t[last] <= window.stale_s:
+            return 0.0
+        return 0.0 if window.absent(series.region, window.end_s) else None
+    if window.end_s - series.t[last] > window.stale_s and not window.absent(
+        series.region, window.end_s
+    ):
+        return None
+    values = series.v[since : last + 1]
+    if np.isnan(values).any():
+        values = values[~np.isnan(values)]
+        if np.isnan(series.v[last]) or len(values) == 0:
+            return None
+    steps = np.diff(np.concatenate(([base], values)))
+    # A decrease is a restart from 0: what the new process shows is its own growth.
+    return float(np.where(steps >= 0, steps, values).sum())
+
+
+def _start_value(series: Series, window: Window, first_scrape_s: float) -> tuple[int, float] | None:
+    """(index of the first sample after the start, value at the start); None is unknown."""
+    since = int(np.searchsorted(series.t, window.start_s, "right"))
+    if since == 0:
+        began_at_zero = series.t[0] > first_scrape_s
+        return (0, 0.0) if began_at_zero else None
+    before = since - 1
+    value = float(series.v[before])
+    if np.isnan(value):
+        return None
+    if window.start_s - series.t[before] > window.stale_s and not (
+        window.absent(series.region, window.start_s) or _dead_before(series, since)
+    ):
+        return None
+    return since, value
+
+
+def _dead_before(series: Series, since: int) -> bool:
+    """Whether the next sample is a restart: then what stood before the gap cannot matter."""
+    return since < len(series.t) and bool(series.v[since] < series.v[since - 1])
+
+
+def total_growth(
+    series: Iterable[Series], window: Window, siblings: Sequence[Series] | None = None
+) -> float | None:
+    """Growth of all `series` together; None when one of them is unknown or there is none.
+
+    A series that ended before the window began, its process gone, adds nothing.
+    """
+    chosen = list(series)
+    if not chosen:
+        return None
+    known = chosen if siblings is None else siblings
+    first = min((float(s.t[0]) for s in known if len(s.t)), default=float("inf"))
+    total = 0.0
+    for one in chosen:
+        grown = growth(one, window, first)
+        if grown is None:
+            return None
+        total += grown
+    return total
+
+
+def at(series: Series, t_s: float, stale_s: float) -> float | None:
+    """The value at `t_s`: the last sample at or before it, no older than `stale_s`."""
+    index = int(np.searchsorted(series.t, t_s, "right")) - 1
+    if index < 0 or t_s - series.t[index] > stale_s or np.isnan(series.v[index]):
+        return None
+    return float(series.v[index])
