@@ -92,10 +92,20 @@ def verdict(story: Story) -> dict[str, Any]:
             ("availability", 0.9998, 0.9995 if strict else 0.999, "share", True),
             ("success_2xx", 0.9991 - (story.shed_share if late else 0), 0.95, "share", True),
             ("rate_5xx", 0.0002, 0.003 if strict else 0.005, "share", False),
-            ("rate_429", 0.0007 + (story.shed_share if late else 0),
-             0.05 if strict else 0.04, "share", False),
-            ("first_token_p95", 1.02 + (story.hurt_s if late else 0),
-             2.0 if strict else 2.5, "s", False),
+            (
+                "rate_429",
+                0.0007 + (story.shed_share if late else 0),
+                0.05 if strict else 0.04,
+                "share",
+                False,
+            ),
+            (
+                "first_token_p95",
+                1.02 + (story.hurt_s if late else 0),
+                2.0 if strict else 2.5,
+                "s",
+                False,
+            ),
             ("completion_p95", 13.9, 15.0 if strict else 18.0, "s", False),
             ("queue_age", 0.4, 30.0, "s", False),
         ]
@@ -105,11 +115,18 @@ def verdict(story: Story) -> dict[str, Any]:
                 missing = story.unknown and slo == "availability" and phase == "dark"
                 status = "unknown" if missing else "pass" if margin >= 0 else "fail"
                 row = {
-                    "slo": slo, "tier": tier, "phase": phase, "region": None, "source": source,
-                    "window": [START_S + t0, START_S + t1], "threshold": threshold,
+                    "slo": slo,
+                    "tier": tier,
+                    "phase": phase,
+                    "region": None,
+                    "source": source,
+                    "window": [START_S + t0, START_S + t1],
+                    "threshold": threshold,
                     "measured": None if missing else measured,
-                    "margin": None if missing else margin, "unit": unit,
-                    "samples": None if missing else 286 * (t1 - t0), "status": status,
+                    "margin": None if missing else margin,
+                    "unit": unit,
+                    "samples": None if missing else 286 * (t1 - t0),
+                    "status": status,
                 }
                 if missing:
                     row["detail"] = "800 canaries, 1,000 needed to show 99.9 %"
@@ -117,11 +134,22 @@ def verdict(story: Story) -> dict[str, Any]:
                     row["bracket"] = [measured * 0.95, measured * 1.02]
                 row["detail"] = story.details.get("detail", row.get("detail", ""))
                 findings.append(row)
-    findings.append({
-        "slo": "streams_achieved", "tier": "X", "phase": "baseline", "region": None,
-        "source": "client", "window": None, "threshold": 1960, "measured": 1994.2,
-        "margin": 34.2, "unit": "streams", "samples": 60, "status": "pass",
-    })
+    findings.append(
+        {
+            "slo": "streams_achieved",
+            "tier": "X",
+            "phase": "baseline",
+            "region": None,
+            "source": "client",
+            "window": None,
+            "threshold": 1960,
+            "measured": 1994.2,
+            "margin": 34.2,
+            "unit": "streams",
+            "samples": 60,
+            "status": "pass",
+        }
+    )
     statuses = {f["status"] for f in findings}
     assert not dead or "fail" in statuses
     return {
@@ -130,24 +158,42 @@ def verdict(story: Story) -> dict[str, Any]:
         "verdict": story.verdict,
         "stopped_by": story.stopped["by"] if story.stopped else None,
         "evidence": story.evidence,
-        "gate": "M3", "tier": "X", "profile": "m3_20k", "platform_build": ["testbed-1"],
+        "gate": "M3",
+        "tier": "X",
+        "profile": "m3_20k",
+        "platform_build": ["testbed-1"],
         "findings": findings,
         "load": {
-            "target_streams": story.scale_streams, "achieved_streams": 1994.2,
-            "loop_lag_ms_p99": 9.4, "offered": 81_650, "scheduled": 81_652, "late_share": 0.0003,
+            "target_streams": story.scale_streams,
+            "achieved_streams": 1994.2,
+            "loop_lag_ms_p99": 9.4,
+            "offered": 81_650,
+            "scheduled": 81_652,
+            "late_share": 0.0003,
             "first_token_error_ms_p95": 14.0,
         },
-        "faults": [{
-            "fault": "region_power", "region": story.regions[0], "proven": story.fault_proven,
-            "why": "no connection was answered for 110 s"
-            if story.fault_proven else "the region still answered",
-            "proof": {"connections_answered": 0 if story.fault_proven else 412, "dns_answers": 0},
-        }],
+        "faults": [
+            {
+                "fault": "region_power",
+                "region": story.regions[0],
+                "proven": story.fault_proven,
+                "why": "no connection was answered for 110 s"
+                if story.fault_proven
+                else "the region still answered",
+                "proof": {
+                    "connections_answered": 0 if story.fault_proven else 412,
+                    "dns_answers": 0,
+                },
+            }
+        ],
         "triggers": [],
         "timings_s": {"decide": 0.4, "shift": 14.2, "drain": 12.8, "dark": 110.0, "restore": 27.5},
-        "undo": {"pending": ["u3"] if story.rollback_failed else [],
-                 "verified": not story.rollback_failed},
-        "started_at": "2026-11-18T11:06:40Z", "ended_at": "2026-11-18T11:11:30Z",
+        "undo": {
+            "pending": ["u3"] if story.rollback_failed else [],
+            "verified": not story.rollback_failed,
+        },
+        "started_at": "2026-11-18T11:06:40Z",
+        "ended_at": "2026-11-18T11:11:30Z",
     }
 
 
@@ -158,29 +204,62 @@ def _ledger(bundle: Path, story: Story) -> None:
     def tell(t: float, event: str, **fields: Any) -> None:
         records.append({"seq": 0, "t": START_S + t, "event": event, **fields})
 
-    tell(0, "drill_started", drill_id=bundle.name, drill="region_failover", title=story.title,
-         kind="failover", gate="M3", tier="X", drill_tier="G", profile="m3_20k", scale=0.1,
-         time_scale=6, seed=7, target="testbed", target_class="testbed", defect=None,
-         evidence=story.evidence, regions=list(story.regions), evacuated=west,
-         platform_build=["testbed-1"], versions={"muster": "0.1.0", "python": "3.11.2"},
-         streams_target=story.scale_streams, scrape_interval_s=1, ttl_s=5,
-         dns={"health_check_interval_s": 10, "threshold": 1}, limits={"stream_seconds_max": 31})
+    tell(
+        0,
+        "drill_started",
+        drill_id=bundle.name,
+        drill="region_failover",
+        title=story.title,
+        kind="failover",
+        gate="M3",
+        tier="X",
+        drill_tier="G",
+        profile="m3_20k",
+        scale=0.1,
+        time_scale=6,
+        seed=7,
+        target="testbed",
+        target_class="testbed",
+        defect=None,
+        evidence=story.evidence,
+        regions=list(story.regions),
+        evacuated=west,
+        platform_build=["testbed-1"],
+        versions={"muster": "0.1.0", "python": "3.11.2"},
+        streams_target=story.scale_streams,
+        scrape_interval_s=1,
+        ttl_s=5,
+        dns={"health_check_interval_s": 10, "threshold": 1},
+        limits={"stream_seconds_max": 31},
+    )
     for name, tier, t0, t1 in spans(story):
         tell(t0 + 0.1, "phase_started", phase=name, tier=tier)
         k = story.stretch
         if name == "ramp":
             tell(t0 + 0.2, "load_started", shards=2, pids=[1, 2])
         if name == "evacuate":
-            tell(t0 + 0.2, "fault_declared", fault="region_power", region=west,
-                 expects=["region_ready"], t_end_known=False)
+            tell(
+                t0 + 0.2,
+                "fault_declared",
+                fault="region_power",
+                region=west,
+                expects=["region_ready"],
+                t_end_known=False,
+            )
             for at, share in ((1, 25), (12, 10), (22, 0)):
                 tell(t0 + at * k, "step", shares={west: share, east: 100 - share}, weights={})
         if name == "dark":
             tell(t0 + 0.3, "fault_applied", fault="region_power", region=west)
             tell(t0 + 1.5, "region_dark", region=west)
-            tell(t0 + 9, "fault_proof", fault="region_power", region=west,
-                 proven=story.fault_proven, proof={"connections_answered": 0},
-                 why=story.details.get("proof", "no connection was answered"))
+            tell(
+                t0 + 9,
+                "fault_proof",
+                fault="region_power",
+                region=west,
+                proven=story.fault_proven,
+                proof={"connections_answered": 0},
+                why=story.details.get("proof", "no connection was answered"),
+            )
             if story.trigger:
                 tell(t0 + 60, "trigger", **{"t_trip": START_S + t0 + 58, **story.trigger})
             if story.stopped:
@@ -192,13 +271,33 @@ def _ledger(bundle: Path, story: Story) -> None:
                 tell(t0 + at * k, "step", shares={west: share, east: 100 - share}, weights={})
         if name == "verify":
             bad = story.rollback_failed
-            tell(t1 - 2, "undo", entry_id="u3", subject="weight of eu-west-1",
-                 state="failed" if bad else "done")
-            tell(t1 - 1, "verify", pending=["u3"] if bad else [], verified=not bad,
-                 readback=[{"subject": f"weight of {west}", "expected": "128",
-                            "actual": "0" if bad else "128", "ok": not bad}],
-                 commands=["aws route53 change-resource-record-sets --hosted-zone-id Z1 "
-                           "--change-batch file://undo.json"] if bad else [])
+            tell(
+                t1 - 2,
+                "undo",
+                entry_id="u3",
+                subject="weight of eu-west-1",
+                state="failed" if bad else "done",
+            )
+            tell(
+                t1 - 1,
+                "verify",
+                pending=["u3"] if bad else [],
+                verified=not bad,
+                readback=[
+                    {
+                        "subject": f"weight of {west}",
+                        "expected": "128",
+                        "actual": "0" if bad else "128",
+                        "ok": not bad,
+                    }
+                ],
+                commands=[
+                    "aws route53 change-resource-record-sets --hosted-zone-id Z1 "
+                    "--change-batch file://undo.json"
+                ]
+                if bad
+                else [],
+            )
         tell(t1 - 0.1, "phase_ended", phase=name, outcome="ok")
     tell(t1, "drill_ended")
     records.sort(key=lambda record: record["t"])
@@ -245,21 +344,37 @@ def _load(bundle: Path, story: Story) -> None:
             shed = int(new_e * story.shed_share) if late else 0
             slow = story.hurt_s if late else 0.0
             line = {
-                "t": START_S + t + 0.3 * shard, "shard": shard,
+                "t": START_S + t + 0.3 * shard,
+                "shard": shard,
                 "streams_open": {west: round(open_w), east: round(open_e)},
                 "streams_target": story.scale_streams / 2,
-                "answers": {west: {"200": new_w},
-                            east: {"200": new_e - shed, "429": shed,
-                                   **({"503": 2} if t == 117 * story.stretch else {})}},
+                "answers": {
+                    west: {"200": new_w},
+                    east: {
+                        "200": new_e - shed,
+                        "429": shed,
+                        **({"503": 2} if t == 117 * story.stretch else {}),
+                    },
+                },
                 "outcomes": {east: {"success": new_e, "broken": 1 if t % 97 == 0 else 0}},
-                "first_token_ms": {west: _draw(rng, new_w, 0.62, 0.3),
-                                   east: _draw(rng, new_e, 0.62 + slow, 0.3)},
-                "completion_ms": {west: _draw(rng, new_w, 7.0, 0.42),
-                                  east: _draw(rng, new_e, 7.0, 0.42)},
-                "first_token_error_ms": {"12": 3}, "canaries": {east: {"answered": 25}},
-                "loop_lag_ms_max": round(float(rng.gamma(2.0, 1.6)), 2), "loop_lag_ms": {"3": 100},
-                "connections": {east: 4}, "scheduled": 143, "offered": 143, "late": 0,
-                "cpu_s": 0.1, "rss_bytes": 90_000_000,
+                "first_token_ms": {
+                    west: _draw(rng, new_w, 0.62, 0.3),
+                    east: _draw(rng, new_e, 0.62 + slow, 0.3),
+                },
+                "completion_ms": {
+                    west: _draw(rng, new_w, 7.0, 0.42),
+                    east: _draw(rng, new_e, 7.0, 0.42),
+                },
+                "first_token_error_ms": {"12": 3},
+                "canaries": {east: {"answered": 25}},
+                "loop_lag_ms_max": round(float(rng.gamma(2.0, 1.6)), 2),
+                "loop_lag_ms": {"3": 100},
+                "connections": {east: 4},
+                "scheduled": 143,
+                "offered": 143,
+                "late": 0,
+                "cpu_s": 0.1,
+                "rss_bytes": 90_000_000,
             }
             lines.append(json.dumps(line) + "\n")
         (bundle / f"load-{shard}.jsonl").write_text("".join(lines))
@@ -283,8 +398,14 @@ def _samples(bundle: Path, story: Story) -> None:
         west = region == story.regions[0]
         dead = [west and 135 * k <= t < 247 * k for t in range(end)]
 
-        def emit(signal: str, name: str, labels: dict[str, str], values: list[float],
-                 dead: list[bool] = dead, region: str = region) -> None:
+        def emit(
+            signal: str,
+            name: str,
+            labels: dict[str, str],
+            values: list[float],
+            dead: list[bool] = dead,
+            region: str = region,
+        ) -> None:
             nonlocal number
             number += 1
             labels = {**labels, "region": region, "instance": "127.0.0.1:7450"}
@@ -293,14 +414,17 @@ def _samples(bundle: Path, story: Story) -> None:
             kept = [(t, v) for t, v, d in zip(times, values, dead, strict=True) if not d]
             for first in range(0, len(kept), 60):
                 part = kept[first : first + 60]
-                lines.append(json.dumps(
-                    {"i": number, "t": [t for t, _ in part], "v": [v for _, v in part]}))
+                lines.append(
+                    json.dumps({"i": number, "t": [t for t, _ in part], "v": [v for _, v in part]})
+                )
 
         rng = np.random.default_rng(3)
         age = [0.4 if t % 53 == 0 and t > 24 else 0.0 for t in range(end)]
         emit("queue_age", "chat_queue_oldest_job_age_seconds", {}, age)
-        rates = [286 * (share_of_west(t, story) if west else 1 - share_of_west(t, story))
-                 for t in range(end)]
+        rates = [
+            286 * (share_of_west(t, story) if west else 1 - share_of_west(t, story))
+            for t in range(end)
+        ]
         for signal, name, median, spread in (
             ("first_token", "gen_ai_server_time_to_first_token_seconds", 0.6, 0.3),
             ("completion", "gen_ai_server_request_duration_seconds", 6.9, 0.42),

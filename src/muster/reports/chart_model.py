@@ -1,7 +1,7 @@
 """A chart before it is drawn: pure values, and the choices that make it readable.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; every line has a dash of its own too,
-so that a print in grey still tells them apart. The renderer maps each colour for dark mode.
+Colours are Okabe and Ito's, told apart by colour-blind readers; every line has a dash of its own
+too, so that a print in grey still tells them apart. The renderer maps each colour for dark mode.
 """
 
 from __future__ import annotations

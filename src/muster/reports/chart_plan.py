@@ -162,8 +162,8 @@ class _Frame:
         return self._chart(
             kind,
             title,
-            f"p95 over {ln.P95_WINDOW_S} s windows of at least {ln.P95_SAMPLES_MIN} answers. Client: "
-            "from the intended start, upper edge of a 1 % bucket. Server: from accepted, "
+            f"p95 over {ln.P95_WINDOW_S} s windows of at least {ln.P95_SAMPLES_MIN} answers. "
+            "Client: from the intended start, upper edge of a 1 % bucket. Server: from accepted, "
             "interpolated between bucket edges and for display only. A triangle is off the scale.",
             f"{label.lower()}, s",
             strokes,
@@ -257,12 +257,12 @@ class _Frame:
         levels = []
         for value in sorted(tiers):
             names = "/".join(sorted(name for name in tiers[value] if name))
-            levels.append(Level(value, (f"Tier {names}: " if names else "limit: ") + f"{value:g} s"))
+            levels.append(
+                Level(value, (f"Tier {names}: " if names else "limit: ") + f"{value:g} s")
+            )
         return tuple(levels)
 
-    def _judged_peak(
-        self, found: Sequence[Line], slo: str
-    ) -> tuple[float, float, str, str] | None:
+    def _judged_peak(self, found: Sequence[Line], slo: str) -> tuple[float, float, str, str] | None:
         """The peak that comes closest to its phase's limit (or passes it most), with its tier."""
         limits = self.view.thresholds.get(slo, {})
         best: tuple[float, tuple[float, float, str, str]] | None = None

@@ -1,7 +1,7 @@
 """Charts as SVG, by altair and vl-convert, offline and to the byte the same for the same values.
 
-Nothing in the layout depends on the fonts of the machine: margins, ticks and the legend's places are
-fixed numbers. altair is imported on the first chart, not with the module: it takes 0.3 s.
+Nothing in the layout depends on the fonts of the machine: margins, ticks and the legend's
+places are fixed numbers. altair is imported with the first chart: it takes 0.3 s.
 """
 
 from __future__ import annotations
@@ -33,7 +33,19 @@ _HEADROOM = 1.12
 """The scale ends this much above the highest value, so that the marks' labels have a place."""
 _PADDING = {"left": 62, "top": 80, "right": 22, "bottom": 46}
 _FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
-_ELEMENTS = {"svg", "g", "path", "text", "rect", "line", "title", "desc", "defs", "clipPath", "tspan"}
+_ELEMENTS = {
+    "svg",
+    "g",
+    "path",
+    "text",
+    "rect",
+    "line",
+    "title",
+    "desc",
+    "defs",
+    "clipPath",
+    "tspan",
+}
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -130,7 +142,11 @@ def _x(alt: Any, chart: Chart, field: str = "t") -> Any:
 
 
 def _y(alt: Any, chart: Chart, field: str = "v") -> Any:
-    scale: dict[str, Any] = {"domain": [0, chart.y_max * (2.5 if chart.symlog else 1)], "nice": False, "clamp": True}
+    scale: dict[str, Any] = {
+        "domain": [0, chart.y_max * (2.5 if chart.symlog else 1)],
+        "nice": False,
+        "clamp": True,
+    }
     values = ticks(chart.y_max / _HEADROOM, 4)
     if chart.symlog:
         scale |= {"type": "symlog", "constant": 1}
@@ -182,7 +198,7 @@ def _level_layers(alt: Any, chart: Chart) -> list[Any]:
 
 
 def _stroke_layers(alt: Any, chart: Chart, stroke: Stroke) -> list[Any]:
-    """A line in pieces between its gaps; a piece of one point is a dot. Over the top: a triangle."""
+    """A line in pieces between its gaps; a lone point is a dot, one off the scale a triangle."""
     rows, over, lone = _rows(chart, stroke)
     layers = []
     if rows:
@@ -270,9 +286,7 @@ def _legend_layers(alt: Any, chart: Chart) -> list[Any]:
         sample = alt.Chart(alt.Data(values=[{}])).mark_rule(
             color=stroke.color, strokeWidth=stroke.width + 0.4, strokeDash=list(stroke.dash)
         )
-        layers.append(
-            sample.encode(x=alt.value(left), x2=alt.value(left + 26), y=alt.value(-33))
-        )
+        layers.append(sample.encode(x=alt.value(left), x2=alt.value(left + 26), y=alt.value(-33)))
         layers.append(_text(alt, left + 32, -29, stroke.label, INK, 11))
         left += 32 + len(stroke.label) * (LABEL_PX + 0.5) + 18
     return layers

@@ -1,17 +1,16 @@
 """A bundle's files as values: the only part of the reports that reads the disk.
 
-A file that is absent or torn is not an error here: it is named in `missing`, the report says so, and
-what would have come from it is "no data". Only `verdict.json` must be there.
+A file that is absent or torn is not an error here: it is named in `missing`, the report says so,
+and what would have come from it is "no data". Only `verdict.json` must be there.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from muster.errors import BadInput
 from muster.ledger import read_ledger
@@ -48,7 +47,7 @@ def read_verdict(bundle: Path) -> Mapping[str, Any]:
         raise BadInput(bundle, "", "no such directory", "an evidence bundle")
     path = bundle / "verdict.json"
     try:
-        data = orjson.loads(path.read_bytes())
+        data = json.loads(path.read_bytes())
     except OSError as error:
         wanted = "a verdict; `chaos drill judge` makes it"
         raise BadInput(path, "", error.strerror or str(error), wanted) from error
@@ -90,7 +89,7 @@ def read_evidence(bundle: Path) -> Evidence:
 
 def _config(path: Path) -> tuple[Mapping[str, Any], list[str]]:
     try:
-        data = orjson.loads(path.read_bytes())
+        data = json.loads(path.read_bytes())
     except OSError as error:
         return {}, [f"config.json: {error.strerror}"]
     except ValueError:

@@ -1,7 +1,7 @@
 """Figures beside the SLOs: timings, the load's validity, what users would have felt. Pure.
 
-Where the verdict has a figure it is the verdict's; streams broken and the budget spent are summed here
-when it has none, and say where they come from.
+Where the verdict has a figure it is the verdict's; streams broken and the budget spent are summed
+here when it has none, and say where they come from.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Findings as rows and as a table of SLOs by phase. Pure.
 
-Where one SLO has several findings in a phase (client and server, regions), the worst decides what the
-summary table shows: fail before unknown before pass, and among equals the smallest margin.
+Where one SLO has several findings in a phase (client and server, regions), the worst decides what
+the summary table shows: fail before unknown before pass, and among equals the smallest margin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from muster.reports.model import FindingRow, MatrixCell, MatrixRow
@@ -26,7 +27,7 @@ MATRIX_SLOS = (
 
 
 def finding_row(finding: Mapping[str, Any]) -> FindingRow:
-    """One finding of a verdict as the report shows it. A status that is none of three is unknown."""
+    """One finding of a verdict as the report shows it. Any other status is unknown."""
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
     threshold = finding.get("threshold")
@@ -46,12 +47,8 @@ def finding_row(finding: Mapping[str, Any]) -> FindingRow:
         bracket=_bracket(finding, unit),
         status=str(status) if status in STATUSES else "unknown",
         detail=_detail(finding),
+        margin_relative=_relative(finding.get("margin"), threshold),
     )
-
-
-def by_gravity(rows: Iterable[FindingRow]) -> list[FindingRow]:
-    """Failures first, then what is unknown, then the rest; otherwise in the given order."""
-    return sorted(rows, key=lambda row: STATUSES.index(row.status))
 
 
 def phase_order(names: Iterable[str], ledger_order: Sequence[str]) -> list[str]:
@@ -95,6 +92,43 @@ def thresholds(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, flo
     return found
 
 
+def misses(rows: Iterable[FindingRow]) -> list[FindingRow]:
+    """The failed findings, one for each SLO, phase and region: the worse side, both named."""
+    merged: dict[tuple[str, str, str], FindingRow] = {}
+    for row in rows:
+        if row.status != "fail":
+            continue
+        key = (row.slo, row.phase, row.region)
+        other = merged.get(key)
+        if other is None:
+            merged[key] = row
+            continue
+        worse = min(other, row, key=_gravity)
+        sides = dict.fromkeys([*other.source.split(" and "), row.source])
+        merged[key] = replace(worse, source=" and ".join(side for side in sides if side))
+    return list(merged.values())
+
+
+def worst_by_slo(rows: Iterable[FindingRow]) -> list[tuple[FindingRow, int]]:
+    """The worst row of each SLO, with how many of `rows` it stands for; the worst SLO first."""
+    groups: dict[str, list[FindingRow]] = {}
+    for row in rows:
+        groups.setdefault(row.slo, []).append(row)
+    worst = [(min(group, key=_gravity), len(group)) for group in groups.values()]
+    return sorted(worst, key=lambda item: _gravity(item[0]))
+
+
+def _gravity(row: FindingRow) -> float:
+    return row.margin_relative if row.margin_relative is not None else 0.0
+
+
+def _relative(margin: Any, threshold: Any) -> float | None:
+    known, limit_value = number(margin), number(threshold)
+    if known is None:
+        return None
+    return known / abs(limit_value) if limit_value else known
+
+
 def _cell(candidates: Sequence[tuple[FindingRow, Mapping[str, Any]]]) -> MatrixCell | None:
     if not candidates:
         return None
@@ -121,7 +155,9 @@ def _shown(measured: Any, unit: str | None, threshold: Any) -> str:
 def _threshold(slo: str, finding: Mapping[str, Any], unit: str | None) -> str:
     threshold = finding.get("threshold")
     if isinstance(threshold, dict):
-        return ", ".join(f"{one_line(k, 60)} {limit(v, unit)}" for k, v in sorted(threshold.items()))
+        return ", ".join(
+            f"{one_line(k, 60)} {limit(v, unit)}" for k, v in sorted(threshold.items())
+        )
     if isinstance(threshold, bool):
         return "yes" if threshold else "no"
     if number(threshold) is None:

@@ -1,7 +1,7 @@
 """Findings as JUnit XML: a suite for each phase, a case for each finding. Pure.
 
-An unknown is an error, so that a pipeline that reads nothing else is red for it. A verdict that is not
-PASS always turns at least one case red, whatever the findings say.
+An unknown is an error, so that a pipeline that reads nothing else is red for it. A verdict that is
+not PASS always turns at least one case red, whatever the findings say.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ def junit(view: View) -> str:
 
 def _suite(view: View, phase: str, rows: list[FindingRow]) -> ET.Element:
     length = next(
-        (p.end_s - p.start_s for p in view.phases
-         if p.name == phase and p.start_s is not None and p.end_s is not None),
+        (
+            p.end_s - p.start_s
+            for p in view.phases
+            if p.name == phase and p.start_s is not None and p.end_s is not None
+        ),
         0.0,
     )
     started = next((p.start_s for p in view.phases if p.name == phase), view.start_s)

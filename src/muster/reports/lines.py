@@ -1,7 +1,7 @@
 """What the charts draw, as lines with gaps: pure arithmetic on the evidence.
 
-A line's NaN is a gap and stays one. Long runs are thinned so that every bin keeps its first, lowest,
-highest and last value: a spike of one second is still there after two hours.
+A line's NaN is a gap and stays one. Long runs are thinned so that every bin keeps its first,
+lowest, highest and last value: a spike of one second is still there after two hours.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from muster.reports.loadfile import LoadSeconds, Second, Tally
+from muster.reports.loadfile import LoadSeconds, Second
 from muster.reports.server import Server
 
 Array = npt.NDArray[np.float64]
@@ -43,16 +44,14 @@ class Line:
 def new_streams(load: LoadSeconds, start_s: float) -> list[Line]:
     """New streams a second by region (2xx heads), from the load's side."""
     return [
-        _by_second(load, region, start_s, lambda second, r=region: _new(second.answers, r))
-        for region in load.regions
+        _by_second(load, region, start_s, partial(_new, region=region)) for region in load.regions
     ]
 
 
 def open_streams(load: LoadSeconds, start_s: float) -> list[Line]:
     """Open streams by region, and the target of them all."""
     lines = [
-        _by_second(load, region, start_s, lambda second, r=region: second.streams_open.get(r, 0.0))
-        for region in load.regions
+        _by_second(load, region, start_s, partial(_open, region=region)) for region in load.regions
     ]
     return [*lines, _by_second(load, "target", start_s, lambda second: second.streams_target)]
 
@@ -70,8 +69,7 @@ def loop_lag(load: LoadSeconds, start_s: float) -> Line:
 def error_classes(load: LoadSeconds, start_s: float) -> list[Line]:
     """Attempts a second by class. 5xx holds what was refused, reset or timed out, too."""
     lines = [
-        _by_second(load, name, start_s, lambda second, n=name: classes(second)[n])
-        for name in ERROR_CLASSES
+        _by_second(load, name, start_s, partial(_of_class, name=name)) for name in ERROR_CLASSES
     ]
     always = {"2xx", "429", "5xx", "broken"}
     return [line for line in lines if line.name in always or np.nansum(line.v) > 0]
@@ -195,8 +193,16 @@ def _by_second(
     return Line(name, t, v)
 
 
-def _new(answers: Tally, region: str) -> float:
-    return sum(n for code, n in answers.get(region, {}).items() if code.startswith("2"))
+def _open(second: Second, region: str) -> float:
+    return second.streams_open.get(region, 0.0)
+
+
+def _of_class(second: Second, name: str) -> float:
+    return classes(second)[name]
+
+
+def _new(second: Second, region: str) -> float:
+    return sum(n for code, n in second.answers.get(region, {}).items() if code.startswith("2"))
 
 
 def _class(code: str) -> str:
@@ -230,4 +236,4 @@ def _window_p95(load: LoadSeconds, kind: str, region: str, first: int) -> float:
 
 def _ends(start_s: float, end_s: float, step_s: float) -> Array:
     count = max(0, math.floor((end_s - start_s) / step_s))
-    return start_s + step_s * np.arange(count + 1)
+    return np.asarray(start_s + step_s * np.arange(count + 1), dtype=np.float64)

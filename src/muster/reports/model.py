@@ -1,4 +1,4 @@
-"""What a report shows, as plain frozen values: everything is text or a number, nothing is computed later.
+"""What a report shows, as plain frozen values: text and numbers, nothing computed later.
 
 Text here is raw: whoever writes HTML, Markdown or XML escapes it for that language.
 """
@@ -60,6 +60,8 @@ class FindingRow:
     bracket: str
     status: str
     detail: str
+    margin_relative: float | None = None
+    """Margin over threshold: what makes one miss worse than another."""
 
     @property
     def where(self) -> str:

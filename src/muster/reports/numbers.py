@@ -40,7 +40,7 @@ def number(value: Any) -> float | None:
 
 
 def quantity(value: Any, unit: str | None, *, apart_from: Any = None, signed: bool = False) -> str:
-    """`value` in `unit` ("share" reads as per cent), told apart from `apart_from` if they differ."""
+    """`value` in `unit` ("share" reads as per cent), told apart from `apart_from`."""
     known = number(value)
     if known is None:
         return NO_DATA

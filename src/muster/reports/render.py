@@ -60,15 +60,12 @@ def html(view: View, pictures: Sequence[Picture]) -> str:
     if "</" in style:
         raise MusterError("reports/templates/report.css: got '</', expected a plain style sheet")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    shown = [
-        {"title": p.title, "note": p.note, "svg": Markup(p.svg.strip())}  # noqa: S704 - checked
-        for p in pictures
-    ]
+    shown = [{"title": p.title, "note": p.note, "svg": Markup(p.svg.strip())} for p in pictures]
     text: str = environment.get_template("report.html.j2").render(
         view=view,
         charts=shown,
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=Markup(f"sha256-{digest}"),  # noqa: S704 - base64
+        style=Markup(style),
+        style_hash=Markup(f"sha256-{digest}"),
         banner_class=_banner_class(view.banner.verdict),
     )
     return text.strip() + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from muster.reports.findings import misses, worst_by_slo
 from muster.reports.model import FaultRow, FindingRow, TripRow, UndoView
 from muster.reports.words import clean, listed, one_line, plural
 
@@ -55,10 +56,14 @@ def why(
         return own
     name = verdict.get("verdict")
     stopped = _stopped(verdict)
-    failed = [finding_clause(row) for row in rows if row.status == "fail"]
+    failed = [
+        finding_clause(row) + (f" and in {plural(n - 1, 'other phase')}" if n > 1 else "")
+        for row, n in worst_by_slo(misses(rows))
+    ]
+    missed_count = sum(row.status == "fail" for row in rows)
     unknown = [finding_clause(row) for row in rows if row.status == "unknown"]
     unproven = [f"{f.fault} in {f.region} was not seen to bite" for f in faults if not f.proven]
-    missed = f"{plural(len(failed), 'finding')} of {len(rows)} missed: {listed(failed)}."
+    missed = f"{missed_count} of {plural(len(rows), 'finding')} missed: {listed(failed)}."
     if name == "PASS":
         seen = " The faults were seen to bite." if faults else ""
         return (
@@ -68,13 +73,13 @@ def why(
     if name == "ROLLBACK_FAILED":
         left = [r.subject for r in undo.readback if not r.ok] or list(undo.pending)
         what = listed(left) if left else "the read-back did not verify"
-        also = f" Besides, {missed}" if failed else ""
+        also = f" {missed}" if failed else ""
         return f"Not everything the drill changed is back: {what}.{also}"
     if stopped:
-        also = f" Besides, {missed}" if failed else ""
+        also = f" {missed}" if failed else ""
         return f"Stopped: {stopped}.{also}"
     if name == "FAIL":
-        return missed[0].upper() + missed[1:] if failed else "The verdict names no finding."
+        return missed if failed else "The verdict names no finding."
     reasons = [*unproven, *unknown]
     if reasons:
         return f"Nothing can be concluded: {listed(reasons)}."

@@ -41,7 +41,7 @@ class Server:
         return tuple(sorted({s.labels.get("region", "") for s in self.series} - {""}))
 
     def queue_age(self, region: str, at: Array, reach_s: float) -> Array:
-        """The region's oldest job's age in seconds at the times `at`; NaN where none was scraped."""
+        """The region's oldest job's age in seconds at the times `at`; NaN without a sample."""
         ages = [
             _held(series, at, reach_s)
             for series in self.series
@@ -55,9 +55,7 @@ class Server:
         result[known] = np.nanmax(stacked[:, known], axis=0)
         return result
 
-    def p95(
-        self, signal: str, region: str, ends: Array, reach_s: float, count_min: int
-    ) -> Array:
+    def p95(self, signal: str, region: str, ends: Array, reach_s: float, count_min: int) -> Array:
         """p95 in seconds over each window between neighbours of `ends`; NaN where unknown.
 
         Interpolated within a bucket; a p95 over the highest finite edge is given as infinite, one

@@ -167,7 +167,9 @@ def _told(event: Event) -> tuple[str, str] | None:
             state = "put back" if event.get("state") == "done" else "could NOT be put back"
             return "undo", f"{one_line(event.get('subject'))} {state}."
         case "verify":
-            word = "everything is back" if event.get("verified") is True else "NOT everything is back"
+            word = (
+                "everything is back" if event.get("verified") is True else "NOT everything is back"
+            )
             return "undo", f"Read back from the real systems: {word}."
     return None
 

@@ -13,7 +13,7 @@ from typing import Any
 from muster.reports import timeline as tl
 from muster.reports.evidence import Evidence
 from muster.reports.figures import impact, load_facts, timing_facts
-from muster.reports.findings import by_gravity, finding_row, matrix, phase_order, thresholds
+from muster.reports.findings import finding_row, matrix, misses, phase_order, thresholds
 from muster.reports.model import (
     Banner,
     Fact,
@@ -96,7 +96,7 @@ def build_view(evidence: Evidence) -> View:
         evacuated=evacuated,
         regions=tuple(one_line(r, 80) for r in started.get("regions") or ()),
         unknowns=_unknowns(evidence, rows, faults, phases),
-        failures=tuple(row for row in by_gravity(rows) if row.status == "fail"),
+        failures=tuple(misses(rows)),
         phases=phases,
         matrix_phases=matrix_phases,
         matrix=matrix_rows,
@@ -182,9 +182,11 @@ def _unknowns(
 def _faults(evidence: Evidence) -> tuple[FaultRow, ...]:
     told = evidence.verdict.get("faults")
     listed = [f for f in told if isinstance(f, dict)] if isinstance(told, list) else []
-    proofs = listed or list(evidence.of("fault_proof"))
+    proofs: list[Mapping[str, Any]] = [*listed] or [*evidence.of("fault_proof")]
     seen = {(p.get("fault"), p.get("region")) for p in proofs}
-    proofs += [e for e in evidence.of("fault_applied") if (e["fault"], e["region"]) not in seen]
+    proofs += [
+        e for e in evidence.of("fault_applied") if (e.get("fault"), e.get("region")) not in seen
+    ]
     return tuple(_fault(evidence, proof) for proof in proofs)
 
 
@@ -199,9 +201,11 @@ def _fault(evidence: Evidence, proof: Mapping[str, Any]) -> FaultRow:
 
     proven = proof.get("proven")
     facts = proof.get("proof")
-    shown = [
-        Fact(one_line(k, 120), one_line(_value(v), 200)) for k, v in _flat(facts)
-    ] if isinstance(facts, dict) else []
+    shown = (
+        [Fact(one_line(k, 120), one_line(_value(v), 200)) for k, v in _flat(facts)]
+        if isinstance(facts, dict)
+        else []
+    )
     return FaultRow(
         fault=one_line(proof.get("fault") or proof.get("name"), 80),
         region=one_line(proof.get("region"), 80) or "all regions",
@@ -316,5 +320,3 @@ def _value(value: Any) -> str:
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
-
-

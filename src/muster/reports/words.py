@@ -52,7 +52,7 @@ LOAD_TITLES = {
 
 EVIDENCE_WHY = {
     "gate": "Full concurrency on a real target at time scale 1: the gate takes this evidence.",
-    "rehearsal": "A real target, but less than the gate asks for (concurrency, time scale or hold).",
+    "rehearsal": "A real target, but less than the gate asks for: concurrency, time scale or hold.",
     "testbed": "Run on the testbed: it shows that the drill works, not that the platform does.",
 }
 
@@ -60,10 +60,7 @@ EVIDENCE_WHY = {
 def clean(value: Any, length_max: int = 2000) -> str:
     """`value` as text that any document can hold: no control characters, no broken surrogates."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
-    kept = "".join(
-        c if (c >= " " or c in "\n\t") and not 0x7F <= ord(c) < 0xA0 and not _illegal(c) else "\ufffd"
-        for c in text
-    )
+    kept = "".join("\ufffd" if _illegal(c) else c for c in text)
     return kept if len(kept) <= length_max else kept[: length_max - 1] + "…"
 
 
@@ -94,7 +91,9 @@ def _illegal(c: str) -> bool:
     # label turn the reading order of the line that it stands in.
     point = ord(c)
     return (
-        0xD800 <= point <= 0xDFFF
+        (point < 0x20 and c not in "\n\t")
+        or 0x7F <= point < 0xA0
+        or 0xD800 <= point <= 0xDFFF
         or point in (0xFFFE, 0xFFFF)
         or 0x202A <= point <= 0x202E
         or 0x2066 <= point <= 0x2069

@@ -1,0 +1,80 @@
+"""The bundles under `reports/out`, newest first, as one line each. What cannot be read is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from muster.errors import MusterError
+from muster.reports.evidence import read_verdict
+from muster.reports.numbers import epoch
+from muster.reports.words import one_line
+
+_HEAD_BYTES_MAX = 1_000_000
+
+
+@dataclass(frozen=True)
+class Past:
+    """One bundle. Times in seconds; None where not known. `problem`: what is wrong."""
+
+    drill_id: str
+    started_s: float | None
+    length_s: float | None
+    drill: str
+    target: str
+    verdict: str
+    evidence: str
+    problem: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+
+def history(out_dir: Path) -> list[Past]:
+    """Every bundle in `out_dir`, newest first, those without a known start last.
+
+    Links (`latest`) and files are passed over. An `out_dir` that does not exist holds no bundle.
+    """
+    if not out_dir.is_dir():
+        return []
+    found = [_past(path) for path in out_dir.iterdir() if path.is_dir() and not path.is_symlink()]
+    return sorted(found, key=lambda p: (p.started_s is None, -(p.started_s or 0.0), p.drill_id))
+
+
+def _past(bundle: Path) -> Past:
+    started = _drill_started(bundle / "ledger.jsonl")
+    drill = one_line(started.get("drill"), 80)
+    target = one_line(started.get("target"), 80)
+    at = epoch(started.get("t"))
+    name = one_line(bundle.name, 120)
+    try:
+        verdict = read_verdict(bundle)
+    except MusterError as error:
+        return Past(name, at, None, drill, target, "", "", one_line(str(error), 300))
+    begin = epoch(verdict.get("started_at"))
+    begin = at if begin is None else begin
+    end = epoch(verdict.get("ended_at"))
+    return Past(
+        drill_id=name,
+        started_s=begin,
+        length_s=end - begin if begin is not None and end is not None else None,
+        drill=drill or one_line(verdict.get("drill"), 80),
+        target=target or one_line(verdict.get("target"), 80),
+        verdict=one_line(verdict.get("verdict"), 40),
+        evidence=one_line(verdict.get("evidence"), 40) or "unknown",
+    )
+
+
+def _drill_started(ledger: Path) -> dict[str, Any]:
+    """The ledger's `drill_started`, from its first line alone; empty if it is not there."""
+    try:
+        with ledger.open("rb") as file:
+            record = json.loads(file.readline(_HEAD_BYTES_MAX))
+    except (OSError, ValueError):
+        return {}
+    if isinstance(record, dict) and record.get("event") == "drill_started":
+        return record
+    return {}
