@@ -1,0 +1,142 @@
+"""When requests arrive and how long each is: one sequence from one seed, fixed before the run.
+
+Arrivals are open: Poisson at concurrency / mean stream length (Little's law), never calibrated by
+what the platform does. The ramp is a change of time, so it drops no arrival. Shard k of n takes
+arrivals k, k + n, k + 2n, ...: together the shards offer exactly what one process would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muster.contract import Profile
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One request to be sent `at_s` after the start, for `tokens` tokens; `draw` is in [0, 1)."""
+
+    number: int
+    at_s: float
+    tokens: int
+    draw: float
+
+
+class Source(Protocol):
+    """Arrivals in operational time: on average one a unit."""
+
+    mean_tokens: float
+
+    def blocks(self) -> Iterator[tuple[Floats, Ints]]:
+        """(rising operational times, tokens), without end."""
+
+
+def streams(seed: int, purpose: int, shard: int = 0) -> np.random.Generator:
+    """An independent generator for one purpose: 0 arrivals, 1 lengths, 2 choices, 3 backoff."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, shard)))
+
+
+class PoissonSource:
+    """Exponential gaps; lengths drawn from the profile's quantiles, straight lines between."""
+
+    def __init__(self, profile: Profile, seed: int) -> None:
+        self.mean_tokens = profile.mean_tokens
+        self._shares = np.array([share for share, _ in profile.tokens_quantiles])
+        self._tokens = np.array([tokens for _, tokens in profile.tokens_quantiles])
+        self._seed = seed
+
+    def blocks(self) -> Iterator[tuple[Floats, Ints]]:
+        gaps = streams(self._seed, 0)
+        lengths = streams(self._seed, 1)
+        end = 0.0
+        while True:
+            times = end + np.cumsum(gaps.standard_exponential(_BLOCK))
+            end = float(times[-1])
+            drawn = np.interp(lengths.random(_BLOCK) * 100, self._shares, self._tokens)
+            yield times, np.maximum(1, np.rint(drawn)).astype(np.int64)
+
+
+class Ramp:
+    """Operational time to seconds: the rate climbs in a straight line for `ramp_s`, then holds."""
+
+    def __init__(self, rate_per_s: float, ramp_s: float) -> None:
+        self.rate_per_s = rate_per_s
+        self.ramp_s = ramp_s
+
+    def seconds(self, operational: Floats) -> Floats:
+        """When operational time reaches each of the values given."""
+        if self.ramp_s <= 0:
+            return operational / self.rate_per_s
+        climbed = self.rate_per_s * self.ramp_s / 2
+        climbing = np.sqrt(2 * operational * self.ramp_s / self.rate_per_s)
+        return np.where(
+            operational < climbed, climbing, operational / self.rate_per_s + self.ramp_s / 2
+        )
+
+    def expected(self, at_s: float) -> float:
+        """Arrivals expected by `at_s`."""
+        if at_s <= 0:
+            return 0.0
+        if at_s < self.ramp_s:
+            return self.rate_per_s * at_s**2 / (2 * self.ramp_s)
+        return self.rate_per_s * (at_s - self.ramp_s / 2)
+
+
+class Schedule:
+    """The arrivals of one shard, in order."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        scale: float,
+        seed: int,
+        shard: int = 0,
+        shards: int = 1,
+        source: Source | None = None,
+    ) -> None:
+        self.source: Source = source or PoissonSource(profile, seed)
+        self.streams_target = profile.streams * scale / shards
+        mean_s = profile.first_token_s_mean + self.source.mean_tokens / profile.tokens_per_s
+        self.ramp = Ramp(profile.streams * scale / mean_s, profile.ramp_s)
+        self._seed = seed
+        self._shard = shard
+        self._shards = shards
+
+    def __iter__(self) -> Iterator[Arrival]:
+        draws = streams(self._seed, 2)
+        first = 0
+        for operational, tokens in self.source.blocks():
+            length = len(operational)
+            at_s = self.ramp.seconds(operational)
+            draw = draws.random(length)
+            skip = (self._shard - first) % self._shards
+            picked = slice(skip, None, self._shards)
+            numbers = range(first + skip, first + length, self._shards)
+            for number, when, size, chance in zip(
+                numbers,
+                at_s[picked].tolist(),
+                tokens[picked].tolist(),
+                draw[picked].tolist(),
+                strict=True,
+            ):
+                yield Arrival(number, when, size, chance)
+            first += length
+
+
+def canary_times(rate_per_s: float, shard: int = 0, shards: int = 1) -> Iterator[float]:
+    """Seconds after the start at which one shard sends its canaries: a fixed beat over all."""
+    if rate_per_s <= 0:
+        return
+    for number in count(shard, shards):
+        yield number / rate_per_s

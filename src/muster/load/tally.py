@@ -1,0 +1,138 @@
+"""What one shard counts: totals for Prometheus, differences for the record of each second."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from muster.load.buckets import NEVER, EdgeHistogram, bucket_index
+
+UNKNOWN = "unknown"
+OUTCOMES = (
+    "success", "broken", "http_429", "http_4xx", "http_5xx", "refused", "reset", "timeout",
+)  # fmt: skip
+KINDS = ("scheduled", "retry")
+CANARY_OUTCOMES = (
+    "answered", "unavailable_5xx", "unavailable_reset", "unavailable_refused",
+    "unavailable_timeout", "unavailable_other",
+)  # fmt: skip
+LAG_EDGES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+Nested = dict[str, Counter[str]]
+Buckets = dict[str, Counter[int | str]]
+
+
+@dataclass
+class SecondCounts:
+    """What happened since the last line of the record."""
+
+    answers: Nested = field(default_factory=lambda: defaultdict(Counter))
+    outcomes: Nested = field(default_factory=lambda: defaultdict(Counter))
+    canaries: Nested = field(default_factory=lambda: defaultdict(Counter))
+    first_token_ms: Buckets = field(default_factory=lambda: defaultdict(Counter))
+    completion_ms: Buckets = field(default_factory=lambda: defaultdict(Counter))
+    first_token_error_ms: Counter[int] = field(default_factory=Counter)
+    connections: Counter[str] = field(default_factory=Counter)
+    loop_lag_ms: Counter[int] = field(default_factory=Counter)
+    loop_lag_ms_max: float = 0.0
+    dns_failures: int = 0
+
+
+class Tally:
+    """All counts of a shard. Every known region's series stand at 0 from the start."""
+
+    def __init__(
+        self,
+        regions: Iterable[str],
+        first_token_edges_s: Sequence[float],
+        completion_edges_s: Sequence[float],
+    ) -> None:
+        self.regions = (*sorted(set(regions) - {UNKNOWN}), UNKNOWN)
+        self.attempts: Counter[tuple[str, str, str]] = Counter()
+        self.answers: Counter[tuple[str, str, str]] = Counter()
+        self.canaries: Counter[tuple[str, str]] = Counter()
+        self.connections: Counter[str] = Counter()
+        self.dns_answers: Counter[str] = Counter()
+        self.dns_failures = 0
+        self.resends: Counter[str] = Counter()
+        self.streams_open: Counter[str] = Counter()
+        self.first_token: dict[str, EdgeHistogram] = {}
+        self.completion: dict[str, EdgeHistogram] = {}
+        self.lag = EdgeHistogram(LAG_EDGES_S)
+        self.offered = 0
+        self.late = 0
+        self.second = SecondCounts()
+        self._edges = (tuple(first_token_edges_s), tuple(completion_edges_s))
+        for region in self.regions:
+            self.know(region)
+
+    def know(self, region: str) -> None:
+        """Start a region's series at 0."""
+        if region in self.first_token:
+            return
+        if region not in self.regions:
+            self.regions = (*self.regions, region)
+        self.first_token[region] = EdgeHistogram(self._edges[0])
+        self.completion[region] = EdgeHistogram(self._edges[1])
+        for kind in KINDS:
+            for outcome in OUTCOMES:
+                self.attempts[region, outcome, kind] = 0
+        for outcome in CANARY_OUTCOMES:
+            self.canaries[region, outcome] = 0
+        for counter in (self.connections, self.dns_answers, self.resends, self.streams_open):
+            counter[region] = 0
+
+    def answer(self, region: str, code: str, kind: str) -> None:
+        """The head came, or the attempt failed before it."""
+        self.answers[region, code, kind] += 1
+        self.second.answers[region][code] += 1
+
+    def outcome(self, region: str, outcome: str, kind: str) -> None:
+        """The attempt ended."""
+        self.attempts[region, outcome, kind] += 1
+        self.second.outcomes[region][outcome] += 1
+
+    def canary(self, region: str, outcome: str) -> None:
+        self.canaries[region, outcome] += 1
+        self.second.canaries[region][outcome] += 1
+
+    def connection(self, region: str) -> None:
+        self.connections[region] += 1
+        self.second.connections[region] += 1
+
+    def first_token_came(self, region: str, after_s: float) -> None:
+        self.first_token[region].observe(after_s)
+        self.second.first_token_ms[region][bucket_index(after_s * 1000)] += 1
+
+    def completed(self, region: str, after_s: float) -> None:
+        self.completion[region].observe(after_s)
+        self.second.completion_ms[region][bucket_index(after_s * 1000)] += 1
+
+    def never_completed(self, region: str, age_s: float, *, first_token: bool) -> None:
+        """A broken stream: over every threshold, also for a first token that never came."""
+        self.completion[region].observe_never(age_s)
+        self.second.completion_ms[region][NEVER] += 1
+        if not first_token:
+            self.first_token[region].observe_never(age_s)
+            self.second.first_token_ms[region][NEVER] += 1
+
+    def first_token_error(self, error_ms: float) -> None:
+        self.second.first_token_error_ms[bucket_index(error_ms)] += 1
+
+    def dns_failed(self) -> None:
+        self.dns_failures += 1
+        self.second.dns_failures += 1
+
+    def lagged(self, lag_s: float) -> None:
+        self.lag.observe(lag_s)
+        second = self.second
+        lag_ms = lag_s * 1000
+        second.loop_lag_ms[bucket_index(lag_ms)] += 1
+        if lag_ms > second.loop_lag_ms_max:
+            second.loop_lag_ms_max = lag_ms
+
+    def take_second(self) -> SecondCounts:
+        """The counts since the last call."""
+        taken, self.second = self.second, SecondCounts()
+        return taken
