@@ -5,6 +5,7 @@ A torn line (power cut, kill) is expected and reported; whoever reads decides wh
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -28,6 +29,7 @@ class SyncedLog:
         """Open `path` for appending, made if missing. Raises LogLost if it cannot be."""
         self.path = path
         self._lock = threading.Lock()
+        self._torn = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             new = not path.exists()
@@ -36,7 +38,8 @@ class SyncedLog:
                 _sync_directory(path.parent)
             elif not _ends_with_newline(path):
                 # A torn line of an earlier writer must not swallow the first line of this one.
-                os.write(self._fd, b"\n")
+                self._torn = True
+                self._write(b"")
         except OSError as error:
             raise LogLost(f"{path}: {error.strerror or error}") from error
 
@@ -45,12 +48,19 @@ class SyncedLog:
         line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         with self._lock:
             try:
-                written = os.write(self._fd, line)
-                if written != len(line):
-                    raise OSError(28, "only a part of the line was written")
-                os.fsync(self._fd)
+                self._write(line)
             except OSError as error:
                 raise LogLost(f"{self.path}: {error.strerror or error}") from error
+
+    def _write(self, line: bytes) -> None:
+        """`line` on disk, after a line end where an earlier write left a torn line."""
+        data = b"\n" + line if self._torn else line
+        written = os.write(self._fd, data)
+        if written != len(data):
+            self._torn = self._torn or written > 0
+            raise OSError(errno.ENOSPC, "only a part of the line was written")
+        self._torn = False
+        os.fsync(self._fd)
 
     def close(self) -> None:
         """Close the file; further appends fail."""

@@ -18,8 +18,9 @@ class Ledger:
     """The writing end. Threads may share it. An existing ledger is continued."""
 
     def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._seq = len(read_ledger(path).events) if path.exists() else 0
+        # Opened before it is read: opening ends a torn line, and so may make it whole.
         self._log = SyncedLog(path)
+        self._seq = len(read_ledger(path).events)
         self._clock = clock
         self._lock = threading.Lock()
         self.path = path
@@ -29,7 +30,12 @@ class Ledger:
         with self._lock:
             self._seq += 1
             record = {"seq": self._seq, "t": self._clock.now_s(), "event": event, **fields}
-            self._log.append(record)
+            try:
+                self._log.append(record)
+            except (TypeError, ValueError):
+                # Nothing was written: no line is missing. After LogLost one is, and the gap says so.
+                self._seq -= 1
+                raise
             return record
 
     def close(self) -> None:

@@ -66,11 +66,16 @@ class UndoLog:
     _entries: dict[str, UndoEntry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        existing = self.path.exists()
-        if existing:
-            self._entries = {entry.entry_id: entry for entry in read_undo(self.path).entries}
+        # Opened before it is read: opening ends a torn line, and so may make it whole.
         self._log = SyncedLog(self.path)
-        if not existing:
+        # Without any whole line its writer died before the header, and so before any fault.
+        if read_lines(self.path).records:
+            try:
+                self._entries = {entry.entry_id: entry for entry in read_undo(self.path).entries}
+            except BadInput:
+                self._log.close()
+                raise
+        else:
             self._log.append(
                 {
                     "schema_version": SCHEMA_VERSION,
@@ -137,12 +142,16 @@ def read_undo(path: Path) -> UndoRead:
     entries: dict[str, UndoEntry] = {}
     for record in lines.records[1:]:
         name = str(record.get("id"))
-        if "kind" in record:
-            entries[name] = UndoEntry(
-                name, record["kind"], record["subject"], record.get("region"), record["params"]
-            )
-        elif name in entries:
-            entries[name] = _with_state(entries[name], record["state"], record.get("detail", ""))
+        try:
+            if "kind" in record:
+                entries[name] = UndoEntry(
+                    name, record["kind"], record["subject"], record.get("region"), record["params"]
+                )
+            elif name in entries:
+                detail = record.get("detail", "")
+                entries[name] = _with_state(entries[name], record["state"], detail)
+        except KeyError as error:
+            raise BadInput(path, name, record, f"a line with the key {error}") from error
     return UndoRead(header, tuple(entries.values()), lines.torn)
 
 

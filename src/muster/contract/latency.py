@@ -39,7 +39,7 @@ def judge_latency(
     open_signal: str,
     open_phase: str,
     open_required: bool,
-    threshold_s: Fraction,
+    threshold_s: float,
     percentile: Fraction,
 ) -> Latency:
     """`histogram`'s p95 against `threshold_s`; unknown without data or without edges."""
@@ -60,7 +60,7 @@ def judge_latency(
     bracket = _bracket(under, finite, whole, percentile)
     below = max((edge for edge in finite if edge <= threshold_s), default=None)
     above = min(edge for edge in finite if edge >= threshold_s)
-    bad_max = 1 - percentile / 100
+    bad_max = 1 - percentile
     share = None
     if below is not None:
         sure = _over(under[below], whole)
@@ -74,7 +74,7 @@ def judge_latency(
         return Latency("fail", reason, bracket, round(whole), share)
     if whole < smallest_sample(bad_max) or possible is None:
         return Latency("unknown", reason or "no data", bracket, round(whole), share)
-    edges = f"{float(below):g} and {float(above):g} s" if below is not None else "its edges"
+    edges = f"{below:g} and {above:g} s" if below is not None else "its edges"
     return Latency("unknown", f"p95 lies between {edges}", bracket, round(whole), share)
 
 
@@ -82,9 +82,9 @@ def _over(under: float | None, whole: float) -> float | None:
     return None if under is None else max(0.0, whole - under)
 
 
-def _under(buckets: tuple[Series, ...], window: Window) -> Mapping[Fraction | None, float | None]:
+def _under(buckets: tuple[Series, ...], window: Window) -> Mapping[float | None, float | None]:
     """Growth at or under each edge (None: +Inf), over all processes and regions."""
-    by_edge: dict[Fraction | None, list[Series]] = {}
+    by_edge: dict[float | None, list[Series]] = {}
     for series in buckets:
         by_edge.setdefault(_edge(series.labels.get("le", "")), []).append(series)
     return {
@@ -92,12 +92,12 @@ def _under(buckets: tuple[Series, ...], window: Window) -> Mapping[Fraction | No
     }
 
 
-def _edge(le: str) -> Fraction | None:
-    return None if le in ("+Inf", "") else Fraction(le)
+def _edge(le: str) -> float | None:
+    return None if le in ("+Inf", "") else float(le)
 
 
 def _open_over(
-    samples: Samples, window: Window, signal: str, phase: str, threshold_s: Fraction
+    samples: Samples, window: Window, signal: str, phase: str, threshold_s: float
 ) -> float | None:
     """How many more are open past the threshold at the window's end than at its start."""
     series = [
@@ -124,19 +124,19 @@ def _open_at(series: Series, window: Window, t_s: float) -> float | None:
 
 
 def _bracket(
-    under: Mapping[Fraction | None, float | None],
-    finite: list[Fraction],
+    under: Mapping[float | None, float | None],
+    finite: list[float],
     whole: float,
     percentile: Fraction,
 ) -> Bracket | None:
     """The edges between which the p95 lies; an upper edge of None is above the top one."""
-    needed = percentile / 100 * Fraction(round(whole))
+    needed = percentile * Fraction(round(whole))
     if not whole:
         return None
-    for low, high in pairwise([Fraction(0), *finite]):
+    for low, high in pairwise([0.0, *finite]):
         count = under[high]
         if count is None:
             return None
         if Fraction(round(count)) >= needed:
-            return float(low), float(high)
-    return float(finite[-1]), None
+            return low, high
+    return finite[-1], None

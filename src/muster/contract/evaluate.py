@@ -1,0 +1,262 @@
+"""Every service level of a tier on a stretch of time: findings, each pass, fail or unknown.
+
+Client and server are both judged; a fail of either is a fail. Each stretch is judged by itself and
+the whole of the drill once more, so that a long quiet hold never dilutes a bad shift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import sqrt
+
+from muster.contract.counting import Count, judge_share, smallest_sample, upper_bound_pct
+from muster.contract.findings import Finding, Status
+from muster.contract.gauges import judge_queue_age, mean_total
+from muster.contract.latency import judge_latency
+from muster.contract.model import Contract, Profile, Tier
+from muster.contract.phases import Phase, merged
+from muster.contract.rates import canary_count, client_counts, server_counts
+from muster.contract.rig import judge_rig
+from muster.contract.samples import Samples
+from muster.contract.windows import Absence, Window
+
+LATENCY_SLOS = ("first_token_p95", "completion_p95")
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What every rule needs: the contract, the samples, and how they may be read."""
+
+    contract: Contract
+    samples: Samples
+    regions: tuple[str, ...]
+    queue_age_s_max: float
+    stale_s: float
+    absences: tuple[Absence, ...]
+
+
+def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
+    """All six SLOs, queue age and the rig, phase by phase (merged where too short)."""
+    findings: list[Finding] = []
+    for slo in _rules(tier):
+        for name, window in _stretches(judging, phases, tier, slo):
+            found = judge_slo(judging, window, name, tier, slo)
+            findings.extend(_excused(judging, window, name, finding) for finding in found)
+    for phase in phases:
+        window = _window(judging, phase.start_s, phase.end_s)
+        findings.extend(queue_findings(judging, window, phase.name))
+        rig = judge_rig(judging.samples, window, phase.name, judging.contract.load_validity)
+        findings.extend(rig.findings)
+    return findings
+
+
+def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
+    """All six SLOs over everything from the first to the last of `phases`."""
+    name = f"{phases[0].name}..{phases[-1].name}"
+    window = _window(judging, phases[0].start_s, phases[-1].end_s)
+    found = [f for slo in _rules(tier) for f in judge_slo(judging, window, name, tier, slo)]
+    return [_excused(judging, window, name, finding) for finding in found]
+
+
+def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str) -> list[Finding]:
+    """One SLO on one window, from each source that can tell."""
+    if slo == "availability":
+        return [_availability(judging, window, phase, tier)]
+    if slo in LATENCY_SLOS:
+        return [_latency(judging, window, phase, tier, slo, source) for source in SOURCES]
+    bad_max = _rules(tier)[slo]
+    counts = {
+        "client": client_counts(judging.samples, window)[slo],
+        "server": server_counts(judging.samples, window)[slo],
+    }
+    return [
+        _share_finding(slo, tier.name, phase, source, window, counts[source], bad_max)
+        for source in SOURCES
+    ]
+
+
+SOURCES = ("client", "server")
+
+
+def queue_findings(judging: Judging, window: Window, phase: str) -> list[Finding]:
+    """The oldest job of each region's queue against the gate's limit."""
+    found: list[Finding] = []
+    limit_s = judging.queue_age_s_max
+    for region in judging.regions:
+        queue = judge_queue_age(judging.samples, window, region, limit_s)
+        age_s = queue.age_s_max
+        found.append(
+            Finding(
+                slo="queue_age",
+                tier=None,
+                phase=phase,
+                region=region,
+                source="server",
+                window=(window.start_s, window.end_s),
+                threshold=limit_s,
+                measured=age_s,
+                margin=None if age_s is None else limit_s - age_s,
+                unit="s",
+                samples=queue.scrapes,
+                status=queue.status,
+                reason=queue.reason,
+            )
+        )
+    return found
+
+
+def streams_finding(
+    judging: Judging, phase: Phase, profile: Profile, streams_target: int
+) -> Finding:
+    """Streams held on the mean; below the target (2 % and three standard errors) is a fail."""
+    window = _window(judging, phase.start_s, phase.end_s)
+    mean = mean_total(judging.samples, "client_streams", window)
+    rules = judging.contract.load_validity
+    seconds = max(window.end_s - window.start_s, 1e-9)
+    # Open streams remember themselves for a residual stream: that many are one observation.
+    standard_error = sqrt(streams_target * min(1.0, 2 * profile.residual_s / seconds))
+    floor = streams_target * (1 - float(rules.streams_tolerance))
+    floor -= rules.streams_standard_errors * standard_error
+    status: Status = "unknown" if mean is None else "pass" if mean >= floor else "fail"
+    return Finding(
+        slo="streams_achieved",
+        tier=None,
+        phase=phase.name,
+        region=None,
+        source="client",
+        window=(window.start_s, window.end_s),
+        threshold=round(floor, 1),
+        measured=None if mean is None else round(mean, 1),
+        margin=None if mean is None else round(mean - floor, 1),
+        unit="streams",
+        samples=judging.samples.scrapes("client_streams", window.start_s, window.end_s),
+        status=status,
+        reason="no data" if mean is None else f"of {streams_target}",
+    )
+
+
+def _rules(tier: Tier) -> dict[str, Fraction]:
+    """Each SLO's tolerated share of bad ones (latencies: of those over the threshold)."""
+    return {
+        "availability": 1 - tier.availability_min,
+        "success_2xx": 1 - tier.success_2xx_min,
+        "rate_5xx": tier.rate_5xx_max,
+        "rate_429": tier.rate_429_max,
+        "first_token_p95": Fraction(5, 100),
+        "completion_p95": Fraction(5, 100),
+    }
+
+
+def _window(judging: Judging, start_s: float, end_s: float) -> Window:
+    return Window(start_s, end_s, judging.stale_s, judging.absences)
+
+
+def _stretches(
+    judging: Judging, phases: Sequence[Phase], tier: Tier, slo: str
+) -> list[tuple[str, Window]]:
+    needed = smallest_sample(_rules(tier)[slo])
+
+    def enough(window: Window) -> bool:
+        if slo == "availability":
+            total = canary_count(judging.samples, window).total
+        else:
+            total = client_counts(judging.samples, window)["success_2xx"].total
+        # Unknown is judged where it is: merging must not hide that data is missing.
+        return total is None or total >= needed
+
+    return merged(phases, judging.stale_s, judging.absences, enough)
+
+
+def _share_finding(
+    slo: str,
+    tier: str,
+    phase: str,
+    source: str,
+    window: Window,
+    count: Count,
+    bad_max: Fraction,
+) -> Finding:
+    status, reason = judge_share(count, bad_max)
+    bad_pct = count.share_bad_pct
+    floor = slo in ("availability", "success_2xx")
+    threshold = float(100 * (1 - bad_max if floor else bad_max))
+    measured = None if bad_pct is None else (100 - bad_pct if floor else bad_pct)
+    margin = None
+    if measured is not None:
+        margin = measured - threshold if floor else threshold - measured
+    return Finding(
+        slo=slo,
+        tier=tier,
+        phase=phase,
+        region=None,
+        source=source,
+        window=(window.start_s, window.end_s),
+        threshold=threshold,
+        measured=None if measured is None else round(measured, 4),
+        margin=None if margin is None else round(margin, 4),
+        unit="%",
+        samples=None if count.total is None else round(count.total),
+        status=status,
+        reason=reason,
+    )
+
+
+def _availability(judging: Judging, window: Window, phase: str, tier: Tier) -> Finding:
+    count = canary_count(judging.samples, window)
+    bad_max = _rules(tier)["availability"]
+    finding = _share_finding("availability", tier.name, phase, "client", window, count, bad_max)
+    if count.bad is None or not count.total:
+        return finding
+    worst = upper_bound_pct(round(count.bad), round(count.total))
+    bound = f"at least {100 - worst:.3f} % with 95 % confidence"
+    reason = f"{finding.reason}; {bound}" if finding.reason else bound
+    return replace(finding, reason=reason)
+
+
+def _latency(
+    judging: Judging, window: Window, phase: str, tier: Tier, slo: str, source: str
+) -> Finding:
+    kind = slo.removesuffix("_p95")
+    threshold_s = tier.first_token_p95_s_max if kind == "first_token" else tier.completion_p95_s_max
+    prefix = "client_" if source == "client" else ""
+    latency = judge_latency(
+        judging.samples,
+        window,
+        histogram=f"{prefix}{kind}",
+        open_signal=f"{prefix}open_over",
+        open_phase=kind,
+        open_required=source == "client",
+        threshold_s=threshold_s,
+        percentile=judging.contract.measurement.percentile,
+    )
+    upper = latency.bracket[1] if latency.bracket else None
+    share = latency.share_under_pct
+    said = f"{share:.2f} % at or under {threshold_s:g} s" if share is not None else ""
+    return Finding(
+        slo=slo,
+        tier=tier.name,
+        phase=phase,
+        region=None,
+        source=source,
+        window=(window.start_s, window.end_s),
+        threshold=threshold_s,
+        measured=upper,
+        margin=None if upper is None else round(threshold_s - upper, 6),
+        unit="s",
+        samples=latency.total,
+        status=latency.status,
+        reason="; ".join(part for part in (latency.reason, said) if part),
+        bracket=latency.bracket,
+    )
+
+
+def _excused(judging: Judging, window: Window, phase: str, finding: Finding) -> Finding:
+    """A failing latency where the rig itself was slow proves nothing; a passing one stands."""
+    if finding.slo not in LATENCY_SLOS or finding.status != "fail":
+        return finding
+    rig = judge_rig(judging.samples, window, phase, judging.contract.load_validity)
+    if not rig.slow:
+        return finding
+    return replace(finding, status="unknown", reason=f"{finding.reason}; the rig: {rig.slow}")

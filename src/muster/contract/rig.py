@@ -1,0 +1,115 @@
+"""Whether the rig itself was fit to judge by: the load kept its schedule, nothing of it lagged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from muster.contract.findings import Finding, Status
+from muster.contract.model import LoadValidity
+from muster.contract.samples import Samples
+from muster.contract.windows import Window, total_growth
+
+LAG_SHARE_MIN = 0.99
+
+
+@dataclass(frozen=True)
+class Rig:
+    """Findings about the rig in one window; `slow`: a failing latency there proves nothing."""
+
+    findings: tuple[Finding, ...]
+    slow: str
+
+
+def judge_rig(samples: Samples, window: Window, phase: str, rules: LoadValidity) -> Rig:
+    """Offered against schedule, late starts and loop lag, all three-valued."""
+    offered = _offered(samples, window, phase, rules)
+    findings = [offered]
+    slow = ""
+    for component in sorted(
+        {s.labels.get("component", "") for s in samples.of("rig_lag")} | {"load"}
+    ):
+        finding, over = _lag(samples, window, phase, component, rules)
+        findings.append(finding)
+        slow = slow or over
+    late = total_growth(samples.of("client_late"), window)
+    started = total_growth(samples.of("client_offered"), window)
+    if late is not None and started and late > float(rules.late_share_max) * started:
+        slow = slow or f"{100 * late / started:.1f} % of arrivals started late"
+    return Rig(tuple(findings), slow)
+
+
+def _offered(samples: Samples, window: Window, phase: str, rules: LoadValidity) -> Finding:
+    """Short of the schedule proves nothing about the platform: unknown, never fail."""
+    scheduled = total_growth(samples.of("client_scheduled"), window)
+    offered = total_growth(samples.of("client_offered"), window)
+    status: Status = "unknown"
+    reason, share = "no data", None
+    if scheduled and offered is not None:
+        share = 100 * offered / scheduled
+        tolerance = float(rules.offered_tolerance) * scheduled
+        short = abs(offered - scheduled) > max(tolerance, 2.0)
+        status, reason = ("unknown", "the load left its schedule") if short else ("pass", "")
+    floor = 100 * (1 - float(rules.offered_tolerance))
+    return Finding(
+        slo="load_offered",
+        tier=None,
+        phase=phase,
+        region=None,
+        source="client",
+        window=(window.start_s, window.end_s),
+        threshold=floor,
+        measured=None if share is None else round(share, 3),
+        margin=None if share is None else round(share - floor, 3),
+        unit="%",
+        samples=None if offered is None else round(offered),
+        status=status,
+        reason=reason,
+    )
+
+
+def _lag(
+    samples: Samples, window: Window, phase: str, component: str, rules: LoadValidity
+) -> tuple[Finding, str]:
+    """Loop lag of one part of the rig: p99 by its histogram, and what it excuses."""
+    limit_s = rules.loop_lag_p99_s_max
+    counts = samples.of("rig_lag", "_count", component=component)
+    buckets = samples.of("rig_lag", "_bucket", component=component)
+    total = total_growth(counts, window)
+    by_edge: dict[float, float | None] = {}
+    for le in {s.labels.get("le", "") for s in buckets} - {"+Inf", ""}:
+        chosen = [s for s in buckets if s.labels.get("le") == le]
+        by_edge[float(le)] = total_growth(chosen, window, siblings=buckets)
+    p99_s = _quantile_edge(by_edge, total)
+    status: Status = "pass" if p99_s is not None else "unknown"
+    over = p99_s is not None and p99_s > limit_s
+    reason = "no data" if p99_s is None else ""
+    slow = ""
+    if over:
+        slow = f"{component} lagged: p99 at or under {1000 * (p99_s or 0):g} ms"
+        reason = "over the limit: a failing latency here would prove nothing; passing ones stand"
+    finding = Finding(
+        slo="load_loop_lag",
+        tier=None,
+        phase=phase,
+        region=None,
+        source=component,
+        window=(window.start_s, window.end_s),
+        threshold=1000 * limit_s,
+        measured=None if p99_s is None else 1000 * p99_s,
+        margin=None if p99_s is None else 1000 * (limit_s - p99_s),
+        unit="ms",
+        samples=None if total is None else round(total),
+        status=status,
+        reason=reason,
+    )
+    return finding, slow
+
+
+def _quantile_edge(by_edge: dict[float, float | None], total: float | None) -> float | None:
+    """The smallest edge at or under which 99 % lie; past the top edge, infinity stays out."""
+    if not total or not by_edge or any(count is None for count in by_edge.values()):
+        return None
+    for edge in sorted(by_edge):
+        if (by_edge[edge] or 0.0) >= LAG_SHARE_MIN * total:
+            return edge
+    return 10 * max(by_edge)
