@@ -130,8 +130,9 @@ def _budget(findings: Sequence[Finding]) -> tuple[str, str]:
     spent = []
     for finding in chosen:
         measured, target = number(finding.get("measured")), number(finding.get("threshold"))
-        if measured is not None and target is not None and target < 1:
-            spent.append(((1 - measured) / (1 - target), finding))
+        whole = 100.0 if finding.get("unit") == "%" else 1.0
+        if measured is not None and target is not None and target < whole:
+            spent.append(((whole - measured) / (whole - target), finding))
     if not spent:
         return NO_DATA, "availability over the whole failover is not known"
     share, finding = max(spent, key=lambda item: item[0])

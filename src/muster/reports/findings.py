@@ -40,7 +40,7 @@ def finding_row(finding: Mapping[str, Any]) -> FindingRow:
         tier=one_line(finding.get("tier"), 20),
         region=one_line(finding.get("region"), 80) or "all",
         source=one_line(finding.get("source"), 40),
-        measured=_shown(measured, unit, threshold),
+        measured=_measured(finding, unit),
         threshold=_threshold(slo, finding, unit),
         margin=quantity(finding.get("margin"), unit, signed=True, apart_from=0),
         samples=count(finding.get("samples")),
@@ -139,6 +139,15 @@ def _cell(candidates: Sequence[tuple[FindingRow, Mapping[str, Any]]]) -> MatrixC
 
     row, _ = min(candidates, key=gravity)
     return MatrixCell(row.status, row.measured, row.threshold, row.source)
+
+
+def _measured(finding: Mapping[str, Any], unit: str | None) -> str:
+    bracket = finding.get("bracket")
+    if finding.get("measured") is None and isinstance(bracket, list | tuple) and len(bracket) == 2:
+        low = number(bracket[0])
+        if low is not None and bracket[1] is None:
+            return f"over {limit(low, unit)}"  # known to be over the top edge, not unknown
+    return _shown(finding.get("measured"), unit, finding.get("threshold"))
 
 
 def _shown(measured: Any, unit: str | None, threshold: Any) -> str:

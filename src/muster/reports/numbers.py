@@ -121,7 +121,7 @@ def offset(t_s: float | None, start_s: float | None) -> str:
 
 
 def _digits(value: float, unit: str | None) -> int:
-    if unit in _SHARES:
+    if unit in _SHARES or unit == "%":
         return 2
     if unit in {"s", "ms"}:
         return 3 if abs(value) < 10 and unit == "s" else 1
@@ -131,7 +131,8 @@ def _digits(value: float, unit: str | None) -> int:
 def _plain(value: float, unit: str | None, digits: int, signed: bool) -> str:
     scaled = value * 100 if unit in _SHARES else value
     sign = "+" if signed else ""
-    tail = _NBSP + "points" if signed and unit in _SHARES else _tail(unit)
+    points = signed and (unit in _SHARES or unit == "%")
+    tail = _NBSP + "points" if points else _tail(unit)
     return f"{scaled:{sign},.{digits}f}{tail}"
 
 

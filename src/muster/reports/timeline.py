@@ -134,7 +134,7 @@ def _told(event: Event) -> tuple[str, str] | None:
         case "step":
             return "step", f"Traffic shares set to {_shares(event.get('shares'))}."
         case "observed_split":
-            return "step", f"Split observed: {_shares(event.get('shares'))}."
+            return "step", _split(event)
         case "fault_declared":
             expects = event.get("expects")
             names = ", ".join(str(e) for e in expects) if isinstance(expects, list) else ""
@@ -181,6 +181,15 @@ def _shares(shares: Any) -> str:
         f"{one_line(region, 80)} {NO_DATA if number(share) is None else f'{number(share):g} %'}"
         for region, share in shares.items()
     )
+
+
+def _split(event: Event) -> str:
+    if isinstance(event.get("shares"), dict):
+        return f"Split observed: {_shares(event['shares'])}."
+    share = {one_line(event.get("region"), 80): event.get("share_pct")}
+    wanted = number(event.get("wanted_pct"))
+    tail = "" if wanted is None else f", wanted {wanted:g} %"
+    return f"Split observed: {_shares(share)}{tail}."
 
 
 def _step_label(event: Event, evacuated: str | None) -> str:

@@ -1,0 +1,226 @@
+"""What a report says: unknowns first, numbers never rounded onto a limit, no data never zero."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muster.reports import lines as ln
+from muster.reports.chart_model import bands, region_styles
+from muster.reports.chart_plan import plan
+from muster.reports.evidence import read_evidence
+from muster.reports.figures import _budget
+from muster.reports.findings import finding_row
+from muster.reports.lines import Line, thin
+from muster.reports.model import View
+from muster.reports.numbers import NO_DATA, count, epoch, number, quantity, seconds
+from muster.reports.server import read_server
+from muster.reports.view import build_view
+from muster.reports.words import clean
+from tests.report_bundle import EAST, START_S, WEST, Story, make
+
+
+def _view(tmp_path: Path, story: Story | None = None) -> View:
+    return build_view(read_evidence(make(tmp_path, story)))
+
+
+def test_same_evidence_same_view(tmp_path: Path) -> None:
+    """The view is a function of the bundle."""
+    evidence = read_evidence(make(tmp_path))
+    assert build_view(evidence) == build_view(evidence)
+
+
+def test_unknowns_are_named(tmp_path: Path) -> None:
+    """An unknown finding, a fault not seen and a torn ledger all stand under what is not known."""
+    bundle = make(tmp_path, Story(verdict="INCONCLUSIVE", unknown=True, fault_proven=False))
+    ledger = bundle / "ledger.jsonl"
+    ledger.write_text(ledger.read_text()[:-30])
+    unknowns = "\n".join(build_view(read_evidence(bundle)).unknowns)
+    for wanted in ("800 canaries", "not seen to bite", "torn", "no end of the drill"):
+        assert wanted in unknowns
+
+
+@pytest.mark.parametrize(
+    ("story", "said"),
+    [
+        (Story(), "are known and hold"),
+        (Story(verdict="FAIL", shed_share=0.06), "429 rate 6.07"),
+        (Story(verdict="INCONCLUSIVE", fault_proven=False), "not seen to bite"),
+        (Story(verdict="ROLLBACK_FAILED", rollback_failed=True), "weight of eu-west-1"),
+        (
+            Story(verdict="ABORTED", stopped={"by": "operator", "verdict": "ABORTED"}),
+            "an operator stopped it",
+        ),
+    ],
+)
+def test_the_banner_says_why(tmp_path: Path, story: Story, said: str) -> None:
+    """Each verdict has a plain sentence with its reason."""
+    assert said in _view(tmp_path, story).banner.why
+
+
+def test_a_finding_without_a_known_status_is_unknown() -> None:
+    """No status, or one of another vocabulary, never reads as a pass."""
+    for status in (None, "ok", "PASS", 1):
+        row = finding_row({"slo": "availability", "status": status})
+        assert (row.status, row.measured, row.samples) == ("unknown", NO_DATA, NO_DATA)
+
+
+def test_percent_and_top_edge_read_right() -> None:
+    """Shares come as per cent, margins as points, and a p95 over every edge is no "no data"."""
+    row = finding_row(
+        {"slo": "rate_5xx", "unit": "%", "measured": 0.5, "threshold": 0.3, "margin": -0.2}
+    )
+    shown = [text.replace("\N{NO-BREAK SPACE}", " ") for text in (row.measured, row.margin)]
+    assert shown == ["0.50 %", "-0.20 points"]
+    over = {"slo": "first_token_p95", "unit": "s", "measured": None, "bracket": [30.0, None]}
+    assert finding_row(over).measured.replace("\N{NO-BREAK SPACE}", " ") == "over 30 s"
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_measure_never_reads_as_its_threshold(measured: float, threshold: float) -> None:
+    """Unless they differ by less than eight digits show, the two texts differ."""
+    shown = quantity(measured, "share", apart_from=threshold)
+    if abs(measured - threshold) > 1e-9:
+        assert shown != quantity(threshold, "share", apart_from=measured)
+
+
+@pytest.mark.parametrize("value", [None, "", "x", math.nan, math.inf, True, {}, []])
+def test_what_is_no_number_is_no_data(value: object) -> None:
+    """Absence reads "no data" in every form of number."""
+    assert number(value) is None
+    assert {quantity(value, "s"), count(value), seconds(value)} == {NO_DATA}
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("share", 1), ("%", 100)])
+def test_budget_spent_is_of_what_the_tier_allows(unit: str, factor: int) -> None:
+    """0.02 % unavailable of 0.1 % allowed is a fifth of the budget, in either unit."""
+    finding = {"slo": "availability", "phase": "evacuate..restore", "tier": "G", "unit": unit}
+    finding |= {"measured": 0.9998 * factor, "threshold": 0.999 * factor}
+    assert _budget([finding])[0].startswith("20.00")
+
+
+def test_times_are_read_in_both_forms() -> None:
+    """Epoch seconds and ISO 8601 name the same moment; other text names none."""
+    assert epoch("1970-01-01T00:01:00Z") == epoch(60) == 60.0
+    assert epoch("soon") is None
+
+
+@given(st.text())
+def test_clean_text_is_xml_text(text: str) -> None:
+    """Whatever comes in, what goes out can be encoded and has no control character."""
+    shown = clean(text)
+    shown.encode()
+    assert not any(ord(c) < 0x20 and c not in "\n\t" for c in shown)
+
+
+@given(st.lists(st.one_of(st.floats(0, 1e6), st.just(math.nan)), min_size=1, max_size=4000))
+def test_thinning_keeps_peaks_and_gaps(values: list[float]) -> None:
+    """The highest and lowest values survive, and a gap is never drawn over."""
+    line = Line("x", np.arange(len(values), dtype=float), np.asarray(values))
+    thinned = thin(line, bins_max=20)
+    if not line.empty:
+        assert np.nanmax(thinned.v) == np.nanmax(line.v)
+        assert np.nanmin(thinned.v) == np.nanmin(line.v)
+    for left, right in zip(range(len(thinned.t)), range(1, len(thinned.t)), strict=False):
+        if np.isnan(thinned.v[[left, right]]).any():
+            continue
+        between = line.v[int(thinned.t[left]) : int(thinned.t[right]) + 1]
+        assert not np.isnan(between).any()
+
+
+def test_thinning_a_long_run_is_short() -> None:
+    """Two hours of seconds become less than 1,500 points, the spike among them."""
+    values = np.ones(7200)
+    values[4321] = 99.0
+    thinned = thin(Line("x", np.arange(7200.0), values))
+    assert len(thinned.t) < 1500
+    assert 99.0 in thinned.v
+
+
+def test_a_gap_in_the_load_is_a_gap(tmp_path: Path) -> None:
+    """Seconds without every shard's line are NaN, not zero, and are said to be missing."""
+    bundle = make(tmp_path, Story(gap=(150, 170)))
+    evidence = read_evidence(bundle)
+    assert evidence.load is not None
+    for line in ln.new_streams(evidence.load, START_S):
+        inside = line.v[(line.t > 150) & (line.t < 169)]
+        assert np.isnan(inside).all()
+    assert "missing" in " ".join(build_view(evidence).impact)
+
+
+def test_one_shard_missing_is_a_gap(tmp_path: Path) -> None:
+    """The sum of some shards is never shown as the sum of all."""
+    bundle = make(tmp_path)
+    shard = bundle / "load-1.jsonl"
+    kept = shard.read_text().splitlines()[:100]
+    shard.write_text("\n".join(kept) + "\n")
+    load = read_evidence(bundle).load
+    assert load is not None
+    assert max(load.seconds) < 110
+
+
+def test_client_p95_is_the_buckets_edge(tmp_path: Path) -> None:
+    """The client's p95 is within a bucket of the drawn one; too few answers show none."""
+    load = read_evidence(make(tmp_path)).load
+    assert load is not None
+    lines = {line.name: line for line in ln.client_p95(load, "first_token", START_S)}
+    held = ln.mean_between(lines[EAST], 30, 80)
+    assert held == pytest.approx(0.62 * math.exp(1.645 * 0.3), rel=0.05)
+    dark = lines[WEST].v[(lines[WEST].t > 150) & (lines[WEST].t < 240)]
+    assert np.isnan(dark).all()
+
+
+def test_server_p95_survives_resets_and_says_when_over(tmp_path: Path) -> None:
+    """A restarted counter gives no negative count, and a p95 over the top edge is infinite."""
+    heads = [("1", [0, 10, 0, 10]), ("+Inf", [0, 100, 0, 200])]
+    lines = []
+    for i, (le, values) in enumerate(heads):
+        labels = {"le": le, "region": EAST}
+        lines.append({"series": i, "signal": "first_token", "name": "x_bucket", "labels": labels})
+        lines.append({"i": i, "t": [0, 5, 10, 15], "v": values})
+    path = tmp_path / "samples.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    server, faults = read_server(path)
+    assert server is not None
+    assert faults == []
+    found = server.p95("first_token", EAST, np.asarray([0.0, 5, 10, 15]), 5, 20)
+    assert np.isinf(found[[0, 2]]).all()
+    assert np.isnan(found[1])
+
+
+def test_regions_differ_by_dash_as_well_as_colour() -> None:
+    """A print in grey tells the regions apart, the evacuated one with a dash of its own."""
+    styles = region_styles([EAST, WEST, "ap-south-1", "us-east-1"], WEST)
+    assert len({dash for _, dash in styles.values()}) == 4
+    assert len({color for color, _ in styles.values()}) == 4
+
+
+def test_phase_names_do_not_overlap() -> None:
+    """In each row the names of the phases stand apart; short phases use the second row."""
+    spans = [(f"phase-{i}", i * 2.0, i * 2.0 + 2) for i in range(5)] + [("dark", 10.0, 300.0)]
+    for row in (0, 1):
+        placed = [b for b in bands(spans, 300.0) if b.row == row]
+        for left, right in itertools.pairwise(placed):
+            assert left.left_px + len(left.name) * 5.9 <= right.left_px
+
+
+def test_titles_say_what_was_found(tmp_path: Path) -> None:
+    """A chart's title is a finding of fact, and its text alternative gives means by phase."""
+    bundle = make(tmp_path)
+    evidence = read_evidence(bundle)
+    charts = {chart.name: chart for chart in plan(evidence, build_view(evidence))}
+    assert "0% in dark" in charts["traffic_split"].title
+    assert "within" in charts["first_token"].title
+    assert "dark" in charts["open_streams"].alt
+    none = replace(evidence, load=None, server=None)
+    for chart in plan(none, build_view(none)):
+        assert "no data" in chart.title
+        assert "no data" in chart.alt
