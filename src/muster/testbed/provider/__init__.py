@@ -1,1 +1,1 @@
-"""A provider stub: two routes that answer chat requests with seeded first tokens and a fixed speed."""
+"""A provider stub: two routes, seeded first tokens and a fixed speed."""

@@ -65,7 +65,16 @@ class Provider:
 class Generation:
     """One answer being generated; the wheel moves it on."""
 
-    __slots__ = ("ask", "connection", "injected_ms", "keep_alive", "sent", "serial", "start", "text")
+    __slots__ = (
+        "ask",
+        "connection",
+        "injected_ms",
+        "keep_alive",
+        "sent",
+        "serial",
+        "start",
+        "text",
+    )
 
     def __init__(self, connection: ProviderConnection, ask: ChatRequest, keep_alive: bool) -> None:
         route = connection.route

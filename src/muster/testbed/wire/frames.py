@@ -101,7 +101,14 @@ class FirstContent:
 class AnswerHead:
     """The head of an answer: status, and the few headers that decide how its body is read."""
 
-    __slots__ = ("chunked", "content_bytes", "content_type", "keep_alive", "processing_ms", "status")
+    __slots__ = (
+        "chunked",
+        "content_bytes",
+        "content_type",
+        "keep_alive",
+        "processing_ms",
+        "status",
+    )
 
     def __init__(self, head: bytes) -> None:
         """`head` is everything up to the blank line. Raises FramingError."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 Labels = Mapping[str, str]
 Number = int | float
@@ -97,11 +98,22 @@ class Family:
             out.append(f"{count_prefix}{running}\n{sum_prefix}{histogram.sum_s}\n")
 
 
+class Page(Protocol):
+    """Anything that adds whole lines to the text."""
+
+    def lines(self, out: list[str]) -> None:
+        """Append lines, each with its line end."""
+
+
 class Registry:
     """Every family of one process."""
 
     def __init__(self) -> None:
-        self._families: list[Family] = []
+        self._families: list[Page] = []
+
+    def page(self, page: Page) -> None:
+        """Add lines that are made at each scrape."""
+        self._families.append(page)
 
     def family(self, name: str, kind: str, text: str) -> Family:
         """A new family; `kind` is counter, gauge or histogram."""

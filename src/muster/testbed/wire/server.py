@@ -76,7 +76,11 @@ class Connections:
     """Every open connection of one server, and the bounds that hold for each."""
 
     def __init__(
-        self, *, body_bytes_max: int = 1 << 20, request_s_max: float = 10.0, idle_s_max: float = 75.0
+        self,
+        *,
+        body_bytes_max: int = 1 << 20,
+        request_s_max: float = 10.0,
+        idle_s_max: float = 75.0,
     ) -> None:
         self.open: set[ServerConnection] = set()
         self.body_bytes_max = body_bytes_max
@@ -137,6 +141,8 @@ class ServerConnection(asyncio.Protocol):
         self._backlog = bytearray()
         self._pumping = False
         self._refused = 0
+        self._head_bytes = 0
+        self._body = b""
         self._reset()
 
     def handle(self, request: Request) -> None:

@@ -1,0 +1,237 @@
+"""Who may stream: concurrency and rate of the whole region in Redis, a bounded queue, a fallback.
+
+1. One pipelined round trip a request; a release needs none (see `scripts`).
+2. Full: first come, first served, for at most `queue_s_max`; then 429.
+3. Redis away: each gateway admits its own part of the limit for `redis_fallback_s_max`, counting
+   every such decision; after that nobody is admitted and the gateway is not ready.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from muster.testbed.gateway.redis_wire import RedisWire
+from muster.testbed.gateway.scripts import BEAT_S, Scripts
+
+if TYPE_CHECKING:
+    from muster.testbed.gateway.attempt import Attempt
+    from muster.testbed.gateway.config import GatewayConfig
+    from muster.testbed.gateway.figures import Figures
+
+PUMP_S = 0.05
+
+
+class Admission:
+    """The admission of one gateway. `held` are its own streams, without canaries."""
+
+    def __init__(
+        self, config: GatewayConfig, figures: Figures, identity: str, *, fallback: bool = True
+    ) -> None:
+        self.held = 0
+        self.others = 0
+        self.queue: deque[Attempt] = deque()
+        self.away_since_s: float | None = time.monotonic()
+        self._asking = 0
+        self._config = config
+        self._figures = figures
+        self._fallback = fallback
+        self._trying: Attempt | None = None
+        self._pumping = False
+        self._pump_due_s = 0.0
+        self._beat_due_s = 0.0
+        self._scripts = Scripts(
+            config.region, identity, config.streams_limit_region, config.rate_limit_per_s_region
+        )
+        self.wire = RedisWire(
+            config.redis, config.redis_timeout_s, self._redis_changed, self._scripts.load
+        )
+
+    @property
+    def region_streams(self) -> int:
+        """Streams of the whole region, as of the last answer from Redis."""
+        return self.held + self.others
+
+    @property
+    def exhausted(self) -> bool:
+        """Redis has been away for longer than the fallback may bridge."""
+        since_s = self.away_since_s
+        return since_s is not None and (
+            time.monotonic() - since_s > self._config.redis_fallback_s_max
+        )
+
+    @property
+    def oldest_job_age_s(self) -> float:
+        head = self._head()
+        return time.monotonic() - head.queued_s if head is not None else 0.0
+
+    @property
+    def jobs(self) -> int:
+        return sum(not job.over for job in self.queue)
+
+    def request(self, attempt: Attempt) -> None:
+        """Decide on a new attempt, now or later: `admitted`, `shed` or `unavailable` is called."""
+        if self.queue and self._head() is not None:
+            self._join(attempt)
+        else:
+            self._ask(attempt)
+
+    def release(self) -> None:
+        """A held stream has ended."""
+        self.held -= 1
+        if self.queue:
+            self.pump()
+
+    def replied(self, attempt: Attempt, number: int) -> None:
+        """Redis' answer to `attempt`; see `scripts.ADMIT`."""
+        self._asking -= attempt.counted
+        admitted = number > 0
+        self.others = max(0, (number - 1 if admitted else -number - 1) - attempt.mine)
+        if admitted:
+            self._admit(attempt)
+        else:
+            self._refuse(attempt)
+        if admitted and self.queue:
+            self.pump()
+
+    def unanswered(self, attempt: Attempt) -> None:
+        """Redis went away while `attempt` was being asked about."""
+        self._asking -= attempt.counted
+        if attempt.over:
+            self._untry(attempt)
+        else:
+            self._decide_alone(attempt)
+
+    def forgotten(self, attempt: Attempt) -> None:
+        """Redis has lost the script: ask again with the whole of it."""
+        if self.wire.up:
+            self.wire.send(self._scripts.admit_whole(attempt.counted, attempt.mine), attempt)
+        else:
+            self.unanswered(attempt)
+
+    def tick(self, now_s: float, lag_s: float) -> None:
+        self.wire.check(now_s, lag_s)
+        if self.queue:
+            self._expire(now_s)
+            if now_s >= self._pump_due_s:
+                self._pump_due_s = now_s + PUMP_S
+                self.pump()
+        if now_s >= self._beat_due_s and self.wire.up:
+            self._beat_due_s = now_s + BEAT_S
+            self.wire.send(self._scripts.beat(self.held + self._asking), _Beat(self))
+
+    def pump(self) -> None:
+        """Try the oldest job again; go on while they are admitted."""
+        if self._pumping:
+            return
+        self._pumping = True
+        while self._trying is None:
+            head = self._head()
+            if head is None:
+                break
+            self._trying = head
+            if not self._ask(head):
+                break
+        self._pumping = False
+
+    async def stop(self) -> None:
+        if self.wire.up:
+            self.wire.send(self._scripts.leave(), _Nobody())
+            self.wire.flush()
+        await self.wire.stop()
+
+    def _ask(self, attempt: Attempt) -> bool:
+        """False when it was refused at once."""
+        if not self.wire.up:
+            return self._decide_alone(attempt)
+        attempt.mine = self.held + self._asking
+        self._asking += attempt.counted
+        self.wire.send(self._scripts.admit(attempt.counted, attempt.mine), attempt)
+        return True
+
+    def _decide_alone(self, attempt: Attempt) -> bool:
+        self._figures.admission_failures["redis_unavailable"] += 1
+        if not self._fallback or self.exhausted:
+            self._untry(attempt)
+            attempt.unavailable("admission is not available", "redis_unavailable")
+            return True
+        if self.held < self._config.streams_limit:
+            self._admit(attempt)
+            return True
+        self._refuse(attempt)
+        return False
+
+    def _admit(self, attempt: Attempt) -> None:
+        self._untry(attempt)
+        # A client that has left meanwhile holds nothing; the next admission says so to Redis.
+        if not attempt.over:
+            if attempt.counted:
+                self.held += 1
+                attempt.holds = True
+            attempt.admitted()
+
+    def _refuse(self, attempt: Attempt) -> None:
+        if attempt is self._trying:
+            self._trying = None
+        elif not attempt.over:
+            self._join(attempt)
+
+    def _untry(self, attempt: Attempt) -> None:
+        if attempt is self._trying:
+            self._trying = None
+            if self.queue and self.queue[0] is attempt:
+                self.queue.popleft()
+
+    def _join(self, attempt: Attempt) -> None:
+        if len(self.queue) >= self._config.queue_jobs_max or self._config.queue_s_max <= 0:
+            attempt.shed()
+            return
+        attempt.queued_s = time.monotonic()
+        self.queue.append(attempt)
+
+    def _head(self) -> Attempt | None:
+        queue = self.queue
+        while queue and queue[0].over:
+            queue.popleft()
+        return queue[0] if queue else None
+
+    def _expire(self, now_s: float) -> None:
+        while (head := self._head()) is not None:
+            if now_s - head.queued_s < self._config.queue_s_max:
+                return
+            self.queue.popleft()
+            head.shed()
+
+    def _redis_changed(self, up: bool) -> None:
+        self.away_since_s = None if up else time.monotonic()
+        self._beat_due_s = 0.0
+
+
+class _Beat:
+    """Gets the heartbeat's answer."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    def replied(self, number: int) -> None:
+        self._admission.others = max(0, number)
+
+    def unanswered(self) -> None:
+        pass
+
+    def forgotten(self) -> None:
+        pass
+
+
+class _Nobody:
+    """Gets an answer that nobody needs."""
+
+    def replied(self, number: int) -> None:
+        pass
+
+    def unanswered(self) -> None:
+        pass
+
+    def forgotten(self) -> None:
+        pass

@@ -1,0 +1,243 @@
+"""One request from its acceptance to its end: admitted, sent, moved to the other route, streamed.
+
+Accounting (canaries left out of all of it): a code is counted when the answer's head is written;
+first token and duration run from the accepted request; a stream that is cut counts as never.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from muster.testbed.wire.openai import error_answer
+from muster.testbed.wire.server import REASONS
+
+if TYPE_CHECKING:
+    from muster.testbed.gateway.connection import ChatConnection
+    from muster.testbed.gateway.core import Gateway
+    from muster.testbed.gateway.upstream import UpstreamConnection
+    from muster.testbed.wire.frames import AnswerHead
+    from muster.testbed.wire.server import Request
+
+RETRY_AFTER = "Retry-After: 1\r\n"
+
+
+class Attempt:
+    """State of one request. `over` is True from its end on; calls after that do nothing."""
+
+    __slots__ = (
+        "accepted_s",
+        "begun",
+        "body",
+        "canary",
+        "connection",
+        "counted",
+        "gateway",
+        "holds",
+        "keep_alive",
+        "late",
+        "mine",
+        "over",
+        "queued_s",
+        "resent",
+        "route",
+        "sent_s",
+        "serial",
+        "status",
+        "stream",
+        "tries",
+        "upstream",
+    )
+
+    def __init__(
+        self, connection: ChatConnection, request: Request, *, canary: bool, stream: bool
+    ) -> None:
+        gateway = connection.gateway
+        gateway.serial += 1
+        self.gateway: Gateway = gateway
+        self.connection = connection
+        self.accepted_s = request.accepted_s
+        self.body = request.body
+        self.keep_alive = request.keep_alive
+        self.canary = canary
+        self.counted = not canary
+        self.stream = stream
+        self.serial = gateway.serial_prefix + b"%x" % gateway.serial
+        self.holds = False
+        self.mine = 0
+        self.queued_s = 0.0
+        self.route = ""
+        self.tries = 0
+        self.resent = False
+        self.late = False
+        self.sent_s = 0.0
+        self.upstream: UpstreamConnection | None = None
+        self.begun = False
+        self.status = 0
+        self.over = False
+        if not canary:
+            gateway.figures.open[self] = self.accepted_s
+            if stream:
+                gateway.figures.no_first_token[self] = self.accepted_s
+
+    # From Redis, by way of the admission
+
+    def replied(self, number: int) -> None:
+        self.gateway.admission.replied(self, number)
+
+    def unanswered(self) -> None:
+        self.gateway.admission.unanswered(self)
+
+    def forgotten(self) -> None:
+        self.gateway.admission.forgotten(self)
+
+    def admitted(self) -> None:
+        """Go: a route is chosen and the request sent."""
+        self.gateway.start(self)
+
+    def shed(self) -> None:
+        """No room within the time that may be waited."""
+        self.refuse(429, "the region is at its limit, try again", "rate_limit_exceeded")
+
+    def unavailable(self, message: str, code: str) -> None:
+        self.refuse(503, message, code)
+
+    # From the upstream connection
+
+    def awaits(self, tries: int) -> bool:
+        """Whether the connection asked for in try number `tries` is still wanted."""
+        return not self.over and self.tries == tries and self.upstream is None
+
+    def route_lost_at(self, tries: int) -> None:
+        """Connecting for try number `tries` failed."""
+        if self.awaits(tries):
+            self.route_failed()
+
+    def route_lost(self, *, resend: bool) -> None:
+        """The connection closed before anything was passed on."""
+        self.upstream = None
+        if resend and not self.resent:
+            # A kept connection that closed before the first byte says nothing about the route.
+            self.resent = True
+            self.gateway.figures.resends += 1
+            self.tries += 1
+            self.gateway.pools[self.route].send(self, fresh=True)
+        else:
+            self.route_failed()
+
+    def route_failed(self) -> None:
+        """The route refused, reset or answered 5xx: try the other one."""
+        self.upstream = None
+        if not self.over:
+            self.gateway.route_failed(self)
+
+    def begin(self, head: AnswerHead, held: bytes) -> None:
+        """The answer is really coming: pass on its head and what was held back."""
+        gateway = self.gateway
+        figures = gateway.figures
+        now_s = time.monotonic()
+        circuit = gateway.circuits[self.route]
+        if not self.late:
+            circuit.succeeded(now_s)
+        self.begun = True
+        self.body = b""
+        self.status = head.status
+        if self.stream and head.status == 200:
+            if not self.canary:
+                figures.no_first_token.pop(self, None)
+                figures.first_token.observe(now_s - self.accepted_s)
+                figures.route_first_token[self.route].observe(now_s - self.sent_s)
+            start = gateway.stream_head
+        else:
+            start = gateway.head_of(head)
+        figures.answered(head.status, self.canary)
+        if gateway.closing or not self.keep_alive:
+            self.keep_alive = False
+            start += b"Connection: close\r\n"
+        self.connection.write(
+            b"%bx-request-id: %b\r\nopenai-processing-ms: %b\r\n\r\n%b"
+            % (start, self.serial, head.processing_ms or b"0", held)
+        )
+
+    def forward(self, data: bytes) -> None:
+        """Pass on a piece of the body."""
+        transport = self.connection.transport
+        if transport is not None:
+            transport.write(data)
+
+    def completed(self) -> None:
+        """The body was passed on to its end."""
+        self._end(whole=self.status < 400)
+        self.connection.finish(keep_alive=self.keep_alive and not self.gateway.closing)
+
+    def broken(self) -> None:
+        """The provider's side broke in mid-answer: the client's is cut, without `[DONE]`."""
+        if self.over:
+            return
+        if not self.canary:
+            self.gateway.figures.broken += 1
+        self._end(cut=True)
+        self.connection.cut()
+
+    # From the client, or the gateway itself
+
+    def abandoned(self) -> None:
+        """The client went away."""
+        if self.over:
+            return
+        if not self.canary:
+            self.gateway.figures.abandoned += 1
+        self._end(cut=True)
+
+    def cut(self) -> None:
+        """The gateway breaks the stream itself."""
+        upstream = self.upstream
+        self.upstream = None
+        if upstream is not None and upstream.attempt is self:
+            upstream.abandon()
+        self.broken()
+
+    def refuse(self, status: int, message: str, code: str) -> None:
+        """Answer with an error instead of a stream."""
+        if self.over:
+            return
+        gateway = self.gateway
+        gateway.figures.answered(status, self.canary)
+        keep = self.keep_alive and not gateway.closing
+        headers = gateway.common_headers + f"x-request-id: {self.serial.decode()}\r\n"
+        if status in (429, 503):
+            headers += RETRY_AFTER
+        self.connection.write(error_answer(status, message, code, headers=headers, close=not keep))
+        self._end()
+        self.connection.finish(keep_alive=keep)
+
+    def _end(self, *, whole: bool = False, cut: bool = False) -> None:
+        # Neither whole nor cut: answered with an error, which no latency counts.
+        self.over = True
+        gateway = self.gateway
+        if not self.canary:
+            figures = gateway.figures
+            accepted_s = figures.open.pop(self)
+            waiting = figures.no_first_token.pop(self, None)
+            if whole or cut:
+                age_s = time.monotonic() - accepted_s
+                if whole:
+                    figures.completion.observe(age_s)
+                else:
+                    figures.completion.observe_never(age_s)
+                    if waiting is not None:
+                        figures.first_token.observe_never(age_s)
+        upstream = self.upstream
+        self.upstream = None
+        self.body = b""
+        self.connection.attempt = None
+        if upstream is not None and upstream.attempt is self:
+            upstream.abandon()
+        if self.holds:
+            self.holds = False
+            gateway.admission.release()
+
+
+def reason(status: int) -> str:
+    """The reason phrase for a status line."""
+    return REASONS.get(status, "Status")

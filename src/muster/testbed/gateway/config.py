@@ -1,0 +1,85 @@
+"""What a gateway process is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from muster.documents import Document
+
+Address = tuple[str, Annotated[int, Field(ge=1, le=65535)]]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+GatewayDefect = Literal[
+    "undersized_survivor",
+    "cold_survivor",
+    "cuts_streams_on_drain",
+    "sheds_too_much",
+    "queue_stuck",
+    "no_redis_fallback",
+]
+
+
+class CircuitConfig(Document):
+    """When a route is left, and how it is tried again."""
+
+    window: Count = Field(default=40, description="the last so many outcomes are looked at")
+    failures_min: Count = Field(default=10, description="fewer failures never open it")
+    failure_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    open_s: Seconds = 10.0
+    successes: Count = Field(default=3, description="probes in a row that close it again")
+
+
+class Upstreams(Document):
+    """Where each route of the provider is reached."""
+
+    primary: Address
+    fallback: Address
+
+
+class GatewayConfig(Document):
+    """One gateway process. `..._region` figures are for all gateways of the region together."""
+
+    region: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    index: Annotated[int, Field(ge=0)] = 0
+    listen: Address
+    admin: Address
+    redis: Address
+    providers: Upstreams
+    token: Annotated[str, Field(min_length=1)]
+    canary_token: Annotated[str, Field(min_length=1)]
+    gateways_in_region: Count = 1
+    streams_limit_region: Count
+    rate_limit_per_s_region: Count
+    queue_s_max: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 2.0
+    queue_jobs_max: Annotated[int, Field(ge=0)] = 500
+    redis_timeout_s: Seconds = 0.25
+    redis_fallback_s_max: Seconds = 120.0
+    first_token_timeout_s: Seconds = 1.5
+    answer_s_max: Seconds = Field(default=60.0, description="no first byte for longer: 504")
+    silence_s_max: Seconds = Field(default=30.0, description="a stream silent for longer is cut")
+    upstream_connections_max: Count = 16000
+    upstream_idle_s_max: Seconds = 60.0
+    client_idle_s_max: Seconds = 75.0
+    request_s_max: Seconds = 10.0
+    body_bytes_max: Count = 1 << 20
+    circuit: CircuitConfig = CircuitConfig()
+    defect: GatewayDefect | None = None
+    shed_at_streams: Count | None = Field(
+        default=None, description="undersized_survivor; null: 60 % of the limit over 1.3"
+    )
+    warm_streams: Count | None = Field(
+        default=None, description="cold_survivor, queue_stuck; null: half of the limit"
+    )
+    cold_extra_s: Seconds = 3.0
+    build: str = "testbed"
+    grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
+    edges_first_token_s: tuple[Seconds, ...] = (2.0, 2.5, 3.0)
+    edges_completion_s: tuple[Seconds, ...] = (15.0, 18.0, 20.0)
+    parent_pid: int | None = None
+
+    @property
+    def streams_limit(self) -> float:
+        """This gateway's part of the region's limit."""
+        return self.streams_limit_region / self.gateways_in_region

@@ -1,0 +1,213 @@
+"""The gateway itself: routes, circuits, time-outs and drain states around the attempts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Literal
+
+from muster.testbed.gateway.admission import Admission
+from muster.testbed.gateway.attempt import Attempt, reason
+from muster.testbed.gateway.circuit import Circuit
+from muster.testbed.gateway.figures import ROUTES, Figures
+from muster.testbed.gateway.planted import Planted
+from muster.testbed.gateway.upstream import Pool
+
+if TYPE_CHECKING:
+    from muster.testbed.gateway.config import GatewayConfig
+    from muster.testbed.gateway.connection import ChatConnection
+    from muster.testbed.wire.frames import AnswerHead
+
+DrainState = Literal["serving", "closing", "draining"]
+DRAIN_STATES: tuple[DrainState, ...] = ("serving", "closing", "draining")
+LAG_JUDGED_S_MAX = 0.03
+LAG_SKIPS_MAX = 5
+
+
+class Gateway:
+    """What all connections of the process share. Needs a running loop."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        identity = f"{config.region}-{config.index}-{os.getpid()}"
+        self.config = config
+        self.bearer = f"Bearer {config.token}".encode()
+        self.canary_bearer = f"Bearer {config.canary_token}".encode()
+        self.common_headers = f"x-region: {config.region}\r\n"
+        self.stream_head = (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+            f"Cache-Control: no-cache\r\n{self.common_headers}Transfer-Encoding: chunked\r\n"
+        ).encode()
+        self.serial = 0
+        self.serial_prefix = f"{config.region}-{config.index}-{os.getpid():x}-".encode()
+        self.figures = Figures(config)
+        self.planted = Planted(config)
+        self.admission = Admission(
+            config, self.figures, identity, fallback=self.planted.redis_fallback
+        )
+        self.circuits = {route: Circuit(config.circuit) for route in ROUTES}
+        self.pools = {
+            route: Pool(
+                getattr(config.providers, route),
+                config.upstream_connections_max,
+                config.upstream_idle_s_max,
+            )
+            for route in ROUTES
+        }
+        self.drain_state: DrainState = "serving"
+        self.drained = False
+        self.stopping = False
+        # Both bounds are the same for every attempt, so the first in line is due first.
+        self._first_tokens: deque[tuple[float, Attempt]] = deque()
+        self._held_back: deque[tuple[float, Attempt]] = deque()
+        self._skipped = 0
+
+    @property
+    def closing(self) -> bool:
+        """Whether connections close after their answers."""
+        return self.stopping or self.drain_state != "serving"
+
+    @property
+    def ready(self) -> bool:
+        if self.stopping or self.drained:
+            return False
+        return not self.planted.redis_fallback or not self.admission.exhausted
+
+    @property
+    def queue_age_s(self) -> float:
+        stuck_since_s = self.planted.stuck_since_s
+        stuck_s = 0.0 if stuck_since_s is None else time.monotonic() - stuck_since_s
+        return max(stuck_s, self.admission.oldest_job_age_s)
+
+    @property
+    def queue_jobs(self) -> int:
+        return self.admission.jobs + (self.planted.stuck_since_s is not None)
+
+    def set_drain(self, state: DrainState) -> None:
+        if state != "serving" and state != self.drain_state:
+            self.planted.drain_asked(time.monotonic())
+        self.drain_state = state
+        if state != "draining":
+            self.drained = False
+
+    def admit(self, attempt: Attempt) -> None:
+        planted = self.planted
+        if planted.name is not None and planted.sheds(self.admission.region_streams):
+            attempt.shed()
+        else:
+            self.admission.request(attempt)
+
+    def start(self, attempt: Attempt) -> None:
+        """Send an admitted attempt to the provider."""
+        now_s = time.monotonic()
+        if self.planted.name is not None:
+            delay_s = self.planted.delay_s(self.admission.region_streams)
+            if delay_s:
+                self._held_back.append((now_s + delay_s, attempt))
+                return
+        self._choose_route(attempt, now_s)
+
+    def _choose_route(self, attempt: Attempt, now_s: float) -> None:
+        for route in ROUTES:
+            if self.circuits[route].allow(now_s):
+                self._send(attempt, route, now_s)
+                return
+        attempt.unavailable("no provider route is available", "provider_unavailable")
+
+    def route_failed(self, attempt: Attempt) -> None:
+        """The attempt's route failed hard: count it and go the other way, once."""
+        now_s = time.monotonic()
+        self.circuits[attempt.route].failed(now_s)
+        if attempt.route == "primary" and self.circuits["fallback"].allow(now_s):
+            self._send(attempt, "fallback", now_s)
+        else:
+            attempt.refuse(502, "the provider failed", "provider_failed")
+
+    def head_of(self, head: AnswerHead) -> bytes:
+        """Status line and headers for an answer that is no stream."""
+        length = (
+            "Transfer-Encoding: chunked"
+            if head.chunked
+            else f"Content-Length: {head.content_bytes or 0}"
+        )
+        return (
+            f"HTTP/1.1 {head.status} {reason(head.status)}\r\n"
+            f"Content-Type: {head.content_type.decode('latin-1')}\r\n"
+            f"{self.common_headers}{length}\r\n"
+        ).encode("latin-1")
+
+    def tick(self, now_s: float, lag_s: float) -> None:
+        """Every 10 ms."""
+        self.admission.tick(now_s, lag_s)
+        if self._first_tokens:
+            self._leave_slow_route(now_s, lag_s)
+        if self.drain_state == "draining" and not self.drained:
+            admission = self.admission
+            self.drained = not admission.held and not (admission.wire.up and admission.others)
+        if self.planted.name is not None:
+            self._planted_tick(now_s)
+
+    def sweep(self, now_s: float, connections: list[ChatConnection]) -> None:
+        """Once a second: end what has been silent for too long."""
+        for pool in self.pools.values():
+            pool.sweep(now_s)
+        for connection in connections:
+            attempt = connection.attempt
+            if attempt is None:
+                continue
+            upstream = attempt.upstream
+            if attempt.begun and upstream is not None:
+                upstream.silent_s += 1
+                if upstream.silent_s > self.config.silence_s_max:
+                    attempt.cut()
+            elif now_s - attempt.accepted_s > self.config.answer_s_max:
+                attempt.refuse(504, "the provider did not answer in time", "provider_timeout")
+
+    def cut_streams(self, connections: list[ChatConnection]) -> None:
+        """Break every open stream (a planted defect)."""
+        for connection in connections:
+            attempt = connection.attempt
+            if attempt is not None and attempt.begun:
+                attempt.cut()
+
+    def close(self) -> None:
+        for pool in self.pools.values():
+            pool.close()
+
+    def _send(self, attempt: Attempt, route: str, now_s: float) -> None:
+        attempt.route = route
+        attempt.sent_s = now_s
+        attempt.tries += 1
+        attempt.late = False
+        self.figures.route_requests[route] += 1
+        if attempt.stream and route == "primary":
+            due_s = now_s + self.config.first_token_timeout_s
+            self._first_tokens.append((due_s, attempt))
+        self.pools[route].send(attempt)
+
+    def _leave_slow_route(self, now_s: float, lag_s: float) -> None:
+        # After a late beat the tokens may lie unread in the sockets: the gateway's own lag must
+        # not be held against the provider. Bounded, or an overloaded gateway would never judge.
+        if lag_s > LAG_JUDGED_S_MAX and self._skipped < LAG_SKIPS_MAX:
+            self._skipped += 1
+            return
+        self._skipped = 0
+        waiting = self._first_tokens
+        while waiting and waiting[0][0] <= now_s:
+            _, attempt = waiting.popleft()
+            if attempt.over or attempt.begun or attempt.route != "primary":
+                continue
+            self.circuits["primary"].failed(now_s)
+            attempt.late = True
+            if self.circuits["fallback"].allow(now_s):
+                upstream, attempt.upstream = attempt.upstream, None
+                if upstream is not None:
+                    upstream.abandon()
+                self._send(attempt, "fallback", now_s)
+
+    def _planted_tick(self, now_s: float) -> None:
+        self.planted.watch_queue(now_s, self.admission.region_streams)
+        while self._held_back and self._held_back[0][0] <= now_s:
+            _, attempt = self._held_back.popleft()
+            if not attempt.over:
+                self._choose_route(attempt, now_s)

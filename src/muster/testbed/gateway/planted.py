@@ -1,0 +1,78 @@
+"""The gateway's planted defects, each behind one question that the healthy gateway never asks.
+
+Those that show only after a shift look at the region's streams: in a 50/50 baseline each region
+holds half of all streams, which is about 0.38 of its limit; alone it holds 0.77 of it. What is
+decided by shares counts instead of drawing, so that a small run has the same share as a large one.
+"""
+
+from __future__ import annotations
+
+from muster.testbed.gateway.config import GatewayConfig
+
+LIMIT_FACTOR = 1.3
+SHED_STREAMS_SHARE = 0.6
+SHED_SHARE = 0.1
+COLD_SHARE_MAX = 0.1  # twice what p95 bears, and little enough not to fill the region as well
+CUT_AFTER_S = 1.0
+
+
+class Planted:
+    """One defect; without one, or disarmed, every answer is what a healthy gateway does."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        limit = config.streams_limit_region
+        self.name = config.defect
+        self.armed = True
+        self.stuck_since_s: float | None = None
+        self._cut_due_s: float | None = None
+        self._cold_extra_s = config.cold_extra_s
+        self._warm_streams = config.warm_streams or limit / 2
+        self._shed_at = config.shed_at_streams or SHED_STREAMS_SHARE * limit / LIMIT_FACTOR
+        self._share = 0.0
+
+    @property
+    def redis_fallback(self) -> bool:
+        return self.name != "no_redis_fallback"
+
+    def sheds(self, region_streams: int) -> bool:
+        """Whether to refuse this request although there is room."""
+        if not self.armed:
+            return False
+        if self.name == "undersized_survivor":
+            return region_streams >= self._shed_at
+        if self.name == "sheds_too_much" and region_streams > self._warm_streams:
+            return self._one_in(SHED_SHARE)
+        return False
+
+    def delay_s(self, region_streams: int) -> float:
+        """How long to hold this admitted request back: the part beyond what is warm is cold."""
+        if self.name != "cold_survivor" or not self.armed or region_streams <= self._warm_streams:
+            return 0.0
+        share = min(COLD_SHARE_MAX, (region_streams - self._warm_streams) / region_streams)
+        return self._cold_extra_s if self._one_in(share) else 0.0
+
+    def drain_asked(self, now_s: float) -> None:
+        if self.name == "cuts_streams_on_drain" and self.armed:
+            self._cut_due_s = now_s + CUT_AFTER_S
+
+    def cuts_now(self, now_s: float) -> bool:
+        """True once, a second after a drain was asked for."""
+        if self._cut_due_s is None or now_s < self._cut_due_s:
+            return False
+        self._cut_due_s = None
+        return True
+
+    def watch_queue(self, now_s: float, region_streams: int) -> None:
+        if self.name != "queue_stuck":
+            return
+        if not self.armed:
+            self.stuck_since_s = None
+        elif self.stuck_since_s is None and region_streams > self._warm_streams:
+            self.stuck_since_s = now_s
+
+    def _one_in(self, share: float) -> bool:
+        self._share += share
+        if self._share < 1.0:
+            return False
+        self._share -= 1.0
+        return True
