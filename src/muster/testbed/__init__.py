@@ -1,0 +1,12 @@
+"""The testbed: two regions of a chat platform on this machine, real in every part that fails.
+
+`up` starts it and returns once it is ready, `status` reads what runs, `down` ends it. Everything
+listens on loopback, and every process is a child of one supervisor, which ends by itself.
+"""
+
+from __future__ import annotations
+
+from muster.testbed.api import down, status, up
+from muster.testbed.state import ProcessState, State
+
+__all__ = ["ProcessState", "State", "down", "status", "up"]

@@ -1,0 +1,120 @@
+"""One DNS query in, one answer out (RFC 1035, RFC 2308 for what is not there). No sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dnslib import (
+    EDNS0,
+    NS,
+    OPCODE,
+    QTYPE,
+    RCODE,
+    RR,
+    SOA,
+    A,
+    DNSError,
+    DNSHeader,
+    DNSRecord,
+)
+
+from muster.testbed.dns.decide import AddressRecord, choose
+from muster.testbed.dns.records import Zone
+
+UDP_PAYLOAD_BYTES = 1232
+NEGATIVE_TTL_S = 1
+"""How long "there is no such name" may be kept; short, since a drill changes records."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The packet to send (None: say nothing), and what it says for the metrics."""
+
+    packet: bytes | None
+    rcode: str
+    region: str | None = None
+
+
+def answer(
+    packet: bytes, zone: Zone | None, healthy: Mapping[str, bool], draw: Callable[[], float]
+) -> Answered:
+    """Answer one query. `zone` None: nothing is known yet, which is SERVFAIL."""
+    try:
+        query = DNSRecord.parse(packet)
+    except (DNSError, ValueError, IndexError):
+        return _malformed(packet)
+    if query.header.qr:
+        return Answered(None, "dropped")  # an answer to nobody: never answered, or two would loop
+    if query.header.opcode != OPCODE.QUERY:
+        return _plain(query, RCODE.NOTIMP)
+    if len(query.questions) != 1:
+        return _plain(query, RCODE.FORMERR)
+    if zone is None:
+        return _plain(query, RCODE.SERVFAIL)
+    name = str(query.q.qname).lower()
+    if name != zone.name and not name.endswith("." + zone.name):
+        return _plain(query, RCODE.REFUSED)
+    return _authoritative(query, name, zone, healthy, draw)
+
+
+def _authoritative(
+    query: DNSRecord,
+    name: str,
+    zone: Zone,
+    healthy: Mapping[str, bool],
+    draw: Callable[[], float],
+) -> Answered:
+    reply = _reply(query)
+    reply.header.aa = 1
+    kind = QTYPE.get(query.q.qtype)
+    region: str | None = None
+    if kind in ("A", "ANY") and (chosen := choose(zone.at(name), healthy, draw())) is not None:
+        region = chosen.region
+        _add_addresses(reply, query, chosen)
+    if name == zone.name and kind in ("SOA", "ANY") and zone.soa:
+        reply.add_answer(_soa(zone))
+    if name == zone.name and kind in ("NS", "ANY"):
+        for server in zone.nameservers:
+            reply.add_answer(RR(zone.name, QTYPE.NS, rdata=NS(server), ttl=zone.soa_ttl_s))
+    if not reply.rr:
+        # A name above an existing one exists too, though it has no records (RFC 8020).
+        exists = any(known == name or known.endswith("." + name) for known in zone.names)
+        reply.header.rcode = RCODE.NOERROR if exists else RCODE.NXDOMAIN
+        if zone.soa:
+            reply.add_auth(_soa(zone))
+    return Answered(reply.pack(), str(RCODE.get(reply.header.rcode)), region)
+
+
+def _add_addresses(reply: DNSRecord, query: DNSRecord, record: AddressRecord) -> None:
+    for address in record.addresses:
+        # The name goes back as it was asked, letter case and all: resolvers check it.
+        reply.add_answer(RR(query.q.qname, QTYPE.A, rdata=A(address), ttl=record.ttl_s))
+
+
+def _soa(zone: Zone) -> RR:
+    primary, mailbox, *numbers = zone.soa
+    times = [int(number) for number in numbers]
+    times[-1] = min(times[-1], NEGATIVE_TTL_S)
+    return RR(zone.name, QTYPE.SOA, rdata=SOA(primary, mailbox, tuple(times)), ttl=NEGATIVE_TTL_S)
+
+
+def _reply(query: DNSRecord) -> DNSRecord:
+    reply = query.reply(ra=0, aa=0)
+    if any(record.rtype == QTYPE.OPT for record in query.ar):
+        reply.add_ar(EDNS0(udp_len=UDP_PAYLOAD_BYTES))
+    return reply
+
+
+def _plain(query: DNSRecord, rcode: int) -> Answered:
+    reply = _reply(query)
+    reply.header.rcode = rcode
+    return Answered(reply.pack(), str(RCODE.get(rcode)))
+
+
+def _malformed(packet: bytes) -> Answered:
+    """FORMERR with the query's id, where there is one."""
+    if len(packet) < 12 or packet[2] & 0x80:
+        return Answered(None, "dropped")
+    header = DNSHeader(id=int.from_bytes(packet[:2], "big"), qr=1, rcode=RCODE.FORMERR)
+    return Answered(DNSRecord(header).pack(), "FORMERR")

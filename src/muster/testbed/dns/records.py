@@ -1,0 +1,111 @@
+"""Records and health checks as the Route 53 API has them, read by polling.
+
+While the API does not answer the last records stay in force, and their age shows that they do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from muster.testbed import route53
+from muster.testbed.dns.decide import AddressRecord
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """One HTTP health check, as its record's owner configured it."""
+
+    id: str
+    address: str
+    port: int
+    path: str
+    interval_s: float
+    threshold: int
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A hosted zone at one moment. `names` holds every name that has records of any type."""
+
+    name: str
+    records: tuple[AddressRecord, ...] = ()
+    checks: tuple[HealthCheck, ...] = ()
+    soa: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
+    soa_ttl_s: int = 900
+    names: frozenset[str] = field(default_factory=frozenset)
+
+    def at(self, name: str) -> tuple[AddressRecord, ...]:
+        """The A records of `name` (lower case, with its last dot)."""
+        return tuple(record for record in self.records if record.name == name)
+
+
+class Route53Reader:
+    """Reads one zone. Blocking: call it off the event loop. Raises botocore's errors."""
+
+    def __init__(self, url: str, zone: str) -> None:
+        self._api = route53.client(url)
+        self._zone = zone
+        self._zone_id: str | None = None
+        self._checks: dict[str, HealthCheck] = {}
+
+    def read(self) -> Zone:
+        """The zone now."""
+        if self._zone_id is None:
+            found = self._api.list_hosted_zones_by_name(DNSName=self._zone)["HostedZones"]
+            self._zone_id = next(zone["Id"] for zone in found if zone["Name"] == self._zone)
+        pages = self._api.get_paginator("list_resource_record_sets").paginate(
+            HostedZoneId=self._zone_id
+        )
+        return self._zone_of([entry for page in pages for entry in page["ResourceRecordSets"]])
+
+    def _zone_of(self, sets: list[dict[str, Any]]) -> Zone:
+        records = [_address_record(entry) for entry in sets if entry["Type"] == "A"]
+        soa = _values(sets, "SOA")
+        return Zone(
+            name=self._zone.lower(),
+            records=tuple(records),
+            checks=tuple(
+                self._check(record.health_check_id) for record in records if record.health_check_id
+            ),
+            soa=tuple(soa[0].split()) if soa else (),
+            nameservers=tuple(_values(sets, "NS")),
+            names=frozenset(entry["Name"].lower() for entry in sets),
+        )
+
+    def _check(self, check_id: str) -> HealthCheck:
+        """A health check; its settings are read once, since the testbed never changes them."""
+        if check_id not in self._checks:
+            config = self._api.get_health_check(HealthCheckId=check_id)["HealthCheck"][
+                "HealthCheckConfig"
+            ]
+            self._checks[check_id] = HealthCheck(
+                id=check_id,
+                address=config["IPAddress"],
+                port=int(config["Port"]),
+                path=config.get("ResourcePath", "/"),
+                interval_s=float(config.get("RequestInterval", 30)),
+                threshold=int(config.get("FailureThreshold", 3)),
+            )
+        return self._checks[check_id]
+
+
+def _address_record(entry: dict[str, Any]) -> AddressRecord:
+    return AddressRecord(
+        name=entry["Name"].lower(),
+        region=entry.get("SetIdentifier", ""),
+        addresses=tuple(value["Value"] for value in entry.get("ResourceRecords", [])),
+        weight=int(entry.get("Weight", 1)),
+        ttl_s=int(entry.get("TTL", 60)),
+        health_check_id=entry.get("HealthCheckId") or None,
+    )
+
+
+def _values(sets: list[dict[str, Any]], kind: str) -> list[str]:
+    return [
+        str(value["Value"])
+        for entry in sets
+        if entry["Type"] == kind
+        for value in entry.get("ResourceRecords", [])
+    ]

@@ -1,0 +1,186 @@
+"""The name server's sockets and its loop: poll the API, follow the health checks, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Annotated
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from pydantic import Field
+
+from muster.documents import Document
+from muster.testbed.dns.answer import answer
+from muster.testbed.dns.health import Checker
+from muster.testbed.dns.records import Route53Reader, Zone
+from muster.testbed.small_http import Answer, Request, serve
+
+TCP_IDLE_S_MAX = 10.0
+Address = tuple[str, Annotated[int, Field(ge=1, le=65535)]]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class DnsConfig(Document):
+    """What the name server is told. `probe_interval_s` None: the health checks' own."""
+
+    listen: Address
+    admin: Address
+    zone: str
+    route53_url: str
+    poll_s: Seconds = 0.5
+    probe_interval_s: Seconds | None = None
+    seed: int = 1
+    defect: str | None = None
+    parent_pid: int | None = None
+
+
+class Figures:
+    """The name server's own metrics."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        made = self.registry
+        self.answers = Counter(
+            "muster_dns_answers", "Answers by the region that they name", ["region"], registry=made
+        )
+        self.queries = Counter("muster_dns_queries", "Queries by answer code", ["rcode"], registry=made)
+        self.healthy = Gauge(
+            "muster_dns_region_healthy", "1 while the health check passes", ["region"], registry=made
+        )
+        self.weight = Gauge(
+            "muster_dns_region_weight", "Weight of the record in force", ["region"], registry=made
+        )
+        self.age = Gauge("muster_dns_records_age_seconds", "Since the API last answered", registry=made)
+        self.failures = Counter("muster_dns_poll_failures", "Polls that failed", registry=made)
+
+    def text(self) -> str:
+        """Everything in Prometheus's text format."""
+        return generate_latest(self.registry).decode()
+
+
+class NameServer:
+    """Authoritative for one zone, by UDP and TCP."""
+
+    def __init__(self, config: DnsConfig) -> None:
+        self._config = config
+        self._reader = Route53Reader(config.route53_url, config.zone)
+        self._random = random.Random(config.seed)
+        self._zone: Zone | None = None
+        self._read_s: float | None = None
+        self._first_weights: dict[tuple[str, str], int] = {}
+        self.checker = Checker(config.probe_interval_s)
+        self.figures = Figures()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`. Raises OSError when an address is taken."""
+        host, port = self._config.listen
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Udp(self), local_addr=(host, port), family=socket.AF_INET
+        )
+        tcp = await asyncio.start_server(self._tcp, host, port)
+        admin = await serve(*self._config.admin, self._admin)
+        poller = asyncio.create_task(self._poll_always())
+        await self.checker.probed.wait()
+        print("ready", flush=True)
+        try:
+            await stop.wait()
+        finally:
+            poller.cancel()
+            await self.checker.close()
+            transport.close()
+            tcp.close()
+            admin.close()
+
+    def answer(self, packet: bytes) -> bytes | None:
+        """The answer to one query; None when there is none to give."""
+        answered = answer(packet, self._zone, self.checker.healthy, self._random.random)
+        self.figures.queries.labels(answered.rcode).inc()
+        if answered.region:
+            self.figures.answers.labels(answered.region).inc()
+        return answered.packet
+
+    async def _poll_always(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                zone = await asyncio.to_thread(self._reader.read)
+            except Exception:  # whatever the API or its client does, the last records stay
+                self.figures.failures.inc()
+            else:
+                self._take(zone)
+            await asyncio.sleep(max(0.0, self._config.poll_s - (time.monotonic() - began)))
+
+    def _take(self, zone: Zone) -> None:
+        if self._config.defect == "ignores_weights":
+            zone = self._with_first_weights(zone)
+        self._zone = zone
+        self._read_s = time.monotonic()
+        for record in zone.records:
+            self.figures.answers.labels(record.region)  # shown from 0 on
+        self.checker.follow(zone.checks)
+
+    def _with_first_weights(self, zone: Zone) -> Zone:
+        """The planted defect: records keep the weight that was seen first."""
+        return replace(
+            zone,
+            records=tuple(
+                replace(
+                    record,
+                    weight=self._first_weights.setdefault(
+                        (record.name, record.region), record.weight
+                    ),
+                )
+                for record in zone.records
+            ),
+        )
+
+    async def _admin(self, request: Request) -> Answer:
+        if request.path == "/metrics":
+            self._refresh_gauges()
+            return Answer(200, self.figures.text(), "text/plain; version=0.0.4; charset=utf-8")
+        if request.path in ("/healthz", "/readyz"):
+            ready = self._zone is not None and self.checker.probed.is_set()
+            return Answer(200 if ready else 503, "ok\n" if ready else "no records yet\n")
+        return Answer(404, {"error": "no such path"})
+
+    def _refresh_gauges(self) -> None:
+        healthy = self.checker.healthy
+        for record in self._zone.records if self._zone else ():
+            well = record.health_check_id is None or healthy.get(record.health_check_id, True)
+            self.figures.healthy.labels(record.region).set(int(well))
+            self.figures.weight.labels(record.region).set(record.weight)
+        if self._read_s is not None:
+            self.figures.age.set(time.monotonic() - self._read_s)
+
+    async def _tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            while True:
+                async with asyncio.timeout(TCP_IDLE_S_MAX):
+                    length = int.from_bytes(await reader.readexactly(2), "big")
+                    packet = await reader.readexactly(length)
+                reply = self.answer(packet)
+                if reply is None:
+                    break
+                writer.write(len(reply).to_bytes(2, "big") + reply)
+                await writer.drain()
+        writer.close()
+
+
+class _Udp(asyncio.DatagramProtocol):
+    def __init__(self, server: NameServer) -> None:
+        self._server = server
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        reply = self._server.answer(data)
+        if reply is not None and self._transport is not None:
+            self._transport.sendto(reply, addr)
