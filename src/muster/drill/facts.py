@@ -46,6 +46,8 @@ class Facts:
         """Take in what one poll brought."""
         with self._lock:
             for series in fresh:
+                if not series.t_s:
+                    continue
                 recent = self._series.setdefault(
                     key_of(series), _Recent(dict(series.labels), series.name)
                 )
@@ -78,7 +80,8 @@ class Facts:
     ) -> dict[str, float]:
         """Increase over the last `window_s` seconds by region, of the live series that `keep`.
 
-        A decrease counts as a restart from zero. Empty when nothing is known.
+        A decrease counts as a restart from zero. A series with a single sample shows no increase,
+        not one of zero, and is left out. Empty when nothing is known.
         """
         end = self.newest_s(signal)
         if end is None:
@@ -87,8 +90,10 @@ class Facts:
         for recent in self._live(signal, {}):
             if not keep(recent.labels):
                 continue
-            region = recent.labels.get("region", "")
-            found[region] = found.get(region, 0.0) + _increase(recent, end - window_s)
+            grown = _increase(recent, end - window_s)
+            if grown is not None:
+                region = recent.labels.get("region", "")
+                found[region] = found.get(region, 0.0) + grown
         return found
 
     def last_share_at(
@@ -114,7 +119,7 @@ class Facts:
                 # Shards are scraped at moments of their own: a quarter of a second joins them.
                 by_region = bins.setdefault(round(t * 4) / 4, {})
                 name = recent.labels.get("region", "")
-                by_region[name] = by_region.get(name, 0.0) + max(0.0, after - before)
+                by_region[name] = by_region.get(name, 0.0) + _step(before, after)
         if not bins:
             return None
         last = since_s
@@ -139,11 +144,15 @@ class Facts:
             ]
 
 
-def _increase(recent: _Recent, since_s: float) -> float:
+def _increase(recent: _Recent, since_s: float) -> float | None:
     times = list(recent.t_s)
     start = max(0, bisect_right(times, since_s) - 1)
     values = [value for value in list(recent.v)[start:] if value is not None]
-    grown = 0.0
-    for before, after in pairwise(values):
-        grown += after - before if after >= before else after
-    return grown
+    if len(values) < 2:
+        return None
+    return sum(_step(before, after) for before, after in pairwise(values))
+
+
+def _step(before: float, after: float) -> float:
+    """A counter's growth from one sample to the next; a decrease is a restart from zero."""
+    return after - before if after >= before else after

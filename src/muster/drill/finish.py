@@ -34,6 +34,8 @@ def end_measuring(session: Session) -> None:
     if session.concluded:
         return
     session.concluded = True
+    if session.guard is not None:
+        session.guard.disarm()
     session.watch.release_load()
     if session.load.started:
         # One more scrape and one more poll: what the load counted last must be in the samples.
@@ -116,7 +118,9 @@ def _link_latest(bundle: Path) -> None:
 
 
 def _announce(session: Session, verdict: Verdict) -> None:
-    logger.info("verdict: %s%s", verdict.verdict, f" ({verdict.stopped_by})" if verdict.stopped_by else "")
+    logger.info(
+        "verdict: %s%s", verdict.verdict, f" ({verdict.stopped_by})" if verdict.stopped_by else ""
+    )
     for finding in verdict.findings:
         if finding.status != "pass":
             logger.warning("%s", finding.line())

@@ -205,7 +205,7 @@ def darken(session: Session, tier: str, minutes: float) -> None:
         observe.check_last_healthy(session, region)
         power = RegionPower(session.target, region)
         session.write_undo(power)
-        session.record("fault_declared", fault="region_power", region=region, expects=[])
+        session.declare_fault("region_power", region)
         power.apply()
         session.record("fault_applied", fault="region_power", region=region)
         session.record("region_dark", region=region)
@@ -223,7 +223,7 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
     with phase(session, "restore", tier):
         began = session.clock.monotonic_s()
         session.fault_from_undo(RegionPower.kind).revert()
-        session.record("fault_reverted", fault="region_power", region=region)
+        session.fault_reverted("region_power", region)
         session.record("region_lit", region=region)
         observe.await_ready_in_a_row(session, region)
         if session.target.regions[region].drain is not None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from muster import contract as contracts
 from muster import home, targets
 from muster.contract.model import Contract, Gate, Profile
-from muster.documents import parse
 from muster.drill.settings import DrillSettings, parse_settings
 from muster.errors import BadInput
 from muster.targets import Target
@@ -68,7 +67,7 @@ def make_plan(
     return DrillPlan(
         drill=drill,
         title=title,
-        kind=cast(DrillKind, kind),
+        kind=kind,
         gate=contract.gates[gate],
         settings=settings,
         contract=contract,
@@ -82,7 +81,7 @@ def make_plan(
 def _profile(contract: Contract, target: Target, name: str) -> Profile:
     if name in target.profiles:
         file = f"target {target.name}: profiles.{name}"
-        return parse(Profile, {"name": name, **target.profiles[name]}, file)
+        return contracts.parse_profile(name, target.profiles[name], file)
     if name in contract.profiles:
         return contract.profiles[name]
     known = ", ".join([*contract.profiles, *target.profiles])

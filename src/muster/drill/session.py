@@ -8,10 +8,10 @@ must stop.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.facts import Facts
@@ -30,6 +30,22 @@ from muster.undo import UndoLog
 
 logger = logging.getLogger("chaostoolkit")
 PROGRESS_S = 10.0
+
+
+class GuardControl(Protocol):
+    """What phases tell the guard."""
+
+    def arm(self) -> None:
+        """From now on a trip stops the drill."""
+
+    def disarm(self) -> None:
+        """The samples say nothing any more."""
+
+    def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
+        """A fault is about to be applied."""
+
+    def reverted(self, fault: str, region: str) -> None:
+        """A fault is gone."""
 
 
 @dataclass
@@ -61,6 +77,7 @@ class Session:
     restored: bool = False
     concluded: bool = False
     stop_recorded: bool = False
+    guard: GuardControl | None = None
 
     @property
     def time_scale(self) -> float:
@@ -84,6 +101,8 @@ class Session:
     def phase_start(self, name: str, tier: str | None) -> None:
         """The phase `name` begins, judged by `tier` (None: not judged)."""
         self.phase = name
+        if tier is not None and self.guard is not None:
+            self.guard.arm()
         self.record("phase_started", phase=name, tier=tier)
         logger.info("phase %s%s", name, f" (tier {tier})" if tier else "")
 
@@ -140,6 +159,18 @@ class Session:
             if entry.kind == kind:
                 return fault_of(self.target, entry)
         raise DrillAborted(f"action:{self.phase}", f"no {kind} stands in the undo log")
+
+    def declare_fault(self, fault: str, region: str, expects: Sequence[str] = ()) -> None:
+        """Say which fault comes next, where, and what it must cause there."""
+        self.record("fault_declared", fault=fault, region=region, expects=list(expects))
+        if self.guard is not None:
+            self.guard.declare(fault, region, expects)
+
+    def fault_reverted(self, fault: str, region: str) -> None:
+        """Say that the fault is gone."""
+        self.record("fault_reverted", fault=fault, region=region)
+        if self.guard is not None:
+            self.guard.reverted(fault, region)
 
     def record_proof(self, fault: str, region: str, proof: Proof) -> None:
         """What was seen of a fault."""

@@ -80,7 +80,7 @@ def _optional_number(configuration: Mapping[str, Any], key: str, most: float) ->
         raise _bad(key, value, expected)
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _bad(key, value, expected) from error
     if not (math.isfinite(number) and 0 < number <= most):
         raise _bad(key, value, expected)

@@ -16,16 +16,14 @@ def run(session: Session, fault: Fault, seconds: float) -> None:
     tier = session.plan.gate.drill_tier or session.plan.gate.tier
     with phase(session, "fault", tier):
         session.write_undo(fault)
-        session.record(
-            "fault_declared", fault=fault.kind, region=fault.region, expects=list(fault.expects)
-        )
+        session.declare_fault(fault.kind, fault.region, fault.expects)
         fault.apply()
         session.record("fault_applied", fault=fault.kind, region=fault.region)
         proof = fault.observe()
         session.record_proof(fault.kind, fault.region, proof)
         session.wait_with_progress(seconds)
         fault.revert()
-        session.record("fault_reverted", fault=fault.kind, region=fault.region)
+        session.fault_reverted(fault.kind, fault.region)
 
 
 def recovery(session: Session, seconds: float) -> None:

@@ -169,7 +169,8 @@ def _session(
         ttl_s=steering.ttl_s(),
         health_checks=steering.health_checks(),
     )
-    watch.guard = DrillGuard(session)
+    guard = DrillGuard(session)
+    watch.guard = session.guard = guard
     return session
 
 

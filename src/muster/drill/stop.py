@@ -25,10 +25,13 @@ class StopReason:
 
 
 class StopFlag:
-    """Set once, from any thread or signal handler."""
+    """Set once, from any thread or signal handler.
+
+    No `threading.Event`: its lock is not reentrant, so that a handler which sets it while the
+    interrupted code is inside its `wait` would never come back.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
         self._lock = threading.RLock()
         self.reason: StopReason | None = None
 
@@ -38,13 +41,12 @@ class StopFlag:
             if self.reason is not None:
                 return False
             self.reason = reason
-            self._event.set()
             return True
 
     @property
     def is_set(self) -> bool:
         """Whether the drill must stop."""
-        return self._event.is_set()
+        return self.reason is not None
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop."""
@@ -54,8 +56,13 @@ class StopFlag:
 
     def wait(self, seconds: float) -> None:
         """Sleep `seconds`, or raise DrillAborted as soon as the drill must stop."""
-        self._event.wait(max(0.0, seconds))
-        self.check()
+        end = time.monotonic() + seconds
+        while True:
+            self.check()
+            left_s = end - time.monotonic()
+            if left_s <= 0:
+                return
+            time.sleep(min(LOOK_S, left_s))
 
     def wait_until(
         self, holds: Callable[[], bool], seconds_max: float, look_s: float = LOOK_S
@@ -71,4 +78,4 @@ class StopFlag:
                 return time.monotonic() - start
             if time.monotonic() - start > seconds_max:
                 return None
-            self._event.wait(look_s)
+            self.wait(look_s)

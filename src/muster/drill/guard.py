@@ -1,0 +1,110 @@
+"""The guard of a running drill: rollback triggers and the drill's own limits, on every sample.
+
+What decides is `muster.contract.triggers`, pure; here it is told what is in rotation and which
+faults are declared, and a trip becomes a line of the ledger and the reason to stop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from muster.contract.triggers import Declared, Guard, Trip
+from muster.drill.session import Session
+from muster.drill.stop import StopReason
+from muster.signals import RawSeries
+
+logger = logging.getLogger("chaostoolkit")
+STALE_SCRAPES = 4
+
+
+@dataclass
+class _Fault:
+    fault: str
+    region: str
+    expects: tuple[str, ...]
+    declared_s: float
+    reverted_s: float | None = None
+
+
+class DrillGuard:
+    """Armed from the first judged phase on; what a declared fault must cause does not trip it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        plan = session.plan
+        self._faults: list[_Fault] = []
+        self._armed = False
+        self._rotation = set(session.target.regions)
+        tier = plan.contract.tiers[plan.gate.drill_tier or plan.gate.tier]
+        self._guard = Guard(
+            plan.contract,
+            plan.gate,
+            tier,
+            time_scale=plan.time_scale,
+            regions=tuple(session.target.regions),
+            stale_s=STALE_SCRAPES * session.target.prometheus.scrape_interval_s,
+        )
+
+    def arm(self) -> None:
+        """From now on a trip stops the drill."""
+        self._armed = True
+
+    def disarm(self) -> None:
+        """The load is ending: what the samples show now says nothing."""
+        self._armed = False
+
+    def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
+        """A fault is about to be applied; it must cause `expects` in its region."""
+        now_s = self._session.clock.now_s()
+        self._faults.append(_Fault(fault, region, tuple(expects), now_s))
+
+    def reverted(self, fault: str, region: str) -> None:
+        """The fault is gone; what it caused is expected for a while longer."""
+        for known in self._faults:
+            if (known.fault, known.region) == (fault, region) and known.reverted_s is None:
+                known.reverted_s = self._session.clock.now_s()
+
+    def look(self, fresh: Sequence[RawSeries], now_s: float) -> StopReason | None:
+        """Push new samples; the reason to stop, if they give one while the guard is armed."""
+        self._follow_rotation(fresh)
+        if not self._armed:
+            return None
+        declared = [
+            Declared(f.fault, f.region, f.expects, f.declared_s, f.reverted_s) for f in self._faults
+        ]
+        trips = self._guard.push(
+            [(s.signal, s.name, s.labels, s.t_s, s.v) for s in fresh],
+            now_s,
+            rotation=frozenset(self._rotation),
+            declared=declared,
+        )
+        for trip in trips:
+            self._record(trip)
+        return self._reason(trips[0]) if trips else None
+
+    def _follow_rotation(self, fresh: Sequence[RawSeries]) -> None:
+        for series in fresh:
+            if series.signal == "steering_weight":
+                region = series.labels.get("region", "")
+                if series.v[-1]:
+                    self._rotation.add(region)
+                else:
+                    self._rotation.discard(region)
+
+    def _record(self, trip: Trip) -> None:
+        self._session.record(
+            "limit" if trip.kind == "limit" else "trigger",
+            **{trip.kind if trip.kind == "limit" else "trigger": trip.name},
+            region=trip.region,
+            t_trip=trip.t_trip_s,
+            detail=trip.detail,
+            windows=[list(window) for window in trip.windows],
+        )
+        logger.error("guard: %s %s in %s: %s", trip.kind, trip.name, trip.region, trip.detail)
+
+    def _reason(self, trip: Trip) -> StopReason:
+        if trip.kind == "data_lost":
+            return StopReason("data_lost", "ABORTED", trip.detail, trip.t_trip_s)
+        return StopReason(f"{trip.kind}:{trip.name}", "FAIL", trip.detail, trip.t_trip_s)

@@ -1,0 +1,96 @@
+"""The drill's background load: the same engine as `chaos drill load`, told what the target says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from muster.drill.plan import DrillPlan
+from muster.targets import Target
+
+if TYPE_CHECKING:
+    from muster.load import LoadHandle, LoadPlan
+
+DURATION_S_MAX = 12 * 3600.0
+STOP_GRACE_S = 1.0
+
+
+class DrillLoad:
+    """Started once; `alive` is False as soon as one of its processes has ended by itself."""
+
+    def __init__(
+        self,
+        plan: DrillPlan,
+        target: Target,
+        addresses: Mapping[str, Sequence[str]],
+        bundle: Path,
+    ) -> None:
+        self._plan = plan
+        self._target = target
+        self._bundle = bundle
+        self._regions_by_address = {
+            address: region
+            for region, spec in target.regions.items()
+            for address in (spec.addresses or addresses.get(region, ()))
+        }
+        self._handle: LoadHandle | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether the load was started and not stopped."""
+        return self._handle is not None
+
+    @property
+    def pids(self) -> list[int]:
+        """The load's processes; empty before the start."""
+        return list(self._handle.pids) if self._handle is not None else []
+
+    def start(self) -> None:
+        """Start every shard. Raises MusterError when one does not come up."""
+        # The engine brings numpy and uvloop: only a drill that gets this far pays for them.
+        from muster import load
+
+        self._handle = load.start(self._load_plan())
+
+    def alive(self) -> bool:
+        """Whether every shard still runs."""
+        return self._handle is not None and self._handle.alive()
+
+    def stop_arrivals(self) -> None:
+        """No new streams; the open ones go on and are still counted."""
+        if self._handle is not None:
+            self._handle.stop_arrivals()
+
+    def stop(self) -> None:
+        """End the load; calling it again changes nothing."""
+        if self._handle is not None:
+            self._handle.stop(STOP_GRACE_S)
+            self._handle = None
+
+    def _load_plan(self) -> LoadPlan:
+        from muster.load import LoadPlan
+
+        access = self._target.load
+        tiers = tuple(self._plan.contract.tiers.values())
+        measurement = self._plan.contract.measurement
+        return LoadPlan(
+            url=self._target.public_url,
+            dns_server=access.dns_server,
+            regions_by_address=self._regions_by_address,
+            region_header=access.region_header,
+            token=access.token,
+            canary_token=access.canary_token,
+            profile=self._plan.profile,
+            scale=self._plan.settings.scale,
+            seed=self._plan.settings.seed,
+            shards=access.shards,
+            duration_s_max=DURATION_S_MAX,
+            record_dir=self._bundle,
+            file_sd=Path(access.file_sd) if access.file_sd else None,
+            metrics_host=access.metrics_host,
+            first_token_edges_s=tuple(measurement.first_token_edges_s),
+            completion_edges_s=tuple(measurement.completion_edges_s),
+            first_token_thresholds_s=tuple(sorted({t.first_token_p95_s_max for t in tiers})),
+            completion_thresholds_s=tuple(sorted({t.completion_p95_s_max for t in tiers})),
+        )
