@@ -31,7 +31,6 @@ def finding_row(finding: Mapping[str, Any]) -> FindingRow:
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
     threshold = finding.get("threshold")
-    measured = finding.get("measured")
     status = finding.get("status")
     return FindingRow(
         phase=one_line(finding.get("phase"), 80) or "whole drill",
