@@ -1,0 +1,77 @@
+# The commands of Muster; `make help` lists them. Everything runs from .venv, which `make setup` makes.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The Python that makes .venv: python3 where it is new enough, else a newer one beside it.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
+BIN := .venv/bin
+DRILL ?= drills/region_failover.json
+SOURCES := src probes tests tools
+
+# make drill SCALE=1 PROFILE=m3_20k TARGET=staging TIME_SCALE=1 SEED=7 DEFECT=queue_stuck: what is left out, the drill's own file says.
+# They go through the environment, so that no value is ever read by a shell.
+ifneq ($(strip $(SCALE)),)
+export MUSTER_SCALE := $(SCALE)
+endif
+ifneq ($(strip $(PROFILE)),)
+export MUSTER_PROFILE := $(PROFILE)
+endif
+ifneq ($(strip $(TARGET)),)
+export MUSTER_TARGET := $(TARGET)
+endif
+ifneq ($(strip $(TIME_SCALE)),)
+export MUSTER_TIME_SCALE := $(TIME_SCALE)
+endif
+ifneq ($(strip $(SEED)),)
+export MUSTER_SEED := $(SEED)
+endif
+ifneq ($(strip $(DEFECT)),)
+export MUSTER_DEFECT := $(DEFECT)
+endif
+
+.PHONY: help setup setup-test drill test test-drills check format bench torture pin clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## set up what is missing, and nothing else
+	@command -v "$(PYTHON)" >/dev/null || { echo "setup: $(PYTHON): got nothing, expected Python 3.11 or newer (apt-get install python3 python3-venv; brew install python)" >&2; exit 2; }
+	@"$(PYTHON)" tools/setup
+
+setup-test: ## the same, and the browser that a test of the report opens
+	@command -v "$(PYTHON)" >/dev/null || { echo "setup: $(PYTHON): got nothing, expected Python 3.11 or newer (apt-get install python3 python3-venv; brew install python)" >&2; exit 2; }
+	@"$(PYTHON)" tools/setup --test
+
+drill: setup ## evacuate a region under load and judge it (SCALE=1 for all streams)
+	@$(BIN)/chaos --no-version-check run $(DRILL)
+
+test: setup-test ## all tests but whole drills (under 10 minutes)
+	@$(BIN)/python -m pytest
+
+test-drills: setup-test ## whole drills: every verdict, every planted defect (under 30 minutes)
+	@$(BIN)/python -m pytest -m drills
+
+check: setup ## lint, types, floors
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy --strict src probes
+	@$(BIN)/python -m pytest -q tests/test_floors.py
+
+format: setup ## put the sources into the form that `make check` wants
+	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
+	@$(BIN)/ruff format $(SOURCES)
+
+bench: setup ## the figures that the README states, measured here
+	@$(BIN)/python -m pytest -q -s -m bench tests
+
+torture: setup ## one drill after another, with random seeds, until Ctrl-C or the first that is not PASS
+	@while MUSTER_SEED=$$RANDOM $(BIN)/chaos --no-version-check run $(DRILL); do :; done
+
+pin: ## move every dependency to its newest version, with hashes
+	@PYTHON="$(PYTHON)" tools/pin
+
+clean: ## remove what set-up, tests and drills left in this clone (packages of the system stay)
+	@rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info src/*.egg-info
+	@find src probes tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
