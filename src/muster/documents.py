@@ -6,8 +6,10 @@ dotted key, the value and what was expected.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,17 +30,30 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML that refuses a key given twice: the second would silently win."""
 
 
+class _DoubledKey(yaml.MarkedYAMLError):
+    """A key stands twice in one mapping."""
+
+    def __init__(self, key: object, mark: yaml.Mark | None) -> None:
+        super().__init__(None, None, f"key {key!r} given twice", mark)
+        self.key = key
+
+
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    seen: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
+    # Looked at before `<<` is filled in: what is merged may be given anew, that is its purpose.
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} given twice", key_node.start_mark
+        if not isinstance(key, Hashable):
+            raise yaml.MarkedYAMLError(
+                None, None, f"key {key!r} is no plain value", key_node.start_mark
             )
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
+        if key in seen:
+            raise _DoubledKey(key, key_node.start_mark)
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
@@ -55,6 +70,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise BadInput(path, "", str(error), "a readable YAML file") from error
     try:
         data = yaml.load(text, Loader=_StrictLoader)
+    except _DoubledKey as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        wanted = f"this key once in its mapping (again in line {line})"
+        raise BadInput(path, str(error.key), "the key twice", wanted) from error
+    except (ValueError, RecursionError) as error:  # a date that is none, or nesting without end
+        raise BadInput(path, "", str(error), "valid YAML") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark is not None else ""
@@ -78,16 +99,20 @@ def bad_input(
 ) -> BadInput:
     """The first of pydantic's complaints as one line in the house's form."""
     first = error.errors(include_url=False)[0]
-    location = [str(part) for part in first["loc"]]
-    key = ".".join(location)
-    kind = first["type"]
+    kind, context = first["type"], first.get("ctx", {})
+    place = _place(first["loc"], data, model, absent=kind == "missing")
     if kind == "missing":
-        return BadInput(file, key, _Absent(), "this key to be given")
+        return BadInput(file, place.key, _Absent(), "this key to be given")
     if kind == "extra_forbidden":
-        known = ", ".join(_keys_beside(model, location[:-1]))
+        known = ", ".join(_keys(place.parent))
         wanted = f"one of the known keys: {known}" if known else "no such key"
-        return BadInput(file, key, first["input"], wanted)
-    return BadInput(file, key, first["input"], _expected(first["msg"]))
+        return BadInput(file, place.key, first["input"], wanted)
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        discriminator = str(context["discriminator"]).strip("'")
+        value = context.get("tag", _Absent())
+        tags = ", ".join(repr(tag) for tag in _tags(place.annotation, discriminator))
+        return BadInput(file, f"{place.key}.{discriminator}", value, f"one of {tags}")
+    return BadInput(file, place.key, first["input"], _expected(kind, first["msg"], context))
 
 
 class _Absent:
@@ -97,36 +122,118 @@ class _Absent:
         return "nothing"
 
 
-def _expected(message: str) -> str:
+_WANTED = {
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_pattern_mismatch": "a text that matches {pattern}",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+}
+"""What pydantic's kinds of complaint mean to whoever writes YAML."""
+
+
+def _expected(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    if kind in _WANTED:
+        return _WANTED[kind].format_map(context)
     for prefix in ("Value error, ", "Input should be "):
         if message.startswith(prefix):
             return message[len(prefix) :]
     return message
 
 
-def _keys_beside(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The keys that the model at `path` knows; empty when the path leaves plain models."""
+@dataclass(frozen=True)
+class _Place:
+    """Where a complaint stands: its dotted key, its annotation and that of what holds it."""
+
+    key: str
+    annotation: Any
+    parent: Any
+
+
+def _place(
+    location: tuple[int | str, ...], data: object, model: type[BaseModel], *, absent: bool
+) -> _Place:
+    """Pydantic's location without what no reader wrote: tags of unions and markers like [key]."""
+    key: list[str] = []
     here: Any = model
-    for part in path:
-        fields = getattr(here, "model_fields", None)
-        if not fields:
-            return []
-        field = fields.get(part)
-        if field is None:
-            # A mapping's own key (a region's name, say), or an alias: look for a model below it.
-            return []
-        here = _model_in(field.annotation)
-        if here is None:
-            return []
-    fields = getattr(here, "model_fields", {})
-    return sorted(str(field.alias or name) for name, field in fields.items())
+    parent: Any = model
+    for index, part in enumerate(location):
+        written = _has(data, part) or (absent and index == len(location) - 1)
+        if not written:
+            here = _tagged(here, part)
+            continue
+        key.append(str(part))
+        parent, here = here, _below(here, part)
+        data = _get(data, part)
+    return _Place(".".join(key), here, parent)
 
 
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
+def _has(data: object, part: int | str) -> bool:
+    if isinstance(data, Mapping):
+        return part in data
+    return isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
+
+
+def _get(data: Any, part: int | str) -> object:
+    return data[part] if _has(data, part) else None
+
+
+def _below(annotation: Any, part: int | str) -> Any:
+    """The annotation of `part` in a value of `annotation`; None where it cannot be said."""
+    if _is_model(annotation):
+        for name, field in annotation.model_fields.items():
+            if part in (name, field.alias):
+                return field.annotation
+        return None
+    arguments = [item for item in get_args(annotation) if item not in (type(None), Ellipsis)]
+    if get_origin(annotation) in (dict, Mapping):
+        return arguments[-1]
+    if get_origin(annotation) in (list, tuple):
+        return arguments[0]
+    found = (_below(argument, part) for argument in arguments)
+    return next((item for item in found if item is not None), None)
+
+
+def _tagged(annotation: Any, tag: int | str) -> Any:
+    """The model of a union that `tag` chooses; `annotation` itself if none does."""
+    for model in _models(annotation):
+        if any(tag in get_args(field.annotation) for field in model.model_fields.values()):
+            return model
+    return annotation
+
+
+def _tags(annotation: Any, discriminator: str) -> list[str]:
+    """The tags of a union of models."""
+    fields = [model.model_fields.get(discriminator) for model in _models(annotation)]
+    return [str(tag) for field in fields if field for tag in get_args(field.annotation)]
+
+
+def _keys(annotation: Any) -> list[str]:
+    """The keys that a value of `annotation` may have, as they are written."""
+    names = {
+        str(field.alias or name)
+        for model in _models(annotation)
+        for name, field in model.model_fields.items()
+    }
+    return sorted(names)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if _is_model(annotation):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

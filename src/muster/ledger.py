@@ -33,7 +33,7 @@ class Ledger:
             try:
                 self._log.append(record)
             except (TypeError, ValueError):
-                # Nothing was written: no line is missing. After LogLost one is, and the gap says so.
+                # Nothing was written, so no line is missing; after LogLost the gap says so.
                 self._seq -= 1
                 raise
             return record

@@ -68,7 +68,6 @@ class UndoLog:
     def __post_init__(self) -> None:
         # Opened before it is read: opening ends a torn line, and so may make it whole.
         self._log = SyncedLog(self.path)
-        # Without any whole line its writer died before the header, and so before any fault.
         if read_lines(self.path).records:
             try:
                 self._entries = {entry.entry_id: entry for entry in read_undo(self.path).entries}
@@ -128,11 +127,13 @@ class UndoLog:
 def read_undo(path: Path) -> UndoRead:
     """The undo log at `path`.
 
-    Raises BadInput for a log that is not one, or one of another schema version.
+    A log without any whole line is empty: its writer died before the header was on disk, and so
+    before any fault; it must not keep other logs from being restored. Raises BadInput for a log
+    that is not one, or one of another schema version.
     """
     lines = read_lines(path)
     if not lines.records:
-        raise BadInput(path, "", "an empty log", "an undo log with its header line")
+        return UndoRead(UndoHeader("", "", ""), (), torn=True)
     head = lines.records[0]
     if head.get("schema_version") != SCHEMA_VERSION:
         raise BadInput(path, "schema_version", head.get("schema_version"), str(SCHEMA_VERSION))

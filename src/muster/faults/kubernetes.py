@@ -22,15 +22,25 @@ class Deployments:
     def __init__(self, power: KubernetesPower) -> None:
         self.power = power
         # chaosk8s takes over a second to import: only targets on Kubernetes pay for it.
-        from chaosk8s import create_k8s_api_client
+        from chaosk8s import create_k8s_api_client, has_local_config_file
         from kubernetes.client import AppsV1Api
 
+        if power.context and not has_local_config_file():
+            # The client would fall back to another cluster than the one that the target names.
+            raise FaultError(f"Kubernetes: no kubeconfig to find the context {power.context} in")
         secrets = {"KUBERNETES_CONTEXT": power.context} if power.context else None
-        self._api: Any = AppsV1Api(create_k8s_api_client(secrets))
+        try:
+            self._api: Any = AppsV1Api(create_k8s_api_client(secrets))
+        except Exception as error:  # kubernetes' ConfigException, or whatever YAML brings
+            raise FaultError(f"Kubernetes: {str(error)[:200]}") from error
 
     def replicas(self) -> dict[str, int]:
         """Replicas asked for, by deployment. Raises FaultError."""
         return {name: int(self._read(name).spec.replicas or 0) for name in self.power.deployments}
+
+    def running(self) -> dict[str, int]:
+        """Pods that still exist, by deployment. Raises FaultError."""
+        return {name: int(self._read(name).status.replicas or 0) for name in self.power.deployments}
 
     def scale(self, replicas: Mapping[str, int]) -> None:
         """Ask for `replicas` and read back that they are asked for. Raises FaultError."""
@@ -49,10 +59,7 @@ class Deployments:
         """Wait until every deployment has all its replicas available. Raises FaultError."""
         end = time.monotonic() + timeout_s
         while True:
-            status = {name: self._read(name).status for name in replicas}
-            if all(
-                int(status[name].available_replicas or 0) >= replicas[name] for name in replicas
-            ):
+            if all(_available(self._read(name)) >= count for name, count in replicas.items()):
                 return
             if time.monotonic() > end:
                 raise FaultError(f"deployments {sorted(replicas)} not available in {timeout_s:g} s")
@@ -66,3 +73,11 @@ class Deployments:
             return getattr(self._api, operation)(*arguments, _request_timeout=CALL_S_MAX)
         except Exception as error:  # kubernetes and urllib3 share no base of their own
             raise FaultError(f"Kubernetes {operation}: {str(error)[:200]}") from error
+
+
+def _available(deployment: Any) -> int:
+    """Available pods; 0 while the status still speaks of an earlier state of the deployment."""
+    status = deployment.status
+    if int(status.observed_generation or 0) < int(deployment.metadata.generation or 0):
+        return 0
+    return int(status.available_replicas or 0)

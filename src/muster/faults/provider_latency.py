@@ -73,7 +73,7 @@ class ProviderLatency(Fault):
         now_ms = self.exchange_ms()
         added_ms = now_ms - before_ms
         needed_ms = self.latency_ms / 2
-        bites = added_ms >= needed_ms
+        bites = 0 < needed_ms <= added_ms
         return Proof(
             proven=bites,
             why=f"an exchange takes {added_ms:.0f} ms longer, {needed_ms:.0f} ms needed",

@@ -61,11 +61,23 @@ class RegionPower(Fault):
             return Proof(
                 True, "not stopped: the target's power is none; weight 0 stands for dark", {}
             )
+        if isinstance(self._power, KubernetesPower):
+            return self._observe_deployments(self._power)
         answers = self.answers()
         return Proof(
             proven=not answers,
             why="the region still answers" if answers else "the region refuses connections",
             facts={"answers": answers},
+        )
+
+    def _observe_deployments(self, power: KubernetesPower) -> Proof:
+        # A load balancer goes on answering for a region without pods: it must only not be ready.
+        running = Deployments(power).running()
+        ready = self.ready()
+        return Proof(
+            proven=not any(running.values()) and not ready,
+            why=f"pods left: {running}; the region is {'ready' if ready else 'not ready'}",
+            facts={"pods": running, "ready": ready},
         )
 
     def revert(self) -> None:
@@ -81,7 +93,16 @@ class RegionPower(Fault):
 
     def read_back(self) -> ReadBack:
         ready = self.ready()
-        return ReadBack(self.subject, "ready", "ready" if ready else "not ready", ready)
+        shown = "ready" if ready else "not ready"
+        if not isinstance(self._power, KubernetesPower) or self._replicas is None:
+            return ReadBack(self.subject, "ready", shown, ready)
+        replicas = Deployments(self._power).replicas()
+        return ReadBack(
+            self.subject,
+            f"ready, {self._replicas}",
+            f"{shown}, {replicas}",
+            ready and replicas == self._replicas,
+        )
 
     def command(self) -> str:
         if isinstance(self._power, KubernetesPower):

@@ -8,17 +8,22 @@ change escalates: ask again, then delete the proxy and create it anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from toxiproxy.api import APIConsumer, validate_response
+from toxiproxy.exceptions import NotFound
 
 from muster.faults.model import FaultError
 
 # Toxiproxy refuses every agent that begins "Mozilla/".
 _HEADERS = {"User-Agent": "muster"}
+
+
+class NotThere(FaultError):
+    """The server answered that it knows no such proxy or toxic."""
 
 
 class ServerApi(APIConsumer):  # type: ignore[misc]
@@ -32,22 +37,28 @@ class ServerApi(APIConsumer):  # type: ignore[misc]
 
     def get(self, url: str, params: Any = None, **kwargs: Any) -> Any:
         """GET; raises FaultError unless the server answers 2xx in time."""
-        return self._send(requests.get, url, params=params, **kwargs)
+        return self._send("GET", url, params=params, **kwargs)
 
     def delete(self, url: str, **kwargs: Any) -> Any:
         """DELETE; raises FaultError unless the server answers 2xx in time."""
-        return self._send(requests.delete, url, **kwargs)
+        return self._send("DELETE", url, **kwargs)
 
     def post(self, url: str, data: Any = None, json: Any = None, **kwargs: Any) -> Any:
         """POST; raises FaultError unless the server answers 2xx in time."""
-        return self._send(requests.post, url, data=data, json=json, **kwargs)
+        return self._send("POST", url, data=data, json=json, **kwargs)
 
-    def _send(self, method: Callable[..., requests.Response], url: str, **kwargs: Any) -> Any:
+    def _send(self, method: str, url: str, **kwargs: Any) -> Any:
         endpoint = f"http://{self.host}:{self.port}{url}"
         try:
-            answer = validate_response(
-                method(url=endpoint, timeout=self.timeout_s, headers=_HEADERS, **kwargs)
-            )
+            with requests.Session() as session:
+                session.trust_env = False  # no proxy of the environment, no .netrc
+                answer = validate_response(
+                    session.request(
+                        method, endpoint, timeout=self.timeout_s, headers=_HEADERS, **kwargs
+                    )
+                )
+        except NotFound as error:
+            raise NotThere(f"Toxiproxy {endpoint}: not found") from error
         except requests.RequestException as error:
             raise FaultError(f"Toxiproxy {endpoint}: {type(error).__name__}") from error
         except Exception as error:  # the library's own classes share no base but Exception
@@ -114,7 +125,9 @@ class ProxyHandle:
 
     def recreate(self, before: dict[str, Any]) -> None:
         """Delete the proxy and create it as it was; streams in flight drop. Raises FaultError."""
-        self.api.delete(f"/proxies/{self.name}")
+        # Gone already if an earlier try ended between the two: then only the second half is left.
+        with suppress(NotThere):
+            self.api.delete(f"/proxies/{self.name}")
         self.api.post(
             "/proxies",
             json={

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from muster.faults.model import Fault, Proof, ReadBack
+from muster.faults.model import Fault, FaultError, Proof, ReadBack
 from muster.steering import Route53, shares_of, weights_for
 from muster.targets.model import Target
 
@@ -52,7 +52,9 @@ class TrafficShift(Fault):
         self._steering.set_weights(self.weights())
 
     def observe(self) -> Proof:
-        share = shares_of(self._steering.weights())[self.region]
+        share = shares_of(self._steering.weights()).get(self.region)
+        if share is None:
+            return Proof(False, f"no record gives {self.region} any weight")
         return Proof(
             abs(share - self.share_pct) <= SPLIT_TOLERANCE_PCT,
             f"the records give {self.region} {share:.0f} %",
@@ -60,8 +62,9 @@ class TrafficShift(Fault):
         )
 
     def revert(self) -> None:
-        if self._before is not None:
-            self._steering.set_weights(self._before)
+        if self._before is None:
+            raise FaultError(f"{self.subject}: the weights before the fault are unknown")
+        self._steering.set_weights(self._before)
 
     def read_back(self) -> ReadBack:
         actual = self._steering.weights()

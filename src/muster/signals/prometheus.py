@@ -58,12 +58,20 @@ class Prometheus:
         Raises PrometheusError; no series is an empty list, which means no data, never zero.
         """
         milliseconds = max(1, round(window_s * 1000))
-        result = self._query(f"{selector}[{milliseconds}ms]")
-        return [_series(signal, item) for item in result]
+        query = f"{selector}[{milliseconds}ms]"
+        result = self._query(query)
+        try:
+            return [_series(signal, item) for item in result]
+        except (KeyError, TypeError, ValueError) as error:
+            raise PrometheusError(f"{self.url}: no range of samples to {query}") from error
 
     def instant(self, query: str) -> list[tuple[Mapping[str, str], float | None]]:
         """Labels and value of each series that answers the query. Raises PrometheusError."""
-        return [(item["metric"], _number(item["value"][1])) for item in self._query(query)]
+        result = self._query(query)
+        try:
+            return [(item["metric"], _number(item["value"][1])) for item in result]
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise PrometheusError(f"{self.url}: no series answer to {query}") from error
 
     def _query(self, query: str) -> list[dict[str, Any]]:
         try:
@@ -71,7 +79,8 @@ class Prometheus:
         except httpx.HTTPError as error:
             raise PrometheusError(f"{self.url}: {error or type(error).__name__}") from error
         if answer.status_code != 200:
-            raise PrometheusError(f"{self.url}: HTTP {answer.status_code} to {query}")
+            said = " ".join(answer.text.split())[:200]
+            raise PrometheusError(f"{self.url}: HTTP {answer.status_code} to {query}: {said}")
         try:
             body = orjson.loads(answer.content)
             if body["status"] != "success":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from muster.errors import MusterError
 from muster.targets.model import Route53Steering
 
 CHANGE_COMMENT = "muster drill"
+ATTEMPTS_MAX = 4
+"""Tries of one call, with the SDK's own backoff between them."""
 
 
 class SteeringError(MusterError):
@@ -54,7 +56,7 @@ class Route53:
         config = Config(
             connect_timeout=settings.timeout_s,
             read_timeout=settings.timeout_s,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
         )
         session = boto3.session.Session()
         arguments: dict[str, Any] = {"config": config, "region_name": "us-east-1"}
@@ -69,16 +71,15 @@ class Route53:
 
     def weights(self) -> dict[str, int]:
         """Weight (0 to 255) by region, as the API has it now. Raises SteeringError."""
-        return {record["SetIdentifier"]: int(record["Weight"]) for record in self._records()}
+        return _weights(self._records())
 
     def addresses(self) -> dict[str, tuple[str, ...]]:
         """The records' addresses by region (empty for alias records). Raises SteeringError."""
-        return {
-            record["SetIdentifier"]: tuple(
-                value["Value"] for value in record.get("ResourceRecords", [])
-            )
-            for record in self._records()
-        }
+        found: dict[str, tuple[str, ...]] = {}
+        for record in self._records():
+            values = tuple(value["Value"] for value in record.get("ResourceRecords", []))
+            found[record["SetIdentifier"]] = found.get(record["SetIdentifier"], ()) + values
+        return found
 
     def ttl_s(self) -> int:
         """The longest TTL among the records, in seconds (60 for alias records)."""
@@ -104,16 +105,17 @@ class Route53:
         Regions and everything else of their records stay as they are. Raises SteeringError when
         a region has no record, the API refuses, or INSYNC does not come.
         """
-        records = {record["SetIdentifier"]: record for record in self._records()}
-        if set(records) != set(weights):
+        records = self._records()
+        regions = {record["SetIdentifier"] for record in records}
+        if regions != set(weights):
             raise SteeringError(
-                f"{self.settings.record}: records for {sorted(records)}, weights for "
+                f"{self.settings.record}: records for {sorted(regions)}, weights for "
                 f"{sorted(weights)}"
             )
         changes = [
-            {"Action": "UPSERT", "ResourceRecordSet": {**records[region], "Weight": int(weight)}}
-            for region, weight in weights.items()
-            if int(records[region]["Weight"]) != int(weight)
+            {"Action": "UPSERT", "ResourceRecordSet": {**record, "Weight": int(weight)}}
+            for record in records
+            if int(record["Weight"]) != int(weight := weights[record["SetIdentifier"]])
         ]
         if not changes:
             return
@@ -173,3 +175,13 @@ class Route53:
             return method(**arguments)
         except (BotoCoreError, ClientError) as error:
             raise SteeringError(f"Route 53 {operation}: {error}") from error
+
+
+def _weights(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Weight by region. Raises SteeringError where a region's A and AAAA records disagree."""
+    found: dict[str, int] = {}
+    for record in records:
+        region, weight = record["SetIdentifier"], int(record["Weight"])
+        if found.setdefault(region, weight) != weight:
+            raise SteeringError(f"{record['Name']}: records of {region} have different weights")
+    return found

@@ -19,20 +19,26 @@ def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
 def weights_for(before: Mapping[str, int], region: str, share_pct: float) -> dict[str, int]:
     """Weights that give `region` `share_pct` percent; the others keep their proportions.
 
-    Raises ValueError when `share_pct` is not within 0 and 100, or when nothing is left to carry
-    the rest.
+    A share over zero never becomes weight 0, which would take a region out of rotation. Raises
+    ValueError when `share_pct` is not within 0 and 100, when `region` is not among `before`, or
+    when nothing is left to carry the rest.
     """
+    if region not in before:
+        raise ValueError(f"{region} has no weight; known: {', '.join(sorted(before))}")
     if not 0 <= share_pct <= 100:
         raise ValueError(f"share of {share_pct} % for {region}: must lie within 0 and 100")
     others = {name: weight for name, weight in before.items() if name != region}
     total_others = sum(others.values())
     if share_pct < 100 and total_others == 0:
         raise ValueError(f"no other region than {region} has weight to carry the rest")
-    # 100 units leave whole percents exact for two regions; 255 is the API's own limit.
-    scale = 100
     weights = {
-        name: round((100 - share_pct) / 100 * scale * weight / total_others) if total_others else 0
+        name: _units((100 - share_pct) * weight / total_others) if total_others else 0
         for name, weight in others.items()
     }
-    weights[region] = round(share_pct / 100 * scale)
+    weights[region] = _units(share_pct)
     return {name: weights[name] for name in before}
+
+
+def _units(percent: float) -> int:
+    """Weight for `percent`: 100 units leave whole percents exact for two regions."""
+    return max(1, round(percent)) if percent > 0 else 0

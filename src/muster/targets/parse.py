@@ -11,9 +11,8 @@ from typing import Any
 from muster import home
 from muster.documents import parse, read_yaml
 from muster.errors import BadInput
+from muster.targets.check import PLACEHOLDER, check, check_written
 from muster.targets.model import Target
-
-_PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
 
 
 def path_of(name_or_path: str) -> Path:
@@ -38,7 +37,10 @@ def load(name_or_path: str) -> Target:
     Raises BadInput for an unknown name or anything in the file that does not fit.
     """
     path = path_of(name_or_path)
-    return parse(Target, read_yaml(path), path)
+    target = parse(Target, read_yaml(path), path)
+    check(target, path)
+    check_written(target, path)
+    return target
 
 
 def resolve(
@@ -63,20 +65,27 @@ def resolve(
         if isinstance(value, (list, tuple)):
             return [fill(item, f"{key}.{index}") for index, item in enumerate(value)]
         if isinstance(value, str):
-            return _PLACEHOLDER.sub(lambda match: _value(match, key), value)
+            return PLACEHOLDER.sub(lambda match: _value(match, key), value)
         return value
 
     def _value(match: re.Match[str], key: str) -> str:
         source, name = match.groups()
         found = environment.get(name) if source == "env" else _dig(testbed, name)
-        if found is None:
+        if found is None or found == "":
             wanted = (
                 "the environment variable to be set" if source == "env" else "a running testbed"
             )
             raise BadInput(f"target {target.name}", key, match.group(0), wanted)
         return str(found)
 
-    return parse(Target, fill(data, ""), f"target {target.name}")
+    file = f"target {target.name}"
+    try:
+        return parse(Target, fill(data, ""), file)
+    except BadInput as error:
+        # Say it in the file's words: what a placeholder was filled with may be a secret.
+        written = _dig(data, error.key)
+        shown = error.value if written is None else written
+        raise BadInput(file, error.key, shown, error.expected) from None
 
 
 def _dig(endpoints: Mapping[str, Any] | None, dotted: str) -> Any:

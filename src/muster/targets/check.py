@@ -1,0 +1,77 @@
+"""What one key of a target says must fit the others: each misfit named by the key that is off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from muster.errors import BadInput
+from muster.targets.model import SIGNALS_CLIENT, SIGNALS_OPTIONAL, SIGNALS_SERVER, Target
+
+PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
+_SECRETS = {"token", "canary_token"}
+
+
+def check(target: Target, file: Path | str) -> None:
+    """Raises BadInput for the first key that does not fit the rest of `target`."""
+    regions = ", ".join(target.regions)
+    if target.evacuate not in target.regions:
+        raise BadInput(file, "evacuate", target.evacuate, f"one of the regions {regions}")
+    for index, region in enumerate(target.blast_radius.regions):
+        if region not in target.regions:
+            raise BadInput(
+                file, f"blast_radius.regions.{index}", region, f"one of the regions {regions}"
+            )
+    _check_signals(target, file)
+    if target.testbed is None and target.class_ == "testbed":
+        raise BadInput(file, "testbed", None, "a testbed section, since class is testbed")
+    if target.testbed is not None and target.class_ != "testbed":
+        raise BadInput(file, "testbed", "a section", f"none, since class is {target.class_}")
+    if target.testbed is not None and set(target.testbed.regions) != set(target.regions):
+        built = ", ".join(target.testbed.regions)
+        raise BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
+
+
+def _check_signals(target: Target, file: Path | str) -> None:
+    known = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT)
+    for signal, selector in target.signals.items():
+        if signal not in known:
+            names = ", ".join(sorted(known))
+            raise BadInput(file, f"signals.{signal}", selector, f"one of the signals {names}")
+        if not selector.strip():
+            raise BadInput(file, f"signals.{signal}", selector, "a PromQL selector")
+    for signal in (*SIGNALS_SERVER, *SIGNALS_CLIENT):
+        if signal not in target.signals:
+            raise BadInput(file, f"signals.{signal}", None, "a PromQL selector: it is judged")
+
+
+def check_written(target: Target, file: Path | str) -> None:
+    """`target` as it stands in its file: placeholders that can be filled, and no secrets."""
+    for key, text in texts(target.model_dump(by_alias=True)):
+        for found in re.finditer(r"\$\{[^}]*\}?", text):
+            kind = PLACEHOLDER.fullmatch(found.group(0))
+            if kind is None:
+                raise BadInput(file, key, found.group(0), "${testbed.KEY} or ${env.NAME}")
+            if kind.group(1) == "testbed" and target.class_ != "testbed":
+                wanted = f"${{env.NAME}} or a value, since class is {target.class_}"
+                raise BadInput(file, key, found.group(0), wanted)
+        secret = key.rpartition(".")[2] in _SECRETS
+        if secret and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
+            # The value itself is left out: it would stand in a log.
+            raise BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
+
+
+def texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a document with its dotted key."""
+    if isinstance(value, dict):
+        items = [(str(name), item) for name, item in value.items()]
+    elif isinstance(value, list | tuple):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        if isinstance(value, str):
+            yield key, value
+        return
+    for name, item in items:
+        yield from texts(item, f"{key}.{name}" if key else name)
