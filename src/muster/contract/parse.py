@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -65,7 +66,7 @@ def check_profile(profile: Profile, key: str, file: Path | str) -> None:
     points = profile.stream_tokens_quantiles
     shares = [share for share, _ in points]
     tokens = [count for _, count in points]
-    rising = all(a < b for a, b in zip(shares, shares[1:], strict=False))
+    rising = all(a < b for a, b in pairwise(shares))
     if shares[0] != 0 or shares[-1] != 1 or not rising:
         got = [f"{float(share):.4g}" for share in shares]
         raise BadInput(file, f"{key}.stream_tokens_quantiles", got, "shares rising from 0% to 100%")
@@ -90,7 +91,7 @@ def _check_edges(contract: Contract, file: Path | str) -> None:
     measurement = contract.measurement
     for key in ("first_token_edges_s", "completion_edges_s"):
         edges = getattr(measurement, key)
-        if any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(edges)):
             raise BadInput(file, f"measurement.{key}", edges, "edges that rise strictly")
 
 
