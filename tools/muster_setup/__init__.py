@@ -4,6 +4,7 @@
 2. `.venv` with everything in constraints.txt, hashes checked, and this clone installed editable;
 3. `.tools/bin/toxiproxy-server`, built by `go install`.
 
-Nothing outside the clone changes but those packages: no cache in the home directory, no service started,
-enabled or stopped. A second run finds all of it there and needs no network. Standard library only.
+Nothing outside the clone changes but those packages: no cache in the home directory, no service
+started, enabled or stopped. A second run finds all of it there and needs no network. Standard
+library only.
 """

@@ -39,8 +39,9 @@ def run(
 ) -> None:
     """Run a program with its output in `log`, telling how it gets on.
 
-    `count` is a pattern: lines that match are counted against `total`. A `shielded` program sits in its
-    own session, so that Ctrl-C does not cut it off half way. Raises SetupError with the log's end.
+    `count` is a pattern: lines that match are counted against `total`. A `shielded` program sits in
+    its own session, so that Ctrl-C does not cut it off half way. Raises SetupError and shows the
+    log's end when it fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()

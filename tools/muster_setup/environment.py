@@ -1,7 +1,7 @@
 """`.venv`: everything in constraints.txt, hashes checked, and this clone installed editable.
 
-A stamp in `.venv` says from which constraints.txt it was made, where, and from which pyproject.toml the
-clone was installed. While the stamps fit nothing runs, and nothing needs a network.
+Stamps in `.venv` say from which constraints.txt it was made, where, and from which pyproject.toml
+the clone was installed. While the stamps fit nothing runs, and nothing needs a network.
 """
 
 from __future__ import annotations
@@ -116,7 +116,14 @@ def block(text: str, name: str) -> str:
 
 
 def _pip(root: Path, label: str, log: Path, *arguments: str, total: int | None = None) -> None:
-    argv = [root / ".venv/bin/python", "-m", "pip", "install", *PIP_FLAGS, *arguments]
+    argv: list[str | Path] = [
+        root / ".venv/bin/python",
+        "-m",
+        "pip",
+        "install",
+        *PIP_FLAGS,
+        *arguments,
+    ]
     env = {
         key: value
         for key, value in os.environ.items()

@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def held(what: str) -> Iterator[None]:
-    """Signals that come while this is open are acted on when it closes: SystemExit of 128 + the signal."""
+    """Signals that come while this is open end set-up when it closes (exit code 128 + signal)."""
     came: list[int] = []
 
     def note(number: int, _frame: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -28,8 +29,10 @@ def main(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     try:
         if chosen.as_root:
-            with tempfile.TemporaryDirectory(prefix="muster-setup-") as folder:
-                packages.install_as_root(chosen.as_root, Path(folder))
+            # Not in the clone, where it would be root's; what fails leaves its log there to be read.
+            folder = Path(tempfile.mkdtemp(prefix="muster-setup-"))
+            packages.install_as_root(chosen.as_root, folder)
+            shutil.rmtree(folder)
             return 0
         with _alone(ROOT / ".tools"):
             _provide(ROOT, with_browser=chosen.test)

@@ -1,4 +1,4 @@
-"""The system's packages, by Homebrew or apt. Only what is missing is asked for, and nothing is removed."""
+"""The system's packages, by Homebrew or apt: only what is missing, and nothing is removed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ APT_ENV = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
 
 
 def provide(wanted: Sequence[Program], log_dir: Path, *, venv_package: str | None = None) -> None:
-    """Install what of `wanted` is missing. Raises SetupError: one line, what is missing and how to get it."""
+    """Install what of `wanted` is missing.
+
+    Raises SetupError: one line that says what is missing and how to get it.
+    """
     missing = []
     for program in wanted:
         found = find(program)
@@ -35,8 +38,9 @@ def provide(wanted: Sequence[Program], log_dir: Path, *, venv_package: str | Non
             missing.append(program)
         elif not found.is_good(program):
             raise SetupError(
-                f"{found.path}: version: got {found.version_text}, expected {program.oldest_text} or newer: "
-                f"remove it or put a newer {program.names[0]} first on PATH ({_how([program], None)})"
+                f"{found.path}: version: got {found.version_text}, "
+                f"expected {program.oldest_text} or newer: remove it or put a newer "
+                f"{program.names[0]} first on PATH ({_how([program], None)})"
             )
     if not missing and venv_package is None:
         return
@@ -58,7 +62,7 @@ def provide(wanted: Sequence[Program], log_dir: Path, *, venv_package: str | Non
 
 
 def as_root() -> list[str] | None:
-    """What to put before a command to run it as root: nothing, sudo, or None where neither will do."""
+    """What runs a command as root: nothing, sudo, or None where neither will do."""
     if os.geteuid() == 0:
         return []
     if not shutil.which("sudo"):
@@ -73,7 +77,6 @@ def as_root() -> list[str] | None:
 
 def install_as_root(names: Sequence[str], log_dir: Path) -> None:
     """The part of set-up that runs as root: apt, with every service left as it was."""
-    # Its output goes to a place that root may leave behind: a log in the clone would be root's.
     log = log_dir / "apt.log"
     env = {**os.environ, **APT_ENV}
     with interrupts.held("installing packages"), services.left_alone():
@@ -83,9 +86,8 @@ def install_as_root(names: Sequence[str], log_dir: Path) -> None:
             _check_candidate(name)
         command = [*APT, "install", *names]
         label = f"apt-get install {' '.join(names)}"
-        steps = {"count": r"^(Unpacking|Setting up)", "total": None}
         try:
-            run(label, command, log, env=env, shielded=True, count=str(steps["count"]))
+            run(label, command, log, env=env, shielded=True)
         except SetupError:
             say("the lists of packages may be old: once more after an update")
             run("apt-get update", [*APT, "update"], log, env=env, shielded=True)
@@ -137,12 +139,13 @@ def _check_candidate(name: str) -> None:
     """Refuse to install what would be too old anyway (Ubuntu 22.04 has Prometheus 2.31)."""
     candidate = _candidate(name)
     version = re.match(r"(?:\d+:)?(\d+)\.(\d+)", candidate or "")
-    if name == PROMETHEUS.apt and version:
-        if (int(version[1]), int(version[2])) < PROMETHEUS.oldest:
-            raise SetupError(
-                f"prometheus: version: got {candidate} in this system's packages, expected "
-                f"{PROMETHEUS.oldest_text} or newer: put one on PATH (Homebrew has it)"
-            )
+    if name != PROMETHEUS.apt or not version:
+        return
+    if (int(version[1]), int(version[2])) < PROMETHEUS.oldest:
+        raise SetupError(
+            f"prometheus: version: got {candidate} in this system's packages, expected "
+            f"{PROMETHEUS.oldest_text} or newer: put one on PATH (Homebrew has it)"
+        )
 
 
 def _line(missing: Sequence[Program], venv_package: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The programs that Muster runs but Python does not bring: which, how old they may be, and how to get them."""
+"""The programs that Muster runs but Python does not bring: which, how old, how to get them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHROMIUM = Program(
     ("--cask", "chromium"),
 )
 
-# `go install` leaves "git" as the program's own version; the module's version stands in its build facts.
+# `go install` leaves "git" as the program's own version; the module's stands in its build facts.
 _GO_MODULE = re.compile(rb"github\.com/Shopify/toxiproxy/v2\tv(\d[\d.]*)")
 
 

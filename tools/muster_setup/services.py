@@ -1,9 +1,9 @@
-"""Installing Debian packages that bring services, without a service being started, enabled or stopped.
+"""Installing Debian packages that bring services: none is started, enabled or stopped by it.
 
-Debian starts and enables a package's service as it installs it. A policy-rc.d that says no stops the
-starting, but not the enabling; so what this run enabled is disabled again, and nothing that was there
-before is touched. A policy-rc.d of the user's own is moved aside and comes back, whatever happens: a run
-that was killed outright is put right by the next one.
+Debian starts and enables a package's service as it installs it. A policy-rc.d that says no prevents
+the starting, but not the enabling; so what this run enabled is disabled again, and nothing that was
+there before is touched. A policy-rc.d of the user's own is moved aside and comes back, whatever
+happens: a run that was killed outright is put right by the next one.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 POLICY = "usr/sbin/policy-rc.d"
-MARK = "# Muster's set-up: no service starts or stops while packages are installed"
+MARK = "# Muster's set-up: no service starts or stops while it installs packages"
 ENABLED_IN = ("etc/systemd/system", "etc/systemd/user")
 RUNLEVELS = ("2", "3", "4", "5", "S")
 
 
 @contextmanager
 def left_alone(root: Path = Path("/")) -> Iterator[None]:
-    """While this is open packages may be installed; afterwards services stand as they stood before."""
+    """While this is open packages may be installed; afterwards services stand as before."""
     mend(root)
     before = enabled(root)
     _deny(root)
@@ -37,7 +37,7 @@ def left_alone(root: Path = Path("/")) -> Iterator[None]:
 
 
 def mend(root: Path = Path("/")) -> None:
-    """Put back the policy-rc.d that a run moved aside. Does nothing where there is nothing to mend."""
+    """Put back the policy-rc.d that a run moved aside; nothing where there is nothing to mend."""
     policy, saved = root / POLICY, _saved(root)
     if saved.exists() or saved.is_symlink():
         saved.replace(policy)
@@ -59,7 +59,7 @@ def enabled(root: Path = Path("/")) -> set[str]:
 
 
 def disable(links: list[str], root: Path = Path("/")) -> None:
-    """Take back the enabling that these links stand for, by the system's own tools, then by hand."""
+    """Take back the enabling that these links stand for: the system's own tools, then by hand."""
     names = sorted({name for name in map(_service, links) if name})
     if root == Path("/"):
         for name in names:
@@ -74,7 +74,7 @@ def disable(links: list[str], root: Path = Path("/")) -> None:
 
 
 def _service(link: str) -> str | None:
-    """`…/multi-user.target.wants/redis-server.service` and `etc/rc2.d/S01redis-server`: redis-server."""
+    """`redis-server` of `…wants/redis-server.service` and of `etc/rc2.d/S01redis-server`."""
     path = Path(link)
     if path.suffix == ".service":
         return path.stem

