@@ -48,6 +48,17 @@ def test_unknowns_are_named(tmp_path: Path) -> None:
         assert wanted in unknowns
 
 
+def test_the_verdicts_own_unknowns_come_once(tmp_path: Path) -> None:
+    """A torn file that the verdict names is the reason given; a finding is not told twice."""
+    bundle = make(tmp_path, Story(verdict="INCONCLUSIVE"))
+    told = json.loads((bundle / "verdict.json").read_text())
+    told["unknowns"] = ["samples.jsonl: a line is torn", "unknown: availability dark [client]"]
+    (bundle / "verdict.json").write_text(json.dumps(told))
+    view = build_view(read_evidence(bundle))
+    assert "samples.jsonl: a line is torn" in view.banner.why
+    assert view.unknowns == ("samples.jsonl: a line is torn",)
+
+
 @pytest.mark.parametrize(
     ("story", "said"),
     [
@@ -154,6 +165,18 @@ def test_a_gap_in_the_load_is_a_gap(tmp_path: Path) -> None:
         inside = line.v[(line.t > 150) & (line.t < 169)]
         assert np.isnan(inside).all()
     assert "missing" in " ".join(build_view(evidence).impact)
+
+
+def test_arrivals_come_from_the_record_where_the_verdict_has_none(tmp_path: Path) -> None:
+    """Offered, scheduled and the first-token error are summed from the load's own lines."""
+    bundle = make(tmp_path)
+    told = json.loads((bundle / "verdict.json").read_text())
+    told["load"] = {"target_streams": 2000, "achieved_streams": None, "loop_lag_ms_p99": None}
+    (bundle / "verdict.json").write_text(json.dumps(told))
+    shown = {fact.label: fact.value for fact in build_view(read_evidence(bundle)).load}
+    assert shown["Arrivals scheduled"] == shown["Arrivals offered"] == f"{2 * 143 * 285:,}"
+    assert shown["First-token error p95"].startswith("1.1")
+    assert shown["Streams, achieved"] == shown["Loop lag p99"] == NO_DATA
 
 
 def test_one_shard_missing_is_a_gap(tmp_path: Path) -> None:

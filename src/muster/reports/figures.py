@@ -11,6 +11,7 @@ from typing import Any
 
 from muster.reports.evidence import Evidence
 from muster.reports.lines import classes
+from muster.reports.loadfile import LoadSeconds
 from muster.reports.model import Fact, FindingRow, PhaseRow
 from muster.reports.numbers import NO_DATA, count, number, quantity, seconds
 from muster.reports.words import LOAD_TITLES, OVERALL, TIMING_TITLES, one_line
@@ -47,6 +48,8 @@ def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ..
     """Whether the load generator may be believed."""
     told = evidence.verdict.get("load")
     load: Mapping[str, Any] = told if isinstance(told, dict) else {}
+    # What the verdict does not carry is summed from the load's own record, gaps left out.
+    load = {**_recorded(evidence.load), **{k: v for k, v in load.items() if v is not None}}
     facts = []
     for key, label in LOAD_TITLES.items():
         value = load.get(key)
@@ -119,6 +122,28 @@ def streams_broken(evidence: Evidence, phases: Sequence[PhaseRow]) -> tuple[str,
     gaps = load.length - len(load.seconds)
     tail = f"; {gaps} s of its record missing" if gaps else ""
     return count(broken), f"counted by the load over the whole run{tail}"
+
+
+def _recorded(load: LoadSeconds | None) -> dict[str, float]:
+    """Arrivals and the first-token error over the whole run, as far as the record goes."""
+    if load is None or not load.seconds:
+        return {}
+    every = load.seconds.values()
+    offered = sum(second.offered for second in every)
+    found = {"scheduled": sum(second.scheduled for second in every), "offered": offered}
+    if offered:
+        found["late_share"] = sum(second.late for second in every) / offered
+    errors: dict[str, float] = {}
+    for second in every:
+        for bucket, n in second.first_token_error.items():
+            errors[bucket] = errors.get(bucket, 0.0) + n
+    reached, all_of_them = 0.0, sum(errors.values())
+    for edge_s, n in sorted((load.edge_s(bucket), n) for bucket, n in errors.items()):
+        reached += n
+        if reached >= 0.95 * all_of_them:
+            found["first_token_error_ms_p95"] = edge_s * 1000
+            break
+    return found
 
 
 def _budget(findings: Sequence[Finding]) -> tuple[str, str]:

@@ -29,6 +29,10 @@ class Second:
     first_token: Tally = field(default_factory=dict)
     completion: Tally = field(default_factory=dict)
     loop_lag_ms_max: float | None = None
+    scheduled: float = 0.0
+    offered: float = 0.0
+    late: float = 0.0
+    first_token_error: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,11 @@ def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
             into = tally.setdefault(region, {})
             for what, n in _mapping(counts).items():
                 into[what] = into.get(what, 0.0) + _count(n)
+    second.scheduled += _count(row.get("scheduled"))
+    second.offered += _count(row.get("offered"))
+    second.late += _count(row.get("late"))
+    for bucket, n in _mapping(row.get("first_token_error_ms")).items():
+        second.first_token_error[bucket] = second.first_token_error.get(bucket, 0.0) + _count(n)
     lag = row.get("loop_lag_ms_max")
     if _finite(lag):
         second.loop_lag_ms_max = max(float(lag), second.loop_lag_ms_max or 0.0)  # type: ignore[arg-type]

@@ -80,10 +80,17 @@ def why(
         return f"Stopped: {stopped}.{also}"
     if name == "FAIL":
         return missed if failed else "The verdict names no finding."
-    reasons = [*unproven, *unknown]
+    reasons = list(dict.fromkeys([*unproven, *other_unknowns(verdict), *unknown]))
     if reasons:
         return f"Nothing can be concluded: {listed(reasons)}."
     return "The verdict names no reason."
+
+
+def other_unknowns(verdict: Mapping[str, Any]) -> list[str]:
+    """What the verdict calls unknown besides its findings, which are told by their own rows."""
+    told = verdict.get("unknowns")
+    lines = told if isinstance(told, list) else []
+    return [one_line(u) for u in lines if u and not str(u).startswith("unknown: ")]
 
 
 def _stopped(verdict: Mapping[str, Any]) -> str:

@@ -26,7 +26,14 @@ from muster.reports.model import (
     View,
 )
 from muster.reports.numbers import NO_DATA, count, epoch, number, seconds, utc
-from muster.reports.sentences import finding_clause, guard_sentence, stopped_name, summary, why
+from muster.reports.sentences import (
+    finding_clause,
+    guard_sentence,
+    other_unknowns,
+    stopped_name,
+    summary,
+    why,
+)
 from muster.reports.words import EVIDENCE_WHY, clean, one_line
 
 _SECRET = re.compile(r"(^|_)(token|secret|password|passwd|credentials?|authorization|api_?key)$")
@@ -162,7 +169,7 @@ def _unknowns(
     phases: Sequence[PhaseRow],
 ) -> tuple[str, ...]:
     """Everything that is not known, for the top of the report."""
-    found = [one_line(u, 300) for u in evidence.verdict.get("unknowns") or () if u]
+    found = other_unknowns(evidence.verdict)
     found.extend(finding_clause(row) for row in rows if row.status == "unknown")
     found.extend(
         f"fault {f.fault} in {f.region}: "
