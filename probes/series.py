@@ -7,12 +7,14 @@ strings, and it has no HTTP time-out; so it runs in a thread of its own that may
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import ActivityFailed
 
 from muster.actions.wrap import activity
-from muster.drill.session import Session
+
+if TYPE_CHECKING:
+    from muster.drill.session import Session
 
 __all__ = ["query"]
 

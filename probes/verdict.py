@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muster.actions.wrap import activity
-from muster.drill.finish import judge_so_far
-from muster.drill.session import Session
+
+if TYPE_CHECKING:
+    from muster.drill.session import Session
 
 __all__ = ["passed"]
 
@@ -15,4 +18,6 @@ def passed(session: Session) -> bool:
 
     Without a session (the control did not begin the drill) it fails, and so does the run.
     """
+    from muster.drill.finish import judge_so_far
+
     return judge_so_far(session).verdict == "PASS"

@@ -1,11 +1,17 @@
-"""The phases of a failover drill as Chaos Toolkit actions, in the order of their use."""
+"""The phases of a failover drill as Chaos Toolkit actions, in the order of their use.
+
+What they call is imported when they are called: Chaos Toolkit imports this module to validate a
+drill, and that must stay quick.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muster.actions.wrap import activity
-from muster.drill import observe, phases
-from muster.drill.preflight import preflight as run_preflight
-from muster.drill.session import Session
+
+if TYPE_CHECKING:
+    from muster.drill.session import Session
 
 __all__ = ["baseline", "dark", "drain", "evacuate", "preflight", "ramp", "restore", "verify"]
 
@@ -13,6 +19,8 @@ __all__ = ["baseline", "dark", "drain", "evacuate", "preflight", "ramp", "restor
 @activity
 def preflight(session: Session) -> str:
     """Check everything that must hold before the first effect."""
+    from muster.drill.preflight import preflight as run_preflight
+
     session.phase_start("preflight", None)
     try:
         run_preflight(session)
@@ -26,6 +34,8 @@ def preflight(session: Session) -> str:
 @activity
 def ramp(session: Session) -> str:
     """Start the background load and wait until its streams are reached and steady."""
+    from muster.drill import phases
+
     phases.ramp(session)
     return f"{session.streams_target} streams"
 
@@ -33,6 +43,8 @@ def ramp(session: Session) -> str:
 @activity
 def baseline(session: Session, minutes: float) -> str:
     """Hold the load on all regions for `minutes` (scaled), judged by the gate's own tier."""
+    from muster.drill import phases
+
     phases.hold(session, "baseline", session.plan.gate.tier, minutes)
     return "held"
 
@@ -40,6 +52,8 @@ def baseline(session: Session, minutes: float) -> str:
 @activity
 def evacuate(session: Session, shares_pct: list[float]) -> str:
     """Step the region's traffic share down, each step paced by what is observed."""
+    from muster.drill import phases
+
     phases.evacuate(session, shares_pct, _drill_tier(session))
     return f"{session.target.evacuate} at {shares_pct[-1]:g} %"
 
@@ -47,6 +61,8 @@ def evacuate(session: Session, shares_pct: list[float]) -> str:
 @activity
 def drain(session: Session) -> str:
     """Wait until the region's streams have ended by themselves."""
+    from muster.drill import phases
+
     phases.drain(session, _drill_tier(session))
     return "empty"
 
@@ -54,6 +70,8 @@ def drain(session: Session) -> str:
 @activity
 def dark(session: Session, minutes: float) -> str:
     """Stop the region, see that it is dark, and hold for `minutes` (scaled)."""
+    from muster.drill import phases
+
     phases.darken(session, _drill_tier(session), minutes)
     return "held dark"
 
@@ -61,6 +79,8 @@ def dark(session: Session, minutes: float) -> str:
 @activity
 def restore(session: Session, shares_pct: list[float]) -> str:
     """Start the region and step its share back to what it was."""
+    from muster.drill import phases
+
     phases.restore_traffic(session, shares_pct, _drill_tier(session))
     return "traffic as before"
 
@@ -68,6 +88,8 @@ def restore(session: Session, shares_pct: list[float]) -> str:
 @activity
 def verify(session: Session) -> str:
     """Read every change back from the real systems."""
+    from muster.drill import observe
+
     observe.verify(session)
     return "undo log empty and read back"
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from muster.actions.wrap import activity
-from muster.drill.abort import restore_all as run_restore_all
-from muster.drill.session import Session
+from chaoslib.exceptions import ActivityFailed
+
+from muster.drill.current import installed
+from muster.errors import MusterError
 
 __all__ = ["restore_all"]
 
 
-@activity
-def restore_all(session: Session) -> str:
-    """Play the undo log backwards and read each entry back; nothing to do after a PASS."""
-    return run_restore_all(session)
+def restore_all() -> str:
+    """Play the undo log backwards and read each entry back; nothing to do after a PASS.
+
+    A drill that its control refused to begin has touched nothing, so there is nothing to restore.
+    """
+    session = installed()
+    if session is None:
+        return "no drill was begun: nothing was touched"
+    from muster.drill.abort import restore_all as run_restore_all
+
+    try:
+        return run_restore_all(session)
+    except MusterError as error:
+        raise ActivityFailed(str(error)) from error

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from chaoslib.exceptions import ActivityFailed
 
-from muster.drill.session import Session, current
+from muster.drill.current import current
 from muster.errors import MusterError
+
+if TYPE_CHECKING:
+    from muster.drill.session import Session
 
 P = ParamSpec("P")
 R = TypeVar("R")

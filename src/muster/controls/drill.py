@@ -14,14 +14,17 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaoslib.exceptions import InterruptExecution
 from chaoslib.types import Activity, Configuration, Experiment, Journal, Run, Secrets
 
-from muster.drill import session as sessions
+from muster.drill import current as drills
 from muster.drill.stop import StopReason
 from muster.errors import MusterError
+
+if TYPE_CHECKING:
+    from muster.drill.session import Session
 
 logger = logging.getLogger("chaostoolkit")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -39,7 +42,7 @@ def before_experiment_control(
     **_: Any,
 ) -> None:
     """Begin the drill. Raises InterruptExecution with one clear line when it may not begin."""
-    if sessions.installed() is not None:
+    if drills.installed() is not None:
         return
     _phase_of_run["rollbacks"] = False
     try:
@@ -66,11 +69,11 @@ def before_experiment_control(
 
 def before_activity_control(context: Activity, **_: Any) -> None:
     """Let an activity of the method begin only while nothing speaks against it."""
-    session = sessions.installed()
-    if session is None:
-        raise InterruptExecution("no drill is running: its control did not begin it")
     if _phase_of_run["rollbacks"]:
         return
+    session = drills.installed()
+    if session is None:
+        raise InterruptExecution("no drill is running: its control did not begin it")
     if session.activity_failed is not None:
         raise InterruptExecution(f"{session.activity_failed} failed: nothing more is tried")
     if session.stop.is_set and session.stop.reason is not None:
@@ -79,7 +82,7 @@ def before_activity_control(context: Activity, **_: Any) -> None:
 
 def after_activity_control(context: Activity, state: Run = None, **_: Any) -> None:
     """Remember that an activity failed, and why."""
-    session = sessions.installed()
+    session = drills.installed()
     if session is None or not isinstance(state, dict) or state.get("status") != "failed":
         return
     if _phase_of_run["rollbacks"]:
@@ -100,7 +103,7 @@ def before_rollback_control(context: Any, **_: Any) -> None:
 
 def after_experiment_control(context: Experiment, state: Journal = None, **_: Any) -> None:
     """End the drill, judge it, and mark the run as deviated for anything but PASS."""
-    session = sessions.installed()
+    session = drills.installed()
     if session is None:
         _deviate(state)
         return
@@ -114,7 +117,7 @@ def after_experiment_control(context: Experiment, state: Journal = None, **_: An
         logger.error("the drill could not be ended cleanly: %s", error)
         logger.debug("ending the drill", exc_info=True)
     finally:
-        sessions.install(None)
+        drills.install(None)
         _give_signals_back()
         if not passed:
             _deviate(state)
@@ -125,7 +128,7 @@ def _deviate(state: Any) -> None:
         state["deviated"] = True
 
 
-def _take_signals(session: sessions.Session) -> None:
+def _take_signals(session: Session) -> None:
     """SIGTERM, SIGINT and SIGHUP ask the drill to stop; asked again, they change nothing more."""
     if threading.current_thread() is not threading.main_thread():
         return

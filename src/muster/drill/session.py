@@ -1,8 +1,7 @@
 """One drill in this process: what it holds, and the words its phases are written in.
 
-There is at most one session a process; `current()` is how an activity finds it. Effects go through
-the undo log first (`write_undo`), facts go to the ledger, and every wait ends early when the drill
-must stop.
+Effects go through the undo log first (`write_undo`), facts go to the ledger, and every wait ends
+early when the drill must stop.
 """
 
 from __future__ import annotations
@@ -233,30 +232,3 @@ class Session:
         streams = self.facts.by_region("client_streams")
         shown = ", ".join(f"{region} {count:.0f}" for region, count in sorted(streams.items()))
         return f"{self.phase}: {past_s:.0f} of {seconds:.0f} s; streams: {shown or 'no data'}"
-
-
-_current: Session | None = None
-
-
-def current() -> Session:
-    """The session of this process. Raises DrillAborted when there is none.
-
-    Without its control a drill has no session: then no activity may touch anything.
-    """
-    if _current is None:
-        raise DrillAborted(
-            "action:no_session",
-            "no drill is running in this process: its control muster.controls.drill did not start",
-        )
-    return _current
-
-
-def install(session: Session | None) -> None:
-    """Make `session` the current one (None: there is none any more)."""
-    global _current
-    _current = session
-
-
-def installed() -> Session | None:
-    """The current session, if there is one."""
-    return _current

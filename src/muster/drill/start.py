@@ -17,13 +17,14 @@ from typing import Any
 
 from muster import home, targets, testbed
 from muster.contract.samples import SampleWriter
+from muster.drill.current import install
 from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
 from muster.drill.load import DrillLoad
 from muster.drill.lock import TargetLock
 from muster.drill.plan import DrillPlan
 from muster.drill.samples import SampleSink
-from muster.drill.session import Session, install
+from muster.drill.session import Session
 from muster.drill.stop import StopFlag
 from muster.drill.watch import POLL_SCRAPES, Watch
 from muster.errors import BadInput
