@@ -6,7 +6,7 @@ listens on loopback, and every process is a child of one supervisor, which ends 
 
 from __future__ import annotations
 
-from muster.testbed.api import down, status, up
+from muster.testbed.api import TestbedError, down, status, up
 from muster.testbed.state import ProcessState, State
 
-__all__ = ["ProcessState", "State", "down", "status", "up"]
+__all__ = ["ProcessState", "State", "TestbedError", "down", "status", "up"]

@@ -99,7 +99,7 @@ def main() -> int:
             report(error=str(error), exit_code=error.exit_code)
         return error.exit_code
     finally:
-        _empty(directory, keep_logs=failed or (directory / DEATHS).exists())
+        _empty(directory, keep_logs=_worth_reading(directory, failed))
         with suppress(OSError):  # logs are kept: so is the directory
             directory.rmdir()
         os.close(lock)
@@ -129,6 +129,13 @@ def _empty(directory: Path, *, keep_logs: bool) -> None:
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
+
+
+def _worth_reading(directory: Path, failed: bool) -> bool:
+    """Whether the logs tell of something that went wrong."""
+    if not failed and not (directory / DEATHS).exists():
+        return False
+    return any(log.stat().st_size for log in (directory / LOGS).glob("*.log"))
 
 
 def _raise_open_files(needed: int) -> None:

@@ -5,11 +5,16 @@ While the API does not answer the last records stay in force, and their age show
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from muster.testbed import route53
 from muster.testbed.dns.decide import AddressRecord
+
+# Searched for, not split: moto 5.2 wraps the value of its SOA into the text of a Python mapping.
+_SOA = re.compile(r"([\w.-]+) ([\w.-]+) (\d+) (\d+) (\d+) (\d+) (\d+)")
+_SOA_NUMBERS = ("1", "7200", "900", "1209600", "86400")
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,13 @@ class Route53Reader:
 
     def _zone_of(self, sets: list[dict[str, Any]]) -> Zone:
         records = [_address_record(entry) for entry in sets if entry["Type"] == "A"]
-        soa = _values(sets, "SOA")
         return Zone(
             name=self._zone.lower(),
             records=tuple(records),
             checks=tuple(
                 self._check(record.health_check_id) for record in records if record.health_check_id
             ),
-            soa=tuple(soa[0].split()) if soa else (),
+            soa=_soa(self._zone, _values(sets, "SOA")),
             nameservers=tuple(_values(sets, "NS")),
             names=frozenset(entry["Name"].lower() for entry in sets),
         )
@@ -100,6 +104,12 @@ def _address_record(entry: dict[str, Any]) -> AddressRecord:
         ttl_s=int(entry.get("TTL", 60)),
         health_check_id=entry.get("HealthCheckId") or None,
     )
+
+
+def _soa(zone: str, values: list[str]) -> tuple[str, ...]:
+    """The seven words of the zone's SOA; Route 53's own defaults when the API garbles them."""
+    found = _SOA.search(values[0]) if values else None
+    return found.groups() if found else (f"ns.{zone}", f"hostmaster.{zone}", *_SOA_NUMBERS)
 
 
 def _values(sets: list[dict[str, Any]], kind: str) -> list[str]:

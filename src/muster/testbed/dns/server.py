@@ -8,7 +8,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import Field
@@ -42,20 +42,24 @@ class Figures:
     """The name server's own metrics."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        made = self.registry
+        self.registry = own = CollectorRegistry()
+        region = ["region"]
         self.answers = Counter(
-            "muster_dns_answers", "Answers by the region that they name", ["region"], registry=made
+            "muster_dns_answers", "Answers by the region they name", region, registry=own
         )
-        self.queries = Counter("muster_dns_queries", "Queries by answer code", ["rcode"], registry=made)
+        self.queries = Counter(
+            "muster_dns_queries", "Queries by answer code", ["rcode"], registry=own
+        )
         self.healthy = Gauge(
-            "muster_dns_region_healthy", "1 while the health check passes", ["region"], registry=made
+            "muster_dns_region_healthy", "1 while its health check passes", region, registry=own
         )
         self.weight = Gauge(
-            "muster_dns_region_weight", "Weight of the record in force", ["region"], registry=made
+            "muster_dns_region_weight", "Weight of the record in force", region, registry=own
         )
-        self.age = Gauge("muster_dns_records_age_seconds", "Since the API last answered", registry=made)
-        self.failures = Counter("muster_dns_poll_failures", "Polls that failed", registry=made)
+        self.age = Gauge(
+            "muster_dns_records_age_seconds", "Since the API last answered", registry=own
+        )
+        self.failures = Counter("muster_dns_poll_failures", "Polls that failed", registry=own)
 
     def text(self) -> str:
         """Everything in Prometheus's text format."""
@@ -177,8 +181,8 @@ class _Udp(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # Not every datagram transport of the standard library is of the declared class.
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._server.answer(data)

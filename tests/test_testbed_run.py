@@ -1,0 +1,428 @@
+"""The testbed as real processes: up, used, broken and taken down."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+from testbed_peers import (
+    SCALE,
+    alive,
+    ask,
+    descriptors,
+    left_in,
+    pids,
+    region_of_answer,
+    small_target,
+    start,
+    until,
+)
+
+from muster import targets, testbed
+from muster.errors import BadInput
+from muster.steering.route53 import Route53
+from muster.testbed import ports
+from muster.testbed.ports import Wish
+from muster.testbed.state import State, directory_of
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("redis-server") is None or shutil.which("prometheus") is None,
+    reason="redis-server or prometheus is missing: make setup",
+)
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """State and temporary files of whatever the test starts, below tmp_path."""
+    for name in ("state", "tmp"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("MUSTER_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
+    """One testbed for the tests that leave it as they found it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUSTER_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        state = start(small_target("shared"))
+        try:
+            yield state
+        finally:
+            testbed.down("shared")
+
+
+def control(state: State, method: str, path: str, **more: object) -> httpx.Response:
+    """One call of the control API."""
+    token = state.endpoints["control_token"]
+    return httpx.request(
+        method,
+        state.endpoints["control_url"] + path,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+        trust_env=False,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def steering(state: State) -> Route53:
+    """The drill's own steering, on that testbed."""
+    return Route53(targets.resolve(small_target("x"), testbed=state.endpoints).steering)
+
+
+def block_of(state: State) -> int:
+    """The first port of the testbed's block."""
+    return int(state.endpoints["chat_port"])
+
+
+def assert_nothing_left(state: State, places: Path) -> None:
+    """No process, no port, no file."""
+    assert [pid for pid in pids(state) if alive(pid)] == []
+    base = block_of(state)
+    for host in ("127.0.0.1", "127.0.1.1", "127.0.2.1"):
+        ports.check([Wish("test", host, base + offset) for offset in range(ports.BLOCK)])
+    ports.check([Wish("test", "127.0.0.1", base + ports.DNS, udp=True)])
+    assert left_in(places) == ["state", "tmp"]
+
+
+def test_up_then_down_leaves_nothing(places: Path) -> None:
+    """After `down` there is no process, no port and no file of the testbed; `down` again is no-op."""
+    before = descriptors()
+    state = start(small_target("plain"))
+    assert state.ready
+    assert all(alive(pid) for pid in pids(state))
+    assert testbed.status("plain") == state
+    assert testbed.down("plain") is True
+    assert_nothing_left(state, places)
+    assert testbed.down("plain") is False
+    assert testbed.status("plain") is None
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(places: Path, number: signal.Signals) -> None:
+    """SIGINT and SIGTERM to the supervisor take everything down."""
+    state = start(small_target("signalled"))
+    os.kill(state.pid, number)
+    os.waitpid(state.pid, 0)
+    assert_nothing_left(state, places)
+
+
+def test_a_killed_supervisor_takes_its_parts_along(places: Path) -> None:
+    """SIGKILL of the supervisor: every part dies, nobody takes the leftovers for a testbed."""
+    state = start(small_target("killed"))
+    os.kill(state.pid, signal.SIGKILL)
+    os.waitpid(state.pid, 0)
+    until(lambda: not any(alive(pid) for pid in pids(state)))
+    assert testbed.status("killed") is None
+    again = start(small_target("killed"))
+    assert again.ready
+    testbed.down("killed")
+    assert_nothing_left(again, places)
+
+
+def test_two_stand_side_by_side(running: State, places: Path) -> None:
+    """A second testbed with port_base 0 takes another block; each ends alone."""
+    second = start(small_target("second"))
+    assert abs(block_of(second) - block_of(running)) >= ports.BLOCK
+    testbed.down("second")
+    assert all(alive(pid) for pid in pids(running))
+    assert ask(running).rr
+
+
+def test_up_twice_is_refused_in_one_line(places: Path) -> None:
+    """The second `up` says that it is already up and starts nothing."""
+    state = start(small_target("twice"))
+    try:
+        with pytest.raises(BadInput, match=r"^testbed twice: got .*already up.*expected") as caught:
+            start(small_target("twice"))
+        assert "\n" not in str(caught.value)
+        assert testbed.status("twice") == state
+    finally:
+        testbed.down("twice")
+
+
+@pytest.mark.parametrize(
+    ("offset", "wants"),
+    [(ports.CHAT, "chat of eu-west-1"), (ports.PROMETHEUS, "prometheus"), (99, "guard")],
+)
+def test_a_taken_port_is_one_line_and_nothing_stays(places: Path, offset: int, wants: str) -> None:
+    """A port that someone else holds is named, with who wants it; nothing was started."""
+    base = next(ports.free_blocks())
+    host = "127.0.1.1" if offset == ports.CHAT else "127.0.0.1"
+    with socket.socket() as holder:
+        holder.bind((host, base + offset))
+        holder.listen()
+        with pytest.raises(BadInput, match=rf"^port {base + offset}: got .*{wants}") as caught:
+            start(small_target("taken", port_base=base))
+        assert f"pid {os.getpid()}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert testbed.status("taken") is None
+    assert left_in(places) == ["state", "tmp"]
+
+
+def test_an_interrupted_up_leaves_nothing(places: Path) -> None:
+    """SIGINT while it comes up: `up` returns only when nothing is left."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from testbed_peers import small_target, start\n"
+        "import muster.testbed.api as api\n"
+        "follow = api._follow\n"
+        "def loud(a, b, c, progress):\n"
+        "    return follow(a, b, c, lambda line: print(line, flush=True))\n"
+        "api._follow = loud\n"
+        "start(small_target('cut'))\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(Path(__file__).parent)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline().startswith(b"ports ")
+    state = until(lambda: testbed.status("cut"))
+    child.send_signal(signal.SIGINT)
+    assert child.wait(60) != 0
+    child.stdout.close()
+    assert [pid for pid in pids(state) if alive(pid)] == []
+    assert testbed.status("cut") is None
+
+
+def test_an_up_that_is_killed_leaves_nothing(places: Path) -> None:
+    """SIGKILL of whoever starts it, before it is ready: the supervisor ends by itself."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from testbed_peers import small_target, start\n"
+        "start(small_target('orphan'))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script, str(Path(__file__).parent)])
+    state = until(lambda: testbed.status("orphan"))
+    child.kill()
+    child.wait()
+    until(lambda: testbed.status("orphan") is None, 60)
+    until(lambda: not any(alive(pid) for pid in pids(state)))
+
+
+def test_it_ends_by_itself(places: Path) -> None:
+    """A testbed that everybody forgot ends after its lifetime."""
+    state = start(small_target("old", lifetime_s_max=8.0))
+    os.waitpid(state.pid, 0)
+    assert_nothing_left(state, places)
+
+
+def test_every_endpoint_is_reachable(running: State) -> None:
+    """Prometheus, Route 53, DNS, Toxiproxy, Redis through its proxy, readiness: all answer."""
+    ends = running.endpoints
+    assert httpx.get(ends["prometheus_url"] + "/-/ready", trust_env=False).is_success
+    assert steering(running).weights() == {"eu-west-1": 50, "eu-central-1": 50}
+    assert steering(running).ttl_s() == 1
+    assert steering(running).health_checks() == {"eu-west-1": (10, 1), "eu-central-1": (10, 1)}
+    for region, facts in ends["regions"].items():
+        assert httpx.get(facts["ready_url"], trust_env=False).status_code == 200
+        proxies = httpx.get(facts["toxiproxy_url"] + "/proxies", trust_env=False).json()
+        assert set(proxies) == {"redis", "provider_primary", "provider_fallback"}, region
+        import redis
+
+        with redis.Redis.from_url(facts["redis_url"]) as store:
+            assert store.ping()
+
+
+def test_prometheus_sees_every_part(running: State) -> None:
+    """Every target is scraped, and the labels `region` come from the metrics themselves."""
+    url = running.endpoints["prometheus_url"]
+
+    def value(query: str) -> dict[str, str]:
+        found = httpx.get(f"{url}/api/v1/query", params={"query": query}, trust_env=False).json()
+        return {
+            entry["metric"].get("region", ""): entry["value"][1]
+            for entry in found["data"]["result"]
+        }
+
+    until(lambda: value("count(up == 0) or vector(0)") == {"": "0"})
+    until(lambda: value('count(up{job=~"gateway|provider|dns"})') == {"": "4"})
+    until(lambda: set(value("chat_streams_limit")) == {"eu-west-1", "eu-central-1"})
+    until(lambda: value("muster_dns_region_healthy") == {"eu-west-1": "1", "eu-central-1": "1"})
+
+
+def test_a_client_library_streams_through_the_whole_chain(running: State) -> None:
+    """The public OpenAI client gets its tokens in each region, by way of proxies and provider."""
+    for facts in running.endpoints["regions"].values():
+        with openai.OpenAI(
+            api_key=running.endpoints["load_token"],
+            base_url=facts["chat_url"].removesuffix("/chat/completions"),
+            max_retries=0,
+            http_client=httpx.Client(trust_env=False),
+        ) as client:
+            chunks = list(
+                client.chat.completions.create(
+                    model="chat",
+                    messages=[{"role": "user", "content": "hello"}],
+                    max_tokens=40,
+                    stream=True,
+                )
+            )
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+
+def test_the_state_file_is_for_its_owner_alone(running: State) -> None:
+    """Tokens stand in state.json, so nobody else may read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUSTER_STATE_DIR", str(state_dir_of(running)))
+        path = directory_of("shared") / "state.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def state_dir_of(state: State) -> Path:
+    """The state directory that holds that testbed."""
+    return Path(state.endpoints["load_file_sd"]).parents[2]
+
+
+def test_control_asks_for_its_token(running: State) -> None:
+    """Without the token nothing is shown and nothing is done."""
+    url = running.endpoints["control_url"]
+    for method, path in (("GET", "/status"), ("POST", "/shutdown"), ("POST", "/regions/x/stop")):
+        assert httpx.request(method, url + path, trust_env=False).status_code == 401
+    assert control(running, "GET", "/regions/nowhere").status_code == 404
+    assert control(running, "POST", "/regions/eu-west-1/explode").status_code == 404
+    answer = control(running, "POST", "/regions/eu-west-1/drain", json={"state": "asleep"})
+    assert answer.status_code == 400
+    assert "'asleep'" in answer.json()["error"]
+
+
+def test_a_stopped_region_leaves_the_answers_and_comes_back(running: State) -> None:
+    """stop: gateways and Redis are gone, DNS stops naming it; start: ready, and named again."""
+    region, other = "eu-west-1", "eu-central-1"
+    for _ in range(2):  # idempotent
+        shown = control(running, "POST", f"/regions/{region}/stop").json()
+        assert shown == {
+            "region": region,
+            "power": "off",
+            "ready": False,
+            "gateways": 0,
+            "redis": False,
+        }
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(running.endpoints["regions"][region]["ready_url"], trust_env=False)
+    until(lambda: {region_of_answer(running) for _ in range(20)} == {other})
+    assert control(running, "GET", f"/regions/{region}/drain").json()["state"] == "off"
+    refused = control(running, "POST", f"/regions/{region}/drain", json={"state": "serving"})
+    assert refused.status_code == 409
+    for _ in range(2):
+        shown = control(running, "POST", f"/regions/{region}/start").json()
+        assert shown["ready"] is True
+        assert shown["power"] == "on"
+    ready = running.endpoints["regions"][region]["ready_url"]
+    assert httpx.get(ready, trust_env=False).status_code == 200
+    until(lambda: {region_of_answer(running) for _ in range(40)} == {region, other})
+
+
+def test_a_drain_reaches_every_gateway(running: State) -> None:
+    """`closing` and back to `serving`, read back from the gateways."""
+    for state in ("closing", "serving"):
+        answer = control(running, "POST", "/regions/eu-west-1/drain", json={"state": state})
+        assert answer.json()["state"] == state
+        assert control(running, "GET", "/regions/eu-west-1/drain").json()["state"] == state
+
+
+def test_answers_follow_the_weights(running: State) -> None:
+    """Within TTL and poll of a change of weights the answers follow it."""
+    route53 = steering(running)
+    try:
+        route53.set_weights({"eu-west-1": 0, "eu-central-1": 100})
+        until(lambda: {region_of_answer(running) for _ in range(30)} == {"eu-central-1"}, 5)
+    finally:
+        route53.set_weights({"eu-west-1": 50, "eu-central-1": 50})
+    until(lambda: len({region_of_answer(running) for _ in range(30)}) == 2, 5)
+
+
+def test_dns_says_what_it_does_not_serve(running: State) -> None:
+    """NXDOMAIN in the zone, REFUSED outside, no data for another type; TCP answers too."""
+    assert ask(running, "nothing.muster.test").header.rcode == 3
+    assert ask(running, "example.com").header.rcode == 5
+    assert ask(running, kind="AAAA").header.rcode == 0
+    assert not ask(running, kind="AAAA").rr
+    assert ask(running, "muster.test", "SOA").rr
+    assert ask(running, tcp=True).rr[0].ttl == 1
+
+
+def test_killed_gateways_are_an_abrupt_loss(places: Path) -> None:
+    """kill: every gateway gone at once, Redis stays; start brings the region back."""
+    state = start(small_target("abrupt"))
+    try:
+        shown = control(state, "POST", "/regions/eu-west-1/kill").json()
+        assert (shown["gateways"], shown["redis"], shown["power"]) == (0, True, "off")
+        assert control(state, "POST", "/regions/eu-west-1/start").json()["ready"] is True
+        assert control(state, "GET", "/status").json()["deaths"] == []
+    finally:
+        testbed.down("abrupt")
+
+
+def test_a_part_that_dies_is_written_down_and_stays_dead(places: Path) -> None:
+    """Prometheus killed from outside: /status and state.json name it; nothing starts it again."""
+    state = start(small_target("dying"))
+    victim = next(process for process in state.processes if process.name == "prometheus")
+    assert victim.pid is not None
+    os.kill(victim.pid, signal.SIGKILL)
+    seen = until(lambda: (testbed.status("dying") or state).deaths)
+    assert [(death["name"], death["exit_code"]) for death in seen] == [("prometheus", -9)]
+    shown = control(state, "GET", "/status").json()
+    assert shown["deaths"][0]["name"] == "prometheus"
+    assert next(p for p in shown["processes"] if p["name"] == "prometheus")["pid"] is None
+    assert control(state, "POST", "/shutdown").status_code == 202
+    until(lambda: testbed.status("dying") is None)
+    os.waitpid(state.pid, 0)
+    assert (directory_of("dying") / "logs" / "prometheus.log").is_file()
+
+
+def test_a_part_that_does_not_come_up_is_named(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that ends at once: its name in one line, and nothing stays."""
+    programs = places / "programs"
+    programs.mkdir()
+    fake = programs / "redis-server"
+    fake.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo v=7.0.0 && exit\necho no luck\nexit 3\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    with pytest.raises(testbed.TestbedError, match=r"redis-eu-.* ended while it started: no luck"):
+        start(small_target("broken"))
+    assert testbed.status("broken") is None
+
+
+def test_planted_weights_defect_lives_in_the_name_server(places: Path) -> None:
+    """ignores_weights: the records change, the answers do not."""
+    state = start(small_target("stubborn"), defect="ignores_weights")
+    try:
+        route53 = steering(state)
+        route53.set_weights({"eu-west-1": 0, "eu-central-1": 100})
+        metrics = state.endpoints["dns_metrics_url"]
+        age = time.monotonic()
+        until(lambda: time.monotonic() - age > 0.5)  # several polls
+        assert route53.weights()["eu-west-1"] == 0
+        assert {region_of_answer(state) for _ in range(40)} == {"eu-west-1", "eu-central-1"}
+        assert (
+            'muster_dns_region_weight{region="eu-west-1"} 50.0'
+            in httpx.get(metrics, trust_env=False).text
+        )
+    finally:
+        testbed.down("stubborn")
+
+
+def test_scale_of_the_shared_testbed(running: State) -> None:
+    """The state says what it was built for."""
+    assert running.scale == SCALE
+    assert running.shape["streams"] == 40
+    assert set(running.versions) == {"redis-server", "prometheus", "toxiproxy-server"}
