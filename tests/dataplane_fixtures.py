@@ -1,4 +1,4 @@
-"""Real small peers for the gateway's tests: Redis, Toxiproxy, provider and gateway on free ports."""
+"""Real small peers for the gateway tests: Redis, Toxiproxy, provider, gateways on free ports."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ class Stack:
         self.primary = free_port()
         self.fallback = free_port()
         self.primary_proxy = free_port()
+        self.fallback_proxy = free_port()
         self.provider_admin = free_port()
         self.toxiproxy_port = free_port()
         self.public = free_port()
@@ -107,7 +108,10 @@ class Stack:
         self.start_redis()
         self.start_toxiproxy()
         config = {
-            "routes": {"primary": ["127.0.0.1", self.primary], "fallback": self._fallback()},
+            "routes": {
+                "primary": ["127.0.0.1", self.primary],
+                "fallback": ["127.0.0.1", self.fallback],
+            },
             "admin": ["127.0.0.1", self.provider_admin],
             "first_token_s": {"mean": 0.05, "max": 0.1},
             "tokens_per_s": 200,
@@ -118,9 +122,6 @@ class Stack:
             module("muster.testbed.provider", config, self.directory / "provider.json")
         )
         return self
-
-    def _fallback(self) -> list[Any]:
-        return ["127.0.0.1", self.fallback]
 
     def start_redis(self) -> None:
         binary = tool("redis-server")
@@ -155,17 +156,23 @@ class Stack:
                 return False
 
         eventually(answers)
-        for name, listen, upstream in (
-            ("redis", self.redis_proxy, self.redis_port),
-            ("primary", self.primary_proxy, self.primary),
-        ):
-            body = {
-                "name": name,
-                "listen": f"127.0.0.1:{listen}",
-                "upstream": f"127.0.0.1:{upstream}",
-                "enabled": True,
-            }
-            self.http.post(self.toxiproxy("/proxies"), json=body).raise_for_status()
+        self.proxies = {
+            "redis": (self.redis_proxy, self.redis_port),
+            "primary": (self.primary_proxy, self.primary),
+            "fallback": (self.fallback_proxy, self.fallback),
+        }
+        for name in self.proxies:
+            self._make_proxy(name)
+
+    def _make_proxy(self, name: str) -> None:
+        listen, upstream = self.proxies[name]
+        body = {
+            "name": name,
+            "listen": f"127.0.0.1:{listen}",
+            "upstream": f"127.0.0.1:{upstream}",
+            "enabled": True,
+        }
+        self.http.post(self.toxiproxy("/proxies"), json=body).raise_for_status()
 
     def toxiproxy(self, path: str) -> str:
         return f"http://127.0.0.1:{self.toxiproxy_port}{path}"
@@ -179,8 +186,10 @@ class Stack:
         url = self.toxiproxy(f"/proxies/{proxy}/toxics")
         self.http.post(url, json=body).raise_for_status()
 
-    def heal(self) -> None:
-        self.http.post(self.toxiproxy("/reset")).raise_for_status()
+    def heal(self, proxy: str) -> None:
+        """Make the proxy anew: removing a toxic can hang the server while streams are aborted."""
+        self.http.delete(self.toxiproxy(f"/proxies/{proxy}")).raise_for_status()
+        self._make_proxy(proxy)
 
     def gateway(self, **changes: Any) -> Stack:
         """One more gateway on the same public port."""
@@ -194,7 +203,7 @@ class Stack:
             "redis": ["127.0.0.1", self.redis_proxy],
             "providers": {
                 "primary": ["127.0.0.1", self.primary_proxy],
-                "fallback": self._fallback(),
+                "fallback": ["127.0.0.1", self.fallback_proxy],
             },
             "token": TOKEN,
             "canary_token": CANARY,
@@ -242,6 +251,19 @@ class Stack:
 
     def close(self) -> None:
         self.exits.close()
+
+
+def hold(stack: Stack, count: int, tokens: int = 2000) -> list[Stream]:
+    """Open streams, one connection each, all past their first token."""
+    streams = [Stream(stack, tokens) for _ in range(count)]
+    for stream in streams:
+        assert b" 200 " in stream.until(b'"content":" all"')[:20]
+    return streams
+
+
+def close(streams: list[Stream]) -> None:
+    for stream in streams:
+        stream.close()
 
 
 class Stream:

@@ -72,7 +72,7 @@ class Planted:
 
     def _one_in(self, share: float) -> bool:
         self._share += share
-        if self._share < 1.0:
+        if self._share < 1.0 - 1e-9:
             return False
         self._share -= 1.0
         return True

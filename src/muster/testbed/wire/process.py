@@ -51,7 +51,8 @@ def listener(key: str, address: tuple[str, int]) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        raise BadInput(key, f"{host}:{port}", str(error), "a free address") from error
+        wanted = f"a free address ({error.strerror})"
+        raise BadInput(key, "", f"{host}:{port}", wanted) from error
     return sock
 
 

@@ -1,0 +1,217 @@
+"""Pure parts of the data plane: framing, first content, circuit, metrics, planted shares."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from muster.testbed.gateway.circuit import PROBE_S_MAX, Circuit
+from muster.testbed.gateway.config import CircuitConfig, GatewayConfig
+from muster.testbed.gateway.planted import Planted
+from muster.testbed.gateway.redis_wire import command
+from muster.testbed.wire.frames import AnswerHead, ChunkedBody, FirstContent, FramingError
+from muster.testbed.wire.metrics import Histogram, Registry
+from muster.testbed.wire.openai import BadRequest, ChatRequest
+
+ROLE = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
+TOKEN = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
+
+
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[a:b] for a, b in pairwise(edges) if a < b]
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=6),
+    st.lists(st.integers(0, 500), max_size=8),
+    st.sampled_from([b"0\r\n\r\n", b"0\r\nA: b\r\nC: d\r\n\r\n", b"00;x=y\r\n\r\n"]),
+)
+def test_a_chunked_body_ends_at_its_last_byte_however_it_is_split(bodies, cuts, last):
+    """Only the piece with the last byte ends the body, wherever the network cuts it."""
+    wire = b"".join(b"%x\r\n%b\r\n" % (len(body), body) for body in bodies) + last
+    body = ChunkedBody()
+    ends = [body.feed(piece) for piece in pieces(wire, cuts)]
+    assert ends == [False] * (len(ends) - 1) + [True]
+    assert not body.excess
+
+
+def test_bytes_after_the_end_of_a_body_are_seen():
+    """A connection with bytes after its answer can't be used again, and says so."""
+    body = ChunkedBody()
+    assert body.feed(b"1\r\nx\r\n0\r\n\r\nHTTP/1.1")
+    assert body.excess
+
+
+@pytest.mark.parametrize("wire", [b"zz\r\n", b"-5\r\n", b"\r\n", b"x" * 300])
+def test_framing_that_is_none_is_refused(wire):
+    """What is no chunk size raises instead of being waited for."""
+    with pytest.raises(FramingError):
+        ChunkedBody().feed(wire)
+
+
+@given(st.lists(st.integers(0, 500), max_size=8))
+def test_first_content_is_no_comment_and_no_role_event(cuts):
+    """Comments and the empty role event are skipped, however the bytes are split."""
+    first = FirstContent()
+    for piece in pieces(b': "content":"no"\n\n' + ROLE, cuts):
+        assert not first.feed(piece)
+    found = [first.feed(piece) for piece in pieces(TOKEN, cuts)]
+    assert True in found
+
+
+def test_an_answer_head_is_read_or_refused():
+    """Status, framing, keep-alive and the injected delay are read; anything else is refused."""
+    head = AnswerHead(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nOpenAI-Processing-Ms: 7\r\n"
+        b"Connection: Close"
+    )
+    assert (head.status, head.chunked, head.keep_alive) == (200, True, False)
+    assert head.processing_ms == b"7"
+    for wrong in (b"garbage", b"HTTP/1.1 x", b"HTTP/1.1 200 OK\r\nContent-Length: many"):
+        with pytest.raises(FramingError):
+            AnswerHead(wrong)
+
+
+def test_a_circuit_opens_on_failures_probes_and_closes():
+    """Enough failures open it, one probe at a time goes after open_s, successes close it."""
+    config = CircuitConfig(window=10, failures_min=5, open_s=10, successes=2)
+    circuit = Circuit(config)
+    for _ in range(4):
+        circuit.failed(0.0)
+    assert circuit.allow(0.0)
+    circuit.failed(0.0)
+    assert circuit.open
+    assert not circuit.allow(9.9)
+    assert circuit.allow(10.0)
+    assert not circuit.allow(10.0), "one probe at a time"
+    assert circuit.allow(10.0 + PROBE_S_MAX), "a probe without an outcome is not waited for"
+    circuit.succeeded(15.0)
+    assert circuit.open
+    assert circuit.allow(15.1)
+    circuit.succeeded(15.2)
+    assert not circuit.open
+
+
+def test_a_failed_probe_opens_the_circuit_anew():
+    """One failure of a probe starts open_s again; late results of old requests do not."""
+    circuit = Circuit(CircuitConfig(window=4, failures_min=2, open_s=10))
+    circuit.failed(0.0)
+    circuit.failed(0.0)
+    circuit.failed(9.0)
+    assert circuit.allow(10.0), "what was under way when it opened must not keep it open"
+    circuit.failed(10.5)
+    assert not circuit.allow(20.0)
+    assert circuit.allow(20.5)
+
+
+def test_few_failures_among_successes_leave_a_circuit_closed():
+    """Below the share, failures never open it."""
+    circuit = Circuit(CircuitConfig())
+    for _ in range(200):
+        circuit.succeeded(0.0)
+        circuit.succeeded(0.0)
+        circuit.failed(0.0)
+    assert not circuit.open
+
+
+def test_metrics_are_what_prometheus_reads():
+    """prometheus_client's own parser reads every series; never-values are in +Inf only."""
+    registry = Registry()
+    histogram = Histogram([2.5, 2.0])
+    histogram.observe(2.0)
+    histogram.observe(2.1)
+    histogram.observe_never(1.0)
+    registry.family("t_seconds", "histogram", "T.").histogram({"region": 'a"\\\nb'}, histogram)
+    registry.family("c_total", "counter", "C.").table({}, "code", {"200": 3})
+    samples = {
+        (sample.name, sample.labels.get("le")): sample
+        for family in text_string_to_metric_families(registry.render().decode())
+        for sample in family.samples
+    }
+    assert samples["t_seconds_bucket", "2.0"].value == 1
+    assert samples["t_seconds_bucket", "2.5"].value == 2
+    assert samples["t_seconds_bucket", "+Inf"].value == 3
+    assert samples["t_seconds_count", None].value == 3
+    assert samples["t_seconds_count", None].labels["region"] == 'a"\\\nb'
+    assert samples["c_total", None].value == 3
+
+
+def test_a_redis_command_is_framed_by_bytes():
+    """Lengths count bytes, not characters."""
+    assert command("GET", "é", 7) == b"*3\r\n$3\r\nGET\r\n$2\r\n\xc3\xa9\r\n$1\r\n7\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"model":"m"}',
+        b'{"model":"m","messages":[]}',
+        b'{"messages":[1]}',
+        b'{"model":"m","messages":[1],"stream":1}',
+        b'{"model":"m","messages":[1],"max_tokens":0}',
+        b'{"model":"m","messages":[1],"max_tokens":true}',
+    ],
+)
+def test_what_is_no_chat_request_is_refused(body):
+    """Each part of the request is checked before anything is admitted."""
+    with pytest.raises(BadRequest):
+        ChatRequest(body)
+
+
+def gateway_config(defect: str) -> GatewayConfig:
+    return GatewayConfig.model_validate(
+        {
+            "region": "r",
+            "listen": ("127.0.0.1", 1),
+            "admin": ("127.0.0.1", 1),
+            "redis": ("127.0.0.1", 1),
+            "providers": {"primary": ("127.0.0.1", 1), "fallback": ("127.0.0.1", 1)},
+            "token": "a",
+            "canary_token": "b",
+            "streams_limit_region": 1300,
+            "rate_limit_per_s_region": 1,
+            "defect": defect,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("defect", "alone_share"),
+    [("undersized_survivor", 1.0), ("sheds_too_much", 0.1)],
+)
+def test_a_shedding_defect_waits_for_the_shift(defect, alone_share):
+    """Half of 1,000 streams (and a tenth more) are served; all of them are shed by a share."""
+    planted = Planted(gateway_config(defect))
+    assert not any(planted.sheds(550) for _ in range(1000))
+    assert sum(planted.sheds(1000) for _ in range(1000)) == pytest.approx(1000 * alone_share, abs=1)
+    planted.armed = False
+    assert not any(planted.sheds(1000) for _ in range(100))
+
+
+def test_a_cold_survivor_is_slow_only_beyond_what_it_is_warm_for():
+    """One first token in ten is 3 s late after the shift, none before it."""
+    planted = Planted(gateway_config("cold_survivor"))
+    assert not any(planted.delay_s(550) for _ in range(1000))
+    delays = [planted.delay_s(1000) for _ in range(1000)]
+    assert sum(delay == 3.0 for delay in delays) == pytest.approx(100, abs=1)
+
+
+def test_a_stuck_job_ages_from_the_shift_on():
+    """Nothing is stuck in the baseline; after it the moment stays until it is disarmed."""
+    planted = Planted(gateway_config("queue_stuck"))
+    planted.watch_queue(1.0, 550)
+    assert planted.stuck_since_s is None
+    planted.watch_queue(2.0, 1000)
+    planted.watch_queue(3.0, 100)
+    assert planted.stuck_since_s == 2.0
+    planted.armed = False
+    planted.watch_queue(4.0, 1000)
+    assert planted.stuck_since_s is None
