@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from muster.contract import Profile
+from muster.load.traffic import Traffic
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,10 +49,10 @@ def streams(seed: int, purpose: int, shard: int = 0) -> np.random.Generator:
 class PoissonSource:
     """Exponential gaps; lengths drawn from the profile's quantiles, straight lines between."""
 
-    def __init__(self, profile: Profile, seed: int) -> None:
-        self.mean_tokens = profile.mean_tokens
-        self._shares = np.array([share for share, _ in profile.tokens_quantiles])
-        self._tokens = np.array([tokens for _, tokens in profile.tokens_quantiles])
+    def __init__(self, traffic: Traffic, seed: int) -> None:
+        self.mean_tokens = traffic.mean_tokens
+        self._shares = np.array([share for share, _ in traffic.tokens_quantiles])
+        self._tokens = np.array([tokens for _, tokens in traffic.tokens_quantiles])
         self._seed = seed
 
     def blocks(self) -> Iterator[tuple[Floats, Ints]]:
@@ -62,7 +62,7 @@ class PoissonSource:
         while True:
             times = end + np.cumsum(gaps.standard_exponential(_BLOCK))
             end = float(times[-1])
-            drawn = np.interp(lengths.random(_BLOCK) * 100, self._shares, self._tokens)
+            drawn = np.interp(lengths.random(_BLOCK), self._shares, self._tokens)
             yield times, np.maximum(1, np.rint(drawn)).astype(np.int64)
 
 
@@ -97,7 +97,7 @@ class Schedule:
 
     def __init__(
         self,
-        profile: Profile,
+        traffic: Traffic,
         *,
         scale: float,
         seed: int,
@@ -105,10 +105,10 @@ class Schedule:
         shards: int = 1,
         source: Source | None = None,
     ) -> None:
-        self.source: Source = source or PoissonSource(profile, seed)
-        self.streams_target = profile.streams * scale / shards
-        mean_s = profile.first_token_s_mean + self.source.mean_tokens / profile.tokens_per_s
-        self.ramp = Ramp(profile.streams * scale / mean_s, profile.ramp_s)
+        self.source: Source = source or PoissonSource(traffic, seed)
+        self.streams_target = traffic.streams * scale / shards
+        mean_s = traffic.first_token_s_mean + self.source.mean_tokens / traffic.tokens_per_s
+        self.ramp = Ramp(traffic.streams * scale / mean_s, traffic.ramp_s)
         self._seed = seed
         self._shard = shard
         self._shards = shards

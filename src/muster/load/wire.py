@@ -44,6 +44,11 @@ class Answer:
         self._in_trailer = False
         self._tail = b""
 
+    @property
+    def untouched(self) -> bool:
+        """Not one byte came."""
+        return not self.status and not self._head
+
     def feed(self, data: bytes) -> None:
         """Read on. Raises WireError for what is no HTTP answer, or bytes after its end."""
         if not self.status:

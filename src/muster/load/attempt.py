@@ -1,0 +1,259 @@
+"""One attempt, from its intended start to its outcome; and one canary, which is judged apart.
+
+The unit is an attempt. A request sent again at once, because a reused connection ended without a
+byte, is the same attempt. Latency runs from the intended start, so that a client held up by the
+platform cannot hide what a user would have waited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from muster.load.pool import Connection
+from muster.load.resolvers import Cache
+from muster.load.tally import UNKNOWN
+from muster.load.wire import Answer
+
+if TYPE_CHECKING:
+    from muster.load.engine import Engine
+
+
+class Sending:
+    """Resolve, connect or reuse, send; what attempts and canaries share."""
+
+    __slots__ = (
+        "address", "answered", "cache", "connection", "engine", "intended_s", "over", "region",
+        "resent", "sent_s",
+    )  # fmt: skip
+
+    def __init__(self, engine: Engine, intended_s: float, cache: Cache) -> None:
+        self.engine = engine
+        self.intended_s = intended_s
+        self.cache = cache
+        self.address = ""
+        self.region = UNKNOWN
+        self.connection: Connection | None = None
+        self.resent = False
+        self.answered = False  # the head came
+        self.over = False
+        self.sent_s = 0.0
+
+    def begin(self) -> None:
+        now_s = self.engine.now_s()
+        address = self.cache.address(now_s)
+        if address is not None:
+            self._go(address)
+        else:
+            self.cache.wait(now_s, self._resolved)
+
+    def request(self) -> bytes:
+        raise NotImplementedError
+
+    def moved(self, answer: Answer) -> None:
+        raise NotImplementedError
+
+    def end(self, outcome: str) -> None:
+        raise NotImplementedError
+
+    def relocated(self, region: str) -> None:
+        """The region became known."""
+        self.region = region
+
+    def _resolved(self, address: str | None) -> None:
+        if self.over:
+            return
+        if address is None:
+            self.end("refused")
+        else:
+            self._go(address)
+
+    def _go(self, address: str, *, fresh: bool = False) -> None:
+        engine = self.engine
+        self.address = address
+        region = engine.region_of(address)
+        if region != self.region:
+            self.relocated(region)
+        connection = None if fresh else engine.pool.take(address)
+        if connection is not None:
+            self._use(connection)
+        else:
+            engine.spawn(self._connect(address))
+
+    async def _connect(self, address: str) -> None:
+        engine = self.engine
+        try:
+            connection = await engine.pool.connect(address)
+        except TimeoutError:
+            self.cache.failed(address)
+            failure = "timeout"
+        except ConnectionRefusedError:
+            self.cache.failed(address)
+            failure = "refused"
+        except asyncio.CancelledError:
+            raise
+        except ConnectionResetError:
+            self.cache.failed(address)
+            failure = "reset"
+        except OSError:
+            self.cache.failed(address)
+            failure = "refused"
+        else:
+            engine.tally.connection(self.region)
+            if self.over:
+                connection.close()
+            else:
+                self._use(connection)
+            return
+        if not self.over:
+            self.end(failure)
+
+    def _use(self, connection: Connection) -> None:
+        self.connection = connection
+        self.sent_s = self.engine.now_s()
+        connection.send(self, self.request())
+
+    def lost(self, answer: Answer, reused: bool, error: Exception | None) -> None:
+        self.connection = None
+        if self.over:
+            return
+        if reused and not self.resent and not answer.status and answer.untouched:
+            self.resent = True
+            self.engine.tally.resends[self.region] += 1
+            self._go(self.address, fresh=True)
+            return
+        self.cache.failed(self.address)
+        self.end(outcome_of(answer, cut=True) if answer.status else "reset")
+
+    def located(self, answer: Answer) -> None:
+        """The region that the answer itself names, where addresses do not say it."""
+        header = self.engine.region_header
+        if header is not None:
+            named = answer.headers.get(header)
+            if named:
+                region = named.decode("ascii", "replace")
+                self.engine.tally.know(region)
+                self.relocated(region)
+
+    def let_go(self) -> None:
+        """Give the connection back, or end it if the answer did not come to its end."""
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        if connection.answer.complete:
+            connection.release(self.engine.now_s())
+        else:
+            connection.drop()
+
+
+class Attempt(Sending):
+    """One scheduled attempt or retry. `tries` counts the attempts of its request, from 1."""
+
+    __slots__ = ("content", "kind", "number", "tokens", "tries")
+
+    def __init__(
+        self, engine: Engine, intended_s: float, cache: Cache, tokens: int, number: int, tries: int
+    ) -> None:
+        super().__init__(engine, intended_s, cache)
+        self.tokens = tokens
+        self.number = number
+        self.tries = tries
+        self.kind = "scheduled" if tries == 1 else "retry"
+        self.content = False
+
+    def request(self) -> bytes:
+        return self.engine.requests.of(self.tokens)
+
+    def relocated(self, region: str) -> None:
+        tally = self.engine.tally
+        tally.streams_open[self.region] -= 1
+        tally.streams_open[region] += 1
+        self.region = region
+
+    def moved(self, answer: Answer) -> None:
+        if not self.answered:
+            if not answer.status:
+                return
+            self.answered = True
+            self.located(answer)
+            self.engine.tally.answer(self.region, str(answer.status), self.kind)
+        if answer.content and not self.content:
+            self.content = True
+            self.engine.first_token(self, answer)
+        if answer.complete:
+            self.end(outcome_of(answer))
+
+    def end(self, outcome: str) -> None:
+        if not self.over:
+            self.over = True
+            self.engine.ended(self, outcome)
+            self.let_go()
+
+
+class Canary(Sending):
+    """One canary: answered by a 2xx first byte or a well-formed 429 in time, then read on."""
+
+    __slots__ = ("judged",)
+
+    def __init__(self, engine: Engine, intended_s: float, cache: Cache) -> None:
+        super().__init__(engine, intended_s, cache)
+        self.judged = False
+
+    def request(self) -> bytes:
+        return self.engine.canary_request
+
+    def moved(self, answer: Answer) -> None:
+        if not self.answered and answer.status:
+            self.answered = True
+            self.located(answer)
+        if not self.judged:
+            outcome = canary_outcome(answer)
+            if outcome is not None:
+                self.judge(outcome)
+        if answer.complete:
+            self.end("other")
+
+    def judge(self, outcome: str) -> None:
+        """Count it, once."""
+        if not self.judged:
+            self.judged = True
+            name = outcome if outcome == "answered" else f"unavailable_{outcome}"
+            self.engine.tally.canary(self.region, name)
+
+    def end(self, outcome: str) -> None:
+        if not self.over:
+            self.over = True
+            self.judge(outcome if outcome in ("refused", "reset", "timeout") else "other")
+            self.engine.canary_ended(self)
+            self.let_go()
+
+
+def outcome_of(answer: Answer, *, cut: bool = False) -> str:
+    """Outcome of an attempt whose head came; `cut` when the message did not reach its end."""
+    status = answer.status
+    if 200 <= status < 300:
+        return "success" if answer.done and not cut else "broken"
+    if status == 429:
+        return "http_429"
+    return "http_5xx" if status >= 500 else "http_4xx"
+
+
+def canary_outcome(answer: Answer) -> str | None:
+    """`answered`, why not, or None while the answer cannot be judged yet."""
+    status = answer.status
+    if not status:
+        return None
+    if 200 <= status < 300:
+        if answer.got_bytes:
+            return "answered"
+        return "other" if answer.complete else None
+    if status == 429:
+        if not answer.complete:
+            return None
+        try:
+            body = json.loads(answer.body)
+        except ValueError:
+            return "other"
+        return "answered" if isinstance(body, dict) and "error" in body else "other"
+    return "5xx" if status >= 500 else "other"

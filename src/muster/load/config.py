@@ -1,0 +1,103 @@
+"""What one shard process is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+
+from muster.documents import Document
+from muster.errors import BadInput
+from muster.load.traffic import Traffic
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ShardConfig(Document):
+    """One shard of the load. Times in seconds; `shard` counts from 0."""
+
+    url: str
+    dns_server: str | None = None
+    regions_by_address: dict[str, str] = Field(default_factory=dict)
+    region_header: str | None = None
+    token: SecretStr = SecretStr("")
+    canary_token: SecretStr = SecretStr("")
+    model: str = "muster-stub"
+    traffic: Traffic
+    scale: Seconds = 1.0
+    seed: int = 1
+    shard: Annotated[int, Field(ge=0)] = 0
+    shards: Annotated[int, Field(ge=1)] = 1
+    duration_s_max: Seconds | None = None
+    record: str | None = None
+    raw_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    metrics: tuple[str, Annotated[int, Field(ge=0, le=65535)]] = ("127.0.0.1", 0)
+    first_token_edges_s: tuple[float, ...]
+    completion_edges_s: tuple[float, ...]
+    first_token_over_s: tuple[float, ...]
+    completion_over_s: tuple[float, ...]
+    trace: str | None = None
+    wait_start: bool = False
+    connect_s_max: Seconds = 5.0
+    first_byte_s_max: Seconds = 30.0
+    stream_s_max: Seconds | None = None
+    canary_s_max: Seconds = 5.0
+    idle_s_max: Seconds = 15.0
+    stop_grace_s: Annotated[float, Field(ge=0)] = 0.0
+    parent_pid: int | None = None
+
+    @property
+    def stream_bound_s(self) -> float:
+        """A stream open longer than this is ended and counted as broken."""
+        if self.stream_s_max is not None:
+            return self.stream_s_max
+        traffic = self.traffic
+        longest_s = traffic.tokens_quantiles[-1][1] / traffic.tokens_per_s
+        return 2 * (traffic.first_token_s_mean + longest_s) + 30
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration with its secrets, for the child's standard input alone."""
+        data = self.model_dump(mode="json")
+        data["token"] = self.token.get_secret_value()
+        data["canary_token"] = self.canary_token.get_secret_value()
+        return data
+
+
+class Endpoint:
+    """A URL taken apart for the wire."""
+
+    def __init__(self, url: str, where: str = "--url") -> None:
+        """Raises BadInput unless `url` is http(s)://host[:port]/path."""
+        wanted = "http://host:port/v1/chat/completions or https://..."
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise BadInput(where, "", url, wanted) from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadInput(where, "", url, wanted)
+        if parts.username or parts.query or parts.fragment:
+            raise BadInput(where, "", f"{parts.scheme}://{parts.hostname}/…", wanted)
+        self.tls = parts.scheme == "https"
+        self.host = parts.hostname
+        self.port = port or (443 if self.tls else 80)
+        path = parts.path.rstrip("/")
+        self.path = path if path.endswith("/chat/completions") else _completed(path)
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        self.host_header = shown if port is None else f"{shown}:{port}"
+
+
+def _completed(path: str) -> str:
+    """A base URL is enough: `/v1` or nothing stands for the chat path."""
+    return f"{path or '/v1'}/chat/completions"
+
+
+def server_address(text: str, where: str = "--dns-server") -> tuple[str, int]:
+    """`host:port`; port 53 if none. Raises BadInput."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        host, port = text, "53"
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BadInput(where, "", text, "host:port")
+    return host.strip("[]"), int(port)

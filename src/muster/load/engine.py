@@ -1,0 +1,344 @@
+"""The engine of one shard: starts what the schedule has due, bounds it, counts it, retries it.
+
+One 10 ms beat measures the loop's lag and drives every time-out; arrivals start on a timer of their
+own, at their intended moment. A start that comes late is counted, never skipped. Retries stand
+outside the schedule, so that fast rejects bring no more than their bounded backoff allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+import orjson
+
+from muster.load.attempt import Attempt, Canary, outcome_of
+from muster.load.config import Endpoint, ShardConfig
+from muster.load.pool import Pool
+from muster.load.resolvers import Lookup, Population, caches_of_shard
+from muster.load.schedule import Schedule, canary_times, streams
+from muster.load.tally import UNKNOWN, Tally
+from muster.load.wire import Answer
+
+TICK_S = 0.01
+_SWEEP_TICKS = 10
+_LATE_S = 0.1
+_RETRY_AFTER_S_MAX = 60.0
+_RETRIED = frozenset(("refused", "reset", "timeout", "broken", "http_429", "http_5xx"))
+_PROMPT = "Say all hands muster at the boats, as often as asked for."
+
+
+class Requests:
+    """Requests ready to be written, by their number of tokens."""
+
+    def __init__(self, endpoint: Endpoint, token: str, model: str) -> None:
+        self._head = (
+            f"POST {endpoint.path} HTTP/1.1\r\nHost: {endpoint.host_header}\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            "Accept: text/event-stream\r\nUser-Agent: muster-load\r\nContent-Length: "
+        ).encode()
+        self._model = model
+        self._built: dict[int, bytes] = {}
+
+    def of(self, tokens: int) -> bytes:
+        """The whole request for `tokens` tokens."""
+        built = self._built.get(tokens)
+        if built is None:
+            body = orjson.dumps(
+                {
+                    "model": self._model,
+                    "messages": [{"role": "user", "content": _PROMPT}],
+                    "stream": True,
+                    "max_tokens": tokens,
+                }
+            )
+            built = self._head + b"%d\r\n\r\n" % len(body) + body
+            if len(self._built) < 4096:
+                self._built[tokens] = built
+        return built
+
+
+class Engine:
+    """All that one shard has under way."""
+
+    def __init__(
+        self,
+        config: ShardConfig,
+        schedule: Schedule,
+        tally: Tally,
+        lookup: Lookup,
+        loop: asyncio.AbstractEventLoop,
+        on_ended: Callable[[Attempt, str, float], None] | None = None,
+    ) -> None:
+        endpoint = Endpoint(config.url)
+        self.config = config
+        self.tally = tally
+        self.loop = loop
+        self.requests = Requests(endpoint, config.token.get_secret_value(), config.model)
+        canary = Requests(endpoint, config.canary_token.get_secret_value(), config.model)
+        self.canary_request = canary.of(1)
+        header = config.region_header
+        self.region_header = header.lower().encode() if header else None
+        self.pool = Pool(
+            loop,
+            endpoint.port,
+            endpoint.host if endpoint.tls else None,
+            config.idle_s_max,
+            config.connect_s_max,
+        )
+        self.population = Population(
+            caches_of_shard(config.traffic.resolver_caches, config.shard, config.shards),
+            config.traffic.hold_connection_share,
+            lookup,
+            now_s=self.now_s,
+            later=self.later,
+            on_answer=self._dns_answered,
+            on_failure=tally.dns_failed,
+        )
+        self.schedule = schedule
+        self.waiting: dict[Attempt, None] = {}  # no first token yet, oldest first
+        self.open: dict[Attempt, None] = {}  # oldest first
+        self.canaries: deque[Canary] = deque()
+        self.canaries_open: set[Canary] = set()
+        self.arriving = False
+        self.start_s = 0.0
+        self._on_ended = on_ended
+        self._arrivals = iter(schedule)
+        self._next = next(self._arrivals)
+        self._canary_times = canary_times(
+            config.traffic.canaries_per_s, config.shard, config.shards
+        )
+        self._next_canary = next(self._canary_times, float("inf"))
+        self._choices = streams(config.seed, 3, config.shard)
+        self._retries: list[tuple[float, int, Attempt]] = []
+        self._serial = count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat: asyncio.TimerHandle | None = None
+        self._due_s = 0.0
+        self._beats = 0
+        self._running = False
+
+    # Time, places and tasks
+
+    @staticmethod
+    def now_s() -> float:
+        return time.monotonic()
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        return self.loop.call_later(delay_s, call)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def region_of(self, address: str) -> str:
+        return self.config.regions_by_address.get(address, UNKNOWN)
+
+    def _dns_answered(self, address: str) -> None:
+        self.tally.dns_answers[self.region_of(address)] += 1
+
+    # Start and stop
+
+    def start(self) -> None:
+        """Time zero of the schedule is now."""
+        self.start_s = self.now_s()
+        self.arriving = True
+        self._running = True
+        self._next_beat()
+        self._advance()
+
+    def stop_arrivals(self) -> None:
+        """No more arrivals and retries; canaries go on."""
+        self.arriving = False
+        self._retries.clear()
+
+    def stop(self) -> None:
+        """End everything at once; what was open counts neither as success nor as broken."""
+        self.stop_arrivals()
+        self._running = False
+        for handle in (self._timer, self._beat):
+            if handle is not None:
+                handle.cancel()
+        for attempt in list(self.open):
+            attempt.over = True
+        for canary in list(self.canaries_open):
+            canary.over = True
+        self.open.clear()
+        self.waiting.clear()
+        self.canaries_open.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        self.pool.drop_all()
+
+    def scheduled(self) -> int:
+        """Arrivals that the schedule has had due by now."""
+        due = self.tally.offered
+        if self.arriving and self.start_s + self._next.at_s <= self.now_s():
+            late_s = self.now_s() - self.start_s - self._next.at_s
+            due += 1 + int(late_s * self.schedule.ramp.rate_per_s / self.config.shards)
+        return due
+
+    # Arrivals
+
+    def _advance(self) -> None:
+        """Start what is due: arrivals, retries, canaries."""
+        now_s = self.now_s()
+        tally = self.tally
+        if self.arriving:
+            start_s = self.start_s
+            while True:
+                arrival = self._next
+                intended_s = start_s + arrival.at_s
+                if intended_s > now_s:
+                    break
+                self._next = next(self._arrivals)
+                tally.offered += 1
+                if now_s - intended_s > _LATE_S:
+                    tally.late += 1
+                cache = self.population.pick(arrival.draw)
+                self._begin(Attempt(self, intended_s, cache, arrival.tokens, arrival.number, 1))
+        retries = self._retries
+        while retries and retries[0][0] <= now_s:
+            self._begin(heapq.heappop(retries)[2])
+        while self.start_s + self._next_canary <= now_s:
+            intended_s = self.start_s + self._next_canary
+            self._next_canary = next(self._canary_times, float("inf"))
+            canary = Canary(self, intended_s, self.population.pick(float(self._choices.random())))
+            self.canaries.append(canary)
+            self.canaries_open.add(canary)
+            canary.begin()
+        if self._running:
+            self._timer = self.loop.call_later(self._wait_s(), self._advance)
+
+    def _wait_s(self) -> float:
+        due_s = self.start_s + self._next_canary
+        if self.arriving:
+            due_s = min(due_s, self.start_s + self._next.at_s)
+        if self._retries:
+            due_s = min(due_s, self._retries[0][0])
+        return min(TICK_S, max(0.001, due_s - self.now_s()))
+
+    def _begin(self, attempt: Attempt) -> None:
+        self.open[attempt] = None
+        self.waiting[attempt] = None
+        self.tally.streams_open[attempt.region] += 1
+        attempt.begin()
+
+    # What attempts tell
+
+    def first_token(self, attempt: Attempt, answer: Answer) -> None:
+        after_s = self.now_s() - attempt.intended_s
+        self.waiting.pop(attempt, None)
+        self.tally.first_token_came(attempt.region, after_s)
+        injected = answer.headers.get(b"openai-processing-ms")
+        if injected is not None and injected.isdigit():
+            self.tally.first_token_error(after_s * 1000 - int(injected))
+
+    def ended(self, attempt: Attempt, outcome: str) -> None:
+        tally = self.tally
+        region = attempt.region
+        self.open.pop(attempt, None)
+        self.waiting.pop(attempt, None)
+        tally.streams_open[region] -= 1
+        age_s = self.now_s() - attempt.intended_s
+        if not attempt.answered:
+            tally.answer(region, outcome, attempt.kind)
+        tally.outcome(region, outcome, attempt.kind)
+        if outcome == "success":
+            if not attempt.content:  # an empty but whole stream: its first token never came
+                self.tally.first_token_came(region, age_s)
+            tally.completed(region, age_s)
+        elif outcome == "broken":
+            tally.never_completed(region, age_s, first_token=attempt.content)
+        if self._on_ended is not None:
+            self._on_ended(attempt, outcome, age_s)
+        if outcome in _RETRIED and self.arriving:
+            self._retry(attempt)
+
+    def canary_ended(self, canary: Canary) -> None:
+        self.canaries_open.discard(canary)
+
+    def _retry(self, attempt: Attempt) -> None:
+        traffic = self.config.traffic
+        if attempt.tries >= traffic.attempts_max:
+            return
+        low_s, high_s = traffic.backoff_s
+        wait_s = low_s + float(self._choices.random()) * (high_s - low_s)
+        connection = attempt.connection
+        if connection is not None:
+            after = connection.answer.headers.get(b"retry-after", b"")
+            if after.isdigit():
+                asked_s = min(float(after), _RETRY_AFTER_S_MAX)
+                wait_s = max(wait_s, asked_s * (1 + float(self._choices.random()) / 2))
+        due_s = self.now_s() + wait_s
+        cache = self.population.pick(float(self._choices.random()))
+        again = Attempt(self, due_s, cache, attempt.tokens, attempt.number, attempt.tries + 1)
+        heapq.heappush(self._retries, (due_s, next(self._serial), again))
+
+    # Time-outs
+
+    def _next_beat(self) -> None:
+        now_s = self.now_s()
+        self._due_s = now_s + TICK_S
+        self._beat = self.loop.call_later(TICK_S, self._on_beat)
+
+    def _on_beat(self) -> None:
+        now_s = self.now_s()
+        # libuv counts whole milliseconds: up to one of them is no lag of ours.
+        self.tally.lagged(max(0.0, now_s - self._due_s - 0.001))
+        self._beats += 1
+        if self._beats % _SWEEP_TICKS == 0:
+            self._sweep(now_s)
+        self._next_beat()
+
+    def _sweep(self, now_s: float) -> None:
+        config = self.config
+        overdue = []
+        for attempt in self.waiting:
+            if now_s - attempt.intended_s < config.first_byte_s_max:
+                break
+            if attempt.sent_s and now_s - attempt.sent_s >= config.first_byte_s_max:
+                overdue.append(attempt)
+        bound_s = config.stream_bound_s
+        for attempt in self.open:
+            if now_s - attempt.intended_s < bound_s:
+                break
+            overdue.append(attempt)
+        for attempt in overdue:
+            answer = attempt.connection.answer if attempt.connection else None
+            attempt.end(outcome_of(answer, cut=True) if answer and answer.status else "timeout")
+        canaries = self.canaries
+        while canaries and now_s - canaries[0].intended_s >= config.canary_s_max:
+            canary = canaries.popleft()
+            if not canary.judged:
+                canary.end("timeout")
+        if self._beats % 100 == 0:
+            self.pool.sweep(now_s)
+            for canary in list(self.canaries_open):
+                if now_s - canary.intended_s >= config.first_byte_s_max:
+                    canary.end("timeout")
+
+    # Attempts that are still open, by age
+
+    def open_over(self, phase: str, threshold_s: float) -> dict[str, int]:
+        """Attempts by region, open without first token (or close) for more than `threshold_s`.
+
+        One that was answered 4xx or 5xx is in no latency population, open or not.
+        """
+        found = dict.fromkeys(self.tally.regions, 0)
+        now_s = self.now_s()
+        for attempt in self.waiting if phase == "first_token" else self.open:
+            if now_s - attempt.intended_s <= threshold_s:
+                break
+            connection = attempt.connection
+            status = connection.answer.status if connection is not None else 0
+            if status < 300:
+                found[attempt.region] += 1
+        return found

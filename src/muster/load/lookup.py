@@ -1,0 +1,134 @@
+"""Queries for one name's addresses: to a given DNS server, or through the system's resolver.
+
+dnslib writes the question and reads the answer; nothing is cached here (see resolvers).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+import socket
+from collections.abc import Callable
+
+from dnslib import QTYPE, DNSError, DNSRecord
+
+from muster.load.resolvers import Lookup, Resolved
+
+QUERY_TIMEOUT_S = 1.0
+SYSTEM_TTL_S = 5.0
+"""The system's resolver says no TTL: its answers are asked for again after this long."""
+
+Callback = Callable[[Resolved | None], None]
+
+
+class LiteralLookup:
+    """The host is an address: nobody is asked."""
+
+    def __init__(self, address: str) -> None:
+        self._resolved = Resolved((address,), float("inf"))
+
+    def ask(self, callback: Callback) -> None:
+        callback(self._resolved)
+
+
+class SystemLookup:
+    """The system's resolver, one question at a time whoever asks."""
+
+    def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._host = host
+        self._loop = loop
+        self._callbacks: list[Callback] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def ask(self, callback: Callback) -> None:
+        self._callbacks.append(callback)
+        if self._task is None:
+            self._task = self._loop.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(10 * QUERY_TIMEOUT_S):
+                found = await self._loop.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+            addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+            resolved = Resolved(addresses, SYSTEM_TTL_S)
+        except (OSError, TimeoutError):
+            resolved = None
+        self._task = None
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(resolved)
+
+
+class ServerLookup(asyncio.DatagramProtocol):
+    """A records over UDP from one server; unanswered after QUERY_TIMEOUT_S is a failure."""
+
+    def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._question = bytes(DNSRecord.question(host).pack())
+        self._pending: dict[int, tuple[Callback, asyncio.TimerHandle]] = {}
+        self._ids = random.Random()
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport) or hasattr(transport, "sendto")
+        self._transport = transport  # type: ignore[assignment]
+
+    def ask(self, callback: Callback) -> None:
+        number = self._ids.randrange(65536)
+        while number in self._pending:
+            number = self._ids.randrange(65536)
+        timer = self._loop.call_later(QUERY_TIMEOUT_S, self._end, number, None)
+        self._pending[number] = (callback, timer)
+        if self._transport is not None:
+            self._transport.sendto(number.to_bytes(2, "big") + self._question[2:])
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        number = int.from_bytes(data[:2], "big")
+        if number not in self._pending:
+            return
+        try:
+            record = DNSRecord.parse(data)
+            found = [rr for rr in record.rr if rr.rtype == QTYPE.A]
+            resolved = (
+                Resolved(tuple(str(rr.rdata) for rr in found), float(min(rr.ttl for rr in found)))
+                if found
+                else None
+            )
+        except (DNSError, ValueError, IndexError):
+            resolved = None
+        self._end(number, resolved)
+
+    def error_received(self, exc: Exception) -> None:
+        """A closed port: every question under way has failed."""
+        for number in list(self._pending):
+            self._end(number, None)
+
+    def close(self) -> None:
+        for _, timer in self._pending.values():
+            timer.cancel()
+        self._pending.clear()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _end(self, number: int, resolved: Resolved | None) -> None:
+        entry = self._pending.pop(number, None)
+        if entry is not None:
+            entry[1].cancel()
+            entry[0](resolved)
+
+
+async def open_lookup(
+    host: str, server: tuple[str, int] | None, loop: asyncio.AbstractEventLoop
+) -> Lookup:
+    """The way to look `host` up."""
+    try:
+        return LiteralLookup(str(ipaddress.ip_address(host)))
+    except ValueError:
+        pass
+    if server is None:
+        return SystemLookup(host, loop)
+    _, protocol = await loop.create_datagram_endpoint(
+        lambda: ServerLookup(host, loop), remote_addr=server
+    )
+    return protocol

@@ -1,0 +1,170 @@
+"""Keep-alive connections by address, and the protocol that carries one attempt at a time.
+
+The last connection to come back is the first to be used, so that what is not needed idles out:
+no connection outlives `idle_s_max` without work, and a region that DNS left loses its pool. One
+that the peer closed while idle stays listed until it is taken or swept: thousands may go at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import Any, Protocol
+
+from muster.load.wire import Answer, WireError
+
+IDLE_MAX = 20_000
+"""Idle connections of one shard at most."""
+
+
+class Exchange(Protocol):
+    """What a connection tells the attempt that uses it."""
+
+    def moved(self, answer: Answer) -> None:
+        """Bytes came; the flags of `answer` say how far it is."""
+
+    def lost(self, answer: Answer, reused: bool, error: Exception | None) -> None:
+        """The connection ended before the answer did."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection. It belongs to at most one exchange."""
+
+    __slots__ = ("address", "answer", "exchange", "idle_since_s", "pool", "transport", "uses")
+
+    def __init__(self, pool: Pool, address: str) -> None:
+        self.pool = pool
+        self.address = address
+        self.transport: Any = None
+        self.exchange: Exchange | None = None
+        self.answer = Answer()
+        self.uses = 0
+        self.idle_since_s = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.pool.open.add(self)
+
+    def send(self, exchange: Exchange, request: bytes) -> None:
+        """Start an exchange."""
+        self.exchange = exchange
+        self.answer = Answer()
+        self.uses += 1
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:  # an idle connection that talks cannot be used again
+            self.close()
+            return
+        answer = self.answer
+        try:
+            answer.feed(data)
+        except WireError as error:
+            if not answer.complete:
+                self._lose(error)
+                return
+            answer.keep_alive = False
+        exchange.moved(answer)
+
+    def eof_received(self) -> bool:
+        exchange = self.exchange
+        if exchange is not None:
+            self.answer.eof()
+            if self.answer.complete:
+                exchange.moved(self.answer)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.pool.open.discard(self)
+        self._lose(exc)
+
+    def _lose(self, error: Exception | None) -> None:
+        exchange, self.exchange = self.exchange, None
+        self.close()
+        if exchange is not None:
+            exchange.lost(self.answer, self.uses > 1, error)
+
+    def release(self, now_s: float) -> None:
+        """The exchange is over: back to the pool, or closed if the answer wants it so."""
+        self.exchange = None
+        if self.answer.complete and self.answer.keep_alive and not self.transport.is_closing():
+            self.idle_since_s = now_s
+            self.pool.give_back(self)
+        else:
+            self.close()
+
+    def drop(self) -> None:
+        """End it at once, whatever is under way; the exchange is told nothing."""
+        self.exchange = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    def close(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.close()
+
+
+class Pool:
+    """Idle connections by address, and how to open another."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        port: int,
+        tls_host: str | None,
+        idle_s_max: float,
+        connect_s_max: float,
+    ) -> None:
+        self.open: set[Connection] = set()
+        self._loop = loop
+        self._port = port
+        self._tls_host = tls_host
+        self._tls = ssl.create_default_context() if tls_host else None
+        self._idle_s_max = idle_s_max
+        self._connect_s_max = connect_s_max
+        self._idle: dict[str, deque[Connection]] = {}
+        self._idle_count = 0
+
+    def take(self, address: str) -> Connection | None:
+        """An idle connection to `address`, if there is one."""
+        idle = self._idle.get(address)
+        while idle:
+            connection = idle.pop()
+            self._idle_count -= 1
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    async def connect(self, address: str) -> Connection:
+        """A new connection. Raises OSError or TimeoutError (after `connect_s_max`)."""
+        async with asyncio.timeout(self._connect_s_max):
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self, address),
+                address,
+                self._port,
+                ssl=self._tls,
+                server_hostname=self._tls_host,
+            )
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        if self._idle_count >= IDLE_MAX:
+            connection.close()
+            return
+        self._idle.setdefault(connection.address, deque()).append(connection)
+        self._idle_count += 1
+
+    def sweep(self, now_s: float) -> None:
+        """Close what has idled too long; the oldest stand first."""
+        for idle in self._idle.values():
+            while idle and now_s - idle[0].idle_since_s > self._idle_s_max:
+                self._idle_count -= 1
+                idle.popleft().close()
+
+    def drop_all(self) -> None:
+        for connection in list(self.open):
+            connection.drop()
+        self._idle.clear()
+        self._idle_count = 0

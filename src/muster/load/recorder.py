@@ -1,0 +1,114 @@
+"""The shard's own record: one JSON line a second, flushed, in constant memory.
+
+Counters are what happened since the line before. The first line names the buckets.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from muster.load.attempt import Attempt
+from muster.load.buckets import BUCKET_MIN_MS, BUCKET_RATIO
+from muster.load.engine import Engine
+
+_KEYS = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
+
+
+class Recorder:
+    """Writes `load-<shard>.jsonl` in a directory, and `load-raw-<shard>.jsonl` if asked to."""
+
+    def __init__(self, directory: Path, shard: int, raw_share: float = 0.0) -> None:
+        """Raises OSError when the directory cannot be written to."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = (directory / f"load-{shard}.jsonl").open("wb")
+        self._raw: BinaryIO | None = None
+        self._raw_every = 0
+        if raw_share > 0:
+            self._raw = (directory / f"load-raw-{shard}.jsonl").open("wb")
+            self._raw_every = max(1, round(1 / raw_share))
+        self._shard = shard
+        self._raw_seen = 0
+        self._before: dict[str, float] = {}
+        header = {"schema": 1, "bucket_ratio": BUCKET_RATIO, "bucket_min_ms": BUCKET_MIN_MS}
+        self._write({**header, "shard": shard})
+
+    def second(self, engine: Engine) -> None:
+        """One line for what happened since the last."""
+        tally = engine.tally
+        taken = tally.take_second()
+        totals = {
+            "scheduled": float(engine.scheduled()),
+            "offered": float(tally.offered),
+            "late": float(tally.late),
+            "resends": float(sum(tally.resends.values())),
+            "cpu_s": time.process_time(),
+        }
+        deltas = {key: round(v - self._before.get(key, 0.0), 6) for key, v in totals.items()}
+        self._before = totals
+        self._write(
+            {
+                "t": round(time.time(), 3),
+                "shard": self._shard,
+                "streams_open": tally.streams_open,
+                "streams_target": engine.schedule.streams_target,
+                "answers": taken.answers,
+                "outcomes": taken.outcomes,
+                "first_token_ms": taken.first_token_ms,
+                "completion_ms": taken.completion_ms,
+                "first_token_error_ms": taken.first_token_error_ms,
+                "canaries": taken.canaries,
+                "connections": taken.connections,
+                "dns_failures": taken.dns_failures,
+                "loop_lag_ms_max": round(taken.loop_lag_ms_max, 3),
+                "loop_lag_ms": taken.loop_lag_ms,
+                **{key: int(v) if key != "cpu_s" else v for key, v in deltas.items()},
+                "rss_bytes": rss_bytes(),
+            }
+        )
+
+    def ended(self, attempt: Attempt, outcome: str, age_s: float) -> None:
+        """One line for a sampled attempt, if raw records were asked for."""
+        if self._raw is None:
+            return
+        self._raw_seen += 1
+        if self._raw_seen % self._raw_every == 0:
+            line = {
+                "t": round(time.time(), 3),
+                "number": attempt.number,
+                "tries": attempt.tries,
+                "tokens": attempt.tokens,
+                "region": attempt.region,
+                "outcome": outcome,
+                "age_s": round(age_s, 4),
+            }
+            self._raw.write(orjson.dumps(line, option=_KEYS))
+
+    def mark(self, what: str, detail: Mapping[str, Any]) -> None:
+        """A line that is no second: a declared moment."""
+        self._write({"mark": what, "shard": self._shard, **detail})
+
+    def close(self) -> None:
+        self._file.close()
+        if self._raw is not None:
+            self._raw.close()
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self._file.write(orjson.dumps(line, option=_KEYS))
+        self._file.flush()
+
+
+def rss_bytes() -> int:
+    """Resident memory now (Linux), else the peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,137 @@
+"""A population of resolver caches, as a public name's clients have: each honours the records' TTL.
+
+A cache asks when a client needs it and its answer has run out, so that a change of weights spreads
+over one TTL by itself. A cache that `holds` stands for clients that keep their connection: it goes
+on with its address past the TTL until that address fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
+"""Waits between queries of one cache while they fail."""
+GIVE_UP_S = 2.0
+"""A client waits no longer for an address: its attempt is refused."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Addresses of a name, and how long they may be used."""
+
+    addresses: tuple[str, ...]
+    ttl_s: float
+
+
+class Lookup(Protocol):
+    """Where answers come from. The callback gets None when there is none, at once or later."""
+
+    def ask(self, callback: Callable[[Resolved | None], None]) -> None: ...
+
+
+class Later(Protocol):
+    """Calls back after some seconds."""
+
+    def __call__(self, delay_s: float, call: Callable[[], None]) -> object: ...
+
+
+class Cache:
+    """One resolver cache."""
+
+    __slots__ = (
+        "_population", "_turn", "addresses", "asking", "expires_s", "failures", "holds", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, population: Population, holds: bool) -> None:
+        self._population = population
+        self.holds = holds
+        self.addresses: tuple[str, ...] = ()
+        self.expires_s = 0.0
+        self.asking = False
+        self.failures = 0
+        self.waiting: list[tuple[float, Callable[[str | None], None]]] = []
+        self._turn = 0
+
+    def address(self, now_s: float) -> str | None:
+        """An address that may be used now without asking."""
+        if self.addresses and (self.holds or now_s < self.expires_s):
+            if len(self.addresses) == 1:
+                return self.addresses[0]
+            self._turn += 1
+            return self.addresses[self._turn % len(self.addresses)]
+        return None
+
+    def wait(self, now_s: float, callback: Callable[[str | None], None]) -> None:
+        """Ask, or join the question that is under way; None after GIVE_UP_S without an answer."""
+        self.waiting.append((now_s + GIVE_UP_S, callback))
+        if not self.asking:
+            self.asking = True
+            self._population.lookup.ask(self._answered)
+
+    def failed(self, address: str) -> None:
+        """A client that holds could not connect: it asks again like all others."""
+        if self.holds and address in self.addresses:
+            self.addresses = ()
+
+    def _answered(self, resolved: Resolved | None) -> None:
+        population = self._population
+        now_s = population.now_s()
+        if resolved is None or not resolved.addresses:
+            population.on_failure()
+            wait_s = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
+            self.failures += 1
+            population.later(wait_s, self._again)
+            return
+        self.asking = False
+        self.failures = 0
+        self.addresses = resolved.addresses
+        self.expires_s = now_s + resolved.ttl_s
+        population.on_answer(resolved.addresses[0])
+        waiting, self.waiting = self.waiting, []
+        for _, callback in waiting:
+            callback(self.addresses[0])
+
+    def _again(self) -> None:
+        now_s = self._population.now_s()
+        given_up = [callback for until_s, callback in self.waiting if until_s <= now_s]
+        self.waiting = [entry for entry in self.waiting if entry[0] > now_s]
+        for callback in given_up:
+            callback(None)
+        if self.waiting:
+            self._population.lookup.ask(self._answered)
+        else:
+            self.asking = False
+
+
+class Population:
+    """All caches of one shard."""
+
+    def __init__(
+        self,
+        size: int,
+        hold_share: float,
+        lookup: Lookup,
+        *,
+        now_s: Callable[[], float],
+        later: Later,
+        on_answer: Callable[[str], None],
+        on_failure: Callable[[], None],
+    ) -> None:
+        self.lookup = lookup
+        self.now_s = now_s
+        self.later = later
+        self.on_answer = on_answer
+        self.on_failure = on_failure
+        holders = round(size * hold_share)
+        self.caches = [Cache(self, index < holders) for index in range(max(1, size))]
+
+    def pick(self, draw: float) -> Cache:
+        """The cache that `draw` in [0, 1) falls on."""
+        return self.caches[int(draw * len(self.caches))]
+
+
+def caches_of_shard(total: int, shard: int, shards: int) -> int:
+    """How many of `total` caches one shard holds; at least one."""
+    return max(1, (total - shard + shards - 1) // shards)

@@ -1,0 +1,213 @@
+"""One shard process: `python -m muster.load --config FILE` (or `-`: the first line of stdin).
+
+It prints `ready <metrics port>`, runs until it is told to end (SIGTERM, SIGINT, `{"end": true}`,
+the end of its standard input, its parent's death, `duration_s_max`), and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from muster.load import exposition
+from muster.load.config import Endpoint, ShardConfig, server_address
+from muster.load.engine import Engine
+from muster.load.lookup import ServerLookup, open_lookup
+from muster.load.recorder import Recorder
+from muster.load.schedule import Schedule, Source
+from muster.load.tally import Tally
+
+
+class Control:
+    """Commands that come in as JSON lines."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.engine: Engine | None = None
+        self.recorder: Recorder | None = None
+
+    def command(self, line: str) -> None:
+        """One line. What is no command is ignored: nothing here may end the load by accident."""
+        try:
+            order: Any = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(order, dict):
+            return
+        if order.get("start"):
+            self.started.set()
+        if order.get("stop_arrivals") and self.engine is not None:
+            self.engine.stop_arrivals()
+        marked = order.get("mark_abrupt_loss")
+        if marked and self.recorder is not None:
+            self.recorder.mark("abrupt_loss", {"span": marked})
+        if order.get("end"):
+            self.end()
+
+    def end(self) -> None:
+        self.ended.set()
+        self.started.set()
+
+
+async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
+    """Run one shard to its end. Raises BadInput or OSError before `ready` if it cannot."""
+    loop = asyncio.get_running_loop()
+    control = Control()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, control.end)
+    over = (*config.first_token_over_s, *config.completion_over_s)
+    assert over == tuple(over)
+    tally = Tally(
+        config.regions_by_address.values(), config.first_token_edges_s, config.completion_edges_s
+    )
+    server = server_address(config.dns_server, "dns_server") if config.dns_server else None
+    lookup = await open_lookup(Endpoint(config.url).host, server, loop)
+    recorder = None
+    if config.record is not None:
+        recorder = Recorder(Path(config.record), config.shard, config.raw_share)
+    engine = Engine(
+        config,
+        Schedule(
+            config.traffic,
+            scale=config.scale,
+            seed=config.seed,
+            shard=config.shard,
+            shards=config.shards,
+            source=_trace(config),
+        ),
+        tally,
+        lookup,
+        loop,
+        recorder.ended if recorder is not None and config.raw_share > 0 else None,
+    )
+    control.engine, control.recorder = engine, recorder
+    page = await exposition.serve(config.metrics, lambda: exposition.render(engine))
+    print(f"ready {page.sockets[0].getsockname()[1]}", flush=True)
+    reading = loop.create_task(_read(stdin, control)) if stdin is not None else None
+    try:
+        if config.wait_start:
+            await control.started.wait()
+        if not control.ended.is_set():
+            engine.start()
+        await _seconds(config, control, engine, recorder)
+        engine.stop_arrivals()
+        until_s = time.monotonic() + config.stop_grace_s
+        while engine.open and time.monotonic() < until_s:
+            await asyncio.sleep(0.02)
+    finally:
+        engine.stop()
+        if reading is not None:
+            reading.cancel()
+        if isinstance(lookup, ServerLookup):
+            lookup.close()
+        if recorder is not None:
+            recorder.second(engine)
+            recorder.close()
+        page.close()
+        await asyncio.sleep(0)
+
+
+async def _seconds(
+    config: ShardConfig, control: Control, engine: Engine, recorder: Recorder | None
+) -> None:
+    """The beat of the record, until the end."""
+    start_s = time.monotonic()
+    tick = 0
+    while not control.ended.is_set():
+        tick += 1
+        due_s = start_s + tick
+        if config.duration_s_max is not None:
+            due_s = min(due_s, start_s + config.duration_s_max)
+        try:
+            async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
+                await control.ended.wait()
+            return
+        except TimeoutError:
+            pass
+        if config.duration_s_max is not None and due_s >= start_s + config.duration_s_max:
+            return
+        if config.parent_pid is not None and os.getppid() != config.parent_pid:
+            return
+        if recorder is not None:
+            recorder.second(engine)
+
+
+async def _read(stdin: asyncio.StreamReader, control: Control) -> None:
+    while line := await stdin.readline():
+        control.command(line.decode("utf-8", "replace"))
+    control.end()
+
+
+def _trace(config: ShardConfig) -> Source | None:
+    if config.trace is None:
+        return None
+    from muster.load.trace import TraceSource
+
+    return TraceSource(Path(config.trace))
+
+
+def raise_open_files() -> int:
+    """Lift this process's limit of open files as far as it may go; the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            return soft
+    return hard
+
+
+async def _main(config: ShardConfig, commands: bool) -> None:
+    stdin = None
+    if commands:
+        loop = asyncio.get_running_loop()
+        stdin = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+    await run(config, stdin)
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 2 and one line for a configuration that cannot be used."""
+    from muster.documents import parse
+    from muster.errors import MusterError
+
+    try:
+        if len(arguments) != 2 or arguments[0] != "--config":
+            print("usage: python -m muster.load --config FILE|-", file=sys.stderr)
+            return 2
+        name = arguments[1]
+        text = _first_line() if name == "-" else Path(name).read_text(encoding="utf-8")
+        config = parse(ShardConfig, json.loads(text), name)
+    except (MusterError, OSError, ValueError) as error:
+        print(f"muster.load: {error}", file=sys.stderr)
+        return 2
+    raise_open_files()
+    try:
+        import uvloop
+
+        factory: Any = uvloop.new_event_loop
+    except ImportError:
+        factory = None
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(_main(config, commands=name == "-"))
+    except (MusterError, OSError) as error:
+        print(f"muster.load: {error}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)
+    return 0
+
+
+def _first_line() -> str:
+    """Byte by byte from the descriptor: a buffered reader would swallow the commands after it."""
+    line = bytearray()
+    while (byte := os.read(0, 1)) not in (b"", b"\n"):
+        line += byte
+    return line.decode("utf-8")

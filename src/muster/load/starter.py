@@ -1,0 +1,266 @@
+"""Starts the shards of a load and ends them: the only way in for drills and the command line.
+
+Every shard gets its configuration, tokens included, as the first line of its standard input: no
+secret stands in an argument or a file. Closing that input ends the shard, so that none outlives
+whoever started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from muster.contract import Profile
+from muster.errors import MusterError
+from muster.load.config import Endpoint, ShardConfig, server_address
+from muster.load.traffic import Traffic, traffic_of
+
+FILES_MAX = 16_000
+"""Open files that a shard may need: below the 20,000 that a process may have."""
+_FILES_A_STREAM = 1.5
+READY_S_MAX = 30.0
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What load to offer, and where. Seconds throughout; secrets stay out of `repr`."""
+
+    url: str
+    profile: Profile | Traffic
+    scale: float = 1.0
+    seed: int = 1
+    dns_server: str | None = None
+    regions_by_address: dict[str, str] = field(default_factory=dict)
+    region_header: str | None = None
+    token: str = field(default="", repr=False)
+    canary_token: str = field(default="", repr=False)
+    model: str = "muster-stub"
+    shards: int = 0
+    duration_s_max: float | None = None
+    record_dir: Path | None = None
+    file_sd: Path | None = None
+    metrics_host: str = "127.0.0.1"
+    first_token_edges_s: tuple[float, ...] = ()
+    completion_edges_s: tuple[float, ...] = ()
+    first_token_over_s: tuple[float, ...] = (2.0, 2.5, 3.0)
+    completion_over_s: tuple[float, ...] = (15.0, 18.0, 20.0)
+    trace: Path | None = None
+    raw_share: float = 0.0
+    stream_s_max: float | None = None
+    only_shard: tuple[int, int] | None = None
+    metrics_port: int = 0
+    stop_grace_s: float = 0.0
+
+    @property
+    def traffic(self) -> Traffic:
+        """The profile as plain numbers."""
+        return self.profile if isinstance(self.profile, Traffic) else traffic_of(self.profile)
+
+
+def shards_for(streams: float, files_max: int = FILES_MAX) -> int:
+    """Processes needed for so many concurrent streams; room for a rush of half as many again."""
+    return max(1, math.ceil(streams * _FILES_A_STREAM / files_max))
+
+
+def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
+    """One configuration a process. Raises BadInput."""
+    Endpoint(plan.url)
+    if plan.dns_server is not None:
+        server_address(plan.dns_server)
+    traffic = plan.traffic
+    shards = plan.shards or shards_for(traffic.streams * plan.scale)
+    numbers: Sequence[int] = range(shards)
+    if plan.only_shard is not None:
+        numbers, shards = (plan.only_shard[0],), plan.only_shard[1]
+    first_edges_s, completion_edges_s = _edges(plan)
+    return [
+        ShardConfig.model_validate(
+            {
+                "url": plan.url,
+                "dns_server": plan.dns_server,
+                "regions_by_address": plan.regions_by_address,
+                "region_header": plan.region_header,
+                "token": plan.token,
+                "canary_token": plan.canary_token,
+                "model": plan.model,
+                "traffic": traffic,
+                "scale": plan.scale,
+                "seed": plan.seed,
+                "shard": number,
+                "shards": shards,
+                "duration_s_max": plan.duration_s_max,
+                "record": str(plan.record_dir) if plan.record_dir is not None else None,
+                "raw_share": plan.raw_share,
+                "metrics": (plan.metrics_host, plan.metrics_port),
+                "first_token_edges_s": first_edges_s,
+                "completion_edges_s": completion_edges_s,
+                "first_token_over_s": plan.first_token_over_s,
+                "completion_over_s": plan.completion_over_s,
+                "trace": str(plan.trace) if plan.trace is not None else None,
+                "wait_start": True,
+                "stream_s_max": plan.stream_s_max,
+                "stop_grace_s": plan.stop_grace_s,
+                "parent_pid": os.getpid(),
+            }
+        )
+        for number in numbers
+    ]
+
+
+def _edges(plan: LoadPlan) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The plan's edges, else the contract's."""
+    if plan.first_token_edges_s and plan.completion_edges_s:
+        return plan.first_token_edges_s, plan.completion_edges_s
+    from muster.contract import load
+
+    measurement = load().measurement
+    return (
+        plan.first_token_edges_s or tuple(float(edge) for edge in measurement.first_token_edges_s),
+        plan.completion_edges_s or tuple(float(edge) for edge in measurement.completion_edges_s),
+    )
+
+
+class LoadHandle:
+    """A load that runs. `metrics` are the shards' addresses, in their order."""
+
+    def __init__(self, processes: list[subprocess.Popen[bytes]], file_sd: Path | None) -> None:
+        self._processes = processes
+        self._file_sd = file_sd
+        self.metrics: list[str] = []
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
+    @property
+    def shards(self) -> int:
+        return len(self._processes)
+
+    def alive(self) -> bool:
+        """False as soon as any shard has ended."""
+        return all(process.poll() is None for process in self._processes)
+
+    def running(self) -> int:
+        """How many shards have not ended."""
+        return sum(process.poll() is None for process in self._processes)
+
+    def exit_codes(self) -> list[int | None]:
+        return [process.poll() for process in self._processes]
+
+    def stop_arrivals(self) -> None:
+        """No new streams; canaries go on until `stop`."""
+        self._order({"stop_arrivals": True})
+
+    def mark_abrupt_loss(self, from_s: float, to_s: float) -> None:
+        """Say in the record that a loss of streams was declared for this span (epoch seconds)."""
+        self._order({"mark_abrupt_loss": [from_s, to_s]})
+
+    def stop(self, grace_s: float = 2.0) -> None:
+        """End the shards; one that has not ended after `grace_s` is killed. Idempotent."""
+        self._order({"end": True})
+        for process in self._processes:
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
+        until_s = time.monotonic() + grace_s
+        for process in self._processes:
+            try:
+                process.wait(max(0.0, until_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        if self._file_sd is not None:
+            with contextlib.suppress(OSError):
+                write_file_sd(self._file_sd, [])
+
+    def __enter__(self) -> LoadHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _order(self, order: dict[str, object]) -> None:
+        line = json.dumps(order).encode() + b"\n"
+        for process in self._processes:
+            if process.stdin is not None and not process.stdin.closed:
+                # A shard that ended reads no orders; `alive` says so.
+                with contextlib.suppress(OSError):
+                    process.stdin.write(line)
+                    process.stdin.flush()
+
+
+def start(plan: LoadPlan) -> LoadHandle:
+    """Start the load and return once every shard is ready and has begun.
+
+    Raises BadInput for a plan that cannot be used and MusterError when a shard does not come up;
+    nothing is left running then.
+    """
+    configs = shard_configs(plan)
+    processes: list[subprocess.Popen[bytes]] = []
+    handle = LoadHandle(processes, plan.file_sd)
+    try:
+        for config in configs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "muster.load", "--config", "-"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+            processes.append(process)
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(config.to_json()).encode() + b"\n")
+                process.stdin.flush()
+        until_s = time.monotonic() + READY_S_MAX
+        for process in processes:
+            assert process.stdout is not None
+            port = _ready(process, process.stdout, until_s)
+            handle.metrics.append(f"{plan.metrics_host}:{port}")
+        if plan.file_sd is not None:
+            write_file_sd(plan.file_sd, handle.metrics)
+        handle._order({"start": True})
+    except BaseException:
+        handle.stop(grace_s=0.5)
+        raise
+    return handle
+
+
+def _ready(process: subprocess.Popen[bytes], stdout: IO[bytes], until_s: float) -> int:
+    """The metrics port that the shard says it is ready with."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        if not selector.select(max(0.0, until_s - time.monotonic())):
+            raise MusterError(f"load: shard {process.pid} was not ready in {READY_S_MAX:g} s")
+    words = stdout.readline().split()
+    if len(words) != 2 or words[0] != b"ready":
+        raise MusterError(f"load: shard {process.pid} ended with code {process.wait()}")
+    return int(words[1])
+
+
+def write_file_sd(path: Path, addresses: Sequence[str]) -> None:
+    """Prometheus' file of targets, replaced whole: a reader never sees half of it."""
+    targets = [{"targets": list(addresses), "labels": {"job": "load"}}] if addresses else []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(targets, file)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,87 @@
+"""Arrivals and lengths as a recorded trace has them, in the Azure LLM trace's form.
+
+`TIMESTAMP,ContextTokens,GeneratedTokens`, one request a line. Gaps keep their proportions and are
+scaled to the profile's concurrency; a run longer than the trace begins it anew.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from muster.errors import BadInput
+from muster.load.schedule import Floats, Ints
+
+_HEADER = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"]
+_FRACTION = re.compile(r"\.(\d+)")
+_LINES_MIN = 2
+
+
+class TraceSource:
+    """A whole trace in memory: 16 bytes a request."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BadInput naming the line that does not fit."""
+        seconds, tokens = _read(path)
+        self.requests = len(tokens)
+        span_s = seconds[-1] - seconds[0]
+        if span_s <= 0:
+            raise BadInput(path, "TIMESTAMP", "one moment for all", "arrivals over some time")
+        # The gap to the first request of the next round is a mean one.
+        self.span_s = span_s * self.requests / (self.requests - 1)
+        self._times = (np.array(seconds) - seconds[0]) * (self.requests / self.span_s)
+        self._tokens: Ints = np.array(tokens, dtype=np.int64)
+        self.mean_tokens = float(self._tokens.mean())
+
+    def blocks(self) -> Iterator[tuple[Floats, Ints]]:
+        start = 0.0
+        while True:
+            yield start + self._times, self._tokens
+            start += self.requests
+
+
+def _read(path: Path) -> tuple[list[float], list[int]]:
+    seconds: list[float] = []
+    tokens: list[int] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            if header != _HEADER:
+                raise BadInput(path, "line 1", ",".join(header), ",".join(_HEADER))
+            for row in rows:
+                if not row:
+                    continue
+                where = f"line {rows.line_num}"
+                at_s, size = _row(path, where, row)
+                if seconds and at_s < seconds[-1]:
+                    raise BadInput(path, where, row[0], "a TIMESTAMP not before the line above")
+                seconds.append(at_s)
+                tokens.append(size)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(path, "", str(error), "a readable CSV file") from error
+    if len(tokens) < _LINES_MIN:
+        raise BadInput(path, "", f"{len(tokens)} requests", f"{_LINES_MIN} requests or more")
+    return seconds, tokens
+
+
+def _row(path: Path, where: str, row: list[str]) -> tuple[float, int]:
+    wanted = "a TIMESTAMP like 2023-11-16 18:17:03.9799600, and two whole numbers"
+    if len(row) != len(_HEADER):
+        raise BadInput(path, where, ",".join(row), wanted)
+    try:
+        fraction = _FRACTION.search(row[0])
+        whole = datetime.fromisoformat(_FRACTION.sub("", row[0], count=1))
+        context, size = int(row[1]), int(row[2])
+    except ValueError as error:
+        raise BadInput(path, where, ",".join(row), wanted) from error
+    if context < 0 or size < 1:
+        raise BadInput(path, where, ",".join(row), "GeneratedTokens of 1 or more")
+    # Seven digits of a second are more than datetime holds.
+    part_s = float(f"0.{fraction.group(1)}") if fraction else 0.0
+    return (whole - datetime(2000, 1, 1, tzinfo=whole.tzinfo)).total_seconds() + part_s, size
