@@ -10,6 +10,7 @@ import ipaddress
 import random
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from dnslib import QTYPE, DNSError, DNSRecord
 
@@ -71,8 +72,7 @@ class ServerLookup(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport) or hasattr(transport, "sendto")
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is no subclass
 
     def ask(self, callback: Callback) -> None:
         number = self._ids.randrange(65536)

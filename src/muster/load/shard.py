@@ -63,8 +63,6 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     control = Control()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, control.end)
-    over = (*config.first_token_over_s, *config.completion_over_s)
-    assert over == tuple(over)
     tally = Tally(
         config.regions_by_address.values(), config.first_token_edges_s, config.completion_edges_s
     )
