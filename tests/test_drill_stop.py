@@ -1,0 +1,99 @@
+"""The stop flag: the first reason counts, and no wait outlives it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from muster.drill.stop import StopFlag, StopReason
+from muster.errors import DrillAborted
+
+OPERATOR = StopReason("operator", "ABORTED", "asked to", 1.0)
+LIMIT = StopReason("limit:queue_age", "FAIL", "31 s", 2.0)
+
+
+def test_the_first_reason_counts():
+    """A later reason changes nothing and is told so."""
+    flag = StopFlag()
+    assert not flag.is_set
+    flag.check()
+    assert flag.set(OPERATOR)
+    assert not flag.set(LIMIT)
+    assert flag.reason is OPERATOR
+    assert flag.is_set
+    with pytest.raises(DrillAborted, match="operator: asked to"):
+        flag.check()
+
+
+def test_of_many_threads_exactly_one_is_first():
+    """Two reasons at once never both count."""
+    flag = StopFlag()
+    gate = threading.Barrier(8)
+    firsts = []
+
+    def set_it():
+        gate.wait()
+        firsts.append(flag.set(LIMIT))
+
+    threads = [threading.Thread(target=set_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert firsts.count(True) == 1
+
+
+def test_a_wait_ends_as_soon_as_the_drill_must_stop():
+    """An hour's wait is over when another thread sets the flag."""
+    flag = StopFlag()
+    timer = threading.Timer(0.05, flag.set, (LIMIT,))
+    timer.start()
+    with pytest.raises(DrillAborted, match="limit:queue_age"):
+        flag.wait(3600)
+    timer.join()
+    with pytest.raises(DrillAborted):
+        flag.wait(0)
+
+
+def test_a_wait_lasts_its_time_otherwise():
+    """Without a reason the wait is as long as asked, and a negative one is none."""
+    flag = StopFlag()
+    start = time.monotonic()
+    flag.wait(0.15)
+    assert time.monotonic() - start >= 0.15
+    flag.wait(-1)
+
+
+def test_waiting_for_a_fact_tells_how_long_or_none():
+    """The seconds it took; None when the bound passed; an abort when the drill must stop."""
+    flag = StopFlag()
+    looks = iter([False, False, True])
+    assert 0 < flag.wait_until(lambda: next(looks), 10, look_s=0.01) < 10
+    assert flag.wait_until(lambda: False, 0.03, look_s=0.01) is None
+
+    def stop_while_looking():
+        flag.set(OPERATOR)
+        return False
+
+    with pytest.raises(DrillAborted):
+        flag.wait_until(stop_while_looking, 3600)
+
+
+def test_a_signal_handler_may_set_it_whatever_it_interrupts():
+    """Handlers that fire anywhere in a wait always come back, and the wait ends."""
+    flag = StopFlag()
+    before = signal.signal(signal.SIGALRM, lambda *_: flag.set(OPERATOR))
+    try:
+        for attempt in range(100):
+            flag = StopFlag()
+            signal.setitimer(signal.ITIMER_REAL, 0.0002 + attempt * 1e-6)
+            with pytest.raises(DrillAborted):
+                while True:
+                    flag.wait_until(lambda: True, 1)
+                    flag.wait(0.00001)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,252 @@
+"""Target files: every misfit is one line that names file, key, value and what was expected."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import yaml
+from floor_fixtures import OTHER, REGION, testbed_document
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muster import home, targets
+from muster.documents import parse
+from muster.errors import BadInput
+from muster.targets.check import check
+from muster.targets.model import SIGNALS_CLIENT, SIGNALS_SERVER, Target
+
+EXAMPLE = "targets/staging.example.yaml"
+SECRETS = {
+    "MUSTER_LOAD_TOKEN": "load-secret",
+    "MUSTER_CANARY_TOKEN": "canary-secret",
+    "MUSTER_ADMIN_TOKEN": "admin-secret",
+    "MUSTER_REDIS_URL_EU_WEST_1": "redis://one",
+    "MUSTER_REDIS_URL_EU_CENTRAL_1": "rediss://two",
+}
+
+
+def example_document():
+    return yaml.safe_load((home.root() / EXAMPLE).read_text())
+
+
+def put(dotted, value):
+    """A change: the key at `dotted` becomes `value`."""
+
+    def change(data):
+        *path, last = dotted.split("/")
+        for part in path:
+            data = data[part]
+        data[last] = value
+
+    return change
+
+
+def drop(dotted):
+    """A change: the key at `dotted` is gone."""
+
+    def change(data):
+        *path, last = dotted.split("/")
+        for part in path:
+            data = data[part]
+        del data[last]
+
+    return change
+
+
+def refused(path, data):
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    with pytest.raises(BadInput) as caught:
+        targets.load(str(path))
+    line = str(caught.value)
+    assert len(line.splitlines()) == 1
+    assert line.startswith(f"{path}: ")
+    return line.removeprefix(f"{path}: ")
+
+
+MISFITS = [
+    (put("klass", 1), "klass: got 1, expected one of the known keys: blast_radius, class,"),
+    (put("load/tokn", "x"), "load.tokn: got 'x', expected one of the known keys: canary_token,"),
+    (put(f"regions/{REGION}/redis", 1), f"regions.{REGION}.redis: got 1, expected one of the known"),
+    (
+        put(f"regions/{REGION}/power/namespace", "x"),
+        f"regions.{REGION}.power.namespace: got 'x', expected one of the known keys: kind,",
+    ),
+    (drop("name"), "name: got nothing, expected this key to be given"),
+    (drop("class"), "class: got nothing, expected this key to be given"),
+    (drop("steering/zone"), "steering.zone: got nothing, expected this key to be given"),
+    (
+        drop(f"regions/{REGION}/power/url"),
+        f"regions.{REGION}.power.url: got nothing, expected this key to be given",
+    ),
+    (
+        drop(f"regions/{REGION}/power/kind"),
+        f"regions.{REGION}.power.kind: got nothing, expected one of 'process', 'kubernetes', 'none'",
+    ),
+    (
+        put(f"regions/{REGION}/power/kind", "vm"),
+        f"regions.{REGION}.power.kind: got 'vm', expected one of 'process', 'kubernetes', 'none'",
+    ),
+    (put("steering/kind", "dns"), "steering.kind: got 'dns', expected 'route53'"),
+    (put("class", "prod"), "class: got 'prod', expected 'testbed', 'staging' or 'production'"),
+    (put("class", "staging"), "testbed: got 'a section', expected none, since class is staging"),
+    (drop("testbed"), "testbed: got None, expected a testbed section, since class is testbed"),
+    (
+        drop(f"testbed/regions/{OTHER}"),
+        f"testbed.regions: got '{REGION}', expected the same regions as regions: {REGION}, {OTHER}",
+    ),
+    (put("evacuate", "mars"), f"evacuate: got 'mars', expected one of the regions {REGION}, {OTHER}"),
+    (
+        put("blast_radius/regions", [REGION, "mars"]),
+        f"blast_radius.regions.1: got 'mars', expected one of the regions {REGION}, {OTHER}",
+    ),
+    (put("blast_radius/regions", []), "blast_radius.regions: got [], expected at least 1 of them"),
+    (put("schema_version", 2), "schema_version: got 2, expected 1"),
+    (put("name", "Test Bed"), "name: got 'Test Bed', expected a text that matches ^[a-z0-9]"),
+    (put("tokens_max", 0), "tokens_max: got 0, expected greater than or equal to 1"),
+    (put("tokens_max", "many"), "tokens_max: got 'many', expected a whole number"),
+    (put("time_scale", -1), "time_scale: got -1, expected greater than 0"),
+    (put("time_scale", float("nan")), "time_scale: got nan, expected a finite number"),
+    (put("stream_seconds_max", "long"), "stream_seconds_max: got 'long', expected a number"),
+    (put("provider", "fake"), "provider: got 'fake', expected 'stub' or 'real'"),
+    (put("load", 3), "load: got 3, expected a mapping of keys to values"),
+    (put("signals/requests", None), "signals.requests: got None, expected a text"),
+    (put("signals/requests", " "), "signals.requests: got ' ', expected a PromQL selector"),
+    (put("signals/reqs", "x"), "signals.reqs: got 'x', expected one of the signals admission_"),
+    (put("steering/record", "chat.muster.test"), "steering.record: got 'chat.muster.test', expected a"),
+    (put("prometheus/url", "localhost:9090"), "prometheus.url: got 'localhost:9090', expected a URL"),
+    (put("public_url", "http://[x"), "public_url: got 'http://[x', expected a URL that begins http://"),
+    (put(f"regions/{REGION}/redis_url", "h:1"), f"regions.{REGION}.redis_url: got 'h:1', expected a"),
+    (
+        put("load/token", "${tesbed.token}"),
+        "load.token: got '${tesbed.token}', expected ${testbed.KEY} or ${env.NAME}",
+    ),
+    (put("load/token", "${env.A"), "load.token: got '${env.A', expected ${testbed.KEY} or ${env."),
+    (put("testbed/health_check/interval_s", 7), "testbed.health_check.interval_s: got 7, expected 10 or"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "line"), MISFITS, ids=[line[:40] for _, line in MISFITS])
+def test_each_misfit_of_a_target_file_is_named_by_its_exact_key(tmp_path, change, line):
+    """Unknown, missing, wrong and inconsistent keys each give the key's own line."""
+    data = testbed_document()
+    change(data)
+    assert refused(tmp_path / "t.yaml", data).startswith(line)
+
+
+@pytest.mark.parametrize("signal", [*SIGNALS_SERVER, *SIGNALS_CLIENT])
+def test_every_signal_that_is_judged_must_be_given(tmp_path, signal):
+    """A target without a signal that an SLO or trigger needs is refused by the signal's name."""
+    data = testbed_document()
+    del data["signals"][signal]
+    line = refused(tmp_path / "t.yaml", data)
+    assert line == f"signals.{signal}: got None, expected a PromQL selector: it is judged"
+
+
+def test_a_doubled_key_is_refused(tmp_path):
+    """A key given twice is no silent choice of the second."""
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump(testbed_document()) + "\nname: other\n")
+    with pytest.raises(
+        BadInput, match=r"t\.yaml: name: got 'the key twice', expected this key once"
+    ):
+        targets.load(str(path))
+
+
+def test_off_the_testbed_a_testbed_placeholder_is_refused(tmp_path):
+    """What only a testbed could fill is refused when the file is read, not in mid-drill."""
+    data = example_document()
+    data["public_url"] = "http://x:${testbed.chat_port}/"
+    line = refused(tmp_path / "t.yaml", data)
+    assert line.startswith(
+        "public_url: got '${testbed.chat_port}', expected ${env.NAME} or a value"
+    )
+
+
+@pytest.mark.parametrize(
+    "key", ["load/token", "load/canary_token", f"regions/{REGION}/drain/token"]
+)
+def test_off_the_testbed_no_secret_stands_in_a_file(tmp_path, key):
+    """A literal token is refused, and the line does not repeat it."""
+    data = example_document()
+    put(key, "sk-live-1234")(data)
+    line = refused(tmp_path / "t.yaml", data)
+    assert line == (
+        f"{key.replace('/', '.')}: got 'a literal', expected ${{env.NAME}}: no secret stands in a file"
+    )
+
+
+def test_the_example_for_a_real_platform_is_a_valid_target():
+    """The example parses, asks for the real Route 53 and Kubernetes, and fills from the environment."""
+    target = targets.load(EXAMPLE)
+    assert (target.class_, target.provider, target.testbed) == ("staging", "real", None)
+    assert target.steering.endpoint_url is None
+    assert target.incident
+    assert {region.power.kind for region in target.regions.values()} == {"kubernetes"}
+    filled = targets.resolve(target, environment=SECRETS)
+    assert filled.load.token == "load-secret"
+    assert filled.regions[OTHER].redis_url == "rediss://two"
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_unset_or_empty_variable_is_named(name, value):
+    """A placeholder without a value stops before anything starts, named by key and variable."""
+    environment = {key: text for key, text in SECRETS.items() if key != name}
+    if value is not None:
+        environment[name] = value
+    with pytest.raises(
+        BadInput, match=rf"^target staging: \S+: got '\$\{{env\.{name}\}}', expected"
+    ):
+        targets.resolve(targets.load(EXAMPLE), environment=environment)
+
+
+def test_what_a_placeholder_was_filled_with_is_not_shown():
+    """A filled value that does not fit is shown as the file writes it: it may be a secret."""
+    environment = SECRETS | {"MUSTER_REDIS_URL_EU_WEST_1": "hunter2"}
+    with pytest.raises(BadInput) as caught:
+        targets.resolve(targets.load(EXAMPLE), environment=environment)
+    assert "hunter2" not in str(caught.value)
+    assert "regions.eu-west-1.redis_url: got '${env.MUSTER_REDIS_URL_EU_WEST_1}'" in str(
+        caught.value
+    )
+
+
+def test_testbed_placeholders_are_filled_from_nested_endpoints():
+    """Dotted names reach into the endpoints, and a missing one is named."""
+    target = targets.load("testbed")
+    region = {"ready_url": "http://h/r", "toxiproxy_url": "http://h:1", "redis_url": "redis://h"}
+    flat = ("dns_server", "load_file_sd", "load_token", "canary_token", "control_token")
+    urls = ("prometheus_url", "route53_url", "control_url")
+    endpoints = {
+        "chat_port": 7400,
+        "regions": {REGION: region, OTHER: dict(region)},
+        **dict.fromkeys(flat, "x"),
+        **dict.fromkeys(urls, "http://h"),
+    }
+    filled = targets.resolve(target, testbed=endpoints, environment={})
+    assert filled.public_url == "http://chat.muster.test:7400/v1/chat/completions"
+    assert filled.regions[REGION].power.url == f"http://h/regions/{REGION}"
+    assert targets.resolve(filled, environment={}) == filled
+    missing = copy.deepcopy(endpoints)
+    del missing["regions"][OTHER]["redis_url"]
+    with pytest.raises(BadInput, match=rf"regions\.{OTHER}\.redis_url: got .*, expected a running"):
+        targets.resolve(target, testbed=missing, environment={})
+
+
+@pytest.mark.parametrize("name", ["nowhere", "../testbed", "targets/none.yaml", "", "a b"])
+def test_an_unknown_target_is_one_line_with_the_known_ones(name):
+    """A name without a file says which names there are."""
+    with pytest.raises(BadInput, match=r"^target: got '.*', expected ") as caught:
+        targets.load(name)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=3))
+def test_any_value_in_place_of_a_section_is_bad_input_and_nothing_else(value):
+    """Whatever stands where a mapping must be, the answer is the house's line, never a traceback."""
+    for key in ("load", "prometheus", "steering", "regions", "blast_radius", "signals", "testbed"):
+        data = testbed_document()
+        data[key] = value
+        with pytest.raises(BadInput):
+            check(parse(Target, data, "t.yaml"), "t.yaml")
