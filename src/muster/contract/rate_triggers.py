@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 from muster.contract.counting import Count, judge_share
 from muster.contract.model import Tier
-from muster.contract.trips import Trip
+from muster.contract.trips import Span, Trip
 
 RateSlo = Literal["rate_5xx", "success_2xx"]
 RATE_SLOS: tuple[RateSlo, ...] = ("rate_5xx", "success_2xx")
@@ -25,9 +25,9 @@ RATE_SLOS: tuple[RateSlo, ...] = ("rate_5xx", "success_2xx")
 
 @dataclass(frozen=True)
 class WindowCounts:
-    """One source's attempts in one window; None: unknown."""
+    """One source's attempts in one window; None: unknown. `region` None: all of them together."""
 
-    region: str
+    region: str | None
     source: str
     start_s: float
     end_s: float
@@ -44,7 +44,7 @@ def tolerated(tier: Tier, slo: RateSlo) -> Fraction:
 class _Run:
     """Windows of one rule, region and source; memory is bounded by the windows that trip it."""
 
-    seen: deque[dict[str, Any]]
+    seen: deque[Span]
     breaches: int = 0
     unknown: int = 0
     tripped: bool = False
@@ -58,7 +58,7 @@ class RateRule:
     kind: Literal["trigger", "limit"]
     windows: int
     unknown_windows_max: int
-    _runs: dict[tuple[str, str], _Run] = field(default_factory=dict)
+    _runs: dict[tuple[str | None, str], _Run] = field(default_factory=dict)
 
     def window(self, counts: WindowCounts, bad_max: Fraction, expected: bool) -> Iterator[Trip]:
         """Take the next window of a region and source; trips are told once until it recovers."""
@@ -84,12 +84,12 @@ class RateRule:
             self._runs[key] = _Run(deque(maxlen=self.windows))
             return
         run.breaches += 1
-        run.seen.append(_evidence(counts, bad))
+        run.seen.append((counts.start_s, counts.end_s))
         if run.breaches >= self.windows and not run.tripped:
             run.tripped = True
             yield self._trip(counts, run, bad_max, expected=False)
 
-    def leave(self, region: str, source: str) -> None:
+    def leave(self, region: str | None, source: str) -> None:
         """The region left rotation: its windows begin anew when it returns."""
         self._runs.pop((region, source), None)
 
@@ -102,22 +102,26 @@ class RateRule:
 
     def _trip(self, counts: WindowCounts, run: _Run, bad_max: Fraction, expected: bool) -> Trip:
         floor = self.slo == "success_2xx"
-        bad_pct = 100 * (counts.bad[self.slo] or 0.0) / (counts.total or 1.0)
+        bad, total = counts.bad[self.slo] or 0.0, counts.total or 1.0
         threshold = float(100 * (1 - bad_max if floor else bad_max))
-        measured = 100 - bad_pct if floor else bad_pct
+        measured = 100 * (total - bad if floor else bad) / total
         side = "below" if floor else "over"
         many = "a window" if expected else f"{self.windows} windows in a row"
+        where = "" if counts.region is None else f" in {counts.region}"
         return Trip(
             kind=self.kind,
             name=self.slo,
             region=counts.region,
-            source=counts.source,
             t_trip_s=counts.end_s,
+            detail=(
+                f"{side} {threshold:g} % for {many}{where} as the {counts.source} counts; the last "
+                f"{measured:.3g} % of {total:.0f} attempts"
+            ),
+            windows=((counts.start_s, counts.end_s),) if expected else tuple(run.seen),
+            source=counts.source,
             measured=round(measured, 4),
             threshold=threshold,
             unit="%",
-            detail=f"{self.slo} {side} {threshold:g} % for {many}",
-            windows=() if expected else tuple(run.seen),
             expected=expected,
         )
 
@@ -126,19 +130,8 @@ class RateRule:
             kind="data_lost",
             name=self.slo,
             region=counts.region,
-            source=counts.source,
             t_trip_s=counts.end_s,
-            measured=None,
-            threshold=float(self.unknown_windows_max),
-            unit="windows",
-            detail=f"{self.slo}: {unknown} windows in a row without data",
+            detail=f"{self.slo}: {unknown} windows in a row without data of the {counts.source}",
+            windows=((counts.start_s, counts.end_s),),
+            source=counts.source,
         )
-
-
-def _evidence(counts: WindowCounts, bad: float) -> dict[str, Any]:
-    return {
-        "start_s": counts.start_s,
-        "end_s": counts.end_s,
-        "bad": round(bad),
-        "total": round(counts.total or 0),
-    }

@@ -22,51 +22,55 @@ class CounterStream:
     def __init__(self, *, began_at_zero: bool, stale_s: float) -> None:
         self._stale_s = stale_s
         self._began_at_zero = began_at_zero
-        self._t = np.empty(0)
-        self._v = np.empty(0)
+        self._t: list[float] = []
+        self._v: list[float | None] = []
+        self.newest_s = float("-inf")
 
     def add(self, t_s: Sequence[float], v: Sequence[float | None]) -> None:
-        """Take samples in any order; NaN and what is not newer than the newest are left out."""
-        t_new = np.array(t_s, dtype=np.float64)
-        v_new = np.array(v, dtype=np.float64)
-        keep = ~np.isnan(v_new)
-        if len(self._t):
-            keep &= t_new > self._t[-1]
-        if not keep.all():
-            t_new, v_new = t_new[keep], v_new[keep]
-        if len(t_new) > 1 and not bool(np.all(np.diff(t_new) > 0)):
-            t_new, index = np.unique(t_new, return_index=True)
-            v_new = v_new[index]
-        self._t = np.concatenate((self._t, t_new))
-        self._v = np.concatenate((self._v, v_new))
+        """Take samples, in any order."""
+        self._t.extend(t_s)
+        self._v.extend(v)
+        if t_s:
+            self.newest_s = max(self.newest_s, t_s[-1])
 
     def close(self, bounds: Array) -> Array:
         """Growth between each two of the rising `bounds`; what lies before the last is dropped."""
-        if len(self._t) == 0:
+        t, v = self._ordered()
+        if len(t) == 0:
             return np.full(len(bounds) - 1, np.nan)
-        steps = np.diff(self._v)
-        grown = np.concatenate(([0.0], np.where(steps >= 0, steps, self._v[1:]).cumsum()))
-        index = np.searchsorted(self._t, bounds, "right") - 1
-        known = (index >= 0) & (bounds - self._t[index] <= self._stale_s)
+        steps = np.diff(v)
+        grown = np.concatenate(([0.0], np.where(steps >= 0, steps, v[1:]).cumsum()))
+        index = np.searchsorted(t, bounds, "right") - 1
+        known: Flags = (index >= 0) & (bounds - t[index] <= self._stale_s)
         at = np.where(index >= 0, grown[index], 0.0)
-        starts_known: Flags = known[:-1] | self._restarts_after(index[:-1])
+        starts_known: Flags = known[:-1] | _restarts_after(v, index[:-1])
         if self._began_at_zero:
             before = index < 0
-            at = np.where(before, -self._v[0], at)
+            at = np.where(before, -v[0], at)
             starts_known |= before[:-1]
             known |= before
-        result = np.where(starts_known & known[1:], np.diff(at), np.nan)
-        last = int(index[-1])
-        if last > 0:
-            # The newest sample before the window to come is its start.
-            self._t, self._v = self._t[last:], self._v[last:]
-        if last >= 0:
+        last = max(0, int(index[-1]))
+        # The newest sample before the window to come is its start.
+        self._t, self._v = t[last:].tolist(), v[last:].tolist()
+        if index[-1] >= 0:
             self._began_at_zero = False
-        return result
+        return np.where(starts_known & known[1:], np.diff(at), np.nan)
 
-    def _restarts_after(self, index: npt.NDArray[np.intp]) -> Flags:
-        """Where the next sample is lower: a new process, so what stood before cannot matter."""
-        following = np.clip(index + 1, 0, len(self._v) - 1)
-        here = np.clip(index, 0, None)
-        restarted: Flags = (index >= 0) & (self._v[following] < self._v[here])
-        return restarted
+    def _ordered(self) -> tuple[Array, Array]:
+        """By time, without NaN; of samples with the same time the first that came."""
+        t, v = np.array(self._t, dtype=np.float64), np.array(self._v, dtype=np.float64)
+        keep = ~np.isnan(v)
+        if not keep.all():
+            t, v = t[keep], v[keep]
+        if len(t) > 1 and not bool(np.all(np.diff(t) > 0)):
+            t, index = np.unique(t, return_index=True)
+            v = v[index]
+        return t, v
+
+
+def _restarts_after(v: Array, index: npt.NDArray[np.intp]) -> Flags:
+    """Where the next sample is lower: a new process, so what stood before cannot matter."""
+    following = np.clip(index + 1, 0, len(v) - 1)
+    here = np.clip(index, 0, None)
+    restarted: Flags = (index >= 0) & (v[following] < v[here])
+    return restarted

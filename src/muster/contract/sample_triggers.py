@@ -1,0 +1,124 @@
+"""Triggers that look at each sample: circuit open, queue age over the limit, hard failures.
+
+- A circuit keeps its last state over a gap, so it stays open until a sample shows it closed.
+- A queue's age over a gap is unknown: the gap neither counts nor resets.
+- A hard failure is unresolved when it still increases `unresolved_s` after its declared cause was
+  reverted, or after its first increase without one. So long without an increase resolves it.
+Lengths arrive here already shortened by the time scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from muster.contract.trips import Declared
+
+
+@dataclass
+class OpenFor:
+    """One circuit: how long it has been open. `expected`: the last trip had a declared cause."""
+
+    open_s_max: float
+    since_s: float | None = None
+    tripped: bool = False
+    expected: bool = False
+
+    def sample(self, t_s: float, is_open: bool, expected: bool) -> float | None:
+        """Seconds open when that first passes the limit; None otherwise.
+
+        When its cause is over, and not before, it counts anew: what was expected trips nothing.
+        """
+        if not is_open:
+            self.since_s, self.tripped, self.expected = None, False, False
+            return None
+        if self.since_s is None or (self.expected and not expected):
+            self.since_s, self.tripped = t_s, False
+        self.expected = expected
+        open_s = t_s - self.since_s
+        if open_s > self.open_s_max and not self.tripped:
+            self.tripped = True
+            return open_s
+        return None
+
+
+@dataclass
+class OverFor:
+    """One region's oldest job: how long it has been over the limit, gaps left out.
+
+    Several gateways each show a queue; the oldest job of all of them counts.
+    """
+
+    limit_s: float
+    over_s_max: float
+    stale_s: float
+    over_s: float = 0.0
+    tripped: bool = False
+    _over: bool = False
+    _last_s: float = float("-inf")
+    _ages: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def sample(self, t_s: float, instance: str, age_s: float, expected: bool) -> float | None:
+        """The oldest job's age when it trips; None otherwise."""
+        gap_s, self._last_s = t_s - self._last_s, t_s
+        self._ages[instance] = (t_s, age_s)
+        worst = age_s
+        if len(self._ages) > 1:
+            oldest = t_s - self.stale_s
+            if any(seen_s < oldest for seen_s, _ in self._ages.values()):
+                self._ages = {k: seen for k, seen in self._ages.items() if seen[0] >= oldest}
+            worst = max(age for _, age in self._ages.values())
+        if worst <= self.limit_s or expected:
+            self._over, self.over_s, self.tripped = False, 0.0, False
+            return None
+        if self._over and gap_s <= self.stale_s:
+            self.over_s += gap_s
+        self._over = True
+        passed = self.over_s > self.over_s_max or self.over_s_max == 0
+        if passed and not self.tripped:
+            self.tripped = True
+            return worst
+        return None
+
+
+@dataclass
+class Unresolved:
+    """One region's counter of one hard failure, over all its processes."""
+
+    unresolved_s: float
+    tripped: bool = False
+    _values: dict[str, float] = field(default_factory=dict)
+    _since_s: float | None = None
+    _last_s: float | None = None
+    _cause: Declared | None = None
+
+    def sample(
+        self, t_s: float, instance: str, value: float, cause: Declared | None
+    ) -> float | None:
+        """Seconds unresolved when that first passes the limit; None otherwise.
+
+        `cause`: the declared fault that must cause it at `t_s`. Under a cause the first increase
+        comes back as 0.0, to be recorded as expected.
+        """
+        before = self._values.get(instance)
+        self._values[instance] = value
+        # A counter that fell was restarted: what it shows is new.
+        if before is None or value == before or (value < before and value == 0):
+            return None
+        quiet = self._last_s is None or t_s - self._last_s > self.unresolved_s
+        self._last_s = t_s
+        if cause is not None:
+            new = quiet or self._cause is None
+            self._cause, self._since_s, self.tripped = cause, None, False
+            return 0.0 if new else None
+        if quiet:
+            # It had stopped by itself: this is the first of a new row.
+            self._since_s, self._cause, self.tripped = t_s, None, False
+        elif self._since_s is None:
+            # It fails on past its cause: it counts from the end of that.
+            ended_s = None if self._cause is None else self._cause.reverted_s
+            self._since_s = t_s if ended_s is None else ended_s
+        lasted_s = t_s - self._since_s if self._since_s is not None else 0.0
+        if lasted_s > self.unresolved_s and not self.tripped:
+            self.tripped = True
+            return lasted_s
+        return None

@@ -1,0 +1,375 @@
+"""Golden traces: each trigger fires at minute N and not at minute N-1, on either side of its limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from muster.contract import load
+from muster.contract.triggers import Declared, Guard, Trip
+
+CONTRACT = load()
+EAST, WEST = "eu-central-1", "eu-west-1"
+T0 = 1_000_000.0
+PER_S = 100
+
+
+@dataclass
+class Trace:
+    """A platform of two regions, scraped once a second, pushed a second at a time."""
+
+    tier: str = "G"
+    gate: str = "M3"
+    time_scale: float = 1.0
+    rotation: frozenset[str] = frozenset({EAST, WEST})
+    declared: list[Declared] = field(default_factory=list)
+    t_s: float = T0
+    trips: list[Trip] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
+
+    def __post_init__(self):
+        self.guard = Guard(
+            CONTRACT,
+            CONTRACT.gates[self.gate],
+            CONTRACT.tiers[self.tier],
+            time_scale=self.time_scale,
+            regions=(EAST, WEST),
+            stale_s=4.0,
+        )
+        self.counters: dict[tuple[str, str, str], float] = {}
+        self.gauges: dict[tuple[str, str, str], float] = {}
+        for region in (EAST, WEST):
+            for code in ("200", "500", "429"):
+                self.counters["requests", region, code] = 5000.0
+            for outcome in ("success", "http_5xx", "http_429"):
+                self.counters["client_attempts", region, outcome] = 7000.0
+            self.counters["streams_broken", region, ""] = 0.0
+            for reason in ("redis_unavailable", "token_validation", "gateway_health"):
+                self.counters["admission_failures", region, reason] = 0.0
+            self.gauges["queue_age", region, ""] = 0.0
+            self.gauges["circuit_open", region, "primary"] = 0.0
+        self._push()
+
+    def bad(self, region: str, per_s: float, kind: str = "5xx", side: str = "server"):
+        """From now on `per_s` of the region's attempts are bad."""
+        self.rates = {**getattr(self, "rates", {}), (region, kind, side): per_s}
+
+    def run(self, seconds: float) -> list[Trip]:
+        """Let time pass; what tripped meanwhile."""
+        before = len(self.trips)
+        for _ in range(round(seconds)):
+            self.t_s += 1
+            for region in (EAST, WEST):
+                self._count(region)
+            self._push()
+        return self.trips[before:]
+
+    def _count(self, region: str):
+        rates = getattr(self, "rates", {})
+        for side, signal, good, words in (
+            ("server", "requests", "200", {"5xx": "500", "429": "429"}),
+            ("client", "client_attempts", "success", {"5xx": "http_5xx", "429": "http_429"}),
+        ):
+            bads = {kind: rates.get((region, kind, side), 0.0) for kind in words}
+            for kind, bad in bads.items():
+                self.counters[signal, region, words[kind]] += bad
+            self.counters[signal, region, good] += PER_S - sum(bads.values())
+
+    def _push(self):
+        names = {"requests": "code", "client_attempts": "outcome", "circuit_open": "route"}
+        fresh = []
+        for (signal, region, part), value in {**self.counters, **self.gauges}.items():
+            if signal not in self.missing and f"{signal}/{region}" not in self.missing:
+                labels = {"region": region, names.get(signal, "reason"): part, "instance": "a"}
+                fresh.append((signal, signal, labels, (self.t_s,), (value,)))
+        self.trips += self.guard.push(
+            fresh, self.t_s, rotation=self.rotation, declared=self.declared
+        )
+
+    def triggers(self) -> list[str]:
+        """Names of the triggers that fired, in order."""
+        return [trip.name for trip in self.trips if trip.kind == "trigger"]
+
+
+def minutes(trip: Trip) -> float:
+    return (trip.t_trip_s - T0) / 60
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_5xx_over_the_limit_fires_after_five_minutes_and_not_after_four(side):
+    """One part in a thousand over the limit trips at the end of the fifth window."""
+    trace = Trace()
+    trace.bad(WEST, 0.6, side=side)
+    trace.run(4 * 60 + 30)
+    assert trace.triggers() == []
+    trace.run(60)
+    [trip] = [trip for trip in trace.trips if trip.kind == "trigger" and trip.region == WEST]
+    assert (trip.name, minutes(trip), trip.source) == ("rate_5xx", 5.0, side)
+    assert len(trip.windows) == 5
+
+
+def test_5xx_exactly_at_the_limit_never_fires():
+    """The limit itself is allowed: 0.5 % of Tier G."""
+    trace = Trace()
+    trace.bad(WEST, 0.5)
+    trace.run(20 * 60)
+    assert trace.trips == []
+
+
+def test_success_below_the_floor_fires_after_ten_minutes_and_not_after_nine():
+    """429s alone bring 2xx below its floor, which fast rejects can not hide."""
+    trace = Trace()
+    trace.bad(WEST, 5.1, kind="429")
+    trace.run(9 * 60 + 30)
+    assert trace.triggers() == []
+    trace.run(60)
+    assert {(t.name, minutes(t)) for t in trace.trips if t.kind == "trigger"} == {
+        ("success_2xx", 10.0)
+    }
+
+
+def test_flapping_starts_over():
+    """A window under the limit between two runs of four resets the count."""
+    trace = Trace()
+    for _ in range(3):
+        trace.bad(WEST, 5.0)
+        trace.run(4 * 60)
+        trace.bad(WEST, 0.0)
+        trace.run(60)
+    trace.run(10)
+    assert trace.triggers() == []
+
+
+def test_unknown_windows_neither_count_nor_reset():
+    """Three windows without data in the middle: the trip comes three minutes later."""
+    trace = Trace()
+    trace.bad(WEST, 5.0)
+    trace.run(2 * 60)
+    trace.missing = {"requests"}
+    trace.run(3 * 60 - 1)
+    trace.missing = set()
+    trace.run(2 * 60)
+    assert trace.triggers() == []
+    trace.run(90)
+    [trip] = [trip for trip in trace.trips if trip.kind == "trigger" and trip.region == WEST]
+    assert minutes(trip) == 8.0
+    assert not [trip for trip in trace.trips if trip.kind == "data_lost"]
+
+
+def test_the_fourth_window_without_data_is_data_lost():
+    """Three unknown windows in a row are borne, the fourth is not."""
+    trace = Trace()
+    trace.run(60)
+    trace.missing = {"requests"}
+    trace.run(3 * 60 + 30)
+    assert trace.trips == []
+    trace.run(60)
+    assert {(t.kind, t.name) for t in trace.trips} == {
+        ("data_lost", "rate_5xx"),
+        ("data_lost", "success_2xx"),
+    }
+
+
+@pytest.mark.parametrize("signal", ["queue_age", "circuit_open", "admission_failures"])
+def test_a_watched_signal_that_vanishes_is_data_lost(signal):
+    """A queue or circuit that nobody shows any more is unknown, never fine."""
+    trace = Trace()
+    trace.run(60)
+    trace.missing = {f"{signal}/{WEST}"}
+    trace.run(3 * 60 + 30)
+    assert trace.trips == []
+    trace.run(60)
+    assert [(t.kind, t.name, t.region) for t in trace.trips] == [("data_lost", signal, WEST)]
+
+
+def test_a_restarted_process_is_no_breach():
+    """Counters that fall to zero are a new process, not minus five thousand answers."""
+    trace = Trace()
+    trace.run(90)
+    for key in trace.counters:
+        if key[1] == WEST:
+            trace.counters[key] = 0.0
+    trace.run(12 * 60)
+    assert trace.trips == []
+
+
+def test_circuit_open_longer_than_two_minutes_fires_and_two_minutes_do_not():
+    """Open from one sample on: 120 s are allowed, the next sample trips."""
+    trace = Trace()
+    trace.run(10)
+    trace.gauges["circuit_open", WEST, "primary"] = 1.0
+    trace.run(121)
+    assert trace.trips == []
+    trace.run(1)
+    [trip] = trace.trips
+    assert (trip.name, trip.region, trip.measured) == ("circuit_open", WEST, 121.0)
+
+
+def test_a_circuit_keeps_its_state_over_a_gap():
+    """Open before and after a minute without samples: it was open all the time."""
+    trace = Trace()
+    trace.gauges["circuit_open", WEST, "primary"] = 1.0
+    trace.run(30)
+    trace.missing = {"circuit_open"}
+    trace.run(90)
+    trace.missing = set()
+    trace.run(2)
+    assert trace.triggers() == ["circuit_open"]
+
+
+def test_a_circuit_that_closes_starts_over():
+    """Flapping every 100 s is never open for 120 s."""
+    trace = Trace()
+    for _ in range(5):
+        trace.gauges["circuit_open", WEST, "primary"] = 1.0
+        trace.run(100)
+        trace.gauges["circuit_open", WEST, "primary"] = 0.0
+        trace.run(1)
+    assert trace.trips == []
+
+
+@pytest.mark.parametrize(("age_s", "trips"), [(30.0, []), (30.1, ["queue_age"])])
+def test_queue_age_over_the_limit_stops_the_drill_at_once(age_s, trips):
+    """The gate's own 30 s: at the limit is allowed."""
+    trace = Trace()
+    trace.gauges["queue_age", WEST, ""] = age_s
+    trace.run(5)
+    assert [trip.name for trip in trace.trips if trip.kind == "limit"] == trips
+
+
+def test_queue_age_trigger_fires_after_ten_minutes_over():
+    """Over for 600 s is allowed, 601 s trip."""
+    trace = Trace()
+    trace.gauges["queue_age", WEST, ""] = 31.0
+    trace.run(601)
+    assert trace.triggers() == []
+    trace.run(1)
+    assert trace.triggers() == ["queue_age"]
+
+
+def test_a_gap_does_not_lengthen_a_queue_over_its_limit():
+    """What the queue did while nobody looked is unknown: it neither counts nor resets."""
+    trace = Trace()
+    trace.gauges["queue_age", WEST, ""] = 31.0
+    trace.run(301)
+    trace.missing = {"queue_age"}
+    trace.run(100)
+    trace.missing = set()
+    trace.run(300)
+    assert trace.triggers() == []
+    trace.run(3)
+    assert trace.triggers() == ["queue_age"]
+
+
+def test_hard_failures_without_a_cause_fire_after_a_minute():
+    """Increasing for 60 s is allowed, still increasing at 61 s is unresolved."""
+    trace = Trace()
+    key = ("admission_failures", WEST, "token_validation")
+    for second in range(62):
+        trace.counters[key] += 1
+        trace.run(1)
+        assert trace.triggers() == ([] if second < 61 else ["hard_failure:token_validation"])
+
+
+def test_single_hard_failures_far_apart_are_resolved():
+    """One failure in two minutes is a row of resolved ones."""
+    trace = Trace()
+    for _ in range(10):
+        trace.counters["admission_failures", WEST, "token_validation"] += 1
+        trace.run(120)
+    assert trace.trips == []
+
+
+def test_what_a_declared_fault_must_cause_is_recorded_and_does_not_trip():
+    """Redis is away on purpose: its failures are expected until a minute after the revert."""
+    trace = Trace()
+    key = ("admission_failures", WEST, "redis_unavailable")
+    expects = ("admission_failures:redis_unavailable",)
+    trace.declared = [Declared("redis_outage", WEST, expects, T0)]
+    for _ in range(180):
+        trace.counters[key] += 5
+        trace.run(1)
+    reverted_s = trace.t_s
+    trace.declared = [Declared("redis_outage", WEST, expects, T0, reverted_s)]
+    for _ in range(60):
+        trace.counters[key] += 5
+        trace.run(1)
+    assert trace.trips == []
+    assert [trip.name for trip in trace.guard.expected] == ["hard_failure:redis_unavailable"]
+    trace.counters[key] += 5
+    trace.run(1)
+    assert trace.triggers() == ["hard_failure:redis_unavailable"]
+
+
+def test_the_same_failure_in_another_region_trips():
+    """What is declared for one region excuses no other."""
+    trace = Trace()
+    trace.declared = [Declared("redis_outage", WEST, ("admission_failures:redis_unavailable",), T0)]
+    for _ in range(62):
+        trace.counters["admission_failures", EAST, "redis_unavailable"] += 1
+        trace.run(1)
+    assert trace.triggers() == ["hard_failure:redis_unavailable"]
+
+
+def test_a_region_out_of_rotation_trips_nothing():
+    """An evacuated region may be as broken as it likes."""
+    trace = Trace(rotation=frozenset({EAST}))
+    trace.bad(WEST, 100.0)
+    trace.bad(WEST, 100.0, side="client")
+    trace.gauges["queue_age", WEST, ""] = 100.0
+    trace.missing = {f"circuit_open/{WEST}"}
+    trace.run(12 * 60)
+    assert trace.trips == []
+
+
+def test_attempts_that_reach_no_region_count():
+    """With the names unresolvable no region sees a failure, but the clients do."""
+    trace = Trace()
+    key = ("client_attempts", "unknown", "refused")
+    trace.counters[key] = 0.0
+    trace.run(1)
+    for _ in range(6 * 60):
+        trace.counters[key] += 20
+        trace.run(1)
+    first = next(trip for trip in trace.trips if trip.kind == "trigger")
+    assert (first.name, first.region, first.source) == ("rate_5xx", None, "client")
+
+
+def test_the_drills_own_limit_stops_sooner_than_the_trigger():
+    """Two windows over the limit end a drill; the trigger asks for five."""
+    trace = Trace()
+    trace.bad(WEST, 5.0)
+    trace.run(60 + 30)
+    assert trace.trips == []
+    trace.run(60)
+    assert [(t.kind, t.name, minutes(t)) for t in trace.trips] == [("limit", "rate_5xx", 2.0)]
+
+
+def test_a_limit_trips_on_no_single_bad_answer_of_a_few():
+    """One bad answer of fifty shows nothing about half a percent."""
+    guard = Trace()
+    for key in list(guard.counters):
+        if key[0] in ("requests", "client_attempts"):
+            del guard.counters[key]
+    for count in range(1, 8):
+        guard.counters["requests", WEST, "200"] = 49.0 * count
+        guard.counters["requests", WEST, "500"] = float(count)
+        for _ in range(60):
+            guard.t_s += 1
+            guard._push()
+    assert not [trip for trip in guard.trips if trip.kind == "limit"]
+
+
+def test_time_scale_shortens_lengths_and_no_threshold():
+    """Six times as fast: five windows of 10 s, two minutes of circuit in 20 s, 30 s stay 30 s."""
+    trace = Trace(time_scale=6.0)
+    trace.bad(WEST, 0.6)
+    trace.gauges["queue_age", WEST, ""] = 29.0
+    trace.run(49)
+    assert trace.triggers() == []
+    trace.run(10)
+    assert trace.triggers() == ["rate_5xx"]
+    trace.gauges["circuit_open", EAST, "primary"] = 1.0
+    trace.run(22)
+    assert trace.triggers() == ["rate_5xx", "circuit_open"]
