@@ -97,7 +97,7 @@ def assert_nothing_left(state: State, places: Path) -> None:
 
 
 def test_up_then_down_leaves_nothing(places: Path) -> None:
-    """After `down` there is no process, no port and no file of the testbed; `down` again is no-op."""
+    """After `down` no process, port or file of the testbed is left; a second `down` says so."""
     before = descriptors()
     state = start(small_target("plain"))
     assert state.ready

@@ -17,8 +17,10 @@ import resource
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from muster.documents import parse
@@ -45,12 +47,38 @@ class Reporter:
             self._descriptor = None
 
 
-async def supervise(config: SupervisorConfig, report: Reporter) -> None:
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP ask for the end, and never cut it short once it is on its way.
+
+    Not by the event loop's own means: it gives the signals back when it closes, and the files are
+    removed after that.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._wake: Callable[[], object] | None = None
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
+
+    def follow(self, stop: asyncio.Event) -> None:
+        """Set `stop` of the running loop when a signal has come or comes."""
+        loop = asyncio.get_running_loop()
+        self._wake = lambda: loop.call_soon_threadsafe(stop.set)
+        if self._asked:
+            stop.set()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        if self._wake is not None:
+            with suppress(RuntimeError):  # the loop is closed: the end is on its way
+                self._wake()
+
+
+async def supervise(config: SupervisorConfig, report: Reporter, signals: Signals) -> None:
     """Bring the testbed up, keep it until it is asked to end, and take it down."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+    signals.follow(stop)
     loop.call_later(config.spec.lifetime_s_max, stop.set)
     rig = Rig(config, stop)
     stopping = asyncio.create_task(stop.wait())
@@ -75,6 +103,7 @@ def main() -> int:
     parser.add_argument("--config", required=True, metavar="FILE.json", help="- reads stdin")
     source: str = parser.parse_args().config
     report = Reporter(sys.stdout.fileno())
+    signals = Signals()
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         config = parse(SupervisorConfig, json.loads(text), source)
@@ -90,7 +119,7 @@ def main() -> int:
     try:
         _prepare(directory)
         _raise_open_files(config.fds_max)
-        asyncio.run(supervise(config, report))
+        asyncio.run(supervise(config, report, signals))
         failed = False
     except BrokenPipeError:
         return 1  # whoever started us is gone before we were ready: nobody would end us
