@@ -91,6 +91,6 @@ class DrillLoad:
             metrics_host=access.metrics_host,
             first_token_edges_s=tuple(measurement.first_token_edges_s),
             completion_edges_s=tuple(measurement.completion_edges_s),
-            first_token_thresholds_s=tuple(sorted({t.first_token_p95_s_max for t in tiers})),
-            completion_thresholds_s=tuple(sorted({t.completion_p95_s_max for t in tiers})),
+            first_token_over_s=tuple(sorted({t.first_token_p95_s_max for t in tiers})),
+            completion_over_s=tuple(sorted({t.completion_p95_s_max for t in tiers})),
         )
