@@ -1,4 +1,4 @@
-"""Golden traces: each trigger fires at minute N and not at minute N-1, on either side of its limit."""
+"""Golden traces: each trigger fires at minute N and not before, on either side of its limit."""
 
 from __future__ import annotations
 

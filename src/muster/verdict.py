@@ -93,11 +93,16 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     return Verdict(verdict, stopped_by, tuple(findings), document)
 
 
+def verdict_bytes(verdict: Verdict) -> bytes:
+    """verdict.json: the same bytes for the same evidence."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+    return orjson.dumps(verdict.document, option=options) + b"\n"
+
+
 def write_verdict(bundle: Path, verdict: Verdict) -> None:
     """`verdict.json`, the same bytes for the same evidence."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
     temporary = bundle / "verdict.json.tmp"
-    temporary.write_bytes(orjson.dumps(verdict.document, option=options) + b"\n")
+    temporary.write_bytes(verdict_bytes(verdict))
     temporary.replace(bundle / "verdict.json")
 
 
