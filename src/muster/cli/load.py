@@ -1,0 +1,250 @@
+"""`chaos drill load`: the drill's load by itself, on any OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from muster.errors import BadInput
+
+if TYPE_CHECKING:
+    from muster.load import LoadHandle, LoadPlan
+
+_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PLAIN_S = 5.0
+
+
+@click.command()
+@click.argument("profile")
+@click.option("--url", required=True, help="http(s)://host:port/v1/chat/completions")
+@click.option("--scale", default="1", show_default=True, help="Share of the profile's streams.")
+@click.option("--seed", default="1", show_default=True, help="The same seed, the same load.")
+@click.option("--duration", help="For example 60s, 5m. Without it, until Ctrl-C.")
+@click.option("--dns-server", help="host:port to resolve through; else the system's resolver.")
+@click.option("--token-env", help="Environment variable that holds the bearer token.")
+@click.option("--canary-token-env", help="The same for canaries; without it none are sent.")
+@click.option("--model", default="muster-stub", show_default=True, help="Model to ask for.")
+@click.option("--processes", default="0", help="Processes; 0: as many as the streams need.")
+@click.option("--shard", help="k/n: only the k-th of n equal parts, as on one of n machines.")
+@click.option("--trace", help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens to replay.")
+@click.option("--region", "regions", multiple=True, help="ADDRESS=REGION, as often as needed.")
+@click.option("--region-header", help="Answer header that names the region.")
+@click.option("--record", help="Directory for load-<k>.jsonl, a line a second.")
+@click.option("--raw-share", default="0", help="Share of attempts recorded one by one.")
+@click.option("--metrics-address", help="host:port for Prometheus (one process: see --shard).")
+def load(profile: str, **options: Any) -> None:
+    """Offer PROFILE (m1_1k, m2_5k, m3_20k) as open load, measured from each intended start."""
+    from muster.load.summary import Follower, Sum
+
+    with tempfile.TemporaryDirectory(prefix="muster-load-") as scratch:
+        record = Path(options["record"]) if options["record"] else Path(scratch)
+        plan = _plan(profile, options, record)
+        _warn(plan)
+        with _interrupts() as interrupted:
+            code = _run(plan, Follower(record), Sum(), interrupted)
+    if code:
+        raise SystemExit(code)
+
+
+def _run(plan: LoadPlan, follower: Any, total: Any, interrupted: list[int]) -> int:
+    from muster.load import start
+
+    handle = start(plan)
+    started_s = time.monotonic()
+    click.echo(f"Load in {handle.shards} process(es); metrics at {', '.join(handle.metrics)}")
+    try:
+        code = _follow(handle, follower, total, started_s, interrupted)
+    finally:
+        handle.stop(grace_s=3.0)
+    for line in follower.lines():
+        total.add(line)
+    for text in total.lines(time.monotonic() - started_s):
+        click.echo(text)
+    return code
+
+
+def _follow(
+    handle: LoadHandle, follower: Any, total: Any, started_s: float, interrupted: list[int]
+) -> int:
+    """Tell how it goes until it ends. 1 when a process ended by itself with an error."""
+    from muster.load.summary import Sum
+
+    tty = sys.stdout.isatty()
+    told_s = started_s
+    recent = Sum()
+    while not interrupted and handle.running():
+        time.sleep(0.2)
+        for line in follower.lines():
+            total.add(line)
+            recent.add(line)
+        now_s = time.monotonic()
+        if now_s - told_s >= (1.0 if tty else _PLAIN_S):
+            told_s = now_s
+            text = recent.progress(now_s - started_s)
+            click.echo(f"\r\x1b[2K{text}" if tty else text, nl=not tty)
+            recent = Sum()
+        if not handle.alive() and any(handle.exit_codes()):
+            click.echo("chaos drill: load: a process ended with an error", err=True)
+            return 1
+    if tty:
+        click.echo()
+    return 0
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM end the load, and its summary is still shown."""
+    seen: list[int] = []
+    before = {
+        number: signal.signal(number, lambda got, _: seen.append(got))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _plan(name: str, options: dict[str, Any], record: Path) -> LoadPlan:
+    """Every option checked before anything is started."""
+    from muster import contract
+    from muster.load import LoadPlan
+    from muster.load.config import Endpoint, server_address
+    from muster.load.traffic import traffic_of
+
+    profiles = contract.load().profiles
+    if name not in profiles:
+        raise BadInput("PROFILE", "", name, f"one of {', '.join(profiles)}")
+    Endpoint(options["url"])
+    if options["dns_server"]:
+        server_address(options["dns_server"])
+    traffic = traffic_of(profiles[name])
+    canary_token = _secret("--canary-token-env", options["canary_token_env"])
+    if not canary_token:
+        traffic = traffic.model_copy(update={"canaries_per_s": 0.0})
+    trace = Path(options["trace"]) if options["trace"] else None
+    scale = _number("--scale", options["scale"], 0.0001, 10)
+    if trace is not None:
+        _say_trace(trace, traffic, scale)
+    shard = _shard(options["shard"]) if options["shard"] else None
+    host, port = "127.0.0.1", 0
+    processes = int(_number("--processes", options["processes"], 0, 64, whole=True))
+    if options["metrics_address"]:
+        host, port = server_address(options["metrics_address"], "--metrics-address")
+        if shard is None:
+            processes = processes or 1
+            if processes > 1:
+                raise BadInput("--metrics-address", "", f"{processes} processes", "one process")
+    try:
+        record.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput("--record", "", str(record), "a directory to write in") from error
+    return LoadPlan(
+        url=options["url"],
+        profile=traffic,
+        scale=scale,
+        seed=int(_number("--seed", options["seed"], 0, 2**63 - 1, whole=True)),
+        dns_server=options["dns_server"],
+        regions_by_address=dict(_region(text) for text in options["regions"]),
+        region_header=options["region_header"],
+        token=_secret("--token-env", options["token_env"]),
+        canary_token=canary_token,
+        model=options["model"],
+        shards=processes,
+        only_shard=shard,
+        duration_s_max=_duration(options["duration"]) if options["duration"] else None,
+        record_dir=record,
+        raw_share=_number("--raw-share", options["raw_share"], 0, 1),
+        metrics_host=host,
+        metrics_port=port,
+        trace=trace,
+    )
+
+
+def _say_trace(path: Path, traffic: Any, scale: float) -> None:
+    from muster.load.schedule import Schedule
+    from muster.load.trace import TraceSource
+
+    source = TraceSource(path)
+    rate_per_s = Schedule(traffic, scale=scale, seed=0, source=source).ramp.rate_per_s
+    click.echo(
+        f"Trace of {source.requests} requests over {source.span_s:.0f} s, replayed at "
+        f"{rate_per_s:.1f}/s; begun anew every {source.requests / rate_per_s:.0f} s"
+    )
+
+
+def _number(option: str, text: str, low: float, high: float, *, whole: bool = False) -> float:
+    expected = f"{'a whole number' if whole else 'a number'} from {low:g} to {high:g}"
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError as error:
+        raise BadInput(option, "", text, expected) from error
+    if not low <= value <= high:
+        raise BadInput(option, "", text, expected)
+    return value
+
+
+def _duration(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
+    if not found or float(found[1]) == 0:
+        raise BadInput("--duration", "", text, "a length like 60s, 5m or 1h")
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """(shard from 0, shards) of `k/n`, k from 1."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise BadInput("--shard", "", text, "k/n with k from 1 to n, for example 2/4")
+    return int(found[1]) - 1, int(found[2])
+
+
+def _region(text: str) -> tuple[str, str]:
+    address, _, region = text.partition("=")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError as error:
+        raise BadInput("--region", "", text, "ADDRESS=REGION") from error
+    if not region:
+        raise BadInput("--region", "", text, "ADDRESS=REGION")
+    return address, region
+
+
+def _secret(option: str, variable: str | None) -> str:
+    """A secret from the environment; it must be there and fit in a header."""
+    if not variable:
+        return ""
+    value = os.environ.get(variable, "")
+    if not value or not value.isascii() or not value.isprintable():
+        raise BadInput(option, "", variable, "the name of a variable that holds a token")
+    return value
+
+
+def _warn(plan: LoadPlan) -> None:
+    from muster.load.config import Endpoint
+
+    endpoint = Endpoint(plan.url)
+    if endpoint.tls or _near(endpoint.host):
+        return
+    click.echo(f"warning: --url: {plan.url} is not https: the token goes in clear text", err=True)
+
+
+def _near(host: str) -> bool:
+    """This machine, or a name that is reserved for tests (RFC 6761)."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        name = host.rstrip(".").lower()
+        return name == "localhost" or name.endswith((".localhost", ".test"))

@@ -1,0 +1,132 @@
+"""What a run came to, added up from the lines that its shards record; and how it is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from muster.load.buckets import NEVER, quantile_ms
+
+_FAILURES = ("broken", "http_429", "http_4xx", "http_5xx", "refused", "reset", "timeout")
+
+
+@dataclass
+class Sum:
+    """Counts over some time; `streams_open` and `streams_target` as last seen, by shard."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    canaries: Counter[str] = field(default_factory=Counter)
+    first_token_ms: Counter[int | str] = field(default_factory=Counter)
+    completion_ms: Counter[int | str] = field(default_factory=Counter)
+    scheduled: int = 0
+    offered: int = 0
+    late: int = 0
+    resends: int = 0
+    cpu_s: float = 0.0
+    loop_lag_ms_max: float = 0.0
+    dns_failures: int = 0
+    streams_open: dict[int, int] = field(default_factory=dict)
+    streams_target: dict[int, float] = field(default_factory=dict)
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """One line of a shard's record; a line that is no second changes nothing."""
+        if "t" not in line:
+            return
+        shard = int(line["shard"])
+        for key, into in (("outcomes", self.outcomes), ("canaries", self.canaries)):
+            for counts in line[key].values():
+                into.update(counts)
+        for key, buckets in (
+            ("first_token_ms", self.first_token_ms),
+            ("completion_ms", self.completion_ms),
+        ):
+            for counts in line[key].values():
+                for index, count in counts.items():
+                    buckets[index if index == NEVER else int(index)] += count
+        self.scheduled += line["scheduled"]
+        self.offered += line["offered"]
+        self.late += line["late"]
+        self.resends += line["resends"]
+        self.dns_failures += line["dns_failures"]
+        self.cpu_s += line["cpu_s"]
+        self.loop_lag_ms_max = max(self.loop_lag_ms_max, line["loop_lag_ms_max"])
+        self.streams_open[shard] = sum(line["streams_open"].values())
+        self.streams_target[shard] = line["streams_target"]
+
+    def progress(self, elapsed_s: float) -> str:
+        """One line: how the load stands now."""
+        failures = " ".join(
+            f"{name} {self.outcomes[name]}" for name in _FAILURES if self.outcomes[name]
+        )
+        text = (
+            f"{elapsed_s:5.0f} s  streams {sum(self.streams_open.values())} of "
+            f"{sum(self.streams_target.values()):.0f}  offered {self.offered} of {self.scheduled}  "
+            f"first token p95 {shown_ms(self.first_token_ms)}  "
+            f"completion p95 {shown_ms(self.completion_ms)}  success {self.outcomes['success']}"
+        )
+        return f"{text}  {failures}" if failures else text
+
+    def lines(self, elapsed_s: float) -> list[str]:
+        """The summary at the end."""
+        ended = sum(self.outcomes.values())
+        rows = [
+            f"Load ran {elapsed_s:.1f} s",
+            f"  arrivals     {self.offered} started of {self.scheduled} scheduled, "
+            f"{self.late} of them over 100 ms late",
+            f"  attempts     {ended} ended: "
+            + (", ".join(f"{n} {name}" for name, n in self.outcomes.most_common() if n) or "none"),
+            f"  2xx success  {_share(self.outcomes['success'], ended)}",
+            f"  first token  p50 {shown_ms(self.first_token_ms, 0.5)}, "
+            f"p95 {shown_ms(self.first_token_ms)} (from the intended start)",
+            f"  completion   p50 {shown_ms(self.completion_ms, 0.5)}, "
+            f"p95 {shown_ms(self.completion_ms)}",
+            f"  the load's own: loop lag at most {self.loop_lag_ms_max:.0f} ms, "
+            f"CPU {self.cpu_s:.1f} s",
+        ]
+        answered, sent = self.canaries["answered"], sum(self.canaries.values())
+        if sent:
+            rows.insert(4, f"  canaries     {_share(answered, sent)} answered of {sent}")
+        if self.resends:
+            rows.append(f"  sent again at once on a new connection: {self.resends}")
+        if self.dns_failures:
+            rows.append(f"  DNS queries without an answer: {self.dns_failures}")
+        return rows
+
+
+def shown_ms(buckets: Mapping[int | str, int], share: float = 0.95) -> str:
+    """A percentile for a reader; `-` without any value."""
+    value = quantile_ms(buckets, share)
+    if value is None:
+        return "-"
+    if value == float("inf"):
+        return "never"
+    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else "unknown (none ended)"
+
+
+class Follower:
+    """Reads the records of a run as they grow."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._offsets: dict[Path, int] = {}
+
+    def lines(self) -> list[Mapping[str, Any]]:
+        """The whole lines that came since the last call."""
+        found: list[Mapping[str, Any]] = []
+        for path in sorted(self._directory.glob("load-[0-9]*.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._offsets.get(path, 0))
+                text = file.read()
+            end = text.rfind(b"\n") + 1
+            self._offsets[path] = self._offsets.get(path, 0) + end
+            found += [orjson.loads(row) for row in text[:end].splitlines()]
+        return found
