@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from muster.drill import observe
+from muster.drill.rig_cpu import points_between, read_cpu
 from muster.drill.session import Session
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
@@ -44,7 +45,14 @@ def phase(session: Session, name: str, tier: str | None) -> Iterator[None]:
 def hold(session: Session, name: str, tier: str | None, minutes: float) -> None:
     """Let `minutes` of scaled time pass under watch, in a phase of its own."""
     with phase(session, name, tier):
+        before = read_cpu(session.rig_pids())
         wait_scaled(session, minutes)
+        points = points_between(before, read_cpu(session.rig_pids()))
+        if points is not None:
+            session.record("rig_cpu", phase=name, points=round(points, 1))
+            logger.info(
+                "%s: testbed and load used %.0f points of CPU (100 is one core)", name, points
+            )
 
 
 def wait_scaled(session: Session, minutes: float) -> None:

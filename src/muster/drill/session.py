@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from muster import testbed
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.facts import Facts
 from muster.drill.load import DrillLoad
@@ -92,6 +93,12 @@ class Session:
     def poll_s(self) -> float:
         """How often new samples are taken, in seconds."""
         return 2 * self.target.prometheus.scrape_interval_s
+
+    def rig_pids(self) -> list[int]:
+        """Processes of the load and, where the target is one, of the testbed."""
+        state = testbed.status(self.target.name) if self.target.class_ == "testbed" else None
+        parts = [part.pid for part in state.processes if part.pid] if state else []
+        return [*self.load.pids, *parts]
 
     def record(self, event: str, **fields: Any) -> None:
         """A line of the ledger. Raises LogLost: nothing may go on unlogged."""
