@@ -1,0 +1,156 @@
+"""The load before it runs: schedule, shards, trace, buckets."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from load_peers import traffic
+
+from muster import contract
+from muster.errors import BadInput
+from muster.load.buckets import (
+    BUCKET_RATIO,
+    EdgeHistogram,
+    bucket_edge_ms,
+    bucket_index,
+    quantile_ms,
+)
+from muster.load.schedule import Ramp, Schedule, canary_times
+from muster.load.starter import shards_for
+from muster.load.trace import TraceSource
+from muster.load.traffic import traffic_of
+
+
+def first(count, **options):
+    profile = options.pop("profile", traffic(ramp_s=2))
+    return list(islice(Schedule(profile, scale=1, **options), count))
+
+
+def test_the_same_seed_gives_the_same_load():
+    """Moments, lengths and choices are all fixed by the seed; another seed gives others."""
+    assert first(6000, seed=5) == first(6000, seed=5)
+    assert first(10, seed=5) != first(10, seed=6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(shards=st.integers(1, 7), seed=st.integers(0, 2**32))
+def test_shards_offer_together_what_one_process_would(shards, seed):
+    """Shard k of n takes arrivals k mod n of the one sequence, also across blocks."""
+    whole = first(5000, seed=seed)
+    parts = [first(5000 // shards, seed=seed, shard=k, shards=shards) for k in range(shards)]
+    merged = sorted((a for part in parts for a in part), key=lambda a: a.number)
+    assert merged == whole[: len(merged)]
+
+
+def test_arrivals_hold_the_streams_that_the_profile_asks_for():
+    """Little's law with the mean of the drawn lengths: rate x mean length is the target."""
+    profile = traffic_of(contract.load().profiles["m1_1k"])
+    arrivals = list(islice(Schedule(profile, scale=1, seed=1), 60_000))
+    span_s = arrivals[-1].at_s - profile.ramp_s / 2
+    mean_s = profile.first_token_s_mean + np.mean([a.tokens for a in arrivals]) / 33
+    assert len(arrivals) / span_s * mean_s == pytest.approx(1000, rel=0.02)
+    assert profile.mean_tokens == pytest.approx(214.7, abs=0.5)
+
+
+def test_arrivals_are_poisson_and_not_a_beat():
+    """Gaps vary as much as they are long on the mean."""
+    at_s = np.array([a.at_s for a in first(20_000, seed=3, profile=traffic())])
+    gaps = np.diff(at_s)
+    assert gaps.std() / gaps.mean() == pytest.approx(1.0, abs=0.03)
+
+
+@given(
+    rate=st.floats(0.1, 5000),
+    ramp_s=st.floats(0, 120),
+    at=st.lists(st.floats(0, 1e6), min_size=1, max_size=20),
+)
+def test_the_ramp_is_a_change_of_time(rate, ramp_s, at):
+    """What is expected by the moment of an operational time is that operational time."""
+    ramp = Ramp(rate, ramp_s)
+    operational = np.sort(np.array(at))
+    seconds = ramp.seconds(operational)
+    assert (np.diff(seconds) >= -1e-9).all()
+    for when, wanted in zip(seconds, operational, strict=True):
+        assert ramp.expected(float(when)) == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+
+
+def test_canaries_keep_one_beat_over_all_shards():
+    """Fixed rate: the shards' canaries together are one every 1 / rate seconds."""
+    parts = [list(islice(canary_times(50, k, 4), 25)) for k in range(4)]
+    assert sorted(t for part in parts for t in part) == pytest.approx([i / 50 for i in range(100)])
+    assert list(canary_times(0)) == []
+
+
+@given(value=st.floats(1e-3, 1e7))
+def test_a_bucket_holds_what_it_says_within_one_percent(value):
+    """Bucket i covers (ratio^(i-1), ratio^i] milliseconds; 0 all up to 1 ms."""
+    index = bucket_index(value)
+    assert value <= bucket_edge_ms(index) * (1 + 1e-9)
+    if index:
+        assert value > bucket_edge_ms(index) / BUCKET_RATIO * (1 - 1e-9)
+
+
+def test_an_edge_holds_what_equals_it_and_a_stream_that_never_came_is_over_all():
+    """2 s is at or under 2 s; a broken stream stands in +Inf alone."""
+    histogram = EdgeHistogram((1.0, 2.0))
+    histogram.observe(2.0)
+    histogram.observe(2.0000001)
+    histogram.observe_never(0.1)
+    assert histogram.cumulative() == [("1", 0), ("2", 1), ("+Inf", 3)]
+
+
+def test_a_percentile_of_what_never_came_is_infinite():
+    """One of two never came: the p95 is no number of milliseconds."""
+    assert quantile_ms({"inf": 1, 10: 1}, 0.95) == float("inf")
+    assert quantile_ms({}, 0.95) is None
+
+
+def test_a_shard_stays_below_its_open_files():
+    """20,000 streams take two processes, a rehearsal one."""
+    assert [shards_for(n) for n in (1, 2000, 10_000, 20_000)] == [1, 1, 1, 2]
+
+
+def trace_file(tmp_path, *rows):
+    path = tmp_path / "trace.csv"
+    path.write_text("\n".join(("TIMESTAMP,ContextTokens,GeneratedTokens", *rows)) + "\n")
+    return path
+
+
+def test_a_trace_keeps_its_lengths_and_proportions_and_begins_anew(tmp_path):
+    """Two gaps of 1 and 3 stay 1 to 3, at the profile's rate, round after round."""
+    path = trace_file(
+        tmp_path,
+        "2023-11-16 18:00:00.0000000,100,10",
+        "2023-11-16 18:00:01.0000000,100,20",
+        "2023-11-16 18:00:04.0000000,100,30",
+    )
+    source = TraceSource(path)
+    profile = traffic(streams=50)
+    arrivals = list(islice(Schedule(profile, scale=1, seed=1, source=source), 300))
+    assert [a.tokens for a in arrivals[:6]] == [10, 20, 30, 10, 20, 30]
+    gaps = np.diff([a.at_s for a in arrivals[:3]])
+    assert gaps[1] / gaps[0] == pytest.approx(3)
+    # 20 tokens at 50/s after 0.1 s are 0.5 s a stream: 50 streams are 100 arrivals a second.
+    assert arrivals[-1].at_s == pytest.approx(3.0, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"),
+    [
+        (["2023-11-16 18:00:00,1,1", "yesterday,1,1"], "line 3"),
+        (["2023-11-16 18:00:00,1,1", "2023-11-16 17:00:00,1,1"], "line 3"),
+        (["2023-11-16 18:00:00,1,0"], "line 2"),
+        (["2023-11-16 18:00:00,1"], "line 2"),
+        (["2023-11-16 18:00:00,1,1"], "1 requests"),
+    ],
+)
+def test_a_bad_line_of_a_trace_is_named(tmp_path, rows, where):
+    """One line with the file and the number of the line."""
+    with pytest.raises(BadInput) as caught:
+        TraceSource(trace_file(tmp_path, *rows))
+    assert where in str(caught.value)
+    assert "\n" not in str(caught.value)
