@@ -16,7 +16,7 @@ from pathlib import Path
 from .console import SetupError, run, say
 
 # Without these, one dependency that comes as source only would fetch its own unpinned build tools.
-BUILD_TOOLS = ("setuptools", "wheel")
+BUILD_TOOLS = ("packaging", "setuptools", "wheel")
 PIP_FLAGS = (
     "--disable-pip-version-check",
     "--no-input",
@@ -91,7 +91,13 @@ def _install_pinned(root: Path, constraints: Path, log_dir: Path) -> None:
     tools = root / ".venv/muster-build-tools.txt"
     tools.write_text("\n".join(block(text, name) for name in BUILD_TOOLS) + "\n", encoding="utf-8")
     _pip(
-        root, "pinned build tools", log_dir / "pip-build.log", "--require-hashes", "-r", str(tools)
+        root,
+        "pinned build tools",
+        log_dir / "pip-build.log",
+        "--require-hashes",
+        "--no-deps",
+        "-r",
+        str(tools),
     )
     total = len(re.findall(r"^[a-zA-Z0-9].*==", text, re.M))
     _pip(

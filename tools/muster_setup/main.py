@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     try:
         if chosen.as_root:
-            # Not in the clone, where it would be root's; what fails leaves its log there to be read.
+            # Not in the clone, where it would be root's. What fails leaves its log there.
             folder = Path(tempfile.mkdtemp(prefix="muster-setup-"))
             packages.install_as_root(chosen.as_root, folder)
             shutil.rmtree(folder)

@@ -78,24 +78,17 @@ def _build(version: str, go: Path, build: Path, log_dir: Path) -> Path:
             f"{MODULE}/cmd/server@v{version}",
         ],
         log_dir / "toxiproxy.log",
-        env=environment(build, go),
+        env=environment(build),
     )
     return build / "bin/server"
 
 
-def environment(build: Path, go: Path) -> dict[str, str]:
+def environment(build: Path) -> dict[str, str]:
     """Go's settings for a build that leaves no trace outside `build` and fetches no other Go."""
-    settings = subprocess.run(
-        [str(go), "env", "GOENV"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     return {
         **os.environ,
         # The user's own settings (a proxy, say) still count; Go's counters beside them stay.
-        "GOENV": settings.stdout.strip() or "off",
+        "GOENV": _user_settings(),
         "XDG_CONFIG_HOME": str(build / "config"),
         "XDG_CACHE_HOME": str(build / "cache"),
         "GOPATH": str(build / "path"),
@@ -105,6 +98,12 @@ def environment(build: Path, go: Path) -> dict[str, str]:
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
     }
+
+
+def _user_settings() -> str:
+    """The file of the user's `go env -w`. Asking Go would leave counters at home."""
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.environ.get("GOENV") or os.path.join(config, "go/env")
 
 
 def _go(oldest: tuple[int, int], version: str, build: Path, log_dir: Path) -> Path:
@@ -151,7 +150,7 @@ def go_version(go: Path, build: Path) -> tuple[int, int]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "GOTOOLCHAIN": "local", "XDG_CONFIG_HOME": str(build / "config")},
+        env=environment(build),
     )
     found = re.match(r"go(\d+)\.(\d+)", answer.stdout)
     return (int(found[1]), int(found[2])) if found else (0, 0)
@@ -165,7 +164,7 @@ def _is_offered(version: str, go: Path, build: Path) -> bool:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        env={**environment(build, go), "GOFLAGS": "-modcacherw"},
+        env={**environment(build), "GOFLAGS": "-modcacherw"},
     )
     return answer.returncode == 0
 
