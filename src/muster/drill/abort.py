@@ -37,12 +37,12 @@ def restore_all(session: Session) -> str:
 
 
 def _measure(session: Session, t_trip_s: float, dark: bool) -> None:
-    """Trip to restored (DEFINITIONS: 10 s + TTL before dark; detection and start-up besides)."""
+    """Trip to restored: within the contract's seconds + TTL; from dark, detection and start-up."""
     before = session.weights_before
     if not before or not session.load.started:
         return
     interval_s, threshold = max(session.health_checks.values(), default=(0, 0))
-    bound_s = 10.0 + session.ttl_s
+    bound_s = session.plan.contract.drill.restore_s_max + session.ttl_s
     if dark:
         bound_s += interval_s * threshold + START_UP_S
     took_s = observe.wait_split_back(session, before, 2 * bound_s + 3 * session.poll_s)

@@ -10,10 +10,8 @@ import httpx
 from muster.drill.restore import record_verify, settle
 from muster.drill.session import Session
 from muster.errors import DrillAborted
-from muster.faults.traffic_shift import SPLIT_TOLERANCE_PCT
 from muster.steering import shares_of
 
-SHARE_GONE_PCT = 1.0
 ARRIVALS_MIN = 30
 """Arrivals in the look-back, at least, before an observed split means anything."""
 READY_IN_A_ROW = 3
@@ -52,7 +50,7 @@ def split_seconds_max(session: Session, *, leaving: bool) -> float:
 def shift_seconds(session: Session, region: str) -> float | None:
     """Seconds from the step to weight 0 until the region took under 1 % of new streams."""
     last = session.facts.last_share_at(
-        "client_answers", region, SHARE_GONE_PCT / 100, session.step_at_s, _scheduled
+        "client_answers", region, session.gone_pct / 100, session.step_at_s, _scheduled
     )
     return None if last is None else max(0.0, last - session.step_at_s)
 
@@ -154,7 +152,7 @@ def wait_split_back(
         # Not the session's own wait: the drill is already stopping when this is asked.
         seen = {region: share_pct(session, region, ARRIVALS_MIN) for region in wanted}
         if all(
-            observed is not None and abs(observed - wanted[region]) <= SPLIT_TOLERANCE_PCT
+            observed is not None and abs(observed - wanted[region]) <= session.split_tolerance_pct
             for region, observed in seen.items()
         ):
             return time.monotonic() - began
@@ -191,12 +189,12 @@ def _record_split(session: Session) -> None:
     wait_split_back(session, before, 3 * session.poll_s + session.ttl_s)
     observed = share_pct(session, region, ARRIVALS_MIN)
     off = None if observed is None else abs(observed - wanted)
-    status = "unknown" if off is None else "pass" if off <= SPLIT_TOLERANCE_PCT else "fail"
+    status = "unknown" if off is None else "pass" if off <= session.split_tolerance_pct else "fail"
     session.finding(
         "traffic_split",
         status,
         measured=None if off is None else round(off, 3),
-        threshold=SPLIT_TOLERANCE_PCT,
+        threshold=session.split_tolerance_pct,
         unit="points",
         region=region,
         reason="how far the split of new streams is from that before the drill",

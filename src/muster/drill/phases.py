@@ -17,7 +17,7 @@ from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain, DrainState
 from muster.faults.region_power import RegionPower
-from muster.faults.traffic_shift import SPLIT_TOLERANCE_PCT, TrafficShift
+from muster.faults.traffic_shift import TrafficShift
 from muster.steering import shares_of
 
 logger = logging.getLogger("chaostoolkit")
@@ -104,6 +104,7 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
     """Step the region's traffic share down; the next step only when the survivors can take it."""
     region = session.target.evacuate
     with phase(session, "evacuate", tier):
+        began = session.clock.monotonic_s()
         before = session.steering.weights()
         session.weights_before = before
         shift = TrafficShift(session.target, region, before=before, steering=session.steering)
@@ -115,6 +116,8 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
             await_headroom(session)
             shift.share_pct = share_pct
             session.record("step", shares={region: share_pct}, weights=shift.weights())
+            if share_pct == shares_pct[0]:
+                session.timing("decide_s", session.clock.monotonic_s() - began)
             shift.apply()
             session.step_at_s = session.clock.now_s()
             await_split(session, share_pct, leaving=True)
@@ -157,7 +160,7 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     detection, and three polls of the samples.
     """
     region = session.target.evacuate
-    tolerance = observe.SHARE_GONE_PCT if share_pct == 0 else SPLIT_TOLERANCE_PCT
+    tolerance = session.gone_pct if share_pct == 0 else session.split_tolerance_pct
 
     def follows() -> bool:
         observed = observe.share_pct(session, region, observe.ARRIVALS_MIN)
@@ -217,6 +220,7 @@ def darken(session: Session, tier: str, minutes: float) -> None:
         power.apply()
         session.record("fault_applied", fault="region_power", region=region)
         session.record("region_dark", region=region)
+        session.dark_at_s = session.clock.monotonic_s()
         proof = power.observe()
         session.record_proof("region_power", region, proof)
         session.counts_before["reached"] = observe.reached(session, region)
@@ -233,6 +237,7 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
         session.fault_from_undo(RegionPower.kind).revert()
         session.fault_reverted("region_power", region)
         session.record("region_lit", region=region)
+        session.timing("dark_s", session.clock.monotonic_s() - session.dark_at_s)
         observe.await_ready_in_a_row(session, region)
         if session.target.regions[region].drain is not None:
             Drain(session.target, region).revert()

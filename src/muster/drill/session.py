@@ -73,6 +73,7 @@ class Session:
     phase: str = ""
     counts_before: dict[str, float | None] = field(default_factory=dict)
     step_at_s: float = 0.0
+    dark_at_s: float = 0.0
     activity_failed: str | None = None
     restored: bool = False
     concluded: bool = False
@@ -93,6 +94,16 @@ class Session:
     def poll_s(self) -> float:
         """How often new samples are taken, in seconds."""
         return 2 * self.target.prometheus.scrape_interval_s
+
+    @property
+    def split_tolerance_pct(self) -> float:
+        """How far, in points, an observed split may be from what the records say."""
+        return 100 * float(self.plan.contract.drill.split_tolerance)
+
+    @property
+    def gone_pct(self) -> float:
+        """Under this share of new streams a region counts as left."""
+        return 100 * float(self.plan.contract.drill.shifted_share_max)
 
     def rig_pids(self) -> list[int]:
         """Processes of the load and, where the target is one, of the testbed."""
@@ -237,5 +248,9 @@ class Session:
     def progress_line(self, past_s: float, seconds: float) -> str:
         """One line for whoever watches."""
         streams = self.facts.by_region("client_streams")
-        shown = ", ".join(f"{region} {count:.0f}" for region, count in sorted(streams.items()))
+        shown = ", ".join(
+            f"{region} {count:.0f}"
+            for region, count in sorted(streams.items())
+            if region in self.target.regions
+        )
         return f"{self.phase}: {past_s:.0f} of {seconds:.0f} s; streams: {shown or 'no data'}"

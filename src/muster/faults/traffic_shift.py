@@ -9,8 +9,6 @@ from muster.faults.model import Fault, FaultError, Proof, ReadBack
 from muster.steering import Route53, shares_of, weights_for
 from muster.targets.model import Target
 
-SPLIT_TOLERANCE_PCT = 5.0
-
 
 class TrafficShift(Fault):
     """The region's traffic share is `share_pct`; the rest keeps its proportions."""
@@ -52,11 +50,12 @@ class TrafficShift(Fault):
         self._steering.set_weights(self.weights())
 
     def observe(self) -> Proof:
-        share = shares_of(self._steering.weights()).get(self.region)
+        shown = self._steering.weights()
+        share = shares_of(shown).get(self.region)
         if share is None:
             return Proof(False, f"no record gives {self.region} any weight")
         return Proof(
-            abs(share - self.share_pct) <= SPLIT_TOLERANCE_PCT,
+            shown == self.weights(),
             f"the records give {self.region} {share:.0f} %",
             {"share_pct": share},
         )
