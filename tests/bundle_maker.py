@@ -62,6 +62,7 @@ class Story:
     undo_state: str = "done"
     extra: tuple[dict[str, Any], ...] = ()
     dark: bool = True
+    weights_moved: frozenset[str] = frozenset()
 
     @property
     def streams(self) -> int:

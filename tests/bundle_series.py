@@ -56,6 +56,12 @@ def make_series(story: Story) -> Iterator[Row]:
         yield from (_cut(story, row, alive) for row in rows)
         rows = _client(story, region, t, per_s * shares[region], harm)
         yield from (_cut(story, row, np.ones(len(t), dtype=bool)) for row in rows)
+    for region, share in shares.items():
+        weights = np.round(share * 100)
+        if "baseline" in story.weights_moved:
+            weights[t > story.span("baseline")[0] + 20] += 1
+        row = ("steering_weight", "steering_weight", {"region": region}, t, weights)
+        yield _cut(story, row, np.ones(len(t), dtype=bool))
     for row in _load(story, t, per_s, harm):
         yield _cut(story, row, np.ones(len(t), dtype=bool))
 

@@ -23,9 +23,11 @@ from muster.contract.evaluate import (
     streams_finding,
 )
 from muster.contract.findings import Finding, from_json
+from muster.contract.gate_rules import judge_gate_rules
 from muster.contract.model import Contract
 from muster.contract.phases import Phase, absences_of, phases_of
 from muster.contract.samples import Samples, read_samples
+from muster.contract.windows import Window
 from muster.errors import BadInput
 from muster.ledger import LedgerRead, read_ledger
 from muster.undo import read_undo
@@ -39,7 +41,6 @@ EXIT_CODES = {
     "ABORTED": 4,
     "ROLLBACK_FAILED": 5,
 }
-STALE_SCRAPES = 4
 WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "gate": ("baseline",),
@@ -72,7 +73,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     started = next(iter(ledger.of("drill_started")), None)
     unknowns = _evidence_faults(ledger, started, ended)
     findings: list[Finding] = []
-    samples: Samples | None = None
+    chosen = contract
     if started is not None:
         chosen = contract or load_contract(bundle / "contract.yaml")
         try:
@@ -82,14 +83,18 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
         except BadInput as error:
             samples = Samples({})
             unknowns.append(str(error))
-        findings = _findings(bundle, ledger, started, chosen, samples)
+        try:
+            findings = _findings(bundle, ledger, started, chosen, samples)
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"{type(error).__name__} {error}"
+            unknowns.append(f"ledger.jsonl: a line does not say what it must: {what}")
     pending = _pending(bundle)
     if pending is None:
         unknowns.append("undo.jsonl: cannot be read")
     findings.sort(key=_order)
     unknowns += [f.line() for f in findings if f.status == "unknown"]
     verdict, stopped_by = _decide(ledger, findings, unknowns, pending)
-    document = _document(ledger, started, verdict, stopped_by, findings, unknowns, pending, samples)
+    document = _document(ledger, started, verdict, stopped_by, findings, unknowns, pending, chosen)
     return Verdict(verdict, stopped_by, tuple(findings), document)
 
 
@@ -133,7 +138,7 @@ def _findings(
         samples=samples,
         regions=tuple(started["regions"]),
         queue_age_s_max=float(gate.queue_age_s_max),
-        stale_s=STALE_SCRAPES * scrape_s,
+        stale_s=contract.measurement.gap_scrapes_max * scrape_s,
         absences=absences_of(ledger.events, margin_s=10 * scrape_s),
     )
     phases = phases_of(ledger.events)
@@ -149,6 +154,9 @@ def _findings(
         if phase.name == "baseline":
             target = int(started["streams_target"])
             findings.append(streams_finding(judging, phase, profile, target))
+            window = Window(phase.start_s, phase.end_s, judging.stale_s, judging.absences)
+            time_scale = float(started["time_scale"])
+            findings += judge_gate_rules(samples, window, phase.name, gate, time_scale)
     findings += _fault_proofs(ledger, started)
     return findings
 
@@ -250,6 +258,8 @@ def _decide(
     if stop is not None:
         wanted = str(stop.get("verdict"))
         return (wanted if wanted in EXIT_CODES and wanted != "PASS" else "ABORTED"), stopped_by
+    if (fired := _fired(ledger)) is not None:
+        return "FAIL", fired
     if unknowns or pending is None or not back:
         return "INCONCLUSIVE", None
     if any(finding.status == "fail" for finding in findings):
@@ -257,6 +267,27 @@ def _decide(
     if any(finding.status != "pass" for finding in findings) or not findings:
         return "INCONCLUSIVE", None
     return "PASS", None
+
+
+def _fired(ledger: LedgerRead) -> str | None:
+    """A trigger or limit that the ledger holds, for a drill that was cut off before its stop."""
+    for event in ledger.events:
+        kind = event.get("event")
+        if kind in ("trigger", "limit"):
+            return f"{kind}:{event.get(kind)}"
+    return None
+
+
+def _evidence(started: Mapping[str, Any], contract: Contract | None) -> str | None:
+    """What the run can be evidence of: never more than it claims, nor than its own facts allow."""
+    claimed = started.get("evidence")
+    if started.get("target_class") == "testbed" or started.get("defect") is not None:
+        return "testbed"
+    gate = contract.gates.get(started["gate"]) if contract and started.get("gate") else None
+    whole = started.get("scale") == 1 and started.get("time_scale") == 1
+    if claimed == "gate" and not (whole and gate and gate.profile == started.get("profile")):
+        return "rehearsal"
+    return None if claimed is None else str(claimed)
 
 
 def _order(finding: Finding) -> tuple[int, str, str, str]:
@@ -273,7 +304,7 @@ def _document(
     findings: Sequence[Finding],
     unknowns: Sequence[str],
     pending: list[str] | None,
-    samples: Samples | None,
+    contract: Contract | None,
 ) -> dict[str, Any]:
     begun: Mapping[str, Any] = started or {}
     verify = ledger.of("verify")
@@ -289,7 +320,7 @@ def _document(
         "drill": begun.get("drill"),
         "verdict": verdict,
         "stopped_by": stopped_by,
-        "evidence": begun.get("evidence"),
+        "evidence": _evidence(begun, contract),
         "gate": begun.get("gate"),
         "tier": begun.get("tier"),
         "drill_tier": begun.get("drill_tier"),

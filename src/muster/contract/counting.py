@@ -56,25 +56,41 @@ def upper_bound_pct(bad: int, total: int, confidence: float = 0.95) -> float:
     low, high = bad / total, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        if _at_most(bad, total, middle) > 1 - confidence:
+        if at_most(bad, total, middle) > 1 - confidence:
             low = middle
         else:
             high = middle
     return 100.0 * high
 
 
-def _at_most(bad: int, total: int, share: float) -> float:
-    """P(X <= bad) of a binomial."""
-    if share <= 0:
+def at_most(bad: int, total: int, share: float) -> float:
+    """P(X <= bad) of a binomial: the regularised incomplete beta function I(1 - share)."""
+    if share <= 0 or bad >= total:
         return 1.0
     if share >= 1:
         return 0.0
-    logs = (
-        lgamma(total + 1)
-        - lgamma(k + 1)
-        - lgamma(total - k + 1)
-        + k * log(share)
-        + (total - k) * log(1 - share)
-        for k in range(bad + 1)
-    )
-    return min(1.0, sum(exp(value) for value in logs))
+    a, b, x = total - bad, bad + 1, 1 - share
+    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(share))
+    if x < (a + 1) / (a + b + 2):
+        return front * _beta_fraction(a, b, x) / a
+    return 1.0 - front * _beta_fraction(b, a, share) / b
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    """The continued fraction of the incomplete beta function, by Lentz's method."""
+    tiny = 1e-300
+    c, d = 1.0, 1.0 - (a + b) * x / (a + 1)
+    d = 1.0 / (d if abs(d) > tiny else tiny)
+    value = d
+    for m in range(1, 10_000):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        for step in (even, odd):
+            d = 1.0 + step * d
+            d = 1.0 / (d if abs(d) > tiny else tiny)
+            c = 1.0 + step / c
+            c = c if abs(c) > tiny else tiny
+            value *= d * c
+        if abs(d * c - 1.0) < 1e-14:
+            break
+    return value

@@ -40,7 +40,7 @@ class Judging:
 def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
     """All six SLOs, queue age and the rig, phase by phase (merged where too short)."""
     findings: list[Finding] = []
-    for slo in _rules(tier):
+    for slo in _rules(judging, tier):
         for name, window in _stretches(judging, phases, tier, slo):
             found = judge_slo(judging, window, name, tier, slo)
             findings.extend(_excused(judging, window, name, finding) for finding in found)
@@ -56,7 +56,9 @@ def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[F
     """All six SLOs over everything from the first to the last of `phases`."""
     name = f"{phases[0].name}..{phases[-1].name}"
     window = _window(judging, phases[0].start_s, phases[-1].end_s)
-    found = [f for slo in _rules(tier) for f in judge_slo(judging, window, name, tier, slo)]
+    found = [
+        f for slo in _rules(judging, tier) for f in judge_slo(judging, window, name, tier, slo)
+    ]
     return [_excused(judging, window, name, finding) for finding in found]
 
 
@@ -66,7 +68,7 @@ def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str
         return [_availability(judging, window, phase, tier)]
     if slo in LATENCY_SLOS:
         return [_latency(judging, window, phase, tier, slo, source) for source in SOURCES]
-    bad_max = _rules(tier)[slo]
+    bad_max = _rules(judging, tier)[slo]
     counts = {
         "client": client_counts(judging.samples, window)[slo],
         "server": server_counts(judging.samples, window)[slo],
@@ -137,15 +139,15 @@ def streams_finding(
     )
 
 
-def _rules(tier: Tier) -> dict[str, Fraction]:
+def _rules(judging: Judging, tier: Tier) -> dict[str, Fraction]:
     """Each SLO's tolerated share of bad ones (latencies: of those over the threshold)."""
     return {
         "availability": 1 - tier.availability_min,
         "success_2xx": 1 - tier.success_2xx_min,
         "rate_5xx": tier.rate_5xx_max,
         "rate_429": tier.rate_429_max,
-        "first_token_p95": Fraction(5, 100),
-        "completion_p95": Fraction(5, 100),
+        "first_token_p95": 1 - judging.contract.measurement.percentile,
+        "completion_p95": 1 - judging.contract.measurement.percentile,
     }
 
 
@@ -156,15 +158,19 @@ def _window(judging: Judging, start_s: float, end_s: float) -> Window:
 def _stretches(
     judging: Judging, phases: Sequence[Phase], tier: Tier, slo: str
 ) -> list[tuple[str, Window]]:
-    needed = smallest_sample(_rules(tier)[slo])
+    bad_max = _rules(judging, tier)[slo]
 
     def enough(window: Window) -> bool:
         if slo == "availability":
-            total = canary_count(judging.samples, window).total
-        else:
+            count = canary_count(judging.samples, window)
+        elif slo in LATENCY_SLOS:
             total = client_counts(judging.samples, window)["success_2xx"].total
-        # Unknown is judged where it is: merging must not hide that data is missing.
-        return total is None or total >= needed
+            return total is None or total >= smallest_sample(bad_max)
+        else:
+            count = client_counts(judging.samples, window)[slo]
+        # Unknown for lack of data is judged where it is, and so is what fails on however few:
+        # merging must hide neither.
+        return count.bad is None or judge_share(count, bad_max)[0] != "unknown"
 
     return merged(phases, judging.stale_s, judging.absences, enough)
 
@@ -205,12 +211,13 @@ def _share_finding(
 
 def _availability(judging: Judging, window: Window, phase: str, tier: Tier) -> Finding:
     count = canary_count(judging.samples, window)
-    bad_max = _rules(tier)["availability"]
+    bad_max = _rules(judging, tier)["availability"]
     finding = _share_finding("availability", tier.name, phase, "client", window, count, bad_max)
     if count.bad is None or not count.total:
         return finding
-    worst = upper_bound_pct(round(count.bad), round(count.total))
-    bound = f"at least {100 - worst:.3f} % with 95 % confidence"
+    confidence = float(judging.contract.measurement.availability.bound_confidence)
+    worst = upper_bound_pct(round(count.bad), round(count.total), confidence)
+    bound = f"at least {100 - worst:.3f} % with {100 * confidence:g} % confidence"
     reason = f"{finding.reason}; {bound}" if finding.reason else bound
     return replace(finding, reason=reason)
 

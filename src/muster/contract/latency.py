@@ -109,6 +109,9 @@ def _open_over(
         return None
     change = 0.0
     for one in series:
+        if window.absent(one.region, window.end_s):
+            # Its process took them along; those past the threshold were counted when they were.
+            continue
         end = _open_at(one, window, window.end_s)
         start = _open_at(one, window, window.start_s)
         if end is None or start is None:

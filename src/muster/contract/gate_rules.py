@@ -1,0 +1,114 @@
+"""A gate's own rules on its baseline: circuits, and failover actions as the steering records show.
+
+A circuit keeps its last state over a gap. Weights are read from the records themselves, not from
+what a drill thinks it did; a stretch in which nobody read them is unknown.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from muster.contract.findings import Finding, Status
+from muster.contract.model import Gate
+from muster.contract.samples import Array, Samples, Series
+from muster.contract.windows import Window
+
+STEERING_SIGNAL = "steering_weight"
+UNREAD_SCRAPES_MAX = 4
+
+
+def judge_gate_rules(
+    samples: Samples, window: Window, phase: str, gate: Gate, time_scale: float
+) -> list[Finding]:
+    """The rules that `gate` has besides its tier's; none if it has none."""
+    found: list[Finding] = []
+    if gate.circuit_open_s_max is not None:
+        limit_s = gate.circuit_open_s_max / time_scale
+        open_s, reason = _open_s_max(samples, window, limit_s)
+        found.append(
+            _finding("circuit_open", "server", phase, window, limit_s, open_s, "s", reason)
+        )
+    if gate.failover_actions_in_baseline_max is not None:
+        most = float(gate.failover_actions_in_baseline_max)
+        changes, reason = _weight_changes(samples, window)
+        name, source = "failover_action_in_baseline", "steering"
+        found.append(_finding(name, source, phase, window, most, changes, "changes", reason))
+    return found
+
+
+def _open_s_max(samples: Samples, window: Window, limit_s: float) -> tuple[float | None, str]:
+    """The longest that any circuit was open within `window`, in seconds; a reason if unknown."""
+    series = samples.of("circuit_open")
+    if not series:
+        return None, "no data"
+    longest, reason = 0.0, ""
+    for one in series:
+        t, v = _inside(one, window)
+        if len(t) == 0:
+            reason = f"no sample of {one.region}"
+            continue
+        since_s: float | None = None
+        for t_s, value in zip(t, v, strict=True):
+            if since_s is not None:
+                longest = max(longest, t_s - since_s)
+            since_s = None if value <= 0 else t_s if since_s is None else since_s
+        unseen_s = window.end_s - t[-1]
+        if unseen_s > window.stale_s and not window.absent(one.region, window.end_s):
+            reason = f"no sample of {one.region} for the last {unseen_s:.0f} s"
+    return longest, "" if longest > limit_s else reason
+
+
+def _weight_changes(samples: Samples, window: Window) -> tuple[float | None, str]:
+    """How often any region's weight changed within `window`."""
+    series = samples.of(STEERING_SIGNAL)
+    if not series:
+        return None, "the steering records were not read"
+    changes, reason = 0, ""
+    gap_s_max = UNREAD_SCRAPES_MAX * window.stale_s
+    for one in series:
+        t, v = _inside(one, window)
+        changes += int(np.count_nonzero(np.diff(v)))
+        seen = [window.start_s, *t.tolist(), window.end_s]
+        if len(t) == 0 or float(np.max(np.diff(seen))) > gap_s_max:
+            reason = f"the records of {one.region} were not read all the time"
+    return float(changes), "" if changes else reason
+
+
+def _inside(series: Series, window: Window) -> tuple[Array, Array]:
+    """Known samples within `window`, with the one before it."""
+    good = ~np.isnan(series.v)
+    t, v = series.t[good], series.v[good]
+    first = max(0, int(np.searchsorted(t, window.start_s, "right")) - 1)
+    last = int(np.searchsorted(t, window.end_s, "right"))
+    if first < last and t[first] < window.start_s - window.stale_s:
+        first += 1
+    return np.maximum(t[first:last], window.start_s), v[first:last]
+
+
+def _finding(
+    slo: str,
+    source: str,
+    phase: str,
+    window: Window,
+    threshold: float,
+    measured: float | None,
+    unit: str,
+    reason: str,
+) -> Finding:
+    over = measured is not None and measured > threshold
+    status: Status = "fail" if over else "unknown" if reason or measured is None else "pass"
+    return Finding(
+        slo=slo,
+        tier=None,
+        phase=phase,
+        region=None,
+        source=source,
+        window=(window.start_s, window.end_s),
+        threshold=threshold,
+        measured=measured,
+        margin=None if measured is None else threshold - measured,
+        unit=unit,
+        samples=None,
+        status=status,
+        reason=reason,
+    )

@@ -1,0 +1,284 @@
+"""Every verdict both ways on synthetic bundles; what is missing never passes."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from bundle_maker import EAST, FAILOVER, WEST, Story, make_bundle
+from bundle_series import Harm
+
+from muster.verdict import judge, verdict_bytes, write_verdict
+
+SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
+
+
+def judged(tmp_path, **changes):
+    return judge(make_bundle(tmp_path / "bundle", Story(phases=SHORT, **changes)))
+
+
+def failing(verdict):
+    return {(f.slo, f.source) for f in verdict.findings if f.status == "fail"}
+
+
+def unknown(verdict):
+    return {f.slo for f in verdict.findings if f.status == "unknown"}
+
+
+def test_a_plain_drill_passes(tmp_path):
+    """Everything known, everything holds: the one way to exit 0."""
+    verdict = judged(tmp_path)
+    assert (verdict.verdict, verdict.stopped_by, verdict.exit_code) == ("PASS", None, 0)
+    assert verdict.document["unknowns"] == []
+    assert verdict.document["undo"] == {"pending": [], "verified": True, "commands": []}
+
+
+@pytest.mark.parametrize(
+    ("harm", "slos"),
+    [
+        (Harm(rate_5xx=0.006), {("rate_5xx", "client"), ("rate_5xx", "server")}),
+        (Harm(rate_429=0.041), {("rate_429", "client"), ("rate_429", "server")}),
+        (
+            Harm(rate_429=0.04, broken=0.011),
+            {("success_2xx", "client"), ("success_2xx", "server")},
+        ),
+        (Harm(refused=0.006), {("rate_5xx", "client")}),
+        (
+            Harm(slow_first_token=0.06),
+            {("first_token_p95", "client"), ("first_token_p95", "server")},
+        ),
+        (
+            Harm(slow_completion=0.06),
+            {("completion_p95", "client"), ("completion_p95", "server")},
+        ),
+        (Harm(canaries_bad=0.01), {("availability", "client")}),
+        (Harm(queue_age_s=30.5), {("queue_age", "server")}),
+    ],
+)
+def test_each_slo_missed_in_the_drain_fails_by_its_own_name(tmp_path, harm, slos):
+    """One thing out of limits in one phase: FAIL, and only that is named."""
+    verdict = judged(tmp_path, harm={"drain": harm})
+    assert verdict.verdict == "FAIL"
+    assert failing(verdict) == slos
+    assert unknown(verdict) == set()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        Harm(rate_5xx=0.0045),
+        Harm(rate_429=0.039),
+        Harm(slow_first_token=0.045),
+        Harm(slow_completion=0.045),
+        Harm(queue_age_s=30.0),
+    ],
+    ids=["5xx", "429", "first token", "completion", "queue"],
+)
+def test_just_inside_its_limit_passes(tmp_path, harm):
+    """The same a little better holds."""
+    assert judged(tmp_path, harm={"drain": harm}).verdict == "PASS"
+
+
+def test_the_baseline_is_held_to_the_gates_own_tier(tmp_path):
+    """0.4 % of 5xx are within Tier G, and over Tier X."""
+    assert judged(tmp_path / "g", harm={"drain": Harm(rate_5xx=0.004)}).verdict == "PASS"
+    verdict = judged(tmp_path / "x", harm={"baseline": Harm(rate_5xx=0.004)})
+    assert verdict.verdict == "FAIL"
+    assert {f.phase for f in verdict.findings if f.status == "fail"} == {"baseline"}
+
+
+def test_a_long_quiet_hold_does_not_dilute_a_bad_shift(tmp_path):
+    """1 % of 5xx in 40 s fails although the whole drill stays under half a percent."""
+    story = Story(harm={"evacuate": Harm(rate_5xx=0.01)})
+    verdict = judge(make_bundle(tmp_path / "bundle", story))
+    by_phase = {f.phase: f.status for f in verdict.findings if f.slo == "rate_5xx"}
+    assert by_phase["evacuate"] == "fail"
+    assert by_phase["evacuate..restore"] == "pass"
+    assert verdict.verdict == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("signal", "slo"),
+    [
+        ("requests", "rate_5xx"),
+        ("first_token", "first_token_p95"),
+        ("completion", "completion_p95"),
+        ("queue_age", "queue_age"),
+        ("client_attempts", "success_2xx"),
+        ("client_first_token", "first_token_p95"),
+        ("client_completion", "completion_p95"),
+        ("client_open_over", "completion_p95"),
+        ("client_canaries", "availability"),
+        ("client_scheduled", "load_offered"),
+        ("client_offered", "load_offered"),
+        ("client_streams", "streams_achieved"),
+        ("rig_lag", "load_loop_lag"),
+    ],
+)
+def test_an_slo_without_data_is_inconclusive(tmp_path, signal, slo):
+    """No series of a signal: its findings are unknown, never zero and never a pass."""
+    verdict = judged(tmp_path, without=frozenset({signal}))
+    assert (verdict.verdict, verdict.exit_code) == ("INCONCLUSIVE", 3)
+    assert slo in unknown(verdict)
+    assert failing(verdict) == set()
+    assert any(slo in line for line in verdict.document["unknowns"])
+
+
+def test_a_gap_at_a_phases_end_is_inconclusive(tmp_path):
+    """The scrapes around the end of the drain are missing: nobody knows what it counted."""
+    story = Story(phases=SHORT)
+    end_s = story.span("drain")[1]
+    verdict = judged(tmp_path, gap=(end_s - 8, end_s + 4))
+    assert verdict.verdict == "INCONCLUSIVE"
+
+
+def test_a_gap_inside_a_phase_changes_nothing(tmp_path):
+    """Only a window's ends matter to a counter."""
+    story = Story(phases=SHORT)
+    start_s = story.span("baseline")[0]
+    verdict = judged(tmp_path, gap=(start_s + 10, start_s + 25))
+    assert verdict.verdict == "PASS"
+
+
+def test_a_load_short_of_its_schedule_is_inconclusive(tmp_path):
+    """2 % of the arrivals never started: the platform was not asked what it had to stand."""
+    verdict = judged(tmp_path, harm={"baseline": Harm(offered=0.98)})
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "load_offered" in unknown(verdict)
+
+
+def test_streams_not_held_are_the_platforms_failure(tmp_path):
+    """Offered as scheduled and still short of streams: the tier is not sustained."""
+    verdict = judged(tmp_path, harm={"baseline": Harm(streams=0.9)})
+    assert verdict.verdict == "FAIL"
+    assert failing(verdict) == {("streams_achieved", "client")}
+
+
+@pytest.mark.parametrize("rig", [{"lag": 0.02}, {"late": 0.06}])
+def test_a_slow_rig_takes_a_failing_latency_with_it(tmp_path, rig):
+    """Where the rig lagged, slow first tokens prove nothing."""
+    verdict = judged(tmp_path, harm={"dark": Harm(slow_first_token=0.2, **rig)})
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "first_token_p95" in unknown(verdict)
+
+
+@pytest.mark.parametrize("rig", [{"lag": 0.02}, {"late": 0.06}])
+def test_a_slow_rig_leaves_a_passing_latency_and_a_failing_rate(tmp_path, rig):
+    """Lag never turns a pass into unknown, nor excuses what is no latency."""
+    assert judged(tmp_path / "pass", harm={"dark": Harm(**rig)}).verdict == "PASS"
+    verdict = judged(tmp_path / "fail", harm={"dark": Harm(rate_5xx=0.02, **rig)})
+    assert verdict.verdict == "FAIL"
+
+
+def test_a_fault_that_was_not_seen_to_bite_is_inconclusive(tmp_path):
+    """The darkened region still answered."""
+    verdict = judged(tmp_path, proven=False)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "fault_proof" in unknown(verdict)
+
+
+@pytest.mark.parametrize("event", ["drill_started", "drill_ended", "verify", "fault_proof"])
+def test_a_ledger_without_its_ends_never_passes(tmp_path, event):
+    """The control that did not begin, or did not end, proves nothing."""
+    verdict = judged(tmp_path, events_dropped=frozenset({event}))
+    assert verdict.verdict in ("INCONCLUSIVE", "ROLLBACK_FAILED")
+    assert verdict.exit_code != 0
+
+
+def test_a_torn_ledger_never_passes(tmp_path):
+    """A cut-off last line: whatever it said is missing."""
+    verdict = judged(tmp_path, torn=True)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert any("torn" in line for line in verdict.document["unknowns"])
+
+
+@pytest.mark.parametrize(
+    ("by", "wanted", "code"),
+    [
+        ("trigger:rate_5xx", "FAIL", 1),
+        ("platform:drain_bound_passed", "FAIL", 1),
+        ("operator", "ABORTED", 4),
+        ("data_lost", "ABORTED", 4),
+        ("action:evacuate", "ABORTED", 4),
+        ("preflight:headroom", "INCONCLUSIVE", 3),
+    ],
+)
+def test_what_stopped_the_drill_decides(tmp_path, by, wanted, code):
+    """A stop comes before the findings, with its reason."""
+    stop = {"by": by, "verdict": wanted, "detail": ""}
+    verdict = judged(tmp_path, stopped=stop, harm={"dark": Harm(rate_5xx=0.05)})
+    assert (verdict.verdict, verdict.stopped_by, verdict.exit_code) == (wanted, by, code)
+    assert failing(verdict)
+
+
+def test_a_stop_that_claims_pass_is_an_abort(tmp_path):
+    """No stop makes a PASS."""
+    verdict = judged(tmp_path, stopped={"by": "operator", "verdict": "PASS", "detail": ""})
+    assert verdict.verdict == "ABORTED"
+
+
+def test_a_trigger_in_the_ledger_fails_even_without_its_stop(tmp_path):
+    """Cut off between the trip and the stop: it fired all the same."""
+    trip = {"t": Story().start_s + 100, "event": "trigger", "trigger": "rate_5xx", "region": WEST}
+    verdict = judged(tmp_path, extra=(trip,))
+    assert (verdict.verdict, verdict.stopped_by) == ("FAIL", "trigger:rate_5xx")
+
+
+@pytest.mark.parametrize("broken", [{"verified": False}, {"undo_state": "failed"}])
+def test_what_is_not_back_is_rollback_failed_before_all_else(tmp_path, broken):
+    """It lists the failed SLOs too, and what to run by hand."""
+    stop = {"by": "operator", "verdict": "ABORTED", "detail": ""}
+    verdict = judged(tmp_path, stopped=stop, harm={"dark": Harm(rate_5xx=0.05)}, **broken)
+    assert (verdict.verdict, verdict.exit_code) == ("ROLLBACK_FAILED", 5)
+    assert failing(verdict)
+    if "verified" in broken:
+        assert verdict.document["undo"]["commands"]
+
+
+def test_judging_again_gives_the_same_bytes(tmp_path):
+    """Verdict in, verdict out: nothing but the evidence decides."""
+    bundle = make_bundle(tmp_path / "bundle", Story(phases=SHORT))
+    first = judge(bundle)
+    write_verdict(bundle, first)
+    again = judge(bundle)
+    assert verdict_bytes(again) == (bundle / "verdict.json").read_bytes()
+    assert orjson.loads(verdict_bytes(again))["schema_version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "evidence"),
+    [
+        ({"evidence": "gate"}, "testbed"),
+        ({"evidence": "gate", "target_class": "staging", "defect": "queue_stuck"}, "testbed"),
+        ({"evidence": "gate", "target_class": "staging"}, "rehearsal"),
+        ({"evidence": "rehearsal", "target_class": "staging"}, "rehearsal"),
+    ],
+)
+def test_evidence_is_never_more_than_the_facts_allow(tmp_path, facts, evidence):
+    """A ledger that claims to be gate evidence has to look like it."""
+    assert judged(tmp_path, **facts).document["evidence"] == evidence
+
+
+def test_the_gates_own_rules_are_judged_on_the_baseline(tmp_path):
+    """M2: a changed weight in the baseline fails, read from the steering records."""
+    story = {"gate": "M2", "tier": "G", "drill_tier": None, "profile": "m2_5k"}
+    assert judged(tmp_path / "a", **story).verdict == "PASS"
+    moved = judged(tmp_path / "b", **story, weights_moved=frozenset({"baseline"}))
+    assert failing(moved) == {("failover_action_in_baseline", "steering")}
+    unread = judged(tmp_path / "c", **story, without=frozenset({"steering_weight"}))
+    assert unread.verdict == "INCONCLUSIVE"
+
+
+def test_a_circuit_open_too_long_fails_m1(tmp_path):
+    """M1 allows two minutes (here compressed to 20 s) of an open circuit."""
+    story = {"gate": "M1", "tier": "L", "drill_tier": None, "profile": "m1_1k", "scale": 1.0}
+    assert judged(tmp_path / "a", **story).verdict == "PASS"
+    verdict = judged(tmp_path / "b", **story, harm={"baseline": Harm(circuit_open=True)})
+    assert ("circuit_open", "server") in failing(verdict)
+
+
+def test_a_region_that_vanishes_undeclared_is_inconclusive(tmp_path):
+    """Without a declaration nobody knows what its processes had still to show."""
+    dropped = frozenset({"fault_declared"})
+    verdict = judged(tmp_path, events_dropped=dropped)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert {EAST, WEST} >= {f.region for f in verdict.findings if f.region}
