@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dnslib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.testbed.dns.answer import answer
+from muster.testbed.dns.answer import Memo, answer
 from muster.testbed.dns.decide import AddressRecord
 from muster.testbed.dns.records import Zone, _soa
 
@@ -132,3 +134,27 @@ def test_a_wrapped_soa_is_read(text: str) -> None:
     """moto hands out its SOA inside the text of a Python mapping."""
     assert _soa("z.", [text]) == ("ns.x.", "host.x.", "1", "7200", "900", "1209600", "86400")
     assert _soa("z.", [])[:2] == ("ns.z.", "hostmaster.z.")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 65535), st.floats(0, 1, exclude_max=True)), min_size=1),
+    st.dictionaries(st.sampled_from(["h1", "h2"]), st.booleans()),
+    st.sampled_from(["chat.muster.test", "CHAT.muster.TEST", "other.muster.test", "example.com"]),
+    st.booleans(),
+)
+def test_a_remembered_answer_is_the_same_byte_for_byte(
+    draws: list[tuple[int, float]], healthy: dict[str, bool], name: str, edns: bool
+) -> None:
+    """Whatever the id, the draw and the health: as if every query were the first."""
+    second = AddressRecord("chat.muster.test.", "eu-central-1", ("127.0.2.1",), 20, 5, "h2")
+    two = replace(ZONE, records=(*ZONE.records, second))
+    memo = Memo(two)
+    for number, draw in draws:
+        query = dnslib.DNSRecord.question(name)
+        query.header.id = number
+        if edns:
+            query.add_ar(dnslib.EDNS0(udp_len=4096))
+        packet = query.pack()
+        assert memo.answer(packet, healthy, lambda d=draw: d) == answer(
+            packet, two, healthy, lambda d=draw: d
+        )

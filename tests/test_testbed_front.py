@@ -16,7 +16,7 @@ from muster.errors import BadInput
 from muster.faults.toxiproxy import ProxyHandle
 from muster.testbed import ports
 from muster.testbed.binaries import WANTED, find
-from muster.testbed.layout import ProcessSpec, Proxy
+from muster.testbed.parts import ProcessSpec, Proxy
 from muster.testbed.processes import StartError
 from muster.testbed.small_http import serve
 from muster.testbed.toxiproxies import Front, create_proxies

@@ -20,7 +20,8 @@ from muster.testbed import config as settings
 from muster.testbed import ports, prometheus_config
 from muster.testbed.binaries import WANTED, Binary, Wanted, find
 from muster.testbed.defects import DEFECTS
-from muster.testbed.layout import Layout, Secrets, endpoints, lay_out
+from muster.testbed.layout import Layout, endpoints, lay_out
+from muster.testbed.parts import Secrets
 from muster.testbed.ports import BLOCK, Ports, Wish
 from muster.testbed.shape import Limits, shape
 from muster.testbed.state import is_locked, lock_directory, read_state

@@ -130,8 +130,10 @@ def _follow(
             continue
         if "progress" in line:
             progress(line["progress"])
+        elif "bad_input" in line:
+            raise BadInput(*line["bad_input"])
         elif "error" in line:
-            raise _error(line["error"], line["exit_code"])
+            raise TestbedError(line["error"])
         elif line.get("ready"):
             state = read_state(directory)
             if state is None:
@@ -141,21 +143,6 @@ def _follow(
             return state
     detail = said[-1] if said else f"see {directory / 'logs'}"
     raise TestbedError(f"testbed: its supervisor ended before it was ready: {detail}")
-
-
-def _error(text: str, exit_code: int) -> MusterError:
-    if exit_code != BadInput.exit_code:
-        return TestbedError(text)
-    file, _, rest = text.partition(": got ")
-    got, _, expected = rest.rpartition(", expected ")
-    return BadInput(file, "", _Said(got), expected)
-
-
-class _Said(str):
-    """A value that another process has already put into words."""
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def _end(supervisor: subprocess.Popen[bytes]) -> None:

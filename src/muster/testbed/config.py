@@ -15,7 +15,7 @@ from muster.errors import BadInput
 from muster.targets.model import Target, TestbedSpec
 from muster.testbed.placement import check_defect
 from muster.testbed.ports import REGIONS_MAX
-from muster.testbed.shape import Limits, LoadProfile, Shape, shape
+from muster.testbed.shape import Limits, LoadProfile, shape
 from muster.testbed.state import directory_of
 
 
@@ -43,18 +43,6 @@ class SupervisorConfig(Document):
     fds_max: int
     edges_first_token_s: list[float]
     edges_completion_s: list[float]
-    gateway_module: str = "muster.testbed.gateway"
-    provider_module: str = "muster.testbed.provider"
-
-    def shape(self) -> Shape:
-        """The shape as it was planned."""
-        return Shape(
-            self.streams,
-            self.gateways_per_region,
-            self.toxiproxies_per_region,
-            self.providers,
-            {},
-        )
 
 
 def build(

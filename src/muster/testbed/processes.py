@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.errors import MusterError
-from muster.testbed.layout import ProcessSpec
+from muster.testbed.parts import ProcessSpec
 from muster.testbed.state import ProcessState
 
 _PR_SET_PDEATHSIG = 1

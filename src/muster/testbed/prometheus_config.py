@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from muster.testbed import ports as block
-from muster.testbed.layout import LOCAL, Layout, load_file_sd
+from muster.testbed.layout import Layout, load_file_sd
+from muster.testbed.parts import LOCAL
 
 TOXIPROXY_INTERVAL_S_MIN = 5.0
 """A Go runtime's own figures change slowly; the drill does not judge by them."""

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from muster.errors import MusterError
-from muster.testbed.processes import Child, StartError
+from muster.testbed.processes import Child
 from muster.testbed.waiting import answers_2xx, await_ready
 
 ADMIN_S_MAX = 3.0
@@ -108,6 +108,3 @@ class Region:
         if answer.status_code // 100 != 2 or not isinstance(shown, dict):
             raise RegionError(f"{child.spec.name}: HTTP {answer.status_code} {answer.text[:200]}")
         return shown
-
-
-__all__ = ["DRAIN_STATES", "Region", "RegionError", "StartError"]

@@ -19,16 +19,8 @@ from muster.errors import BadInput
 from muster.testbed import binaries, ports, prometheus_config, route53
 from muster.testbed.config import SupervisorConfig
 from muster.testbed.control import Control
-from muster.testbed.layout import (
-    LOCAL,
-    Kind,
-    Layout,
-    Secrets,
-    endpoints,
-    lay_out,
-    load_file_sd,
-    toxiproxy_port,
-)
+from muster.testbed.layout import Layout, endpoints, lay_out, load_file_sd, toxiproxy_port
+from muster.testbed.parts import LOCAL, Kind, Secrets
 from muster.testbed.ports import Ports
 from muster.testbed.processes import Child, StartError, death_of
 from muster.testbed.regions import Region

@@ -40,6 +40,13 @@ class Reporter:
         if self._descriptor is not None:
             os.write(self._descriptor, json.dumps(line).encode() + b"\n")
 
+    def failed(self, error: Exception) -> None:
+        """Why there will be no testbed; bad input in its parts, so that it arrives as such."""
+        if isinstance(error, BadInput):
+            self(bad_input=[error.file, error.key, str(error.value), error.expected])
+        else:
+            self(error=str(error))
+
     def close(self) -> None:
         """Let go: what happens from now on is in `state.json` and the logs."""
         if self._descriptor is not None:
@@ -108,12 +115,12 @@ def main() -> int:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         config = parse(SupervisorConfig, json.loads(text), source)
     except (OSError, ValueError, MusterError) as error:
-        report(error=str(error), exit_code=2)
+        report.failed(error)
         return 2
     directory = Path(config.directory)
     lock = lock_directory(directory)
     if lock is None:
-        report(error=f"testbed {config.name}: got already up, expected none", exit_code=2)
+        report.failed(BadInput(f"testbed {config.name}", "", "already up", "none"))
         return 2
     failed = True
     try:
@@ -125,7 +132,7 @@ def main() -> int:
         return 1  # whoever started us is gone before we were ready: nobody would end us
     except MusterError as error:
         with suppress(BrokenPipeError):
-            report(error=str(error), exit_code=error.exit_code)
+            report.failed(error)
         return error.exit_code
     finally:
         _empty(directory, keep_logs=_worth_reading(directory, failed))

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from muster.testbed.layout import ProcessSpec, Proxy
+from muster.testbed.parts import ProcessSpec, Proxy
 from muster.testbed.processes import StartError
 from muster.testbed.small_http import Answer, Request
 

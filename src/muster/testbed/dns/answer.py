@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnslib import (
     EDNS0,
@@ -34,6 +34,51 @@ class Answered:
     packet: bytes | None
     rcode: str
     region: str | None = None
+
+
+class Memo:
+    """Packets already made for one zone: a resolver asks the same again, but for its id.
+
+    Parsing and packing cost twenty times the choice itself, and the choice is made anew each time.
+    """
+
+    ENTRIES_MAX = 4096
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+        self._records: dict[bytes, tuple[AddressRecord, ...]] = {}
+        self._replies: dict[tuple[bytes, str], bytes] = {}
+
+    def answer(
+        self, packet: bytes, healthy: Mapping[str, bool], draw: Callable[[], float]
+    ) -> Answered:
+        """As `answer` of this module does it, byte for byte."""
+        question = bytes(packet[2:])
+        records = self._records.get(question)
+        if records is None:
+            return self._first(packet, question, healthy, draw)
+        chosen = choose(records, healthy, draw())
+        assert chosen is not None  # only questions with records are kept
+        reply = self._replies.get((question, chosen.region))
+        if reply is None:
+            only = replace(self.zone, records=(chosen,))
+            made = answer(packet, only, {}, lambda: 0.0).packet
+            assert made is not None
+            reply = self._replies[question, chosen.region] = made[2:]
+        return Answered(packet[:2] + reply, "NOERROR", chosen.region)
+
+    def _first(
+        self,
+        packet: bytes,
+        question: bytes,
+        healthy: Mapping[str, bool],
+        draw: Callable[[], float],
+    ) -> Answered:
+        answered = answer(packet, self.zone, healthy, draw)
+        if answered.region is not None and len(self._records) < self.ENTRIES_MAX:
+            name = str(DNSRecord.parse(packet).q.qname).lower()
+            self._records[question] = self.zone.at(name)
+        return answered
 
 
 def answer(

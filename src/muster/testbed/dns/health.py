@@ -8,7 +8,7 @@ there is reason to doubt it. A probe passes when the endpoint accepts within 4 s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -43,13 +43,10 @@ class Checker:
         self._health: dict[str, Health] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._checks: dict[str, HealthCheck] = {}
+        self.healthy: dict[str, bool] = {}
+        """Health by check id, of every check that has been probed."""
         self.probed = asyncio.Event()
         self.probes_total = 0
-
-    @property
-    def healthy(self) -> Mapping[str, bool]:
-        """Health by check id."""
-        return {check_id: health.healthy for check_id, health in self._health.items()}
 
     def follow(self, checks: Iterable[HealthCheck]) -> None:
         """Probe exactly these checks from now on."""
@@ -57,6 +54,7 @@ class Checker:
         for check_id in set(self._tasks) - set(wanted):
             self._tasks.pop(check_id).cancel()
             self._health.pop(check_id, None)
+            self.healthy.pop(check_id, None)
         for check_id, check in wanted.items():
             if check_id not in self._tasks:
                 self._tasks[check_id] = asyncio.create_task(self._probe_always(check))
@@ -77,6 +75,7 @@ class Checker:
             passed = await probe(check)
             before = self._health.get(check.id, Health())
             self._health[check.id] = after(before, passed, check.threshold)
+            self.healthy[check.id] = self._health[check.id].healthy
             self.probes_total += 1
             self._mark_probed()
             due = max(due + interval_s, loop.time())

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import Field
 
 from muster.documents import Document
-from muster.testbed.dns.answer import answer
+from muster.testbed.dns.answer import Memo, answer
 from muster.testbed.dns.health import Checker
 from muster.testbed.dns.records import Route53Reader, Zone
 from muster.testbed.small_http import Answer, Request, serve
@@ -74,6 +74,7 @@ class NameServer:
         self._reader = Route53Reader(config.route53_url, config.zone)
         self._random = random.Random(config.seed)
         self._zone: Zone | None = None
+        self._memo: Memo | None = None
         self._read_s: float | None = None
         self._first_weights: dict[tuple[str, str], int] = {}
         self.checker = Checker(config.probe_interval_s)
@@ -102,7 +103,11 @@ class NameServer:
 
     def answer(self, packet: bytes) -> bytes | None:
         """The answer to one query; None when there is none to give."""
-        answered = answer(packet, self._zone, self.checker.healthy, self._random.random)
+        healthy, draw = self.checker.healthy, self._random.random
+        if self._memo is None:
+            answered = answer(packet, None, healthy, draw)
+        else:
+            answered = self._memo.answer(packet, healthy, draw)
         self.figures.queries.labels(answered.rcode).inc()
         if answered.region:
             self.figures.answers.labels(answered.region).inc()
@@ -122,8 +127,11 @@ class NameServer:
     def _take(self, zone: Zone) -> None:
         if self._config.defect == "ignores_weights":
             zone = self._with_first_weights(zone)
-        self._zone = zone
         self._read_s = time.monotonic()
+        if zone == self._zone:
+            return
+        self._zone = zone
+        self._memo = Memo(zone)
         for record in zone.records:
             self.figures.answers.labels(record.region)  # shown from 0 on
         self.checker.follow(zone.checks)
