@@ -130,7 +130,7 @@ class Sending:
         """The region that the answer itself names, where addresses do not say it."""
         header = self.engine.region_header
         if header is not None:
-            named = answer.headers.get(header)
+            named = answer.header(header)
             if named:
                 region = named.decode("ascii", "replace")
                 self.engine.tally.know(region)

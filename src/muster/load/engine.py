@@ -237,7 +237,7 @@ class Engine:
         after_s = self.now_s() - attempt.intended_s
         self.waiting.pop(attempt, None)
         self.tally.first_token_came(attempt.region, after_s)
-        injected = answer.headers.get(b"openai-processing-ms")
+        injected = answer.header(b"openai-processing-ms")
         if injected is not None and injected.isdigit():
             self.tally.first_token_error(after_s * 1000 - int(injected))
 
@@ -273,7 +273,7 @@ class Engine:
         wait_s = low_s + float(self._choices.random()) * (high_s - low_s)
         connection = attempt.connection
         if connection is not None:
-            after = connection.answer.headers.get(b"retry-after", b"")
+            after = connection.answer.header(b"retry-after") or b""
             if after.isdigit():
                 asked_s = min(float(after), _RETRY_AFTER_S_MAX)
                 wait_s = max(wait_s, asked_s * (1 + float(self._choices.random()) / 2))

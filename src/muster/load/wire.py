@@ -24,13 +24,12 @@ class Answer:
     """What is known of one answer so far; `feed` moves it on."""
 
     __slots__ = (
-        "_chunked", "_head", "_in_trailer", "_left", "_line", "_tail",
-        "body", "complete", "content", "done", "got_bytes", "headers", "keep_alive", "status",
+        "_chunked", "_head", "_in_trailer", "_left", "_line", "_lowered", "_raw", "_tail",
+        "body", "complete", "content", "done", "got_bytes", "keep_alive", "status",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.status = 0
-        self.headers: dict[bytes, bytes] = {}
         self.got_bytes = False  # any byte of the body
         self.content = False  # a data event that carries content
         self.done = False  # data: [DONE]
@@ -38,6 +37,8 @@ class Answer:
         self.keep_alive = True
         self.body = b""  # of an answer that is no 2xx, bounded
         self._head = b""
+        self._raw = b""
+        self._lowered = b""
         self._chunked = False
         self._left = 0  # of the chunk (with its line end), or of the body; -1: until closed
         self._line = b""  # a chunk's size line cut in two
@@ -90,32 +91,35 @@ class Answer:
                 raise WireError("no HTTP/1.x status line")
             self._head = head
             return b""
-        lines = head[:end].split(b"\r\n")
-        rest = head[end + 4 :]
-        first = lines[0]
-        if not first.startswith(b"HTTP/1.") or not first[9:12].isdigit():
+        if not head.startswith(b"HTTP/1.") or not head[9:12].isdigit():
             raise WireError("no HTTP/1.x status line")
-        status = int(first[9:12])
-        if 100 <= status < 200:  # an interim answer: the real one follows
-            self._head = b""
-            return self._read_head(rest) if rest else b""
-        headers = self.headers
-        for line in lines[1:]:
-            name, _, value = line.partition(b":")
-            headers[name.strip().lower()] = value.strip()
+        rest = head[end + 4 :]
+        status = int(head[9:12])
         self._head = b""
+        if 100 <= status < 200:  # an interim answer: the real one follows
+            return self._read_head(rest) if rest else b""
         self.status = status
-        self._framing(first[5:8] == b"1.0")
+        self._raw = head[: end + 2]
+        self._lowered = self._raw.lower()
+        self._framing(head[5:8] == b"1.0")
         return rest
 
+    def header(self, name: bytes) -> bytes | None:
+        """The value of the header `name` (lower case) as it came; None without one."""
+        found = self._lowered.find(b"\r\n" + name + b":")
+        if found < 0:
+            return None
+        start = found + len(name) + 3
+        return self._raw[start : self._raw.find(b"\r\n", start)].strip()
+
     def _framing(self, http10: bool) -> None:
-        headers = self.headers
-        connection = headers.get(b"connection", b"").lower()
+        connection = (self.header(b"connection") or b"").lower()
         self.keep_alive = b"keep-alive" in connection if http10 else b"close" not in connection
-        length = headers.get(b"content-length")
-        if b"chunked" in headers.get(b"transfer-encoding", b"").lower():
+        if b"chunked" in (self.header(b"transfer-encoding") or b"").lower():
             self._chunked = True
-        elif self.status in (204, 304):
+            return
+        length = self.header(b"content-length")
+        if self.status in (204, 304):
             self.complete = True
         elif length is not None:
             if not length.isdigit():
@@ -178,17 +182,14 @@ class Answer:
             if len(self.body) < _BODY_KEPT_MAX:
                 self.body += data
             return
+        # Events may be cut anywhere: what could still matter is kept, bounded.
+        tail = self._tail
+        seen = tail + data if tail else data
+        if b"[DONE]" in seen and _DONE.search(seen):
+            self.done = True
         if not self.content:
-            # Events may be cut anywhere: kept until the first content, bounded.
-            seen = self._tail + data if self._tail else data
-            if _CONTENT.search(seen):
-                self.content = True
-            if _DONE.search(seen):
-                self.done = True
-            self._tail = seen[-_TAIL:] if self.content else seen[-_BODY_KEPT_MAX:]
-            return
-        if b"]" in data:
-            seen = self._tail + data
-            if _DONE.search(seen):
-                self.done = True
-        self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
+            if not _CONTENT.search(seen):
+                self._tail = seen[-_BODY_KEPT_MAX:]
+                return
+            self.content = True
+        self._tail = seen[-_TAIL:]
