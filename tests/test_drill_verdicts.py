@@ -224,19 +224,6 @@ def test_second_drill_refuses_and_touches_nothing(tmp_path: Path) -> None:
         assert first.wait() == 0, first.output
 
 
-def test_missing_control_cannot_pass(tmp_path: Path) -> None:
-    """Without its control a drill touches nothing and exits non-zero."""
-
-    def uncontrolled(data: dict) -> None:
-        data["controls"][0]["provider"]["module"] = "muster.controls.no_such_module"
-
-    with drill(tmp_path) as one:
-        one.start(changed_drill(tmp_path / "drill", uncontrolled))
-        assert one.wait(60) == 1
-        assert not one.bundles
-        assert not (one.work / "state" / "testbed-test").exists()
-
-
 def test_recover_after_kill_in_the_dark(tmp_path: Path) -> None:
     """`kill -9` in the dark, then `chaos drill recover`: region and weights are back."""
     with drill(tmp_path) as one:

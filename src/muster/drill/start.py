@@ -29,7 +29,7 @@ from muster.drill.stop import StopFlag
 from muster.drill.watch import POLL_SCRAPES, Watch
 from muster.errors import BadInput
 from muster.ledger import Ledger
-from muster.signals import Poller, Prometheus
+from muster.signals import Poller, Prometheus, PrometheusError
 from muster.steering import Route53
 from muster.targets import Target
 from muster.undo import UndoHeader, UndoLog
@@ -67,7 +67,7 @@ def start(plan: DrillPlan) -> Session:
         steering = Route53(target.steering)
         prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
         undo_start.callback(prometheus.close)
-        prometheus.ready()
+        _answers(prometheus, plan)
         ledger = Ledger(bundle / "ledger.jsonl")
         undo_start.callback(ledger.close)
         undo = UndoLog(
@@ -83,6 +83,16 @@ def start(plan: DrillPlan) -> Session:
     install(session)
     logger.info("drill %s on target %s: %s", plan.drill, target.name, bundle)
     return session
+
+
+def _answers(prometheus: Prometheus, plan: DrillPlan) -> None:
+    """A drill that could see nothing does not begin. Raises BadInput."""
+    try:
+        prometheus.ready()
+    except PrometheusError as error:
+        raise BadInput(
+            plan.target_file, "prometheus.url", prometheus.url, f"a Prometheus ({error})"
+        ) from error
 
 
 def _reach(plan: DrillPlan, drill_id: str) -> tuple[Target, bool]:

@@ -1,0 +1,116 @@
+"""Bad input to a drill: one clear line, exit 1, nothing started and nothing left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from drill_runner import FAILOVER, TARGET, Drill, drill
+
+
+def refused(one: Drill, *words: str) -> None:
+    """The drill refused in one line with those words, and started nothing."""
+    assert one.wait(60) == 1, one.output
+    lines = [line for line in one.output.splitlines() if "CRITICAL" in line or "ERROR" in line]
+    assert len(lines) == 1, one.output
+    for word in words:
+        assert word in lines[0], lines[0]
+    assert "Traceback" not in one.output
+    assert not one.bundles
+    assert not list((one.work / "state").glob("testbed-*"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("scale", "0", ("scale", "'0'", "over 0")),
+        ("scale", "-1", ("scale", "'-1'", "over 0")),
+        ("scale", "many", ("scale", "'many'", "number")),
+        ("scale", "nan", ("scale", "'nan'", "number")),
+        ("time_scale", "0", ("time_scale", "'0'", "over 0")),
+        ("time_scale", "100", ("time_scale", "100", "at most 30")),
+        ("seed", "1.5", ("seed", "'1.5'", "whole number")),
+        ("profile", "m9_nothing", ("profile", "'m9_nothing'", "m3_20k")),
+        ("target", "nowhere", ("target", "'nowhere'", "testbed")),
+        ("defect", "gremlins", ("defect", "'gremlins'", "cold_survivor")),
+    ],
+)
+def test_bad_setting_is_refused(
+    tmp_path: Path, key: str, value: str, words: tuple[str, ...]
+) -> None:
+    """A bad setting is refused with its key, its value and what was expected."""
+    with drill(tmp_path, **{key: value}) as one:
+        one.start()
+        refused(one, *words)
+
+
+def test_typed_variables_are_accepted_and_checked(tmp_path: Path) -> None:
+    """A typed `--var` is read like its text."""
+    with drill(tmp_path) as one:
+        one.start(FAILOVER, "--var", "scale:float=0")
+        refused(one, "scale", "0.0", "over 0")
+
+
+def test_unknown_key_of_a_target_is_refused(tmp_path: Path) -> None:
+    """A target file with an unknown key names the file and the key."""
+    data = yaml.safe_load(TARGET.read_text())
+    data["prometheus"]["uri"] = "http://127.0.0.1:1"
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with drill(tmp_path / "work", target=str(path)) as one:
+        one.start()
+        refused(one, str(path), "prometheus.uri", "known keys")
+
+
+def test_threshold_that_is_no_edge_is_refused(tmp_path: Path) -> None:
+    """A contract whose threshold is not an edge of its histogram is refused."""
+    text = (TARGET.parents[2] / "contract" / "phase5.yaml").read_text()
+    contract = tmp_path / "contract.yaml"
+    contract.write_text(text.replace("first_token_p95_s_max: 2.5", "first_token_p95_s_max: 2.6"))
+    data = yaml.safe_load(TARGET.read_text())
+    data["contract"] = str(contract)
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with drill(tmp_path / "work", target=str(path)) as one:
+        one.start()
+        refused(one, str(contract), "2.6", "edge")
+
+
+def test_unreachable_prometheus_is_refused(tmp_path: Path) -> None:
+    """A target whose Prometheus does not answer is refused before anything is touched."""
+    data = yaml.safe_load(TARGET.read_text())
+    data["prometheus"]["url"] = "http://127.0.0.1:9"
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with drill(tmp_path / "work", target=str(path)) as one:
+        one.start()
+        refused(one, "prometheus.url", "http://127.0.0.1:9")
+
+
+def test_missing_activity_is_refused(tmp_path: Path) -> None:
+    """A drill that names an activity that does not exist is refused by its validation."""
+    data = json.loads(FAILOVER.read_text())
+    data["method"][2]["provider"]["func"] = "no_such_phase"
+    path = tmp_path / "drill.json"
+    path.write_text(json.dumps(data))
+    with drill(tmp_path / "work") as one:
+        one.start(path)
+        assert one.wait(60) == 1
+        assert "no_such_phase" in one.output
+        assert "Traceback" not in one.output
+        assert not one.bundles
+
+
+def test_missing_control_cannot_pass(tmp_path: Path) -> None:
+    """Without its control a drill touches nothing and exits non-zero."""
+    data = json.loads(FAILOVER.read_text())
+    data["controls"][0]["provider"]["module"] = "muster.controls.no_such_module"
+    path = tmp_path / "drill.json"
+    path.write_text(json.dumps(data))
+    with drill(tmp_path / "work") as one:
+        one.start(path)
+        assert one.wait(60) == 1
+        assert not one.bundles
+        assert not list((one.work / "state").glob("testbed-*"))
