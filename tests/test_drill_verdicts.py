@@ -45,6 +45,9 @@ def test_healthy_platform_passes(tmp_path: Path) -> None:
     """A healthy platform passes with exit 0, everything known, and nothing left changed."""
     with drill(tmp_path) as one:
         one.start()
+        one.await_phase("baseline")
+        endpoints = one.testbed()["endpoints"]
+        secrets = [endpoints[key] for key in ("load_token", "canary_token", "control_token")]
         assert one.wait() == 0, one.output
         verdict = one.verdict
         assert verdict["verdict"] == "PASS"
@@ -56,6 +59,8 @@ def test_healthy_platform_passes(tmp_path: Path) -> None:
             assert (one.bundle / name).stat().st_size > 0
         assert (one.work / "out" / "latest").resolve() == one.bundle.resolve()
         assert not (one.work / "state" / "testbed-test" / "state.json").exists()
+        kept = [path for path in one.work.rglob("*") if path.is_file()]
+        assert not [p for p in kept for secret in secrets if secret.encode() in p.read_bytes()]
 
 
 @pytest.mark.parametrize(
