@@ -80,6 +80,18 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
+def stopped(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The child hangs (SIGSTOP) inside the block, and goes on after it."""
+    os.kill(child.pid, signal.SIGSTOP)
+    # The signal is only sent: wait until every thread of the child has stopped.
+    os.waitpid(child.pid, os.WUNTRACED)
+    try:
+        yield
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+
+
+@contextmanager
 def redis_server() -> Iterator[int]:
     """A real redis-server without persistence; its port."""
     port = free_port()

@@ -22,7 +22,7 @@ class Dog(Document):
 
 
 class House(Document):
-    pets: dict[str, Annotated[Cat | Dog, Field(discriminator="kind")]] = {}
+    pets: dict[str, Annotated[Cat | Dog, Field(discriminator="kind")]] = Field(default={})
     first: Cat | None = None
     class_: str = Field(default="small", alias="class")
 

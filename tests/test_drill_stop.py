@@ -82,6 +82,12 @@ def test_waiting_for_a_fact_tells_how_long_or_none():
         flag.wait_until(stop_while_looking, 3600)
 
 
+def wait_for_ever(flag):
+    while True:
+        flag.wait_until(lambda: True, 1)
+        flag.wait(0.00001)
+
+
 def test_a_signal_handler_may_set_it_whatever_it_interrupts():
     """Handlers that fire anywhere in a wait always come back, and the wait ends."""
     flag = StopFlag()
@@ -91,9 +97,7 @@ def test_a_signal_handler_may_set_it_whatever_it_interrupts():
             flag = StopFlag()
             signal.setitimer(signal.ITIMER_REAL, 0.0002 + attempt * 1e-6)
             with pytest.raises(DrillAborted):
-                while True:
-                    flag.wait_until(lambda: True, 1)
-                    flag.wait(0.00001)
+                wait_for_ever(flag)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

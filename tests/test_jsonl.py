@@ -47,7 +47,7 @@ def test_records_come_back_as_they_were(tmp_path_factory, records):
 
 
 def test_a_line_torn_at_any_byte_is_left_out_and_told(tmp_path):
-    """Cut anywhere inside the last line, all before it is there, and a later writer loses nothing."""
+    """Cut anywhere, all lines before it are there, and a later writer loses nothing."""
     path = tmp_path / "a.jsonl"
     records = [{"n": 1, "text": "é\n"}, {"n": 2, "deep": {"a": [1, 2]}}]
     written(path, records)

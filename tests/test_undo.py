@@ -1,4 +1,4 @@
-"""The undo log: whatever happens to it, the oldest pending value of a subject is what comes back."""
+"""The undo log: whatever happens to it, the oldest pending value is what comes back."""
 
 from __future__ import annotations
 
@@ -136,7 +136,8 @@ def test_a_log_without_its_header_holds_nothing_and_stands_in_no_ones_way(tmp_pa
         ('{"seq": 1, "event": "x"}\n', "schema_version: got None, expected 1"),
         ('{"schema_version": 1}\n{"id": "u1", "kind": "k"}\n', "u1: got "),
         (
-            '{"schema_version": 1}\n{"id":"u1","kind":"k","subject":"s","params":{}}\n{"id":"u1"}\n',
+            '{"schema_version": 1}\n{"id":"u1","kind":"k","subject":"s","params":{}}\n'
+            '{"id":"u1"}\n',
             "expected a line with the key 'state'",
         ),
     ],

@@ -147,12 +147,15 @@ class Route53:
             # Records come in the order of names: past the name there is no more of it.
             if not page.get("IsTruncated") or page.get("NextRecordName") != name:
                 break
-            arguments = {
+            following = {
                 "StartRecordName": page["NextRecordName"],
                 "StartRecordType": page["NextRecordType"],
             }
             if page.get("NextRecordIdentifier"):
-                arguments["StartRecordIdentifier"] = page["NextRecordIdentifier"]
+                following["StartRecordIdentifier"] = page["NextRecordIdentifier"]
+            if following == arguments:
+                raise SteeringError(f"{name}: the listing of records does not go on")
+            arguments = following
         if not found:
             raise SteeringError(f"{name}: no weighted records in zone {self.settings.zone}")
         return found

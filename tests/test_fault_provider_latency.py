@@ -1,0 +1,121 @@
+"""A slower primary route: a real Toxiproxy in front of a stand-in provider."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from floor_fixtures import REGION, a_target, free_port, stand_in, toxiproxy_server
+
+from muster.faults import FaultError, fault_of
+from muster.faults.provider_latency import TOXIC, ProviderLatency
+from muster.undo import UndoEntry
+
+LATENCY_MS = 120
+
+
+@pytest.fixture(scope="module")
+def rig():
+    """A stand-in provider behind two proxies of one real Toxiproxy."""
+    with stand_in(lambda call: (404, "")) as provider, toxiproxy_server() as server:
+        server.create("primary", provider.port)
+        server.create("other", provider.port)
+        server.create("nobody", free_port())
+        yield server
+
+
+def the_fault(server, *, proxy="primary", latency_ms=LATENCY_MS):
+    proxies = {"provider_primary": proxy}
+    region = {"toxiproxy": {"url": server.url, "proxies": proxies, "timeout_s": 2.0}}
+    return ProviderLatency(a_target(region=region), REGION, latency_ms, 10)
+
+
+def test_it_bites_is_seen_and_goes_away(rig):
+    """Exchanges take longer while it is there, and it is gone after revert, twice."""
+    fault = the_fault(rig)
+    params = fault.undo_params()
+    assert not fault.observe().proven
+    fault.apply()
+    proof = fault.observe()
+    assert proof.proven
+    assert proof.facts["added_ms"] >= LATENCY_MS / 2
+    back = fault.read_back()
+    assert (back.ok, back.actual) == (False, TOXIC)
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    restored = fault_of(fault.target, entry)
+    for _ in range(2):
+        restored.revert()
+        assert restored.read_back().ok
+    assert not fault.observe().proven
+
+
+def test_a_latency_on_another_route_is_not_proven(rig):
+    """The toxic is there, but not on the path that is timed: it did not bite."""
+    fault, elsewhere = the_fault(rig), the_fault(rig, proxy="other")
+    fault.undo_params()
+    elsewhere.undo_params()
+    elsewhere.apply()
+    try:
+        assert not fault.observe().proven
+        assert elsewhere.observe().proven
+    finally:
+        elsewhere.revert()
+
+
+def test_no_latency_is_never_proven(rig):
+    """A fault of 0 ms cannot have bitten."""
+    fault = the_fault(rig, latency_ms=0)
+    fault.undo_params()
+    fault.apply()
+    try:
+        assert not any(fault.observe().proven for _ in range(5))
+    finally:
+        fault.revert()
+
+
+def test_without_the_speed_before_it_is_not_proven(rig):
+    """What was not measured before cannot be compared."""
+    proof = the_fault(rig).observe()
+    assert not proof.proven
+    assert "before the fault is unknown" in proof.why
+
+
+def test_toxics_left_over_are_refused(rig):
+    """The undo must bring back a clean proxy, so it must have been one."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    fault.apply()
+    try:
+        with pytest.raises(FaultError, match=f"toxics left over: .*{TOXIC}"):
+            the_fault(rig).undo_params()
+    finally:
+        fault.revert()
+
+
+def test_a_deleted_proxy_comes_back(rig):
+    """A revert that died half way is finished by the next one."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    fault.apply()
+    fault._proxy.api.delete("/proxies/primary")
+    fault.revert()
+    assert fault.read_back().ok
+    assert fault.exchange_ms() < LATENCY_MS
+
+
+def test_a_silent_provider_is_an_error(rig):
+    """A path without an answer has no speed to compare with."""
+    with pytest.raises(FaultError, match="toxiproxy eu-west-1/nobody"):
+        the_fault(rig, proxy="nobody").undo_params()
+
+
+def test_revert_without_the_state_before_is_an_error(rig):
+    """A proxy is never made anew from a guess."""
+    with pytest.raises(FaultError, match="what it was before is unknown"):
+        the_fault(rig).revert()
+
+
+def test_it_says_how_to_put_it_back_by_hand(rig):
+    """A command that a person can type."""
+    wanted = f"curl -X DELETE {rig.url}/proxies/primary/toxics/{TOXIC}"
+    assert the_fault(rig).command() == wanted

@@ -1,0 +1,130 @@
+"""Redis away for one region: through a real Toxiproxy, in front of a real Redis."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import redis
+from floor_fixtures import REGION, a_target, free_port, redis_server, stopped, toxiproxy_server
+
+from muster.faults import FaultError, fault_of
+from muster.faults.redis_outage import RedisOutage
+from muster.undo import UndoEntry
+
+
+@pytest.fixture(scope="module")
+def rig():
+    """Redis behind Toxiproxy."""
+    with redis_server() as port, toxiproxy_server() as server:
+        yield port, server, server.create("redis", port)
+
+
+def the_fault(rig, *, redis_port=None, timeout_s=2.0, proxies=None):
+    _, server, listen = rig
+    region = {
+        "toxiproxy": {
+            "url": server.url,
+            "proxies": proxies if proxies is not None else {"redis": "redis"},
+            "timeout_s": timeout_s,
+        },
+        "redis_url": f"redis://127.0.0.1:{redis_port or listen}",
+    }
+    return RedisOutage(a_target(region=region), REGION)
+
+
+@pytest.fixture
+def fault(rig):
+    fault = the_fault(rig)
+    yield fault
+    fault.revert()
+
+
+def test_it_bites_is_seen_and_goes_away(rig, fault):
+    """Redis answers before, refuses on the gateways' path during, and answers after."""
+    assert not fault.observe().proven
+    params = fault.undo_params()
+    fault.apply()
+    proof = fault.observe()
+    assert proof.proven
+    assert proof.facts == {"redis_answers": False}
+    assert not fault.read_back().ok
+    assert redis.Redis(port=rig[0]).ping(), "Redis itself is untouched"
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    restored = fault_of(fault.target, entry)
+    for _ in range(2):
+        restored.revert()
+        assert restored.read_back().ok
+    assert not fault.observe().proven
+
+
+def test_open_connections_are_dropped(rig, fault):
+    """A connection from before the fault gets no answer either."""
+    client = redis.Redis(port=rig[2], retry=None, socket_timeout=2)
+    assert client.ping()
+    fault.apply()
+    with pytest.raises(redis.ConnectionError):
+        client.ping()
+
+
+def test_a_fault_beside_the_gateways_path_is_not_proven(rig):
+    """Redis still reachable where the gateways reach it: the fault did not bite."""
+    beside = the_fault(rig, redis_port=rig[0])
+    beside.apply()
+    try:
+        proof = beside.observe()
+        assert not proof.proven
+        assert proof.why == "Redis still answers on the gateways' path"
+    finally:
+        beside.revert()
+
+
+def test_a_redis_that_stays_away_is_not_back(rig):
+    """Enabled is not enough for the read-back: Redis must answer."""
+    away = the_fault(rig, redis_port=free_port())
+    away.revert()
+    back = away.read_back()
+    assert not back.ok
+    assert back.actual == "enabled, Redis is silent"
+
+
+def test_what_was_off_before_is_no_fault_of_ours(fault):
+    """A proxy found disabled is refused, or the undo would put it on."""
+    fault.apply()
+    with pytest.raises(FaultError, match="already disabled before the fault"):
+        fault.undo_params()
+
+
+def test_a_target_without_the_proxy_or_the_path_says_so(rig):
+    """The missing key is named."""
+    with pytest.raises(FaultError, match=rf"regions\.{REGION}\.toxiproxy names no proxy for redis"):
+        the_fault(rig, proxies={})
+    fault = the_fault(rig)
+    target = fault.target
+    region = target.regions[REGION].model_copy(update={"redis_url": None})
+    bare = target.model_copy(update={"regions": {**target.regions, REGION: region}})
+    with pytest.raises(FaultError, match=rf"regions\.{REGION}\.redis_url is not set"):
+        RedisOutage(bare, REGION).observe()
+
+
+def test_a_hanging_toxiproxy_is_an_error_in_time(rig):
+    """No step of the fault waits longer than its time-outs."""
+    hung = the_fault(rig, timeout_s=0.2)
+    with stopped(rig[1].child):
+        for step in (hung.undo_params, hung.apply, hung.revert, hung.read_back):
+            start = time.monotonic()
+            with pytest.raises(FaultError):
+                step()
+            assert time.monotonic() - start < 10
+    # What piled up meanwhile may still disable the proxy: only then is it put back.
+    the_fault(rig, timeout_s=5).apply()
+    the_fault(rig, timeout_s=5).revert()
+
+
+def test_it_says_how_to_put_it_back_by_hand(rig, fault):
+    """A command that a person can type, with the proxy's own address."""
+    assert fault.command() == (
+        f"curl -X POST {rig[1].url}/proxies/redis -d '{{\"enabled\": true}}'"
+    )
+    assert fault.subject == f"toxiproxy {REGION}/redis"

@@ -1,0 +1,133 @@
+"""A region goes dark and comes back, through a stand-in for the testbed's switch."""
+
+from __future__ import annotations
+
+import pytest
+from floor_fixtures import REGION, a_target, free_port, stand_in
+
+from muster.errors import BadInput
+from muster.faults import FAULTS, FaultError, fault_of
+from muster.faults.region_power import RegionPower
+from muster.undo import UndoEntry
+
+
+class Switch:
+    """A stand-in control API. `stuck`: the region's front goes on answering."""
+
+    def __init__(self):
+        self.power = "on"
+        self.slow_looks = 0
+
+    def answer(self, call):
+        if call.headers.get("Authorization") != "Bearer secret":
+            return 401, {}
+        if call.method == "POST":
+            self.power = {"stop": "off", "start": "on"}[call.path.rpartition("/")[2]]
+        return 200, {"power": self.power}
+
+    def front(self, call):
+        """The region's own front: ready a few looks after it was started."""
+        if self.power == "off":
+            self.slow_looks = 2
+        elif self.slow_looks:
+            self.slow_looks -= 1
+        return (200 if self.power == "on" and not self.slow_looks else 503), ""
+
+
+@pytest.fixture
+def switch():
+    """The switch and its address."""
+    switch = Switch()
+    with stand_in(switch.answer) as shown:
+        yield switch, shown
+
+
+def power_of(shown, ready_url, *, token="secret", timeout_s=5.0):
+    power = {"kind": "process", "url": f"{shown.url}/r", "token": token, "timeout_s": timeout_s}
+    return RegionPower(a_target(region={"ready_url": ready_url, "power": power}), REGION)
+
+
+def test_a_region_that_answers_is_not_dark(switch):
+    """Stopped by its switch but still answering, even with 503: the fault did not bite."""
+    state, shown = switch
+    with stand_in(state.front) as front:
+        fault = power_of(shown, f"{front.url}/readyz")
+        assert not fault.observe().proven
+        assert fault.undo_params() == {}
+        fault.apply()
+        assert state.power == "off"
+        proof = fault.observe()
+        assert (proof.proven, proof.facts) == (False, {"answers": True})
+        assert not fault.read_back().ok
+
+
+def test_a_region_that_refuses_is_dark(switch):
+    """Nobody listens any more: proven."""
+    fault = power_of(switch[1], f"http://127.0.0.1:{free_port()}/readyz")
+    fault.apply()
+    proof = fault.observe()
+    assert (proof.proven, proof.why) == (True, "the region refuses connections")
+
+
+def test_revert_waits_until_the_region_is_ready(switch):
+    """Started is not enough; and a second revert changes nothing."""
+    state, shown = switch
+    with stand_in(state.front) as front:
+        fault = power_of(shown, f"{front.url}/readyz")
+        fault.apply()
+        assert not fault.ready()
+        entry = UndoEntry("u1", "region_power", fault.subject, REGION, {})
+        restored = fault_of(fault.target, entry)
+        for _ in range(2):
+            restored.revert()
+            assert restored.read_back().ok
+        assert state.power == "on"
+
+
+def test_a_region_that_never_gets_ready_is_an_error_in_time(switch):
+    """The wait for readiness is bounded by the target's own time-out."""
+    fault = power_of(switch[1], f"http://127.0.0.1:{free_port()}/", timeout_s=0.3)
+    with pytest.raises(FaultError, match="started but not ready"):
+        fault.revert()
+    assert fault.read_back().actual == "not ready"
+
+
+def test_a_region_that_was_off_is_no_fault_of_ours(switch):
+    """The undo would start what somebody else stopped."""
+    switch[0].power = "off"
+    with pytest.raises(FaultError, match="not running before the fault"):
+        power_of(switch[1], "http://h/").undo_params()
+
+
+def test_a_refusing_switch_is_an_error(switch):
+    """A wrong token, an answer of 500, nobody there: told, and without the token."""
+    with pytest.raises(FaultError, match="HTTP 401") as caught:
+        power_of(switch[1], "http://h/", token="hunter2").apply()
+    assert "hunter2" not in str(caught.value)
+    with stand_in(lambda call: (500, "boom")) as broken:
+        with pytest.raises(FaultError, match="HTTP 500 boom"):
+            power_of(broken, "http://h/").apply()
+
+
+def test_power_none_stops_nothing_and_says_so():
+    """The proof names that weight 0 stands for dark; undo only waits for readiness."""
+    with stand_in(lambda call: (200, "")) as front:
+        region = {"ready_url": front.url, "power": {"kind": "none"}}
+        fault = RegionPower(a_target(region=region), REGION)
+        assert fault.undo_params() == {}
+        fault.apply()
+        proof = fault.observe()
+        assert proof.proven
+        assert "not stopped" in proof.why
+        fault.revert()
+        assert fault.read_back().ok
+        assert fault.command() == f"# region {REGION} was not stopped"
+
+
+def test_every_fault_is_registered_under_its_kind():
+    """The undo log's kinds lead back to their faults; a kind that nobody knows is bad input."""
+    assert all(kind == fault.kind for kind, fault in FAULTS.items())
+    wanted = {"traffic_shift", "drain", "region_power", "redis_outage", "provider_latency"}
+    assert set(FAULTS) == wanted
+    with pytest.raises(BadInput, match=r"undo log: u7\.kind: got 'volcano', expected one of"):
+        fault_of(a_target(), UndoEntry("u7", "volcano", "x", REGION, {}))

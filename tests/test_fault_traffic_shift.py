@@ -1,0 +1,118 @@
+"""Traffic moved away from a region, by the records that moto's Route 53 API holds."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from floor_fixtures import OTHER, REGION, a_target, moto_server
+
+from muster.faults import FaultError, fault_of
+from muster.faults.traffic_shift import TrafficShift
+from muster.steering import SteeringError
+from muster.undo import UndoEntry
+
+
+@pytest.fixture(scope="module")
+def rig():
+    """A zone with two weighted records; its target and the API."""
+    with moto_server() as url:
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        api = boto3.client("route53", endpoint_url=url, region_name="us-east-1", **keys)
+        zone = api.create_hosted_zone(Name="muster.test.", CallerReference="1")["HostedZone"]["Id"]
+        yield a_target(steering={"endpoint_url": url, "calls_per_s_max": 1000}), api, zone
+
+
+def put(rig, **weights):
+    _, api, zone = rig
+    changes = [
+        {
+            "Action": "UPSERT",
+            "ResourceRecordSet": {
+                "Name": "chat.muster.test.",
+                "Type": "A",
+                "SetIdentifier": region.replace("_", "-"),
+                "Weight": weight,
+                "TTL": 5,
+                "ResourceRecords": [{"Value": "192.0.2.1"}],
+            },
+        }
+        for region, weight in weights.items()
+    ]
+    api.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+
+@pytest.fixture
+def target(rig):
+    put(rig, eu_west_1=60, eu_central_1=40)
+    return rig[0]
+
+
+def test_it_bites_is_seen_and_goes_away(target):
+    """The share falls, is read from the records, and comes back to the odd weights of before."""
+    fault = TrafficShift(target, REGION, 10)
+    assert not fault.observe().proven
+    params = fault.undo_params()
+    fault.apply()
+    assert fault.observe().proven
+    assert fault.observe().facts == {"share_pct": 10}
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    restored = fault_of(target, entry)
+    assert not restored.read_back().ok
+    for _ in range(2):
+        restored.revert()
+        back = restored.read_back()
+        assert back.ok
+        assert back.actual == f"{OTHER} 40, {REGION} 60"
+
+
+def test_steps_come_back_in_one(target):
+    """Several steps share the weights from before the first one."""
+    fault = TrafficShift(target, REGION, 25)
+    fault.undo_params()
+    fault.apply()
+    fault.share_pct = 0
+    assert fault.undo_params() == {"weights": {REGION: 60, OTHER: 40}}
+    fault.apply()
+    assert fault.observe().proven
+    fault.revert()
+    assert fault.read_back().ok
+
+
+def test_records_that_ignore_the_step_are_not_proven(rig, target):
+    """Somebody else sets the weights back: the shift did not bite."""
+    fault = TrafficShift(target, REGION, 0)
+    fault.undo_params()
+    fault.apply()
+    put(rig, eu_west_1=60, eu_central_1=40)
+    proof = fault.observe()
+    assert not proof.proven
+    assert proof.why == f"the records give {REGION} 60 %"
+
+
+def test_a_region_without_a_record_is_not_proven(target):
+    """No record, no proof, and no traceback either."""
+    proof = TrafficShift(target, "mars", 0).observe()
+    assert not proof.proven
+    assert "no record gives mars" in proof.why
+
+
+def test_revert_without_the_weights_before_is_an_error(target):
+    """Weights are never guessed."""
+    with pytest.raises(FaultError, match="weights before the fault are unknown"):
+        TrafficShift(target, REGION, 0).revert()
+
+
+def test_records_that_changed_their_regions_are_an_error(target):
+    """What can no longer be put back as it was is said, not half done."""
+    with pytest.raises(SteeringError, match="weights for"):
+        TrafficShift(target, REGION, before={REGION: 60, "gone": 40}).revert()
+
+
+def test_it_says_how_to_put_it_back_by_hand(target):
+    """The record, the zone and every weight."""
+    fault = TrafficShift(target, REGION, before={REGION: 60, OTHER: 40})
+    for part in ("chat.muster.test.", "muster.test.", f"{REGION}=60", f"{OTHER}=40"):
+        assert part in fault.command()
+    assert fault.subject == "route53 chat.muster.test."

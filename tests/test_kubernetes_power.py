@@ -1,0 +1,169 @@
+"""Deployments scaled to 0 and back, against a stand-in for a cluster's API."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from floor_fixtures import REGION, KubernetesStandIn, a_target, free_port, kubeconfig, stand_in
+from kubernetes.config import kube_config
+
+from muster.faults import FaultError, fault_of
+from muster.faults.kubernetes import Deployments
+from muster.faults.region_power import RegionPower
+from muster.targets.model import KubernetesPower
+from muster.undo import UndoEntry
+
+
+def use(monkeypatch, path):
+    """KUBECONFIG is `path`: for whoever reads it now, and for the client, which read it once."""
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """The stand-in cluster, with KUBECONFIG pointing to it; its front is ready with its pods."""
+    cluster = KubernetesStandIn({"gateway": 3, "redis": 1})
+    with stand_in(cluster.answer) as api:
+        use(monkeypatch, kubeconfig(tmp_path / "kubeconfig", api.url))
+        for name in ("KUBERNETES_CONTEXT", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield cluster
+
+
+@pytest.fixture
+def front(cluster):
+    """A load balancer's stand-in: it always answers, 200 only while a gateway runs."""
+
+    def answer(call):
+        return (200 if cluster.available["gateway"] else 503), ""
+
+    with stand_in(answer) as shown:
+        yield shown.url
+
+
+def power(**more):
+    data = {"kind": "kubernetes", "namespace": "chat", "deployments": ["gateway", "redis"]}
+    return KubernetesPower.model_validate(data | {"timeout_s": 10} | more)
+
+
+def the_fault(front, **more):
+    region = {"ready_url": front, "power": power(**more).model_dump()}
+    return RegionPower(a_target(region=region), REGION)
+
+
+def test_it_bites_is_seen_and_goes_away(cluster, front):
+    """No pods and not ready is dark, though a balancer answers; the replicas come back."""
+    fault = the_fault(front, context="stand-in")
+    assert not fault.observe().proven
+    params = fault.undo_params()
+    assert params == {"replicas": {"gateway": 3, "redis": 1}}
+    fault.apply()
+    assert cluster.replicas == {"gateway": 0, "redis": 0}
+    proof = fault.observe()
+    assert proof.proven
+    assert proof.facts == {"pods": {"gateway": 0, "redis": 0}, "ready": False}
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    restored = fault_of(fault.target, entry)
+    assert not restored.read_back().ok
+    for _ in range(2):
+        restored.revert()
+        assert restored.read_back().ok
+    assert cluster.replicas == {"gateway": 3, "redis": 1}
+
+
+def test_pods_that_stay_are_not_dark(cluster, front):
+    """Scaled to 0 while a pod is still there: the fault did not bite."""
+    fault = the_fault(front)
+    cluster.stuck = True
+    fault.apply()
+    proof = fault.observe()
+    assert not proof.proven
+    assert proof.facts["pods"] == {"gateway": 3, "redis": 1}
+
+
+def test_fewer_replicas_than_before_are_not_back(cluster, front):
+    """Ready again with one gateway of three is not as it was."""
+    fault = the_fault(front)
+    fault.undo_params()
+    cluster.replicas["gateway"] = 1
+    back = fault.read_back()
+    assert not back.ok
+    assert "'gateway': 1" in back.actual
+
+
+def test_a_scale_that_does_not_show_is_an_error(cluster, front):
+    """A cluster that says yes and changes nothing is found out by the read-back."""
+    cluster.ignores_scale = True
+    with pytest.raises(FaultError, match=r"deployments show .*'gateway': 3.* asked for"):
+        the_fault(front).apply()
+
+
+def test_it_waits_for_pods_and_not_for_an_old_status(cluster):
+    """A status that still speaks of before the change is not believed."""
+    deployments = Deployments(power())
+    cluster.lag = 3
+    deployments.scale({"gateway": 2, "redis": 1})
+    deployments.await_available({"gateway": 2, "redis": 1}, 10)
+    assert cluster.available["gateway"] == 2
+    assert cluster.observed == cluster.generation
+
+
+def test_pods_that_never_come_are_an_error_in_time(cluster):
+    """The wait for pods is bounded by the target's own time-out."""
+    cluster.stuck = True
+    deployments = Deployments(power())
+    deployments.scale({"gateway": 5, "redis": 1})
+    with pytest.raises(FaultError, match=r"\['gateway'\] not available in 0\.1 s"):
+        deployments.await_available({"gateway": 5}, 0.1)
+
+
+def test_what_was_at_zero_is_no_fault_of_ours(cluster, front):
+    """The undo must know how many to bring back."""
+    cluster.replicas["redis"] = 0
+    with pytest.raises(FaultError, match="not running before the fault"):
+        the_fault(front).undo_params()
+
+
+def test_revert_without_the_replicas_before_is_an_error(cluster, front):
+    """Replicas are never guessed, and the command shows the gap."""
+    fault = the_fault(front)
+    with pytest.raises(FaultError, match="replicas before the fault are unknown"):
+        fault.revert()
+    assert "--replicas=?" in fault.command()
+    assert cluster.replicas["gateway"] == 3
+
+
+def test_it_says_how_to_put_it_back_by_hand(cluster, front):
+    """A command for each deployment, with its replicas."""
+    fault = the_fault(front)
+    fault.undo_params()
+    assert fault.command() == (
+        "kubectl -n chat scale deployment gateway --replicas=3; "
+        "kubectl -n chat scale deployment redis --replicas=1"
+    )
+
+
+def test_an_unknown_deployment_is_an_error(cluster):
+    """A mistyped name is told by the API's own answer."""
+    with pytest.raises(FaultError, match=r"read_namespaced_deployment: .*404"):
+        Deployments(power(deployments=["gatewya"])).replicas()
+
+
+def test_a_context_is_never_looked_for_elsewhere(cluster, tmp_path, monkeypatch):
+    """An unknown context or no kubeconfig is an error: another cluster must not be scaled."""
+    with pytest.raises(FaultError, match=r"Kubernetes: .*production"):
+        Deployments(power(context="production"))
+    use(monkeypatch, tmp_path / "none")
+    with pytest.raises(FaultError, match="no kubeconfig to find the context stand-in in"):
+        Deployments(power(context="stand-in"))
+
+
+def test_a_cluster_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
+    """A refused connection is told in one line."""
+    url = f"http://127.0.0.1:{free_port()}"
+    use(monkeypatch, kubeconfig(tmp_path / "kubeconfig", url))
+    with pytest.raises(FaultError, match="Kubernetes read_namespaced_deployment") as caught:
+        Deployments(power()).replicas()
+    assert len(str(caught.value).splitlines()) == 1
