@@ -1,0 +1,204 @@
+"""The parsed contract says what the program's own document says, figure by figure."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import yaml
+
+from muster import home
+from muster.contract import load, parse_profile, profile_named
+from muster.contract.model import parse_share, per_cent
+from muster.errors import BadInput
+
+FIXTURE = Path(__file__).parent / "fixtures" / "seed_tables.yaml"
+SEED = home.root().parent / "shared" / "seed"
+CONTRACT_FILE = home.root() / "contract" / "phase5.yaml"
+SLO_KEYS = {
+    "availability": ("availability_min", ">="),
+    "success_2xx": ("success_2xx_min", ">="),
+    "rate_5xx": ("rate_5xx_max", "<="),
+    "rate_429": ("rate_429_max", "<="),
+    "first_token": ("first_token_p95_s_max", "<="),
+    "completion": ("completion_p95_s_max", "<="),
+}
+
+
+def tables():
+    return yaml.safe_load(FIXTURE.read_text())
+
+
+def figure(text):
+    """(sign, exact value) of a figure such as `>= 99.95%` or `<= 2,500ms`."""
+    match = re.fullmatch(r"(?:(>=|<=) )?([\d,.]+)(%|ms|s|m)?", text)
+    sign, number, unit = match.groups()
+    per = {"%": Fraction(1, 100), "ms": Fraction(1, 1000), "m": Fraction(60)}
+    return sign, Fraction(number.replace(",", "")) * per.get(unit, Fraction(1))
+
+
+@pytest.mark.parametrize("tier", ["L", "G", "X"])
+def test_each_tier_has_the_documents_figures(tier):
+    """Streams and all six SLOs, with their direction."""
+    parsed = load().tiers[tier]
+    wanted = tables()["tiers"][tier]
+    assert parsed.streams == figure(wanted.pop("streams"))[1]
+    for slo, text in wanted.items():
+        key, sign = SLO_KEYS[slo]
+        assert (sign, Fraction(getattr(parsed, key))) == figure(text), slo
+    assert set(wanted) == set(SLO_KEYS)
+
+
+@pytest.mark.parametrize("gate", ["M1", "M2", "M3"])
+def test_each_gate_has_the_documents_figures(gate):
+    """Tier, profile, soak, queue age, and the rule that the gate has of its own."""
+    parsed = load().gates[gate]
+    wanted = tables()["gates"][gate]
+    assert (parsed.tier, parsed.profile) == (wanted["tier"], wanted["profile"])
+    assert Fraction(parsed.soak_s_min) == figure(wanted["soak"])[1]
+    assert Fraction(parsed.queue_age_s_max) == figure(wanted["queue_age"])[1]
+    circuit = wanted.get("circuit_open")
+    assert parsed.circuit_open_s_max == (float(figure(circuit)[1]) if circuit else None)
+    assert parsed.drill_tier == wanted.get("drill_tier")
+    assert parsed.failover_actions_in_baseline_max == (0 if gate == "M2" else None)
+
+
+def test_the_triggers_have_the_documents_figures():
+    """5 and 10 consecutive minutes, circuit over 2, queue over 10, and the three hard failures."""
+    triggers, wanted = load().triggers, tables()["triggers"]
+    assert triggers.window_s == 60
+    assert triggers.rate_5xx.windows == wanted["rate_5xx_minutes"]
+    assert triggers.success_2xx.windows == wanted["success_2xx_minutes"]
+    assert triggers.circuit_open.open_s_max == 60 * wanted["circuit_minutes"]
+    assert triggers.circuit_open.route == "primary"
+    assert triggers.queue_age.over_s_max == 60 * wanted["queue_minutes"]
+    hard = {"redis_unavailable", "token_validation", "gateway_health"}
+    assert set(triggers.hard_failure.reasons) == hard
+
+
+def test_the_measurement_is_the_documents():
+    """Accepted to first byte, accepted to close, 429 apart, and always the 2xx floor."""
+    rules = load().measurement
+    assert (rules.first_token.from_, rules.first_token.to) == (
+        "request_accepted",
+        "first_stream_byte",
+    )
+    assert (rules.completion.from_, rules.completion.to) == ("request_accepted", "stream_close")
+    assert rules.rate_429 == "apart_from_5xx"
+    assert rules.success_rate_checks_include == "success_2xx"
+    assert rules.percentile == Fraction(95, 100)
+
+
+@pytest.mark.skipif(not SEED.is_dir(), reason="the document itself does not stand beside")
+def test_the_fixture_is_the_document():
+    """Every figure of the fixture stands in the document, in its own section."""
+    text = next(SEED.glob("*.txt")).read_text()
+    sections = dict(
+        re.findall(r"^### (Tier \w|M\d gate)[^\n]*\n(.*?)(?=^##|\Z)", text, re.M | re.S)
+    )
+    wanted = tables()
+    labels = {
+        "availability": "Availability",
+        "success_2xx": "`2xx` success rate",
+        "rate_5xx": "`5xx` rate",
+        "rate_429": "`429` rate budget",
+        "first_token": "p95 first-token latency",
+        "completion": "p95 completion latency",
+    }
+    for tier, figures in wanted["tiers"].items():
+        assert f"sustain `{figures['streams']}` concurrent" in text.split(f"`Tier {tier}`")[1][:60]
+        found = dict(re.findall(r"^- (.+?): `(.+?)`$", sections[f"Tier {tier}"], re.M))
+        assert found == {labels[slo]: figures[slo] for slo in labels}
+    for gate, figures in wanted["gates"].items():
+        section = sections[f"{gate} gate"]
+        for key in ("profile", "soak", "queue_age", "circuit_open"):
+            assert key not in figures or f"`{figures[key]}`" in section
+        assert f"all Tier {figures['tier']} SLOs pass" in section
+    for minutes in wanted["triggers"].values():
+        assert re.search(rf"`(> )?{minutes}`", text.split("## 4)")[1])
+
+
+def test_mean_stream_is_that_of_the_quantiles_as_interpolated():
+    """214.7 tokens, not the trace's 211.1; about 7.1 s, 2,815 arrivals a second at 20,000."""
+    profile = profile_named(load(), "m3_20k")
+    assert profile.mean_tokens == pytest.approx(214.695)
+    assert profile.mean_stream_s == pytest.approx(7.106, abs=0.001)
+    assert profile.arrivals_per_s(1.0) == pytest.approx(2814.6, abs=0.1)
+    assert profile.arrivals_per_s(0.1) == pytest.approx(281.46, abs=0.01)
+
+
+@pytest.mark.parametrize("text", ["99.95%", "0.3%", "100%", "0%", "33.333333333%"])
+def test_shares_survive_reading_and_writing(text):
+    """What is written is what was read, exactly."""
+    assert per_cent(parse_share(text)) == text
+
+
+def test_shares_are_exact():
+    """0.1 % three times is 0.3 %, as it is not with floats."""
+    assert parse_share("0.1%") * 3 == parse_share("0.3%")
+    assert 1 - parse_share("99.95%") == Fraction(1, 2000)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "expected"),
+    [
+        ("availability_min: 99.5%", "availability_min: 101%", "tiers.L.availability_min", "0% to"),
+        ("availability_min: 99.5%", "availability_min: 0.995", "tiers.L.availability_min", "per c"),
+        ("availability_min: 99.5%", "availability_min: 100%", "tiers.L.availability_min", "less"),
+        ("streams: &streams_l 1000", "streams: &streams_l -1", "tiers.L.streams", "greater than"),
+        ("rate_5xx_max: 0.5%", "rate_5xx_maxi: 0.5%", "tiers.G.rate_5xx_max", "given"),
+        ("    title: Growth\n", "    title: Growth\n    extra: 1\n", "tiers.G.extra", "known keys"),
+        ("p95_s_max: 2.5", "p95_s_max: 2.6", "tiers.G.first_token_p95_s_max", "an edge of"),
+        ("p95_s_max: 2.5", "p95_s_max: 30", "tiers.G.first_token_p95_s_max", "above it"),
+        ("p95_s_max: 2.5", "p95_s_max: .nan", "tiers.G.first_token_p95_s_max", "finite"),
+        ("profile: m2_5k", "profile: m2_6k", "gates.M2.profile", "one of m1_1k, m2_5k, m3_20k"),
+        ("tier: G\n", "tier: H\n", "gates.M2.tier", "'L', 'G' or 'X'"),
+        ("streams: *streams_g", "streams: 4000", "profiles.m2_5k.streams", "5000"),
+        ("[5%, 41]", "[0%, 41]", "profiles.m1_1k.stream_tokens_quantiles", "rising"),
+        ("[5%, 41]", "[5%, 4]", "profiles.m1_1k.stream_tokens_quantiles", "never fall"),
+        ("[0.75, 2.25]", "[3, 2.25]", "profiles.m1_1k.retry.backoff_s", "low to high"),
+        ("[0.05, 0.1, 0.2", "[0.05, 0.2, 0.2", "measurement.first_token_edges_s", "rise"),
+        ("schema_version: 1", "schema_version: 2", "schema_version", "1"),
+        ("unresolved_s: 60", "unresolved_s: soon", "triggers.hard_failure.unresolved_s", "number"),
+    ],
+)
+def test_a_contract_that_does_not_fit_is_refused_in_one_line(tmp_path, old, new, key, expected):
+    """File, key, value, and what was expected."""
+    text = CONTRACT_FILE.read_text()
+    assert old in text
+    file = tmp_path / "other.yaml"
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(BadInput) as caught:
+        load(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: {key}: got ")
+    assert expected in message
+    assert "\n" not in message
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_tier_or_gate_is_refused(tmp_path):
+    """A contract without one of its parts is none."""
+    data = yaml.safe_load(CONTRACT_FILE.read_text())
+    for part, name in (("tiers", "X"), ("gates", "M3")):
+        broken = {**data, part: {k: v for k, v in data[part].items() if k != name}}
+        file = tmp_path / f"{part}.yaml"
+        file.write_text(yaml.safe_dump(broken))
+        with pytest.raises(BadInput, match=rf"{part}\.{name}: got"):
+            load(file)
+
+
+def test_an_unknown_profile_names_the_known_ones():
+    """One line for who mistypes."""
+    with pytest.raises(BadInput, match="got 'm4', expected one of m1_1k, m2_5k, m3_20k"):
+        profile_named(load(), "m4")
+
+
+def test_a_targets_own_profile_is_read_by_the_same_rules():
+    """Same schema, same refusals."""
+    own = load().profiles["m3_20k"].model_dump(mode="json")
+    assert parse_profile("short", own, "target.yaml").name == "short"
+    with pytest.raises(BadInput, match="streams"):
+        parse_profile("short", {**own, "streams": 0}, "target.yaml")
