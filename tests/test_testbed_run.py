@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,15 +109,6 @@ def test_up_then_down_leaves_nothing(places: Path) -> None:
     assert descriptors() == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(places: Path, number: signal.Signals) -> None:
-    """SIGINT and SIGTERM to the supervisor take everything down."""
-    state = start(small_target("signalled"))
-    os.kill(state.pid, number)
-    os.waitpid(state.pid, 0)
-    assert_nothing_left(state, places)
-
-
 def test_a_killed_supervisor_takes_its_parts_along(places: Path) -> None:
     """SIGKILL of the supervisor: every part dies, nobody takes the leftovers for a testbed."""
     state = start(small_target("killed"))
@@ -139,18 +129,6 @@ def test_two_stand_side_by_side(running: State, places: Path) -> None:
     testbed.down("second")
     assert all(alive(pid) for pid in pids(running))
     assert ask(running).rr
-
-
-def test_up_twice_is_refused_in_one_line(places: Path) -> None:
-    """The second `up` says that it is already up and starts nothing."""
-    state = start(small_target("twice"))
-    try:
-        with pytest.raises(BadInput, match=r"^testbed twice: got .*already up.*expected") as caught:
-            start(small_target("twice"))
-        assert "\n" not in str(caught.value)
-        assert testbed.status("twice") == state
-    finally:
-        testbed.down("twice")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +194,7 @@ def test_an_up_that_is_killed_leaves_nothing(places: Path) -> None:
 
 def test_it_ends_by_itself(places: Path) -> None:
     """A testbed that everybody forgot ends after its lifetime."""
-    state = start(small_target("old", lifetime_s_max=8.0))
+    state = start(small_target("old", lifetime_s_max=1.0))
     os.waitpid(state.pid, 0)
     assert_nothing_left(state, places)
 
@@ -356,18 +334,6 @@ def test_dns_says_what_it_does_not_serve(running: State) -> None:
     assert ask(running, tcp=True).rr[0].ttl == 1
 
 
-def test_killed_gateways_are_an_abrupt_loss(places: Path) -> None:
-    """kill: every gateway gone at once, Redis stays; start brings the region back."""
-    state = start(small_target("abrupt"))
-    try:
-        shown = control(state, "POST", "/regions/eu-west-1/kill").json()
-        assert (shown["gateways"], shown["redis"], shown["power"]) == (0, True, "off")
-        assert control(state, "POST", "/regions/eu-west-1/start").json()["ready"] is True
-        assert control(state, "GET", "/status").json()["deaths"] == []
-    finally:
-        testbed.down("abrupt")
-
-
 def test_a_part_that_dies_is_written_down_and_stays_dead(places: Path) -> None:
     """Prometheus killed from outside: /status and state.json name it; nothing starts it again."""
     state = start(small_target("dying"))
@@ -402,27 +368,35 @@ def test_a_part_that_does_not_come_up_is_named(
     assert testbed.status("broken") is None
 
 
-def test_planted_weights_defect_lives_in_the_name_server(places: Path) -> None:
-    """ignores_weights: the records change, the answers do not."""
-    state = start(small_target("stubborn"), defect="ignores_weights")
-    try:
-        route53 = steering(state)
-        route53.set_weights({"eu-west-1": 0, "eu-central-1": 100})
-        metrics = state.endpoints["dns_metrics_url"]
-        age = time.monotonic()
-        until(lambda: time.monotonic() - age > 0.5)  # several polls
-        assert route53.weights()["eu-west-1"] == 0
-        assert {region_of_answer(state) for _ in range(40)} == {"eu-west-1", "eu-central-1"}
-        assert (
-            'muster_dns_region_weight{region="eu-west-1"} 50.0'
-            in httpx.get(metrics, trust_env=False).text
-        )
-    finally:
-        testbed.down("stubborn")
-
-
 def test_scale_of_the_shared_testbed(running: State) -> None:
     """The state says what it was built for."""
     assert running.scale == SCALE
     assert running.shape["streams"] == 40
     assert set(running.versions) == {"redis-server", "prometheus", "toxiproxy-server"}
+
+
+def test_sigint_ends_it_cleanly(places: Path) -> None:
+    """SIGINT to the supervisor takes everything down, as SIGTERM does for `down`."""
+    state = start(small_target("signalled"))
+    os.kill(state.pid, signal.SIGINT)
+    os.waitpid(state.pid, 0)
+    assert_nothing_left(state, places)
+
+
+def test_up_twice_is_refused_in_one_line(running: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second `up` says that it is already up and starts nothing."""
+    monkeypatch.setenv("MUSTER_STATE_DIR", str(state_dir_of(running)))
+    with pytest.raises(BadInput, match=r"^testbed shared: got .*already up.*expected") as caught:
+        start(small_target("shared"))
+    assert "\n" not in str(caught.value)
+    found = testbed.status("shared")
+    assert found is not None
+    assert found.pid == running.pid
+
+
+def test_killed_gateways_are_an_abrupt_loss(running: State) -> None:
+    """kill: every gateway gone at once, Redis stays; start brings the region back."""
+    shown = control(running, "POST", "/regions/eu-west-1/kill").json()
+    assert (shown["gateways"], shown["redis"], shown["power"]) == (0, True, "off")
+    assert control(running, "POST", "/regions/eu-west-1/start").json()["ready"] is True
+    assert control(running, "GET", "/status").json()["deaths"] == []

@@ -84,9 +84,7 @@ class Signals:
 async def supervise(config: SupervisorConfig, report: Reporter, signals: Signals) -> None:
     """Bring the testbed up, keep it until it is asked to end, and take it down."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     signals.follow(stop)
-    loop.call_later(config.spec.lifetime_s_max, stop.set)
     rig = Rig(config, stop)
     stopping = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(rig.start(lambda text: report(progress=text)))
@@ -96,6 +94,7 @@ async def supervise(config: SupervisorConfig, report: Reporter, signals: Signals
             starting.result()
             report(ready=True)
             report.close()
+            asyncio.get_running_loop().call_later(config.spec.lifetime_s_max, stop.set)
             await stopping
     finally:
         for task in (starting, stopping):
