@@ -1,0 +1,211 @@
+"""Growth of counters over windows: exact, or unknown; never a guess."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isnan
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muster.contract.samples import SampleWriter, read_samples, series_of
+from muster.contract.streaming import CounterStream
+from muster.contract.windows import Absence, Window, at, growth, total_growth
+
+STALE_S = 4.0
+
+
+def counter(points, **labels):
+    return series_of("requests", "requests_total", labels, points)
+
+
+def steady(start=0, stop=120, per_s=10, base=500.0, step=1):
+    return [(float(t), base + per_s * (t - start)) for t in range(start, stop + 1, step)]
+
+
+def grown(points, start_s, end_s, first_scrape_s=0.0, absences=(), **labels):
+    return growth(
+        counter(points, **labels), Window(start_s, end_s, STALE_S, absences), first_scrape_s
+    )
+
+
+def test_growth_is_between_the_last_samples_at_or_before_the_ends():
+    """Samples at 0, 1, 2 …: from 10.5 to 20.5 is what 10 and 20 show."""
+    assert grown(steady(), 10.5, 20.5) == 100.0
+
+
+def test_a_restart_counts_from_zero():
+    """500 more, a new process, 30 more: 530, not minus."""
+    points = [*steady(0, 50), *[(51.0 + t, 10.0 * t) for t in range(4)]]
+    assert grown(points, 0, 54) == 500 + 30
+
+
+def test_a_missing_end_is_unknown():
+    """No sample within four scrapes of either end."""
+    assert grown(steady(0, 50), 10, 55) is None
+    assert grown(steady(20, 120), 10, 60, first_scrape_s=20) is None
+    hole = [(t, v) for t, v in steady() if not 55 < t < 66]
+    assert grown(hole, 10, 60) is None
+    assert grown(hole, 60, 100) is None
+    assert grown(hole, 10, 100) == 900.0
+
+
+def test_the_end_may_be_as_old_as_the_contract_allows_and_no_older():
+    """Four scrapes, to the second."""
+    assert grown(steady(0, 56), 10, 60) == 460.0
+    assert grown(steady(0, 55), 10, 60) is None
+
+
+def test_a_process_that_starts_late_began_at_zero():
+    """Its siblings were being scraped already."""
+    assert grown(steady(30, 120, base=40), 10, 60, first_scrape_s=0) == 340.0
+
+
+def test_a_process_declared_gone_keeps_its_last_value():
+    """And without the declaration its end is unknown."""
+    absence = (Absence("west", 49.0, 90.0),)
+    assert grown(steady(0, 50), 10, 80, absences=absence, region="west") == 400.0
+    assert grown(steady(0, 50), 60, 80, absences=absence, region="west") == 0.0
+    assert grown(steady(0, 50), 10, 80, absences=absence, region="east") is None
+    assert grown(steady(0, 50), 10, 95, absences=absence, region="west") is None
+
+
+def test_duplicate_and_disordered_samples_change_nothing():
+    """The file's order and doubles do not matter."""
+    points = steady()
+    mixed = [*points[60:], *points[:70], points[3], points[119]]
+    assert grown(mixed, 10, 110) == grown(points, 10, 110)
+
+
+def test_nan_at_an_end_is_unknown():
+    """A value that was not a number is no zero."""
+    points = [(t, float("nan") if t == 60 else v) for t, v in steady()]
+    assert grown(points, 10, 60) is None
+    assert grown(points, 60, 100) is None
+    assert grown(points, 10, 100) == 900.0
+
+
+def test_no_series_is_unknown():
+    """Nothing is not zero."""
+    assert total_growth([], Window(0, 10, STALE_S)) is None
+
+
+def test_one_unknown_makes_the_sum_unknown():
+    """A sum with a hole in it is no sum."""
+    whole, short = counter(steady(), instance="a"), counter(steady(0, 50), instance="b")
+    assert total_growth([whole, short], Window(10, 60, STALE_S)) is None
+    assert total_growth([whole, short], Window(10, 50, STALE_S)) == 800.0
+
+
+def test_a_gauges_value_is_its_last_fresh_sample():
+    """Older than stale is unknown."""
+    series = counter(steady(0, 50))
+    assert at(series, 53.0, STALE_S) == 1000.0
+    assert at(series, 54.1, STALE_S) is None
+    assert at(series, -1.0, STALE_S) is None
+
+
+runs = st.lists(st.integers(0, 50), min_size=12, max_size=60)
+
+
+@st.composite
+def histories(draw):
+    """Increments a second, with restarts: (points, true growth from each second to the last)."""
+    value, points = float(draw(st.integers(0, 1000))), []
+    for second, step in enumerate(draw(runs)):
+        if draw(st.integers(0, 9)) == 0:
+            value = 0.0
+        value += step
+        points.append((float(second), value))
+    return points
+
+
+@given(histories(), st.data())
+def test_splitting_a_window_and_merging_it_again_gives_the_same(points, data):
+    """Windows that meet share their moment, so the parts add up to the whole."""
+    end = len(points) - 1
+    cut = data.draw(st.floats(0, end, allow_nan=False))
+    parts = [grown(points, 0, cut), grown(points, cut, end)]
+    assert sum(parts) == pytest.approx(grown(points, 0, end))
+
+
+@given(histories(), st.data())
+def test_removing_interior_scrapes_changes_nothing_without_restarts(points, data):
+    """Only a window's ends matter to a counter."""
+    total, rising = 0.0, []
+    for t, v in points:
+        total += v
+        rising.append((t, total))
+    keep = data.draw(st.sets(st.integers(1, len(points) - 2)))
+    thinned = [p for i, p in enumerate(rising) if i in keep or i in (0, len(points) - 1)]
+    whole = Window(0, len(points) - 1, STALE_S)
+    assert growth(counter(thinned), whole, 0.0) == pytest.approx(
+        growth(counter(rising), whole, 0.0)
+    )
+
+
+@given(histories(), st.data())
+def test_removing_scrapes_never_makes_growth_larger(points, data):
+    """A restart that nobody saw can only hide growth: so bad counts and totals fall together."""
+    keep = data.draw(st.sets(st.integers(0, len(points) - 1)))
+    thinned = [p for i, p in enumerate(points) if i in keep]
+    before = grown(points, 0, len(points) - 1)
+    after = growth(counter(thinned), Window(0, len(points) - 1, STALE_S), 0.0)
+    assert after is None or after <= before or thinned[0][0] > 0
+
+
+@given(histories(), st.sets(st.integers(0, 59)), st.integers(3, 20))
+def test_streaming_windows_are_the_same_as_judged_ones(points, drop, length):
+    """The guard's arithmetic is the verdict's."""
+    kept = [p for i, p in enumerate(points) if i not in drop]
+    bounds = np.arange(0.0, len(points), length)
+    if len(bounds) < 2:
+        return
+    stream = CounterStream(began_at_zero=False, stale_s=STALE_S)
+    streamed: list[float] = []
+    for start, end in pairwise(bounds):
+        fresh = [p for p in kept if (p[0] <= end) and (p[0] > start or start == 0)]
+        stream.add([t for t, _ in fresh], [v for _, v in fresh])
+        streamed += stream.close(np.array([start, end])).tolist()
+    for start, end, got in zip(bounds, bounds[1:], streamed, strict=False):
+        first = kept[0][0] if kept else 0.0
+        wanted = growth(counter(kept), Window(start, end, STALE_S), first) if kept else None
+        assert (wanted is None and isnan(got)) or wanted == pytest.approx(got)
+
+
+def test_samples_survive_the_bundle(tmp_path):
+    """Chunks in any order, doubles, NaN: read back sorted, one sample a time, NaN unknown."""
+    writer = SampleWriter(tmp_path / "samples.jsonl")
+    writer.append("requests", "r_total", {"region": "west"}, [3.0, 4.0], [30.0, None])
+    writer.append("requests", "r_total", {"region": "west"}, [1.0, 2.0, 3.0], [10.0, 20.0, 31.0])
+    writer.append("requests", "r_total", {"region": "east"}, [1.0], [5.0])
+    samples = read_samples(tmp_path / "samples.jsonl")
+    assert not samples.torn
+    (west,) = samples.of("requests", region="west")
+    assert west.t.tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert west.v.tolist()[:3] == [10.0, 20.0, 30.0]
+    assert isnan(west.v[3])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"i":0,"t":[1,2],"v":[1]}\n',
+        b'{"i":7,"t":[1],"v":[1]}\n',
+        b'{"i":0,"t":["x"],"v":[1]}\n',
+        b'{"i":0,"t":[1],"v":["x"]}\n',
+        b"[]\n",
+        b'{"i":0,"t":[3],"v":[3]}',
+        b'{"i":0,"t":[3],"v"',
+    ],
+)
+def test_a_line_that_makes_no_sense_is_told(tmp_path, line):
+    """Torn samples are known to be torn, and the rest is still read."""
+    path = tmp_path / "samples.jsonl"
+    SampleWriter(path).append("requests", "r_total", {}, [1.0, 2.0], [1.0, 2.0])
+    path.write_bytes(path.read_bytes() + line)
+    samples = read_samples(path)
+    assert samples.torn
+    assert samples.of("requests")[0].v.tolist()[:2] == [1.0, 2.0]
