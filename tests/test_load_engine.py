@@ -318,3 +318,38 @@ def test_every_known_region_shows_its_rare_counters_at_zero():
         assert series(page, "muster_load_connections_total", region=region) is not None
         labels = {"region": region, "outcome": "unavailable_timeout"}
         assert series(page, "muster_load_canaries_total", **labels) == 0
+
+
+def test_an_answer_may_name_its_region():
+    """Where addresses do not tell regions apart, a header does, and nothing is counted twice."""
+
+    async def named(writer, tokens, number):
+        head = HEAD.replace(b"\r\n\r\n", b"\r\nX-Region: eu-north-1\r\n\r\n")
+        writer.write(head + chunk(EVENT) + chunk(DONE) + END)
+
+    _, engine, _ = run(named, regions_by_address={}, region_header="X-Region")
+    tally = engine.tally
+    assert tally.attempts["eu-north-1", "success", "scheduled"] >= 20
+    assert tally.attempts["unknown", "success", "scheduled"] == 0
+    assert tally.completion["eu-north-1"].total >= 20
+    assert all(count >= 0 for count in tally.streams_open.values())
+
+
+def test_a_reject_that_stays_open_is_in_no_latency():
+    """An attempt answered 5xx whose body hangs is not over any threshold."""
+
+    async def hanging(writer, tokens, number):
+        writer.write(b"HTTP/1.1 503 X\r\nContent-Length: 10\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(60)
+
+    async def body():
+        async with peer(hanging) as one:
+            async with running(config(one.port, traffic=traffic(streams=5))) as engine:
+                await until(lambda: engine.tally.answers[REGION, "503", "scheduled"] > 3)
+                await asyncio.sleep(0.7)
+                oldest = next(iter(engine.open))
+                assert engine.now_s() - oldest.intended_s > 0.5
+                assert engine.open_over("completion", 0.5)[REGION] == 0
+
+    asyncio.run(body())

@@ -15,11 +15,10 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
-import orjson
-
 from muster.load.attempt import Attempt, Canary, outcome_of
 from muster.load.config import Endpoint, ShardConfig
 from muster.load.pool import Pool
+from muster.load.requests import Requests
 from muster.load.resolvers import Lookup, Population, caches_of_shard
 from muster.load.schedule import Schedule, canary_times, streams
 from muster.load.tally import UNKNOWN, Tally
@@ -30,37 +29,6 @@ _SWEEP_TICKS = 10
 _LATE_S = 0.1
 _RETRY_AFTER_S_MAX = 60.0
 _RETRIED = frozenset(("refused", "reset", "timeout", "broken", "http_429", "http_5xx"))
-_PROMPT = "Say all hands muster at the boats, as often as asked for."
-
-
-class Requests:
-    """Requests ready to be written, by their number of tokens."""
-
-    def __init__(self, endpoint: Endpoint, token: str, model: str) -> None:
-        self._head = (
-            f"POST {endpoint.path} HTTP/1.1\r\nHost: {endpoint.host_header}\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-            "Accept: text/event-stream\r\nUser-Agent: muster-load\r\nContent-Length: "
-        ).encode()
-        self._model = model
-        self._built: dict[int, bytes] = {}
-
-    def of(self, tokens: int) -> bytes:
-        """The whole request for `tokens` tokens."""
-        built = self._built.get(tokens)
-        if built is None:
-            body = orjson.dumps(
-                {
-                    "model": self._model,
-                    "messages": [{"role": "user", "content": _PROMPT}],
-                    "stream": True,
-                    "max_tokens": tokens,
-                }
-            )
-            built = self._head + b"%d\r\n\r\n" % len(body) + body
-            if len(self._built) < 4096:
-                self._built[tokens] = built
-        return built
 
 
 class Engine:
