@@ -31,7 +31,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test drill test test-drills check format bench torture pin clean
+.PHONY: help setup setup-test drill test test-drills check format pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,12 +62,6 @@ check: setup ## lint, types, floors
 format: setup ## put the sources into the form that `make check` wants
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
 	@$(BIN)/ruff format $(SOURCES)
-
-bench: setup ## the figures that the README states, measured here
-	@$(BIN)/python -m pytest -q -s -m bench tests
-
-torture: setup ## one drill after another, with random seeds, until Ctrl-C or the first that is not PASS
-	@while MUSTER_SEED=$$RANDOM $(BIN)/chaos --no-version-check run $(DRILL); do :; done
 
 pin: ## move every dependency to its newest version, with hashes
 	@PYTHON="$(PYTHON)" tools/pin

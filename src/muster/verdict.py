@@ -138,7 +138,7 @@ def _findings(
         samples=samples,
         regions=tuple(started["regions"]),
         queue_age_s_max=float(gate.queue_age_s_max),
-        stale_s=contract.measurement.gap_scrapes_max * scrape_s,
+        stale_s=contract.measurement.gap_s_max(scrape_s),
         absences=absences_of(ledger.events, margin_s=10 * scrape_s),
     )
     phases = phases_of(ledger.events)

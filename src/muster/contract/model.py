@@ -171,7 +171,12 @@ class Measurement(Document):
     first_token_edges_s: Edges
     completion_edges_s: Edges
     gap_scrapes_max: Count
+    gap_s_min: PositiveSeconds
     availability: AvailabilityRule
+
+    def gap_s_max(self, scrape_interval_s: float) -> float:
+        """How old a sample may be to stand for a moment, in seconds."""
+        return max(self.gap_scrapes_max * scrape_interval_s, self.gap_s_min)
 
 
 class LoadValidity(Document):

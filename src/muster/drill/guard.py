@@ -16,7 +16,6 @@ from muster.drill.stop import StopReason
 from muster.signals import RawSeries
 
 logger = logging.getLogger("chaostoolkit")
-STALE_SCRAPES = 4
 
 
 @dataclass
@@ -44,7 +43,9 @@ class DrillGuard:
             tier,
             time_scale=plan.time_scale,
             regions=tuple(session.target.regions),
-            stale_s=STALE_SCRAPES * session.target.prometheus.scrape_interval_s,
+            stale_s=plan.contract.measurement.gap_s_max(
+                session.target.prometheus.scrape_interval_s
+            ),
         )
 
     def arm(self) -> None:

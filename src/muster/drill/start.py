@@ -35,7 +35,6 @@ from muster.targets import Target
 from muster.undo import UndoHeader, UndoLog
 
 logger = logging.getLogger("chaostoolkit")
-STALE_SCRAPES = 5
 REACH_SCRAPES = 6
 PACKAGES = (
     "chaostoolkit-muster",
@@ -152,7 +151,7 @@ def _session(
 ) -> Session:
     scrape_s = target.prometheus.scrape_interval_s
     stop = StopFlag()
-    facts = Facts(stale_s=STALE_SCRAPES * scrape_s)
+    facts = Facts(stale_s=plan.contract.measurement.gap_s_max(scrape_s))
     watch = Watch(
         Poller(prometheus, target.signals, reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s),
         steering.weights,
