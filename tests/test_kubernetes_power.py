@@ -103,7 +103,7 @@ def test_a_scale_that_does_not_show_is_an_error(cluster, front):
 def test_it_waits_for_pods_and_not_for_an_old_status(cluster):
     """A status that still speaks of before the change is not believed."""
     deployments = Deployments(power())
-    cluster.lag = 3
+    cluster.lag = 2
     deployments.scale({"gateway": 2, "redis": 1})
     deployments.await_available({"gateway": 2, "redis": 1}, 10)
     assert cluster.available["gateway"] == 2
