@@ -161,6 +161,9 @@ async def serve(address: tuple[str, int], text: Callable[[], str]) -> asyncio.Se
             pass
         except asyncio.LimitOverrunError:
             pass
+        except asyncio.CancelledError:
+            # The shard ends: asyncio would report the unanswered keep-alive connection as an error.
+            pass
         finally:
             writer.close()
 

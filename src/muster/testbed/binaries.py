@@ -53,22 +53,24 @@ def find_all() -> dict[str, Binary]:
 
 def find(wanted: Wanted) -> Binary:
     """One program, from PATH first. Raises BadInput when it is missing or too old."""
-    search = os.pathsep.join(
-        part for part in (os.environ.get("PATH", ""), str(home.tools_dir() / "bin")) if part
-    )
-    located = shutil.which(wanted.name, path=search)
     oldest = ".".join(map(str, wanted.oldest))
-    if located is None:
-        raise BadInput(
-            wanted.name,
-            "",
-            "nothing",
-            f"version {oldest} or newer on PATH or in {home.tools_dir() / 'bin'}: run `make setup`",
-        )
-    version = _version(located, wanted)
-    if tuple(int(part) for part in version.split(".")[:2]) < wanted.oldest:
-        raise BadInput(located, "version", version, f"{oldest} or newer: run `make setup`")
-    return Binary(Path(located), version)
+    too_old: BadInput | None = None
+    # Set-up builds its own where the one on PATH is too old: then that one serves.
+    for search in (os.environ.get("PATH", ""), str(home.tools_dir() / "bin")):
+        located = shutil.which(wanted.name, path=search) if search else None
+        if located is None:
+            continue
+        version = _version(located, wanted)
+        if tuple(int(part) for part in version.split(".")[:2]) >= wanted.oldest:
+            return Binary(Path(located), version)
+        expected = f"{oldest} or newer: run `make setup`"
+        too_old = too_old or BadInput(located, "version", version, expected)
+    raise too_old or BadInput(
+        wanted.name,
+        "",
+        "nothing",
+        f"version {oldest} or newer on PATH or in {home.tools_dir() / 'bin'}: run `make setup`",
+    )
 
 
 def _version(located: str, wanted: Wanted) -> str:
