@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import sqrt
 
+from muster.contract.consistency import judge_consistency
 from muster.contract.counting import Count, judge_share, smallest_sample, upper_bound_pct
 from muster.contract.findings import Finding, Status
 from muster.contract.gauges import judge_queue_age, mean_total
@@ -47,6 +48,7 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
     for phase in phases:
         window = _window(judging, phase.start_s, phase.end_s)
         findings.extend(queue_findings(judging, window, phase.name))
+        findings.extend(judge_consistency(judging.samples, window, phase.name))
         rig = judge_rig(judging.samples, window, phase.name, judging.contract.load_validity)
         findings.extend(rig.findings)
     return findings

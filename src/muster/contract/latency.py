@@ -50,9 +50,13 @@ def judge_latency(
         if open_required:
             return Latency("unknown", f"no data of {open_signal}", None, None, None)
         still_open = 0.0
-    under = _under(samples.of(histogram, "_bucket"), window)
+    buckets = samples.of(histogram, "_bucket")
+    under = _under(buckets, window)
     if total is None or not under:
         return Latency("unknown", "no data", None, None, None)
+    if not _whole(counts, buckets):
+        reason = "a process shows only a part of its histogram"
+        return Latency("unknown", reason, None, None, None)
     whole = total + still_open
     finite = sorted(edge for edge in under if edge is not None)
     if not finite or finite[-1] < threshold_s:
@@ -80,6 +84,16 @@ def judge_latency(
 
 def _over(under: float | None, whole: float) -> float | None:
     return None if under is None else max(0.0, whole - under)
+
+
+def _whole(counts: tuple[Series, ...], buckets: tuple[Series, ...]) -> bool:
+    """Whether every process shows its count and each of the same buckets."""
+    owners: dict[str, set[frozenset[tuple[str, str]]]] = {}
+    for one in buckets:
+        owner = frozenset((k, v) for k, v in one.labels.items() if k != "le")
+        owners.setdefault(one.labels.get("le", ""), set()).add(owner)
+    shown = {frozenset(one.labels.items()) for one in counts}
+    return all(owner == shown for owner in owners.values())
 
 
 def _under(buckets: tuple[Series, ...], window: Window) -> Mapping[float | None, float | None]:

@@ -1,0 +1,228 @@
+"""The measurement contract: where a naive reading passes falsely and the contract's does not."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muster.contract import load
+from muster.contract.counting import Count, at_most, judge_share, smallest_sample, upper_bound_pct
+from muster.contract.evaluate import Judging, judge_phases, judge_slo
+from muster.contract.gauges import judge_queue_age
+from muster.contract.latency import judge_latency
+from muster.contract.phases import Phase
+from muster.contract.samples import Samples, series_of
+from muster.contract.windows import Absence, Window
+
+CONTRACT = load()
+EDGES = CONTRACT.measurement.first_token_edges_s
+WINDOW = Window(0.0, 60.0, 4.0)
+SECONDS = range(0, 61, 1)
+
+
+def line(signal, name, labels, end, start=0.0):
+    """A counter or gauge that goes straight from `start` to `end` in the window."""
+    points = [(float(t), start + round((end - start) * t / 60)) for t in SECONDS]
+    return series_of(signal, name, labels, points)
+
+
+def histogram(signal, latencies, edges=EDGES, **labels):
+    """Buckets and count of `latencies`, all observed within the window."""
+    found = [
+        line(signal, "x_bucket", {**labels, "le": f"{edge:g}"}, sum(x <= edge for x in latencies))
+        for edge in edges
+    ]
+    found.append(line(signal, "x_bucket", {**labels, "le": "+Inf"}, len(latencies)))
+    return [*found, line(signal, "x_count", labels, len(latencies))]
+
+
+def open_over(signal, phase, count, les=("2", "2.5", "3", "15", "18", "20")):
+    return [line(signal, "open_over", {"phase": phase, "le": le}, count) for le in les]
+
+
+def samples_of(*series):
+    by_signal = {}
+    for one in series:
+        by_signal.setdefault(one.signal, []).append(one)
+    return Samples({signal: tuple(found) for signal, found in by_signal.items()})
+
+
+def requests(**codes):
+    return [
+        line("requests", "r_total", {"code": code.strip("_")}, count)
+        for code, count in codes.items()
+    ]
+
+
+def attempts(**outcomes):
+    return [
+        line("client_attempts", "a_total", {"outcome": outcome, "kind": "scheduled"}, count)
+        for outcome, count in outcomes.items()
+    ]
+
+
+def judging(*series, absences=()):
+    return Judging(CONTRACT, samples_of(*series), ("west",), 30.0, 4.0, absences)
+
+
+def slo(name, *series, tier="G"):
+    found = judge_slo(judging(*series), WINDOW, "dark", CONTRACT.tiers[tier], name)
+    return {finding.source: finding for finding in found}
+
+
+def first_token(latencies, threshold_s=2.0, edges=EDGES, still_open=0.0, required=True):
+    return judge_latency(
+        samples_of(
+            *histogram("first_token", latencies, edges),
+            *open_over("open_over", "first_token", still_open),
+        ),
+        WINDOW,
+        histogram="first_token",
+        open_signal="open_over",
+        open_phase="first_token",
+        open_required=required,
+        threshold_s=threshold_s,
+        percentile=Fraction(95, 100),
+    )
+
+
+def test_fast_rejects_do_not_better_a_success_rate_nor_a_percentile():
+    """Naive: 90 % of the answers are quick 429s, no 5xx at all, and p95 looks splendid."""
+    series = [*requests(_200=100, _429=900), *attempts(success=100, http_429=900)]
+    assert slo("rate_5xx", *series)["client"].status == "pass"
+    assert slo("success_2xx", *series)["client"].status == "fail"
+    naive = [0.001] * 900 + [5.0] * 100
+    assert sorted(naive)[int(0.89 * len(naive))] < 2.0
+    assert first_token([5.0] * 100).status == "fail"
+
+
+def test_429_is_no_5xx_and_has_its_own_budget():
+    """Naive: every answer that is no 2xx is an error; or none of the 429s is anything."""
+    series = [*requests(_200=960, _429=40), *attempts(success=960, http_429=40)]
+    assert slo("rate_5xx", *series)["server"].status == "pass"
+    assert slo("rate_429", *series)["server"].status == "pass"
+    series = [*requests(_200=959, _429=41), *attempts(success=959, http_429=41)]
+    assert slo("rate_429", *series)["server"].status == "fail"
+    assert slo("rate_5xx", *series)["server"].status == "pass"
+
+
+def test_a_200_that_is_cut_is_no_success():
+    """Naive: the status was 200."""
+    broken = line("streams_broken", "b_total", {}, 60)
+    series = [*requests(_200=1000), broken, *attempts(success=940, broken=60)]
+    found = slo("success_2xx", *series)
+    assert (found["server"].status, found["client"].status) == ("fail", "fail")
+    assert found["client"].measured == 94.0
+
+
+@pytest.mark.parametrize("outcome", ["refused", "reset", "timeout", "http_5xx"])
+def test_what_never_reached_the_server_counts_as_5xx(outcome):
+    """Naive: the server's own counters know of no failure."""
+    found = slo("rate_5xx", *requests(_200=990), *attempts(success=990, **{outcome: 10}))
+    assert (found["server"].status, found["client"].status) == ("pass", "fail")
+
+
+def test_401_and_404_are_neither_success_nor_5xx():
+    """Against 2xx success, in no error budget."""
+    series = [*requests(_200=940, _401=60), *attempts(success=940, http_4xx=60)]
+    assert slo("rate_5xx", *series)["server"].status == "pass"
+    assert slo("rate_429", *series)["server"].status == "pass"
+    assert slo("success_2xx", *series)["server"].status == "fail"
+
+
+def test_a_stream_that_is_still_open_past_the_threshold_counts_as_over_it():
+    """Naive: only what has ended is in the histogram, so a hang is invisible."""
+    assert first_token([1.0] * 100).status == "pass"
+    assert first_token([1.0] * 100, still_open=6).status == "fail"
+    assert first_token([1.0] * 100, still_open=5).status == "pass"
+
+
+def test_without_the_count_of_open_ones_the_loads_latency_is_unknown():
+    """No gauge is not zero open streams."""
+    series = histogram("client_first_token", [1.0] * 100)
+    assert slo("first_token_p95", *series)["client"].status == "unknown"
+
+
+def test_p95_is_decided_by_counting_on_the_edge():
+    """95 of 100 at or under 2 s pass, 94 fail; nothing is interpolated."""
+    assert first_token([2.0] * 95 + [2.001] * 5).status == "pass"
+    assert first_token([2.0] * 94 + [2.001] * 6).status == "fail"
+    assert first_token([2.0] * 95 + [2.001] * 5).bracket == (1.8, 2.0)
+    assert first_token([2.0] * 94 + [2.001] * 6).bracket == (2.0, 2.25)
+
+
+def test_between_two_edges_only_what_is_sure_is_said():
+    """T inside a bucket: pass by its lower edge, fail by its upper one, else unknown."""
+    edges = (1.0, 1.9, 2.1, 4.0)
+    assert first_token([1.0] * 100, edges=edges).status == "pass"
+    assert first_token([3.0] * 100, edges=edges).status == "fail"
+    between = first_token([2.0] * 100, edges=edges)
+    assert (between.status, between.bracket) == ("unknown", (1.9, 2.1))
+    assert first_token([3.0] * 6 + [1.0] * 94, edges=edges).status == "fail"
+    assert first_token([3.0] * 5 + [1.0] * 95, edges=edges).status == "pass"
+
+
+def test_a_histogram_that_ends_below_the_threshold_can_not_pass():
+    """Naive: `histogram_quantile` answers the top edge, 1 s, for streams of a minute."""
+    found = first_token([60.0] * 100, edges=(0.5, 1.0))
+    assert (found.status, found.reason) == (
+        "unknown",
+        "no histogram edge at or above the threshold",
+    )
+
+
+def test_few_samples_show_nothing_unless_they_fail_already():
+    """999 canaries can not show 99.9 %; two bad ones of them can show that it is missed."""
+    tolerated = 1 - CONTRACT.tiers["G"].availability_min
+    assert smallest_sample(tolerated) == 1000
+    assert judge_share(Count(0, 999), tolerated)[0] == "unknown"
+    assert judge_share(Count(1, 999), tolerated)[0] == "unknown"
+    assert judge_share(Count(2, 999), tolerated)[0] == "fail"
+    assert judge_share(Count(1, 1000), tolerated)[0] == "pass"
+    assert judge_share(Count(2, 1000), tolerated)[0] == "fail"
+    assert judge_share(Count(None, 1000), tolerated)[0] == "unknown"
+    assert judge_share(Count(0, None), tolerated)[0] == "unknown"
+
+
+@pytest.mark.parametrize(("tier", "needed"), [("L", 200), ("G", 1000), ("X", 2000)])
+def test_the_smallest_sample_of_each_tier(tier, needed):
+    """1 / (1 - target), exactly."""
+    assert smallest_sample(1 - CONTRACT.tiers[tier].availability_min) == needed
+
+
+def test_the_share_at_the_limit_holds_exactly():
+    """0.3 % of 1,000 are 3; with floats 3 / 1000 <= 0.003 may be false."""
+    assert judge_share(Count(3, 1000), CONTRACT.tiers["X"].rate_5xx_max)[0] == "pass"
+    assert judge_share(Count(4, 1000), CONTRACT.tiers["X"].rate_5xx_max)[0] == "fail"
+
+
+def test_the_bound_is_the_exact_binomial_one():
+    """No bad one of 1,000: at most 0.2991 % with 95 % confidence (the rule of three says 0.3)."""
+    assert upper_bound_pct(0, 1000) == pytest.approx(100 * (1 - 0.05 ** (1 / 1000)))
+    assert upper_bound_pct(1000, 1000) == 100.0
+    assert at_most(3, 20, 0.2) == pytest.approx(0.4114489, abs=1e-7)
+
+
+def queue(points, absences=()):
+    series = series_of("queue_age", "age", {"region": "west"}, points)
+    window = Window(0.0, 60.0, 4.0, absences)
+    return judge_queue_age(samples_of(series), window, "west", 30.0)
+
+
+def test_a_gap_in_the_queues_age_is_bounded_by_its_growth():
+    """It grows a second a second: 5 s old before a gap of 20 can not pass 30, before 40 it can."""
+    assert queue([(t, 5.0) for t in [*range(0, 20), *range(40, 61)]]).status == "pass"
+    assert queue([(t, 5.0) for t in [*range(0, 10), *range(50, 61)]]).status == "unknown"
+    seen = [(t, 31.0 if t == 5 else 5.0) for t in [*range(0, 10), *range(50, 61)]]
+    assert queue(seen).status == "fail"
+
+
+def test_the_queue_of_a_dark_region_holds_nothing_back():
+    """Its processes are declared to be gone; without the declaration it is unknown."""
+    points = [(t, 0.0) for t in range(0, 10)]
+    assert queue(points).status == "unknown"
+    assert queue(points, (Absence("west", 8.0, 90.0),)).status == "pass"
+    assert judge_queue_age(samples_of(), WINDOW, "west", 30.0).status == "unknown"
