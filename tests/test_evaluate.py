@@ -226,3 +226,179 @@ def test_the_queue_of_a_dark_region_holds_nothing_back():
     assert queue(points).status == "unknown"
     assert queue(points, (Absence("west", 8.0, 90.0),)).status == "pass"
     assert judge_queue_age(samples_of(), WINDOW, "west", 30.0).status == "unknown"
+
+
+# What follows holds for any platform, not only for the ones above.
+
+SLOS = (
+    "availability",
+    "success_2xx",
+    "rate_5xx",
+    "rate_429",
+    "first_token_p95",
+    "completion_p95",
+)
+WORSE = {"pass": 2, "unknown": 1, "fail": 0}
+
+
+@st.composite
+def platforms(draw):
+    """Counts of one phase, mostly near their limits so that either side is met."""
+    few = st.integers(0, 12)
+    return {
+        "good": draw(st.integers(0, 1500)),
+        "http_5xx": draw(few),
+        "http_429": draw(st.integers(0, 80)),
+        "broken": draw(few),
+        "fast": draw(st.integers(0, 300)),
+        "slow": draw(st.integers(0, 20)),
+        "open": draw(st.integers(0, 5)),
+        "answered": draw(st.integers(0, 2500)),
+        "unanswered": draw(st.integers(0, 4)),
+    }
+
+
+def shown(counts, times=1):
+    """Every series of such a platform, seen by itself and by its load."""
+    n = {key: value * times for key, value in counts.items()}
+    series = [
+        *requests(_200=n["good"] + n["broken"], _500=n["http_5xx"], _429=n["http_429"]),
+        line("streams_broken", "b_total", {}, n["broken"]),
+        *attempts(success=n["good"], **{k: n[k] for k in ("http_5xx", "http_429", "broken")}),
+        line("client_canaries", "c_total", {"outcome": "answered"}, n["answered"]),
+        line("client_canaries", "c_total", {"outcome": "unavailable_5xx"}, n["unanswered"]),
+    ]
+    for kind, slow_s, edges in (
+        ("first_token", 9.0, EDGES),
+        ("completion", 40.0, CONTRACT.measurement.completion_edges_s),
+    ):
+        latencies = [0.5] * n["fast"] + [slow_s] * n["slow"]
+        for prefix in ("", "client_"):
+            series += histogram(f"{prefix}{kind}", latencies, edges)
+            series += open_over(f"{prefix}open_over", kind, n["open"])
+    return series
+
+
+def statuses(series):
+    found = {}
+    for name in SLOS:
+        for source, finding in slo(name, *series).items():
+            found[name, source] = finding.status
+    return found
+
+
+WORSENED = {
+    "a good answer becomes a 5xx": {"good": -1, "http_5xx": 1},
+    "a good answer becomes a 429": {"good": -1, "http_429": 1},
+    "a good stream is cut": {"good": -1, "broken": 1},
+    "a fast one becomes slow": {"fast": -1, "slow": 1},
+    "one more hangs": {"open": 1},
+    "a canary is not answered": {"answered": -1, "unanswered": 1},
+}
+
+
+@given(platforms(), st.sampled_from(sorted(WORSENED)), st.integers(1, 40))
+def test_worsening_one_input_never_turns_fail_into_pass(counts, how, times):
+    """Whatever gets worse, no finding gets better than it was."""
+    changed = dict(counts)
+    for key, change in WORSENED[how].items():
+        if change < 0:
+            times = min(times, counts[key])
+    for key, change in WORSENED[how].items():
+        changed[key] += change * times
+    before, after = statuses(shown(counts)), statuses(shown(changed))
+    for key, status in before.items():
+        if status == "fail":
+            assert after[key] != "pass", (key, how)
+
+
+@given(platforms(), st.integers(2, 5))
+def test_scaling_the_counts_keeps_the_verdict(counts, times):
+    """The same shares of more: what is known stays as it is."""
+    before, after = statuses(shown(counts)), statuses(shown(counts, times))
+    for key, status in before.items():
+        if status != "unknown":
+            assert after[key] == status, key
+
+
+@given(platforms(), st.data())
+def test_removing_scrapes_never_makes_a_finding_better(counts, data):
+    """Any scrapes of any series: a pass needs both ends of every window."""
+    series = shown(counts)
+    chosen = data.draw(st.sets(st.integers(0, len(series) - 1), min_size=1, max_size=6))
+    keep = data.draw(st.sets(st.integers(0, 60)))
+    thinned = [
+        series_of(
+            one.signal,
+            one.name,
+            one.labels,
+            [(t, v) for t, v in zip(one.t.tolist(), one.v.tolist(), strict=True) if int(t) in keep],
+        )
+        if index in chosen
+        else one
+        for index, one in enumerate(series)
+    ]
+    before, after = statuses(series), statuses(thinned)
+    for key, status in before.items():
+        if status != "pass":
+            assert after[key] != "pass", key
+
+
+def two_processes(counts):
+    """The same platform twice, as two processes of a region."""
+    found = []
+    for instance, part in zip("ab", counts, strict=True):
+        for one in shown(part):
+            labels = {**one.labels, "instance": instance, "region": "west"}
+            points = zip(one.t.tolist(), one.v.tolist(), strict=True)
+            found.append(series_of(one.signal, one.name, labels, points))
+    return found
+
+
+SIGNALS = (
+    "requests",
+    "first_token",
+    "completion",
+    "client_attempts",
+    "client_first_token",
+    "client_completion",
+    "client_open_over",
+    "client_canaries",
+)
+
+
+def overall(series):
+    """Fail if anything fails, else unknown if anything is unknown."""
+    phase = Phase("dark", "G", 0.0, 60.0, True)
+    found = judge_phases(judging(*series), [phase], CONTRACT.tiers["G"])
+    # The rig and the queue are not part of these platforms.
+    kept = [f.status for f in found if f.slo in (*SLOS, "samples_complete")]
+    return min(kept, key=lambda status: WORSE[status])
+
+
+@given(st.tuples(platforms(), platforms()), st.sampled_from(SIGNALS))
+def test_removing_a_signal_or_a_process_from_it_never_makes_a_pass(counts, signal):
+    """Whole series gone: of all processes, or of one that another signal shows at work."""
+    series = two_processes(counts)
+    before = overall(series)
+    if before == "pass":
+        return
+    assert overall([one for one in series if one.signal != signal]) != "pass"
+    if signal in ("client_canaries", "client_open_over"):
+        return
+    less = [one for one in series if (one.signal, one.labels["instance"]) != (signal, "b")]
+    worked = counts[1]["good"] and counts[1]["fast"]
+    assert not worked or overall(less) != "pass"
+
+
+@given(platforms(), st.data())
+def test_removing_one_series_of_a_histogram_never_makes_it_better(counts, data):
+    """A bucket, or the count, of one process."""
+    series = two_processes((counts, counts))
+    timed = [i for i, one in enumerate(series) if one.name.startswith("x_")]
+    gone = data.draw(st.sampled_from(timed))
+    less = [one for index, one in enumerate(series) if index != gone]
+    before, after = statuses(series), statuses(less)
+    for key, status in before.items():
+        if status != "pass":
+            assert after[key] != "pass", key
