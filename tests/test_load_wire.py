@@ -46,6 +46,20 @@ def test_no_body_confuses_the_framing(body, sizes):
     assert answer.complete
 
 
+def test_events_that_come_one_a_read_end_where_any_others_do():
+    """Plain chunks tell nothing new; the one with [DONE], or a cut one, is read in full."""
+    for last in (DONE, EVENT + DONE):
+        answer = Answer()
+        assert answer.feed(HEAD + chunk(EVENT))
+        assert not answer.feed(chunk(EVENT))
+        assert answer.feed(chunk(EVENT)[:-5])
+        assert answer.feed(chunk(EVENT)[-5:])
+        assert not answer.feed(chunk(EVENT))
+        answer.feed(chunk(last))
+        answer.feed(END)
+        assert flags(answer) == (200, True, True, True, True)
+
+
 def test_only_a_data_event_with_content_is_a_first_token():
     """A comment and an empty role event are no first stream byte."""
     answer = Answer()

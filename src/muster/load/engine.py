@@ -94,9 +94,7 @@ class Engine:
 
     # Time, places and tasks
 
-    @staticmethod
-    def now_s() -> float:
-        return time.monotonic()
+    now_s = staticmethod(time.monotonic)
 
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         return self.loop.call_later(delay_s, call)

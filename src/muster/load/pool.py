@@ -60,7 +60,8 @@ class Connection(asyncio.Protocol):
             return
         answer = self.answer
         try:
-            answer.feed(data)
+            if not answer.feed(data):
+                return
         except WireError as error:
             if not answer.complete:
                 self._lose(error)

@@ -11,7 +11,7 @@ import re
 HEAD_BYTES_MAX = 65536
 _BODY_KEPT_MAX = 65536
 _TAIL = 16
-_CONTENT = re.compile(rb'(?:^|\n)data:[^\n]*?"content":[ ]?"[^"]')
+_CONTENT = re.compile(rb'"content":[ ]?"[^"]')
 _DONE = re.compile(rb"(?:^|\n)data: ?\[DONE\]")
 _HEX = re.compile(rb"[0-9A-Fa-f]+\Z")
 
@@ -24,7 +24,8 @@ class Answer:
     """What is known of one answer so far; `feed` moves it on."""
 
     __slots__ = (
-        "_chunked", "_head", "_in_trailer", "_left", "_line", "_lowered", "_raw", "_tail",
+        "_between", "_chunked", "_head", "_in_trailer", "_left", "_line", "_lowered", "_raw",
+        "_tail",
         "body", "complete", "content", "done", "got_bytes", "keep_alive", "status",
     )  # fmt: skip
 
@@ -39,6 +40,7 @@ class Answer:
         self._head = b""
         self._raw = b""
         self._lowered = b""
+        self._between = False
         self._chunked = False
         self._left = 0  # of the chunk (with its line end), or of the body; -1: until closed
         self._line = b""  # a chunk's size line cut in two
@@ -50,8 +52,24 @@ class Answer:
         """Not one byte came."""
         return not self.status and not self._head
 
-    def feed(self, data: bytes) -> None:
-        """Read on. Raises WireError for what is no HTTP answer, or bytes after its end."""
+    def feed(self, data: bytes) -> bool:
+        """Read on; False when that told nothing new.
+
+        Raises WireError for what is no HTTP answer, or bytes after its end.
+        """
+        if self._between and _one_plain_chunk(data):
+            return False
+        self._feed(data)
+        # Between two events of a stream: what most reads then bring can be passed over.
+        self._between = (
+            self.content
+            and self._chunked
+            and not (self._left or self._line or self._in_trailer)
+            and self._tail.endswith(b"\n\n")
+        )
+        return True
+
+    def _feed(self, data: bytes) -> None:
         if not self.status:
             data = self._read_head(data)
             if not self.status:
@@ -113,9 +131,14 @@ class Answer:
         return self._raw[start : self._raw.find(b"\r\n", start)].strip()
 
     def _framing(self, http10: bool) -> None:
-        connection = (self.header(b"connection") or b"").lower()
-        self.keep_alive = b"keep-alive" in connection if http10 else b"close" not in connection
-        if b"chunked" in (self.header(b"transfer-encoding") or b"").lower():
+        lowered = self._lowered
+        if http10 or b"\r\nconnection:" in lowered:
+            connection = (self.header(b"connection") or b"").lower()
+            self.keep_alive = b"keep-alive" in connection if http10 else b"close" not in connection
+        if (
+            b"\r\ntransfer-encoding: chunked\r\n" in lowered
+            or b"chunked" in (self.header(b"transfer-encoding") or b"").lower()
+        ):
             self._chunked = True
             return
         length = self.header(b"content-length")
@@ -188,8 +211,25 @@ class Answer:
         if b"[DONE]" in seen and _DONE.search(seen):
             self.done = True
         if not self.content:
-            if not _CONTENT.search(seen):
+            if not _has_content(seen):
                 self._tail = seen[-_BODY_KEPT_MAX:]
                 return
             self.content = True
         self._tail = seen[-_TAIL:]
+
+
+def _has_content(seen: bytes) -> bool:
+    """Whether a data line carries content that is not empty."""
+    for found in _CONTENT.finditer(seen):
+        line = seen.rfind(b"\n", 0, found.start()) + 1
+        if seen.startswith(b"data:", line):
+            return True
+    return False
+
+
+def _one_plain_chunk(data: bytes) -> bool:
+    """Whether `data` is one whole chunk of whole events, without the end of the stream."""
+    line = data.find(b"\r\n", 0, 16)
+    if line < 1 or not data.endswith(b"\n\n\r\n") or b"[DONE]" in data:
+        return False
+    return data[:line] == b"%x" % (len(data) - line - 4)
