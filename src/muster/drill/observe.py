@@ -68,7 +68,8 @@ def record_streams_cut(session: Session, region: str) -> None:
     now = broken(session, region)
     for source, count in now.items():
         before = session.counts_before.get(f"broken:{source}")
-        cut = None if count is None else count - (before or 0.0)
+        # Without a count from before, only "none ever" says that none were cut since.
+        cut = None if count is None or (before is None and count > 0) else count - (before or 0.0)
         if count is None and source == "server" and "streams_broken" not in session.target.signals:
             continue
         status = "unknown" if cut is None else "pass" if cut <= 0 else "fail"
