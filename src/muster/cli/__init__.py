@@ -16,7 +16,6 @@ COMMANDS = {
     "status": "testbed",
     "load": "load",
     "judge": "judge",
-    "gate": "judge",
     "contract": "judge",
     "report": "report",
     "history": "report",
