@@ -37,7 +37,7 @@ def row(floor: float, *siblings: str, libraries: str = "") -> Row:
 LIBRARIES = {
     0: "",
     1: "pydantic yaml numpy orjson",
-    2: "httpx boto3 botocore toxiproxy requests redis uvloop httptools dnslib aiodns",
+    2: "httpx boto3 botocore toxiproxy requests redis uvloop httptools dnslib",
     3: "jinja2 markupsafe altair vl_convert prometheus_client moto",
     3.5: "",
     4: "chaoslib chaosprometheus",
