@@ -40,24 +40,93 @@ def judge(
     """
     from muster.errors import BadInput
     from muster.verdict import judge as judge_bundle
-    from muster.verdict import verdict_bytes, write_verdict
+    from muster.verdict import verdict_bytes
 
     if write and contract_file is not None:
         raise BadInput("--write", "", "--contract", "one of them: a bundle keeps its own contract")
     verdict = judge_bundle(bundle, _contract(contract_file))
     if write:
-        from muster.bundle import seal
-        from muster.reports import write_reports
-
-        write_verdict(bundle, verdict)
-        write_reports(bundle)
-        seal(bundle)
+        _rewrite(bundle, verdict)
     if as_json:
         click.echo(verdict_bytes(verdict).decode(), nl=False)
     else:
         for line in _lines(verdict):
             click.echo(line)
     ctx.exit(verdict.exit_code)
+
+
+def _rewrite(bundle: Path, verdict: Verdict) -> None:
+    """Verdict and report anew. Evidence that is not as it was sealed is refused: a new seal over it
+    would hide that."""
+    from muster.bundle import MANIFEST, check_seal, seal
+    from muster.errors import BadInput
+    from muster.reports import write_reports
+    from muster.verdict import write_verdict
+
+    sealed = (bundle / MANIFEST).exists()
+    if sealed:
+        found = check_seal(bundle)
+        if found.faults or (is_signed(bundle) and found.signed is not True):
+            why = "; ".join(found.faults) or "signed, and MUSTER_SIGNING_KEY is not set"
+            raise BadInput(bundle, MANIFEST, why, "evidence as it was sealed")
+    write_verdict(bundle, verdict)
+    write_reports(bundle)
+    if sealed:
+        seal(bundle)
+
+
+def is_signed(bundle: Path) -> bool:
+    """Whether the bundle's manifest carries a signature."""
+    import json
+
+    from muster.bundle import MANIFEST
+
+    return bool(json.loads((bundle / MANIFEST).read_text(encoding="utf-8")).get("hmac_sha256"))
+
+
+@click.command()
+@click.argument("name", metavar="GATE")
+@click.argument("bundles", metavar="BUNDLE...", type=BUNDLE, nargs=-1, required=True)
+@click.option("--contract", "contract_file", type=FILE, help="Judge by this contract instead.")
+@click.option("--age-days-max", type=float, help="Older evidence is refused.")
+@click.option(
+    "--allow-testbed", is_flag=True, help="Answer for a testbed or rehearsal: NOT A GATE."
+)
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.option("--out", type=FILE, help="Write the answer as JSON to this file too.")
+@click.pass_context
+def gate(
+    ctx: click.Context,
+    name: str,
+    bundles: tuple[Path, ...],
+    contract_file: Path | None,
+    age_days_max: float | None,
+    allow_testbed: bool,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Say whether the evidence in each BUNDLE opens GATE (m1, m2 or m3), and which rule by which.
+
+    Exit code: 0 it opens, 1 it does not, 2 bad input, and 3, 4 or 5 when a bundle is INCONCLUSIVE,
+    ABORTED or ROLLBACK_FAILED.
+    """
+    import json
+
+    from muster.cli.gate import answer
+
+    result, code = answer(name, bundles, contract_file, age_days_max, allow_testbed)
+    document = json.dumps(result.as_json(), indent=2)
+    if out is not None:
+        out.write_text(document + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(document)
+    else:
+        for line in result.lines:
+            click.echo(line.text(result.not_a_gate))
+        word = "rules hold" if result.opens and result.not_a_gate else "opens"
+        said = word if result.opens else "stays shut"
+        click.echo(f"{result.gate} {said}" + (" [NOT A GATE]" if result.not_a_gate else ""))
+    ctx.exit(code)
 
 
 def _contract(file: Path | None) -> Contract | None:

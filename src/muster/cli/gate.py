@@ -1,0 +1,74 @@
+"""From bundles on disk to the gate's answer: each is judged again, by the gate's own contract."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from muster.bundle import KEY_VARIABLE, check_seal
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.contract import Contract, load
+from muster.contract.gate import Bundle, GateResult, judge_gate
+from muster.contract.phases import phases_of
+from muster.errors import BadInput
+from muster.ledger import read_ledger
+from muster.verdict import EXIT_CODES, judge
+
+DAY_S = 86400.0
+
+
+def answer(
+    name: str,
+    bundles: tuple[Path, ...],
+    contract_file: Path | None,
+    age_days_max: float | None,
+    allow_testbed: bool,
+    clock: Clock = SYSTEM_CLOCK,
+) -> tuple[GateResult, int]:
+    """The gate's answer and its exit code. Raises BadInput for what can not be read at all."""
+    contract = load(contract_file)
+    wanted = name.upper()
+    if wanted not in contract.gates:
+        known = ", ".join(gate.lower() for gate in contract.gates)
+        raise BadInput("gate", "", name, f"one of {known}")
+    age_s_max = contract.drill.bundle_age_s_max
+    if age_days_max is not None:
+        if not math.isfinite(age_days_max) or age_days_max <= 0:
+            raise BadInput("--age-days-max", "", age_days_max, "a number of days above 0")
+        age_s_max = age_days_max * DAY_S
+    if len({path.resolve() for path in bundles}) != len(bundles):
+        raise BadInput("BUNDLE", "", [str(path) for path in bundles], "each bundle once")
+    read = [_read(path, contract) for path in bundles]
+    result = judge_gate(
+        contract,
+        contract.gates[wanted],
+        read,
+        now_s=clock.now_s(),
+        age_s_max=age_s_max,
+        allow_testbed=allow_testbed,
+    )
+    if result.opens:
+        return result, 0
+    verdicts = [str(bundle.document.get("verdict")) for bundle in read]
+    return result, max((EXIT_CODES.get(verdict, 1) for verdict in verdicts), default=1) or 1
+
+
+def _read(path: Path, contract: Contract) -> Bundle:
+    seal = check_seal(path)
+    signed, unchecked = seal.signed, ""
+    if signed is None and os.environ.get(KEY_VARIABLE):
+        signed, unchecked = False, "the manifest carries no signature"
+    elif signed is None:
+        unchecked = f"{KEY_VARIABLE} is not set"
+    ledger = read_ledger(path / "ledger.jsonl")
+    ended = ledger.of("drill_ended")
+    return Bundle(
+        name=path.resolve().name,
+        document=judge(path, contract).document,
+        phases=phases_of(ledger.events),
+        ended_s=float(ended[-1]["t"]) if ended else None,
+        seal_faults=seal.faults,
+        signed=signed,
+        unchecked=unchecked,
+    )

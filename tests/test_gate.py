@@ -1,0 +1,301 @@
+"""A gate opens for whole, fresh gate evidence of one build, and says which bundle meets what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from bundle_maker import FAILOVER, Story, make_bundle
+from bundle_series import Harm
+from click.testing import CliRunner
+
+from muster.bundle import seal
+from muster.cli import COMMANDS, drill
+from muster.contract import load
+from muster.contract.gate import Bundle, judge_gate
+from muster.contract.phases import Phase
+
+CONTRACT = load()
+NOW_S = 1_800_000_000.0
+SLOS = (
+    "availability",
+    "success_2xx",
+    "rate_5xx",
+    "rate_429",
+    "first_token_p95",
+    "completion_p95",
+)
+
+
+def finding(slo, phase, tier=None, status="pass"):
+    return {"slo": slo, "phase": phase, "tier": tier, "status": status}
+
+
+def bundle(name="both", gate="M3", soak_s=7200.0, dark_s=660.0, **changes):
+    """One bundle that holds both soak and drill of M3, changed by dotted keys."""
+    tier = CONTRACT.gates[gate].tier
+    findings = [finding(slo, "baseline", tier) for slo in SLOS]
+    findings += [finding(slo, "evacuate..restore", "G") for slo in SLOS]
+    findings += [
+        finding(slo, "baseline")
+        for slo in ("queue_age", "streams_achieved", "circuit_open", "failover_action_in_baseline")
+    ]
+    findings.append(finding("fault_proof", None))
+    document = {
+        "verdict": "PASS",
+        "evidence": "gate",
+        "gate": gate,
+        "profile": CONTRACT.gates[gate].profile,
+        "time_scale": 1.0,
+        "platform_build": ["1.4.2"],
+        "load": {"target_streams": CONTRACT.tiers[tier].streams},
+        "findings": findings,
+        **changes.pop("document", {}),
+    }
+    phases, at = [], 0.0
+    for phase, phase_tier, seconds in (
+        ("baseline", tier, soak_s),
+        ("evacuate", "G", 60.0),
+        ("drain", "G", 40.0),
+        ("dark", "G", dark_s),
+        ("restore", "G", 60.0),
+    ):
+        if seconds:
+            phases.append(Phase(phase, phase_tier, at, at + seconds, True))
+        at += seconds
+    plain = Bundle(name, document, tuple(phases), NOW_S - 3600, (), True)
+    return replace(plain, **changes)
+
+
+def ask(*bundles, gate="M3", **options):
+    chosen = {"now_s": NOW_S, "age_s_max": 7 * 86400.0, **options}
+    return judge_gate(CONTRACT, CONTRACT.gates[gate], bundles, **chosen)
+
+
+def refused(result):
+    return {line.rule for line in result.lines if not line.holds}
+
+
+@pytest.mark.parametrize("gate", ["M1", "M2", "M3"])
+def test_whole_evidence_opens_the_gate(gate):
+    """One bundle that holds all that its gate asks for."""
+    result = ask(bundle(gate=gate), gate=gate)
+    assert (result.opens, result.not_a_gate, refused(result)) == (True, False, set())
+
+
+def test_a_soak_and_a_drill_may_be_two_bundles():
+    """Each rule names the bundle that meets it."""
+    drill_phases = tuple(p for p in bundle().phases if p.name != "baseline")
+    soak_phases = tuple(p for p in bundle().phases if p.name == "baseline")
+    soak, failover = bundle("soak", phases=soak_phases), bundle("drill", phases=drill_phases)
+    result = ask(soak, failover)
+    assert result.opens
+    by = {line.rule: line.bundle for line in result.lines}
+    assert (by["soak length"], by["dark hold"], by["Tier X SLOs"]) == ("soak", "drill", "soak")
+    assert refused(ask(soak)) == {"failover drill"}
+    assert refused(ask(failover)) == {"soak"}
+
+
+def worse(slo, phase, status="fail", gate="M3"):
+    plain = bundle(gate=gate)
+    changed = [
+        {**f, "status": status} if (f["slo"], f["phase"]) == (slo, phase) else f
+        for f in plain.document["findings"]
+    ]
+    return replace(plain, document={**plain.document, "findings": changed})
+
+
+@pytest.mark.parametrize(
+    ("evidence", "rules"),
+    [
+        (bundle(soak_s=7199.0), {"soak length"}),
+        (bundle(dark_s=659.0), {"dark hold"}),
+        (bundle(document={"verdict": "FAIL"}), {"verdict"}),
+        (bundle(document={"verdict": "INCONCLUSIVE"}), {"verdict"}),
+        (bundle(document={"evidence": "testbed"}), {"evidence"}),
+        (bundle(document={"evidence": "rehearsal"}), {"evidence"}),
+        (bundle(document={"evidence": None}), {"evidence"}),
+        (bundle(document={"gate": "M2"}), {"gate"}),
+        (bundle(document={"profile": "m2_5k"}), {"profile"}),
+        (bundle(document={"load": {"target_streams": 19_999}}), {"streams"}),
+        (bundle(document={"platform_build": []}), {"one build"}),
+        (bundle(document={"platform_build": ["unknown"]}), {"one build"}),
+        (bundle(document={"platform_build": ["1.4.2", "1.4.3"]}), {"one build"}),
+        (bundle(ended_s=NOW_S - 7 * 86400 - 1), {"fresh"}),
+        (bundle(ended_s=NOW_S + 60), {"fresh"}),
+        (bundle(ended_s=None), {"fresh"}),
+        (bundle(seal_faults=("altered: ledger.jsonl",)), {"whole"}),
+        (bundle(signed=False), {"signature"}),
+        (worse("rate_5xx", "baseline"), {"Tier X SLOs"}),
+        (worse("availability", "baseline", "unknown"), {"Tier X SLOs"}),
+        (worse("queue_age", "baseline"), {"queue age"}),
+        (worse("streams_achieved", "baseline"), {"streams"}),
+        (worse("completion_p95", "evacuate..restore"), {"drill Tier G"}),
+        (worse("fault_proof", None, "unknown"), {"fault proof"}),
+    ],
+)
+def test_each_rule_refuses_by_its_own_name(evidence, rules):
+    """One thing off: the gate stays shut, and says which."""
+    result = ask(evidence)
+    assert not result.opens
+    assert refused(result) == rules
+
+
+def test_gates_have_their_own_rules():
+    """Circuits for M1, failover actions for M2; neither asks for a drill."""
+    assert refused(ask(worse("circuit_open", "baseline", gate="M1"), gate="M1")) == {"circuit"}
+    moved = worse("failover_action_in_baseline", "baseline", gate="M2")
+    assert refused(ask(moved, gate="M2")) == {"no failover action"}
+    assert not ask(bundle(gate="M1", phases=()), gate="M1").opens
+
+
+def test_what_was_not_judged_does_not_pass():
+    """A finding that is not there is no pass."""
+    plain = bundle()
+    for slo in (*SLOS, "queue_age"):
+        left = [f for f in plain.document["findings"] if f["slo"] != slo]
+        assert not ask(replace(plain, document={**plain.document, "findings": left})).opens
+
+
+def test_bundles_of_different_builds_are_refused():
+    """What soaked is not what failed over."""
+    assert refused(ask(bundle("a"), bundle("b", document={"platform_build": ["1.5.0"]}))) == {
+        "one build"
+    }
+
+
+def test_no_evidence_opens_nothing():
+    """Nothing is not everything."""
+    assert not ask().opens
+
+
+def test_a_testbed_may_be_asked_about_and_never_opens_a_gate():
+    """Allowed, every line and the document say NOT A GATE."""
+    testbed = bundle(document={"evidence": "testbed", "time_scale": 6.0}, soak_s=1200.0, dark_s=110)
+    result = ask(testbed, allow_testbed=True)
+    assert (result.opens, result.not_a_gate) == (True, True)
+    assert all("NOT A GATE" in line.text(result.not_a_gate) for line in result.lines)
+    document = result.as_json()
+    assert (document["notice"], document["opens"], document["rules_hold"]) == (
+        "NOT A GATE",
+        False,
+        True,
+    )
+    assert not ask(testbed).opens
+
+
+# The same from the command line, with bundles on disk.
+
+SOAK = (("preflight", None, 5), ("ramp", None, 20), ("baseline", "L", 1800), ("verify", None, 8))
+
+
+@pytest.fixture(scope="module")
+def m1_bundle(tmp_path_factory):
+    """A real half-hour soak of m1_1k at full scale on a staging platform."""
+    story = Story(
+        kind="gate",
+        drill="m1_gate",
+        gate="M1",
+        tier="L",
+        drill_tier=None,
+        profile="m1_1k",
+        scale=1.0,
+        time_scale=1.0,
+        evidence="gate",
+        target_class="staging",
+        phases=SOAK,
+        dark=False,
+        server_processes=1,
+        shards=1,
+    )
+    made = make_bundle(tmp_path_factory.mktemp("gate") / "m1", story)
+    seal(made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _listed(monkeypatch):
+    """The command stands in the list of commands."""
+    monkeypatch.setitem(COMMANDS, "gate", "judge")
+
+
+def run(*arguments):
+    result = CliRunner().invoke(drill, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+def test_the_command_opens_m1_for_its_soak(m1_bundle):
+    """Exit 0; the HMAC that nobody could check is named."""
+    code, output = run("gate", "m1", m1_bundle, "--age-days-max", 100000)
+    assert (code, output.splitlines()[-1]) == (0, "M1 opens")
+    assert "signature: m1: not checked: MUSTER_SIGNING_KEY is not set" in output
+    assert "NOT A GATE" not in output
+
+
+def test_the_command_refuses_old_and_altered_bundles(m1_bundle):
+    """Stale by the contract's age; one byte changed is found by the manifest."""
+    code, output = run("gate", "m1", m1_bundle, "--age-days-max", 0.000001)
+    assert code == 1
+    assert "REFUSED fresh" in output
+    config = m1_bundle / "config.json"
+    before = config.read_text()
+    config.write_text(before + " ")
+    try:
+        code, output = run("gate", "m1", m1_bundle, "--age-days-max", 100000)
+    finally:
+        config.write_text(before)
+    assert code == 1
+    assert "REFUSED whole: m1: altered: config.json" in output
+
+
+def test_a_key_at_hand_wants_a_signature(m1_bundle, monkeypatch):
+    """A manifest whose signature was taken away is not taken for one that never had one."""
+    monkeypatch.setenv("MUSTER_SIGNING_KEY", "k")
+    code, output = run("gate", "m1", m1_bundle, "--age-days-max", 100000)
+    assert code == 1
+    assert "REFUSED signature: m1: the manifest carries no signature" in output
+
+
+def test_the_command_says_not_a_gate_on_every_line_of_a_testbed_run(tmp_path):
+    """And in the file that it writes."""
+    made = make_bundle(tmp_path / "bed", Story(time_scale=60.0, phases=FAILOVER))
+    seal(made)
+    out = tmp_path / "answer.json"
+    code, output = run(
+        *("gate", "M3", made, "--allow-testbed", "--age-days-max", 100000, "--out", out)
+    )
+    assert all(line.endswith("[NOT A GATE]") for line in output.splitlines())
+    assert json.loads(out.read_text())["notice"] == "NOT A GATE"
+    assert (code, "REFUSED soak length" in output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("gate", "m4", "x"), "gate: got 'm4', expected one of m1, m2, m3"),
+        (("gate", "m3", "nowhere"), "manifest.json: got 'No such file or directory', expected"),
+        (("judge", "nowhere"), "ledger.jsonl: got 'No such file or directory', expected"),
+        (("contract", "check", "nowhere.yaml"), "nowhere.yaml: got"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(arguments, said):
+    """File, key, value, expected."""
+    code, output = run(*arguments)
+    assert code == 2
+    assert said in output
+    assert len(output.splitlines()) == 1
+
+
+def test_judging_by_another_contract(tmp_path):
+    """Old evidence by new thresholds; without it, the bundle's own contract decides."""
+    story = Story(harm={"drain": Harm(rate_5xx=0.004)})
+    made = make_bundle(tmp_path / "bundle", story)
+    assert run("judge", made)[0] == 0
+    stricter = tmp_path / "stricter.yaml"
+    text = (made / "contract.yaml").read_text()
+    stricter.write_text(text.replace("rate_5xx_max: 0.5%", "rate_5xx_max: 0.2%"))
+    code, output = run("judge", made, "--contract", stricter)
+    assert code == 1
+    assert "fail: rate_5xx drain" in output
+    assert not (made / "verdict.json").exists()
