@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "testbed",
     "load": "load",
     "judge": "judge",
+    "gate": "judge",
     "contract": "judge",
     "report": "report",
     "history": "report",
