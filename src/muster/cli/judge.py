@@ -185,6 +185,27 @@ def contract_check(file: Path | None) -> None:
     )
 
 
+@contract.command("export")
+@click.argument("directory", type=BUNDLE, required=False)
+@click.option("--contract", "contract_file", type=FILE, help="Another contract's file.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
+@click.pass_context
+def contract_export(
+    ctx: click.Context, directory: Path | None, contract_file: Path | None, check: bool
+) -> None:
+    """Write Prometheus rules, OpenSLO, a Grafana dashboard and JSON Schemas to DIRECTORY."""
+    from muster.cli.export import export, stale
+
+    if not check:
+        for path in export(directory, contract_file):
+            click.echo(path)
+        return
+    old = stale(directory, contract_file)
+    for name in old:
+        click.echo(f"out of date: {name}")
+    ctx.exit(1 if old else 0)
+
+
 def _tables(loaded: Contract) -> list[str]:
     tiers = list(loaded.tiers.values())
     rows: list[tuple[str, ...]] = [("", *(f"Tier {tier.name}" for tier in tiers))]

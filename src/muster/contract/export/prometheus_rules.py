@@ -1,0 +1,162 @@
+"""The contract's triggers as Prometheus rules, for whoever watches a platform between drills.
+
+Evaluated once a minute, so that on samples without gaps an alert fires in the same minute as our
+detectors. With gaps they differ, since `for:` starts over where a window is unknown; DIFFERENCES
+says how, and stands at the head of the file.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import yaml
+
+from muster.contract.model import Contract, Gate, Tier
+
+DIFFERENCES = """\
+Made from the scale contract by `chaos drill contract export`; change the contract, not this file.
+
+Where these rules and Muster's own detectors differ:
+- A minute without samples starts `for:` over; for Muster it neither counts nor resets, and more
+  than 3 in a row are data lost.
+- `increase()` extrapolates to the window's ends, in floats; Muster subtracts what was scraped and
+  compares whole numbers.
+- Muster leaves out regions out of rotation and what a declared fault must cause.
+- Only the platform's own count is seen here; Muster also takes the client's; the worse decides.
+- A hard failure is unresolved here after a minute of increases; Muster also knows its cause.
+"""
+REQUESTS = "http_server_requests_total"
+WINDOW = "1m"
+
+
+def prometheus_rules(contract: Contract) -> dict[str, Any]:
+    """Recording and alerting rules as Prometheus reads them."""
+    # One group, whose rules run in order: an alert sees what was recorded in its own minute.
+    rules = _recording(contract)
+    for gate in contract.gates.values():
+        rules += _alerts(contract, gate, contract.tiers[gate.tier])
+    return {"groups": [{"name": "muster", "interval": "1m", "rules": rules}]}
+
+
+def rules_yaml(contract: Contract) -> str:
+    """The rules' file, with what it can not say in its head."""
+    head = "".join(f"# {line}".rstrip() + "\n" for line in DIFFERENCES.splitlines())
+    return head + yaml.safe_dump(prometheus_rules(contract), sort_keys=False, width=1000)
+
+
+def _grown(metric: str, matchers: str = "") -> str:
+    return f"sum by (region) (increase({metric}{matchers}[{WINDOW}]))"
+
+
+def _recording(contract: Contract) -> list[dict[str, Any]]:
+    broken = f"({_grown('chat_streams_broken_total')} or 0 * muster:requests:increase1m)"
+    good = _grown(REQUESTS, '{code=~"2.."}')
+    failed, shed = _grown(REQUESTS, '{code=~"5.."}'), _grown(REQUESTS, '{code="429"}')
+    p95 = float(contract.measurement.percentile)
+    rules = [
+        ("muster:requests:increase1m", _grown(REQUESTS)),
+        (
+            "muster:rate_5xx:ratio1m",
+            f"({failed} or 0 * muster:requests:increase1m) / (muster:requests:increase1m > 0)",
+        ),
+        (
+            "muster:rate_429:ratio1m",
+            f"({shed} or 0 * muster:requests:increase1m) / (muster:requests:increase1m > 0)",
+        ),
+        (
+            "muster:success_2xx:ratio1m",
+            f"(({good} or 0 * muster:requests:increase1m) - {broken})"
+            " / (muster:requests:increase1m > 0)",
+        ),
+    ]
+    for kind, metric in (
+        ("first_token", "gen_ai_server_time_to_first_token_seconds"),
+        ("completion", "gen_ai_server_request_duration_seconds"),
+    ):
+        for name in contract.tiers:
+            threshold_s: float = getattr(contract.tiers[name], f"{kind}_p95_s_max")
+            # Prometheus 2 writes `le="3"`, Prometheus 3 `le="3.0"`.
+            le = _le(threshold_s)
+            under = _grown(f"{metric}_bucket", f'{{le=~"{le}"}}')
+            rules.append(
+                (
+                    f"muster:{kind}_within_{name.lower()}:ratio1m",
+                    f"{under} / ({_grown(f'{metric}_count')} > 0)",
+                )
+            )
+        rules.append(
+            (
+                f"muster:{kind}_p95_shown:seconds",
+                f"histogram_quantile({p95:g}, sum by (region, le) "
+                f"(rate({metric}_bucket[{WINDOW}])))",
+            )
+        )
+    return [{"record": name, "expr": expr} for name, expr in rules]
+
+
+def _le(threshold_s: float) -> str:
+    whole = f"{threshold_s:g}"
+    return f"{whole}(\\\\.0)?" if "." not in whole else whole.replace(".", "\\\\.")
+
+
+def _alerts(contract: Contract, gate: Gate, tier: Tier) -> list[dict[str, Any]]:
+    triggers = contract.triggers
+    reasons = "|".join(triggers.hard_failure.reasons)
+    queue_s, circuit_s = triggers.queue_age.over_s_max, triggers.circuit_open.open_s_max
+    rules = [
+        # The first breach is seen at the end of its minute, so N of them take N - 1 minutes more.
+        (
+            "MusterRate5xx",
+            f"muster:rate_5xx:ratio1m > {_number(tier.rate_5xx_max)}",
+            60 * (triggers.rate_5xx.windows - 1),
+            f"5xx over the limit for {triggers.rate_5xx.windows} minutes",
+        ),
+        (
+            "MusterSuccess2xx",
+            f"muster:success_2xx:ratio1m < {_number(tier.success_2xx_min)}",
+            60 * (triggers.success_2xx.windows - 1),
+            f"2xx below the floor for {triggers.success_2xx.windows} minutes",
+        ),
+        (
+            "MusterCircuitOpen",
+            "max by (region, instance) "
+            f'(chat_provider_circuit_open{{route="{triggers.circuit_open.route}"}}) == 1',
+            circuit_s,
+            f"the {triggers.circuit_open.route} circuit is open for longer than {circuit_s:g} s",
+        ),
+        (
+            "MusterQueueAge",
+            f"max by (region) (chat_queue_oldest_job_age_seconds) > {gate.queue_age_s_max:g}",
+            queue_s,
+            f"oldest job over {gate.queue_age_s_max:g} s for longer than {queue_s:g} s",
+        ),
+        (
+            "MusterHardFailure",
+            "sum by (region, reason) "
+            f'(increase(chat_admission_failures_total{{reason=~"{reasons}"}}[{WINDOW}])) > 0',
+            triggers.hard_failure.unresolved_s,
+            "a hard failure of authentication or admission is unresolved",
+        ),
+        (
+            "MusterDataLost",
+            f"absent_over_time({REQUESTS}[{WINDOW}])",
+            60 * triggers.unknown_windows_max,
+            f"no data for more than {triggers.unknown_windows_max} minutes",
+        ),
+    ]
+    return [
+        {
+            "alert": name,
+            "expr": expr,
+            "for": f"{for_s:g}s",
+            "labels": {"gate": gate.name, "tier": tier.name, "severity": "rollback"},
+            "annotations": {"summary": summary, "source": triggers.source},
+        }
+        for name, expr, for_s, summary in rules
+    ]
+
+
+def _number(share: Fraction) -> str:
+    """An exact decimal: the limits are whole parts of a hundred thousand."""
+    return f"{float(share):.9f}".rstrip("0").rstrip(".")

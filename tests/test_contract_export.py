@@ -1,0 +1,413 @@
+"""What the contract becomes for other tools, held by those tools where they are at hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from muster import home
+from muster.cli import drill
+from muster.cli.export import exported, stale
+from muster.contract import load
+from muster.contract.export.openslo import openslo_documents
+from muster.contract.triggers import Guard
+
+CONTRACT = load()
+PROMTOOL = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+STEP_S = 15
+MINUTES = 14
+
+
+def test_the_exported_files_are_those_of_the_contract():
+    """After a change: `chaos drill contract export`."""
+    assert stale(None, None) == []
+
+
+def test_export_writes_and_checks(tmp_path):
+    """A stale file is named, and exits 1."""
+    out = tmp_path / "out"
+    assert CliRunner().invoke(drill, ["contract", "export", str(out)]).exit_code == 0
+    assert CliRunner().invoke(drill, ["contract", "export", str(out), "--check"]).exit_code == 0
+    (out / "openslo.yaml").write_text("old")
+    result = CliRunner().invoke(drill, ["contract", "export", str(out), "--check"])
+    assert (result.exit_code, result.output) == (1, "out of date: openslo.yaml\n")
+
+
+# Prometheus rules
+
+
+@needs_promtool
+def test_promtool_accepts_the_rules(tmp_path):
+    """Every expression parses."""
+    rules = tmp_path / "rules.yml"
+    rules.write_text(exported(CONTRACT)["prometheus_rules.yml"])
+    subprocess.run([PROMTOOL, "check", "rules", str(rules)], check=True, capture_output=True)
+
+
+def counter(bad_from, per_step, until=None):
+    """A counter that grows from the step `bad_from` on."""
+    steps = MINUTES * 60 // STEP_S + 1
+    value, values = 0.0, []
+    for step in range(steps):
+        if step >= bad_from and (until is None or step < until):
+            value += per_step
+        values.append(value)
+    return values
+
+
+def gauge(since, value):
+    return [value if step >= since else 0.0 for step in range(MINUTES * 60 // STEP_S + 1)]
+
+
+def platform(**changed):
+    """Series by Prometheus' notation; gaps are None."""
+    labels = 'region="r",instance="a"'
+    found = {
+        f'http_server_requests_total{{code="200",{labels}}}': counter(1, 1000),
+        f'http_server_requests_total{{code="500",{labels}}}': counter(1, 0),
+        f'http_server_requests_total{{code="429",{labels}}}': counter(1, 0),
+        f"chat_streams_broken_total{{{labels}}}": counter(1, 0),
+        f'chat_provider_circuit_open{{route="primary",{labels}}}': gauge(0, 0.0),
+        f"chat_queue_oldest_job_age_seconds{{{labels}}}": gauge(0, 0.0),
+        f'chat_admission_failures_total{{reason="token_validation",{labels}}}': counter(1, 0),
+    }
+    for key, values in changed.items():
+        name = next(name for name in found if key in name)
+        found[name] = values
+    return found
+
+
+SIGNALS = {
+    "http_server_requests_total": "requests",
+    "chat_streams_broken_total": "streams_broken",
+    "chat_provider_circuit_open": "circuit_open",
+    "chat_queue_oldest_job_age_seconds": "queue_age",
+    "chat_admission_failures_total": "admission_failures",
+}
+
+
+def detected(series):
+    """Minute (its end) in which each of our triggers fires; M3's limits, the platform's count."""
+    gate = CONTRACT.gates["M3"]
+    guard = Guard(CONTRACT, gate, CONTRACT.tiers["X"], 1.0, ("r",), stale_s=20.0)
+    fired = {}
+    for step in range(MINUTES * 60 // STEP_S + 1):
+        t = float(step * STEP_S)
+        fresh = []
+        for name, values in series.items():
+            metric, text = re.fullmatch(r"(\w+)\{(.*)\}", name).groups()
+            labels = dict(re.findall(r'(\w+)="(.*?)"', text))
+            if values[step] is not None:
+                fresh.append((SIGNALS[metric], metric, labels, (t,), (values[step],)))
+        for trip in guard.push(fresh, t, rotation=frozenset({"r"}), declared=[]):
+            # The load counts nothing here: its missing data is not what is compared.
+            if trip.kind == "trigger":
+                fired.setdefault(trip.name.split(":")[0], -(-trip.t_trip_s // 60))
+    return fired
+
+
+ALERTS = {
+    "rate_5xx": "MusterRate5xx",
+    "success_2xx": "MusterSuccess2xx",
+    "circuit_open": "MusterCircuitOpen",
+    "queue_age": "MusterQueueAge",
+    "hard_failure": "MusterHardFailure",
+}
+
+
+def fires(tmp_path, series, alert, minute):
+    """Whether promtool says that the alert of M3 fires at that minute."""
+    (tmp_path / "rules.yml").write_text(exported(CONTRACT)["prometheus_rules.yml"])
+    labels = {"gate": "M3", "tier": "X", "severity": "rollback", "region": "r"}
+    labels |= {"MusterCircuitOpen": {"instance": "a"}}.get(alert, {})
+    labels |= {"MusterHardFailure": {"reason": "token_validation"}}.get(alert, {})
+    rule = next(
+        rule
+        for rule in yaml.safe_load(exported(CONTRACT)["prometheus_rules.yml"])["groups"][0]["rules"]
+        if rule.get("alert") == alert and rule["labels"]["gate"] == "M3"
+    )
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": f"{STEP_S}s",
+                "input_series": [
+                    {
+                        "series": name,
+                        "values": " ".join("_" if v is None else f"{v:g}" for v in values),
+                    }
+                    for name, values in series.items()
+                ],
+                "alert_rule_test": [
+                    {
+                        "eval_time": f"{minute:g}m",
+                        "alertname": alert,
+                        "exp_alerts": [
+                            {"exp_labels": labels, "exp_annotations": rule["annotations"]}
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+    if alert != "MusterDataLost":
+        # Other gates' alerts of the same name fire too; they are not what is asked.
+        rules = yaml.safe_load((tmp_path / "rules.yml").read_text())
+        group = rules["groups"][0]
+        group["rules"] = [
+            r for r in group["rules"] if r.get("labels", {}).get("gate", "M3") == "M3"
+        ]
+        (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        [PROMTOOL, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0 or "exp:[" in done.stdout + done.stderr, done.stdout + done.stderr
+    return done.returncode == 0
+
+
+GOLDEN = {
+    "rate_5xx": platform(**{'code="500"': counter(1, 3.5)}),
+    "success_2xx": platform(**{'code="429"': counter(1, 60)}),
+    "circuit_open": platform(circuit_open=gauge(1, 1.0)),
+    "queue_age": platform(oldest_job_age=gauge(1, 31.0)),
+    "hard_failure": platform(admission_failures=counter(1, 1)),
+}
+
+
+@needs_promtool
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_without_gaps_an_alert_fires_in_the_same_minute_as_our_detector(tmp_path, name):
+    """And not in the minute before."""
+    series = GOLDEN[name]
+    minute = detected(series)[name]
+    assert fires(tmp_path, series, ALERTS[name], minute)
+    assert not fires(tmp_path, series, ALERTS[name], minute - 1)
+
+
+@needs_promtool
+def test_below_the_limit_neither_fires(tmp_path):
+    """0.29 % of 5xx under Tier X."""
+    series = platform(**{'code="500"': counter(1, 2.9)})
+    assert detected(series) == {}
+    assert not fires(tmp_path, series, "MusterRate5xx", 12)
+
+
+@needs_promtool
+def test_with_a_gap_the_alert_starts_over_and_our_detector_does_not(tmp_path):
+    """The difference that the rules' head lists: two minutes without samples."""
+    series = {
+        name: [None if 14 <= step < 22 else value for step, value in enumerate(values)]
+        for name, values in GOLDEN["rate_5xx"].items()
+    }
+    minute = detected(series)["rate_5xx"]
+    assert minute <= 9
+    assert not fires(tmp_path, series, "MusterRate5xx", minute)
+    assert fires(tmp_path, series, "MusterRate5xx", minute + 2)
+    assert "starts `for:` over" in exported(CONTRACT)["prometheus_rules.yml"]
+
+
+# OpenSLO: the rules of its v1 schema that these documents can meet or break, written by hand.
+
+NAME = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9.|/\\-]*$", "maxLength": 255}
+METRIC = {
+    "type": "object",
+    "required": ["metricSource"],
+    "properties": {
+        "metricSource": {
+            "type": "object",
+            "required": ["spec"],
+            "properties": {
+                "metricSourceRef": NAME,
+                "type": {"type": "string"},
+                "spec": {"type": "object", "required": ["query"]},
+            },
+            "additionalProperties": False,
+        }
+    },
+    "additionalProperties": False,
+}
+METADATA = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": NAME, "displayName": {"type": "string", "minLength": 1}},
+}
+RATIO = {
+    "type": "object",
+    "required": ["counter", "total"],
+    "properties": {
+        "counter": {"type": "boolean"},
+        "good": METRIC,
+        "bad": METRIC,
+        "total": METRIC,
+    },
+    "additionalProperties": False,
+    "oneOf": [{"required": ["good"]}, {"required": ["bad"]}],
+}
+SPECS = {
+    "DataSource": {"type": "object", "required": ["type", "connectionDetails"]},
+    "Service": {"type": "object", "properties": {"description": {"maxLength": 1050}}},
+    "SLO": {
+        "type": "object",
+        "required": ["service", "indicator", "budgetingMethod", "objectives"],
+        "properties": {
+            "description": {"type": "string", "maxLength": 1050},
+            "service": NAME,
+            "indicator": {
+                "type": "object",
+                "required": ["metadata", "spec"],
+                "properties": {
+                    "metadata": METADATA,
+                    "spec": {
+                        "type": "object",
+                        "required": ["ratioMetric"],
+                        "properties": {"ratioMetric": RATIO},
+                        "additionalProperties": False,
+                    },
+                },
+            },
+            "timeWindow": {
+                "type": "array",
+                "maxItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["duration", "isRolling"],
+                    "properties": {
+                        "duration": {"type": "string", "pattern": r"^[1-9][0-9]*[mhdwMQY]$"},
+                        "isRolling": {"const": True},
+                    },
+                },
+            },
+            "budgetingMethod": {"enum": ["Occurrences"]},
+            "objectives": {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "required": ["target"],
+                    "properties": {
+                        "displayName": {"type": "string", "minLength": 1},
+                        "target": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+                    },
+                    "additionalProperties": False,
+                },
+            },
+        },
+        "additionalProperties": False,
+    },
+}
+
+
+def check_openslo(document):
+    header = {
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": {"const": "openslo/v1"},
+            "kind": {"enum": list(SPECS)},
+            "metadata": METADATA,
+        },
+        "additionalProperties": {"type": "object"},
+    }
+    jsonschema.validate(document, header)
+    jsonschema.validate(document["spec"], SPECS[document["kind"]])
+
+
+def test_every_openslo_document_is_valid_and_complete():
+    """A data source, three services, six SLOs each, with names of their own."""
+    documents = list(yaml.safe_load_all(exported(CONTRACT)["openslo.yaml"]))
+    for document in documents:
+        check_openslo(document)
+    kinds = [document["kind"] for document in documents]
+    assert [kinds.count(kind) for kind in ("DataSource", "Service", "SLO")] == [1, 3, 18]
+    names = [document["metadata"]["name"] for document in documents]
+    assert len(set(names)) == len(names)
+
+
+def test_openslo_targets_are_the_contracts():
+    """A tolerated 0.3 % of 5xx is a target of 99.7 % without."""
+    targets = {
+        document["metadata"]["name"]: document["spec"]["objectives"][0]["target"]
+        for document in openslo_documents(CONTRACT)
+        if document["kind"] == "SLO"
+    }
+    assert targets["chat-tier-x-availability"] == 0.9995
+    assert targets["chat-tier-x-rate-5xx"] == 0.997
+    assert targets["chat-tier-x-rate-429"] == 0.95
+    assert targets["chat-tier-g-first-token-p95"] == 0.95
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda d: d.pop("metadata"), "metadata"),
+        (lambda d: d["metadata"].update(name="Not_A_Name"), "name"),
+        (lambda d: d["spec"]["objectives"][0].update(target=1.0), "target"),
+        (lambda d: d["spec"]["timeWindow"][0].update(duration="2 hours"), "duration"),
+        (lambda d: d["spec"]["indicator"]["spec"]["ratioMetric"].pop("total"), "total"),
+    ],
+)
+def test_the_check_refuses_what_openslo_would(change, what):
+    """The schema written here is no rubber stamp."""
+    document = next(d for d in openslo_documents(CONTRACT) if d["kind"] == "SLO")
+    change(document)
+    with pytest.raises(jsonschema.ValidationError, match=what if what != "target" else "1.0"):
+        check_openslo(document)
+
+
+# Grafana and editors
+
+
+def test_the_dashboard_shows_every_tier_against_its_thresholds():
+    """A row and six panels a tier, no two in one place, every series one that is recorded."""
+    dashboard = json.loads(exported(CONTRACT)["grafana_dashboard.json"])
+    panels = [panel for panel in dashboard["panels"] if panel["type"] == "timeseries"]
+    assert len(panels) == 18
+    assert len({panel["id"] for panel in dashboard["panels"]}) == 21
+    places = {(p["gridPos"]["x"], p["gridPos"]["y"]) for p in dashboard["panels"]}
+    assert len(places) == 21
+    rules = yaml.safe_load(exported(CONTRACT)["prometheus_rules.yml"])["groups"][0]["rules"]
+    recorded = {rule.get("record") for rule in rules}
+    for panel in panels:
+        expr = panel["targets"][0]["expr"]
+        assert expr in recorded or not expr.startswith("muster:")
+    limits = [p["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] for p in panels]
+    assert limits[:6] == [0.95, 0.01, 0.04, 3.0, 20.0, 60.0]
+
+
+def schema(name):
+    found = json.loads(exported(CONTRACT)[name])
+    jsonschema.Draft202012Validator.check_schema(found)
+    return jsonschema.Draft202012Validator(found)
+
+
+def test_the_contracts_schema_takes_the_contract_and_refuses_slips():
+    """What an editor underlines is what `contract check` would refuse."""
+    validator = schema("contract.schema.json")
+    data = yaml.safe_load((home.root() / "contract" / "phase5.yaml").read_text())
+    assert list(validator.iter_errors(data)) == []
+    for change in (
+        lambda d: d["tiers"]["G"].update(availability_min="99.9"),
+        lambda d: d["tiers"]["G"].update(availabilty_min="99.9%"),
+        lambda d: d["gates"]["M3"].pop("soak_s_min"),
+        lambda d: d["gates"]["M3"].update(tier="Y"),
+    ):
+        broken = json.loads(json.dumps(data))
+        change(broken)
+        assert list(validator.iter_errors(broken))
+
+
+def test_the_targets_schema_takes_the_testbed():
+    """The target that everyone has."""
+    data = yaml.safe_load((home.root() / "targets" / "testbed.yaml").read_text())
+    assert list(schema("target.schema.json").iter_errors(data)) == []
+    assert list(schema("target.schema.json").iter_errors({**data, "clas": "testbed"}))
