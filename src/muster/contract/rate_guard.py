@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-
-import numpy as np
 
 from muster.contract.model import Contract, Tier
 from muster.contract.rate_triggers import RATE_SLOS, RateRule, RateSlo, WindowCounts, tolerated
 from muster.contract.rates import FAILED_5XX
-from muster.contract.samples import Array
 from muster.contract.streaming import CounterStream
-from muster.contract.trips import Declared, Rotation, Trip, cause_of
+from muster.contract.trips import Declared, Trip, cause_of
 
 COUNTED = frozenset({"requests", "client_attempts", "streams_broken"})
 SOURCE = {"requests": "server", "streams_broken": "server", "client_attempts": "client"}
@@ -30,6 +26,7 @@ class _Counted:
     """A counter and what it counts for."""
 
     signal: str
+    source: str
     region: str
     stream: CounterStream
     total: bool
@@ -74,50 +71,42 @@ class RateGuard:
             later = self._first_s.setdefault(signal, t_s[0]) < t_s[0]
             stream = CounterStream(began_at_zero=later, stale_s=self.stale_s)
             total, bad = _counts_for(signal, labels)
-            counted = _Counted(signal, labels.get("region", ""), stream, total, bad)
+            counted = _Counted(signal, SOURCE[signal], labels.get("region", ""), stream, total, bad)
             self._series[key] = counted
         counted.stream.add(t_s, v)
 
     def close(
-        self, bounds: Array, rotation: Rotation, declared: Sequence[Declared]
+        self, start_s: float, end_s: float, kept: frozenset[str], declared: Sequence[Declared]
     ) -> Iterator[Trip]:
-        """Judge the windows between `bounds`."""
-        self._drop_gone(float(bounds[0]))
-        spans = [(float(a), float(b)) for a, b in pairwise(bounds)]
-        kept = [rotation.throughout(start_s, end_s) for start_s, end_s in spans]
-        grown = [(counted, counted.stream.close(bounds)) for counted in self._series.values()]
+        """Judge the next window; `kept` are the regions in rotation during all of it."""
+        self._drop_gone(start_s)
+        grown = [(one, one.stream.close(start_s, end_s)) for one in self._series.values()]
         groups: list[tuple[str | None, str]] = [(None, "client")]
         groups += [(region, source) for region in self.regions for source in ("client", "server")]
         for region, source in groups:
+            if not kept or (region is not None and region not in kept):
+                for rule in self._rules:
+                    rule.leave(region, source)
+                continue
             rows = [
-                (counted, self._in_rotation(counted, growth, kept) if region is None else growth)
-                for counted, growth in grown
-                if SOURCE[counted.signal] == source and region in (None, counted.region)
+                (one, growth)
+                for one, growth in grown
+                if one.source == source
+                and (one.region == region or (region is None and self._in_rotation(one, kept)))
             ]
-            totals = _sum([growth for counted, growth in rows if counted.total], len(spans))
-            bads = {
-                slo: _sum([growth for counted, growth in rows if slo in counted.bad], len(spans))
+            total = _sum([growth for one, growth in rows if one.total]) if rows else None
+            bad = {
+                slo: _sum([growth for one, growth in rows if slo in one.bad]) if rows else None
                 for slo in RATE_SLOS
             }
-            for index, (start_s, end_s) in enumerate(spans):
-                if not kept[index] or (region is not None and region not in kept[index]):
-                    for rule in self._rules:
-                        rule.leave(region, source)
-                    continue
-                total = None if not rows else _known(totals[index])
-                bad = {slo: None if not rows else _known(bads[slo][index]) for slo in RATE_SLOS}
-                counts = WindowCounts(region, source, start_s, end_s, total, bad)
-                for rule in self._rules:
-                    expected = self._expected(rule.slo, counts, declared)
-                    yield from rule.window(counts, tolerated(self.tier, rule.slo), expected)
+            counts = WindowCounts(region, source, start_s, end_s, total, bad)
+            for rule in self._rules:
+                expected = self._expected(rule.slo, counts, declared)
+                yield from rule.window(counts, tolerated(self.tier, rule.slo), expected)
 
-    def _in_rotation(
-        self, counted: _Counted, growth: Array, kept: Sequence[frozenset[str]]
-    ) -> Array:
-        """`growth`, zero where the series' region is known and was out of rotation."""
-        if counted.region not in self.regions:
-            return growth
-        return np.where([counted.region in regions for regions in kept], growth, 0.0)
+    def _in_rotation(self, one: _Counted, kept: frozenset[str]) -> bool:
+        """Whether its region is in rotation, or none that is known."""
+        return one.region in kept or one.region not in self.regions
 
     def _expected(self, slo: RateSlo, counts: WindowCounts, declared: Sequence[Declared]) -> bool:
         """Whether a declared fault must cause a breach of `slo` at any time in the window."""
@@ -158,10 +147,11 @@ def _counts_for(signal: str, labels: Mapping[str, str]) -> tuple[bool, frozenset
     return True, frozenset(bad)
 
 
-def _sum(rows: Sequence[Array], windows: int) -> Array:
-    """Their sum by window; one that is unknown makes the sum unknown, none of them make zero."""
-    return np.sum(rows, axis=0) if rows else np.zeros(windows)
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _sum(growths: Sequence[float | None]) -> float | None:
+    """Their sum; one that is unknown makes it unknown, none of them make zero."""
+    total = 0.0
+    for growth in growths:
+        if growth is None:
+            return None
+        total += growth
+    return total

@@ -53,7 +53,7 @@ class OverFor:
     stale_s: float
     over_s: float = 0.0
     tripped: bool = False
-    _over: bool = False
+    over: bool = False
     _last_s: float = float("-inf")
     _ages: dict[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -68,11 +68,11 @@ class OverFor:
                 self._ages = {k: seen for k, seen in self._ages.items() if seen[0] >= oldest}
             worst = max(age for _, age in self._ages.values())
         if worst <= self.limit_s or expected:
-            self._over, self.over_s, self.tripped = False, 0.0, False
+            self.over, self.over_s, self.tripped = False, 0.0, False
             return None
-        if self._over and gap_s <= self.stale_s:
+        if self.over and gap_s <= self.stale_s:
             self.over_s += gap_s
-        self._over = True
+        self.over = True
         passed = self.over_s > self.over_s_max or self.over_s_max == 0
         if passed and not self.tripped:
             self.tripped = True
@@ -90,6 +90,10 @@ class Unresolved:
     _since_s: float | None = None
     _last_s: float | None = None
     _cause: Declared | None = None
+
+    def shown(self, instance: str) -> float | None:
+        """What a process last showed."""
+        return self._values.get(instance)
 
     def sample(
         self, t_s: float, instance: str, value: float, cause: Declared | None

@@ -2,75 +2,77 @@
 
 The same rules as `windows`: a value at a moment is the last sample at or before it, no older than
 `stale_s`; a decrease is a restart from 0; a late starter began at 0 if a sibling was seen before.
+Plain lists: a window holds some ten to a hundred samples, and arrays cost more than that.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
-
-from muster.contract.samples import Array
-
-Flags = npt.NDArray[np.bool_]
+from itertools import pairwise
+from operator import le, lt, ne
 
 
 class CounterStream:
-    """One counter: takes samples, gives its growth in each closed window (NaN: unknown)."""
+    """One counter: takes samples, gives its growth in each window in turn."""
 
     def __init__(self, *, began_at_zero: bool, stale_s: float) -> None:
         self._stale_s = stale_s
         self._began_at_zero = began_at_zero
         self._t: list[float] = []
-        self._v: list[float | None] = []
-        self.newest_s = float("-inf")
+        self._v: list[float] = []
+
+    @property
+    def newest_s(self) -> float:
+        """When its newest sample was scraped; minus infinity before the first."""
+        return self._t[-1] if self._t else float("-inf")
 
     def add(self, t_s: Sequence[float], v: Sequence[float | None]) -> None:
-        """Take samples, in any order."""
-        self._t.extend(t_s)
-        self._v.extend(v)
-        if t_s:
-            self.newest_s = max(self.newest_s, t_s[-1])
+        """Take samples in any order; of those with the same time the first that came counts."""
+        plain = [x for x in v if x is not None]
+        in_order = len(plain) == len(t_s) and all(map(lt, t_s, t_s[1:]))
+        if in_order and t_s and t_s[0] > self.newest_s and not any(map(ne, plain, plain)):
+            self._t.extend(t_s)
+            self._v.extend(plain)
+            return
+        known = dict(zip(self._t, self._v, strict=True))
+        first_s = self._t[0] if self._t else float("-inf")
+        for t, x in zip(t_s, v, strict=True):
+            if x is not None and x == x and t > first_s:
+                known.setdefault(t, x)
+        self._t = sorted(known)
+        self._v = [known[t] for t in self._t]
 
-    def close(self, bounds: Array) -> Array:
-        """Growth between each two of the rising `bounds`; what lies before the last is dropped."""
-        t, v = self._ordered()
-        if len(t) == 0:
-            return np.full(len(bounds) - 1, np.nan)
-        steps = np.diff(v)
-        grown = np.concatenate(([0.0], np.where(steps >= 0, steps, v[1:]).cumsum()))
-        index = np.searchsorted(t, bounds, "right") - 1
-        known: Flags = (index >= 0) & (bounds - t[index] <= self._stale_s)
-        at = np.where(index >= 0, grown[index], 0.0)
-        starts_known: Flags = known[:-1] | _restarts_after(v, index[:-1])
-        if self._began_at_zero:
-            before = index < 0
-            at = np.where(before, -v[0], at)
-            starts_known |= before[:-1]
-            known |= before
-        last = max(0, int(index[-1]))
-        # The newest sample before the window to come is its start.
-        self._t, self._v = t[last:].tolist(), v[last:].tolist()
-        if index[-1] >= 0:
+    def close(self, start_s: float, end_s: float) -> float | None:
+        """Growth from `start_s` to `end_s`, the next window; None: unknown.
+
+        What lies before its end is let go, but for the last sample: that is the next one's start.
+        """
+        t, v = self._t, self._v
+        first, last = bisect_right(t, start_s) - 1, bisect_right(t, end_s) - 1
+        grown = self._growth(first, last, start_s, end_s)
+        if last >= 0:
             self._began_at_zero = False
-        return np.where(starts_known & known[1:], np.diff(at), np.nan)
+            del t[:last], v[:last]
+        return grown
 
-    def _ordered(self) -> tuple[Array, Array]:
-        """By time, without NaN; of samples with the same time the first that came."""
-        t, v = np.array(self._t, dtype=np.float64), np.array(self._v, dtype=np.float64)
-        keep = ~np.isnan(v)
-        if not keep.all():
-            t, v = t[keep], v[keep]
-        if len(t) > 1 and not bool(np.all(np.diff(t) > 0)):
-            t, index = np.unique(t, return_index=True)
-            v = v[index]
-        return t, v
+    def _growth(self, first: int, last: int, start_s: float, end_s: float) -> float | None:
+        t, v = self._t, self._v
+        if last < 0:
+            return 0.0 if t and self._began_at_zero else None
+        if end_s - t[last] > self._stale_s:
+            return None
+        if first < 0:
+            return _grown([0.0, *v[: last + 1]]) if self._began_at_zero else None
+        # A new process after the gap: what the old one last showed can not matter.
+        restarted = first < last and v[first + 1] < v[first]
+        if start_s - t[first] > self._stale_s and not restarted:
+            return None
+        return _grown(v[first : last + 1])
 
 
-def _restarts_after(v: Array, index: npt.NDArray[np.intp]) -> Flags:
-    """Where the next sample is lower: a new process, so what stood before cannot matter."""
-    following = np.clip(index + 1, 0, len(v) - 1)
-    here = np.clip(index, 0, None)
-    restarted: Flags = (index >= 0) & (v[following] < v[here])
-    return restarted
+def _grown(values: list[float]) -> float:
+    """From the first value to the last; a decrease is a restart from 0."""
+    if all(map(le, values, values[1:])):
+        return values[-1] - values[0]
+    return sum(b - a if b >= a else b for a, b in pairwise(values))

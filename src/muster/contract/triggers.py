@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from muster.contract.model import Contract, Gate, Tier
 from muster.contract.rate_guard import COUNTED, RateGuard
 from muster.contract.sample_triggers import OpenFor, OverFor, Unresolved
@@ -78,6 +76,10 @@ class Guard:
             elif signal in WATCHED and labels.get("region") in rotation:
                 part = labels.get("route" if signal == "circuit_open" else "reason", "")
                 instance = labels.get("instance", "")
+                if t_s and self._calm(signal, labels["region"], part, instance, v):
+                    key = (signal, labels["region"])
+                    self._newest_s[key] = max(max(t_s), self._newest_s.get(key, 0.0))
+                    continue
                 points.setdefault((signal, labels["region"], part), []).extend(
                     (t, instance, x) for t, x in zip(t_s, v, strict=True) if x is not None
                 )
@@ -90,6 +92,24 @@ class Guard:
         trips += self._close(now_s, declared)
         self.expected += [trip for trip in trips if trip.expected]
         return sorted((t for t in trips if not t.expected), key=lambda trip: trip.t_trip_s)
+
+    def _calm(
+        self, signal: str, region: str, part: str, instance: str, v: Sequence[float | None]
+    ) -> bool:
+        """Whether these samples can change nothing, so that a quiet day costs next to nothing."""
+        if None in v:
+            return False
+        low, high = min(v), max(v)  # type: ignore[type-var]
+        if signal == "circuit_open":
+            circuit = self._circuits.get((region, instance))
+            return not high and (circuit is None or circuit.since_s is None)
+        if signal == "queue_age":
+            queues = [self._queues.get((kind, region)) for kind in ("trigger", "limit")]
+            return bool(high <= self.gate.queue_age_s_max) and not any(  # type: ignore[operator]
+                queue.over for queue in queues if queue is not None
+            )
+        failure = self._failures.get((region, part))
+        return low == high and failure is not None and failure.shown(instance) == low
 
     def _look(
         self, signal: str, region: str, part: str, points: list[Point], declared: Sequence[Declared]
@@ -189,20 +209,18 @@ class Guard:
         start_s = self._window_start_s
         if start_s is None:
             return
-        whole = int((now_s - self.stale_s - start_s) // self.window_s)
-        if whole < 1:
-            return
-        bounds = start_s + self.window_s * np.arange(whole + 1, dtype=np.float64)
-        yield from self._rates.close(bounds, self._rotation, declared)
-        for index in range(whole):
-            yield from self._presence(float(bounds[index]), float(bounds[index + 1]))
-        self._window_start_s = float(bounds[-1])
-        self._rotation.forget(self._window_start_s)
+        while now_s >= start_s + self.window_s + self.stale_s:
+            end_s = start_s + self.window_s
+            kept = self._rotation.throughout(start_s, end_s)
+            yield from self._rates.close(start_s, end_s, kept, declared)
+            yield from self._presence(start_s, end_s, kept)
+            self._window_start_s = start_s = end_s
+            self._rotation.forget(start_s)
 
-    def _presence(self, start_s: float, end_s: float) -> Iterator[Trip]:
+    def _presence(self, start_s: float, end_s: float, kept: frozenset[str]) -> Iterator[Trip]:
         """A signal that no process of a region in rotation shows any more is unknown."""
         most = self.contract.triggers.unknown_windows_max
-        for region in sorted(self._rotation.throughout(start_s, end_s)):
+        for region in sorted(kept):
             for signal in WATCHED:
                 key = (signal, region)
                 shown = self._newest_s.get(key, float("-inf")) >= end_s - self.stale_s
