@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -24,6 +24,20 @@ from muster.testbed.toxiproxies import Front, create_proxies
 TOXIPROXY = next(wanted for wanted in WANTED if wanted.name == "toxiproxy-server")
 
 
+@contextmanager
+def held_block() -> Iterator[int]:
+    """A block of ports that nobody else takes meanwhile."""
+    for base in ports.free_blocks():
+        try:
+            guard = ports.hold(base)
+        except BadInput:
+            continue
+        with guard:
+            yield base
+        return
+    raise AssertionError("no free block of ports")
+
+
 @pytest.fixture
 def shards() -> Iterator[list[ProcessSpec]]:
     """Two Toxiproxies without proxies, on free ports; the third port of each is the front's."""
@@ -32,8 +46,7 @@ def shards() -> Iterator[list[ProcessSpec]]:
     except BadInput as error:
         pytest.skip(str(error))
     with ExitStack() as stack:
-        base = next(ports.free_blocks())
-        stack.enter_context(ports.hold(base))
+        base = stack.enter_context(held_block())
         specs = []
         for shard in range(2):
             first = base + 10 * shard

@@ -135,6 +135,8 @@ def _open_over(
 
 
 def _open_at(series: Series, window: Window, t_s: float) -> float | None:
+    if len(series.t) == 0:
+        return None
     if window.absent(series.region, t_s) or t_s < series.t[0]:
         return 0.0
     return at(series, t_s, window.stale_s)
