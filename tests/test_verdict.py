@@ -13,7 +13,8 @@ SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
 
 
 def judged(tmp_path, **changes):
-    return judge(make_bundle(tmp_path / "bundle", Story(phases=SHORT, **changes)))
+    story = Story(phases=SHORT, server_processes=1, shards=1, **changes)
+    return judge(make_bundle(tmp_path / "bundle", story))
 
 
 def failing(verdict):

@@ -342,6 +342,7 @@ def _document(
             for event in ledger.of("fault_proof")
         ],
         "triggers": [dict(event) for event in ledger.of("trigger")],
+        "limits": [dict(event) for event in ledger.of("limit")],
         "timings_s": {str(e["name"]): e["value_s"] for e in ledger.of("timing")},
         "undo": {
             "pending": pending,
