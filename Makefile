@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 BIN := .venv/bin
 DRILL ?= drills/region_failover.json
-SOURCES := src probes tests tools
+SOURCES := src probes tests tools bench
 
 # make drill SCALE=1 PROFILE=m3_20k TARGET=staging TIME_SCALE=1 SEED=7 DEFECT=queue_stuck: what is left out, the drill's own file says.
 # They go through the environment, so that no value is ever read by a shell.
@@ -31,7 +31,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test drill test test-drills check format pin clean
+.PHONY: help setup setup-test drill test test-drills check format bench pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,6 +62,9 @@ check: setup ## lint, types, floors
 format: setup ## put the sources into the form that `make check` wants
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
 	@$(BIN)/ruff format $(SOURCES)
+
+bench: setup ## what judging two hours of evidence and guarding a day costs, measured here
+	@$(BIN)/python bench/judge.py
 
 pin: ## move every dependency to its newest version, with hashes
 	@PYTHON="$(PYTHON)" tools/pin
