@@ -373,3 +373,44 @@ def test_time_scale_shortens_lengths_and_no_threshold():
     trace.gauges["circuit_open", EAST, "primary"] = 1.0
     trace.run(22)
     assert trace.triggers() == ["rate_5xx", "circuit_open"]
+
+
+def test_a_trip_says_what_was_measured_against_what():
+    """The share of good ones against the floor, in percent, of the last window."""
+    trace = Trace()
+    trace.bad(WEST, 6.0, kind="429")
+    trace.run(3 * 60)
+    trip = next(trip for trip in trace.trips if trip.name == "success_2xx")
+    assert (trip.measured, trip.threshold, trip.unit) == (94.0, 95.0, "%")
+    assert trip.detail == (
+        f"below 95 % for 2 windows in a row in {WEST} as the server counts; "
+        "the last 94 % of 6000 attempts"
+    )
+
+
+def queue_of_two(first, second):
+    """Trips of one region's queue, from (time, age) of two gateways."""
+    guard = Guard(CONTRACT, CONTRACT.gates["M3"], CONTRACT.tiers["G"], 1.0, (WEST,), 4.0)
+    trips = []
+    points = sorted([(t, "a", age) for t, age in first] + [(t, "b", age) for t, age in second])
+    for t, instance, age in points:
+        labels = {"region": WEST, "instance": instance}
+        fresh = [("queue_age", "q", labels, (t,), (age,))]
+        trips += guard.push(fresh, t, rotation=frozenset({WEST}), declared=[])
+    return [trip.name for trip in trips if trip.kind == "trigger"]
+
+
+def test_the_oldest_job_of_all_gateways_counts():
+    """One gateway's queue is over its limit for five minutes, then another's for six."""
+    first = [(float(t), 40.0 if t < 300 else 0.0) for t in range(700)]
+    second = [(t + 0.5, 40.0 if t >= 299 else 0.0) for t in range(700)]
+    assert queue_of_two(first, second) == ["queue_age"]
+    apart = [(t + 0.5, 40.0 if t >= 310 else 0.0) for t in range(700)]
+    assert queue_of_two(first, apart) == []
+
+
+def test_a_gateway_that_is_gone_holds_no_queue():
+    """Its last age, over the limit, is not held against the region for ever."""
+    first = [(float(t), 40.0) for t in range(5)]
+    second = [(t + 0.5, 0.0) for t in range(700)]
+    assert queue_of_two(first, second) == []

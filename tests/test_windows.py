@@ -209,3 +209,27 @@ def test_a_line_that_makes_no_sense_is_told(tmp_path, line):
     samples = read_samples(path)
     assert samples.torn
     assert samples.of("requests")[0].v.tolist()[:2] == [1.0, 2.0]
+
+
+def test_a_counter_that_began_at_zero_shows_its_first_value_as_growth():
+    """Before its first sample it stood at 0; a later window knows nothing of that."""
+    stream = CounterStream(began_at_zero=True, stale_s=STALE_S)
+    stream.add([12.0, 19.0], [5.0, 7.0])
+    assert stream.close(0.0, 10.0) == 0.0
+    assert stream.close(10.0, 20.0) == 7.0
+    assert stream.close(20.0, 30.0) is None
+    unknown = CounterStream(began_at_zero=False, stale_s=STALE_S)
+    unknown.add([12.0, 19.0], [5.0, 7.0])
+    assert unknown.close(0.0, 10.0) is None
+    assert unknown.close(10.0, 20.0) is None
+
+
+def test_a_stream_takes_late_and_double_samples():
+    """Of those with the same time the first counts; NaN is left out."""
+    stream = CounterStream(began_at_zero=False, stale_s=STALE_S)
+    stream.add([1.0, 3.0], [1.0, 30.0])
+    stream.add([2.0, 3.0, 4.0, 5.0], [20.0, 31.0, None, float("nan")])
+    assert stream.newest_s == 3.0
+    assert stream.close(1.0, 3.0) == 29.0
+    stream.add([6.0], [33.0])
+    assert stream.close(3.0, 6.0) == 3.0
