@@ -414,3 +414,11 @@ def test_a_gateway_that_is_gone_holds_no_queue():
     first = [(float(t), 40.0) for t in range(5)]
     second = [(t + 0.5, 0.0) for t in range(700)]
     assert queue_of_two(first, second) == []
+
+
+def test_a_gap_as_long_as_a_sample_may_be_old_still_counts():
+    """Four seconds between scrapes: the queue was over its limit all the time."""
+    steps = [(4.0 * step, 40.0) for step in range(160)]
+    assert queue_of_two(steps, []) == ["queue_age"]
+    wider = [(4.5 * step, 40.0) for step in range(160)]
+    assert queue_of_two(wider, []) == []

@@ -233,3 +233,16 @@ def test_a_stream_takes_late_and_double_samples():
     assert stream.close(1.0, 3.0) == 29.0
     stream.add([6.0], [33.0])
     assert stream.close(3.0, 6.0) == 3.0
+
+
+def test_streaming_a_restart_after_a_long_gap_makes_the_start_known():
+    """What the old process last showed can not matter; a value that rose may hide a restart."""
+    restarted = CounterStream(began_at_zero=False, stale_s=STALE_S)
+    restarted.add([0.0, 30.0, 38.0, 40.0], [500.0, 3.0, 8.0, 9.0])
+    assert restarted.close(10.0, 20.0) is None
+    assert restarted.close(20.0, 40.0) == 9.0
+    risen = CounterStream(began_at_zero=False, stale_s=STALE_S)
+    risen.add([0.0, 30.0, 38.0, 40.0], [500.0, 503.0, 508.0, 509.0])
+    assert risen.close(10.0, 20.0) is None
+    assert risen.close(20.0, 40.0) is None
+    assert risen.close(40.0, 44.0) == 0.0
