@@ -25,15 +25,22 @@ REGION = "eu-central-1"
 SHORT = {"max_tokens": 20, "model": "muster-stub", "messages": [{"role": "user", "content": "hi"}]}
 
 
+_HANDED_OUT: set[int] = set()
+# Two parts on one port would share it, by SO_REUSEPORT, and each get half of the other's requests.
+
+
 def free_port() -> int:
     """A port that nobody listens on, from the range the kernel does not hand out."""
     for _ in range(200):
         port = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
+        if port in _HANDED_OUT:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _HANDED_OUT.add(port)
             return port
     raise RuntimeError("no free port")
 

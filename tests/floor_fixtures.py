@@ -25,18 +25,12 @@ from typing import Any
 
 import httpx
 import yaml
+from dataplane_fixtures import free_port
 
 from muster import home
 from muster.targets.model import Target
 
 READY_S_MAX = 30.0
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def await_true(holds: Callable[[], bool], what: str, seconds_max: float = READY_S_MAX) -> None:

@@ -153,13 +153,14 @@ def test_a_taken_port_is_one_line_and_nothing_stays(places: Path, offset: int, w
 def test_an_interrupted_up_leaves_nothing(places: Path) -> None:
     """SIGINT while it comes up: `up` returns only when nothing is left."""
     script = (
-        "import signal, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
         "from testbed_peers import small_target, start\n"
         "import muster.testbed.api as api\n"
         "follow = api._follow\n"
         "def said(line):\n"
         "    print(line, flush=True)\n"
-        "    signal.pause()\n"
+        "    for _ in range(600):\n"
+        "        time.sleep(0.1)\n"
         "def loud(a, b, c, progress):\n"
         "    return follow(a, b, c, said)\n"
         "api._follow = loud\n"
