@@ -106,7 +106,8 @@ def test_up_then_down_leaves_nothing(places: Path) -> None:
     assert_nothing_left(state, places)
     assert testbed.down("plain") is False
     assert testbed.status("plain") is None
-    assert descriptors() == before
+    # Fewer is fine: what earlier tests dropped may have been collected meanwhile.
+    assert descriptors() <= before
 
 
 def test_a_killed_supervisor_takes_its_parts_along(places: Path) -> None:
