@@ -167,11 +167,11 @@ def test_bundles_of_different_builds_are_refused():
 
 def test_the_lines_say_what_was_seen():
     """A person reads them a year later."""
-    result = ask(bundle(document={"platform_build": []}, ended_s=NOW_S))
+    result = ask(bundle(document={"platform_build": []}, ended_s=NOW_S, soak_s=7233.0))
     details = {line.rule: line.detail for line in result.lines}
     assert details["one build"] == "unknown"
     assert details["fresh"] == "0.0 days old, 7 allowed"
-    assert details["soak length"] == "120.0 of 120 min"
+    assert details["soak length"] == "120.5 of 120 min"
     assert details["dark hold"] == "660 of 660 s"
     assert details["whole"] == "every file is as the manifest says"
     assert details["streams"] == "20,000 of 20,000 held"

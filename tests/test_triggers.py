@@ -422,3 +422,19 @@ def test_a_gap_as_long_as_a_sample_may_be_old_still_counts():
     assert queue_of_two(steps, []) == ["queue_age"]
     wider = [(4.5 * step, 40.0) for step in range(160)]
     assert queue_of_two(wider, []) == []
+
+
+def test_a_trigger_counts_every_window_however_few_its_attempts():
+    """One 5xx of a hundred a minute, five minutes long: too few for a limit, not for a trigger."""
+    trace = Trace()
+    for key in list(trace.counters):
+        if key[0] in ("requests", "client_attempts"):
+            del trace.counters[key]
+    for minute in range(7):
+        trace.counters["requests", WEST, "200"] = 99.0 * minute
+        trace.counters["requests", WEST, "500"] = 1.0 * minute
+        for _ in range(60):
+            trace.t_s += 1
+            trace._push()
+    fired = [(t.kind, t.name) for t in trace.trips if t.region == WEST and t.source == "server"]
+    assert fired == [("trigger", "rate_5xx")]

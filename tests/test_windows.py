@@ -246,3 +246,11 @@ def test_streaming_a_restart_after_a_long_gap_makes_the_start_known():
     assert risen.close(10.0, 20.0) is None
     assert risen.close(20.0, 40.0) is None
     assert risen.close(40.0, 44.0) == 0.0
+
+
+def test_streaming_one_sample_is_a_start_and_an_end():
+    """It stands for both while it is fresh."""
+    stream = CounterStream(began_at_zero=False, stale_s=STALE_S)
+    stream.add([10.0], [5.0])
+    assert stream.close(10.0, 14.0) == 0.0
+    assert stream.close(14.0, 14.5) is None
