@@ -146,6 +146,14 @@ def test_without_the_count_of_open_ones_the_loads_latency_is_unknown():
     assert slo("first_token_p95", *series)["client"].status == "unknown"
 
 
+def test_a_gap_in_the_platforms_count_of_open_ones_is_unknown():
+    """A platform that shows them must show them at the window's end; one that never does may."""
+    timed = histogram("first_token", [1.0] * 100)
+    short = series_of("open_over", "o", {"phase": "first_token", "le": "2.5"}, [(0, 0), (30, 9)])
+    assert slo("first_token_p95", *timed, short)["server"].status == "unknown"
+    assert slo("first_token_p95", *timed)["server"].status == "pass"
+
+
 def test_p95_is_decided_by_counting_on_the_edge():
     """95 of 100 at or under 2 s pass, 94 fail; nothing is interpolated."""
     assert first_token([2.0] * 95 + [2.001] * 5).status == "pass"

@@ -47,7 +47,8 @@ def judge_latency(
     total = total_growth(counts, window)
     still_open = _open_over(samples, window, open_signal, open_phase, threshold_s)
     if still_open is None:
-        if open_required:
+        # A platform that shows no such gauge leaves them to the load's count; a gap is a gap.
+        if open_required or samples.of(open_signal, phase=open_phase):
             return Latency("unknown", f"no data of {open_signal}", None, None, None)
         still_open = 0.0
     buckets = samples.of(histogram, "_bucket")
