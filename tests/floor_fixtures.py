@@ -147,13 +147,16 @@ class PrometheusServer:
 
 
 @contextmanager
-def prometheus_server(folder: Path, scraped_port: int) -> Iterator[PrometheusServer]:
-    """A real Prometheus that scrapes `scraped_port` five times a second."""
+def prometheus_server(
+    folder: Path, scraped_port: int = 0, **jobs: list[str]
+) -> Iterator[PrometheusServer]:
+    """A real Prometheus that scrapes `scraped_port`, or `jobs`' addresses, five times a second."""
     port = free_port()
     config = {
         "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
         "scrape_configs": [
-            {"job_name": "it", "static_configs": [{"targets": [f"127.0.0.1:{scraped_port}"]}]}
+            {"job_name": job, "static_configs": [{"targets": addresses}]}
+            for job, addresses in (jobs or {"it": [f"127.0.0.1:{scraped_port}"]}).items()
         ],
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -215,6 +215,32 @@ def test_the_command_ends_after_its_duration(endpoint, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["load-1.jsonl"]
 
 
+def test_a_trace_is_replayed_with_its_lengths_and_begun_anew(endpoint, tmp_path):
+    """The command offers what the file has, round after round, and records a share of it whole."""
+    trace = tmp_path / "trace.csv"
+    rows = [f"2023-11-16 18:15:{second:02d}.9799600,374,{40 + second}" for second in range(50)]
+    trace.write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *rows]) + "\n")
+    record = tmp_path / "record"
+    with command(
+        "m1_1k", "--url", endpoint, "--scale", "0.6", "--trace", str(trace), "--duration", "4s",
+        "--drain", "9s", "--record", str(record), "--raw-share", "1",
+    ) as process:  # fmt: skip
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "Trace of 50 requests over 50 s" in out
+    raw = [json.loads(line) for line in (record / "load-raw-0.jsonl").read_text().splitlines()]
+    raw.sort(key=lambda line: line["number"])
+    assert len(raw) > 50
+    assert [line["tokens"] for line in raw] == [40 + line["number"] % 50 for line in raw]
+    assert {line["outcome"] for line in raw} == {"success"}
+    assert {line["status"] for line in raw} == {200}
+    assert all(0 < line["first_token_s"] <= line["age_s"] for line in raw)
+    # The record for the report is the other file alone.
+    seconds, faults = read_load(sorted(record.glob("load-[0-9]*.jsonl")))
+    assert seconds is not None
+    assert faults == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -231,6 +257,11 @@ def test_the_command_ends_after_its_duration(endpoint, tmp_path):
         (["--url", "chat.example"], "--url: got 'chat.example', expected http://"),
         (["--region", "here=eu"], "--region: got 'here=eu', expected ADDRESS=REGION"),
         (["--raw-share", "2"], "--raw-share: got '2'"),
+        (["--drain", "9s"], "--drain: got '9s', expected --duration beside it"),
+        (["--linger", "9s"], "--linger: got '9s', expected --duration beside it"),
+        (["--duration", "9s", "--linger", "long"], "--linger: got 'long', expected a length like"),
+        (["--start-at", "noon"], "--start-at: got 'noon', expected a time within 24 h from now"),
+        (["--start-at", "2001-01-01T00:00:00Z"], "--start-at: got '2001-01-01T00:00:00Z'"),
         (["--trace", "/nowhere.csv"], "/nowhere.csv: got"),
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from load_peers import traffic
+from load_peers import config, traffic
 
 from muster import contract
 from muster.errors import BadInput
@@ -20,6 +20,7 @@ from muster.load.buckets import (
     quantile_ms,
 )
 from muster.load.schedule import Ramp, Schedule, canary_times
+from muster.load.shard import _traced
 from muster.load.starter import shards_for
 from muster.load.trace import TraceSource
 from muster.load.traffic import traffic_of
@@ -109,6 +110,16 @@ def test_a_percentile_of_what_never_came_is_infinite():
     assert quantile_ms({}, 0.95) is None
 
 
+def test_the_lengths_are_those_of_the_public_trace():
+    """The quantiles of the conversation trace of 2023, exactly, in every profile."""
+    shares = (0, 5, 10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 95, 99, 100)
+    tokens = (7, 41, 54, 77, 85, 91, 103, 129, 177, 384, 395, 400, 424, 451, 601, 1000)
+    for profile in contract.load().profiles.values():
+        drawn = traffic_of(profile).tokens_quantiles
+        assert drawn == tuple(zip((share / 100 for share in shares), tokens, strict=True))
+        assert "CC BY 4.0" in profile.source
+
+
 def test_a_shard_stays_below_its_open_files():
     """20,000 streams take two processes, a rehearsal one."""
     assert [shards_for(n) for n in (1, 2000, 10_000, 20_000)] == [1, 1, 1, 2]
@@ -138,6 +149,33 @@ def test_a_trace_keeps_its_lengths_and_proportions_and_begins_anew(tmp_path):
     assert arrivals[-1].at_s == pytest.approx(3.0, rel=0.05)
 
 
+def test_a_stream_of_a_trace_may_last_as_long_as_the_trace_says(tmp_path):
+    """The bound on a stream grows with the longest of the trace, so that none is cut for it."""
+    path = trace_file(tmp_path, "2023-11-16 18:00:00,1,4000", "2023-11-16 18:00:01,1,10")
+    given = config(9, trace=str(path))
+    source, bounded = _traced(given, path)
+    assert source.tokens_max == 4000
+    assert bounded.stream_bound_s > 4000 / given.traffic.tokens_per_s > given.stream_bound_s
+    _, told = _traced(given.model_copy(update={"stream_s_max": 7.0}), path)
+    assert told.stream_bound_s == 7.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"when,in,out\n2023-11-16 18:00:00,1,1\n", b"\xff\xfe\x00", None],
+    ids=["empty", "header", "binary", "missing"],
+)
+def test_a_file_that_is_no_trace_is_refused_in_one_line(tmp_path, text):
+    """Empty, another table, no text, not there: the file and what was expected."""
+    path = tmp_path / "trace.csv"
+    if text is not None:
+        path.write_bytes(text)
+    with pytest.raises(BadInput, match="expected") as caught:
+        TraceSource(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("rows", "where"),
     [
@@ -145,6 +183,11 @@ def test_a_trace_keeps_its_lengths_and_proportions_and_begins_anew(tmp_path):
         (["2023-11-16 18:00:00,1,1", "2023-11-16 17:00:00,1,1"], "line 3"),
         (["2023-11-16 18:00:00,1,0"], "line 2"),
         (["2023-11-16 18:00:00,1"], "line 2"),
+        (["2023-11-16 18:00:00,1,1", "2023-11-16 18:00:00,1,1e3"], "line 3"),
+        (["2023-11-16 18:00:00,-1,1"], "ContextTokens of 0 or more"),
+        (["2023-11-16 18:00:00,1," + "9" * 30], "GeneratedTokens from 1 to 1000000"),
+        (["2023-11-16 18:00:00,1,1"] * 2, "arrivals over some time"),
+        ([], "0 requests"),
         (["2023-11-16 18:00:00,1,1"], "1 requests"),
     ],
 )

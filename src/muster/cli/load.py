@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PLAIN_S = 5.0
+_START_S_MAX = 24 * 3600.0
 
 
 @click.command()
@@ -32,16 +34,22 @@ _PLAIN_S = 5.0
 @click.option("--seed", default="1", show_default=True, help="The same seed, the same load.")
 @click.option("--duration", help="For example 60s, 5m. Without it, until Ctrl-C.")
 @click.option("--dns-server", help="host:port to resolve through; else the system's resolver.")
+@click.option("--drain", help="Let open streams end for so long after --duration.")
+@click.option("--linger", help="Then show the last figures for so long, for a last scrape.")
+@click.option("--start-at", help="Begin at this time (ISO 8601, UTC), on every machine.")
 @click.option("--token-env", help="Environment variable that holds the bearer token.")
 @click.option("--canary-token-env", help="The same for canaries; without it none are sent.")
 @click.option("--model", default="muster-stub", show_default=True, help="Model to ask for.")
 @click.option("--processes", default="0", help="Processes; 0: as many as the streams need.")
 @click.option("--shard", help="k/n: only the k-th of n equal parts, as on one of n machines.")
-@click.option("--trace", help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens to replay.")
+@click.option(
+    "--trace",
+    help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens to replay, begun anew at its end.",
+)
 @click.option("--region", "regions", multiple=True, help="ADDRESS=REGION, as often as needed.")
 @click.option("--region-header", help="Answer header that names the region.")
 @click.option("--record", help="Directory for load-<k>.jsonl, a line a second.")
-@click.option("--raw-share", default="0", help="Share of attempts recorded one by one.")
+@click.option("--raw-share", default="0", help="Share of requests recorded one by one.")
 @click.option("--metrics-address", help="host:port for Prometheus (one process: see --shard).")
 def load(profile: str, **options: Any) -> None:
     """Offer PROFILE (m1_1k, m2_5k, m3_20k) as open load, measured from each intended start."""
@@ -164,7 +172,10 @@ def _plan(name: str, options: dict[str, Any], record: Path) -> LoadPlan:
         model=options["model"],
         shards=processes,
         only_shard=shard,
-        duration_s_max=_duration(options["duration"]) if options["duration"] else None,
+        duration_s_max=_duration("--duration", options["duration"]),
+        start_at=_moment(options["start_at"]) if options["start_at"] else None,
+        drain_s=_after("--drain", options) or 0.0,
+        linger_s=_after("--linger", options) or 0.0,
         record_dir=record,
         raw_share=_number("--raw-share", options["raw_share"], 0, 1),
         metrics_host=host,
@@ -196,11 +207,34 @@ def _number(option: str, text: str, low: float, high: float, *, whole: bool = Fa
     return value
 
 
-def _duration(text: str) -> float:
+def _duration(option: str, text: str | None) -> float | None:
+    if text is None:
+        return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
     if not found or float(found[1]) == 0:
-        raise BadInput("--duration", "", text, "a length like 60s, 5m or 1h")
+        raise BadInput(option, "", text, "a length like 60s, 5m or 1h")
     return float(found[1]) * _UNITS_S[found[2]]
+
+
+def _after(option: str, options: dict[str, Any]) -> float | None:
+    """A length that stands after the end, so that there must be one."""
+    text = options[option.removeprefix("--")]
+    if text is not None and not options["duration"]:
+        raise BadInput(option, "", text, "--duration beside it")
+    return _duration(option, text)
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch; a time without a zone is UTC, whatever the machine's is."""
+    expected = f"a time within {_START_S_MAX / 3600:g} h from now, like 2026-03-01T12:00:00Z"
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput("--start-at", "", text, expected) from error
+    at_s = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= at_s - time.time() <= _START_S_MAX:
+        raise BadInput("--start-at", "", text, expected)
+    return at_s
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -89,6 +89,7 @@ class DrillLoad:
             record_dir=self._bundle,
             file_sd=Path(access.file_sd) if access.file_sd else None,
             metrics_host=access.metrics_host,
+            raw_share=access.raw_share,
             first_token_edges_s=tuple(measurement.first_token_edges_s),
             completion_edges_s=tuple(measurement.completion_edges_s),
             first_token_over_s=tuple(sorted({t.first_token_p95_s_max for t in tiers})),

@@ -132,9 +132,7 @@ class Sending:
         if header is not None:
             named = answer.header(header)
             if named:
-                region = named.decode("ascii", "replace")
-                self.engine.tally.know(region)
-                self.relocated(region)
+                self.relocated(self.engine.tally.know(named.decode("ascii", "replace")))
 
     def let_go(self) -> None:
         """Give the connection back, or end it if the answer did not come to its end."""
@@ -150,7 +148,7 @@ class Sending:
 class Attempt(Sending):
     """One scheduled attempt or retry. `tries` counts the attempts of its request, from 1."""
 
-    __slots__ = ("content", "kind", "number", "tokens", "tries")
+    __slots__ = ("content", "first_token_s", "kind", "number", "tokens", "tries")
 
     def __init__(
         self, engine: Engine, intended_s: float, cache: Cache, tokens: int, number: int, tries: int
@@ -161,6 +159,7 @@ class Attempt(Sending):
         self.tries = tries
         self.kind = "scheduled" if tries == 1 else "retry"
         self.content = False
+        self.first_token_s = 0.0
 
     def request(self) -> bytes:
         return self.engine.requests.of(self.tokens)

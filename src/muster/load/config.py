@@ -15,7 +15,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ShardConfig(Document):
-    """One shard of the load. Times in seconds; `shard` counts from 0."""
+    """One shard of the load. Times in seconds, `start_at` since the epoch; `shard` from 0."""
 
     url: str
     dns_server: str | None = None
@@ -32,6 +32,7 @@ class ShardConfig(Document):
     duration_s_max: Seconds | None = None
     record: str | None = None
     raw_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    start_at: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     metrics: tuple[str, Annotated[int, Field(ge=0, le=65535)]] = ("127.0.0.1", 0)
     first_token_edges_s: tuple[float, ...]
     completion_edges_s: tuple[float, ...]
@@ -44,7 +45,8 @@ class ShardConfig(Document):
     stream_s_max: Seconds | None = None
     canary_s_max: Seconds = 5.0
     idle_s_max: Seconds = 15.0
-    stop_grace_s: Annotated[float, Field(ge=0)] = 0.0
+    drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    linger_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     parent_pid: int | None = None
 
     @property
@@ -52,9 +54,12 @@ class ShardConfig(Document):
         """A stream open longer than this is ended and counted as broken."""
         if self.stream_s_max is not None:
             return self.stream_s_max
+        return self.bound_s(self.traffic.tokens_quantiles[-1][1])
+
+    def bound_s(self, tokens_max: float) -> float:
+        """Twice what the longest stream should last, and half a minute."""
         traffic = self.traffic
-        longest_s = traffic.tokens_quantiles[-1][1] / traffic.tokens_per_s
-        return 2 * (traffic.first_token_s_mean + longest_s) + 30
+        return 2 * (traffic.first_token_s_mean + tokens_max / traffic.tokens_per_s) + 30
 
     def to_json(self) -> dict[str, Any]:
         """The configuration with its secrets, for the child's standard input alone."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -91,6 +92,7 @@ class Engine:
         self._due_s = 0.0
         self._beats = 0
         self._running = False
+        self._missed = 0
 
     # Time, places and tasks
 
@@ -121,7 +123,8 @@ class Engine:
         self._advance()
 
     def stop_arrivals(self) -> None:
-        """No more arrivals and retries; canaries go on."""
+        """No more arrivals and retries; canaries go on. What was due stays scheduled."""
+        self._missed = self.scheduled() - self.tally.offered
         self.arriving = False
         self._retries.clear()
 
@@ -145,11 +148,15 @@ class Engine:
 
     def scheduled(self) -> int:
         """Arrivals that the schedule has had due by now."""
-        due = self.tally.offered
+        due = self.tally.offered + self._missed
         if self.arriving and self.start_s + self._next.at_s <= self.now_s():
             late_s = self.now_s() - self.start_s - self._next.at_s
             due += 1 + int(late_s * self.schedule.ramp.rate_per_s / self.config.shards)
         return due
+
+    def exhausted(self) -> bool:
+        """Whether every arrival of a schedule with an end has been started."""
+        return self._next.at_s == math.inf
 
     # Arrivals
 
@@ -202,6 +209,7 @@ class Engine:
     def first_token(self, attempt: Attempt, answer: Answer) -> None:
         after_s = self.now_s() - attempt.intended_s
         self.waiting.pop(attempt, None)
+        attempt.first_token_s = after_s
         self.tally.first_token_came(attempt.region, after_s)
         injected = answer.header(b"openai-processing-ms")
         if injected is not None and injected.isdigit():

@@ -1,6 +1,9 @@
 """The shard's own record: one JSON line a second, flushed, in constant memory.
 
 Counters are what happened since the line before. The first line names the buckets.
+
+Raw records, if asked for, are of whole requests: every attempt of a sampled arrival, the same ones
+however many shards there are. They hold no token, no address and no text, and end at a size.
 """
 
 from __future__ import annotations
@@ -18,23 +21,33 @@ from muster.load.attempt import Attempt
 from muster.load.buckets import BUCKET_MIN_MS, BUCKET_RATIO
 from muster.load.engine import Engine
 
+RAW_BYTES_MAX = 64 * 1024 * 1024
+# Fibonacci hashing: neighbours fall far apart, so that a share of numbers is a fair sample.
+_HASHES = 2**32
+_SPREAD = 2654435769
 _KEYS = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
 class Recorder:
     """Writes `load-<shard>.jsonl` in a directory, and `load-raw-<shard>.jsonl` if asked to."""
 
-    def __init__(self, directory: Path, shard: int, raw_share: float = 0.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        shard: int,
+        raw_share: float = 0.0,
+        raw_bytes_max: int = RAW_BYTES_MAX,
+    ) -> None:
         """Raises OSError when the directory cannot be written to."""
         directory.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = (directory / f"load-{shard}.jsonl").open("wb")
         self._raw: BinaryIO | None = None
-        self._raw_every = 0
+        self._raw_below = round(raw_share * _HASHES)
+        self._raw_bytes_left = raw_bytes_max
+        self._raw_left_out = 0
         if raw_share > 0:
             self._raw = (directory / f"load-raw-{shard}.jsonl").open("wb")
-            self._raw_every = max(1, round(1 / raw_share))
         self._shard = shard
-        self._raw_seen = 0
         self._before: dict[str, float] = {}
         header = {"schema": 1, "bucket_ratio": BUCKET_RATIO, "bucket_min_ms": BUCKET_MIN_MS}
         self._write({**header, "shard": shard})
@@ -75,28 +88,42 @@ class Recorder:
 
     def ended(self, attempt: Attempt, outcome: str, age_s: float) -> None:
         """One line for a sampled attempt, if raw records were asked for."""
-        if self._raw is None:
+        if self._raw is None or attempt.number * _SPREAD % _HASHES >= self._raw_below:
             return
-        self._raw_seen += 1
-        if self._raw_seen % self._raw_every == 0:
-            line = {
+        connection = attempt.connection
+        line = orjson.dumps(
+            {
                 "t": round(time.time(), 3),
                 "number": attempt.number,
                 "tries": attempt.tries,
                 "tokens": attempt.tokens,
                 "region": attempt.region,
                 "outcome": outcome,
+                "status": connection.answer.status or None if connection is not None else None,
+                "first_token_s": round(attempt.first_token_s, 4) if attempt.content else None,
                 "age_s": round(age_s, 4),
-            }
-            self._raw.write(orjson.dumps(line, option=_KEYS))
+            },
+            option=_KEYS,
+        )
+        if len(line) > self._raw_bytes_left:
+            self._raw_left_out += 1
+            return
+        self._raw_bytes_left -= len(line)
+        self._raw.write(line)
 
     def mark(self, what: str, detail: Mapping[str, Any]) -> None:
         """A line that is no second: a declared moment."""
         self._write({"mark": what, "shard": self._shard, **detail})
 
-    def close(self) -> None:
+    def close(self, engine: Engine) -> None:
+        """The last second, and how many raw records the bound left out. Idempotent."""
+        if self._file.closed:
+            return
+        self.second(engine)
         self._file.close()
         if self._raw is not None:
+            if self._raw_left_out:
+                self._raw.write(orjson.dumps({"left_out": self._raw_left_out}, option=_KEYS))
             self._raw.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 Arrivals are open: Poisson at concurrency / mean stream length (Little's law), never calibrated by
 what the platform does. The ramp is a change of time, so it drops no arrival. Shard k of n takes
-arrivals k, k + n, k + 2n, ...: together the shards offer exactly what one process would.
+arrivals k, k + n, k + 2n, ...: together the shards offer exactly what one process would. A run of
+known length has the arrivals before its end, however late a process is.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -36,6 +38,7 @@ class Source(Protocol):
     """Arrivals in operational time: on average one a unit."""
 
     mean_tokens: float
+    tokens_max: float
 
     def blocks(self) -> Iterator[tuple[Floats, Ints]]:
         """(rising operational times, tokens), without end."""
@@ -51,6 +54,7 @@ class PoissonSource:
 
     def __init__(self, traffic: Traffic, seed: int) -> None:
         self.mean_tokens = traffic.mean_tokens
+        self.tokens_max = traffic.tokens_quantiles[-1][1]
         self._shares = np.array([share for share, _ in traffic.tokens_quantiles])
         self._tokens = np.array([tokens for _, tokens in traffic.tokens_quantiles])
         self._seed = seed
@@ -104,6 +108,7 @@ class Schedule:
         shard: int = 0,
         shards: int = 1,
         source: Source | None = None,
+        until_s: float = math.inf,
     ) -> None:
         self.source: Source = source or PoissonSource(traffic, seed)
         self.streams_target = traffic.streams * scale / shards
@@ -112,8 +117,10 @@ class Schedule:
         self._seed = seed
         self._shard = shard
         self._shards = shards
+        self._until_s = until_s
 
     def __iter__(self) -> Iterator[Arrival]:
+        """In order; the last, where `until_s` bounds them, never comes: its `at_s` is infinite."""
         draws = streams(self._seed, 2)
         first = 0
         for operational, tokens in self.source.blocks():
@@ -121,8 +128,9 @@ class Schedule:
             at_s = self.ramp.seconds(operational)
             draw = draws.random(length)
             skip = (self._shard - first) % self._shards
-            picked = slice(skip, None, self._shards)
-            numbers = range(first + skip, first + length, self._shards)
+            end = int(np.searchsorted(at_s, self._until_s))
+            picked = slice(skip, end, self._shards)
+            numbers = range(first + skip, first + end, self._shards)
             for number, when, size, chance in zip(
                 numbers,
                 at_s[picked].tolist(),
@@ -132,6 +140,9 @@ class Schedule:
             ):
                 yield Arrival(number, when, size, chance)
             first += length
+            if end < length:
+                yield Arrival(first, math.inf, 0, 0.0)
+                return
 
 
 def canary_times(rate_per_s: float, shard: int = 0, shards: int = 1) -> Iterator[float]:

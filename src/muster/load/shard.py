@@ -2,12 +2,16 @@
 
 It prints `ready <metrics port>`, runs until it is told to end (SIGTERM, SIGINT, `{"end": true}`,
 the end of its standard input, its parent's death, `duration_s_max`), and leaves nothing behind.
+A run of known length offers every arrival before its end, lets open streams end for `drain_s`, and
+shows its last figures for `linger_s`, so that Prometheus sees them whole.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import math
 import os
 import resource
 import signal
@@ -23,6 +27,8 @@ from muster.load.lookup import ServerLookup, open_lookup
 from muster.load.recorder import Recorder
 from muster.load.schedule import Schedule, Source
 from muster.load.tally import Tally
+
+LAST_ARRIVALS_S_MAX = 1.0
 
 
 class Control:
@@ -63,6 +69,9 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     control = Control()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, control.end)
+    source = None
+    if config.trace is not None:
+        source, config = _traced(config, Path(config.trace))
     tally = Tally(
         config.regions_by_address.values(), config.first_token_edges_s, config.completion_edges_s
     )
@@ -79,7 +88,8 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
             seed=config.seed,
             shard=config.shard,
             shards=config.shards,
-            source=_trace(config),
+            source=source,
+            until_s=config.duration_s_max if config.duration_s_max is not None else math.inf,
         ),
         tally,
         lookup,
@@ -93,13 +103,19 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     try:
         if config.wait_start:
             await control.started.wait()
+        await _moment(config, control)
         if not control.ended.is_set():
             engine.start()
         await _seconds(config, control, engine, recorder)
+        await _last_arrivals(control, engine)
         engine.stop_arrivals()
-        until_s = time.monotonic() + config.stop_grace_s
-        while engine.open and time.monotonic() < until_s:
-            await asyncio.sleep(0.02)
+        await _drain(config, control, engine, recorder)
+        engine.stop()
+        if recorder is not None:
+            recorder.close(engine)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(config.linger_s):
+                await control.ended.wait()
     finally:
         engine.stop()
         if reading is not None:
@@ -107,10 +123,17 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
         if isinstance(lookup, ServerLookup):
             lookup.close()
         if recorder is not None:
-            recorder.second(engine)
-            recorder.close()
+            recorder.close(engine)
         page.close()
         await asyncio.sleep(0)
+
+
+async def _moment(config: ShardConfig, control: Control) -> None:
+    """Wait for the moment that all shards were given, on however many machines they are."""
+    if config.start_at is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, config.start_at - time.time())):
+                await control.ended.wait()
 
 
 async def _seconds(
@@ -138,18 +161,43 @@ async def _seconds(
             recorder.second(engine)
 
 
+async def _last_arrivals(control: Control, engine: Engine) -> None:
+    """Let what was due before the end be started: a whole run offers all of its arrivals."""
+    until_s = time.monotonic() + LAST_ARRIVALS_S_MAX
+    while not (engine.exhausted() or control.ended.is_set()) and time.monotonic() < until_s:
+        await asyncio.sleep(0.002)
+
+
+async def _drain(
+    config: ShardConfig, control: Control, engine: Engine, recorder: Recorder | None
+) -> None:
+    """Let open streams end by themselves, within `drain_s` and until told to end."""
+    start_s = time.monotonic()
+    line_s = start_s + 1
+    while engine.open and not control.ended.is_set():
+        now_s = time.monotonic()
+        if now_s - start_s >= config.drain_s:
+            return
+        if recorder is not None and now_s >= line_s:
+            recorder.second(engine)
+            line_s += 1
+        await asyncio.sleep(0.02)
+
+
 async def _read(stdin: asyncio.StreamReader, control: Control) -> None:
     while line := await stdin.readline():
         control.command(line.decode("utf-8", "replace"))
     control.end()
 
 
-def _trace(config: ShardConfig) -> Source | None:
-    if config.trace is None:
-        return None
+def _traced(config: ShardConfig, path: Path) -> tuple[Source, ShardConfig]:
+    """The trace, and the bound on a stream that its longest one asks for."""
     from muster.load.trace import TraceSource
 
-    return TraceSource(Path(config.trace))
+    source = TraceSource(path)
+    longest = max(source.tokens_max, config.traffic.tokens_quantiles[-1][1])
+    bound_s = config.stream_s_max or config.bound_s(longest)
+    return source, config.model_copy(update={"stream_s_max": bound_s})
 
 
 def raise_open_files() -> int:

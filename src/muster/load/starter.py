@@ -60,7 +60,9 @@ class LoadPlan:
     stream_s_max: float | None = None
     only_shard: tuple[int, int] | None = None
     metrics_port: int = 0
-    stop_grace_s: float = 0.0
+    start_at: float | None = None
+    drain_s: float = 0.0
+    linger_s: float = 0.0
 
     @property
     def traffic(self) -> Traffic:
@@ -110,7 +112,9 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
                 "trace": str(plan.trace) if plan.trace is not None else None,
                 "wait_start": True,
                 "stream_s_max": plan.stream_s_max,
-                "stop_grace_s": plan.stop_grace_s,
+                "start_at": plan.start_at,
+                "drain_s": plan.drain_s,
+                "linger_s": plan.linger_s,
                 "parent_pid": os.getpid(),
             }
         )

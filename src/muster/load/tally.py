@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from muster.load.buckets import NEVER, EdgeHistogram, bucket_index
 
 UNKNOWN = "unknown"
+REGIONS_MAX = 64
+"""What answers may name before memory would grow with them."""
 OUTCOMES = (
     "success", "broken", "http_429", "http_4xx", "http_5xx", "refused", "reset", "timeout",
 )  # fmt: skip
@@ -67,11 +69,13 @@ class Tally:
         for region in self.regions:
             self.know(region)
 
-    def know(self, region: str) -> None:
-        """Start a region's series at 0."""
+    def know(self, region: str) -> str:
+        """Start a region's series at 0; the region, or "unknown" once there are too many."""
         if region in self.first_token:
-            return
+            return region
         if region not in self.regions:
+            if len(self.regions) >= REGIONS_MAX:
+                return UNKNOWN
             self.regions = (*self.regions, region)
         self.first_token[region] = EdgeHistogram(self._edges[0])
         self.completion[region] = EdgeHistogram(self._edges[1])
@@ -82,6 +86,7 @@ class Tally:
             self.canaries[region, outcome] = 0
         for counter in (self.connections, self.dns_answers, self.resends, self.streams_open):
             counter[region] = 0
+        return region
 
     def answer(self, region: str, code: str, kind: str) -> None:
         """The head came, or the attempt failed before it."""

@@ -1,7 +1,8 @@
 """Arrivals and lengths as a recorded trace has them, in the Azure LLM trace's form.
 
 `TIMESTAMP,ContextTokens,GeneratedTokens`, one request a line. Gaps keep their proportions and are
-scaled to the profile's concurrency; a run longer than the trace begins it anew.
+scaled to the profile's concurrency: what is sped up is the arrivals, never a stream. A run longer
+than the trace begins it anew; a shorter one ends in the middle of it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from muster.load.schedule import Floats, Ints
 _HEADER = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"]
 _FRACTION = re.compile(r"\.(\d+)")
 _LINES_MIN = 2
+_TOKENS_MAX = 1_000_000
 
 
 class TraceSource:
@@ -37,6 +39,7 @@ class TraceSource:
         self._times = (np.array(seconds) - seconds[0]) * (self.requests / self.span_s)
         self._tokens: Ints = np.array(tokens, dtype=np.int64)
         self.mean_tokens = float(self._tokens.mean())
+        self.tokens_max = float(self._tokens.max())
 
     def blocks(self) -> Iterator[tuple[Floats, Ints]]:
         start = 0.0
@@ -80,8 +83,10 @@ def _row(path: Path, where: str, row: list[str]) -> tuple[float, int]:
         context, size = int(row[1]), int(row[2])
     except ValueError as error:
         raise BadInput(path, where, ",".join(row), wanted) from error
-    if context < 0 or size < 1:
-        raise BadInput(path, where, ",".join(row), "GeneratedTokens of 1 or more")
+    if context < 0:
+        raise BadInput(path, where, ",".join(row), "ContextTokens of 0 or more")
+    if not 1 <= size <= _TOKENS_MAX:
+        raise BadInput(path, where, ",".join(row), f"GeneratedTokens from 1 to {_TOKENS_MAX}")
     # Seven digits of a second are more than datetime holds.
     part_s = float(f"0.{fraction.group(1)}") if fraction else 0.0
     return (whole - datetime(2000, 1, 1, tzinfo=whole.tzinfo)).total_seconds() + part_s, size

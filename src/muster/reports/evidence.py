@@ -74,7 +74,7 @@ def read_evidence(bundle: Path) -> Evidence:
         events, torn = ledger.events, ledger.torn
         if torn:
             missing.append("ledger.jsonl: a line is torn, missing or out of order")
-    load_files = sorted(bundle.glob("load-*.jsonl"))
+    load_files = sorted(bundle.glob("load-[0-9]*.jsonl"))
     load, load_faults = read_load(load_files)
     server, server_faults = read_server(bundle / "samples.jsonl")
     missing.extend(load_faults)

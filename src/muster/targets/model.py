@@ -102,6 +102,9 @@ class LoadAccess(Document):
     )
     shards: Annotated[int, Field(ge=0)] = Field(default=0, description="0: as many as needed")
     metrics_host: str = "127.0.0.1"
+    raw_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="share of the requests recorded one by one, for a postmortem"
+    )
 
 
 class PrometheusAccess(Document):
