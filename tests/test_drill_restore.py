@@ -163,8 +163,24 @@ def test_an_unknown_kind_does_not_stop_the_others(drill, lamps):
     undo.add("volcano", "mount x", {})
     restored = restore(target, undo, ledger)
     assert restored.failed == ("mount x",)
-    assert restored.commands == (f"chaos drill recover --target {target.name}",)
+    assert restored.commands == ("chaos drill recover --target t.yaml",)
     assert all(lamps.on.values())
+
+
+@pytest.mark.parametrize("error", [None, FaultError("no hook"), KeyError("x")])
+def test_a_fault_without_a_line_by_hand_still_goes_back(drill, lamps, monkeypatch, error):
+    """No line, or none that can be made: the entry is tried all the same, and recover is named."""
+    target, undo, ledger = drill
+
+    def none(self):
+        if error:
+            raise error
+
+    monkeypatch.setattr(lamps, "command", none)
+    lamps.broken["b"] = FaultError("it said no")
+    restored = restore(target, undo, ledger)
+    assert lamps.reverted == ["c", "b", "a"]
+    assert restored.commands == ("chaos drill recover --target t.yaml",)
 
 
 def test_a_full_disk_keeps_nothing_dark(drill, lamps, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from by_hand_lines import paste
 from floor_fixtures import REGION, a_target, free_port, stand_in
 
 from muster.faults import FaultError, fault_of
@@ -64,7 +65,6 @@ def test_a_wrong_token_is_an_error_without_the_token():
         with pytest.raises(FaultError, match="HTTP 401") as caught:
             drain_at(shown.url, token="hunter2").apply()
         assert "hunter2" not in str(caught.value)
-        assert "hunter2" not in drain_at(shown.url, token="hunter2").command()
 
 
 @pytest.mark.parametrize("answer", [(500, "no"), (200, "text"), (200, [1]), (204, "")])
@@ -98,7 +98,33 @@ def test_a_target_without_a_hook_says_so():
         Drain(a_target(), REGION).apply()
 
 
-def test_it_says_how_to_put_it_back_by_hand():
-    """A command that a person can type."""
-    wanted = 'curl -X POST http://h/drain -d \'{"state": "serving"}\''
-    assert drain_at("http://h").command() == wanted
+def test_the_line_by_hand_puts_it_back(monkeypatch):
+    """Pasted into a shell, with the token from the variable that holds it, never in the line."""
+    monkeypatch.setenv("DRAIN_TOKEN", "secret")
+    hook = Hook()
+    with stand_in(hook.answer) as shown:
+        fault = drain_at(shown.url)
+        fault.apply()
+        line = fault.command()
+        assert "secret" not in line
+        assert "$DRAIN_TOKEN" in line
+        done = paste(line)
+        assert done.returncode == 0, done.stderr
+        assert fault.read_back().ok
+        assert paste(line, DRAIN_TOKEN="another").returncode != 0, "a refusal shows"
+
+
+def test_without_a_variable_for_the_token_there_is_no_line():
+    """A secret is never printed, and half a line helps nobody."""
+    assert drain_at("http://h").command() is None
+    hook = {"url": "http://h/drain", "token": None}
+    assert "Authorization" not in Drain(a_target(region={"drain": hook}), REGION).command()
+
+
+def test_revert_before_apply_asks_nothing():
+    """A drill that died between undo and drain: the region serves, and is left alone."""
+    with stand_in(Hook().answer) as shown:
+        fault = drain_at(shown.url)
+        fault.revert()
+        assert fault.read_back().ok
+    assert shown.paths("POST") == []

@@ -89,7 +89,32 @@ def test_a_region_that_never_gets_ready_is_an_error_in_time(switch):
     fault = power_of(switch[1], f"http://127.0.0.1:{free_port()}/", timeout_s=0.3)
     with pytest.raises(FaultError, match="started but not ready"):
         fault.revert()
-    assert fault.read_back().actual == "not ready"
+    assert fault.read_back().actual == "not ready, power on"
+
+
+@pytest.mark.parametrize("power", ["partial", "off", None])
+def test_ready_with_a_part_missing_is_not_back(switch, power):
+    """One gateway of several answers that it is ready: the region is not as it was."""
+    state, shown = switch
+    with stand_in(lambda call: (200, "")) as front:
+        fault = power_of(shown, front.url)
+        assert fault.read_back().ok
+        state.power = power
+        back = fault.read_back()
+        assert (back.ok, back.actual) == (False, f"ready, power {power}")
+
+
+def test_revert_before_apply_and_after_half_of_it(switch):
+    """Nothing was stopped, or only a part of it: the region is whole afterwards."""
+    state, shown = switch
+    with stand_in(state.front) as front:
+        fault = power_of(shown, front.url)
+        assert fault.undo_params() == {}
+        for power in ("on", "partial"):
+            state.power = power
+            fault.revert()
+            assert fault.read_back().ok
+    assert fault.command() is None, "only the target's own token starts it"
 
 
 def test_a_region_that_was_off_is_no_fault_of_ours(switch):

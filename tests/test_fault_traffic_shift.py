@@ -6,7 +6,8 @@ import json
 
 import boto3
 import pytest
-from floor_fixtures import OTHER, REGION, a_target, moto_server
+from by_hand_lines import paste_aws
+from floor_fixtures import OTHER, REGION, a_target, free_port, moto_server
 
 from muster.faults import FaultError, fault_of
 from muster.faults.traffic_shift import TrafficShift
@@ -73,7 +74,7 @@ def test_steps_come_back_in_one(target):
     fault.undo_params()
     fault.apply()
     fault.share_pct = 0
-    assert fault.undo_params() == {"weights": {REGION: 60, OTHER: 40}}
+    assert fault.undo_params()["weights"] == {REGION: 60, OTHER: 40}
     fault.apply()
     assert fault.observe().proven
     fault.revert()
@@ -110,9 +111,54 @@ def test_records_that_changed_their_regions_are_an_error(target):
         TrafficShift(target, REGION, before={REGION: 60, "gone": 40}).revert()
 
 
-def test_it_says_how_to_put_it_back_by_hand(target):
-    """The record, the zone and every weight."""
-    fault = TrafficShift(target, REGION, before={REGION: 60, OTHER: 40})
-    for part in ("chat.muster.test.", "muster.test.", f"{REGION}=60", f"{OTHER}=40"):
-        assert part in fault.command()
+def test_the_line_by_hand_puts_everything_back(target):
+    """Pasted into a shell after two steps: the weights of before, and the records else as were."""
+    fault = TrafficShift(target, REGION, 25)
+    before = fault.undo_params()["records"]
+    fault.apply()
+    fault.share_pct = 0
+    params = json.loads(json.dumps(fault.undo_params()))
+    fault.apply()
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
+    restored = fault_of(target, entry)
+    assert not restored.read_back().ok
+    paste_aws(restored.command())
+    assert restored.read_back().ok
+    assert fault.undo_params()["records"] == before
     assert fault.subject == "route53 chat.muster.test."
+
+
+def test_the_line_by_hand_needs_no_answer_of_the_api(target):
+    """The API is gone: the whole line stands in the undo log."""
+    params = TrafficShift(target, REGION, 0).undo_params()
+    gone = a_target(steering={"endpoint_url": f"http://127.0.0.1:{free_port()}"})
+    entry = UndoEntry("u1", "traffic_shift", "x", REGION, params)
+    line = fault_of(gone, entry).command()
+    assert "--hosted-zone-id" in line
+    real = a_target(steering={"endpoint_url": None})
+    line = fault_of(real, entry).command()
+    assert line.startswith("aws route53 change-resource-record-sets --hosted-zone-id ")
+    assert "testing" not in line
+
+
+def test_without_its_records_there_is_no_line(target):
+    """Half a line would be worse: the drill's own recover is named instead."""
+    assert TrafficShift(target, REGION, before={REGION: 60, OTHER: 40}).command() is None
+
+
+def test_revert_before_apply_changes_nothing(target):
+    """The undo is written first: a drill that died before the step has nothing to put back."""
+    fault = TrafficShift(target, REGION, 0)
+    fault.undo_params()
+    fault.revert()
+    assert fault.read_back().ok
+
+
+def test_weights_that_somebody_else_changed_go_back_as_well(rig, target):
+    """What the undo remembers is what comes back, whoever changed it since."""
+    fault = TrafficShift(target, REGION, 0)
+    fault.undo_params()
+    fault.apply()
+    put(rig, eu_west_1=7, eu_central_1=3)
+    fault.revert()
+    assert fault.read_back().ok

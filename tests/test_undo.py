@@ -140,6 +140,19 @@ def test_a_log_without_its_header_holds_nothing_and_stands_in_no_ones_way(tmp_pa
             '{"id":"u1"}\n',
             "expected a line with the key 'state'",
         ),
+        (
+            '{"schema_version": 1}\n{"id":"u1","kind":"k","subject":"s","params":[]}\n',
+            "u1.params: got [], expected a dict",
+        ),
+        (
+            '{"schema_version": 1}\n{"id":"u1","kind":7,"subject":"s","params":{}}\n',
+            "u1.kind: got 7, expected a str",
+        ),
+        (
+            '{"schema_version": 1}\n'
+            '{"id":"u1","kind":"k","subject":"s","params":{},"region":["a"]}\n',
+            "u1.region: got ['a'], expected a str or null",
+        ),
     ],
 )
 def test_what_is_no_undo_log_is_bad_input(tmp_path, text, line):

@@ -1,6 +1,6 @@
 """The undo log: each fault's inverse is on disk before the fault is applied.
 
-An entry names what to restore by kind and parameters, never by address or secret: those come from
+An entry names what to restore by kind and parameters, never by endpoint or secret: those come from
 the target when the entry is played back. Entries are restored last first. An entry whose subject
 already has one pending is not added again, so that the oldest value, the one from before the
 drill, is what comes back, in one step.
@@ -145,6 +145,7 @@ def read_undo(path: Path) -> UndoRead:
         name = str(record.get("id"))
         try:
             if "kind" in record:
+                _check_entry(path, name, record)
                 entries[name] = UndoEntry(
                     name, record["kind"], record["subject"], record.get("region"), record["params"]
                 )
@@ -154,6 +155,26 @@ def read_undo(path: Path) -> UndoRead:
         except KeyError as error:
             raise BadInput(path, name, record, f"a line with the key {error}") from error
     return UndoRead(header, tuple(entries.values()), lines.torn)
+
+
+def target_of(path: Path) -> str | None:
+    """The target that the first line of a log names, whatever its version; None: it names none."""
+    try:
+        records = read_lines(path).records
+    except BadInput:
+        return None
+    named = records[0].get("target") if records else None
+    return named if isinstance(named, str) and named else None
+
+
+def _check_entry(path: Path, name: str, record: dict[str, Any]) -> None:
+    """Raises BadInput for an entry whose values are of other types than an entry's."""
+    for key, kind in (("kind", str), ("subject", str), ("params", dict)):
+        if not isinstance(record[key], kind):
+            raise BadInput(path, f"{name}.{key}", record[key], f"a {kind.__name__}")
+    region = record.get("region")
+    if region is not None and not isinstance(region, str):
+        raise BadInput(path, f"{name}.region", region, "a str or null")
 
 
 def _with_state(entry: UndoEntry, state: State, detail: str) -> UndoEntry:

@@ -10,7 +10,8 @@ import click
 def recover(target: str) -> None:
     """Restore everything that earlier drills on the target left changed, from their undo logs.
 
-    Idempotent. Exit 0 when nothing is left changed, 5 when something could not be restored.
+    Idempotent. Exit 0 when nothing is left changed, 4 when all is back but could not be put on
+    record, 5 when something could not be restored or a log could not be read.
     """
     from muster.drill.recover import recover_target
 

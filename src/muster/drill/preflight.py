@@ -9,14 +9,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from muster import home
 from muster.drill import observe
+from muster.drill.restore import recover_command
 from muster.drill.session import Session
+from muster.drill.undo_logs import left_on
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
 from muster.signals import RawSeries
-from muster.undo import read_undo
 
 logger = logging.getLogger("chaostoolkit")
 FRESH_S_MAX = 30.0
@@ -67,15 +67,14 @@ def confirmed(session: Session) -> str:
 
 def no_leftover_undo(session: Session) -> str:
     """No earlier drill left something undone on this target."""
-    for path in sorted(home.out_dir().glob("*/undo.jsonl")):
-        if path.parent == session.bundle:
-            continue
-        earlier = read_undo(path)
-        if earlier.header.target == session.target.name and earlier.pending:
-            return (
-                f"{earlier.header.drill_id} left {len(earlier.pending)} changes undone: run "
-                f"chaos drill recover --target {session.target.name}"
-            )
+    left = left_on(session.target.name, but=session.bundle)
+    if left.unusable:
+        return left.unusable[0]
+    for log in left.pending:
+        return (
+            f"{log.read.header.drill_id} left {len(log.read.pending)} changes undone: run "
+            f"{recover_command(session.plan.target_file)}"
+        )
     return ""
 
 

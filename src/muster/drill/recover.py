@@ -2,7 +2,8 @@
 
 The drill's lock is taken first, so that a drill that still runs is never recovered under its feet,
 and two recoveries never act at once. The dead drill's ledger is ended and judged, so that its
-evidence says what happened.
+evidence says what happened. Evidence never comes first: a log that cannot be read keeps no other
+from being restored, and a disk without room keeps nothing dark.
 """
 
 from __future__ import annotations
@@ -10,101 +11,162 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from muster import home, targets, testbed
+from muster import targets, testbed
 from muster.drill.conclude import conclude
 from muster.drill.lock import TargetLock
-from muster.drill.restore import record_verify, restore
-from muster.errors import BadInput
+from muster.drill.restore import Restored, Undo, record_verify, restore
+from muster.drill.undo_logs import LeftLog, UndoMemory, left_on
+from muster.errors import MusterError
+from muster.jsonl import LogLost
 from muster.ledger import Ledger, read_ledger
 from muster.targets import Target
-from muster.undo import UndoLog, UndoRead, read_undo
+from muster.undo import UndoLog
 
 EXIT_RESTORED = 0
+EXIT_NOT_ON_RECORD = 4
 EXIT_NOT_RESTORED = 5
 
+Say = Callable[[str], None]
 
-def recover_target(name_or_path: str, say: Callable[[str], None]) -> int:
+
+def recover_target(name_or_path: str, say: Say) -> int:
     """Recover every drill that left changes on the target; the command's exit code.
 
-    Raises BadInput for a target or log that cannot be used, DrillAborted while a drill runs.
+    Raises BadInput for a target that cannot be used, DrillAborted while a drill runs.
     """
     target = targets.load(name_or_path)
     with TargetLock(target.name, "chaos drill recover"):
-        logs = _pending_logs(target.name)
-        if not logs:
+        left = left_on(target.name)
+        if not left.pending and not left.unusable:
             say(f"target {target.name}: nothing is left changed")
             return EXIT_RESTORED
-        resolved = _reach(target)
+        resolved = _reach(target, say) if left.pending else None
         # The oldest values are those of the first drill: it is restored last.
-        verified = [_recover(path, log, resolved, target, say) for path, log in reversed(logs)]
-    return EXIT_RESTORED if all(verified) else EXIT_NOT_RESTORED
+        exits = [_recover(log, resolved, target, say) for log in reversed(left.pending)]
+        for line in left.unusable:
+            say(f"NOT RESTORED: {line}")
+            exits.append(EXIT_NOT_RESTORED)
+    return max(exits)
 
 
-def _pending_logs(target: str) -> list[tuple[Path, UndoRead]]:
-    found: list[tuple[Path, UndoRead]] = []
-    for path in sorted(home.out_dir().glob("*/undo.jsonl")):
-        if path.parent.is_symlink():
-            continue
-        log = read_undo(path)
-        if log.header.target == target and log.pending:
-            found.append((path, log))
-    return found
-
-
-def _reach(target: Target) -> Target | None:
+def _reach(target: Target, say: Say) -> Target | None:
     """The target with its endpoints; None when it was a testbed that is no longer there."""
     if target.class_ != "testbed":
         return targets.resolve(target)
     state = testbed.status(target.name)
-    return None if state is None else targets.resolve(target, testbed=state.endpoints)
+    if state is None:
+        return None
+    for death in state.deaths:
+        say(f"testbed {target.name}: {death['name']} ended unasked with {death['exit_code']}")
+    return targets.resolve(target, testbed=state.endpoints)
 
 
-def _recover(
-    path: Path, log: UndoRead, resolved: Target | None, target: Target, say: Callable[[str], None]
-) -> bool:
-    bundle = path.parent
-    say(f"{log.header.drill_id}: {len(log.pending)} changes to restore")
-    undo = UndoLog(path, log.header)
-    ledger = Ledger(bundle / "ledger.jsonl")
+def _recover(log: LeftLog, resolved: Target | None, target: Target, say: Say) -> int:
+    """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
+    drill_id = log.read.header.drill_id
+    say(f"{drill_id}: {len(log.read.pending)} changes to restore")
     try:
-        if not _stopped(bundle):
+        return _restore(log, resolved, target, say)
+    except (MusterError, OSError) as error:
+        say(f"NOT RESTORED: {drill_id}: {error}")
+        return EXIT_NOT_RESTORED
+
+
+def _restore(log: LeftLog, resolved: Target | None, target: Target, say: Say) -> int:
+    bundle = log.path.parent
+    undo = _undo_of(log, say)
+    ledger = _ledger_of(bundle, say)
+    try:
+        if resolved is None:
+            outcome = _gone(undo, target, say)
+        else:
+            outcome = restore(resolved, undo, ledger)
+            _tell(outcome, say)
+            if not outcome.verified and target.class_ == "testbed":
+                say("by hand: chaos drill down ends the testbed, and what was changed with it")
+        recorded = _end(ledger, undo, outcome, say) and isinstance(undo, UndoLog)
+    finally:
+        undo.close()
+        if ledger is not None:
+            ledger.close()
+    if recorded:
+        _judge(bundle, say)
+    if not outcome.verified:
+        return EXIT_NOT_RESTORED
+    return EXIT_RESTORED if recorded else EXIT_NOT_ON_RECORD
+
+
+def _undo_of(log: LeftLog, say: Say) -> UndoLog | UndoMemory:
+    """The log to go on with; without room for it a copy in memory, so that all is restored."""
+    try:
+        return UndoLog(log.path, log.read.header)
+    except LogLost as error:
+        say(f"not on record: {error}")
+        return UndoMemory(log.read)
+
+
+def _ledger_of(bundle: Path, say: Say) -> Ledger | None:
+    """The dead drill's ledger, with the reason of its end; None where it cannot be written."""
+    ledger: Ledger | None = None
+    try:
+        ledger = Ledger(bundle / "ledger.jsonl")
+        if not read_ledger(ledger.path).of("stopped"):
             ledger.append(
                 "stopped",
                 by="lost_lease",
                 verdict="ABORTED",
                 detail="the drill's process was gone before the drill had ended",
             )
-        if resolved is None:
-            for entry in undo.pending:
-                undo.mark(entry, "done", "the testbed that was changed no longer exists")
-            say(f"testbed {target.name} is down: what was changed no longer exists")
-            verified = True
-        else:
-            outcome = restore(resolved, undo, ledger)
+    except MusterError as error:
+        say(f"not on record: {error}")
+    return ledger
+
+
+def _gone(undo: UndoLog | UndoMemory, target: Target, say: Say) -> Restored:
+    """What a testbed takes along when it ends."""
+    say(f"testbed {target.name} is down: what was changed no longer exists")
+    for entry in undo.pending:
+        try:
+            undo.mark(entry, "done", "the testbed that was changed no longer exists")
+        except LogLost as error:
+            say(f"not on record: {error}")
+    return Restored(True, (), (), ())
+
+
+def _tell(outcome: Restored, say: Say) -> None:
+    for item in outcome.readback:
+        say(f"{'restored' if item.ok else 'NOT RESTORED'}: {item.subject}: {item.actual}")
+    known = {item.subject for item in outcome.readback}
+    for subject in outcome.failed:
+        if subject not in known:
+            say(f"NOT RESTORED: {subject}: it could not be read back")
+    for command in outcome.commands:
+        say(f"by hand: {command}")
+
+
+def _end(ledger: Ledger | None, undo: Undo, outcome: Restored, say: Say) -> bool:
+    """Whether the ledger now says how it went, and the undo log as well."""
+    if ledger is None:
+        return False
+    try:
+        if outcome.readback or outcome.failed:
             record_verify(ledger, undo, outcome)
-            for item in outcome.readback:
-                say(f"{'restored' if item.ok else 'NOT RESTORED'}: {item.subject}: {item.actual}")
-            for command in outcome.commands:
-                say(f"by hand: {command}")
-            verified = outcome.verified
         if not read_ledger(ledger.path).of("drill_ended"):
             ledger.append("drill_ended")
-    finally:
-        ledger.close()
-        undo.close()
-    _judge(bundle, say)
-    return verified
+    except LogLost as error:
+        say(f"not on record: {error}")
+        return False
+    if outcome.verified and undo.pending:
+        say("not on record: the undo log could not be written; run this again once there is room")
+        return False
+    return True
 
 
-def _stopped(bundle: Path) -> bool:
-    return bool(read_ledger(bundle / "ledger.jsonl").of("stopped"))
-
-
-def _judge(bundle: Path, say: Callable[[str], None]) -> None:
+def _judge(bundle: Path, say: Say) -> None:
     """Verdict and report of the dead drill, as far as its evidence goes."""
     try:
         verdict = conclude(bundle)
-    except BadInput as error:
+    except (MusterError, OSError) as error:
         say(f"{bundle.name}: not judged: {error}")
         return
     say(f"{bundle.name}: {verdict.verdict} ({bundle / 'report.html'})")

@@ -6,16 +6,33 @@ One that fails does not stop the others. Playing it again is harmless.
 from __future__ import annotations
 
 import logging
+import shlex
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from muster.errors import MusterError
-from muster.faults import ReadBack, fault_of
+from muster.faults import Fault, ReadBack, fault_of
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
 from muster.targets.model import Target
-from muster.undo import State, UndoEntry, UndoLog
+from muster.undo import State, UndoEntry, UndoHeader
 
 logger = logging.getLogger("chaostoolkit")
+
+
+class Undo(Protocol):
+    """An undo log, wherever it stands."""
+
+    @property
+    def header(self) -> UndoHeader:
+        """Whose log it is."""
+
+    @property
+    def pending(self) -> tuple[UndoEntry, ...]:
+        """What is not restored yet, last applied first."""
+
+    def mark(self, entry: UndoEntry, state: State, detail: str = "") -> None:
+        """Record how `entry` went. Raises LogLost."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +45,17 @@ class Restored:
     commands: tuple[str, ...]
 
 
-def restore(target: Target, undo: UndoLog, ledger: Ledger | None = None) -> Restored:
+def restore(target: Target, undo: Undo, ledger: Ledger | None = None) -> Restored:
     """Revert every pending entry, last applied first, and read each back."""
     return _play(target, undo, ledger, revert=True)
 
 
-def settle(target: Target, undo: UndoLog, ledger: Ledger | None = None) -> Restored:
+def settle(target: Target, undo: Undo, ledger: Ledger | None = None) -> Restored:
     """Read every pending entry back without acting: for what the drill already put back itself."""
     return _play(target, undo, ledger, revert=False)
 
 
-def record_verify(ledger: Ledger, undo: UndoLog, restored: Restored) -> None:
+def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
     """The `verify` event of the ledger."""
     ledger.append(
         "verify",
@@ -49,12 +66,13 @@ def record_verify(ledger: Ledger, undo: UndoLog, restored: Restored) -> None:
     )
 
 
-def _play(target: Target, undo: UndoLog, ledger: Ledger | None, *, revert: bool) -> Restored:
+def _play(target: Target, undo: Undo, ledger: Ledger | None, *, revert: bool) -> Restored:
     readbacks: list[ReadBack] = []
     failed: list[str] = []
     commands: list[str] = []
+    again = recover_command(undo.header.target_file or target.name)
     for entry in undo.pending:
-        outcome = _one(target, entry, revert)
+        outcome = _one(target, entry, revert, again)
         if outcome.readback is not None:
             readbacks.append(outcome.readback)
         if outcome.ok or revert:
@@ -74,25 +92,36 @@ class _Outcome:
     command: str
 
 
-def _one(target: Target, entry: UndoEntry, revert: bool) -> _Outcome:
-    command = f"chaos drill recover --target {target.name}"
+def recover_command(target_file: str) -> str:
+    """What a person types to have everything restored again."""
+    return shlex.join(["chaos", "drill", "recover", "--target", target_file])
+
+
+def _one(target: Target, entry: UndoEntry, revert: bool, again: str) -> _Outcome:
+    fault: Fault | None = None
     try:
         fault = fault_of(target, entry)
-        command = fault.command()
         if revert:
             fault.revert()
         readback = fault.read_back()
     except MusterError as error:
-        return _Outcome(False, str(error), None, command)
+        return _Outcome(False, str(error), None, _command(fault, again))
     except Exception as error:  # one entry's surprise must not leave the others undone
-        return _Outcome(False, f"{type(error).__name__}: {error}", None, command)
+        return _Outcome(False, f"{type(error).__name__}: {error}", None, _command(fault, again))
     detail = f"{readback.subject}: {readback.actual} (expected {readback.expected})"
-    return _Outcome(readback.ok, detail, readback, command)
+    return _Outcome(readback.ok, detail, readback, "" if readback.ok else _command(fault, again))
 
 
-def _record(
-    undo: UndoLog, ledger: Ledger | None, entry: UndoEntry, state: State, detail: str
-) -> None:
+def _command(fault: Fault | None, again: str) -> str:
+    """The fault's own command by hand, else the one that tries everything again."""
+    try:
+        return (fault.command() if fault is not None else None) or again
+    except Exception as error:  # no command is no reason to leave the others undone
+        logger.debug("restore: no command by hand: %s", error)
+        return again
+
+
+def _record(undo: Undo, ledger: Ledger | None, entry: UndoEntry, state: State, detail: str) -> None:
     try:
         undo.mark(entry, state, detail)
         if ledger is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
+from muster.faults.by_hand import curl
 from muster.faults.http_hook import call
 from muster.faults.model import Fault, FaultError, Proof, ReadBack
 from muster.targets.model import DrainHook, Target
@@ -47,8 +48,9 @@ class Drain(Fault):
         shown = self.shown()
         return ReadBack(self.subject, "serving", shown, shown == "serving")
 
-    def command(self) -> str:
-        return f'curl -X POST {self._hook().url} -d \'{{"state": "serving"}}\''
+    def command(self) -> str | None:
+        hook = self._hook()
+        return curl("POST", hook.url, {"state": "serving"}, token=hook.token)
 
     def shown(self) -> str:
         """The state that the region says it is in. Raises FaultError."""

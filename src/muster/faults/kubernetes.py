@@ -43,14 +43,23 @@ class Deployments:
         return {name: int(self._read(name).status.replicas or 0) for name in self.power.deployments}
 
     def scale(self, replicas: Mapping[str, int]) -> None:
-        """Ask for `replicas` and read back that they are asked for. Raises FaultError."""
+        """Ask for `replicas` and read back that they are asked for. Raises FaultError.
+
+        A deployment that cannot be scaled keeps no other from it.
+        """
+        refused: list[str] = []
         for name, count in replicas.items():
-            self._call(
-                "patch_namespaced_deployment_scale",
-                name,
-                self.power.namespace,
-                {"spec": {"replicas": count}},
-            )
+            try:
+                self._call(
+                    "patch_namespaced_deployment_scale",
+                    name,
+                    self.power.namespace,
+                    {"spec": {"replicas": count}},
+                )
+            except FaultError as error:
+                refused.append(f"{name}: {error}")
+        if refused:
+            raise FaultError("; ".join(refused))
         shown = self.replicas()
         if any(shown[name] != count for name, count in replicas.items()):
             raise FaultError(f"deployments show {shown}, asked for {dict(replicas)}")

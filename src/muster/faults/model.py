@@ -80,5 +80,8 @@ class Fault(ABC):
         """Whether it is back, read from the real system. Raises FaultError if it won't say."""
 
     @abstractmethod
-    def command(self) -> str:
-        """What a person types to put it back by hand."""
+    def command(self) -> str | None:
+        """The whole line that a person pastes into a shell to put it back, without any secret.
+
+        None: only the target's own credentials do it, so `chaos drill recover` is the line.
+        """

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from muster.faults.by_hand import line
 from muster.faults.http_hook import call
 from muster.faults.kubernetes import Deployments
 from muster.faults.model import Fault, FaultError, Proof, ReadBack
@@ -94,6 +95,11 @@ class RegionPower(Fault):
     def read_back(self) -> ReadBack:
         ready = self.ready()
         shown = "ready" if ready else "not ready"
+        if isinstance(self._power, ProcessPower):
+            # One gateway of several is ready too: all of the region must be on.
+            power = str(self._process_state().get("power", "unknown"))
+            whole = ready and power == "on"
+            return ReadBack(self.subject, "ready, power on", f"{shown}, power {power}", whole)
         if not isinstance(self._power, KubernetesPower) or self._replicas is None:
             return ReadBack(self.subject, "ready", shown, ready)
         replicas = Deployments(self._power).replicas()
@@ -104,16 +110,19 @@ class RegionPower(Fault):
             ready and replicas == self._replicas,
         )
 
-    def command(self) -> str:
-        if isinstance(self._power, KubernetesPower):
-            known = self._replicas or {}
+    def command(self) -> str | None:
+        power = self._power
+        if isinstance(power, KubernetesPower):
+            if self._replicas is None:
+                return None
+            where = ["kubectl", "-n", power.namespace]
+            where += ["--context", power.context] if power.context else []
             return "; ".join(
-                f"kubectl -n {self._power.namespace} scale deployment {name} "
-                f"--replicas={known.get(name, '?')}"
-                for name in self._power.deployments
+                line(*where, "scale", "deployment", name, f"--replicas={count}")
+                for name, count in self._replicas.items()
             )
-        if isinstance(self._power, ProcessPower):
-            return f"chaos drill recover --target {self.target.name}"
+        if isinstance(power, ProcessPower):
+            return None
         return f"# {self.subject} was not stopped"
 
     def ready(self) -> bool:

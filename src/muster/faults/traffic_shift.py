@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from muster.faults.by_hand import line
 from muster.faults.model import Fault, FaultError, Proof, ReadBack
 from muster.steering import Route53, shares_of, weights_for
 from muster.targets.model import Target
@@ -22,9 +24,13 @@ class TrafficShift(Fault):
         share_pct: float = 0.0,
         before: Mapping[str, int] | None = None,
         steering: Route53 | None = None,
+        zone_id: str | None = None,
+        records: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(target, region)
         self.share_pct = share_pct
+        self._zone_id = zone_id
+        self._records = tuple(records)
         self._before = dict(before) if before is not None else None
         self._steering = steering or Route53(target.steering)
 
@@ -35,11 +41,24 @@ class TrafficShift(Fault):
     def undo_params(self) -> dict[str, Any]:
         if self._before is None:
             self._before = self._steering.weights()
-        return {"weights": self._before}
+        # Whole records, for the line by hand: it is needed when the API does not answer.
+        self._zone_id, records = self._steering.records()
+        self._records = tuple(records)
+        return {
+            "weights": self._before,
+            "zone_id": self._zone_id,
+            "records": [dict(record) for record in self._records],
+        }
 
     @classmethod
     def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(target, region, before=params["weights"])
+        return cls(
+            target,
+            region,
+            before=params["weights"],
+            zone_id=params.get("zone_id"),
+            records=params.get("records", ()),
+        )
 
     def weights(self) -> dict[str, int]:
         """The weights that `apply` sets."""
@@ -70,12 +89,27 @@ class TrafficShift(Fault):
         expected = self._before or {}
         return ReadBack(self.subject, _shown(expected), _shown(actual), actual == expected)
 
-    def command(self) -> str:
-        weights = " ".join(f"{region}={weight}" for region, weight in (self._before or {}).items())
-        return (
-            f"aws route53 change-resource-record-sets: UPSERT {self.target.steering.record} "
-            f"in {self.target.steering.zone} with the weights {weights}"
-        )
+    def command(self) -> str | None:
+        before, steering = self._before, self.target.steering
+        if before is None or self._zone_id is None or not self._records:
+            return None
+        changes = [
+            {
+                "Action": "UPSERT",
+                "ResourceRecordSet": {**record, "Weight": before[record["SetIdentifier"]]},
+            }
+            for record in self._records
+        ]
+        words = ["aws", "route53", "change-resource-record-sets"]
+        words += ["--hosted-zone-id", self._zone_id, "--change-batch"]
+        words.append(json.dumps({"Changes": changes}))
+        if steering.endpoint_url is None:
+            return line(*words)
+        words += ["--region", "us-east-1", "--endpoint-url", steering.endpoint_url]
+        if self.target.class_ == "testbed":
+            # A stand-in API asks for a signature but not for whose.
+            words = ["env", "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", *words]
+        return line(*words)
 
 
 def _shown(weights: Mapping[str, int]) -> str:

@@ -255,7 +255,7 @@ def _undo(evidence: Evidence) -> UndoView:
             for r in readback
             if isinstance(r, dict)
         ),
-        commands=tuple(clean(c, 2000) for c in commands if c),
+        commands=tuple(clean(c, 20_000) for c in commands if c),
     )
 
 

@@ -73,6 +73,11 @@ class Route53:
         """Weight (0 to 255) by region, as the API has it now. Raises SteeringError."""
         return _weights(self._records())
 
+    def records(self) -> tuple[str, list[dict[str, Any]]]:
+        """The hosted zone's id and the weighted records, whole. Raises SteeringError."""
+        records = self._records()
+        return self._zone().removeprefix("/hostedzone/"), records
+
     def addresses(self) -> dict[str, tuple[str, ...]]:
         """The records' addresses by region (empty for alias records). Raises SteeringError."""
         found: dict[str, tuple[str, ...]] = {}

@@ -1,0 +1,82 @@
+"""The undo logs that earlier drills left: those of one target, and those that nobody can read.
+
+One log that cannot be used keeps no other from being restored; it is told, and never passed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from muster import home
+from muster.errors import BadInput
+from muster.undo import State, UndoEntry, UndoHeader, UndoRead, read_undo, target_of
+
+WHAT_TO_DO = (
+    "recover it with the version of Muster that wrote it, and move its bundle away once all is back"
+)
+
+
+@dataclass(frozen=True)
+class LeftLog:
+    """A log with changes that are not restored yet; its bundle is the folder that it stands in."""
+
+    path: Path
+    read: UndoRead
+
+
+@dataclass(frozen=True)
+class LeftLogs:
+    """What was left on a target, oldest drill first. `unusable`: one line for each bad log."""
+
+    pending: tuple[LeftLog, ...]
+    unusable: tuple[str, ...]
+
+
+def left_on(target: str, but: Path | None = None) -> LeftLogs:
+    """The logs of `target` below the evidence directory, without the one in the bundle `but`.
+
+    A log that cannot be read counts unless its own first line names another target.
+    """
+    pending: list[LeftLog] = []
+    unusable: list[str] = []
+    for path in sorted(home.out_dir().glob("*/undo.jsonl")):
+        if path.parent.is_symlink() or path.parent == but:
+            continue
+        try:
+            read = read_undo(path)
+        except BadInput as error:
+            if target_of(path) in (None, target):
+                unusable.append(f"{error}: {WHAT_TO_DO}")
+            continue
+        if read.header.target == target and read.pending:
+            pending.append(LeftLog(path, read))
+    return LeftLogs(tuple(pending), tuple(unusable))
+
+
+class UndoMemory:
+    """An undo log whose file cannot be written: what is done is known here alone."""
+
+    def __init__(self, read: UndoRead) -> None:
+        self._read = read
+
+    @property
+    def header(self) -> UndoHeader:
+        """Whose log it is."""
+        return self._read.header
+
+    @property
+    def pending(self) -> tuple[UndoEntry, ...]:
+        """What is not restored yet, last applied first."""
+        return self._read.pending
+
+    def mark(self, entry: UndoEntry, state: State, detail: str = "") -> None:
+        """Remember how `entry` went."""
+        marked = replace(entry, state=state, detail=detail)
+        entries = tuple(
+            marked if one.entry_id == entry.entry_id else one for one in self._read.entries
+        )
+        self._read = replace(self._read, entries=entries)
+
+    def close(self) -> None:
+        """Nothing to end."""
