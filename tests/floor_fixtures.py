@@ -274,6 +274,7 @@ class KubernetesStandIn:
     lag: int = 0
     stuck: bool = False
     ignores_scale: bool = False
+    restarts: dict[str, list[str]] = field(default_factory=dict)
     _reads_left: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -282,7 +283,7 @@ class KubernetesStandIn:
         self.observed = dict.fromkeys(self.replicas, 1)
 
     def answer(self, call: Call) -> tuple[int, Any]:
-        """The two calls of the apps/v1 API that scaling needs."""
+        """The calls of the apps/v1 API that scaling and restarting need."""
         parts = call.path.partition("?")[0].strip("/").split("/")
         if parts[:4] != ["apis", "apps", "v1", "namespaces"] or parts[6] not in self.replicas:
             return 404, {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
@@ -299,6 +300,11 @@ class KubernetesStandIn:
                 "metadata": {"name": name},
                 "spec": {"replicas": wanted},
             }
+        if call.method == "PATCH":
+            pods = call.json["spec"]["template"]["metadata"]["annotations"]
+            self.restarts.setdefault(name, []).append(pods["kubectl.kubernetes.io/restartedAt"])
+            self.generation[name] += 1
+            self._reads_left[name] = self.lag
         if self._reads_left.get(name, 0) > 0:
             self._reads_left[name] -= 1
         elif not self.stuck:

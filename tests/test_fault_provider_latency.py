@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from by_hand_lines import paste
 from floor_fixtures import REGION, a_target, free_port, stand_in, toxiproxy_server
 
 from muster.faults import FaultError, fault_of
@@ -115,7 +116,36 @@ def test_revert_without_the_state_before_is_an_error(rig):
         the_fault(rig).revert()
 
 
-def test_it_says_how_to_put_it_back_by_hand(rig):
-    """A command that a person can type."""
-    wanted = f"curl -X DELETE {rig.url}/proxies/primary/toxics/{TOXIC}"
-    assert the_fault(rig).command() == wanted
+def test_the_line_by_hand_puts_it_back(rig):
+    """Pasted into a shell: the toxic is gone, the other proxies are as they were."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    before = fault._proxy.server()
+    fault.apply()
+    done = paste(fault.command())
+    assert done.returncode == 0, done.stderr
+    assert fault.read_back().ok
+    assert sorted(map(str, fault._proxy.server())) == sorted(map(str, before))
+
+
+def test_revert_before_apply_changes_nothing(rig):
+    """A drill that died between undo and toxic leaves a clean proxy, and it stays the same one."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    state = fault._proxy.state()
+    fault.revert()
+    assert fault._proxy.state() == state
+
+
+def test_a_toxic_of_somebody_else_is_not_as_before(rig):
+    """Ours goes, theirs stays and is told: nobody's change is taken away unseen."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    fault.apply()
+    fault._proxy.add_toxic("theirs", "latency", "downstream", {"latency": 1, "jitter": 0})
+    try:
+        fault.revert()
+        back = fault.read_back()
+        assert (back.ok, back.actual) == (False, "theirs")
+    finally:
+        assert paste(fault.command()).returncode == 0

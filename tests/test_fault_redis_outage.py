@@ -7,6 +7,7 @@ import time
 
 import pytest
 import redis
+from by_hand_lines import paste
 from floor_fixtures import REGION, a_target, free_port, redis_server, stopped, toxiproxy_server
 
 from muster.faults import FaultError, fault_of
@@ -122,9 +123,35 @@ def test_a_hanging_toxiproxy_is_an_error_in_time(rig):
     the_fault(rig, timeout_s=5).revert()
 
 
-def test_it_says_how_to_put_it_back_by_hand(rig, fault):
-    """A command that a person can type, with the proxy's own address."""
-    assert fault.command() == (
-        f"curl -X POST {rig[1].url}/proxies/redis -d '{{\"enabled\": true}}'"
-    )
+def test_the_line_by_hand_puts_it_back(rig, fault):
+    """Pasted into a shell, with the proxy's own address: Redis answers again."""
+    fault.undo_params()
+    fault.apply()
+    assert not fault.read_back().ok
+    done = paste(fault.command())
+    assert done.returncode == 0, done.stderr
+    assert fault.read_back().ok
     assert fault.subject == f"toxiproxy {REGION}/redis"
+    assert the_fault(rig).command() is None, "no line from a guess"
+
+
+def test_revert_before_apply_and_of_a_proxy_that_is_gone(rig, fault):
+    """Nothing to put back changes nothing; a proxy that somebody deleted is made anew."""
+    fault.undo_params()
+    state = fault._proxy.state()
+    fault.revert()
+    assert fault._proxy.state() == state
+    fault.apply()
+    fault._proxy.api.delete("/proxies/redis")
+    fault.revert()
+    assert fault.read_back().ok
+    assert fault._proxy.state() == state
+
+
+def test_an_outage_that_raised_after_its_effect_goes_back(rig, fault):
+    """The call that disables it came through, its answer did not."""
+    params = fault.undo_params()
+    fault._proxy.api.post("/proxies/redis", json={"enabled": False})
+    restored = fault_of(fault.target, UndoEntry("u1", fault.kind, "x", REGION, params))
+    restored.revert()
+    assert restored.read_back().ok

@@ -15,18 +15,19 @@ def line(*words: str) -> str:
     return shlex.join(words)
 
 
-def curl(method: str, url: str, body: Any = None, *, token: str | None = None) -> str | None:
-    """A call that fails for anything but 2xx in time.
-
-    A token stands in it as the environment variable that holds it; None when none does.
-    """
+def curl(method: str, url: str, body: Any = None, *, header: str = "", retry: int = 0) -> str:
+    """A call that fails for anything but 2xx in time; `retry` times more where nobody listens."""
     words = ["curl", "-fsS", "-m", str(CALL_S_MAX), "-X", method]
-    said = line(*words)
-    if token is not None:
-        variable = next((name for name, value in os.environ.items() if value == token), None)
-        if variable is None:
-            return None
-        said += f' -H "Authorization: Bearer ${variable}"'
+    if retry:
+        words += ["--retry", str(retry), "--retry-connrefused", "--retry-delay", "1"]
     if body is not None:
-        said += " " + line("-H", "Content-Type: application/json", "-d", json.dumps(body))
-    return f"{said} {line(url)}"
+        words += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+    return " ".join(part for part in (line(*words), header, line(url)) if part)
+
+
+def bearer(token: str | None) -> str | None:
+    """curl's words for a token, as the environment variable that holds it; None when none does."""
+    if token is None:
+        return ""
+    variable = next((name for name, value in os.environ.items() if value == token), None)
+    return None if variable is None else f'-H "Authorization: Bearer ${variable}"'

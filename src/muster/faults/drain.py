@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from muster.faults.by_hand import curl
+from muster.faults.by_hand import bearer, curl
 from muster.faults.http_hook import call
 from muster.faults.model import Fault, FaultError, Proof, ReadBack
 from muster.targets.model import DrainHook, Target
@@ -50,7 +50,10 @@ class Drain(Fault):
 
     def command(self) -> str | None:
         hook = self._hook()
-        return curl("POST", hook.url, {"state": "serving"}, token=hook.token)
+        header = bearer(hook.token)
+        return (
+            None if header is None else curl("POST", hook.url, {"state": "serving"}, header=header)
+        )
 
     def shown(self) -> str:
         """The state that the region says it is in. Raises FaultError."""

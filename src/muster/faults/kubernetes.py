@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from muster.faults.model import FaultError
@@ -63,6 +64,19 @@ class Deployments:
         shown = self.replicas()
         if any(shown[name] != count for name, count in replicas.items()):
             raise FaultError(f"deployments show {shown}, asked for {dict(replicas)}")
+
+    def restart(self, timeout_s: float) -> None:
+        """Roll every deployment over, as `kubectl rollout restart` does. Raises FaultError."""
+        now = datetime.now(UTC).isoformat()
+        pods = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
+        for name in self.power.deployments:
+            self._call(
+                "patch_namespaced_deployment",
+                name,
+                self.power.namespace,
+                {"spec": {"template": pods}},
+            )
+        self.await_available(self.replicas(), timeout_s)
 
     def await_available(self, replicas: Mapping[str, int], timeout_s: float) -> None:
         """Wait until every deployment has all its replicas available. Raises FaultError."""

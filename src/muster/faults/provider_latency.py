@@ -7,14 +7,15 @@ exchange on the gateways' own path takes at least half the added latency longer 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, Self
 
 import httpx
 
 from muster.faults.model import Fault, FaultError, Proof, ReadBack
-from muster.faults.proxies import proxy_of
+from muster.faults.proxies import access_of, proxy_of
+from muster.faults.toxiproxy_restart import bring_back, by_hand
 from muster.targets.model import Target
 
 TOXIC = "muster_latency"
@@ -34,11 +35,14 @@ class ProviderLatency(Fault):
         latency_ms: int = 0,
         jitter_ms: int = 0,
         before: dict[str, Any] | None = None,
+        server: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         super().__init__(target, region)
         self.latency_ms = latency_ms
         self.jitter_ms = jitter_ms
+        self._access = access_of(target, region, "provider_primary")
         self._proxy = proxy_of(target, region, "provider_primary")
+        self._server = tuple(server)
         self._before = before
         self._exchange_before_ms: float | None = None
 
@@ -51,12 +55,14 @@ class ProviderLatency(Fault):
         if state.get("toxics"):
             raise FaultError(f"{self.subject}: toxics left over: {sorted(self._proxy.toxics())}")
         self._before = {key: state[key] for key in ("listen", "upstream", "enabled")}
+        self._server = tuple(self._proxy.server())
         self._exchange_before_ms = self.exchange_ms()
-        return {"before": self._before}
+        return {"before": self._before, "server": list(self._server)}
 
     @classmethod
     def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(target, region, before=dict(params["before"]))
+        before, server = dict(params["before"]), params.get("server", ())
+        return cls(target, region, before=before, server=server)
 
     def apply(self) -> None:
         self._proxy.add_toxic(
@@ -81,16 +87,18 @@ class ProviderLatency(Fault):
         )
 
     def revert(self) -> None:
-        if self._before is None:
+        before = self._before
+        if before is None:
             raise FaultError(f"{self.subject}: what it was before is unknown")
-        self._proxy.remove_toxic(TOXIC, self._before)
+        proxy = self._proxy
+        bring_back(proxy, self._access, self._server, lambda: proxy.remove_toxic(TOXIC, before))
 
     def read_back(self) -> ReadBack:
         toxics = sorted(self._proxy.toxics())
         return ReadBack(self.subject, "no toxics", ", ".join(toxics) or "no toxics", not toxics)
 
-    def command(self) -> str:
-        return f"curl -X DELETE {self._proxy.url}/proxies/{self._proxy.name}/toxics/{TOXIC}"
+    def command(self) -> str | None:
+        return by_hand(self._proxy, self._access, self._server)
 
     def exchange_ms(self) -> float:
         """Median time of a bare HTTP exchange through the proxy. Raises FaultError."""

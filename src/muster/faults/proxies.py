@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
-from muster.targets.model import Target
+from muster.targets.model import Target, ToxiproxyAccess
 
 
 def proxy_of(target: Target, region: str, role: str) -> ProxyHandle:
@@ -12,9 +12,15 @@ def proxy_of(target: Target, region: str, role: str) -> ProxyHandle:
 
     Raises FaultError when the target names none: then this fault cannot be had there.
     """
+    access = access_of(target, region, role)
+    return ProxyHandle(access.url, access.proxies[role], access.timeout_s)
+
+
+def access_of(target: Target, region: str, role: str) -> ToxiproxyAccess:
+    """The region's Toxiproxy, which has a proxy for `role`. Raises FaultError as above."""
     access = target.regions[region].toxiproxy
     if access is None or role not in access.proxies:
         raise FaultError(
             f"target {target.name}: regions.{region}.toxiproxy names no proxy for {role}"
         )
-    return ProxyHandle(access.url, access.proxies[role], access.timeout_s)
+    return access

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import redis
 
 from muster.faults.model import Fault, FaultError, Proof, ReadBack
-from muster.faults.proxies import proxy_of
+from muster.faults.proxies import access_of, proxy_of
+from muster.faults.toxiproxy_restart import bring_back, by_hand
 from muster.targets.model import Target
 
 CONNECT_S_MAX = 1.0
@@ -20,9 +21,13 @@ class RedisOutage(Fault):
     kind = "redis_outage"
     expects = ("admission_failures:redis_unavailable",)
 
-    def __init__(self, target: Target, region: str) -> None:
+    def __init__(
+        self, target: Target, region: str, server: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         super().__init__(target, region)
+        self._access = access_of(target, region, "redis")
         self._proxy = proxy_of(target, region, "redis")
+        self._server = tuple(server)
 
     @property
     def subject(self) -> str:
@@ -31,11 +36,12 @@ class RedisOutage(Fault):
     def undo_params(self) -> dict[str, Any]:
         if not self._proxy.state()["enabled"]:
             raise FaultError(f"{self.subject}: already disabled before the fault")
-        return {}
+        self._server = tuple(self._proxy.server())
+        return {"server": list(self._server)}
 
     @classmethod
     def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(target, region)
+        return cls(target, region, server=params.get("server", ()))
 
     def apply(self) -> None:
         self._proxy.set_enabled(False)
@@ -49,8 +55,9 @@ class RedisOutage(Fault):
         )
 
     def revert(self) -> None:
-        if not self._proxy.state()["enabled"]:
-            self._proxy.set_enabled(True)
+        before = next((one for one in self._server if one["name"] == self._proxy.name), None)
+        proxy = self._proxy
+        bring_back(proxy, self._access, self._server, lambda: proxy.enable(before))
 
     def read_back(self) -> ReadBack:
         enabled = bool(self._proxy.state()["enabled"])
@@ -63,10 +70,8 @@ class RedisOutage(Fault):
             enabled and answers,
         )
 
-    def command(self) -> str:
-        return (
-            f"curl -X POST {self._proxy.url}/proxies/{self._proxy.name} -d '{{\"enabled\": true}}'"
-        )
+    def command(self) -> str | None:
+        return by_hand(self._proxy, self._access, self._server)
 
     def redis_answers(self) -> bool:
         """Whether a PING through the proxy is answered. Raises FaultError if no path is named."""

@@ -3,11 +3,13 @@
 The library's own HTTP layer is one class-wide address without time-outs that ignores 5xx answers.
 Here each server has an HTTP layer of its own, each change is read back, and where the server hangs
 (removing a latency toxic can deadlock it while clients abort streams, Toxiproxy issue 558) the
-change escalates: ask again, then delete the proxy and create it anew.
+change escalates: delete the proxy and create it anew; the server's restart, the last step, is in
+`toxiproxy_restart`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from muster.faults.model import FaultError
 
 # Toxiproxy refuses every agent that begins "Mozilla/".
 _HEADERS = {"User-Agent": "muster"}
+PROXY_KEYS = ("name", "listen", "upstream", "enabled")
 
 
 class NotThere(FaultError):
@@ -81,6 +84,14 @@ class ProxyHandle:
         shown: dict[str, Any] = self.api.get(f"/proxies/{self.name}").json()
         return shown
 
+    def server(self) -> list[dict[str, Any]]:
+        """Every proxy of the server as `POST /populate` takes it (toxics are no part of that)."""
+        shown = self.api.get("/proxies").json()
+        try:
+            return [{key: one[key] for key in PROXY_KEYS} for one in shown.values()]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise FaultError(f"Toxiproxy {self.url}: /proxies shows no proxies") from error
+
     def toxics(self) -> dict[str, dict[str, Any]]:
         """Toxics by name."""
         return {toxic["name"]: toxic for toxic in self.state().get("toxics", [])}
@@ -123,20 +134,32 @@ class ProxyHandle:
         self.recreate(recreate)
         return "recreated"
 
+    def enable(self, before: Mapping[str, Any] | None) -> str:
+        """Enable the proxy; returns how: enabled or recreated. `before` as in `remove_toxic`.
+
+        Raises FaultError when even a new proxy is not enabled; without `before` none is made.
+        """
+        try:
+            if not self.state()["enabled"]:
+                self.set_enabled(True)
+            return "enabled"
+        except FaultError:
+            if before is None:
+                raise
+        # The server hangs, or has lost the proxy.
+        self.recreate({**before, "enabled": True})
+        return "recreated"
+
+    def create(self, proxy: Mapping[str, Any]) -> None:
+        """Make a proxy (`name`, `listen`, `upstream`, `enabled`). Raises FaultError."""
+        self.api.post("/proxies", json={key: proxy[key] for key in PROXY_KEYS})
+
     def recreate(self, before: dict[str, Any]) -> None:
         """Delete the proxy and create it as it was; streams in flight drop. Raises FaultError."""
         # Gone already if an earlier try ended between the two: then only the second half is left.
         with suppress(NotThere):
             self.api.delete(f"/proxies/{self.name}")
-        self.api.post(
-            "/proxies",
-            json={
-                "name": self.name,
-                "listen": before["listen"],
-                "upstream": before["upstream"],
-                "enabled": before["enabled"],
-            },
-        )
+        self.create({**before, "name": self.name})
         shown = self.state()
         if shown.get("toxics") or bool(shown["enabled"]) is not bool(before["enabled"]):
             raise FaultError(f"Toxiproxy {self.url}: {self.name} did not come back clean")

@@ -130,6 +130,44 @@ class Route53Steering(Document):
     timeout_s: PositiveSeconds = 10.0
 
 
+class ProcessRestart(Document):
+    """Asked of the testbed's control API."""
+
+    kind: Literal["process"]
+    url: HttpUrl
+    token: str
+    timeout_s: PositiveSeconds = 30.0
+
+
+class CommandRestart(Document):
+    """A command of the target's own, run without a shell where the drill runs."""
+
+    kind: Literal["command"]
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    timeout_s: PositiveSeconds = 60.0
+
+
+class KubernetesRestart(Document):
+    """A deployment rolled over, as `kubectl rollout restart` does."""
+
+    kind: Literal["kubernetes"]
+    namespace: str
+    deployment: str
+    context: str | None = None
+    timeout_s: PositiveSeconds = 120.0
+
+
+class NoRestart(Document):
+    """Nobody but a person restarts it: a server that hangs ends as ROLLBACK_FAILED."""
+
+    kind: Literal["none"] = "none"
+
+
+Restart = Annotated[
+    ProcessRestart | CommandRestart | KubernetesRestart | NoRestart, Field(discriminator="kind")
+]
+
+
 class ToxiproxyAccess(Document):
     """A region's Toxiproxy: its API and the names of its proxies by what stands behind them."""
 
@@ -138,6 +176,9 @@ class ToxiproxyAccess(Document):
         description="redis, provider_primary, provider_fallback -> name"
     )
     timeout_s: PositiveSeconds = 3.0
+    restart: Restart = Field(
+        default=NoRestart(), description="what to do when it hangs and its proxies cannot be remade"
+    )
 
 
 class ProcessPower(Document):

@@ -1,7 +1,7 @@
 """The control API: what a drill asks of the testbed as it would ask a platform's operators.
 
 Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R,
-GET|POST /regions/R/drain, GET /status, POST /shutdown.
+GET|POST /regions/R/drain, POST /regions/R/toxiproxy/restart, GET /status, POST /shutdown.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Control:
         if parts == ["shutdown"] and request.method == "POST":
             self._shutdown()
             return Answer(202, {"state": "ending"})
-        if len(parts) in (2, 3) and parts[0] == "regions":
+        if len(parts) >= 2 and parts[0] == "regions":
             region = self._regions.get(parts[1])
             if region is None:
                 return Answer(404, {"error": f"no region {parts[1]}; {sorted(self._regions)}"})
-            return await self._region(request, region, parts[2] if len(parts) == 3 else "")
+            return await self._region(request, region, "/".join(parts[2:]))
         return Answer(404, {"error": f"no {request.method} {request.path}"})
 
     async def _region(self, request: Request, region: Region, verb: str) -> Answer:
@@ -59,6 +59,7 @@ class Control:
             "stop": region.stop,
             "start": region.start,
             "kill": region.kill,
+            "toxiproxy/restart": region.restart_toxiproxies,
         }
         try:
             if request.method == "GET" and verb == "":

@@ -13,6 +13,7 @@ import httpx
 
 from muster.errors import MusterError
 from muster.testbed.processes import Child
+from muster.testbed.toxiproxies import answers, create_proxies
 from muster.testbed.waiting import answers_2xx, await_ready
 
 ADMIN_S_MAX = 3.0
@@ -31,11 +32,13 @@ class Region:
         name: str,
         gateways: Sequence[Child],
         redis: Sequence[Child],
+        toxiproxies: Sequence[Child],
         client: httpx.AsyncClient,
     ) -> None:
         self.name = name
         self._gateways = tuple(gateways)
         self._redis = tuple(redis)
+        self._toxiproxies = tuple(toxiproxies)
         self._client = client
         self._lock = asyncio.Lock()
 
@@ -55,6 +58,21 @@ class Region:
         """SIGKILL every gateway at once, as an abrupt loss."""
         async with self._lock:
             await asyncio.gather(*(child.kill() for child in self._gateways))
+
+    async def restart_toxiproxies(self) -> None:
+        """Kill and start those that do not answer (else all of them), with their proxies.
+
+        Raises StartError. SIGKILL, since one that hangs would not take SIGTERM.
+        """
+        async with self._lock:
+            fit = await asyncio.gather(
+                *(answers(self._client, child.spec) for child in self._toxiproxies)
+            )
+            hung = [child for child, fits in zip(self._toxiproxies, fit, strict=True) if not fits]
+            chosen = hung or self._toxiproxies
+            await asyncio.gather(*(child.kill() for child in chosen))
+            await self._start(chosen)
+            await asyncio.gather(*(create_proxies(self._client, child.spec) for child in chosen))
 
     async def drain(self, state: str) -> None:
         """Put every gateway into `state`. Raises RegionError when one does not take it."""

@@ -63,7 +63,11 @@ class Rig:
             self._children[spec.name] = Child(spec, layout.directory / LOGS, self._died)
         self._regions = {
             region: Region(
-                region, self._of("gateway", region), self._of("redis", region), self._client
+                region,
+                self._of("gateway", region),
+                self._of("redis", region),
+                self._of("toxiproxy", region),
+                self._client,
             )
             for region in layout.addresses
         }

@@ -22,6 +22,15 @@ TIMEOUT_S = 3.0
 _HEADERS = {"User-Agent": "muster"}  # Toxiproxy refuses agents that begin "Mozilla/"
 
 
+async def answers(client: httpx.AsyncClient, spec: ProcessSpec) -> bool:
+    """Whether one Toxiproxy shows its proxies in time; one that hangs accepts and stays silent."""
+    try:
+        url = f"{spec.admin_url}/proxies"
+        return (await client.get(url, headers=_HEADERS, timeout=TIMEOUT_S)).is_success
+    except httpx.HTTPError:
+        return False
+
+
 async def create_proxies(client: httpx.AsyncClient, spec: ProcessSpec) -> None:
     """Make the proxies of one Toxiproxy and read them back. Raises StartError."""
     url = f"{spec.admin_url}/proxies"
@@ -86,14 +95,14 @@ class Front:
             data = json.loads(body)
         except ValueError:
             return body
-        if not isinstance(data, dict):
-            return body
-        own = {proxy.name: proxy for proxy in spec.proxies}.get(str(data.get("name")))
-        if own is None:
-            return body
-        for key, value in (("listen", own.listen), ("upstream", own.upstream)):
-            if key in data:
-                data[key] = value
+        proxies = {proxy.name: proxy for proxy in spec.proxies}
+        for one in data if isinstance(data, list) else [data]:
+            own = proxies.get(str(one.get("name"))) if isinstance(one, dict) else None
+            if own is None:
+                continue
+            for key, value in (("listen", own.listen), ("upstream", own.upstream)):
+                if key in one:
+                    one[key] = value
         return json.dumps(data).encode()
 
 
