@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from muster.drill.lock import TargetLock, holder_of
+from muster.drill.lock import FileLock, holder_of
 from muster.errors import DrillAborted
 
 HOLD = """
 import subprocess, sys, time
-from muster.drill.lock import TargetLock
-lock = TargetLock("testbed", "drill-1")
+from muster.drill.lock import FileLock
+lock = FileLock("testbed", "drill-1")
 lock.acquire()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) if "child" in sys.argv else None
 print(child.pid if child else 0, flush=True)
@@ -50,7 +50,7 @@ def holder():
 def test_a_second_process_is_refused_and_told_by_whom(holder):
     """It names the holder and its process, never waits, and leaves the holder's name in place."""
     child, _ = holder()
-    lock = TargetLock("testbed", "drill-2")
+    lock = FileLock("testbed", "drill-2")
     for _ in range(2):
         with pytest.raises(DrillAborted) as caught:
             lock.acquire()
@@ -65,7 +65,7 @@ def test_a_killed_holder_leaves_no_lock(holder):
     child, _ = holder()
     child.kill()
     child.wait(timeout=10)
-    with TargetLock("testbed", "drill-2") as lock:
+    with FileLock("testbed", "drill-2") as lock:
         assert holder_of(lock.path) == {"holder": "drill-2", "pid": os.getpid()}
 
 
@@ -75,7 +75,7 @@ def test_a_child_of_the_holder_does_not_keep_it(holder):
     try:
         child.kill()
         child.wait(timeout=10)
-        TargetLock("testbed", "drill-2").acquire()
+        FileLock("testbed", "drill-2").acquire()
         os.kill(grandchild, 0)
     finally:
         os.kill(grandchild, 9)
@@ -83,18 +83,18 @@ def test_a_child_of_the_holder_does_not_keep_it(holder):
 
 def test_targets_do_not_hold_each_other_up():
     """Two targets, two drills."""
-    with TargetLock("testbed", "a"), TargetLock("staging", "b"):
+    with FileLock("testbed", "a"), FileLock("staging", "b"):
         pass
 
 
 def test_release_is_idempotent_and_lets_the_next_one_in():
     """After release nobody's name stands there and the lock can be had again."""
-    lock = TargetLock("testbed", "a")
+    lock = FileLock("testbed", "a")
     lock.acquire()
     lock.release()
     lock.release()
     assert holder_of(lock.path) == {}
-    with TargetLock("testbed", "b"), pytest.raises(DrillAborted, match="held by b"):
+    with FileLock("testbed", "b"), pytest.raises(DrillAborted, match="held by b"):
         lock.acquire()
 
 
@@ -106,5 +106,5 @@ def test_an_unreadable_name_is_no_name(tmp_path, text):
     path.write_text(text)
     assert holder_of(path) == {}
     assert holder_of(tmp_path / "none") == {}
-    with TargetLock("testbed", "a"):
+    with FileLock("testbed", "a"):
         assert holder_of(path)["holder"] == "a"

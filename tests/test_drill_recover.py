@@ -10,12 +10,15 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from floor_fixtures import NOWHERE, OTHER, REGION, stand_in, testbed_document
+from strict_aws import strict_aws
 
+from muster import targets
 from muster.drill.preflight import no_leftover_undo
 from muster.drill.recover import recover_target
 from muster.drill.undo_logs import left_on
+from muster.drill.undo_store import open_undo
 from muster.ledger import Ledger, read_ledger
-from muster.undo import UndoHeader, UndoLog, read_undo
+from muster.undo import UndoHeader, read_undo
 
 
 class Hooks:
@@ -42,9 +45,10 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("MUSTER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("MUSTER_OUT_DIR", str(tmp_path / "out"))
     monkeypatch.setenv("IT_TOKEN", "x")
-    with stand_in(hooks.answer) as shown:
+    with stand_in(hooks.answer) as shown, strict_aws() as aws:
         data = testbed_document() | {"name": "it", "class": "staging", "testbed": None}
         data["load"] = {"token": "${env.IT_TOKEN}", "canary_token": "${env.IT_TOKEN}"}
+        data["shared"] = {"kind": "s3", "bucket": "drills", "endpoint_url": aws.url, "lease_s": 5}
         data["public_url"] = data["prometheus"]["url"] = NOWHERE
         data["steering"]["endpoint_url"] = NOWHERE
         for region in (REGION, OTHER):
@@ -61,7 +65,8 @@ def place(tmp_path, monkeypatch):
 def drained(place, drill_id, region=REGION, target="it"):
     """A dead drill that had asked `region` to let go; its undo log's path."""
     bundle = place.out / drill_id
-    log = UndoLog(bundle / "undo.jsonl", UndoHeader(drill_id, target, place.file))
+    header = UndoHeader(drill_id, target, place.file)
+    log = open_undo(targets.load(place.file), bundle / "undo.jsonl", header)
     log.add("drain", f"drain {region}", {}, region)
     log.close()
     ledger = Ledger(bundle / "ledger.jsonl")

@@ -56,7 +56,9 @@ HOUSE = {
     "ledger": row(1),
     "undo": row(1),
     "signals": row(2),
-    "steering": row(2),
+    "aws": row(2),
+    "steering": row(2, "aws"),
+    "stores": row(2, "aws"),
     # chaosk8s is named by the one fault that needs it, imported when that fault is applied.
     "faults": row(2, "steering", libraries="chaosk8s kubernetes"),
     "load": row(2),

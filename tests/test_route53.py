@@ -9,7 +9,8 @@ import boto3
 import pytest
 from floor_fixtures import NOWHERE, moto_server, stand_in
 
-from muster.steering import Route53, SteeringError, route53
+from muster import aws
+from muster.steering import Route53, SteeringError
 from muster.targets.model import Route53Steering
 
 NUMBERS = itertools.count()
@@ -253,7 +254,7 @@ def test_a_change_that_never_is_insync_is_an_error():
 )
 def test_a_refusal_is_an_error_after_bounded_tries(monkeypatch, status, code, tries):
     """Throttled by a stand-in: tried again a bounded number of times, then told; others at once."""
-    monkeypatch.setattr(route53, "ATTEMPTS_MAX", 2)
+    monkeypatch.setattr(aws, "ATTEMPTS_MAX", 2)
     answer = REFUSED.format(code=code, message="Rate exceeded")
     with stand_in(lambda call: (status, answer)) as shown:
         with pytest.raises(SteeringError, match=rf"list_hosted_zones_by_name: .*{code}"):
@@ -263,7 +264,7 @@ def test_a_refusal_is_an_error_after_bounded_tries(monkeypatch, status, code, tr
 
 def test_nobody_there_is_an_error(monkeypatch):
     """A refused connection is told with what was asked."""
-    monkeypatch.setattr(route53, "ATTEMPTS_MAX", 1)
+    monkeypatch.setattr(aws, "ATTEMPTS_MAX", 1)
     with pytest.raises(SteeringError, match="Could not connect to the endpoint"):
         steering_of(NOWHERE).weights()
 

@@ -244,6 +244,36 @@ def test_an_unknown_target_is_one_line_with_the_known_ones(name):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_off_the_testbed_a_store_off_the_machine_must_be_named(tmp_path):
+    """Without one a lost machine would leave a region dark for good."""
+    data = example_document()
+    del data["shared"]
+    line = refused(tmp_path / "t.yaml", data)
+    assert line.startswith("shared: got None, expected a store off the machine")
+    assert line.endswith("since class is staging")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("kind", "etcd", "shared.kind: got 'etcd', expected one of 'route53_txt', 's3'"),
+        (
+            "name",
+            "muster.example.org.",
+            "shared.name: got 'muster.example.org.', expected a name in",
+        ),
+        ("zone", "staging.example.com", "shared.zone: got 'staging.example.com', expected a full"),
+        ("lease_s", 1, "shared.lease_s: got 1, expected greater than or equal to 5"),
+        ("bucket", "x", "shared.bucket: got 'x', expected one of the known keys: calls_per_s_max,"),
+    ],
+)
+def test_a_store_that_makes_no_sense_is_refused(tmp_path, key, value, line):
+    """Each misfit by its own key."""
+    data = example_document()
+    data["shared"][key] = value
+    assert refused(tmp_path / "t.yaml", data).startswith(line)
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=3))
 def test_any_value_in_place_of_a_section_is_bad_input_and_nothing_else(value):
     """Whatever stands where a mapping must be, the answer is the house's line, never a traceback."""

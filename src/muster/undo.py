@@ -8,9 +8,9 @@ drill, is what comes back, in one step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import BadInput
@@ -31,6 +31,16 @@ class UndoEntry:
     params: dict[str, Any]
     state: State = "pending"
     detail: str = ""
+
+
+class Mirror(Protocol):
+    """A second place for what is pending, off the machine. Raises LogLost when it is not sure."""
+
+    def put(self, entry: UndoEntry) -> None:
+        """`entry`, as it is now, durable there before this returns."""
+
+    def remove(self, entry: UndoEntry) -> None:
+        """`entry` is back: nothing of it is left there."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,9 @@ class UndoLog:
     path: Path
     header: UndoHeader
     clock: Clock = SYSTEM_CLOCK
+    mirror: Mirror | None = None
     _entries: dict[str, UndoEntry] = field(default_factory=dict)
+    _mirrored: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         # Opened before it is read: opening ends a torn line, and so may make it whole.
@@ -91,28 +103,54 @@ class UndoLog:
         """Make the inverse durable; only then may the fault be applied. Raises LogLost."""
         for entry in self._entries.values():
             if (entry.kind, entry.subject) == (kind, subject) and entry.state != "done":
+                self._put(entry)
                 return entry
         entry = UndoEntry(f"u{len(self._entries) + 1}", kind, subject, region, params)
+        self.adopt(entry)
+        # Refused there, it stays pending here: to put back what was not applied is harmless.
+        self._put(entry)
+        return entry
+
+    def _put(self, entry: UndoEntry) -> None:
+        if self.mirror is not None and entry.entry_id not in self._mirrored:
+            self.mirror.put(entry)
+            self._mirrored.add(entry.entry_id)
+
+    def adopt(self, entry: UndoEntry) -> None:
+        """Take in an entry that the mirror has already, under its own name. Raises LogLost."""
         self._log.append(
             {
                 "id": entry.entry_id,
                 "t": self.clock.now_s(),
-                "kind": kind,
-                "subject": subject,
-                "region": region,
-                "params": params,
+                "kind": entry.kind,
+                "subject": entry.subject,
+                "region": entry.region,
+                "params": entry.params,
                 "state": "pending",
             }
         )
-        self._entries[entry.entry_id] = entry
-        return entry
+        self._entries[entry.entry_id] = replace(entry, state="pending", detail="")
 
     def mark(self, entry: UndoEntry, state: State, detail: str = "") -> None:
-        """Record that `entry` was restored and read back (`done`) or could not be (`failed`)."""
+        """Record that `entry` was restored and read back (`done`) or could not be (`failed`).
+
+        What is done leaves the mirror first: until then it is pending here too. Raises LogLost.
+        """
+        marked = _with_state(entry, state, detail)
+        if self.mirror is not None:
+            if state == "done":
+                self.mirror.remove(marked)
+            else:
+                self.mirror.put(marked)
         self._log.append(
             {"id": entry.entry_id, "t": self.clock.now_s(), "state": state, "detail": detail}
         )
-        self._entries[entry.entry_id] = _with_state(entry, state, detail)
+        self._entries[entry.entry_id] = marked
+
+    @property
+    def entries(self) -> tuple[UndoEntry, ...]:
+        """Every entry, in the order of its adding."""
+        return tuple(self._entries.values())
 
     @property
     def pending(self) -> tuple[UndoEntry, ...]:
@@ -178,6 +216,4 @@ def _check_entry(path: Path, name: str, record: dict[str, Any]) -> None:
 
 
 def _with_state(entry: UndoEntry, state: State, detail: str) -> UndoEntry:
-    return UndoEntry(
-        entry.entry_id, entry.kind, entry.subject, entry.region, entry.params, state, detail
-    )
+    return replace(entry, state=state, detail=detail)

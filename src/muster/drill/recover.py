@@ -8,6 +8,7 @@ from being restored, and a disk without room keeps nothing dark.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from muster.drill.conclude import conclude
 from muster.drill.lock import TargetLock
 from muster.drill.restore import Restored, Undo, record_verify, restore
 from muster.drill.undo_logs import LeftLog, UndoMemory, left_on
+from muster.drill.undo_store import Held, open_undo, stored_undo, with_stored
 from muster.errors import MusterError
 from muster.jsonl import LogLost
 from muster.ledger import Ledger, read_ledger
@@ -35,17 +37,24 @@ def recover_target(name_or_path: str, say: Say) -> int:
     Raises BadInput for a target that cannot be used, DrillAborted while a drill runs.
     """
     target = targets.load(name_or_path)
-    with TargetLock(target.name, "chaos drill recover"):
+    # A name of its own: two recoveries, on two machines, must not take each other for themselves.
+    lock = TargetLock(target, f"recover-{secrets.token_hex(4)}")
+    lock.acquire(patient=True, say=say)
+    try:
+        held = stored_undo(target)
         left = left_on(target.name)
-        if not left.pending and not left.unusable:
+        logs = with_stored(left.pending, target, str(targets.path_of(name_or_path)), held)
+        if not logs and not left.unusable:
             say(f"target {target.name}: nothing is left changed")
             return EXIT_RESTORED
-        resolved = _reach(target, say) if left.pending else None
+        resolved = _reach(target, say) if logs else None
         # The oldest values are those of the first drill: it is restored last.
-        exits = [_recover(log, resolved, target, say) for log in reversed(left.pending)]
+        exits = [_recover(log, held, resolved, target, say) for log in reversed(logs)]
         for line in left.unusable:
             say(f"NOT RESTORED: {line}")
             exits.append(EXIT_NOT_RESTORED)
+    finally:
+        lock.release()
     return max(exits)
 
 
@@ -61,26 +70,32 @@ def _reach(target: Target, say: Say) -> Target | None:
     return targets.resolve(target, testbed=state.endpoints)
 
 
-def _recover(log: LeftLog, resolved: Target | None, target: Target, say: Say) -> int:
+def _recover(
+    log: LeftLog, held: Held | None, resolved: Target | None, target: Target, say: Say
+) -> int:
     """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
     drill_id = log.read.header.drill_id
     say(f"{drill_id}: {len(log.read.pending)} changes to restore")
+    # What the store does not hold was never applied, or another machine has put it back.
+    only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
     try:
-        return _restore(log, resolved, target, say)
+        return _restore(log, only, resolved, target, say)
     except (MusterError, OSError) as error:
         say(f"NOT RESTORED: {drill_id}: {error}")
         return EXIT_NOT_RESTORED
 
 
-def _restore(log: LeftLog, resolved: Target | None, target: Target, say: Say) -> int:
+def _restore(
+    log: LeftLog, only: set[str] | None, resolved: Target | None, target: Target, say: Say
+) -> int:
     bundle = log.path.parent
-    undo = _undo_of(log, say)
+    undo = _undo_of(log, target, say)
     ledger = _ledger_of(bundle, say)
     try:
         if resolved is None:
             outcome = _gone(undo, target, say)
         else:
-            outcome = restore(resolved, undo, ledger)
+            outcome = restore(resolved, undo, ledger, only)
             _tell(outcome, say)
             if not outcome.verified and target.class_ == "testbed":
                 say("by hand: chaos drill down ends the testbed, and what was changed with it")
@@ -96,10 +111,10 @@ def _restore(log: LeftLog, resolved: Target | None, target: Target, say: Say) ->
     return EXIT_RESTORED if recorded else EXIT_NOT_ON_RECORD
 
 
-def _undo_of(log: LeftLog, say: Say) -> UndoLog | UndoMemory:
+def _undo_of(log: LeftLog, target: Target, say: Say) -> UndoLog | UndoMemory:
     """The log to go on with; without room for it a copy in memory, so that all is restored."""
     try:
-        return UndoLog(log.path, log.read.header)
+        return open_undo(target, log.path, log.read.header)
     except LogLost as error:
         say(f"not on record: {error}")
         return UndoMemory(log.read)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -45,14 +46,22 @@ class Restored:
     commands: tuple[str, ...]
 
 
-def restore(target: Target, undo: Undo, ledger: Ledger | None = None) -> Restored:
-    """Revert every pending entry, last applied first, and read each back."""
-    return _play(target, undo, ledger, revert=True)
+def restore(
+    target: Target,
+    undo: Undo,
+    ledger: Ledger | None = None,
+    only: Container[str] | None = None,
+) -> Restored:
+    """Revert every pending entry, last applied first, and read each back.
+
+    `only` names the entries to act on; the others are read back and not touched.
+    """
+    return _play(target, undo, ledger, lambda entry: only is None or entry.entry_id in only)
 
 
 def settle(target: Target, undo: Undo, ledger: Ledger | None = None) -> Restored:
     """Read every pending entry back without acting: for what the drill already put back itself."""
-    return _play(target, undo, ledger, revert=False)
+    return _play(target, undo, ledger, lambda entry: False)
 
 
 def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
@@ -66,12 +75,15 @@ def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
     )
 
 
-def _play(target: Target, undo: Undo, ledger: Ledger | None, *, revert: bool) -> Restored:
+def _play(
+    target: Target, undo: Undo, ledger: Ledger | None, acts: Callable[[UndoEntry], bool]
+) -> Restored:
     readbacks: list[ReadBack] = []
     failed: list[str] = []
     commands: list[str] = []
     again = recover_command(undo.header.target_file or target.name)
     for entry in undo.pending:
+        revert = acts(entry)
         outcome = _one(target, entry, revert, again)
         if outcome.readback is not None:
             readbacks.append(outcome.readback)

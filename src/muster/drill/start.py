@@ -25,7 +25,8 @@ from muster.drill.lock import TargetLock
 from muster.drill.plan import DrillPlan
 from muster.drill.samples import SampleSink
 from muster.drill.session import Session
-from muster.drill.stop import StopFlag
+from muster.drill.stop import StopFlag, StopReason
+from muster.drill.undo_store import open_undo
 from muster.drill.watch import POLL_SCRAPES, Watch
 from muster.errors import BadInput
 from muster.ledger import Ledger
@@ -57,7 +58,7 @@ def start(plan: DrillPlan) -> Session:
     drill_id = f"{now:%Y%m%dT%H%M%SZ}-{plan.drill}-{secrets.token_hex(2)}"
     bundle = home.out_dir() / drill_id
     with ExitStack() as undo_start:
-        lock = TargetLock(plan.target.name, drill_id)
+        lock = TargetLock(plan.target, drill_id)
         lock.acquire()
         undo_start.callback(lock.release)
         target, owns_testbed = _reach(plan, drill_id)
@@ -69,19 +70,22 @@ def start(plan: DrillPlan) -> Session:
         _answers(prometheus, plan)
         ledger = Ledger(bundle / "ledger.jsonl")
         undo_start.callback(ledger.close)
-        undo = UndoLog(
-            bundle / "undo.jsonl",
-            UndoHeader(drill_id, plan.target.name, plan.target_file),
-        )
+        header = UndoHeader(drill_id, plan.target.name, plan.target_file)
+        undo = open_undo(target, bundle / "undo.jsonl", header)
         undo_start.callback(undo.close)
         session = _session(plan, drill_id, bundle, target, lock, ledger, undo, steering, prometheus)
         session.owns_testbed = owns_testbed
+        lock.on_lost(lambda detail: _lost_lease(session, detail))
         _record_start(session)
         session.watch.start()
         undo_start.pop_all()
     install(session)
     logger.info("drill %s on target %s: %s", plan.drill, target.name, bundle)
     return session
+
+
+def _lost_lease(session: Session, detail: str) -> None:
+    session.stop.set(StopReason("lost_lease", "ABORTED", detail, session.clock.now_s()))
 
 
 def _answers(prometheus: Prometheus, plan: DrillPlan) -> None:

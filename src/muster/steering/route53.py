@@ -6,67 +6,30 @@ which the weights belong to two steps. Source: Route 53 API, ChangeResourceRecor
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from muster.aws import Pace, client
 from muster.errors import MusterError
 from muster.targets.model import Route53Steering
 
 CHANGE_COMMENT = "muster drill"
-ATTEMPTS_MAX = 4
-"""Tries of one call, with the SDK's own backoff between them."""
 
 
 class SteeringError(MusterError):
     """The steering API did not answer, or not as it must."""
 
 
-@dataclass
-class _Pace:
-    """Keeps calls apart: Route 53 allows five a second for a whole account; a drill takes one."""
-
-    calls_per_s_max: float
-    _next_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        with self._lock:
-            now = time.monotonic()
-            delay = self._next_s - now
-            self._next_s = max(now, self._next_s) + 1.0 / self.calls_per_s_max
-        if delay > 0:
-            time.sleep(delay)
-
-
 class Route53:
     """The weighted records of one public name; a record's SetIdentifier is its region."""
 
     def __init__(self, settings: Route53Steering) -> None:
-        # boto3 takes a quarter of a second to import: only a drill that steers pays for it.
-        import boto3
-        from botocore.config import Config
-
         self.settings = settings
-        self._pace = _Pace(settings.calls_per_s_max)
-        config = Config(
-            connect_timeout=settings.timeout_s,
-            read_timeout=settings.timeout_s,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
+        self._pace = Pace(settings.calls_per_s_max)
+        self._client: Any = client(
+            "route53", endpoint_url=settings.endpoint_url, timeout_s=settings.timeout_s
         )
-        session = boto3.session.Session()
-        arguments: dict[str, Any] = {"config": config, "region_name": "us-east-1"}
-        if settings.endpoint_url:
-            arguments["endpoint_url"] = settings.endpoint_url
-            if session.get_credentials() is None:
-                # A stand-in API asks for a signature but not for whose; the real one is never
-                # reached with these, since they apply only to a named endpoint.
-                arguments |= {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        self._client: Any = session.client("route53", **arguments)
         self._zone_id: str | None = None
 
     def weights(self) -> dict[str, int]:

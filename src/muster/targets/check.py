@@ -9,6 +9,7 @@ from typing import Any
 
 from muster.errors import BadInput
 from muster.targets.model import SIGNALS_CLIENT, SIGNALS_OPTIONAL, SIGNALS_SERVER, Target
+from muster.targets.shared import SharedTxt
 
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
 _SECRETS = {"token", "canary_token"}
@@ -32,6 +33,19 @@ def check(target: Target, file: Path | str) -> None:
     if target.testbed is not None and set(target.testbed.regions) != set(target.regions):
         built = ", ".join(target.testbed.regions)
         raise BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
+    _check_shared(target, file)
+
+
+def _check_shared(target: Target, file: Path | str) -> None:
+    """Off the testbed the drilling machine may be lost: something must be left elsewhere."""
+    shared = target.shared
+    if shared is None:
+        if target.class_ != "testbed":
+            wanted = "a store off the machine for lock and undo entries (route53_txt or s3)"
+            raise BadInput(file, "shared", None, f"{wanted}, since class is {target.class_}")
+        return
+    if isinstance(shared, SharedTxt) and not f".{shared.name}".endswith(f".{shared.zone}"):
+        raise BadInput(file, "shared.name", shared.name, f"a name in shared.zone {shared.zone}")
 
 
 def _check_signals(target: Target, file: Path | str) -> None:

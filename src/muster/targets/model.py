@@ -8,11 +8,12 @@ in a file); `muster.targets.resolve` fills them.
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from muster.documents import Document
+from muster.targets.kinds import Count, DnsName, HttpUrl, PositiveSeconds, RedisUrl
+from muster.targets.shared import Shared
 
 TargetClass = Literal["testbed", "staging", "production"]
 SIGNALS_SERVER = (
@@ -50,38 +51,6 @@ SIGNALS_CLIENT = (
     "client_dns_answers",
 )
 """Signals of Muster's own load; Muster names them on the wire, so targets rarely change them."""
-
-
-def _url(*schemes: str) -> AfterValidator:
-    """A URL with one of `schemes`, or a text whose placeholders are not filled yet."""
-
-    def check(value: str) -> str:
-        if "${" in value:
-            return value
-        wanted = f"a URL that begins {' or '.join(f'{scheme}://' for scheme in schemes)}"
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in schemes and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or any(sign.isspace() for sign in value):
-            raise ValueError(wanted)
-        return value
-
-    return AfterValidator(check)
-
-
-def _dns_name(value: str) -> str:
-    if not value.endswith(".") and "${" not in value:
-        raise ValueError("a full name, with its last dot")
-    return value
-
-
-HttpUrl = Annotated[str, _url("http", "https")]
-RedisUrl = Annotated[str, _url("redis", "rediss")]
-DnsName = Annotated[str, AfterValidator(_dns_name)]
-PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class LoadAccess(Document):
@@ -332,6 +301,9 @@ class Target(Document):
     stream_seconds_max: PositiveSeconds = Field(description="no stream of the load lives longer")
     regions: Annotated[dict[str, Region], Field(min_length=2)]
     blast_radius: BlastRadius
+    shared: Shared | None = Field(
+        default=None, description="lock and undo entries off the machine; only a testbed has none"
+    )
     incident: str | None = Field(
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )

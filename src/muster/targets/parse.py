@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from muster import home
-from muster.documents import parse, read_yaml
+from muster.documents import DocumentT, parse, read_yaml
 from muster.errors import BadInput
 from muster.targets.check import PLACEHOLDER, check, check_written
 from muster.targets.model import Target
+from muster.targets.shared import SharedS3, SharedTxt
 
 
 def path_of(name_or_path: str) -> Path:
@@ -54,8 +55,35 @@ def resolve(
     `testbed` holds the running testbed's endpoints, nested as the placeholders name them.
     Raises BadInput naming the placeholder that has no value.
     """
-    environment = os.environ if environment is None else environment
     data = target.model_dump(by_alias=True)
+    return _refilled(Target, data, target, "", testbed, environment)
+
+
+def resolve_shared(
+    target: Target, environment: Mapping[str, str] | None = None
+) -> SharedTxt | SharedS3 | None:
+    """The target's `shared` section with its placeholders filled: needed before all the rest.
+
+    Raises BadInput naming the placeholder that has no value.
+    """
+    shared = target.shared
+    if shared is None:
+        return None
+    data = shared.model_dump(by_alias=True)
+    return _refilled(type(shared), data, target, "shared", None, environment)
+
+
+def _refilled(
+    model: type[DocumentT],
+    data: dict[str, Any],
+    target: Target,
+    key: str,
+    testbed: Mapping[str, Any] | None,
+    environment: Mapping[str, str] | None,
+) -> DocumentT:
+    """`data`, which stands at `key` of the target, as a `model`, every placeholder filled."""
+    variables = os.environ if environment is None else environment
+    file = f"target {target.name}"
 
     def fill(value: Any, key: str) -> Any:
         if isinstance(value, dict):
@@ -70,17 +98,16 @@ def resolve(
 
     def _value(match: re.Match[str], key: str) -> str:
         source, name = match.groups()
-        found = environment.get(name) if source == "env" else _dig(testbed, name)
+        found = variables.get(name) if source == "env" else _dig(testbed, name)
         if found is None or found == "":
             wanted = (
                 "the environment variable to be set" if source == "env" else "a running testbed"
             )
-            raise BadInput(f"target {target.name}", key, match.group(0), wanted)
+            raise BadInput(file, key, match.group(0), wanted)
         return str(found)
 
-    file = f"target {target.name}"
     try:
-        return parse(Target, fill(data, ""), file)
+        return parse(model, fill(data, key), file)
     except BadInput as error:
         # Say it in the file's words: what a placeholder was filled with may be a secret.
         written = _dig(data, error.key)

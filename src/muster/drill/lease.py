@@ -1,0 +1,236 @@
+"""A target's lock off the machine: one record, changed only by who names its last state.
+
+Nobody trusts another machine's clock. The holder counts its lease from the moment before its last
+renewal; whoever waits for the lock counts from the moment at which it saw a state of it, and takes
+it only when that very state still stands a lease and a quarter later. So the holder's lease always
+ends first, however the wall clocks stand or are stepped. Wall clocks are only asked whether waiting
+makes sense at all. The clock that counts goes on while a machine sleeps.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from muster.errors import DrillAborted
+from muster.stores import Conflict, Store, Stored, StoreError
+
+logger = logging.getLogger("chaostoolkit")
+RENEWALS_A_LEASE = 4
+LOST_AT = 0.7
+"""Share of the lease after which a holder that can not renew says so: the rest is to restore in."""
+WATCHED = 1.25
+"""Leases for which a state must stand unchanged before another may take the lock."""
+LEASE_S_MAX = 600.0
+
+
+def age_clock_s() -> float:
+    """Seconds on a clock that never steps and that goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+@dataclass(frozen=True)
+class LeaseRecord:
+    """What the store says of the lock. `holder` empty: it is free."""
+
+    holder: str = ""
+    place: str = ""
+    host: str = ""
+    renewed: str = ""
+    lease_s: float = 0.0
+    nonce: str = ""
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the last renewal, by two machines' wall clocks; None where it is unsaid."""
+        try:
+            return (datetime.now(UTC) - datetime.fromisoformat(self.renewed)).total_seconds()
+        except (TypeError, ValueError):
+            return None
+
+    def line(self) -> str:
+        """Who holds it, for people."""
+        return f"{self.holder} on {self.host or 'an unknown machine'} (last renewed {self.renewed})"
+
+
+def record_of(stored: Stored | None) -> LeaseRecord:
+    """The record that stands there. Raises StoreError for one that makes no sense."""
+    if stored is None:
+        return LeaseRecord()
+    try:
+        data = json.loads(stored.text)
+        record = LeaseRecord(**{key: data[key] for key in asdict(LeaseRecord())})
+        sound = 0 <= float(record.lease_s) <= LEASE_S_MAX and isinstance(record.holder, str)
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"{stored.key}: no lock record: {stored.text[:120]!r}") from error
+    if not sound:
+        raise StoreError(f"{stored.key}: no lock record: {stored.text[:120]!r}")
+    return record
+
+
+class SharedLease:
+    """The lock of one target in its store, held for one holder and kept by a thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        target: str,
+        holder: str,
+        *,
+        place: str,
+        lease_s: float,
+        clock_skew_s_max: float,
+        age_s: Callable[[], float] = age_clock_s,
+    ) -> None:
+        self.store = store
+        self.key = f"lock/{target}"
+        self.target = target
+        self.holder = holder
+        self.place = place
+        self.lease_s = lease_s
+        self._skew_s = clock_skew_s_max
+        self._age_s = age_s
+        self._mine: Stored | None = None
+        self._renewed_at_s = 0.0
+        self._once = threading.Lock()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lost_detail: str | None = None
+        self._on_lost: Callable[[str], None] | None = None
+
+    def acquire(self, *, patient: bool = False, say: Callable[[str], None] | None = None) -> None:
+        """Take the lock, or raise DrillAborted naming who holds it.
+
+        A holder of the same name (a drill's watchdog) and one of the same place (dead, since
+        whoever asks holds that place's own lock) are taken over at once. One that seems to renew
+        is only watched when `patient`; one that seems dead is always watched for its lease first.
+        """
+        try:
+            stored = self.store.read(self.key)
+            record = record_of(stored)
+            ours = record.holder in ("", self.holder) or record.place == self.place
+            if not ours:
+                stored = self._watched(stored, record, patient, say)
+            self._take(stored)
+        except Conflict as error:
+            raise self._refused("another took it at the same moment") from error
+        except StoreError as error:
+            raise self._refused(f"who holds it is unknown: {error}") from error
+        self._end.clear()
+        self._thread = threading.Thread(target=self._keep, name="muster-lease", daemon=True)
+        self._thread.start()
+
+    def on_lost(self, call: Callable[[str], None]) -> None:
+        """Call `call` with what happened as soon as the lease can not be kept (also if before)."""
+        self._on_lost = call
+        if self._lost_detail is not None:
+            call(self._lost_detail)
+
+    def renew(self) -> None:
+        """A new state of the lock. Raises StoreError; Conflict when another holds it."""
+        with self._once:
+            try:
+                self._take(self._mine)
+            except Conflict:
+                # A renewal of ours whose answer was lost may have come to be after all.
+                stored = self.store.read(self.key)
+                if record_of(stored).holder != self.holder:
+                    raise
+                self._take(stored)
+
+    def release(self) -> None:
+        """Let go; what can not be released runs out by itself."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2 * self.lease_s)
+            self._thread = None
+        with self._once:
+            if self._mine is None:
+                return
+            try:
+                self.store.write(
+                    self.key, _text(LeaseRecord(nonce=secrets.token_hex(8))), self._mine
+                )
+            except StoreError as error:
+                logger.warning("lock of %s: not released: %s", self.target, error)
+            self._mine = None
+
+    def _watched(
+        self,
+        stored: Stored | None,
+        record: LeaseRecord,
+        patient: bool,
+        say: Callable[[str], None] | None,
+    ) -> Stored | None:
+        """The same state, after nobody changed it for long enough. Raises DrillAborted."""
+        watch_s = WATCHED * record.lease_s
+        age_s = record.age_s
+        if not patient and (age_s is None or age_s < watch_s + self._skew_s):
+            raise self._refused(f"held by {record.line()}")
+        if say is not None:
+            say(f"target {self.target} is held by {record.line()}: watching it for {watch_s:.0f} s")
+        seen_at_s = self._age_s()
+        while self._age_s() - seen_at_s <= watch_s:
+            self._end.wait(max(0.05, record.lease_s / (2 * RENEWALS_A_LEASE)))
+            now = self.store.read(self.key)
+            if now != stored:
+                changed = record_of(now)
+                if changed.holder == "":
+                    return now
+                raise self._refused(f"held by {changed.line()}, which is alive")
+        return stored
+
+    def _take(self, stored: Stored | None) -> None:
+        began_s = self._age_s()
+        record = LeaseRecord(
+            holder=self.holder,
+            place=self.place,
+            host=socket.gethostname(),
+            renewed=datetime.now(UTC).isoformat(timespec="seconds"),
+            lease_s=self.lease_s,
+            nonce=secrets.token_hex(8),
+        )
+        self._mine = self.store.write(self.key, _text(record), stored)
+        self._renewed_at_s = began_s
+
+    def _keep(self) -> None:
+        while not self._end.wait(self.lease_s / RENEWALS_A_LEASE):
+            try:
+                self.renew()
+            except Conflict:
+                self._lose(f"the lock was taken away: {self._now_held_by()}")
+                return
+            except StoreError as error:
+                held_s = self._age_s() - self._renewed_at_s
+                logger.warning("lock of %s: not renewed for %.0f s: %s", self.target, held_s, error)
+                if held_s > LOST_AT * self.lease_s:
+                    self._lose(f"the lock was not renewed for {held_s:.0f} s: {error}")
+
+    def _now_held_by(self) -> str:
+        try:
+            record = record_of(self.store.read(self.key))
+        except StoreError as error:
+            return str(error)
+        return f"held by {record.line()}" if record.holder else "it was broken by hand"
+
+    def _lose(self, detail: str) -> None:
+        if self._lost_detail is not None:
+            return
+        self._lost_detail = detail
+        logger.error("lock of %s: %s", self.target, detail)
+        if self._on_lost is not None:
+            self._on_lost(detail)
+
+    def _refused(self, why: str) -> DrillAborted:
+        return DrillAborted("preflight:lock", f"target {self.target}: {why}; nothing was touched")
+
+
+def _text(record: LeaseRecord) -> str:
+    return json.dumps(asdict(record), separators=(",", ":"))

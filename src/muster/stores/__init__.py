@@ -1,0 +1,6 @@
+"""Stores off the drilling machine: compare-and-set over TXT records or objects."""
+
+from muster.stores.model import Conflict, Store, Stored, StoreError
+from muster.stores.registry import store_of
+
+__all__ = ["Conflict", "Store", "StoreError", "Stored", "store_of"]

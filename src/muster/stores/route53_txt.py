@@ -1,0 +1,143 @@
+"""A store of TXT records. Source: Route 53 API, ChangeResourceRecordSets.
+
+A batch is done whole or not at all, a DELETE must name the record exactly as it is, and a CREATE
+fails where one stands: together they are a compare-and-set. Listings show every change that was
+accepted, also one that the DNS servers do not have yet, so nothing waits for INSYNC here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from muster.aws import Pace, client
+from muster.stores.model import Conflict, Store, Stored, StoreError
+from muster.targets.shared import SharedTxt
+
+TTL_S = 60
+STRING_CHARS = 200
+"""Characters of one string of a record, before escaping; Route 53 takes 255."""
+TEXT_CHARS_MAX = 3500
+"""Characters of a whole value; Route 53 takes 4,000, quotes and escapes included."""
+_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+class TxtStore(Store):
+    """Values as TXT records: the key `a/b` stands at `b.a.<name>`, in lower case."""
+
+    def __init__(self, settings: SharedTxt) -> None:
+        self.settings = settings
+        self._pace = Pace(settings.calls_per_s_max)
+        self._client = client(
+            "route53", endpoint_url=settings.endpoint_url, timeout_s=settings.timeout_s
+        )
+        self._zone_id: str | None = None
+
+    def read(self, key: str) -> Stored | None:
+        name = self._name(key)
+        page = self._list(StartRecordName=name, StartRecordType="TXT", MaxItems="1")
+        for record in page["ResourceRecordSets"]:
+            if record["Name"] == name and record["Type"] == "TXT":
+                return self._stored(record)
+        return None
+
+    def under(self, prefix: str) -> tuple[Stored, ...]:
+        suffix = self._name(prefix)
+        arguments: dict[str, Any] = {"StartRecordName": suffix}
+        found: list[Stored] = []
+        while True:
+            page = self._list(**arguments)
+            for record in page["ResourceRecordSets"]:
+                # Names are ordered from their last label on: those below one follow it at once.
+                if not f".{record['Name']}".endswith(f".{suffix}"):
+                    return tuple(found)
+                if record["Type"] == "TXT" and record["Name"] != suffix:
+                    found.append(self._stored(record))
+            if not page.get("IsTruncated"):
+                return tuple(found)
+            following = {
+                "StartRecordName": page["NextRecordName"],
+                "StartRecordType": page["NextRecordType"],
+            }
+            if following == arguments:
+                raise StoreError(f"{suffix}: the listing of records does not go on")
+            arguments = following
+
+    def _put(self, key: str, text: str, old: Stored | None) -> None:
+        changes = [] if old is None else [_change("DELETE", self._name(key), old.version)]
+        self._change([*changes, _change("CREATE", self._name(key), _quoted(text))])
+
+    def _delete(self, old: Stored) -> None:
+        self._change([_change("DELETE", self._name(old.key), old.version)])
+
+    def _name(self, key: str) -> str:
+        labels = [part for part in reversed(key.split("/")) if part]
+        return ".".join([*labels, self.settings.name]).lower()
+
+    def _stored(self, record: dict[str, Any]) -> Stored:
+        own = str(record["Name"]).removesuffix(self.settings.name.lower()).rstrip(".")
+        value = str(record["ResourceRecords"][0]["Value"])
+        return Stored("/".join(reversed(own.split("."))), _unquoted(value), value)
+
+    def _change(self, changes: Sequence[dict[str, Any]]) -> None:
+        self._call(
+            "change_resource_record_sets",
+            HostedZoneId=self._zone(),
+            ChangeBatch={"Comment": "muster", "Changes": list(changes)},
+        )
+
+    def _list(self, **arguments: Any) -> dict[str, Any]:
+        page: dict[str, Any] = self._call(
+            "list_resource_record_sets", HostedZoneId=self._zone(), **arguments
+        )
+        return page
+
+    def _zone(self) -> str:
+        if self._zone_id is None:
+            zone = self.settings.zone
+            answer = self._call("list_hosted_zones_by_name", DNSName=zone)
+            zones = [one for one in answer["HostedZones"] if one["Name"] == zone]
+            if len(zones) != 1:
+                raise StoreError(f"{zone}: {len(zones)} hosted zones of that name")
+            self._zone_id = str(zones[0]["Id"])
+        return self._zone_id
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self._pace.wait()
+        method: Callable[..., Any] = getattr(self._client, operation)
+        try:
+            return method(**arguments)
+        except ClientError as error:
+            kind = Conflict if _code(error) == "InvalidChangeBatch" else StoreError
+            raise kind(f"Route 53 {operation}: {error}") from error
+        except BotoCoreError as error:
+            raise StoreError(f"Route 53 {operation}: {error}") from error
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _change(action: str, name: str, value: str) -> dict[str, Any]:
+    record = {"Name": name, "Type": "TXT", "TTL": TTL_S, "ResourceRecords": [{"Value": value}]}
+    return {"Action": action, "ResourceRecordSet": record}
+
+
+def _quoted(text: str) -> str:
+    """`text` as the strings of a TXT record. Raises StoreError when it is too long for one."""
+    strings = [text[at : at + STRING_CHARS] for at in range(0, len(text), STRING_CHARS)] or [""]
+    value = " ".join(f'"{_escaped(string)}"' for string in strings)
+    if len(value) > TEXT_CHARS_MAX or not text.isascii():
+        raise StoreError(f"a TXT record can not hold this text of {len(value)} characters")
+    return value
+
+
+def _escaped(string: str) -> str:
+    return string.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _unquoted(value: str) -> str:
+    return "".join(re.sub(r"\\(.)", r"\1", part) for part in _STRING.findall(value))
