@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muster import home
 from muster.drill.plan import DrillPlan
 from muster.targets import Target
 
@@ -90,6 +91,7 @@ class DrillLoad:
             file_sd=Path(access.file_sd) if access.file_sd else None,
             metrics_host=access.metrics_host,
             raw_share=access.raw_share,
+            trace=home.root() / access.trace if access.trace else None,
             first_token_edges_s=tuple(measurement.first_token_edges_s),
             completion_edges_s=tuple(measurement.completion_edges_s),
             first_token_over_s=tuple(sorted({t.first_token_p95_s_max for t in tiers})),

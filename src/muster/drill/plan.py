@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from muster import contract as contracts
@@ -64,6 +65,8 @@ def make_plan(
         )
     time_scale = settings.time_scale or target.time_scale
     _window_holds_scrapes(target, time_scale)
+    if target.load.trace is not None:
+        _trace_fits(target, home.root() / target.load.trace)
     return DrillPlan(
         drill=drill,
         title=title,
@@ -86,6 +89,18 @@ def _profile(contract: Contract, target: Target, name: str) -> Profile:
         return contract.profiles[name]
     known = ", ".join([*contract.profiles, *target.profiles])
     raise BadInput("configuration", "profile", name, f"one of {known}")
+
+
+def _trace_fits(target: Target, path: Path) -> None:
+    """The trace can be read whole, and asks for no stream longer than the target allows."""
+    # numpy comes with it: only a drill that replays a trace pays for it here.
+    from muster.load.trace import TraceSource
+
+    longest = TraceSource(path).tokens_max
+    if longest > target.tokens_max:
+        raise BadInput(
+            path, "GeneratedTokens", int(longest), f"at most the target's {target.tokens_max}"
+        )
 
 
 def _window_holds_scrapes(target: Target, time_scale: float) -> None:

@@ -74,6 +74,9 @@ class LoadAccess(Document):
     raw_share: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.0, description="share of the requests recorded one by one, for a postmortem"
     )
+    trace: str | None = Field(
+        default=None, description="CSV of a recorded trace to replay; null: the profile's lengths"
+    )
 
 
 class PrometheusAccess(Document):
