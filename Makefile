@@ -31,7 +31,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test drill test test-drills check format bench pin clean
+.PHONY: help setup setup-test drill test test-drills check format bench bench-judge bench-engines pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -63,8 +63,13 @@ format: setup ## put the sources into the form that `make check` wants
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
 	@$(BIN)/ruff format $(SOURCES)
 
-bench: setup ## what judging two hours of evidence and guarding a day costs, measured here
+bench: bench-judge bench-engines ## measure judging, and our load engine beside Locust and k6 (BENCH_STREAMS=1000,5000)
+
+bench-judge: setup ## what judging two hours of evidence and guarding a day costs
 	@$(BIN)/python bench/judge.py
+
+bench-engines: setup ## our load engine, Locust, and k6 where it is on PATH; the table in docs/benchmarks.md
+	@$(BIN)/python bench/engines.py
 
 pin: ## move every dependency to its newest version, with hashes
 	@PYTHON="$(PYTHON)" tools/pin

@@ -39,7 +39,7 @@ def requirements(path: Path) -> list[str]:
     return [line for line in path.read_text().splitlines() if line and line[0] not in " #"]
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "tools/go.txt"])
+@pytest.mark.parametrize("name", ["constraints.txt", "tools/go.txt", "bench/locust.txt"])
 def test_every_line_is_an_exact_pin_with_hashes(name: str) -> None:
     """No option, no address, no pin without a hash."""
     path = ROOT / name
