@@ -76,4 +76,4 @@ pin: ## move every dependency to its newest version, with hashes
 
 clean: ## remove what set-up, tests and drills left in this clone (packages of the system stay)
 	@rm -rf .venv .tools build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info src/*.egg-info
-	@find src probes tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find src probes tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +

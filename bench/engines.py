@@ -131,6 +131,8 @@ def _asked() -> tuple[list[int], list[rivals.Engine]]:
 
 def main() -> int:
     """Measure what was asked for; every row is kept as soon as it is there."""
+    if not Path("/proc/self/stat").exists():
+        raise SystemExit("bench: /proc: got nothing, expected Linux, where CPU and memory are read")
     streams, engines = _asked()
     ready = []
     for engine in engines:

@@ -18,6 +18,8 @@ import rivals  # noqa: E402
 import server  # noqa: E402
 import usage  # noqa: E402
 
+LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="figures come from /proc")
+
 
 def row(engine="Muster", streams=1000, **changes):
     return {
@@ -36,6 +38,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(engines, "HOLD_S", 2.0)
 
 
+@LINUX
 def test_our_engine_is_measured_on_the_server_itself(quick):
     """Streams as the server counts them, CPU and memory of all its processes, its own error."""
     found = engines.measured(rivals.Ours(), 2000)
@@ -47,6 +50,7 @@ def test_our_engine_is_measured_on_the_server_itself(quick):
     assert page.cpu_a_stream(found) > 0
 
 
+@LINUX
 def test_an_engine_that_dies_has_no_figures(quick, capsys):
     """Unknown in every cell, never 0, and no multiple is made of it."""
 
@@ -128,6 +132,7 @@ def test_the_servers_lag_is_that_of_the_window():
     assert server.lag_p99_ms(before, before) is None
 
 
+@LINUX
 def test_children_are_part_of_an_engines_use():
     """A process below the one that was started is counted with it."""
     program = (
