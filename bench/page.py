@@ -111,9 +111,13 @@ def compared(rows: Sequence[Row]) -> list[str]:
         ours = cost.get((streams, "Muster"))
         if engine != "Muster" and ours and theirs:
             found.append(f"{engine} at {streams:,}: {theirs / ours:.1f}")
-    if not found:
-        return []
-    return ["", f"CPU a stream, as a multiple of Muster's: {'; '.join(found)}."]
+    lines = [f"CPU a stream, as a multiple of Muster's: {'; '.join(found)}."] if found else []
+    few, many = cost.get((5000, "Muster")), cost.get((20_000, "Muster"))
+    if few and many:
+        lines.append(
+            f"Muster's own at 20,000 streams, as a multiple of that at 5,000: {many / few:.2f}."
+        )
+    return ["", *lines] if lines else []
 
 
 def cpu_a_stream(row: Row) -> float | None:

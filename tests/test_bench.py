@@ -73,6 +73,8 @@ def test_the_multiple_is_of_cpu_a_stream():
     rows = [row(), row("k6", cpu_percent=4.0, achieved_streams=500.0)]
     assert page.compared(rows)[1].endswith("k6 at 1,000: 4.0.")
     assert page.compared(rows[1:]) == []
+    grown = [row(streams=5000), row(streams=20_000, cpu_percent=2.5)]
+    assert page.compared(grown)[1].endswith("at 5,000: 1.25.")
 
 
 def test_rows_are_kept_by_engine_and_streams_of_one_machine(tmp_path, monkeypatch):

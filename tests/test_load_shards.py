@@ -22,6 +22,7 @@ from kubernetes.client import ApiClient
 from load_peers import REGION, peer, traffic
 
 from muster.cli.load import _plan, load
+from muster.errors import BadInput
 from muster.load import LoadPlan, start
 from muster.load.schedule import Schedule
 from muster.load.starter import shard_configs
@@ -147,6 +148,22 @@ def test_four_parts_under_one_prometheus_are_the_single_run(endpoint, tmp_path):
         for handle in handles:
             handle.stop()
     assert [handle.exit_codes() for handle in handles] == [[0]] * 5
+
+
+@pytest.mark.parametrize(("parts", "code"), [(1, 2), (2, 0)])
+def test_a_part_that_one_process_cannot_hold_is_refused(tmp_path, parts, code):
+    """20,000 streams are two processes' open files: one part of them is not started."""
+    context = load.make_context(
+        "load", ["m3_20k", "--url", "http://127.0.0.1:9", "--shard", f"1/{parts}"]
+    )
+    name = context.params.pop("profile")
+    if code:
+        with pytest.raises(
+            BadInput, match="--shard: got '1/1', expected 2 parts or more for 20000"
+        ):
+            _plan(name, context.params, tmp_path)
+    else:
+        assert _plan(name, context.params, tmp_path).only_shard == (0, 2)
 
 
 def test_a_part_waits_for_the_moment_that_it_was_given(endpoint):

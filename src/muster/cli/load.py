@@ -147,6 +147,8 @@ def _plan(name: str, options: dict[str, Any], record: Path) -> LoadPlan:
     if trace is not None:
         _say_trace(trace, traffic, scale)
     shard = _shard(options["shard"]) if options["shard"] else None
+    if shard is not None:
+        _fits(options["shard"], shard[1], traffic.streams * scale)
     host, port = "127.0.0.1", 0
     processes = int(_number("--processes", options["processes"], 0, 64, whole=True))
     if options["metrics_address"]:
@@ -243,6 +245,15 @@ def _shard(text: str) -> tuple[int, int]:
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise BadInput("--shard", "", text, "k/n with k from 1 to n, for example 2/4")
     return int(found[1]) - 1, int(found[2])
+
+
+def _fits(text: str, parts: int, streams: float) -> None:
+    """A part is one process, and a process has only so many open files."""
+    from muster.load.starter import shards_for
+
+    needed = shards_for(streams)
+    if parts < needed:
+        raise BadInput("--shard", "", text, f"{needed} parts or more for {streams:g} streams")
 
 
 def _region(text: str) -> tuple[str, str]:
