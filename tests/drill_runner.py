@@ -88,7 +88,8 @@ class Drill:
     @property
     def bundles(self) -> list[Path]:
         """Its evidence bundles, oldest first."""
-        found = (self.work / "out").glob("*/ledger.jsonl")
+        out = Path(self.environment()["MUSTER_OUT_DIR"])
+        found = out.glob("*/ledger.jsonl")
         return sorted(path.parent for path in found if not path.parent.is_symlink())
 
     @property

@@ -52,6 +52,13 @@ def test_totals_are_sums_of_the_newest_values():
     assert facts.newest_s("requests") == 1001
 
 
+def test_a_scrape_of_nan_is_no_value():
+    """It was scraped, and nothing is known from it."""
+    facts = facts_of(series([1, 2, None]), series([None, None], signal="jobs"))
+    assert (facts.newest_s("requests"), facts.known_s("requests")) == (1002, 1001)
+    assert (facts.newest_s("jobs"), facts.known_s("jobs")) == (1001, None)
+
+
 def test_a_series_whose_newest_value_is_unknown_makes_the_total_unknown():
     """A part that is not known is not left out of a sum."""
     facts = facts_of(series([1, 2]), series([3, None], region=B))

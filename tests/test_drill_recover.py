@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from disks import fill, tmpfs
 from floor_fixtures import NOWHERE, OTHER, REGION, stand_in, testbed_document
 from strict_aws import strict_aws
 
@@ -170,26 +169,6 @@ def test_a_full_disk_keeps_nothing_changed(place, monkeypatch):
     assert len(read_undo(path).pending) == 1
     assert recover(place) == 0, "with room again it is written down"
     assert read_undo(path).pending == ()
-
-
-@contextmanager
-def tmpfs(path, size="1m"):
-    """A real file system of `size` at `path`; the test is skipped where none can be mounted."""
-    path.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting needs root; the full disk above covers the same by a stand-in")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
-def fill(path):
-    """Write `path` until its file system has no room left."""
-    with suppress(OSError), path.open("wb", buffering=0) as file:
-        while file.write(b"x" * 4096):
-            pass
 
 
 @pytest.mark.parametrize("how", ["full", "read-only"])

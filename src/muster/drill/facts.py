@@ -41,6 +41,7 @@ class Facts:
         self._lock = threading.Lock()
         self._series: dict[SeriesKey, _Recent] = {}
         self._newest_s: dict[str, float] = {}
+        self._known_s: dict[str, float] = {}
 
     def add(self, fresh: Iterable[RawSeries]) -> None:
         """Take in what one poll brought."""
@@ -54,11 +55,20 @@ class Facts:
                 recent.extend(series)
                 newest = self._newest_s.get(series.signal, 0.0)
                 self._newest_s[series.signal] = max(newest, series.t_s[-1])
+                known = [t for t, v in zip(series.t_s, series.v, strict=True) if v is not None]
+                if known:
+                    before = self._known_s.get(series.signal, 0.0)
+                    self._known_s[series.signal] = max(before, known[-1])
 
     def newest_s(self, signal: str) -> float | None:
         """When `signal` was last scraped (seconds since the epoch)."""
         with self._lock:
             return self._newest_s.get(signal)
+
+    def known_s(self, signal: str) -> float | None:
+        """When `signal` last had a value: a scrape of NaN shows nothing."""
+        with self._lock:
+            return self._known_s.get(signal)
 
     def total(self, signal: str, **labels: str) -> float | None:
         """Sum of the newest values of the live series with those labels; None if there is none."""

@@ -23,6 +23,7 @@ from muster.drill.guard import DrillGuard
 from muster.drill.load import DrillLoad
 from muster.drill.lock import TargetLock
 from muster.drill.plan import DrillPlan
+from muster.drill.room import check_room
 from muster.drill.samples import SampleSink
 from muster.drill.session import Session
 from muster.drill.stop import StopFlag, StopReason
@@ -54,6 +55,7 @@ def start(plan: DrillPlan) -> Session:
 
     Raises BadInput or DrillAborted; then nothing that this call started is left.
     """
+    check_room()
     now = datetime.now(UTC)
     drill_id = f"{now:%Y%m%dT%H%M%SZ}-{plan.drill}-{secrets.token_hex(2)}"
     bundle = home.out_dir() / drill_id

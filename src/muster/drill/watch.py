@@ -134,7 +134,7 @@ class Watch:
             return
         now_s = self._clock.now_s()
         for signal in self._required:
-            newest_s = max(self._facts.newest_s(signal) or 0.0, since_s)
+            newest_s = max(self._facts.known_s(signal) or 0.0, since_s)
             if now_s - newest_s > self._missing_s_max:
                 self._stop_for("data_lost", f"no sample of {signal} for {now_s - newest_s:.0f} s")
                 return
