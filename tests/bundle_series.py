@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muster.contract import load
+from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
 
 if TYPE_CHECKING:
     from bundle_maker import Story
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 WEST, EAST = "eu-west-1", "eu-central-1"
 LAG_EDGES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-OUTCOMES = ("success", "broken", "http_429", "http_4xx", "http_5xx", "refused", "reset", "timeout")
 CODES = ("200", "401", "404", "429", "500", "502", "503", "504")
 
 
@@ -204,12 +204,13 @@ def _client(
                 over = {**labels, "phase": kind, "le": f"{le:g}"}
                 yield "client_open_over", "muster_load_open_over", over, t, np.zeros(len(t))
         canaries = 25 / story.shards * (per_s > 0)
-        for outcome, share in (
-            ("answered", 1 - harm["canaries_bad"]),
-            ("unavailable_5xx", harm["canaries_bad"]),
-        ):
+        answered = {
+            "answered": 1 - harm["canaries_bad"],
+            "unavailable_5xx": harm["canaries_bad"],
+        }
+        for outcome in CANARY_OUTCOMES:
             full = {**labels, "outcome": outcome}
-            v = _sum(canaries * share)
+            v = _sum(canaries * answered.get(outcome, 0.0))
             yield "client_canaries", "muster_load_canaries_total", full, t, v
         v = each * 7.1059 * harm["streams"]
         yield "client_streams", "muster_load_streams_open", labels, t, v

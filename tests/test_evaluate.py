@@ -14,6 +14,7 @@ from muster.contract.evaluate import Judging, judge_phases, judge_slo
 from muster.contract.gauges import judge_queue_age
 from muster.contract.latency import judge_latency
 from muster.contract.phases import Phase
+from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
 from muster.contract.samples import Samples, series_of
 from muster.contract.windows import Absence, Window
 
@@ -217,7 +218,7 @@ def test_the_bound_is_the_exact_binomial_one():
 def queue(points, absences=()):
     series = series_of("queue_age", "age", {"region": "west"}, points)
     window = Window(0.0, 60.0, 4.0, absences)
-    return judge_queue_age(samples_of(series), window, "west", 30.0)
+    return judge_queue_age(samples_of(series), window, "west", 30.0, 1.0)
 
 
 def test_a_gap_in_the_queues_age_is_bounded_by_its_growth():
@@ -233,7 +234,7 @@ def test_the_queue_of_a_dark_region_holds_nothing_back():
     points = [(t, 0.0) for t in range(0, 10)]
     assert queue(points).status == "unknown"
     assert queue(points, (Absence("west", 8.0, 90.0),)).status == "pass"
-    assert judge_queue_age(samples_of(), WINDOW, "west", 30.0).status == "unknown"
+    assert judge_queue_age(samples_of(), WINDOW, "west", 30.0, 1.0).status == "unknown"
 
 
 # What follows holds for any platform, not only for the ones above.
@@ -269,12 +270,21 @@ def platforms(draw):
 def shown(counts, times=1):
     """Every series of such a platform, seen by itself and by its load."""
     n = {key: value * times for key, value in counts.items()}
+    bad = {key: n[key] for key in ("http_5xx", "http_429", "broken")}
     series = [
         *requests(_200=n["good"] + n["broken"], _500=n["http_5xx"], _429=n["http_429"]),
         line("streams_broken", "b_total", {}, n["broken"]),
-        *attempts(success=n["good"], **{k: n[k] for k in ("http_5xx", "http_429", "broken")}),
-        line("client_canaries", "c_total", {"outcome": "answered"}, n["answered"]),
-        line("client_canaries", "c_total", {"outcome": "unavailable_5xx"}, n["unanswered"]),
+        *attempts(**dict.fromkeys(OUTCOMES, 0) | {"success": n["good"]} | bad),
+    ]
+    canaries = {"answered": n["answered"], "unavailable_5xx": n["unanswered"]}
+    series += [
+        line("client_canaries", "c_total", {"outcome": outcome}, canaries.get(outcome, 0))
+        for outcome in CANARY_OUTCOMES
+    ]
+    series += [
+        line("client_scheduled", "s_total", {}, n["good"]),
+        line("client_offered", "o_total", {}, n["good"]),
+        line("client_streams", "streams", {}, 100, 100),
     ]
     for kind, slow_s, edges in (
         ("first_token", 9.0, EDGES),

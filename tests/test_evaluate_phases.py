@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from muster.contract.phases import Phase, absences_of, merged, phases_of
+from muster.contract.phases import Phase, absences_of, dark_hold_s, merged, phases_of
 from muster.contract.windows import Window
 
 
@@ -79,3 +79,28 @@ def test_a_phase_too_short_is_merged_forward_and_the_last_one_back(enough_s, wan
     """Nothing is left out, and what is long enough stands by itself."""
     phases = [phase("a", 0, 10), phase("b", 10, 15), phase("c", 15, 45), phase("d", 45, 50)]
     assert stretches(phases, enough_s) == wanted
+
+
+DARK = {"event": "region_dark", "region": "west"}
+LIT = {"event": "region_lit", "region": "west"}
+REVERTED = {"event": "fault_reverted", "fault": "region_power", "region": "west"}
+OTHER = {"event": "fault_reverted", "fault": "redis_outage", "region": "west"}
+ENDED = {"event": "phase_ended", "phase": "dark", "outcome": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("events", "held_s"),
+    [
+        ([(0, ENDED)], 0.0),
+        ([(10, DARK), (670, ENDED), (700, LIT)], 660.0),
+        ([(10, DARK), (600, REVERTED), (670, ENDED)], 590.0),
+        ([(10, DARK), (500, LIT), (670, ENDED)], 490.0),
+        ([(10, DARK), (200, OTHER), (670, ENDED)], 660.0),
+        ([(10, DARK), (20, DARK), (670, ENDED)], 660.0),
+        ([(10, DARK), (50, LIT), (60, DARK), (90, LIT)], 40.0),
+        ([(10, DARK)], 0.0),
+    ],
+)
+def test_a_dark_hold_is_from_seen_dark_to_started_again(events, held_s):
+    """One that nobody saw end was not held for any known time."""
+    assert dark_hold_s([{"t": t, **event} for t, event in events]) == held_s

@@ -64,7 +64,7 @@ def bundle(name="both", gate="M3", soak_s=7200.0, dark_s=660.0, **changes):
         if seconds:
             phases.append(Phase(phase, phase_tier, at, at + seconds, True))
         at += seconds
-    plain = Bundle(name, document, tuple(phases), NOW_S - 3600, (), True)
+    plain = Bundle(name, document, tuple(phases), NOW_S - 3600, (), True, dark_s=dark_s)
     return replace(plain, **changes)
 
 
@@ -117,8 +117,8 @@ def worse(slo, phase, status="fail", gate="M3"):
         (bundle(document={"evidence": "rehearsal"}), {"evidence"}),
         (bundle(document={"evidence": None}), {"evidence"}),
         (bundle(document={"gate": "M2"}), {"gate"}),
-        (bundle(document={"profile": "m2_5k"}), {"profile"}),
-        (bundle(document={"load": {"target_streams": 19_999}}), {"streams"}),
+        (bundle(document={"profile": "m2_5k"}), {"profile", "drill profile"}),
+        (bundle(document={"load": {"target_streams": 19_999}}), {"streams", "drill streams"}),
         (bundle(document={"platform_build": []}), {"one build"}),
         (bundle(document={"platform_build": ["unknown"]}), {"one build"}),
         (bundle(document={"platform_build": ["1.4.2", "1.4.3"]}), {"one build"}),
@@ -130,7 +130,7 @@ def worse(slo, phase, status="fail", gate="M3"):
         (worse("rate_5xx", "baseline"), {"Tier X SLOs"}),
         (worse("availability", "baseline", "unknown"), {"Tier X SLOs"}),
         (worse("queue_age", "baseline"), {"queue age"}),
-        (worse("streams_achieved", "baseline"), {"streams"}),
+        (worse("streams_achieved", "baseline"), {"streams", "drill streams"}),
         (worse("completion_p95", "evacuate..restore"), {"drill Tier G"}),
         (worse("fault_proof", None, "unknown"), {"fault proof"}),
     ],
@@ -148,6 +148,34 @@ def test_gates_have_their_own_rules():
     moved = worse("failover_action_in_baseline", "baseline", gate="M2")
     assert refused(ask(moved, gate="M2")) == {"no failover action"}
     assert not ask(bundle(gate="M1", phases=()), gate="M1").opens
+
+
+def test_a_soak_that_was_broken_off_is_none_however_long():
+    """Its length is there, its end is not."""
+    plain = bundle()
+    broken = tuple(replace(p, complete=p.name != "baseline") for p in plain.phases)
+    result = ask(replace(plain, phases=broken))
+    assert refused(result) == {"soak length"}
+    detail = next(line.detail for line in result.lines if line.rule == "soak length")
+    assert detail == "120.0 of 120 min, and it was not completed"
+
+
+def test_the_dark_hold_is_what_was_seen_to_be_dark():
+    """Not the phase, in which the region is still being stopped."""
+    long_phase = bundle(dark_s=700.0)
+    assert ask(long_phase).opens
+    assert refused(ask(replace(long_phase, dark_s=659.9))) == {"dark hold"}
+    assert refused(ask(bundle(document={"time_scale": 6.0}, dark_s=110.0))) == {"dark hold"}
+
+
+def test_a_drill_under_another_load_proves_nothing_of_this_gate():
+    """Full streams of the gate's own profile, for the drill's bundle too."""
+    soak = bundle("soak", phases=bundle().phases[:1])
+    others = bundle().phases[1:]
+    small = bundle("drill", phases=others, document={"load": {"target_streams": 2_000}})
+    assert refused(ask(soak, small)) == {"drill streams"}
+    other = bundle("drill", phases=others, document={"profile": "m1_1k"})
+    assert refused(ask(soak, other)) == {"drill profile"}
 
 
 def test_what_was_not_judged_does_not_pass():

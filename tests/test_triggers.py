@@ -430,6 +430,7 @@ def test_a_trigger_counts_every_window_however_few_its_attempts():
     for key in list(trace.counters):
         if key[0] in ("requests", "client_attempts"):
             del trace.counters[key]
+    trace.counters["requests", WEST, "429"] = 5000.0
     for minute in range(7):
         trace.counters["requests", WEST, "200"] = 99.0 * minute
         trace.counters["requests", WEST, "500"] = 1.0 * minute
@@ -438,3 +439,54 @@ def test_a_trigger_counts_every_window_however_few_its_attempts():
             trace._push()
     fired = [(t.kind, t.name) for t in trace.trips if t.region == WEST and t.source == "server"]
     assert fired == [("trigger", "rate_5xx")]
+
+
+def push(guard, t, rows):
+    """One scrape of `requests`: (instance, code, value)."""
+    fresh = [
+        ("requests", "r", {"region": WEST, "instance": instance, "code": code}, (t,), (value,))
+        for instance, code, value in rows
+    ]
+    return guard.push(fresh, t, rotation=frozenset({WEST}), declared=[])
+
+
+def test_a_process_that_comes_into_sight_hides_no_breach():
+    """Its million answers of yesterday are none of this minute: unknown, and the count goes on."""
+    guard = Guard(CONTRACT, CONTRACT.gates["M3"], CONTRACT.tiers["G"], 1.0, (WEST,), 4.0)
+    trips = []
+    for second in range(8 * 60):
+        rows = [("a", "200", 90.0 * second), ("a", "500", 10.0 * second)]
+        if second >= 150:
+            rows.append(("b", "200", 1e6 + 10 * second))
+        trips += push(guard, T0 + second, rows)
+    [trip] = [t for t in trips if (t.kind, t.name, t.source) == ("trigger", "rate_5xx", "server")]
+    assert minutes(trip) == 6.0
+
+
+def test_a_counter_that_stops_while_its_process_goes_on_is_unknown():
+    """Its failures are not zero because nobody shows them any more."""
+    guard = Guard(CONTRACT, CONTRACT.gates["M3"], CONTRACT.tiers["G"], 1.0, (WEST,), 4.0)
+    trips = []
+    for second in range(8 * 60):
+        rows = [("a", "200", 90.0 * second)]
+        if second < 100:
+            rows.append(("a", "500", 10.0 * second))
+        trips += push(guard, T0 + second, rows)
+    lost = [t for t in trips if (t.kind, t.name, t.source) == ("data_lost", "rate_5xx", "server")]
+    assert [minutes(trip) for trip in lost] == [5.0]
+
+
+def test_a_process_that_is_gone_is_left_out_of_later_windows():
+    """Rolling out: the old one's last minute is unknown, then the new one counts alone."""
+    guard = Guard(CONTRACT, CONTRACT.gates["M3"], CONTRACT.tiers["G"], 1.0, (WEST,), 4.0)
+    trips = []
+    for second in range(10 * 60):
+        rows = [("b", "200", 50.0 * second), ("b", "500", 5.0 * second)]
+        if second < 100:
+            rows += [("a", "200", 50.0 * second), ("a", "500", 5.0 * second)]
+        trips += push(guard, T0 + second, rows)
+    [trip] = [t for t in trips if (t.kind, t.name, t.source) == ("trigger", "rate_5xx", "server")]
+    assert minutes(trip) == 6.0
+    assert not [
+        t for t in trips if t.kind == "data_lost" and t.name == "rate_5xx" and t.source == "server"
+    ]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import orjson
 import pytest
+import yaml
 from bundle_maker import EAST, FAILOVER, WEST, Story, make_bundle
 from bundle_series import Harm
 
+from muster.contract import load
+from muster.contract.samples import SampleWriter
 from muster.verdict import judge, verdict_bytes, write_verdict
 
 SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
@@ -133,11 +136,20 @@ def test_a_gap_at_a_phases_end_is_inconclusive(tmp_path):
 
 
 def test_a_gap_inside_a_phase_changes_nothing(tmp_path):
-    """Only a window's ends matter to a counter."""
+    """Only a window's ends matter to a counter, and no queue gets too old in 15 s."""
+    story = Story(phases=SHORT)
+    start_s = story.span("dark")[0]
+    verdict = judged(tmp_path, gap=(start_s + 10, start_s + 25))
+    assert verdict.verdict == "PASS"
+
+
+def test_streams_that_nobody_saw_were_not_held(tmp_path):
+    """15 s of the baseline without a scrape: what was held then is not known."""
     story = Story(phases=SHORT)
     start_s = story.span("baseline")[0]
     verdict = judged(tmp_path, gap=(start_s + 10, start_s + 25))
-    assert verdict.verdict == "PASS"
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert unknown(verdict) == {"streams_achieved"}
 
 
 def test_a_load_short_of_its_schedule_is_inconclusive(tmp_path):
@@ -283,3 +295,36 @@ def test_a_region_that_vanishes_undeclared_is_inconclusive(tmp_path):
     verdict = judged(tmp_path, events_dropped=dropped)
     assert verdict.verdict == "INCONCLUSIVE"
     assert {EAST, WEST} >= {f.region for f in verdict.findings if f.region}
+
+
+WHOLE = {"evidence": "gate", "target_class": "staging", "time_scale": 1.0, "scale": 1.0}
+
+
+def test_a_profile_of_the_targets_own_is_no_gates_profile(tmp_path):
+    """It has the contract's name, and streams of a token each for all that anyone knows."""
+    bundle = make_bundle(tmp_path / "bundle", Story(phases=SHORT, **WHOLE))
+    assert judge(bundle).document["evidence"] == "gate"
+    own = load().profiles["m3_20k"].model_dump(mode="json")
+    target = yaml.safe_load((bundle / "target.yaml").read_text())
+    (bundle / "target.yaml").write_text(yaml.safe_dump({**target, "profiles": {"m3_20k": own}}))
+    assert judge(bundle).document["evidence"] == "rehearsal"
+
+
+def test_every_build_that_was_seen_is_named(tmp_path):
+    """One that was deployed in mid-drill too."""
+    bundle = make_bundle(tmp_path / "bundle", Story(phases=SHORT))
+    writer = SampleWriter(bundle / "other.jsonl")
+    labels = {"region": WEST, "instance": "new", "version": "1.5.0"}
+    writer.append("build_info", "platform_build_info", labels, [1.0], [1.0])
+    assert judge(bundle).document["platform_build"] == ["1.4.2"]
+    text = (bundle / "other.jsonl").read_text().replace('"series":0', '"series":9999')
+    with (bundle / "samples.jsonl").open("a") as file:
+        file.write(text.replace('"i":0', '"i":9999'))
+    assert judge(bundle).document["platform_build"] == ["1.4.2", "1.5.0"]
+
+
+def test_an_optional_signal_that_the_target_names_is_judged(tmp_path):
+    """Without its series broken streams are unknown, not zero."""
+    verdict = judged(tmp_path, without=frozenset({"streams_broken"}))
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert unknown(verdict) == {"samples_complete"}

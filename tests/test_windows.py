@@ -254,3 +254,42 @@ def test_streaming_one_sample_is_a_start_and_an_end():
     stream.add([10.0], [5.0])
     assert stream.close(10.0, 14.0) == 0.0
     assert stream.close(14.0, 14.5) is None
+
+
+def late(base, per_s, since=30, until=120):
+    """A counter first scraped at `since`, with `base` on it."""
+    return [(float(t), base + per_s * (t - since)) for t in range(since, until + 1)]
+
+
+def test_an_old_process_that_was_out_of_sight_brings_none_of_its_past():
+    """A million answers from before the drill would hide any failure in it."""
+    whole = Window(10, 60, STALE_S)
+    seen = counter(steady(), instance="a")
+    old, new = counter(late(1e6, 10), instance="b"), counter(late(40, 10), instance="b")
+    assert total_growth([seen, old], whole) is None
+    assert total_growth([seen, new], whole) == 500 + 340
+    assert total_growth([seen, counter(late(81, 10), instance="b")], whole) is None
+    assert total_growth([seen, counter(late(80, 10), instance="b")], whole) == 500 + 380
+    assert total_growth([seen, old], Window(40, 60, STALE_S)) == 200 + 200
+
+
+def test_a_label_that_first_happens_late_counts_from_zero():
+    """300 failures in one scrape of a process that was being scraped all the time."""
+    good = counter(steady(), instance="a", code="200")
+    burst = counter(late(300, 0), instance="a", code="500")
+    whole = Window(10, 60, STALE_S)
+    assert total_growth([burst], whole, siblings=[good, burst]) == 300
+    other = counter(late(300, 0), instance="b", code="500")
+    assert total_growth([other], whole, siblings=[good, other]) is None
+    few = counter(late(10, 0), instance="b", code="500")
+    assert total_growth([few], whole, siblings=[good, few]) == 10
+
+
+@pytest.mark.parametrize(("base", "grown"), [(40.0, 340.0), (81.0, None), (1e6, None)])
+def test_streaming_believes_a_new_process_as_judging_does(base, grown):
+    """The same first value, the same answer; a process seen before is asked nothing."""
+    points = late(base, 10, until=60)
+    for seen, wanted in ((False, grown), (True, base + 300)):
+        stream = CounterStream(began_at_zero=True, stale_s=STALE_S, process_seen=seen)
+        stream.add([t for t, _ in points], [v for _, v in points])
+        assert stream.close(0, 60) == wanted

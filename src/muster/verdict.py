@@ -31,7 +31,7 @@ from muster.contract.windows import Window
 from muster.errors import BadInput
 from muster.ledger import LedgerRead, read_ledger
 from muster.undo import read_undo
-from muster.verdict_profile import profile_of
+from muster.verdict_profile import profile_of, shown_signals, target_profiles
 
 SCHEMA_VERSION = 1
 EXIT_CODES = {
@@ -70,7 +70,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     directory holds no ledger that can be read.
     """
     ledger = read_ledger(bundle / "ledger.jsonl")
-    started = next(iter(ledger.of("drill_started")), None)
+    started: Mapping[str, Any] | None = next(iter(ledger.of("drill_started")), None)
     unknowns = _evidence_faults(ledger, started, ended)
     findings: list[Finding] = []
     chosen = contract
@@ -83,6 +83,10 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
         except BadInput as error:
             samples = Samples({})
             unknowns.append(str(error))
+        started = _with_builds(started, samples)
+        if started.get("profile") in target_profiles(bundle):
+            # It has the contract's name and need not be the contract's: no gate is held under it.
+            started = {**started, "gate_profile": False}
         try:
             findings = _findings(bundle, ledger, started, chosen, samples)
         except (KeyError, TypeError, ValueError) as error:
@@ -140,6 +144,8 @@ def _findings(
         queue_age_s_max=float(gate.queue_age_s_max),
         stale_s=contract.measurement.gap_s_max(scrape_s),
         absences=absences_of(ledger.events, margin_s=10 * scrape_s),
+        scrape_s=scrape_s,
+        shown=shown_signals(bundle),
     )
     phases = phases_of(ledger.events)
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
@@ -156,9 +162,15 @@ def _findings(
             findings.append(streams_finding(judging, phase, profile, target))
             window = Window(phase.start_s, phase.end_s, judging.stale_s, judging.absences)
             time_scale = float(started["time_scale"])
-            findings += judge_gate_rules(samples, window, phase.name, gate, time_scale)
+            findings += judge_gate_rules(samples, window, phase.name, contract, gate, time_scale)
     findings += _fault_proofs(ledger, started)
     return findings
+
+
+def _with_builds(started: Mapping[str, Any], samples: Samples) -> Mapping[str, Any]:
+    """The start's facts with every build that the platform showed until the end."""
+    seen = {one.labels.get("version", "unknown") for one in samples.of("build_info")}
+    return {**started, "platform_build": sorted({*started.get("platform_build", ()), *seen})}
 
 
 def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
@@ -285,6 +297,7 @@ def _evidence(started: Mapping[str, Any], contract: Contract | None) -> str | No
         return "testbed"
     gate = contract.gates.get(started["gate"]) if contract and started.get("gate") else None
     whole = started.get("scale") == 1 and started.get("time_scale") == 1
+    whole = whole and started.get("gate_profile") is not False
     if claimed == "gate" and not (whole and gate and gate.profile == started.get("profile")):
         return "rehearsal"
     return None if claimed is None else str(claimed)

@@ -1,20 +1,39 @@
-"""The load profile that a bundle was run with: the contract's, or the one of its own target."""
+"""What a bundle's own target file says of a drill: its load profile, its platform's signals."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from muster.contract import Contract, Profile, parse_profile
 from muster.documents import read_yaml
 from muster.errors import BadInput
 
+JUDGED_OPTIONAL = frozenset({"open_over", "streams_broken"})
+
 
 def profile_of(bundle: Path, contract: Contract, name: str) -> Profile:
     """The profile `name` as the bundle carries it. Raises BadInput when it carries none."""
     file = bundle / "target.yaml"
-    own = read_yaml(file).get("profiles") or {}
-    if isinstance(own, dict) and name in own:
+    own = target_profiles(bundle)
+    if name in own:
         return parse_profile(name, own[name], file)
     if name in contract.profiles:
         return contract.profiles[name]
     raise BadInput(file, "profiles", name, "the profile that the drill ran with")
+
+
+def target_profiles(bundle: Path) -> Mapping[str, Any]:
+    """The profiles that the bundle's target brings itself, by name. Raises BadInput."""
+    return _section(bundle, "profiles")
+
+
+def shown_signals(bundle: Path) -> frozenset[str]:
+    """The judged signals that a platform may leave out, and this one's target names."""
+    return JUDGED_OPTIONAL & frozenset(_section(bundle, "signals"))
+
+
+def _section(bundle: Path, key: str) -> Mapping[str, Any]:
+    section = read_yaml(bundle / "target.yaml").get(key) or {}
+    return section if isinstance(section, dict) else {}

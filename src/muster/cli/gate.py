@@ -10,7 +10,7 @@ from muster.bundle import KEY_VARIABLE, check_seal
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract import Contract, load
 from muster.contract.gate import Bundle, GateResult, judge_gate
-from muster.contract.phases import phases_of
+from muster.contract.phases import dark_hold_s, phases_of
 from muster.errors import BadInput
 from muster.ledger import read_ledger
 from muster.verdict import EXIT_CODES, judge
@@ -71,4 +71,5 @@ def _read(path: Path, contract: Contract) -> Bundle:
         seal_faults=seal.faults,
         signed=signed,
         unchecked=unchecked,
+        dark_s=dark_hold_s(ledger.events),
     )

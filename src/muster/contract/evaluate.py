@@ -28,7 +28,10 @@ LATENCY_SLOS = ("first_token_p95", "completion_p95")
 
 @dataclass(frozen=True)
 class Judging:
-    """What every rule needs: the contract, the samples, and how they may be read."""
+    """What every rule needs: the contract, the samples, and how they may be read.
+
+    `shown`: optional signals that the target says its platform shows.
+    """
 
     contract: Contract
     samples: Samples
@@ -36,6 +39,8 @@ class Judging:
     queue_age_s_max: float
     stale_s: float
     absences: tuple[Absence, ...]
+    scrape_s: float = 1.0
+    shown: frozenset[str] = frozenset()
 
 
 def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
@@ -48,7 +53,7 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
     for phase in phases:
         window = _window(judging, phase.start_s, phase.end_s)
         findings.extend(queue_findings(judging, window, phase.name))
-        findings.extend(judge_consistency(judging.samples, window, phase.name))
+        findings.extend(judge_consistency(judging.samples, window, phase.name, judging.shown))
         rig = judge_rig(judging.samples, window, phase.name, judging.contract.load_validity)
         findings.extend(rig.findings)
     return findings
@@ -89,7 +94,7 @@ def queue_findings(judging: Judging, window: Window, phase: str) -> list[Finding
     found: list[Finding] = []
     limit_s = judging.queue_age_s_max
     for region in judging.regions:
-        queue = judge_queue_age(judging.samples, window, region, limit_s)
+        queue = judge_queue_age(judging.samples, window, region, limit_s, judging.scrape_s)
         age_s = queue.age_s_max
         found.append(
             Finding(
@@ -116,14 +121,22 @@ def streams_finding(
 ) -> Finding:
     """Streams held on the mean; below the target (2 % and three standard errors) is a fail."""
     window = _window(judging, phase.start_s, phase.end_s)
-    mean = mean_total(judging.samples, "client_streams", window)
+    held = mean_total(judging.samples, "client_streams", window, judging.scrape_s)
     rules = judging.contract.load_validity
     seconds = max(window.end_s - window.start_s, 1e-9)
     # Open streams remember themselves for a residual stream: that many are one observation.
     standard_error = sqrt(streams_target * min(1.0, 2 * profile.residual_s / seconds))
     floor = streams_target * (1 - float(rules.streams_tolerance))
     floor -= rules.streams_standard_errors * standard_error
-    status: Status = "unknown" if mean is None else "pass" if mean >= floor else "fail"
+    mean = None if held is None else held.seen
+    status: Status = "unknown"
+    reason = "no data" if held is None else f"of {streams_target}"
+    if held is not None and held.at_least >= floor:
+        status = "pass"
+    elif held is not None and held.seen < floor:
+        status = "fail"
+    elif held is not None:
+        reason += f"; scrapes are missing: it may have been {held.at_least:.0f}"
     return Finding(
         slo="streams_achieved",
         tier=None,
@@ -137,7 +150,7 @@ def streams_finding(
         unit="streams",
         samples=judging.samples.scrapes("client_streams", window.start_s, window.end_s),
         status=status,
-        reason="no data" if mean is None else f"of {streams_target}",
+        reason=reason,
     )
 
 

@@ -32,7 +32,8 @@ DRILL_PHASES = ("evacuate", "drain", "dark", "restore")
 class Bundle:
     """One bundle as the gate sees it, judged again by the gate's own contract.
 
-    `signed`: None where it could not be checked, `unchecked` then says why.
+    `signed`: None where it could not be checked, `unchecked` then says why. `dark_s`: how long a
+    region was held dark, in seconds.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Bundle:
     seal_faults: tuple[str, ...]
     signed: bool | None
     unchecked: str = ""
+    dark_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def judge_gate(
     lines.append(_one_build(bundles))
     lines += _best([(b, _soak(contract, gate, b, allow_testbed)) for b in bundles], "soak")
     if gate.drill_tier is not None:
-        drills = [(b, _drill(contract, gate, b)) for b in bundles]
+        drills = [(b, _drill(contract, gate, b, allow_testbed)) for b in bundles]
         lines += _best(drills, "failover drill")
     below = any(bundle.document.get("evidence") != "gate" for bundle in bundles)
     opens = bool(bundles) and all(line.holds for line in lines)
@@ -167,15 +169,12 @@ def _soak(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -
     time_scale = float(document.get("time_scale") or 1.0) if allow_testbed else 1.0
     soak_s = (baseline.end_s - baseline.start_s) * time_scale
     minutes = f"{soak_s / 60:.1f} of {gate.soak_s_min / 60:g} min"
-    wanted = contract.tiers[gate.tier].streams
-    target = int(document.get("load", {}).get("target_streams") or 0)
-    full = target >= wanted or allow_testbed
-    profile = document.get("profile")
-    held = _held(bundle, "baseline", ("streams_achieved",), None)
+    long_enough = soak_s >= gate.soak_s_min
+    if not baseline.complete:
+        long_enough, minutes = False, f"{minutes}, and it was not completed"
     lines = [
-        Line("soak length", name, soak_s >= gate.soak_s_min, minutes),
-        Line("profile", name, profile == gate.profile, str(profile)),
-        Line("streams", name, full and not held, held or f"{target:,} of {wanted:,} held"),
+        Line("soak length", name, long_enough, minutes),
+        *_load(contract, gate, bundle, allow_testbed),
     ]
     missed = _held(bundle, "baseline", SLOS, gate.tier)
     lines.append(Line(f"Tier {gate.tier} SLOs", name, not missed, missed or "all pass"))
@@ -190,20 +189,37 @@ def _soak(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -
     return lines
 
 
-def _drill(contract: Contract, gate: Gate, bundle: Bundle) -> list[Line]:
+def _load(
+    contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool, of: str = ""
+) -> list[Line]:
+    """Whether the gate's own profile was offered in full, and held."""
+    wanted = contract.tiers[gate.tier].streams
+    target = int(bundle.document.get("load", {}).get("target_streams") or 0)
+    full = target >= wanted or allow_testbed
+    profile = bundle.document.get("profile")
+    held = _held(bundle, "baseline", ("streams_achieved",), None)
+    shown = held or f"{target:,} of {wanted:,} held"
+    return [
+        Line(f"{of}profile", bundle.name, profile == gate.profile, str(profile)),
+        Line(f"{of}streams", bundle.name, full and not held, shown),
+    ]
+
+
+def _drill(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -> list[Line]:
     """The drill's rules on a bundle; empty when it evacuates no region."""
     dark = _phase(bundle, "dark")
     if dark is None or _phase(bundle, "evacuate") is None:
         return []
     name, tier = bundle.name, gate.drill_tier
     whole = all((p := _phase(bundle, n)) is not None and p.complete for n in DRILL_PHASES)
-    time_scale = float(bundle.document.get("time_scale") or 1.0)
-    dark_s = (dark.end_s - dark.start_s) * time_scale
+    time_scale = float(bundle.document.get("time_scale") or 1.0) if allow_testbed else 1.0
+    dark_s = bundle.dark_s * time_scale
     needed_s = contract.drill.dark_hold_s_min
     missed = _held(bundle, f"{DRILL_PHASES[0]}..{DRILL_PHASES[-1]}", SLOS, tier)
     proof = _held(bundle, None, ("fault_proof",), None)
     return [
         Line("drill phases", name, whole, "evacuated and restored" if whole else "not completed"),
+        *_load(contract, gate, bundle, allow_testbed, "drill "),
         Line(f"drill Tier {tier}", name, not missed, missed or "all pass"),
         Line("dark hold", name, dark_s >= needed_s, f"{dark_s:.0f} of {needed_s:g} s"),
         Line("fault proof", name, not proof, proof or "seen to bite"),

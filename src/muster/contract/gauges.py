@@ -1,7 +1,9 @@
 """Gauges over a stretch of time: the queue's oldest job, and streams held.
 
-The age of a queue's oldest job grows at most one second a second. So between two scrapes it was at
-most the later one, or the earlier one plus the gap: over the limit is unknown, else it held.
+- The age of a queue's oldest job grows at most one second a second. So where a scrape is missing it
+  was at most the last one plus the gap: over the limit is unknown, else it held.
+- A sample of streams stands for one scrape. To have held enough of them, what nobody saw counts as
+  none; to have held too few, what was seen must be too few.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ import numpy as np
 
 from muster.contract.findings import Status
 from muster.contract.samples import Samples, Series
-from muster.contract.windows import Window
+from muster.contract.windows import Window, could_be_new
+
+MISSING_SCRAPES = 1.5
+"""Further apart than so many scrape intervals, two samples miss one between them."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,9 @@ class QueueAge:
     reason: str
 
 
-def judge_queue_age(samples: Samples, window: Window, region: str, limit_s: float) -> QueueAge:
+def judge_queue_age(
+    samples: Samples, window: Window, region: str, limit_s: float, scrape_s: float
+) -> QueueAge:
     """Whether no job of `region` was ever older than `limit_s` (a gap may hide it)."""
     series = samples.of("queue_age", region=region)
     if not series:
@@ -45,7 +52,8 @@ def judge_queue_age(samples: Samples, window: Window, region: str, limit_s: floa
         known = ages[~np.isnan(ages)]
         if len(known):
             worst = max(worst or 0.0, float(known.max()))
-        reason = reason or _gap(one, window, region, limit_s)
+        born = _newly_started(samples, one, window.stale_s)
+        reason = reason or _gap(one, window, limit_s, scrape_s, born)
     if worst is not None and worst > limit_s:
         return QueueAge("fail", worst, scrapes, "")
     if reason:
@@ -53,8 +61,27 @@ def judge_queue_age(samples: Samples, window: Window, region: str, limit_s: floa
     return QueueAge("pass", worst, scrapes, "")
 
 
-def _gap(series: Series, window: Window, region: str, limit_s: float) -> str:
-    """Why the samples leave it open whether the limit held; empty when they do not."""
+def _newly_started(samples: Samples, series: Series, stale_s: float) -> bool:
+    """Whether its process began with it, as its own count of requests shows."""
+    counts = [one for one in samples.of("requests") if len(one.t)]
+    own = [one for one in counts if one.owner == series.owner]
+    if not own or len(series.t) == 0:
+        return False
+    began_s = min(float(one.t[0]) for one in own)
+    first = [one for one in own if one.t[0] == began_s]
+    return (
+        began_s > min(float(one.t[0]) for one in counts)
+        and float(series.t[0]) <= began_s + stale_s
+        and all(could_be_new(one.t.tolist(), one.v.tolist(), stale_s) for one in first)
+    )
+
+
+def _gap(series: Series, window: Window, limit_s: float, scrape_s: float, born: bool) -> str:
+    """Why the samples leave it open whether the limit held; empty when they do not.
+
+    `born`: its first sample is its process's first.
+    """
+    region = series.region
     good = ~np.isnan(series.v)
     t, v = series.t[good], series.v[good]
     first = max(0, int(np.searchsorted(t, window.start_s, "right")) - 1)
@@ -62,13 +89,13 @@ def _gap(series: Series, window: Window, region: str, limit_s: float) -> str:
     points = [(float(a), float(b)) for a, b in zip(t[first:last], v[first:last], strict=True)]
     # Before the first sample a queue may have stood at anything, unless it was just started.
     previous_t, previous_v = points[0] if points else (window.start_s, float("inf"))
-    if points and previous_t > window.start_s + window.stale_s:
-        gone = window.absent(region, window.start_s) or first == 0
-        if not gone:
+    if points and previous_t > window.start_s + MISSING_SCRAPES * scrape_s:
+        gone = window.absent(region, window.start_s)
+        if not gone and not (born and first == 0):
             return f"no sample for the first {previous_t - window.start_s:.0f} s"
     for now_t, now_v in [*points[1:], (window.end_s, 0.0)]:
         gap_s = now_t - previous_t
-        if gap_s > window.stale_s and previous_v + gap_s > limit_s:
+        if gap_s > MISSING_SCRAPES * scrape_s and previous_v + gap_s > limit_s:
             middle = (previous_t + now_t) / 2
             if not window.absent(region, middle):
                 return f"no sample for {gap_s:.0f} s"
@@ -76,15 +103,29 @@ def _gap(series: Series, window: Window, region: str, limit_s: float) -> str:
     return ""
 
 
-def mean_total(samples: Samples, signal: str, window: Window) -> float | None:
+@dataclass(frozen=True)
+class Held:
+    """Mean of what was seen, and the least that it can have been when nothing was unseen."""
+
+    seen: float
+    at_least: float
+
+
+def mean_total(samples: Samples, signal: str, window: Window, scrape_s: float) -> Held | None:
     """Mean over `window` of the sum of `signal`'s series; None when one has no samples there."""
     series = samples.of(signal)
     if not series:
         return None
-    total = 0.0
+    seen = at_least = 0.0
     for one in series:
-        inside = one.v[(one.t >= window.start_s) & (one.t <= window.end_s)]
-        if len(inside) == 0 or bool(np.isnan(inside).any()):
+        known = (one.t <= window.end_s) & ~np.isnan(one.v)
+        t, v = one.t[known], one.v[known]
+        inside = t >= window.start_s
+        if not inside.any():
             return None
-        total += float(inside.mean())
-    return total
+        seen += float(v[inside].mean())
+        follows = np.append(t[1:], window.end_s)
+        until = np.where(follows - t > MISSING_SCRAPES * scrape_s, t + scrape_s, follows)
+        stands_s = np.clip(until - np.maximum(t, window.start_s), 0.0, None)
+        at_least += float((v * stands_s).sum()) / (window.end_s - window.start_s)
+    return Held(seen, at_least)

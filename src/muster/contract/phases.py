@@ -61,6 +61,23 @@ def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[A
     return tuple(found)
 
 
+def dark_hold_s(events: Iterable[Mapping[str, Any]]) -> float:
+    """How long a region was held dark, in seconds: seen to be dark until it was started again."""
+    since_s: float | None = None
+    held_s = 0.0
+    for event in events:
+        kind, ended = event["event"], event.get("phase") == "dark"
+        if kind == "region_dark" and since_s is None:
+            since_s = float(event["t"])
+        elif since_s is not None and (
+            kind == "region_lit"
+            or (kind == "phase_ended" and ended)
+            or (kind == "fault_reverted" and event.get("fault") == "region_power")
+        ):
+            held_s, since_s = max(held_s, float(event["t"]) - since_s), None
+    return held_s
+
+
 def merged(
     phases: Sequence[Phase],
     stale_s: float,

@@ -18,6 +18,8 @@ from muster.contract.trips import Declared, Trip, cause_of
 
 COUNTED = frozenset({"requests", "client_attempts", "streams_broken"})
 SOURCE = {"requests": "server", "streams_broken": "server", "client_attempts": "client"}
+Process = tuple[str, str, str]
+"""Signal, region and instance."""
 SeriesKey = tuple[str, str, frozenset[tuple[str, str]]]
 
 
@@ -25,12 +27,16 @@ SeriesKey = tuple[str, str, frozenset[tuple[str, str]]]
 class _Counted:
     """A counter and what it counts for."""
 
-    signal: str
+    process: Process
     source: str
-    region: str
     stream: CounterStream
     total: bool
     bad: frozenset[RateSlo]
+
+    @property
+    def region(self) -> str:
+        """The region that its process names."""
+        return self.process[1]
 
 
 @dataclass
@@ -44,6 +50,7 @@ class RateGuard:
     after_s: float
     _series: dict[SeriesKey, _Counted] = field(default_factory=dict)
     _first_s: dict[str, float] = field(default_factory=dict)
+    _since_s: dict[Process, float] = field(default_factory=dict)
     _rules: list[RateRule] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -67,11 +74,13 @@ class RateGuard:
         if counted is None:
             if not t_s:
                 return
-            # A series that shows up after its siblings began at 0 with its process.
+            # One that shows up after its siblings began at 0: its label, or its process, is new.
             later = self._first_s.setdefault(signal, t_s[0]) < t_s[0]
-            stream = CounterStream(began_at_zero=later, stale_s=self.stale_s)
+            process = (signal, labels.get("region", ""), labels.get("instance", ""))
+            seen = self._since_s.setdefault(process, t_s[0]) < t_s[0]
+            stream = CounterStream(began_at_zero=later, stale_s=self.stale_s, process_seen=seen)
             total, bad = _counts_for(signal, labels)
-            counted = _Counted(signal, SOURCE[signal], labels.get("region", ""), stream, total, bad)
+            counted = _Counted(process, SOURCE[signal], stream, total, bad)
             self._series[key] = counted
         counted.stream.add(t_s, v)
 
@@ -118,15 +127,19 @@ class RateGuard:
         return False
 
     def _drop_gone(self, start_s: float) -> None:
-        """Forget processes that ended before `start_s` while their region went on."""
-        newest: dict[tuple[str, str], float] = {}
+        """Forget processes that ended before `start_s` while their region went on.
+
+        A single series that stops while its process goes on is unknown and stays so.
+        """
+        newest: dict[tuple[str, ...], float] = {}
         for counted in self._series.values():
-            key = (counted.signal, counted.region)
-            newest[key] = max(newest.get(key, float("-inf")), counted.stream.newest_s)
+            for key in (counted.process, counted.process[:2]):
+                newest[key] = max(newest.get(key, float("-inf")), counted.stream.newest_s)
         for series_key, counted in list(self._series.items()):
-            ended = counted.stream.newest_s < start_s - self.stale_s
-            if ended and newest[(counted.signal, counted.region)] >= start_s:
+            ended = newest[counted.process] < start_s - self.stale_s
+            if ended and newest[counted.process[:2]] >= start_s:
                 del self._series[series_key]
+                self._since_s.pop(counted.process, None)
 
 
 def _counts_for(signal: str, labels: Mapping[str, str]) -> tuple[bool, frozenset[RateSlo]]:

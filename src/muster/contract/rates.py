@@ -15,6 +15,16 @@ from muster.contract.samples import Samples, Series
 from muster.contract.windows import Window, total_growth
 
 FAILED_5XX = frozenset({"http_5xx", "refused", "reset", "timeout"})
+OUTCOMES = ("success", "broken", "http_429", "http_4xx", *sorted(FAILED_5XX))
+CANARY_OUTCOMES = (
+    "answered",
+    "unavailable_5xx",
+    "unavailable_other",
+    "unavailable_refused",
+    "unavailable_reset",
+    "unavailable_timeout",
+)
+"""What the load counts, each from the start; a test holds them to be the load's own."""
 
 
 def client_counts(samples: Samples, window: Window) -> dict[str, Count]:

@@ -41,6 +41,11 @@ class Series:
         """Its region; empty when it has none."""
         return self.labels.get("region", "")
 
+    @property
+    def owner(self) -> tuple[str, str]:
+        """The process that shows it: (region, instance)."""
+        return self.region, self.labels.get("instance", "")
+
 
 @dataclass(frozen=True)
 class Samples:

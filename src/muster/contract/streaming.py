@@ -1,7 +1,8 @@
 """Counters in windows that follow each other, from samples as they come: constant memory.
 
 The same rules as `windows`: a value at a moment is the last sample at or before it, no older than
-`stale_s`; a decrease is a restart from 0; a late starter began at 0 if a sibling was seen before.
+`stale_s`; a decrease is a restart from 0; a late starter began at 0 if a sibling was seen before,
+and of a process never seen before only if its first value could be a new one's.
 Plain lists: a window holds some ten to a hundred samples, and arrays cost more than that.
 """
 
@@ -12,13 +13,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 from operator import le, lt, ne
 
+from muster.contract.windows import could_be_new
+
 
 class CounterStream:
     """One counter: takes samples, gives its growth in each window in turn."""
 
-    def __init__(self, *, began_at_zero: bool, stale_s: float) -> None:
+    def __init__(self, *, began_at_zero: bool, stale_s: float, process_seen: bool = False) -> None:
         self._stale_s = stale_s
         self._began_at_zero = began_at_zero
+        self._process_seen = process_seen
         self._t: list[float] = []
         self._v: list[float] = []
 
@@ -63,7 +67,8 @@ class CounterStream:
         if end_s - t[last] > self._stale_s:
             return None
         if first < 0:
-            return _grown([0.0, *v[: last + 1]]) if self._began_at_zero else None
+            new = self._process_seen or could_be_new(t[: last + 1], v[: last + 1], self._stale_s)
+            return _grown([0.0, *v[: last + 1]]) if self._began_at_zero and new else None
         # A new process after the gap: what the old one last showed can not matter.
         restarted = first < last and v[first + 1] < v[first]
         if start_s - t[first] > self._stale_s and not restarted:

@@ -3,8 +3,10 @@
 1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
 2. Growth is value at the end minus value at the start; after a decrease (the process restarted) the
    counter began from 0 again. Interior scrapes matter only for finding such restarts.
-3. A series that begins inside the window began at 0 with its process, if its siblings (same signal)
-   were already being scraped; before any sibling was, its start is unknown.
+3. A series that begins inside the window began at 0 if its siblings (same signal) were already
+   being scraped: its label had not happened yet, or its process was not there. The latter is
+   believed only of a first value that a new process could have reached: an old one that was out of
+   sight would bring its whole past as growth. Before any sibling was scraped, it is unknown.
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
    gone by then (a darkened region): then its last value is final.
 5. Windows that meet share their moment, so that parts add up to the whole.
@@ -14,10 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from muster.contract.samples import Series
+
+NEW_GAPS = 2.0
+NEW_COUNT_MAX = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,14 +53,17 @@ class Window:
         return any(absence.covers(region, t_s) for absence in self.absences)
 
 
-def growth(series: Series, window: Window, first_scrape_s: float) -> float | None:
+def growth(
+    series: Series, window: Window, first_scrape_s: float, process_scrape_s: float = float("inf")
+) -> float | None:
     """How much `series` grew within `window`; None is unknown.
 
-    `first_scrape_s` is when any sibling was first scraped: a series that begins later began at 0.
+    `first_scrape_s` is when any sibling was first scraped: a series that begins later began at 0,
+    if its process had been scraped before it (from `process_scrape_s` on) or is a new one.
     """
     if len(series.t) == 0:
         return None
-    start = _start_value(series, window, first_scrape_s)
+    start = _start_value(series, window, first_scrape_s, process_scrape_s)
     if start is None:
         return None
     since, base = start
@@ -78,11 +87,16 @@ def growth(series: Series, window: Window, first_scrape_s: float) -> float | Non
     return float(np.where(steps >= 0, steps, values).sum())
 
 
-def _start_value(series: Series, window: Window, first_scrape_s: float) -> tuple[int, float] | None:
+def _start_value(
+    series: Series, window: Window, first_scrape_s: float, process_scrape_s: float
+) -> tuple[int, float] | None:
     """(index of the first sample after the start, value at the start); None is unknown."""
     since = int(np.searchsorted(series.t, window.start_s, "right"))
     if since == 0:
-        began_at_zero = series.t[0] > first_scrape_s
+        began_at_zero = series.t[0] > first_scrape_s and (
+            series.t[0] > process_scrape_s
+            or could_be_new(series.t.tolist(), series.v.tolist(), window.stale_s)
+        )
         return (0, 0.0) if began_at_zero else None
     before = since - 1
     value = float(series.v[before])
@@ -95,6 +109,21 @@ def _start_value(series: Series, window: Window, first_scrape_s: float) -> tuple
     return since, value
 
 
+def could_be_new(t_s: Sequence[float], v: Sequence[float], stale_s: float) -> bool:
+    """Whether the first value could be a new process's.
+
+    It was first scraped within `NEW_GAPS` * `stale_s` of its start, and counted until then at most
+    as fast as at any time after; a handful says nothing either way.
+    """
+    if v[0] <= NEW_COUNT_MAX:
+        return True
+    per_s = max(
+        ((b - a) / (later - t) for (t, a), (later, b) in pairwise(zip(t_s, v, strict=True))),
+        default=0.0,
+    )
+    return v[0] <= NEW_GAPS * stale_s * per_s
+
+
 def _dead_before(series: Series, since: int) -> bool:
     """Whether the next sample is a restart: then what stood before the gap cannot matter."""
     return since < len(series.t) and bool(series.v[since] < series.v[since - 1])
@@ -105,7 +134,7 @@ def total_growth(
 ) -> float | None:
     """Growth of all `series` together; None when one of them is unknown or there is none.
 
-    A series that ended before the window began, its process gone, adds nothing.
+    One that ended before the window began adds nothing where its process is declared to be gone.
     """
     chosen = list(series)
     if not chosen:
@@ -114,7 +143,11 @@ def total_growth(
     first = min((float(s.t[0]) for s in known if len(s.t)), default=float("inf"))
     total = 0.0
     for one in chosen:
-        grown = growth(one, window, first)
+        process_s = float("inf")
+        if len(one.t) and one.t[0] > max(window.start_s, first):
+            own = [s for s in known if len(s.t) and s.owner == one.owner]
+            process_s = min((float(s.t[0]) for s in own), default=process_s)
+        grown = growth(one, window, first, process_s)
         if grown is None:
             return None
         total += grown

@@ -96,12 +96,16 @@ class DrillGuard:
 
     def _record(self, trip: Trip) -> None:
         self._session.record(
-            "limit" if trip.kind == "limit" else "trigger",
-            **{trip.kind if trip.kind == "limit" else "trigger": trip.name},
+            trip.kind,
+            **{"signal" if trip.kind == "data_lost" else trip.kind: trip.name},
             region=trip.region,
             t_trip=trip.t_trip_s,
             detail=trip.detail,
             windows=[list(window) for window in trip.windows],
+            source=trip.source,
+            measured=trip.measured,
+            threshold=trip.threshold,
+            unit=trip.unit,
         )
         logger.error("guard: %s %s in %s: %s", trip.kind, trip.name, trip.region, trip.detail)
 
