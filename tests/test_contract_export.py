@@ -213,7 +213,32 @@ def test_with_a_gap_the_alert_starts_over_and_our_detector_does_not(tmp_path):
     assert minute <= 9
     assert not fires(tmp_path, series, "MusterRate5xx", minute)
     assert fires(tmp_path, series, "MusterRate5xx", minute + 2)
-    assert "starts `for:` over" in exported(CONTRACT)["prometheus_rules.yml"]
+    assert "starts a rate's `for:` over" in exported(CONTRACT)["prometheus_rules.yml"]
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("name", "gap", "later"),
+    [
+        # A rate's alert starts over, far beyond ours.
+        ("success_2xx", range(14, 22), (False, False)),
+        # A gauge stands on for five minutes: ours leaves the two out of sight out.
+        ("queue_age", range(14, 22), (True, True)),
+        # Both take the circuit for open all the time.
+        ("circuit_open", range(5, 8), (False, True)),
+    ],
+)
+def test_with_a_gap_alert_and_detector_differ_as_listed(tmp_path, name, gap, later):
+    """Whether the alert fires in the minute before ours, and in ours."""
+    series = {
+        key: [None if step in gap else value for step, value in enumerate(values)]
+        for key, values in GOLDEN[name].items()
+    }
+    minute = detected(series)[name]
+    assert minute <= MINUTES
+    found = tuple(fires(tmp_path, series, ALERTS[name], at) for at in (minute - 1, minute))
+    assert found == later
+    assert "A gauge stands here for five minutes" in exported(CONTRACT)["prometheus_rules.yml"]
 
 
 # OpenSLO: the rules of its v1 schema that these documents can meet or break, written by hand.
@@ -393,7 +418,9 @@ def schema(name):
 def test_the_contracts_schema_takes_the_contract_and_refuses_slips():
     """What an editor underlines is what `contract check` would refuse."""
     validator = schema("contract.schema.json")
-    data = yaml.safe_load((home.root() / "contract" / "phase5.yaml").read_text())
+    text = (home.root() / "contract" / "phase5.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=contract.schema.json\n")
+    data = yaml.safe_load(text)
     assert list(validator.iter_errors(data)) == []
     for change in (
         lambda d: d["tiers"]["G"].update(availability_min="99.9"),
@@ -406,8 +433,11 @@ def test_the_contracts_schema_takes_the_contract_and_refuses_slips():
         assert list(validator.iter_errors(broken))
 
 
-def test_the_targets_schema_takes_the_testbed():
-    """The target that everyone has."""
+def test_the_targets_schema_takes_every_target():
+    """The target that everyone has, and the one to copy; each names its schema to editors."""
+    for file in (home.root() / "targets").glob("*.yaml"):
+        text = file.read_text()
+        assert text.startswith("# yaml-language-server: $schema=../contract/target.schema.json\n")
+        assert list(schema("target.schema.json").iter_errors(yaml.safe_load(text))) == []
     data = yaml.safe_load((home.root() / "targets" / "testbed.yaml").read_text())
-    assert list(schema("target.schema.json").iter_errors(data)) == []
     assert list(schema("target.schema.json").iter_errors({**data, "clas": "testbed"}))
