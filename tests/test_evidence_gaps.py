@@ -363,3 +363,49 @@ def test_every_process_of_the_load_shows_every_signal():
     assert "client_offered misses m of the load" in missing(*canaries, alone)
     one = at_work("client_streams", "l")
     assert "client_streams misses m of the load in west" in missing(*canaries, one)
+
+
+def test_a_circuit_is_measured_from_first_open_to_first_closed():
+    """Open before the window counts from its start; other circuits change nothing."""
+    values = [1] * 50 + [0] * 191
+    finding = rule("M1", gauge("circuit_open", values), gauge("circuit_open", [0] * 241, route="b"))
+    assert (finding.measured, finding.threshold, finding.margin) == (50.0, 120.0, 70.0)
+    assert (finding.status, finding.unit, finding.window) == ("pass", "s", (0.0, 240.0))
+    assert finding.reason == ""
+    never = gauge("circuit_open", [0] * 400, set(range(300, 400)))
+    open_long = gauge("circuit_open", [1] * 241, route="b")
+    assert rule("M1", never).status == "unknown"
+    assert rule("M1", never, open_long).status == "fail"
+    assert rule("M1", never, open_long).reason == ""
+    last = gauge("circuit_open", [0] * 110 + [1] * 131)
+    assert (rule("M1", last).measured, rule("M1", last).status) == (130.0, "fail")
+
+
+def test_a_circuit_and_a_split_follow_the_time_scale():
+    """Six times as fast: 20 s of an open circuit, 10 s of an empty region."""
+    opened = gauge("circuit_open", [int(100 <= t < 125) for t in range(241)])
+    assert rule("M1", opened).status == "pass"
+    assert rule("M1", opened, time_scale=6.0).status == "fail"
+    idle = arrivals(west=lambda t: 100.0 * min(t, 60) + 100.0 * max(0, t - 80))
+    assert rule("M2", *steering(), *idle).status == "pass"
+    assert rule("M2", *steering(), *idle, time_scale=6.0).measured == 2.0
+
+
+def test_a_weight_read_before_the_window_is_where_it_began():
+    """A change right at its start is seen against the last reading; an old reading is none."""
+
+    def weights(*points):
+        return series_of("steering_weight", "w", {"region": "west"}, points)
+
+    steady = [(float(t), 50.0) for t in range(2, 241, 2)]
+    for first, changed in (((-2.0, 50.0), 0.0), ((-2.0, 40.0), 1.0), ((-30.0, 40.0), 0.0)):
+        finding = rule("M2", weights(first, *steady), arrivals()[0])
+        assert finding.measured == changed
+
+
+def test_a_region_takes_next_to_none_of_the_streams_below_one_per_cent():
+    """One of a hundred is some; one of two hundred is next to none."""
+    some = arrivals(west=lambda t: 1.0 * t, east=lambda t: 99.0 * t)
+    assert rule("M2", *steering(), *some).status == "pass"
+    few = arrivals(west=lambda t: 1.0 * t, east=lambda t: 199.0 * t)
+    assert rule("M2", *steering(), *few).measured == 4.0

@@ -339,3 +339,41 @@ def test_judging_by_another_contract(tmp_path):
     assert code == 1
     assert "fail: rate_5xx drain" in output
     assert not (made / "verdict.json").exists()
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_each_bundle_must_be_admitted_wherever_it_stands(place):
+    """An altered bundle is refused, first or last, though the other one is whole."""
+    bundles = [bundle("a"), bundle("b")]
+    bundles[place] = replace(bundles[place], seal_faults=("altered: ledger.jsonl",))
+    result = ask(*bundles)
+    assert not result.opens
+    [line] = [line for line in result.lines if not line.holds]
+    assert (line.rule, line.bundle, line.detail) == ("whole", "ab"[place], "altered: ledger.jsonl")
+
+
+def test_evidence_is_fresh_from_its_end_to_its_age():
+    """Both included, to the second."""
+    week_s = 7 * 86400.0
+    for age_s, opens in ((0.0, True), (0.5, True), (week_s, True), (week_s + 1, False)):
+        assert ask(bundle(ended_s=NOW_S - age_s)).opens is opens
+
+
+def test_what_is_asked_as_a_testbed_is_no_gate_even_with_a_gates_evidence():
+    """And a testbed's is none even where nobody allowed it."""
+    assert ask(bundle(), allow_testbed=True).not_a_gate
+    assert ask(bundle(document={"evidence": "testbed"})).not_a_gate
+    document = ask(bundle()).as_json()
+    assert "notice" not in document
+    assert (document["schema_version"], document["opens"]) == (1, True)
+
+
+def test_the_lines_name_bundle_and_reason():
+    """What refuses, by whom, with what was seen."""
+    changes = {"verdict": "FAIL", "stopped_by": "operator", "evidence": "rehearsal", "gate": "M2"}
+    result = ask(bundle("one", document=changes))
+    found = {line.rule: line for line in result.lines}
+    assert {found[rule].bundle for rule in ("fresh", "evidence", "gate", "verdict")} == {"one"}
+    assert found["verdict"].text(False) == "REFUSED verdict: one: FAIL, stopped by operator"
+    assert (found["evidence"].detail, found["gate"].detail) == ("rehearsal", "run for M2")
+    assert found["whole"].text(False).startswith("ok      whole: one")

@@ -168,3 +168,19 @@ def test_a_failure_after_a_quiet_time_has_no_cause_left():
 def test_a_cause_whose_end_nobody_knows_ends_with_the_first_failure_without_it():
     """No revert was told: what fails on counts from there."""
     assert failures([*rising(0, 20, cause=CAUSE), *rising(20, 82)]) == [(1.0, 0.0), (81.0, 61.0)]
+
+
+def test_a_circuit_that_closed_has_nothing_left_of_what_was():
+    """Neither a trip nor a cause."""
+    one = OpenFor(120.0)
+    for t_s in range(130):
+        one.sample(float(t_s), True, True)
+    assert (one.tripped, one.expected) == (True, True)
+    one.sample(130.0, False, True)
+    assert (one.since_s, one.tripped, one.expected) == (None, False, False)
+
+
+def test_a_restarted_process_that_shows_no_failure_keeps_none_alive():
+    """It fell to 0: that is no increase, and one was seen 50 s before."""
+    steps = [(0.0, 0.0, None), (1.0, 1.0, None), (50.0, 0.0, None), (100.0, 1.0, None)]
+    assert failures([*steps, (150.0, 2.0, None)]) == []

@@ -490,3 +490,44 @@ def test_a_process_that_is_gone_is_left_out_of_later_windows():
     assert not [
         t for t in trips if t.kind == "data_lost" and t.name == "rate_5xx" and t.source == "server"
     ]
+
+
+def test_a_breach_that_a_fault_must_cause_is_told_as_expected_window_by_window():
+    """Regions by themselves; when it is over, five windows count from there."""
+    trace = Trace()
+    trace.declared = [Declared("redis_outage", WEST, ("rate_5xx",), T0)]
+    trace.bad(WEST, 5.0)
+    trace.run(6 * 60 + 10)
+    assert trace.trips == []
+    told = [t for t in trace.guard.expected if t.region == WEST and t.kind == "trigger"]
+    assert [(t.name, minutes(t), len(t.windows)) for t in told] == [
+        ("rate_5xx", float(minute), 1) for minute in range(1, 7)
+    ]
+    assert all(trip.expected for trip in told)
+    assert told[0].detail == (
+        f"over 0.5 % for a window in {WEST} as the server counts; the last 5 % of 6000 attempts"
+    )
+
+
+def test_lost_data_says_which_windows_of_whom():
+    """And the limits say nothing of it: once is enough."""
+    trace = Trace()
+    trace.run(60)
+    trace.missing = {f"requests/{WEST}"}
+    trace.run(4 * 60 + 30)
+    [rate, _] = trace.trips
+    assert (rate.region, rate.source, rate.windows) == (WEST, "server", ((T0 + 240, T0 + 300),))
+    assert rate.detail == "rate_5xx: 4 windows in a row without data of the server"
+    assert not rate.expected
+
+
+def test_a_region_that_was_out_of_rotation_begins_anew():
+    """Four windows over, a minute out, four more: nothing fires."""
+    trace = Trace()
+    trace.bad(WEST, 5.0)
+    trace.run(4 * 60 + 10)
+    trace.rotation = frozenset({EAST})
+    trace.run(2 * 60)
+    trace.rotation = frozenset({EAST, WEST})
+    trace.run(5 * 60)
+    assert "rate_5xx" not in [t.name for t in trace.trips if t.kind == "trigger" and t.region]

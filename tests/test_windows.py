@@ -293,3 +293,83 @@ def test_streaming_believes_a_new_process_as_judging_does(base, grown):
         stream = CounterStream(began_at_zero=True, stale_s=STALE_S, process_seen=seen)
         stream.add([t for t, _ in points], [v for _, v in points])
         assert stream.close(0, 60) == wanted
+
+
+def test_a_restart_after_a_gap_makes_the_start_known_and_nothing_else_does():
+    """What the old process last showed can not matter, if the new one shows less."""
+    before = [(float(t), 500.0) for t in range(40)]
+    for first, wanted in ((3.0, 3.0 + 10), (500.0, None), (700.0, None)):
+        points = [*before, *[(50.0 + t, first + t) for t in range(11)]]
+        assert grown(points, 45, 60) == wanted
+        stream = CounterStream(began_at_zero=False, stale_s=STALE_S)
+        stream.add([t for t, _ in points], [v for _, v in points])
+        stream.close(0, 45)
+        assert stream.close(45, 60) == wanted
+    falling = [(38.0, 400.0), (39.0, 500.0), (50.0, 450.0), (60.0, 460.0)]
+    assert grown(falling, 45, 60) == 460.0
+
+
+def test_a_region_is_gone_at_the_very_ends_of_its_absence():
+    """From its declaration to the moment it is back, both included."""
+    absence = Absence("west", 10.0, 20.0)
+    seen = [absence.covers("west", t) for t in (9.9, 10.0, 20.0, 20.1)]
+    assert seen == [False, True, True, False]
+
+
+def test_a_new_process_counts_at_a_pace_by_the_second():
+    """Scrapes of ten seconds, or one alone: the bound is what it did a second."""
+    slow = [(10.0 * n, 300.0 + 10 * n) for n in range(1, 7)]
+    seen = counter(steady(), instance="a")
+    assert total_growth([seen, counter(slow, instance="b")], Window(5, 60, 20.0)) is None
+    alone = counter([(59.0, 30.0)], instance="b")
+    assert total_growth([seen, alone], Window(5, 60, 20.0)) is None
+
+
+def streamed(points, *windows, began=False):
+    stream = CounterStream(began_at_zero=began, stale_s=STALE_S)
+    stream.add([t for t, _ in points], [v for _, v in points])
+    return [stream.close(start, end) for start, end in windows]
+
+
+def test_streaming_takes_no_sample_of_the_next_window():
+    """The one after the end, and a restart right behind the start."""
+    points = [(float(t), 5.0 * t) for t in range(1, 21)]
+    assert streamed(points, (0, 10), (10, 20), began=True) == [50.0, 50.0]
+    equal = [(0.0, 5.0), (1.0, 5.0), (2.0, 7.0), (3.0, 0.0), (4.0, 0.0), (5.0, 1.0)]
+    assert streamed(equal, (0, 3), (3, 5)) == [2.0, 1.0]
+    two = [(0.0, 9.0), (1.0, 4.0)]
+    assert streamed(two, (0, 1)) == [4.0]
+
+
+def test_streaming_a_start_may_be_as_old_as_the_contract_allows():
+    """Four seconds, to the second."""
+    for gap_s, wanted in ((4.0, 10.0), (4.5, None)):
+        points = [(0.0, 10.0), (10.0, 20.0), (10.0 + gap_s + 4, 30.0)]
+        stream = CounterStream(began_at_zero=False, stale_s=STALE_S)
+        stream.add([t for t, _ in points], [v for _, v in points])
+        stream.close(0, 10 + gap_s)
+        assert stream.close(10 + gap_s, 10 + gap_s + 4) == wanted
+
+
+def test_streaming_a_counter_begins_at_zero_once():
+    """When its start was lost later, it is unknown."""
+    stream = CounterStream(began_at_zero=True, stale_s=STALE_S)
+    stream.add([1.0], [5.0])
+    assert stream.close(0, 1) == 5.0
+    stream.add([30.0], [9.0])
+    assert stream.close(1, 20) is None
+    assert stream.close(20, 30) is None
+
+
+def test_streaming_a_sample_that_comes_too_late_changes_nothing():
+    """Older than what was let go, twice the same time, NaN and none in between."""
+    stream = CounterStream(began_at_zero=False, stale_s=STALE_S)
+    stream.add([0.0, 1.0, 2.0], [0.0, 10.0, 20.0])
+    assert stream.close(0, 2) == 20.0
+    stream.add([1.5, 2.0, 3.0], [99.0, 99.0, 30.0])
+    assert stream.close(2, 3) == 10.0
+    stream.add([5.0, 4.0, 5.0], [50.0, 40.0, 99.0])
+    stream.add([5.5, 6.0, 7.0], [float("nan"), None, 70.0])
+    stream.add([], [])
+    assert stream.newest_s == 7.0
+    assert stream.close(3, 7) == 40.0
