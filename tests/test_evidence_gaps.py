@@ -409,3 +409,24 @@ def test_a_region_takes_next_to_none_of_the_streams_below_one_per_cent():
     assert rule("M2", *steering(), *some).status == "pass"
     few = arrivals(west=lambda t: 1.0 * t, east=lambda t: 199.0 * t)
     assert rule("M2", *steering(), *few).measured == 4.0
+
+
+def test_the_seconds_before_the_first_sample_of_a_window():
+    """One and a half scrapes are none missing; the sample before the window is its start."""
+
+    def status(points, scrape_s=1.0):
+        series = series_of("queue_age", "age", {"region": "west"}, points)
+        return judge_queue_age(samples_of(series), WINDOW, "west", 30.0, scrape_s).status
+
+    full = [(float(t), 0.0) for t in range(2, 241)]
+    assert status([(1.5, 0.0), *full]) == "pass"
+    assert status([(1.6, 0.0), *full]) == "unknown"
+    assert status([(1.6, 0.0), *full], scrape_s=2.0) == "pass"
+    assert status([(-10.0, 29.0), *full]) == "unknown"
+    assert status([(-10.0, 5.0), *full]) == "pass"
+    assert status([(-10.0, 29.0), (0.0, 0.0), *full]) == "pass"
+    slow = [(15.0 * n, 20.0) for n in range(17)]
+    assert status(slow, scrape_s=15.0) == "pass"
+    assert status(slow, scrape_s=1.0) == "unknown"
+    later = [(300.0, 0.0), (400.0, 0.0)]
+    assert status(later) == "unknown"
