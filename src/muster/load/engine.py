@@ -1,8 +1,9 @@
 """The engine of one shard: starts what the schedule has due, bounds it, counts it, retries it.
 
-One 10 ms beat measures the loop's lag and drives every time-out; arrivals start on a timer of their
-own, at their intended moment. A start that comes late is counted, never skipped. Retries stand
-outside the schedule, so that fast rejects bring no more than their bounded backoff allows.
+One 5 ms beat drives everything timed: it measures the loop's lag, starts what is due, and ends what
+is overdue. A timer an arrival would wake every process of the chain for each request by itself. A
+start that comes late is counted, never skipped. Retries stand outside the schedule, so that fast
+rejects bring no more than their bounded backoff allows.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from muster.load.schedule import Schedule, canary_times, streams
 from muster.load.tally import UNKNOWN, Tally
 from muster.load.wire import Answer
 
-TICK_S = 0.01
-_SWEEP_TICKS = 10
+BEAT_S = 0.005
+_AWAKE_S = 0.001
+_SWEEP_BEATS = 20
+_SECOND_BEATS = 200
 _LATE_S = 0.1
 _RETRY_AFTER_S_MAX = 60.0
 _RETRIED = frozenset(("refused", "reset", "timeout", "broken", "http_429", "http_5xx"))
@@ -88,7 +91,6 @@ class Engine:
         self._serial = count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._beat: asyncio.TimerHandle | None = None
         self._due_s = 0.0
         self._beats = 0
         self._running = False
@@ -119,8 +121,8 @@ class Engine:
         self.start_s = self.now_s()
         self.arriving = True
         self._running = True
-        self._next_beat()
-        self._advance()
+        self._due_s = self.start_s
+        self._beat()
 
     def stop_arrivals(self) -> None:
         """No more arrivals and retries; canaries go on. What was due stays scheduled."""
@@ -132,9 +134,8 @@ class Engine:
         """End everything at once; what was open counts neither as success nor as broken."""
         self.stop_arrivals()
         self._running = False
-        for handle in (self._timer, self._beat):
-            if handle is not None:
-                handle.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         for attempt in list(self.open):
             attempt.over = True
         for canary in list(self.canaries_open):
@@ -160,9 +161,8 @@ class Engine:
 
     # Arrivals
 
-    def _advance(self) -> None:
+    def _advance(self, now_s: float) -> None:
         """Start what is due: arrivals, retries, canaries."""
-        now_s = self.now_s()
         tally = self.tally
         if self.arriving:
             start_s = self.start_s
@@ -187,16 +187,6 @@ class Engine:
             self.canaries.append(canary)
             self.canaries_open.add(canary)
             canary.begin()
-        if self._running:
-            self._timer = self.loop.call_later(self._wait_s(), self._advance)
-
-    def _wait_s(self) -> float:
-        due_s = self.start_s + self._next_canary
-        if self.arriving:
-            due_s = min(due_s, self.start_s + self._next.at_s)
-        if self._retries:
-            due_s = min(due_s, self._retries[0][0])
-        return min(TICK_S, max(0.001, due_s - self.now_s()))
 
     def _begin(self, attempt: Attempt) -> None:
         self.open[attempt] = None
@@ -256,21 +246,24 @@ class Engine:
         again = Attempt(self, due_s, cache, attempt.tokens, attempt.number, attempt.tries + 1)
         heapq.heappush(self._retries, (due_s, next(self._serial), again))
 
-    # Time-outs
+    # The beat, and time-outs
 
-    def _next_beat(self) -> None:
+    def _beat(self) -> None:
+        # Between the beats events gather, to be taken at once: a wake-up for every one of them
+        # costs more than the event. The loop's own sleep would end with the first.
+        asleep_s = self._due_s - self.now_s()
+        if asleep_s > 0:
+            time.sleep(asleep_s)
         now_s = self.now_s()
-        self._due_s = now_s + TICK_S
-        self._beat = self.loop.call_later(TICK_S, self._on_beat)
-
-    def _on_beat(self) -> None:
-        now_s = self.now_s()
-        # libuv counts whole milliseconds: up to one of them is no lag of ours.
-        self.tally.lagged(max(0.0, now_s - self._due_s - 0.001))
+        self.tally.lagged(now_s - self._due_s)
+        self._advance(now_s)
         self._beats += 1
-        if self._beats % _SWEEP_TICKS == 0:
+        if self._beats % _SWEEP_BEATS == 0:
             self._sweep(now_s)
-        self._next_beat()
+        if self._running:
+            # From this beat's start: what it took itself is lag of the next, if it took too long.
+            self._due_s = now_s + BEAT_S
+            self._timer = self.loop.call_later(_AWAKE_S, self._beat)
 
     def _sweep(self, now_s: float) -> None:
         config = self.config
@@ -293,7 +286,7 @@ class Engine:
             canary = canaries.popleft()
             if not canary.judged:
                 canary.end("timeout")
-        if self._beats % 100 == 0:
+        if self._beats % _SECOND_BEATS == 0:
             self.pool.sweep(now_s)
             for canary in list(self.canaries_open):
                 if now_s - canary.intended_s >= config.first_byte_s_max:

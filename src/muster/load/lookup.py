@@ -17,6 +17,7 @@ from dnslib import QTYPE, DNSError, DNSRecord
 from muster.load.resolvers import Lookup, Resolved
 
 QUERY_TIMEOUT_S = 1.0
+ANSWERS_KEPT_MAX = 256
 SYSTEM_TTL_S = 5.0
 """The system's resolver says no TTL: its answers are asked for again after this long."""
 
@@ -69,6 +70,7 @@ class ServerLookup(asyncio.DatagramProtocol):
         self._question = bytes(DNSRecord.question(host).pack())
         self._pending: dict[int, tuple[Callback, asyncio.TimerHandle]] = {}
         self._ids = random.Random()
+        self._read: dict[bytes, Resolved | None] = {}
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -87,17 +89,13 @@ class ServerLookup(asyncio.DatagramProtocol):
         number = int.from_bytes(data[:2], "big")
         if number not in self._pending:
             return
-        try:
-            record = DNSRecord.parse(data)
-            found = [rr for rr in record.rr if rr.rtype == QTYPE.A]
-            resolved = (
-                Resolved(tuple(str(rr.rdata) for rr in found), float(min(rr.ttl for rr in found)))
-                if found
-                else None
-            )
-        except (DNSError, ValueError, IndexError):
-            resolved = None
-        self._end(number, resolved)
+        # A server says the same again and again, but for the id: each answer is parsed once.
+        said = data[2:]
+        if said not in self._read:
+            if len(self._read) >= ANSWERS_KEPT_MAX:
+                self._read.clear()
+            self._read[said] = _parsed(data)
+        self._end(number, self._read[said])
 
     def error_received(self, exc: Exception) -> None:
         """A closed port: every question under way has failed."""
@@ -116,6 +114,17 @@ class ServerLookup(asyncio.DatagramProtocol):
         if entry is not None:
             entry[1].cancel()
             entry[0](resolved)
+
+
+def _parsed(data: bytes) -> Resolved | None:
+    """The A records of an answer; None for one that has none or is no answer."""
+    try:
+        found = [rr for rr in DNSRecord.parse(data).rr if rr.rtype == QTYPE.A]
+    except (DNSError, ValueError, IndexError):
+        return None
+    if not found:
+        return None
+    return Resolved(tuple(str(rr.rdata) for rr in found), float(min(rr.ttl for rr in found)))
 
 
 async def open_lookup(

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +20,12 @@ from muster.load.traffic import Traffic
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+RAMP_STREAMS_PER_S_MAX = 500
+"""Every new stream of a ramp opens connections; a faster ramp than this is made longer."""
 _BLOCK = 4096
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One request to be sent `at_s` after the start, for `tokens` tokens; `draw` is in [0, 1)."""
 
     number: int
@@ -113,7 +113,9 @@ class Schedule:
         self.source: Source = source or PoissonSource(traffic, seed)
         self.streams_target = traffic.streams * scale / shards
         mean_s = traffic.first_token_s_mean + self.source.mean_tokens / traffic.tokens_per_s
-        self.ramp = Ramp(traffic.streams * scale / mean_s, traffic.ramp_s)
+        streams = traffic.streams * scale
+        ramp_s = max(traffic.ramp_s, streams / RAMP_STREAMS_PER_S_MAX) if traffic.ramp_s else 0.0
+        self.ramp = Ramp(streams / mean_s, ramp_s)
         self._seed = seed
         self._shard = shard
         self._shards = shards

@@ -13,7 +13,6 @@ import contextlib
 import json
 import math
 import os
-import resource
 import signal
 import sys
 import time
@@ -27,6 +26,7 @@ from muster.load.lookup import ServerLookup, open_lookup
 from muster.load.recorder import Recorder
 from muster.load.schedule import Schedule, Source
 from muster.load.tally import Tally
+from muster.machine import raise_open_files, spare_the_collector
 
 LAST_ARRIVALS_S_MAX = 1.0
 
@@ -200,17 +200,6 @@ def _traced(config: ShardConfig, path: Path) -> tuple[Source, ShardConfig]:
     return source, config.model_copy(update={"stream_s_max": bound_s})
 
 
-def raise_open_files() -> int:
-    """Lift this process's limit of open files as far as it may go; the limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):
-            return soft
-    return hard
-
-
 async def _main(config: ShardConfig, commands: bool) -> None:
     stdin = None
     if commands:
@@ -236,6 +225,7 @@ def main(arguments: list[str]) -> int:
         print(f"muster.load: {error}", file=sys.stderr)
         return 2
     raise_open_files()
+    spare_the_collector()
     try:
         import uvloop
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -40,9 +41,14 @@ class SupervisorConfig(Document):
     gateways_per_region: Annotated[int, Field(ge=1)]
     toxiproxies_per_region: Annotated[int, Field(ge=1)]
     providers: Annotated[int, Field(ge=1)]
+    addresses_per_region: Annotated[int, Field(ge=1)] = 1
     fds_max: int
     edges_first_token_s: list[float]
     edges_completion_s: list[float]
+
+    def addresses(self, region: str) -> tuple[str, ...]:
+        """Where `region` listens, the address that the target names first."""
+        return consecutive(self.spec.regions[region].address, self.addresses_per_region)
 
 
 def build(
@@ -100,10 +106,17 @@ def build(
         gateways_per_region=planned.gateways_per_region,
         toxiproxies_per_region=planned.toxiproxies_per_region,
         providers=planned.providers,
+        addresses_per_region=planned.addresses_per_region,
         fds_max=max(planned.fds.values()),
         edges_first_token_s=first_token,
         edges_completion_s=completion,
     )
+
+
+def consecutive(first: str, count: int) -> tuple[str, ...]:
+    """`count` addresses from `first` on."""
+    start = ip_address(first)
+    return tuple(str(start + index) for index in range(count))
 
 
 def check_scale(scale: float) -> None:

@@ -110,8 +110,9 @@ def load_file_sd(directory: Path) -> Path:
 
 def _wishes(config: SupervisorConfig, ports: Ports, specs: list[ProcessSpec]) -> Iterator[Wish]:
     """Every port that something will listen on, each once."""
-    for region, where in config.spec.regions.items():
-        yield Wish(f"chat of {region}", where.address, ports.fixed(block.CHAT))
+    for region in config.spec.regions:
+        for address in config.addresses(region):
+            yield Wish(f"chat of {region}", address, ports.fixed(block.CHAT))
     yield Wish("the DNS server", LOCAL, ports.fixed(block.DNS), udp=True)
     yield Wish("the control API", LOCAL, ports.fixed(block.CONTROL))
     if config.toxiproxies_per_region > 1:

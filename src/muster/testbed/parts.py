@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from muster.testbed import ports as block
 from muster.testbed.binaries import Binary
-from muster.testbed.config import SupervisorConfig
+from muster.testbed.config import SupervisorConfig, consecutive
 from muster.testbed.placement import defect_of
 from muster.testbed.ports import Ports
 
@@ -99,19 +99,21 @@ def toxiproxy(
 ) -> ProcessSpec:
     """One Toxiproxy of a region, with its proxies to Redis and to both routes of a provider."""
     # Shards of all regions are spread over the providers, so that after a shift the survivor's
-    # shards still reach every provider.
-    provider = (number * config.toxiproxies_per_region + shard) % config.providers
+    # shards still reach every provider; each over an address of its own (see `shape`).
+    place, provider = divmod(number * config.toxiproxies_per_region + shard, config.providers)
+    addresses = provider_addresses(config)
+    address = addresses[place % len(addresses)]
     upstreams = {
-        "redis": ports.redis(number),
-        "provider_primary": ports.provider(provider, 0),
-        "provider_fallback": ports.provider(provider, 1),
+        "redis": f"{LOCAL}:{ports.redis(number)}",
+        "provider_primary": f"{address}:{ports.provider(provider, 0)}",
+        "provider_fallback": f"{address}:{ports.provider(provider, 1)}",
     }
     names = config.proxies[region]
     proxies = tuple(
         Proxy(
             name=names.get(key, key),
             listen=f"{LOCAL}:{ports.proxy(number, shard, which)}",
-            upstream=f"{LOCAL}:{upstreams[key]}",
+            upstream=upstreams[key],
         )
         for which, key in enumerate(ProxyKey)
     )
@@ -137,6 +139,14 @@ def toxiproxy(
     )
 
 
+def provider_addresses(config: SupervisorConfig) -> tuple[str, ...]:
+    """Where each provider listens: in a big load, at an address for each Toxiproxy it has."""
+    if config.addresses_per_region == 1:
+        return (LOCAL,)
+    proxies = len(config.spec.regions) * config.toxiproxies_per_region
+    return consecutive(LOCAL, math.ceil(proxies / config.providers))
+
+
 def provider(config: SupervisorConfig, ports: Ports, directory: Path, index: int) -> ProcessSpec:
     """One provider stub, both its routes."""
     admin = ports.provider_admin(index)
@@ -155,6 +165,7 @@ def provider(config: SupervisorConfig, ports: Ports, directory: Path, index: int
                 "primary": [LOCAL, ports.provider(index, 0)],
                 "fallback": [LOCAL, ports.provider(index, 1)],
             },
+            "more_addresses": provider_addresses(config)[1:],
             "admin": [LOCAL, admin],
             "seed": config.seed,
             "first_token_s": {"mean": spec.first_token_s_mean, "max": spec.first_token_s_max},
@@ -192,6 +203,7 @@ def gateway(
             "region": region,
             "index": index,
             "listen": [config.spec.regions[region].address, ports.fixed(block.CHAT)],
+            "more_addresses": config.addresses(region)[1:],
             "admin": [LOCAL, admin],
             "redis": [LOCAL, ports.proxy(number, shard, 0)],
             "providers": {

@@ -143,7 +143,7 @@ class Rig:
                 f"http://{LOCAL}:{layout.ports.fixed(ports.ROUTE53)}",
                 zone=self._config.zone,
                 record=self._config.record,
-                addresses=layout.addresses,
+                addresses={region: self._config.addresses(region) for region in layout.addresses},
                 port=layout.ports.fixed(ports.CHAT),
                 spec=self._config.spec,
             )
@@ -238,6 +238,7 @@ class Rig:
                 "gateways_per_region": config.gateways_per_region,
                 "toxiproxies_per_region": config.toxiproxies_per_region,
                 "providers": config.providers,
+                "addresses_per_region": config.addresses_per_region,
             },
             deaths=tuple(self._deaths),
         )

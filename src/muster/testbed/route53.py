@@ -6,7 +6,7 @@ the region's name, each with an HTTP health check on the region's own address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from muster.targets.model import TestbedSpec
@@ -38,17 +38,26 @@ def client(url: str) -> Any:
 
 
 def seed(
-    url: str, *, zone: str, record: str, addresses: Mapping[str, str], port: int, spec: TestbedSpec
+    url: str,
+    *,
+    zone: str,
+    record: str,
+    addresses: Mapping[str, Sequence[str]],
+    port: int,
+    spec: TestbedSpec,
 ) -> str:
-    """Create everything; returns the hosted zone's id. Raises botocore's errors."""
+    """Create everything; returns the hosted zone's id. Raises botocore's errors.
+
+    A region's first address is the one that its health check probes.
+    """
     api = client(url)
     zone_id: str = api.create_hosted_zone(Name=zone, CallerReference="testbed")["HostedZone"]["Id"]
     changes = []
-    for region, address in addresses.items():
+    for region, listening in addresses.items():
         check = api.create_health_check(
             CallerReference=f"testbed-{region}",
             HealthCheckConfig={
-                "IPAddress": address,
+                "IPAddress": listening[0],
                 "Port": port,
                 "Type": "HTTP",
                 "ResourcePath": READY_PATH,
@@ -65,7 +74,7 @@ def seed(
                     "SetIdentifier": region,
                     "Weight": WEIGHT,
                     "TTL": spec.dns.ttl_s,
-                    "ResourceRecords": [{"Value": address}],
+                    "ResourceRecords": [{"Value": address} for address in listening],
                     "HealthCheckId": check["HealthCheck"]["Id"],
                 },
             }

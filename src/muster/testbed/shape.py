@@ -17,6 +17,9 @@ FDS_PER_STREAM = {"gateway": 2, "toxiproxy": 2, "provider": 1}
 FDS_BASE = 200
 """Files a process holds besides its streams: libraries, logs, Redis, listeners, scrapes."""
 STREAMS_FOR_TWO_GATEWAYS = 1000
+STREAMS_PER_ADDRESS = 10_000
+"""Connections to one destination. Source ports are some 28,000 a destination, and the kernel looks
+for a free one among half of them first: with more in use than that half, each look costs 1 ms."""
 
 
 class LoadProfile(Protocol):
@@ -52,6 +55,7 @@ class Shape:
     toxiproxies_per_region: int
     providers: int
     fds: dict[str, int]
+    addresses_per_region: int = 1
 
 
 def shape(
@@ -106,4 +110,5 @@ def shape(
         toxiproxies_per_region=counts["toxiproxy"],
         providers=counts["provider"],
         fds={kind: opened(kind, count) for kind, count in counts.items()},
+        addresses_per_region=math.ceil(peak / STREAMS_PER_ADDRESS),
     )

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import orjson
+import uvloop
 
 from muster.documents import parse
 from muster.errors import MusterError
@@ -44,7 +45,8 @@ def main() -> int:
     path: Path = parser.parse_args().config
     try:
         config = parse(DnsConfig, orjson.loads(path.read_bytes()), path)
-        asyncio.run(_run(config))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(config))
     except MusterError as error:
         print(error, file=sys.stderr)
         return error.exit_code

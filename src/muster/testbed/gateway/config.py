@@ -44,6 +44,9 @@ class GatewayConfig(Document):
     region: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     index: Annotated[int, Field(ge=0)] = 0
     listen: Address
+    more_addresses: tuple[str, ...] = Field(
+        default=(), description="where it listens too, at the same port"
+    )
     admin: Address
     redis: Address
     providers: Upstreams

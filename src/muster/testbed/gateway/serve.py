@@ -13,11 +13,19 @@ from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.connection import ChatConnection
 from muster.testbed.gateway.core import DRAIN_STATES, Gateway
 from muster.testbed.wire.metrics import CONTENT_TYPE, Registry
-from muster.testbed.wire.process import die_with_parent, listener, orphaned, stop_event
+from muster.testbed.wire.process import (
+    BACKLOG,
+    die_with_parent,
+    listener,
+    orphaned,
+    stop_event,
+)
 from muster.testbed.wire.server import Connections, Request, ServerConnection, answer
 from muster.testbed.wire.ticker import Ticker
 
 REDIS_WAIT_S = 1.0
+PHASE = 0.4
+"""Of a tick after the provider's beat, when its chunks have come through the proxy."""
 
 
 def registry_of(gateway: Gateway) -> Registry:
@@ -133,9 +141,12 @@ async def serve(config: GatewayConfig) -> None:
         idle_s_max=config.client_idle_s_max,
     )
     operators = Connections()
-    public_socket = listener("listen", config.listen)
+    host, port = config.listen
+    public_sockets = [
+        listener("listen", (address, port)) for address in (host, *config.more_addresses)
+    ]
     admin_socket = listener("admin", config.admin)
-    ticker = Ticker(loop)
+    ticker = Ticker(loop, phase=PHASE)
     ticker.publish(registry, {"component": "gateway", "region": config.region})
     ticker.on_tick.append(gateway.tick)
     if config.defect is not None:
@@ -143,9 +154,12 @@ async def serve(config: GatewayConfig) -> None:
     ticker.start()
     gateway.admission.wire.start()
     await _redis_or_timeout(gateway)
-    public = await loop.create_server(
-        partial(ChatConnection, clients, gateway), sock=public_socket, backlog=4096
-    )
+    public = [
+        await loop.create_server(
+            partial(ChatConnection, clients, gateway), sock=sock, backlog=BACKLOG
+        )
+        for sock in public_sockets
+    ]
     admin = await loop.create_server(
         partial(AdminConnection, operators, gateway, registry), sock=admin_socket
     )
@@ -161,7 +175,8 @@ async def serve(config: GatewayConfig) -> None:
         except TimeoutError:
             continue
     gateway.stopping = True
-    public.close()
+    for server in public:
+        server.close()
     deadline_s = time.monotonic() + config.grace_s
     clients.close_idle()
     while clients.open and time.monotonic() < deadline_s:

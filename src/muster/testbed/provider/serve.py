@@ -16,7 +16,13 @@ from muster.testbed.provider.text import LAST_CHUNK, StreamText, framed, whole
 from muster.testbed.provider.wheel import Wheel
 from muster.testbed.wire.metrics import CONTENT_TYPE, Registry
 from muster.testbed.wire.openai import CHAT_PATH, BadRequest, ChatRequest, error_answer
-from muster.testbed.wire.process import die_with_parent, listener, orphaned, stop_event
+from muster.testbed.wire.process import (
+    BACKLOG,
+    die_with_parent,
+    listener,
+    orphaned,
+    stop_event,
+)
 from muster.testbed.wire.server import Connections, Request, ServerConnection, answer
 from muster.testbed.wire.ticker import TICK_S, Ticker
 
@@ -201,10 +207,11 @@ async def serve(config: ProviderConfig) -> None:
     ticker.on_tick.append(wheel.advance)
     connections = Connections(idle_s_max=600.0)
     servers = []
-    for name, address in config.routes.items():
-        sock = listener(f"routes.{name}", address)
+    for name, (host, port) in config.routes.items():
         factory = partial(ProviderConnection, connections, provider.routes[name])
-        servers.append(await loop.create_server(factory, sock=sock, backlog=4096))
+        for address in (host, *config.more_addresses):
+            sock = listener(f"routes.{name}", (address, port))
+            servers.append(await loop.create_server(factory, sock=sock, backlog=BACKLOG))
     admin_connections = Connections()
     admin_socket = listener("admin", config.admin)
     admin = await loop.create_server(

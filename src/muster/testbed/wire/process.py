@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import json
 import os
-import resource
 import signal
 import socket
 import sys
@@ -24,6 +23,7 @@ import uvloop
 
 from muster.documents import Document, parse
 from muster.errors import BadInput, MusterError
+from muster.machine import raise_open_files, spare_the_collector
 
 BACKLOG = 4096
 _PR_SET_PDEATHSIG = 1
@@ -46,6 +46,10 @@ def listener(key: str, address: tuple[str, int]) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if hasattr(socket, "TCP_CONGESTION"):
+            # Loopback loses nothing: a machine's own choice may pace, with a timer a chunk.
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
         sock.setblocking(False)
         sock.bind((host, port))
         sock.listen(BACKLOG)
@@ -71,13 +75,6 @@ def orphaned(parent_pid: int | None) -> bool:
     return parent_pid is not None and os.getppid() != parent_pid
 
 
-def raise_open_files() -> None:
-    """As many open files as the machine allows: a gateway holds two a stream."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def stop_event() -> asyncio.Event:
     """An event that SIGTERM or SIGINT sets."""
     event = asyncio.Event()
@@ -95,6 +92,7 @@ def main(name: str, model: type[ConfigT], serve: Callable[[ConfigT], Awaitable[N
     try:
         config = read_config(arguments.config, model)
         raise_open_files()
+        spare_the_collector()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_awaited(serve(config)))
     except MusterError as error:
