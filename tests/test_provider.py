@@ -15,6 +15,7 @@ from dataplane_fixtures import SHORT, free_port, module
 from muster.testbed.provider.config import FirstToken
 from muster.testbed.provider.delays import Delays, quantiles_s
 from muster.testbed.provider.wheel import Wheel
+from muster.testbed.wire.ticker import TICK_S
 
 
 def config(**changes):
@@ -177,7 +178,7 @@ def test_a_wheel_catches_up_after_a_stall():
     start = int(wheel.tick_at(time.monotonic()))
     for name, after in (("late", 300), ("first", 1), ("second", 50)):
         wheel.add(start + after, Entry(name))
-    wheel.advance((start + 100) * 0.01 + 0.001, 0.0)
+    wheel.advance((start + 100) * TICK_S + 0.001, 0.0)
     assert called == ["first", "second"]
-    wheel.advance((start + 301) * 0.01 + 0.001, 0.0)
+    wheel.advance((start + 301) * TICK_S + 0.001, 0.0)
     assert called == ["first", "second", "late"]

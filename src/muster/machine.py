@@ -1,10 +1,62 @@
-"""What one process of this machine may use, and how a process that holds many streams uses it."""
+"""What this machine allows, and how a process that holds many streams uses it."""
 
 from __future__ import annotations
 
 import gc
+import os
 import resource
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PORTS_DEFAULT = 16_384
+"""Source ports where the system does not say (IANA's dynamic range)."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Limits that bind how much fits. `open_files` a process, `ports` a destination."""
+
+    open_files: int
+    ports: int
+    memory_bytes: int
+    cores: int
+
+
+def measured() -> Machine:
+    """This machine, now; memory is what is available, not what is there."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Machine(
+        open_files=hard if hard != resource.RLIM_INFINITY else 1 << 20,
+        ports=_source_ports(),
+        memory_bytes=_memory_bytes(),
+        cores=_cores(),
+    )
+
+
+def _cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _source_ports() -> int:
+    try:
+        text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+        low, high = map(int, text.split())
+    except (OSError, ValueError):
+        return PORTS_DEFAULT
+    return high - low + 1
+
+
+def _memory_bytes() -> int:
+    """Available memory (Linux), else all of it."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def raise_open_files() -> int:

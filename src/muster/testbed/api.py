@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muster.errors import BadInput, MusterError
+from muster.machine import measured
 from muster.testbed.state import State, directory_of, is_locked, lock_directory, read_state
 
 if TYPE_CHECKING:
@@ -49,12 +50,18 @@ def up(
     a part does not come up.
     """
     # The supervisor's own modules are imported here, so that `status` stays quick.
+    from muster.testbed import capacity
     from muster.testbed import config as settings
 
-    config = settings.build(target, profile, scale=scale, seed=seed, defect=defect, owner=owner)
+    machine = measured()
+    config = settings.build(
+        target, profile, scale=scale, seed=seed, defect=defect, owner=owner, machine=machine
+    )
+    fits = capacity.check(profile, scale, machine, settings.limits_of(config.spec, machine))
     directory = Path(config.directory)
     if is_locked(directory):
         raise already_up(target.name, read_state(directory))
+    progress(f"{fits.line()}; {config.shape_line()}")
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "muster.testbed.supervisor", "--config", "-"],
         stdin=subprocess.PIPE,

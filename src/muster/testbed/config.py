@@ -13,11 +13,15 @@ from pydantic import Field
 from muster import contract, home
 from muster.documents import Document
 from muster.errors import BadInput
+from muster.machine import Machine, measured
 from muster.targets.model import Target, TestbedSpec
 from muster.testbed.placement import check_defect
 from muster.testbed.ports import REGIONS_MAX
 from muster.testbed.shape import Limits, LoadProfile, shape
 from muster.testbed.state import directory_of
+
+FDS_MAX = 20_000
+"""No process is asked to hold more files, whatever the machine allows it."""
 
 
 class SupervisorConfig(Document):
@@ -46,6 +50,14 @@ class SupervisorConfig(Document):
     edges_first_token_s: list[float]
     edges_completion_s: list[float]
 
+    def shape_line(self) -> str:
+        """Streams and processes in one line."""
+        return (
+            f"{self.streams:,} are asked for: {self.gateways_per_region} gateways and "
+            f"{self.toxiproxies_per_region} Toxiproxies a region at {self.addresses_per_region} "
+            f"addresses, {self.providers} providers"
+        )
+
     def addresses(self, region: str) -> tuple[str, ...]:
         """Where `region` listens, the address that the target names first."""
         return consecutive(self.spec.regions[region].address, self.addresses_per_region)
@@ -59,8 +71,12 @@ def build(
     seed: int,
     defect: str | None,
     owner: str,
+    machine: Machine | None = None,
 ) -> SupervisorConfig:
-    """The configuration of the testbed that `target` asks for. Raises BadInput."""
+    """The configuration of the testbed that `target` asks for. Raises BadInput.
+
+    `machine` is this one when it is None.
+    """
     spec = target.testbed
     if spec is None:
         raise BadInput("--target", "", target.name, "a target of class testbed")
@@ -80,12 +96,8 @@ def build(
                 f"target {target.name}", f"regions.{region}.toxiproxy", None, "its proxies' names"
             )
         proxies[region] = dict(access.toxiproxy.proxies)
-    planned = shape(
-        profile,
-        scale,
-        Limits(streams_factor=spec.gateway.streams_limit_factor),
-        gateways=spec.gateways_per_region,
-    )
+    limits = limits_of(spec, machine or measured())
+    planned = shape(profile, scale, limits, gateways=spec.gateways_per_region)
     first_token, completion = _edges(target)
     return SupervisorConfig(
         name=target.name,
@@ -110,6 +122,15 @@ def build(
         fds_max=max(planned.fds.values()),
         edges_first_token_s=first_token,
         edges_completion_s=completion,
+    )
+
+
+def limits_of(spec: TestbedSpec, machine: Machine) -> Limits:
+    """What binds the shape of a testbed on `machine`."""
+    return Limits(
+        fds_max=min(FDS_MAX, machine.open_files),
+        ports=machine.ports,
+        streams_factor=spec.gateway.streams_limit_factor,
     )
 
 

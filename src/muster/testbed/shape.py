@@ -17,9 +17,9 @@ FDS_PER_STREAM = {"gateway": 2, "toxiproxy": 2, "provider": 1}
 FDS_BASE = 200
 """Files a process holds besides its streams: libraries, logs, Redis, listeners, scrapes."""
 STREAMS_FOR_TWO_GATEWAYS = 1000
-STREAMS_PER_ADDRESS = 10_000
-"""Connections to one destination. Source ports are some 28,000 a destination, and the kernel looks
-for a free one among half of them first: with more in use than that half, each look costs 1 ms."""
+PORTS_SHARE = 0.35
+"""Of a destination's source ports. The kernel looks for a free one among half of them first: with
+more in use than that half, each look costs 1 ms."""
 
 
 class LoadProfile(Protocol):
@@ -40,6 +40,7 @@ class Limits:
 
     fds_max: int = 20_000
     fds_share: float = 0.8
+    ports: int = 28_232
     streams_factor: float = 1.3
     gateways_max: int = 8
     toxiproxies_max: int = 4
@@ -110,5 +111,5 @@ def shape(
         toxiproxies_per_region=counts["toxiproxy"],
         providers=counts["provider"],
         fds={kind: opened(kind, count) for kind, count in counts.items()},
-        addresses_per_region=math.ceil(peak / STREAMS_PER_ADDRESS),
+        addresses_per_region=math.ceil(peak / (limits.ports * PORTS_SHARE)),
     )

@@ -137,7 +137,7 @@ class Gateway:
         ).encode("latin-1")
 
     def tick(self, now_s: float, lag_s: float) -> None:
-        """Every 10 ms."""
+        """Every beat of the ticker."""
         self.admission.tick(now_s, lag_s)
         if self._first_tokens:
             self._leave_slow_route(now_s, lag_s)

@@ -1,0 +1,76 @@
+"""How many streams this machine holds, limit by limit, before anything is started. Pure.
+
+Load, platform and provider all stand on the machine, so it is the testbed that has these bounds.
+More than fits is refused with the largest scale that does; what the machine holds and yet does not
+carry in time is found by the loop lag of the run itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from muster.errors import BadInput
+from muster.machine import Machine
+from muster.testbed.shape import FDS_BASE, FDS_PER_STREAM, Limits, LoadProfile
+
+BYTES_BASE = 700 << 20
+BYTES_PER_STREAM = 110_000
+"""Measured over all processes: 0.98 GB at 5,000 streams, 1.43 at 10,000, 1.91 at 14,000."""
+STREAMS_PER_CORE = 10_000
+"""The budget of a stream: a hundredth of a percent of a core, through five processes."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Streams that each limit allows; the least of them is what fits."""
+
+    streams_by: dict[str, int]
+
+    @property
+    def bound_by(self) -> str:
+        """The limit that binds first."""
+        return min(self.streams_by, key=lambda limit: self.streams_by[limit])
+
+    @property
+    def streams(self) -> int:
+        """Streams that fit."""
+        return self.streams_by[self.bound_by]
+
+    def line(self) -> str:
+        """All limits in one line."""
+        shown = ", ".join(f"{limit} {streams:,}" for limit, streams in self.streams_by.items())
+        return f"this machine holds {self.streams:,} streams ({shown})"
+
+
+def capacity(machine: Machine, limits: Limits) -> Capacity:
+    """What `machine` holds when a region must be able to take all streams and somewhat more."""
+    room = math.floor(limits.fds_max * limits.fds_share) - FDS_BASE
+    processes = {
+        "gateway": limits.gateways_max,
+        "toxiproxy": limits.toxiproxies_max,
+        "provider": limits.providers_max,
+    }
+    by_files = min(count * room / FDS_PER_STREAM[kind] for kind, count in processes.items())
+    # A proxy is one destination for its gateways; see `shape.PORTS_SHARE`.
+    by_ports = limits.toxiproxies_max * machine.ports / 2
+    by_memory = (machine.memory_bytes - BYTES_BASE) / BYTES_PER_STREAM
+    peaks = {"open files": by_files, "ports": by_ports, "memory": by_memory}
+    held = {limit: max(0, int(peak / limits.streams_factor)) for limit, peak in peaks.items()}
+    return Capacity({**held, "cores": machine.cores * STREAMS_PER_CORE})
+
+
+def check(profile: LoadProfile, scale: float, machine: Machine, limits: Limits) -> Capacity:
+    """What fits. Raises BadInput, with the largest scale that does, when the load is more."""
+    fits = capacity(machine, limits)
+    asked = round(profile.streams * scale)
+    if asked > fits.streams:
+        largest = math.floor(fits.streams / profile.streams * 1000) / 1000
+        raise BadInput(
+            "--scale",
+            "",
+            scale,
+            f"at most {largest:g} on this machine: {asked:,} streams of {profile.name}, "
+            f"{fits.streams:,} fit ({fits.bound_by})",
+        )
+    return fits
