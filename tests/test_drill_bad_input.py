@@ -9,6 +9,8 @@ import pytest
 import yaml
 from drill_runner import FAILOVER, TARGET, Drill, drill
 
+from muster import home
+
 
 def refused(one: Drill, *words: str) -> None:
     """The drill refused in one line with those words, and started nothing."""
@@ -51,6 +53,18 @@ def test_typed_variables_are_accepted_and_checked(tmp_path: Path) -> None:
     with drill(tmp_path) as one:
         one.start(FAILOVER, "--var", "scale:float=0")
         refused(one, "scale", "0.0", "over 0")
+
+
+def test_more_streams_than_the_machine_holds_are_refused(tmp_path: Path) -> None:
+    """The line names what was asked, what fits, why, and the largest scale that does."""
+    rules = yaml.safe_load((home.root() / "contract" / "phase5.yaml").read_text())
+    data = yaml.safe_load(TARGET.read_text())
+    data["profiles"] = {"huge": {**rules["profiles"]["m3_20k"], "streams": 1_000_000}}
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with drill(tmp_path, target=str(path), profile="huge", scale="1") as one:
+        one.start()
+        refused(one, "scale", "at most 0.0", "1,000,000 streams of huge", " fit (")
 
 
 def test_unknown_key_of_a_target_is_refused(tmp_path: Path) -> None:

@@ -53,11 +53,13 @@ def up(
     from muster.testbed import capacity
     from muster.testbed import config as settings
 
+    settings.check_scale(scale)
     machine = measured()
+    spec = settings.spec_of(target)
+    fits = capacity.check(profile, scale, machine, settings.limits_of(spec, machine))
     config = settings.build(
         target, profile, scale=scale, seed=seed, defect=defect, owner=owner, machine=machine
     )
-    fits = capacity.check(profile, scale, machine, settings.limits_of(config.spec, machine))
     directory = Path(config.directory)
     if is_locked(directory):
         raise already_up(target.name, read_state(directory))

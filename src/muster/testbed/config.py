@@ -77,9 +77,7 @@ def build(
 
     `machine` is this one when it is None.
     """
-    spec = target.testbed
-    if spec is None:
-        raise BadInput("--target", "", target.name, "a target of class testbed")
+    spec = spec_of(target)
     check_scale(scale)
     check_defect(defect)
     if len(spec.regions) > REGIONS_MAX:
@@ -123,6 +121,13 @@ def build(
         edges_first_token_s=first_token,
         edges_completion_s=completion,
     )
+
+
+def spec_of(target: Target) -> TestbedSpec:
+    """How the testbed of `target` is built. Raises BadInput where it has none."""
+    if target.testbed is None:
+        raise BadInput("--target", "", target.name, "a target of class testbed")
+    return target.testbed
 
 
 def limits_of(spec: TestbedSpec, machine: Machine) -> Limits:
