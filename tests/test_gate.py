@@ -377,3 +377,17 @@ def test_the_lines_name_bundle_and_reason():
     assert found["verdict"].text(False) == "REFUSED verdict: one: FAIL, stopped by operator"
     assert (found["evidence"].detail, found["gate"].detail) == ("rehearsal", "run for M2")
     assert found["whole"].text(False).startswith("ok      whole: one")
+
+
+@pytest.mark.parametrize("phase", ["evacuate", "drain", "dark", "restore"])
+def test_a_drill_that_left_a_phase_unfinished_is_none(phase):
+    """Begun is not done."""
+    plain = bundle()
+    broken = tuple(replace(p, complete=p.name != phase) for p in plain.phases)
+    assert refused(ask(replace(plain, phases=broken))) == {"drill phases"}
+
+
+def test_a_time_scale_lengthens_no_soak_of_a_gate():
+    """20 minutes at six times the speed are 20 minutes."""
+    short = bundle(document={"time_scale": 6.0}, soak_s=1200.0)
+    assert "soak length" in refused(ask(short))
