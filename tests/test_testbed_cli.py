@@ -32,7 +32,7 @@ def say(*arguments: str) -> Result:
         (["--scale", "-2"], "--scale: got -2.0, expected a number above 0"),
         (["--scale", "nan"], "--scale: got nan, expected a number above 0"),
         (["--scale", "much"], "--scale: got 'much', expected a number above 0"),
-        (["--scale", "50"], "--scale: got 50.0, expected a load"),
+        (["--scale", "50"], "--scale: got 50.0, expected at most"),
         (["--seed", "x"], "--seed: got 'x', expected a whole number"),
         (["--profile", "m9"], "--profile: got 'm9', expected one of m1_1k, m2_5k, m3_20k"),
         (["--target", "mars"], "target: got 'mars', expected"),
