@@ -20,6 +20,7 @@ from muster.signals import RawSeries
 
 logger = logging.getLogger("chaostoolkit")
 FRESH_S_MAX = 30.0
+SCRAPED_S_MAX = 10.0
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,15 @@ def no_incident(session: Session) -> str:
 
 
 def headroom(session: Session) -> str:
-    """The survivors say that they can hold every stream of the run."""
+    """The survivors say that they can hold every stream of the run.
+
+    A platform that just started is scraped process by process: it gets a moment to say it all.
+    """
+    session.wait_until(lambda: not _short_of_room(session), SCRAPED_S_MAX)
+    return _short_of_room(session)
+
+
+def _short_of_room(session: Session) -> str:
     needed = session.streams_target * session.target.blast_radius.streams_headroom_min
     limits: dict[str, float] = {}
     for series in _look(session, "streams_limit"):
