@@ -142,6 +142,8 @@ def _events(story: Story) -> list[dict[str, Any]]:
     commands = [] if story.verified else ["aws route53 change-resource-record-sets …"]
     events.append({"t": end_s - 0.5, "event": "verify", **readback, "commands": commands})
     events += [dict(event) for event in story.extra]
+    events.append({"t": start_s + 0.5, "event": "watchdog", "state": "started", "pid": 4711})
+    events.append({"t": end_s - 0.1, "event": "watchdog", "state": "alive_at_end", "detail": ""})
     events.append({"t": end_s, "event": "drill_ended"})
     return events
 

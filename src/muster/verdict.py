@@ -125,6 +125,9 @@ def _evidence_faults(
         faults.append("ledger.jsonl: a line is torn, missing or out of order")
     if ended and not ledger.of("drill_ended"):
         faults.append("ledger.jsonl: no drill_ended: the drill did not come to its end")
+    states = [event.get("state") for event in ledger.of("watchdog")]
+    if states[:1] != ["started"] or states[-1] != ("alive_at_end" if ended else "alive"):
+        faults.append("ledger.jsonl: the drill was not guarded by a live watchdog throughout")
     return faults
 
 

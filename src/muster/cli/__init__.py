@@ -21,6 +21,7 @@ COMMANDS = {
     "report": "report",
     "history": "report",
     "recover": "recover",
+    "abort": "abort",
 }
 """Command by the module of `muster.cli` that holds it."""
 

@@ -78,6 +78,14 @@ def before_activity_control(context: Activity, **_: Any) -> None:
         raise InterruptExecution(f"{session.activity_failed} failed: nothing more is tried")
     if session.stop.is_set and session.stop.reason is not None:
         raise InterruptExecution(f"{session.stop.reason.by}: {session.stop.reason.detail}")
+    session.stop.allow(_pauses_s(context))
+
+
+def _pauses_s(context: Activity) -> float:
+    """How long Chaos Toolkit itself sleeps around the activity: no hang of the drill."""
+    pauses = context.get("pauses") or {}
+    found = [value for value in pauses.values() if isinstance(value, (int, float))]
+    return float(sum(found))
 
 
 def after_activity_control(context: Activity, state: Run = None, **_: Any) -> None:

@@ -20,12 +20,17 @@ from muster.jsonl import LogLost
 from muster.verdict import Verdict, judge
 
 logger = logging.getLogger("chaostoolkit")
+JUDGE_S_MAX = 600.0
+"""Judging two hours of evidence and drawing its report takes seconds; on a starved machine more."""
 
 
 def judge_so_far(session: Session) -> Verdict:
     """The verdict of the evidence as it stands after the method, with the last scrape in it."""
     _record_stop(session)
     end_measuring(session)
+    if session.watchdog.alive:
+        session.record("watchdog", state="alive")
+    session.stop.allow(JUDGE_S_MAX)
     return judge(session.bundle, ended=False)
 
 
@@ -34,8 +39,8 @@ def end_measuring(session: Session) -> None:
     if session.concluded:
         return
     session.concluded = True
-    if session.guard is not None:
-        session.guard.disarm()
+    for guard in session.guards:
+        guard.disarm()
     session.watch.release_load()
     if session.load.started:
         # One more scrape and one more poll: what the load counted last must be in the samples.
@@ -43,18 +48,23 @@ def end_measuring(session: Session) -> None:
         session.clock.sleep(session.target.prometheus.scrape_interval_s + 0.2)
     session.watch.close()
     if session.load.started:
+        session.watchdog.load_ended()
         session.load.stop()
         _try("load_ended", lambda: session.record("load_ended"))
 
 
 def finish(session: Session, journal: Any = None) -> Verdict:
     """End the session and judge it. Whatever is still changed is restored first."""
+    session.watchdog.act()
+    session.stop.allow(JUDGE_S_MAX)
     _record_stop(session)
     if session.undo.pending:
         _try("restore", lambda: restore_all(session))
     elif not session.restored and not _verified(session):
         _try("verify", lambda: _verify(session))
     _try("end of measuring", lambda: end_measuring(session))
+    _try("watchdog", lambda: _record_watchdog(session))
+    session.stop.allow(JUDGE_S_MAX)
     _try("drill_ended", lambda: session.record("drill_ended"))
     _try("ledger", session.ledger.close)
     _try("undo", session.undo.close)
@@ -64,11 +74,20 @@ def finish(session: Session, journal: Any = None) -> Verdict:
         _announce(session, verdict)
         return verdict
     finally:
-        _try("latest", lambda: _link_latest(session.bundle))
+        _try("latest", lambda: link_latest(session.bundle))
         _try("prometheus", session.prometheus.close)
         if session.owns_testbed:
             _try("testbed", lambda: testbed.down(session.plan.target.name))
-        session.lock.release()
+        _try("lock", session.lock.release)
+        # Last of all: whatever kills this process before is the watchdog's to clean up.
+        session.watchdog.stand_down()
+
+
+def _record_watchdog(session: Session) -> None:
+    """Whether someone else guarded the drill from its start to here."""
+    watchdog = session.watchdog
+    state = "alive_at_end" if watchdog.alive else "lost"
+    session.record("watchdog", state=state, detail=watchdog.lost or "")
 
 
 def _record_stop(session: Session) -> None:
@@ -109,7 +128,8 @@ def _write_journal(bundle: Path, journal: Any) -> None:
         (bundle / "journal.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _link_latest(bundle: Path) -> None:
+def link_latest(bundle: Path) -> None:
+    """Make `latest` mean this bundle."""
     latest = home.out_dir() / "latest"
     temporary = latest.with_name(f".latest-{bundle.name}")
     temporary.unlink(missing_ok=True)

@@ -9,13 +9,39 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.contract.model import Contract, Gate
 from muster.contract.triggers import Declared, Guard, Trip
-from muster.drill.session import Session
 from muster.drill.stop import StopReason
 from muster.signals import RawSeries
+from muster.targets import Target
 
 logger = logging.getLogger("chaostoolkit")
+
+
+class GuardControl(Protocol):
+    """What a drill tells whoever guards it."""
+
+    def arm(self) -> None:
+        """From now on a trip stops the drill."""
+
+    def disarm(self) -> None:
+        """The samples say nothing any more."""
+
+    def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
+        """A fault is about to be applied."""
+
+    def reverted(self, fault: str, region: str) -> None:
+        """A fault is gone."""
+
+
+class Record(Protocol):
+    """Where a trip is written down."""
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Keep the event."""
 
 
 @dataclass
@@ -30,22 +56,27 @@ class _Fault:
 class DrillGuard:
     """Armed from the first judged phase on; what a declared fault must cause does not trip it."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        plan = session.plan
+    def __init__(
+        self,
+        target: Target,
+        contract: Contract,
+        gate: Gate,
+        time_scale: float,
+        record: Record,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._record_event = record
+        self._clock = clock
         self._faults: list[_Fault] = []
         self._armed = False
-        self._rotation = set(session.target.regions)
-        tier = plan.contract.tiers[plan.gate.drill_tier or plan.gate.tier]
+        self._rotation = set(target.regions)
         self._guard = Guard(
-            plan.contract,
-            plan.gate,
-            tier,
-            time_scale=plan.time_scale,
-            regions=tuple(session.target.regions),
-            stale_s=plan.contract.measurement.gap_s_max(
-                session.target.prometheus.scrape_interval_s
-            ),
+            contract,
+            gate,
+            contract.tiers[gate.drill_tier or gate.tier],
+            time_scale=time_scale,
+            regions=tuple(target.regions),
+            stale_s=contract.measurement.gap_s_max(target.prometheus.scrape_interval_s),
         )
 
     def arm(self) -> None:
@@ -58,14 +89,14 @@ class DrillGuard:
 
     def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
         """A fault is about to be applied; it must cause `expects` in its region."""
-        now_s = self._session.clock.now_s()
+        now_s = self._clock.now_s()
         self._faults.append(_Fault(fault, region, tuple(expects), now_s))
 
     def reverted(self, fault: str, region: str) -> None:
         """The fault is gone; what it caused is expected for a while longer."""
         for known in self._faults:
             if (known.fault, known.region) == (fault, region) and known.reverted_s is None:
-                known.reverted_s = self._session.clock.now_s()
+                known.reverted_s = self._clock.now_s()
 
     def look(self, fresh: Sequence[RawSeries], now_s: float) -> StopReason | None:
         """Push new samples; the reason to stop, if they give one while the guard is armed."""
@@ -95,7 +126,7 @@ class DrillGuard:
                     self._rotation.discard(region)
 
     def _record(self, trip: Trip) -> None:
-        self._session.record(
+        self._record_event(
             trip.kind,
             **{"signal" if trip.kind == "data_lost" else trip.kind: trip.name},
             region=trip.region,

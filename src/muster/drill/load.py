@@ -47,6 +47,11 @@ class DrillLoad:
         """The load's processes; empty before the start."""
         return list(self._handle.pids) if self._handle is not None else []
 
+    @property
+    def lifelines(self) -> list[int]:
+        """Descriptors that keep the load's processes alive; whoever holds them ends it."""
+        return self._handle.lifelines if self._handle is not None else []
+
     def start(self) -> None:
         """Start every shard. Raises MusterError when one does not come up."""
         # The engine brings numpy and uvloop: only a drill that gets this far pays for them.
@@ -92,6 +97,7 @@ class DrillLoad:
             metrics_host=access.metrics_host,
             raw_share=access.raw_share,
             trace=home.root() / access.trace if access.trace else None,
+            outlives_parent=True,
             first_token_edges_s=tuple(measurement.first_token_edges_s),
             completion_edges_s=tuple(measurement.completion_edges_s),
             first_token_over_s=tuple(sorted({t.first_token_p95_s_max for t in tiers})),

@@ -9,31 +9,12 @@ import httpx
 
 from muster.drill.restore import record_verify, settle
 from muster.drill.session import Session
+from muster.drill.split import await_split, scheduled
 from muster.errors import DrillAborted
 from muster.steering import shares_of
 
-ARRIVALS_MIN = 30
-"""Arrivals in the look-back, at least, before an observed split means anything."""
 READY_IN_A_ROW = 3
 READY_APART_S = 0.3
-
-
-def share_pct(session: Session, region: str, arrivals_min: int) -> float | None:
-    """Percent of the newest streams that went to `region`; None when too few are known.
-
-    The look-back is the shortest that holds `arrivals_min` arrivals, so that a shift shows soon.
-    """
-    scrape_s = session.target.prometheus.scrape_interval_s
-    for scrapes in (2, 3, 5, 10):
-        counts = session.facts.increase("client_answers", scrapes * scrape_s, _scheduled)
-        total = sum(counts.values())
-        if total >= arrivals_min:
-            return 100.0 * counts.get(region, 0.0) / total
-    return None
-
-
-def _scheduled(labels: Mapping[str, str]) -> bool:
-    return labels.get("kind", "scheduled") == "scheduled"
 
 
 def split_seconds_max(session: Session, *, leaving: bool) -> float:
@@ -50,7 +31,7 @@ def split_seconds_max(session: Session, *, leaving: bool) -> float:
 def shift_seconds(session: Session, region: str) -> float | None:
     """Seconds from the step to weight 0 until the region took under 1 % of new streams."""
     last = session.facts.last_share_at(
-        "client_answers", region, session.gone_pct / 100, session.step_at_s, _scheduled
+        "client_answers", region, session.gone_pct / 100, session.step_at_s, scheduled
     )
     return None if last is None else max(0.0, last - session.step_at_s)
 
@@ -147,20 +128,20 @@ def wait_split_back(
     session: Session, weights: Mapping[str, int], seconds_max: float
 ) -> float | None:
     """Seconds until new streams are split by `weights` again (5 points); None past the bound."""
-    wanted = shares_of(weights)
-    began = time.monotonic()
-    while time.monotonic() - began <= seconds_max:
-        # Not the session's own wait: the drill is already stopping when this is asked.
-        seen = {region: share_pct(session, region, ARRIVALS_MIN) for region in wanted}
-        if all(
-            observed is not None and abs(observed - wanted[region]) <= session.split_tolerance_pct
-            for region, observed in seen.items()
-        ):
-            return time.monotonic() - began
-        if not session.load.alive() or not session.watch.alive:
-            return None
-        time.sleep(0.2)
-    return None
+
+    def sleep(seconds: float) -> None:
+        # Not the session's own wait: the drill may be stopping already when this is asked.
+        session.stop.allow(seconds)
+        session.clock.sleep(seconds)
+
+    return await_split(
+        session.split,
+        weights,
+        seconds_max,
+        still=lambda: session.load.alive() and session.watch.alive,
+        sleep=sleep,
+        monotonic_s=session.clock.monotonic_s,
+    )
 
 
 def verify(session: Session) -> None:
@@ -188,7 +169,7 @@ def _record_split(session: Session) -> None:
     region = session.target.evacuate
     wanted = shares_of(before)[region]
     wait_split_back(session, before, 3 * session.poll_s + session.ttl_s)
-    observed = share_pct(session, region, ARRIVALS_MIN)
+    observed = session.split.share_pct(region)
     off = None if observed is None else abs(observed - wanted)
     status = "unknown" if off is None else "pass" if off <= session.split_tolerance_pct else "fail"
     session.finding(

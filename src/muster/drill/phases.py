@@ -67,7 +67,8 @@ def ramp(session: Session) -> None:
     schedule (the rig's fault) or not carried by the platform.
     """
     with phase(session, "ramp", None):
-        session.load.start()
+        session.slow(session.load.start)
+        session.watchdog.hand_over_load(session.load.pids, session.load.lifelines)
         session.record("load_started", shards=len(session.load.pids), pids=session.load.pids)
         session.watch.require_load()
         target = session.streams_target
@@ -163,7 +164,7 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     tolerance = session.gone_pct if share_pct == 0 else session.split_tolerance_pct
 
     def follows() -> bool:
-        observed = observe.share_pct(session, region, observe.ARRIVALS_MIN)
+        observed = session.split.share_pct(region)
         if observed is None:
             return False
         if share_pct == 0:
@@ -171,7 +172,7 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
         return abs(observed - share_pct) <= tolerance
 
     took = session.wait_until(follows, observe.split_seconds_max(session, leaving=leaving))
-    observed = observe.share_pct(session, region, observe.ARRIVALS_MIN)
+    observed = session.split.share_pct(region)
     session.record("observed_split", region=region, share_pct=observed, wanted_pct=share_pct)
     if took is not None:
         return
@@ -217,7 +218,7 @@ def darken(session: Session, tier: str, minutes: float) -> None:
         power = RegionPower(session.target, region)
         session.write_undo(power)
         session.declare_fault("region_power", region)
-        power.apply()
+        session.slow(power.apply)
         session.record("fault_applied", fault="region_power", region=region)
         session.record("region_dark", region=region)
         session.dark_at_s = session.clock.monotonic_s()
@@ -234,7 +235,7 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
     region = session.target.evacuate
     with phase(session, "restore", tier):
         began = session.clock.monotonic_s()
-        session.fault_from_undo(RegionPower.kind).revert()
+        session.slow(session.fault_from_undo(RegionPower.kind).revert)
         session.fault_reverted("region_power", region)
         session.record("region_lit", region=region)
         session.timing("dark_s", session.clock.monotonic_s() - session.dark_at_s)

@@ -10,16 +10,19 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from muster import testbed
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.facts import Facts
+from muster.drill.guard import GuardControl
 from muster.drill.load import DrillLoad
 from muster.drill.lock import TargetLock
 from muster.drill.plan import DrillPlan
+from muster.drill.split import Split
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watch import Watch
+from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of
 from muster.ledger import Ledger
@@ -28,24 +31,9 @@ from muster.steering import Route53
 from muster.targets import Target
 from muster.undo import UndoLog
 
+T = TypeVar("T")
 logger = logging.getLogger("chaostoolkit")
 PROGRESS_S = 10.0
-
-
-class GuardControl(Protocol):
-    """What phases tell the guard."""
-
-    def arm(self) -> None:
-        """From now on a trip stops the drill."""
-
-    def disarm(self) -> None:
-        """The samples say nothing any more."""
-
-    def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
-        """A fault is about to be applied."""
-
-    def reverted(self, fault: str, region: str) -> None:
-        """A fault is gone."""
 
 
 @dataclass
@@ -65,6 +53,7 @@ class Session:
     watch: Watch
     stop: StopFlag
     load: DrillLoad
+    watchdog: Watchdog
     clock: Clock = SYSTEM_CLOCK
     owns_testbed: bool = False
     ttl_s: int = 0
@@ -78,7 +67,13 @@ class Session:
     restored: bool = False
     concluded: bool = False
     stop_recorded: bool = False
-    guard: GuardControl | None = None
+    guards: tuple[GuardControl, ...] = ()
+
+    @property
+    def split(self) -> Split:
+        """How new streams are split over the regions now."""
+        scrape_s = self.target.prometheus.scrape_interval_s
+        return Split(self.facts, scrape_s, self.split_tolerance_pct)
 
     @property
     def time_scale(self) -> float:
@@ -118,8 +113,9 @@ class Session:
     def phase_start(self, name: str, tier: str | None) -> None:
         """The phase `name` begins, judged by `tier` (None: not judged)."""
         self.phase = name
-        if tier is not None and self.guard is not None:
-            self.guard.arm()
+        if tier is not None:
+            for guard in self.guards:
+                guard.arm()
         self.record("phase_started", phase=name, tier=tier)
         logger.info("phase %s%s", name, f" (tier {tier})" if tier else "")
 
@@ -180,14 +176,14 @@ class Session:
     def declare_fault(self, fault: str, region: str, expects: Sequence[str] = ()) -> None:
         """Say which fault comes next, where, and what it must cause there."""
         self.record("fault_declared", fault=fault, region=region, expects=list(expects))
-        if self.guard is not None:
-            self.guard.declare(fault, region, expects)
+        for guard in self.guards:
+            guard.declare(fault, region, expects)
 
     def fault_reverted(self, fault: str, region: str) -> None:
         """Say that the fault is gone."""
         self.record("fault_reverted", fault=fault, region=region)
-        if self.guard is not None:
-            self.guard.reverted(fault, region)
+        for guard in self.guards:
+            guard.reverted(fault, region)
 
     def record_proof(self, fault: str, region: str, proof: Proof) -> None:
         """What was seen of a fault."""
@@ -209,6 +205,15 @@ class Session:
     def fail(self, by: str, detail: str) -> None:
         """Stop the drill: the platform did not do what it must. Raises DrillAborted."""
         self.stop_now(StopReason(by, "FAIL", detail, self.clock.now_s()))
+
+    def slow(self, call: Callable[[], T]) -> T:
+        """What `call` returns; it may take as long as the target lets a region's power take."""
+        powers = (region.power for region in self.target.regions.values())
+        self.stop.allow(2 * max(getattr(power, "timeout_s", 0.0) for power in powers))
+        try:
+            return call()
+        finally:
+            self.stop.allow(0)
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop, for example because a part of it died."""

@@ -17,12 +17,12 @@ def run(session: Session, fault: Fault, seconds: float) -> None:
     with phase(session, "fault", tier):
         session.write_undo(fault)
         session.declare_fault(fault.kind, fault.region, fault.expects)
-        fault.apply()
+        session.slow(fault.apply)
         session.record("fault_applied", fault=fault.kind, region=fault.region)
         proof = fault.observe()
         session.record_proof(fault.kind, fault.region, proof)
         session.wait_with_progress(seconds)
-        fault.revert()
+        session.slow(fault.revert)
         session.fault_reverted(fault.kind, fault.region)
 
 

@@ -24,11 +24,13 @@ from muster.drill.load import DrillLoad
 from muster.drill.lock import TargetLock
 from muster.drill.plan import DrillPlan
 from muster.drill.room import check_room
+from muster.drill.runs import RunFiles
 from muster.drill.samples import SampleSink
 from muster.drill.session import Session
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.undo_store import open_undo
 from muster.drill.watch import POLL_SCRAPES, Watch
+from muster.drill.watchdog.handle import Watchdog
 from muster.errors import BadInput
 from muster.ledger import Ledger
 from muster.signals import Poller, Prometheus, PrometheusError
@@ -38,6 +40,7 @@ from muster.undo import UndoHeader, UndoLog
 
 logger = logging.getLogger("chaostoolkit")
 REACH_SCRAPES = 6
+TESTBED_S_MAX = 120.0
 PACKAGES = (
     "chaostoolkit-muster",
     "chaostoolkit",
@@ -63,6 +66,10 @@ def start(plan: DrillPlan) -> Session:
         lock = TargetLock(plan.target, drill_id)
         lock.acquire()
         undo_start.callback(lock.release)
+        stop = StopFlag()
+        watchdog = Watchdog(RunFiles(drill_id), plan.target.name, stop)
+        undo_start.callback(watchdog.abandon)
+        stop.allow(TESTBED_S_MAX)
         target, owns_testbed = _reach(plan, drill_id)
         if owns_testbed:
             undo_start.callback(testbed.down, plan.target.name)
@@ -75,10 +82,14 @@ def start(plan: DrillPlan) -> Session:
         header = UndoHeader(drill_id, plan.target.name, plan.target_file)
         undo = open_undo(target, bundle / "undo.jsonl", header)
         undo_start.callback(undo.close)
-        session = _session(plan, drill_id, bundle, target, lock, ledger, undo, steering, prometheus)
+        session = _session(
+            plan, drill_id, bundle, target, lock, ledger, undo, steering, prometheus, stop, watchdog
+        )
         session.owns_testbed = owns_testbed
         lock.on_lost(lambda detail: _lost_lease(session, detail))
         _record_start(session)
+        watchdog.configure(_guarded(session), session.record)
+        session.record("watchdog", state="started", pid=watchdog.pid)
         session.watch.start()
         undo_start.pop_all()
     install(session)
@@ -154,9 +165,10 @@ def _session(
     undo: UndoLog,
     steering: Route53,
     prometheus: Prometheus,
+    stop: StopFlag,
+    watchdog: Watchdog,
 ) -> Session:
     scrape_s = target.prometheus.scrape_interval_s
-    stop = StopFlag()
     facts = Facts(stale_s=plan.contract.measurement.gap_s_max(scrape_s))
     watch = Watch(
         Poller(prometheus, target.signals, reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s),
@@ -182,12 +194,28 @@ def _session(
         watch=watch,
         stop=stop,
         load=DrillLoad(plan, target, steering.addresses(), bundle),
+        watchdog=watchdog,
         ttl_s=steering.ttl_s(),
         health_checks=steering.health_checks(),
     )
-    guard = DrillGuard(session)
-    watch.guard = session.guard = guard
+    guard = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, session.record)
+    watch.guard = guard
+    session.guards = (guard, watchdog)
     return session
+
+
+def _guarded(session: Session) -> dict[str, Any]:
+    """What the watchdog must know to guard this drill and to end it in its place."""
+    return {
+        "drill_id": session.drill_id,
+        "bundle": str(session.bundle),
+        "target_file": session.plan.target_file,
+        "gate": session.plan.gate.name,
+        "time_scale": session.time_scale,
+        "region": session.target.evacuate,
+        "ttl_s": session.ttl_s,
+        "health_checks": session.health_checks,
+    }
 
 
 def _record_start(session: Session) -> None:

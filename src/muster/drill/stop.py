@@ -12,6 +12,9 @@ from muster.errors import DrillAborted
 
 StopVerdict = Literal["FAIL", "ABORTED", "INCONCLUSIVE"]
 LOOK_S = 0.1
+HEADWAY_S_MAX = 60.0
+"""The longest that a drill may not look here: over the time-outs of any one call that it makes,
+their repeats included. What takes longer says so by `allow`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._look_due_s = time.monotonic() + HEADWAY_S_MAX
         self.reason: StopReason | None = None
 
     def set(self, reason: StopReason) -> bool:
@@ -48,8 +52,18 @@ class StopFlag:
         """Whether the drill must stop."""
         return self.reason is not None
 
+    @property
+    def makes_headway(self) -> bool:
+        """Whether the drill has looked here lately, so that it does not hang."""
+        return time.monotonic() < self._look_due_s
+
+    def allow(self, seconds: float) -> None:
+        """The next look may be `seconds` later than usual: a call that takes its time follows."""
+        self._look_due_s = time.monotonic() + HEADWAY_S_MAX + seconds
+
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop."""
+        self._look_due_s = time.monotonic() + HEADWAY_S_MAX
         reason = self.reason
         if reason is not None:
             raise DrillAborted(reason.by, reason.detail)

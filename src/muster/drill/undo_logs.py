@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from muster import home
+from muster.bundle import MANIFEST
 from muster.errors import BadInput
 from muster.undo import State, UndoEntry, UndoHeader, UndoRead, read_undo, target_of
 
@@ -27,9 +28,13 @@ class LeftLog:
 
 @dataclass(frozen=True)
 class LeftLogs:
-    """What was left on a target, oldest drill first. `unusable`: one line for each bad log."""
+    """What was left on a target, oldest drill first. `unusable`: one line for each bad log.
+
+    `unjudged` changed nothing that is not back, but its drill never came to a verdict.
+    """
 
     pending: tuple[LeftLog, ...]
+    unjudged: tuple[LeftLog, ...]
     unusable: tuple[str, ...]
 
 
@@ -39,6 +44,7 @@ def left_on(target: str, but: Path | None = None) -> LeftLogs:
     A log that cannot be read counts unless its own first line names another target.
     """
     pending: list[LeftLog] = []
+    unjudged: list[LeftLog] = []
     unusable: list[str] = []
     for path in sorted(home.out_dir().glob("*/undo.jsonl")):
         if path.parent.is_symlink() or path.parent == but:
@@ -49,9 +55,13 @@ def left_on(target: str, but: Path | None = None) -> LeftLogs:
             if target_of(path) in (None, target):
                 unusable.append(f"{error}: {WHAT_TO_DO}")
             continue
-        if read.header.target == target and read.pending:
+        if read.header.target != target:
+            continue
+        if read.pending:
             pending.append(LeftLog(path, read))
-    return LeftLogs(tuple(pending), tuple(unusable))
+        elif not (path.parent / MANIFEST).exists():
+            unjudged.append(LeftLog(path, read))
+    return LeftLogs(tuple(pending), tuple(unjudged), tuple(unusable))
 
 
 class UndoMemory:

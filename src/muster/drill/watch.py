@@ -70,6 +70,7 @@ class Watch:
         self._looked_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="muster-watch", daemon=True)
         self.guard: Guard | None = None
+        self.looks = 0
 
     def start(self) -> None:
         """Begin to poll."""
@@ -109,6 +110,7 @@ class Watch:
             try:
                 fresh = [*self._poller.poll(), *self._steering()]
                 self._answered_s = time.monotonic()
+                self.looks += 1
                 self._sink.add(fresh)
                 self._facts.add(fresh)
                 guard = self.guard

@@ -63,6 +63,8 @@ class LoadPlan:
     start_at: float | None = None
     drain_s: float = 0.0
     linger_s: float = 0.0
+    outlives_parent: bool = False
+    """Live as long as anyone holds the shards' standard inputs, not as long as the parent."""
 
     @property
     def traffic(self) -> Traffic:
@@ -115,7 +117,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
                 "start_at": plan.start_at,
                 "drain_s": plan.drain_s,
                 "linger_s": plan.linger_s,
-                "parent_pid": os.getpid(),
+                "parent_pid": None if plan.outlives_parent else os.getpid(),
             }
         )
         for number in numbers
@@ -146,6 +148,12 @@ class LoadHandle:
     @property
     def pids(self) -> list[int]:
         return [process.pid for process in self._processes]
+
+    @property
+    def lifelines(self) -> list[int]:
+        """The shards' standard inputs: closing the last copy of one ends its shard."""
+        inputs = [process.stdin for process in self._processes]
+        return [pipe.fileno() for pipe in inputs if pipe is not None and not pipe.closed]
 
     @property
     def shards(self) -> int:

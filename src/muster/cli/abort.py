@@ -1,0 +1,73 @@
+"""`chaos drill abort`: stop the drill that runs on a target, from any terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+
+WAIT_S_MAX = 600.0
+PROGRESS_S = 10.0
+NOT_RESTORED = 5
+
+
+@click.command()
+@click.option("--target", default="testbed", show_default=True, help="Target name or file.")
+@click.option("--why", default="asked by an operator", show_default=True, help="For the report.")
+@click.option("--wait/--no-wait", default=True, help="Wait until everything is back.")
+def abort(target: str, why: str, wait: bool) -> None:
+    """Ask the drill on the target to stop and to restore, and wait until it has.
+
+    Exit 0 when nothing is left changed (also where no drill runs), 5 when something is, or when
+    nobody is there to restore it: then use `chaos drill recover`.
+    """
+    from muster import targets
+    from muster.drill.runs import runs_of
+
+    name = targets.load(target).name
+    running = runs_of(name)
+    if not running:
+        click.echo(f"target {name}: no drill runs")
+        return
+    code = 0
+    for run in running:
+        run.ask_abort(why)
+        click.echo(f"{run.drill_id}: asked to stop")
+        if wait:
+            code = max(code, _await_end(run.drill_id, name))
+    raise SystemExit(code)
+
+
+def _await_end(drill_id: str, target: str) -> int:
+    from muster.drill.runs import ROLES, RunFiles
+
+    run = RunFiles(drill_id)
+    began = spoke = time.monotonic()
+    while not run.over:
+        now = time.monotonic()
+        beats = [beat for role in ROLES if (beat := run.beat(role)) is not None]
+        if now - began > WAIT_S_MAX or not any(beat.fresh for beat in beats):
+            click.echo(
+                f"{drill_id}: nobody is there to restore: chaos drill recover --target {target}",
+                err=True,
+            )
+            return NOT_RESTORED
+        if now - spoke > PROGRESS_S:
+            spoke = now
+            click.echo(f"{drill_id}: still restoring ({now - began:.0f} s)")
+        time.sleep(0.2)
+    return _say_verdict(drill_id)
+
+
+def _say_verdict(drill_id: str) -> int:
+    from muster import home
+
+    bundle = home.out_dir() / drill_id
+    try:
+        verdict = json.loads((bundle / "verdict.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        click.echo(f"{drill_id}: ended before it had begun; nothing was touched")
+        return 0
+    click.echo(f"{drill_id}: {verdict['verdict']} ({verdict['stopped_by']}): {bundle}")
+    return 0 if verdict["undo"]["pending"] == [] else NOT_RESTORED

@@ -1,0 +1,48 @@
+"""How long the other end has been silent, in time during which this end was awake.
+
+A process that stood still itself (stopped, or the machine asleep) must not take its own absence for
+the other's silence: two that wake together would each kill the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+LEASE_S = 5.0
+"""Silence for longer is a hang. With a restore of a second it leaves half of the 10 s that the
+contract gives from a trip to traffic back."""
+TICK_S = 0.2
+_AWAKE_S_MAX = 1.0
+"""Of one turn of the loop at most so much counts as time awake."""
+
+
+def boot_s() -> float:
+    """Seconds on a clock that never steps and goes on while the machine sleeps (where it can)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Lease:
+    """Renewed by each beat of the other end; `tick` is called once a turn of one's own loop."""
+
+    def __init__(self, seconds: float = LEASE_S, clock: Callable[[], float] = boot_s) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._turn_s = clock()
+        self._silent_s = 0.0
+
+    def renew(self) -> None:
+        """The other end was heard."""
+        self._silent_s = 0.0
+
+    def tick(self) -> float:
+        """Count the turn since the last one; its length in seconds, a sleep included."""
+        now_s = self._clock()
+        turn_s, self._turn_s = now_s - self._turn_s, now_s
+        self._silent_s += min(turn_s, _AWAKE_S_MAX)
+        return turn_s
+
+    @property
+    def expired(self) -> bool:
+        """Whether the other end was silent for longer than the lease."""
+        return self._silent_s > self.seconds

@@ -1,0 +1,50 @@
+"""The load in the watchdog's hands: it goes on while traffic comes back, then it is ended.
+
+The watchdog holds a copy of what keeps each shard alive, its standard input; so the load outlives a
+killed drill, and ends when both are gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from muster.drill.watchdog.peer import Peer
+
+GRACE_S = 3.0
+
+
+class HeldLoad:
+    """The shards of a load, by pid, and the writing ends of their standard inputs."""
+
+    def __init__(self, pids: Sequence[int], fds: Sequence[int]) -> None:
+        self._fds = list(fds)
+        self._peers: list[Peer] = []
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                self._peers.append(Peer(pid))
+
+    def alive(self) -> bool:
+        """Whether every shard still runs."""
+        return bool(self._peers) and all(peer.alive() for peer in self._peers)
+
+    def release(self) -> None:
+        """Let go: the drill's own process ends it."""
+        for fd in self._fds:
+            os.close(fd)
+        for peer in self._peers:
+            peer.close()
+        self._fds, self._peers = [], []
+
+    def end(self) -> None:
+        """End every shard; one that stays is killed."""
+        for fd in self._fds:
+            with contextlib.suppress(OSError):
+                os.write(fd, b'{"end": true}\n')
+            os.close(fd)
+        self._fds = []
+        for peer in self._peers:
+            if not peer.await_end(GRACE_S):
+                peer.kill()
+        self.release()

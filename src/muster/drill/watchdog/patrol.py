@@ -1,0 +1,90 @@
+"""The watchdog's own look at the samples: the drill's watch and guard, in another process.
+
+It keeps no samples: evidence is the drill's. What it sees decides only whether the drill must stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from muster import contract as contracts
+from muster import home
+from muster.contract.model import Contract
+from muster.drill.facts import Facts
+from muster.drill.guard import DrillGuard
+from muster.drill.stop import StopFlag
+from muster.drill.watch import Watch
+from muster.signals import Poller, Prometheus, RawSeries
+from muster.steering import Route53
+from muster.targets import Target
+
+SIGNALS = (
+    "requests",
+    "streams_broken",
+    "queue_age",
+    "circuit_open",
+    "admission_failures",
+    "client_attempts",
+    "client_answers",
+)
+"""What the guard judges, and where new streams go."""
+POLL_S_MIN = 0.5
+_REACH_POLLS = 12
+
+
+class _NoSink:
+    def add(self, fresh: Sequence[RawSeries]) -> None:
+        pass
+
+
+@dataclass
+class Patrol:
+    """A running watch, its guard, and what they found. `trips` are events for the ledger."""
+
+    watch: Watch
+    guard: DrillGuard
+    facts: Facts
+    stop: StopFlag
+    steering: Route53
+    prometheus: Prometheus
+    contract: Contract
+    trips: list[tuple[str, dict[str, Any]]]
+
+    def close(self) -> None:
+        """Look no more."""
+        self.watch.close(last_look=False)
+        self.prometheus.close()
+
+
+def begin(target: Target, gate: str, time_scale: float) -> Patrol:
+    """Watch `target` (its endpoints filled in) for a drill of that gate. Raises MusterError."""
+    contract = contracts.load(home.root() / target.contract)
+    steering = Route53(target.steering)
+    prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
+    scrape_s = target.prometheus.scrape_interval_s
+    poll_s = max(POLL_S_MIN, scrape_s)
+    stop = StopFlag()
+    facts = Facts(stale_s=contract.measurement.gap_s_max(scrape_s))
+    trips: list[tuple[str, dict[str, Any]]] = []
+
+    def record(event: str, **fields: Any) -> None:
+        trips.append((event, fields))
+
+    rules = next(rules for name, rules in contract.gates.items() if name == gate)
+    guard = DrillGuard(target, contract, rules, time_scale, record)
+    signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
+    watch = Watch(
+        Poller(prometheus, signals, reach_s=_REACH_POLLS * poll_s),
+        steering.weights,
+        facts,
+        _NoSink(),
+        stop,
+        poll_s=poll_s,
+        missing_s_max=target.prometheus.missing_s_max,
+        required=("requests", "client_answers"),
+    )
+    watch.guard = guard
+    watch.start()
+    return Patrol(watch, guard, facts, stop, steering, prometheus, contract, trips)

@@ -1,0 +1,72 @@
+"""Another process, held so that its pid can never come to mean a third one.
+
+On Linux by a pidfd (pidfd_open(2)); elsewhere by pid and start alone, which is as good as it gets
+there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from pathlib import Path
+
+CONFIRM_S_MAX = 30.0
+
+
+class Peer:
+    """A live process. `close` lets go of it."""
+
+    def __init__(self, pid: int, start_ticks: int | None = None) -> None:
+        """Hold `pid`. Raises ProcessLookupError when it, or the one that began then, is gone."""
+        self.pid = pid
+        self._fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        if start_ticks is not None and start_ticks_of(pid) not in (start_ticks, None):
+            self.close()
+            raise ProcessLookupError(f"pid {pid} is another process by now")
+
+    def alive(self) -> bool:
+        """Whether it has not ended. One that nobody has reaped yet has."""
+        if self._fd >= 0:
+            return not select.select([self._fd], [], [], 0)[0]
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def await_end(self, seconds_max: float) -> bool:
+        """Whether it ended within `seconds_max`."""
+        if self._fd >= 0:
+            return bool(select.select([self._fd], [], [], max(0.0, seconds_max))[0])
+        end = time.monotonic() + seconds_max
+        while self.alive():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def kill(self, seconds_max: float = CONFIRM_S_MAX) -> bool:
+        """SIGKILL it; whether it was seen to be gone within `seconds_max`."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._fd >= 0:
+                signal.pidfd_send_signal(self._fd, signal.SIGKILL)
+            else:
+                os.kill(self.pid, signal.SIGKILL)
+        return self.await_end(seconds_max)
+
+    def close(self) -> None:
+        """Let go; calling it again changes nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def start_ticks_of(pid: int) -> int | None:
+    """When `pid` began, in clock ticks since boot (proc(5), field 22); None where unknown."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
