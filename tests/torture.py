@@ -45,6 +45,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSTOP)
 DEADLY = (signal.SIGKILL, signal.SIGSTOP)
 MOMENT_S_MAX = 24.0
 SETTLE_S_MAX = 150.0
+EXIT_S_MAX = 10.0
+"""An interpreter on its way out is no stray yet."""
 SCALE = "0.25"
 
 
@@ -151,7 +153,7 @@ class Lane:
     def _settle(self, kill: Kill, drill: Drill, hit: Sequence[str]) -> list[str]:
         """Until nobody is at work any more; `recover` where both were hit by what they can't."""
         assert drill.process is not None
-        both_gone = kill.signal in DEADLY and "drill" in hit and watchdog_gone(kill, hit)
+        both_gone = kill.signal in DEADLY and kill.victim == "both" and "drill" in hit
         if not both_gone:
             end = time.monotonic() + SETTLE_S_MAX
             while drill.process.poll() is None or runs_in(self.work):
@@ -186,8 +188,7 @@ class Lane:
             wrong += self._verdict(kill, drill, bundle, hit)
         if self.up:
             wrong += changed(self._target())
-        expected = self._testbed_pids()
-        strays = [pid for pid in marked(self.work) if pid not in expected]
+        strays = self._strays()
         if strays:
             wrong.append(f"stray processes: {[command_of(pid) for pid in strays]}")
         for pid in strays:  # they are this lane's, and must not spoil its next kill
@@ -242,6 +243,16 @@ class Lane:
         assert state is not None, "the testbed that was up is gone"
         return targets.resolve(targets.load(str(TARGET)), testbed=state["endpoints"])
 
+    def _strays(self) -> list[int]:
+        """Processes that are still there, but for the testbed's, a while after all was over."""
+        end = time.monotonic() + EXIT_S_MAX
+        while True:
+            expected = self._testbed_pids()
+            found = [pid for pid in marked(self.work) if pid not in expected]
+            if not found or time.monotonic() > end:
+                return found
+            time.sleep(0.1)
+
     def _testbed_pids(self) -> set[int]:
         state = self._state() if self.up else None
         if state is None:
@@ -267,11 +278,6 @@ def changed(target: Target) -> list[str]:
             if state.get("toxics") or not state.get("enabled"):
                 wrong.append(f"{region} {role}: {state}")
     return wrong
-
-
-def watchdog_gone(kill: Kill, hit: Sequence[str]) -> bool:
-    """Whether the watchdog can do nothing: it was hit too, or there was none yet."""
-    return kill.victim == "both" and kill.signal in DEADLY
 
 
 def watchdog_of(pid: int) -> int | None:

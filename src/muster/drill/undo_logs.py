@@ -59,9 +59,14 @@ def left_on(target: str, but: Path | None = None) -> LeftLogs:
             continue
         if read.pending:
             pending.append(LeftLog(path, read))
-        elif not (path.parent / MANIFEST).exists():
+        elif _begun(path.parent) and not (path.parent / MANIFEST).exists():
             unjudged.append(LeftLog(path, read))
     return LeftLogs(tuple(pending), tuple(unjudged), tuple(unusable))
+
+
+def _begun(bundle: Path) -> bool:
+    """Whether there is something to judge: the contract comes after the drill's first line."""
+    return (bundle / "contract.yaml").exists()
 
 
 class UndoMemory:
