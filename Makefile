@@ -31,7 +31,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test drill test test-drills check format bench bench-judge bench-engines pin clean
+.PHONY: help setup setup-test drill test test-drills torture check format bench bench-judge bench-engines pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,6 +52,9 @@ test: setup-test ## all tests but whole drills (under 10 minutes)
 
 test-drills: setup-test ## whole drills: every verdict, every planted defect (under 30 minutes)
 	@$(BIN)/python -m pytest -m drills
+
+torture: setup-test ## a hundred drills killed anywhere, and everything is back (KILLS=100 SEED=1)
+	@PYTHONPATH=tests $(BIN)/python tests/torture.py --kills "$(or $(KILLS),100)" --seed "$(or $(SEED),1)"
 
 check: setup ## lint, types, floors
 	@$(BIN)/ruff check $(SOURCES)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from drill_runner import FAILOVER, ROOT, TARGET, Drill, drill
+from floor_fixtures import await_true
 
 pytestmark = pytest.mark.drills
 
@@ -229,25 +230,80 @@ def test_second_drill_refuses_and_touches_nothing(tmp_path: Path) -> None:
         assert first.wait() == 0, first.output
 
 
-def test_recover_after_kill_in_the_dark(tmp_path: Path) -> None:
-    """`kill -9` in the dark, then `chaos drill recover`: region and weights are back."""
+def await_over(one: Drill) -> None:
+    """Until whoever is left has restored, judged and cleaned up."""
+    runs = one.work / "state" / "drills"
+    await_true(lambda: not any(runs.glob("*/target")), "the end of the drill", 90)
+
+
+def test_the_watchdog_restores_after_kill_in_the_dark(tmp_path: Path) -> None:
+    """`kill -9` in the dark: region and weights are back unasked, and how long it took is known."""
     with drill(tmp_path) as one:
         one.start()
         one.await_event("fault_proof")
         assert one.process is not None
         one.process.kill()
         one.process.wait()
-        result = one.command("recover", "--target", str(TARGET))
-        assert result.returncode == 0, result.stdout + result.stderr
-        status = json.loads(one.command("status", "--target", str(TARGET), "--json").stdout)
-        shown = json.dumps(status)
-        assert "eu-west-1" in shown
-        assert weights_are_back(one)
+        await_over(one)
+        assert weights_are_back(one), one.output
         assert one.verdict["verdict"] == "ABORTED"
         assert one.verdict["stopped_by"] == "lost_lease"
+        assert one.verdict["timings_s"]["trip_to_restored_s"] > 0
+        assert [e["state"] for e in one.events("watchdog")] == ["started", "took_over"]
         again = one.command("recover", "--target", str(TARGET))
         assert again.returncode == 0
         assert "nothing is left changed" in again.stdout
+
+
+def test_recover_after_both_were_stopped_in_the_dark(tmp_path: Path) -> None:
+    """Drill and watchdog stand still: `chaos drill recover` ends both and restores."""
+    with drill(tmp_path) as one:
+        one.start()
+        pid = one.await_event("watchdog")["pid"]
+        one.await_event("fault_proof")
+        assert one.process is not None
+        os.kill(pid, signal.SIGSTOP)
+        one.process.send_signal(signal.SIGSTOP)
+        refused = one.command("recover", "--target", str(TARGET))
+        assert refused.returncode != 0, "they may still be awake"
+        assert "is held by" in refused.stderr
+        await_true(
+            lambda: one.command("recover", "--target", str(TARGET)).returncode == 0, "recover"
+        )
+        assert one.process.wait(10) == -signal.SIGKILL
+        assert weights_are_back(one)
+        assert one.verdict["verdict"] == "ABORTED"
+        assert one.verdict["stopped_by"] == "lost_lease"
+
+
+def test_a_watchdog_that_stands_still_aborts_the_drill(tmp_path: Path) -> None:
+    """Without a live guard a drill does not go on: ABORTED, everything back."""
+    with drill(tmp_path) as one:
+        one.start()
+        pid = one.await_event("watchdog")["pid"]
+        one.await_event("region_dark")
+        os.kill(pid, signal.SIGSTOP)
+        assert one.wait() == 1
+        assert one.verdict["verdict"] == "ABORTED", one.output
+        assert one.verdict["stopped_by"] == "lost_watchdog"
+        assert weights_are_back(one)
+        assert one.events("watchdog")[-1]["state"] == "lost"
+
+
+def test_abort_from_another_terminal_restores(tmp_path: Path) -> None:
+    """`chaos drill abort` stops the drill, waits until all is back, and says the verdict."""
+    with drill(tmp_path) as one:
+        nothing = one.command("abort", "--target", str(TARGET))
+        assert (nothing.returncode, "no drill runs" in nothing.stdout) == (0, True)
+        one.start()
+        one.await_event("region_dark")
+        said = one.command("abort", "--target", str(TARGET), "--why", "smoke in the hall")
+        assert said.returncode == 0, said.stdout + said.stderr
+        assert "ABORTED (operator)" in said.stdout
+        assert one.wait() == 1
+        assert one.events("stopped")[0]["detail"] == "smoke in the hall"
+        assert weights_are_back(one)
+        assert one.verdict["timings_s"]["trip_to_restored_s"] > 0
 
 
 @pytest.mark.parametrize("name", ["redis_outage", "provider_latency", "region_evacuation"])

@@ -64,7 +64,6 @@ HOUSE = {
     "faults": row(2, "steering", libraries="chaosk8s kubernetes"),
     "load": row(2),
     "bundle": row(3),
-    "watchdog": row(3),
     "verdict": row(3, "verdict_profile"),
     "verdict_profile": row(3),
     "reports": row(3),

@@ -189,12 +189,23 @@ def test_a_fault_that_was_not_seen_to_bite_is_inconclusive(tmp_path):
     assert "fault_proof" in unknown(verdict)
 
 
-@pytest.mark.parametrize("event", ["drill_started", "drill_ended", "verify", "fault_proof"])
+@pytest.mark.parametrize(
+    "event", ["drill_started", "drill_ended", "verify", "fault_proof", "watchdog"]
+)
 def test_a_ledger_without_its_ends_never_passes(tmp_path, event):
     """The control that did not begin, or did not end, proves nothing."""
     verdict = judged(tmp_path, events_dropped=frozenset({event}))
     assert verdict.verdict in ("INCONCLUSIVE", "ROLLBACK_FAILED")
     assert verdict.exit_code != 0
+
+
+@pytest.mark.parametrize("state", ["lost", "took_over", "started"])
+def test_without_a_live_watchdog_to_the_end_nothing_passes(tmp_path, state):
+    """A guard that was lost, or of which the end says nothing, guarded nothing."""
+    end_s = Story(phases=SHORT).end_s
+    verdict = judged(tmp_path, extra=({"t": end_s - 0.05, "event": "watchdog", "state": state},))
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert any("watchdog" in line for line in verdict.document["unknowns"])
 
 
 def test_a_torn_ledger_never_passes(tmp_path):

@@ -45,6 +45,7 @@ class Channel:
         with self._lock:
             if not self._flush() or len(self._out) > _BACKLOG_BYTES_MAX:
                 return False
+            # Behind a backlog descriptors can't ride: the message goes without them.
             if fds and not self._out:
                 try:
                     sent = socket.send_fds(self._socket, [line], list(fds))

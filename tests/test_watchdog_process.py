@@ -1,0 +1,173 @@
+"""The watchdog as a process: it stops a drill, and where the drill does not listen, restores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+import yaml
+from floor_fixtures import NOWHERE, OTHER, REGION, await_true, stand_in, testbed_document
+from strict_aws import strict_aws
+
+from muster.drill.runs import RunFiles, runs_of
+from muster.drill.watchdog.lease import boot_s
+from muster.ledger import read_ledger
+from muster.undo import read_undo
+
+TESTS = Path(__file__).parent
+
+
+class Platform:
+    """A stand-in Prometheus and drain hook: `queue_age_s` is what every scrape shows."""
+
+    def __init__(self):
+        self.queue_age_s = 0.0
+        self.state = "closing"
+
+    def answer(self, call):
+        if call.path == f"/{REGION}":
+            if call.method == "POST":
+                self.state = call.json["state"]
+            return 200, {"state": self.state}
+        query = parse_qs(call.body.decode()).get("query", [""])[0]
+        series = []
+        if query.startswith("chat_queue_oldest_job_age_seconds"):
+            now_s = time.time()
+            for region in (REGION, OTHER):
+                values = [[now_s, str(self.queue_age_s)]]
+                series.append({"metric": {"region": region, "instance": "g"}, "values": values})
+        return 200, {"status": "success", "data": {"result": series}}
+
+
+@pytest.fixture
+def platform(tmp_path, monkeypatch):
+    """The stand-in, a target that points to it, and directories for what a drill leaves."""
+    monkeypatch.setenv("MUSTER_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("MUSTER_OUT_DIR", str(tmp_path / "out"))
+    monkeypatch.setenv("IT_TOKEN", "x")
+    monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
+    shown = Platform()
+    with stand_in(shown.answer) as server, strict_aws() as aws:
+        data = testbed_document() | {"name": "it", "class": "staging", "testbed": None}
+        data["load"] = {"token": "${env.IT_TOKEN}", "canary_token": "${env.IT_TOKEN}"}
+        data["shared"] = {"kind": "s3", "bucket": "drills", "endpoint_url": aws.url, "lease_s": 5}
+        data["public_url"] = NOWHERE
+        data["prometheus"] = {"url": server.url, "scrape_interval_s": 1, "missing_s_max": 600}
+        data["steering"]["endpoint_url"] = NOWHERE
+        for region in (REGION, OTHER):
+            data["regions"][region] = {"ready_url": NOWHERE, "power": {"kind": "none"}}
+        data["regions"][REGION]["drain"] = {"url": f"{server.url}/{REGION}", "timeout_s": 2}
+        (tmp_path / "it.yaml").write_text(yaml.safe_dump(data))
+        yield shown
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a drill's process of that mode, guarded; whatever is left of it is ended."""
+    started = []
+
+    def run(mode):
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                str(TESTS / "deaf_drill.py"),
+                str(tmp_path / "it.yaml"),
+                str(tmp_path / "out" / mode),
+                mode,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(child)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "guarded\n", child.stderr.read()
+        return child
+
+    yield run
+    for child in started:
+        child.kill()
+        child.wait()
+        await_true(lambda: not runs_of("it"), "the watchdog's end")
+        child.stdout.close()
+        child.stderr.close()
+
+
+def ledger_of(tmp_path, mode):
+    return read_ledger(tmp_path / "out" / mode / "ledger.jsonl")
+
+
+def test_a_trip_that_the_drill_does_not_hear_is_restored_by_the_watchdog(tmp_path, platform, start):
+    """The drill's process is killed, seen gone, and only then everything goes back: FAIL."""
+    child = start("deaf")
+    platform.queue_age_s = 100.0
+    assert child.wait(60) == -signal.SIGKILL
+    await_true(lambda: not runs_of("it"), "the watchdog's end", 60)
+    assert platform.state == "serving"
+    assert read_undo(tmp_path / "out" / "deaf" / "undo.jsonl").pending == ()
+    ledger = ledger_of(tmp_path, "deaf")
+    (stopped,) = ledger.of("stopped")
+    assert (stopped["by"], stopped["verdict"]) == ("limit:queue_age", "FAIL")
+    assert ledger.of("limit")[0]["region"] in (REGION, OTHER)
+    (took_over,) = [e for e in ledger.of("watchdog") if e["state"] == "took_over"]
+    assert took_over["confirmed"] is True
+    assert ledger.of("verify")[-1]["verified"] is True
+
+
+def test_a_trip_that_the_drill_hears_is_the_drills_to_restore(tmp_path, platform, start):
+    """It is told the trip, with what tripped for its ledger, and is left alone."""
+    child = start("idle")
+    platform.queue_age_s = 100.0
+    assert child.stdout.readline() == "limit:queue_age\n"
+    assert child.wait(60) == 0
+    assert platform.state == "closing", "the watchdog touched nothing"
+    ledger = ledger_of(tmp_path, "idle")
+    assert ledger.of("limit")
+    assert not ledger.of("watchdog")
+    assert RunFiles("idle").over
+
+
+def test_a_drill_that_hangs_is_ended_and_restored(tmp_path, platform, start):
+    """Its threads beat no more once its main thread makes no headway."""
+    child = start("hung")
+    assert child.wait(60) == -signal.SIGKILL
+    await_true(lambda: not runs_of("it"), "the watchdog's end", 60)
+    assert platform.state == "serving"
+    assert ledger_of(tmp_path, "hung").of("stopped")[0]["by"] == "lost_lease"
+
+
+def test_an_operator_stops_it_through_the_watchdog(tmp_path, platform, start):
+    """`abort` is heard by the drill as a reason of its own."""
+    child = start("idle")
+    (run,) = runs_of("it")
+    run.ask_abort("smoke in the hall")
+    assert child.stdout.readline() == "operator\n"
+    assert child.wait(60) == 0
+
+
+def test_signals_to_a_terminal_do_not_end_the_watchdog(tmp_path, platform, start):
+    """SIGTERM, SIGINT and SIGHUP pass by; SIGKILL is noticed at once."""
+    child = start("idle")
+    (run,) = runs_of("it")
+    beat = run.beat("watchdog")
+    assert os.getsid(beat.pid) != os.getsid(child.pid), "it is in no terminal's group"
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(beat.pid, number)
+    heard_s = boot_s()
+    await_true(lambda: boot_s() - run.beat("watchdog").ago_s > heard_s + 1, "a later beat")
+    os.kill(beat.pid, signal.SIGKILL)
+    assert child.stdout.readline() == "lost_watchdog\n"
+    assert child.wait(60) == 0
+
+
+def test_a_watchdog_that_cannot_reach_its_target_refuses(tmp_path, platform, start, monkeypatch):
+    """Nothing begins unguarded: the drill is refused with the reason."""
+    monkeypatch.delenv("IT_TOKEN")
+    with pytest.raises(AssertionError, match=r"preflight:watchdog.*IT_TOKEN"):
+        start("idle")
