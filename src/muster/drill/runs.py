@@ -125,6 +125,7 @@ class BeatFile:
         )
         self._pid = os.getpid()
         self._ticks = start_ticks_of(self._pid)
+        self.write()
 
     def write(self) -> None:
         """Say that this process is awake now. A full disk is no reason to stop beating."""
