@@ -64,6 +64,7 @@ def shared_document(url: str, kind: str = "route53_txt", lease_s: float = 5) -> 
         "record": "chat.staging.example.com.",
         "calls_per_s_max": 1000,
     }
+    data["blast_radius"]["zones"] = ["staging.example.com."]
     data["blast_radius"]["records"] = ["chat.staging.example.com."]
     if kind == "s3":
         data["shared"] = {"kind": "s3", "bucket": "drills"}

@@ -44,7 +44,7 @@ EXIT_CODES = {
 WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "gate": ("baseline",),
-    "safety": (),
+    "safety": ("safety_lock", "safety_freeze", "safety_undo", "safety_guard", "verify"),
 }
 
 

@@ -12,7 +12,12 @@ from chaoslib.discovery.discover import (
 )
 
 DISTRIBUTION = "chaostoolkit-muster"
-ACTION_MODULES = ("muster.actions.failover", "muster.actions.fault", "muster.actions.undo")
+ACTION_MODULES = (
+    "muster.actions.failover",
+    "muster.actions.fault",
+    "muster.actions.safety",
+    "muster.actions.undo",
+)
 PROBE_MODULES = ("probes.series", "probes.verdict")
 
 

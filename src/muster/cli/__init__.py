@@ -22,6 +22,8 @@ COMMANDS = {
     "history": "report",
     "recover": "recover",
     "abort": "abort",
+    "plan": "plan",
+    "unlock": "unlock",
 }
 """Command by the module of `muster.cli` that holds it."""
 

@@ -62,10 +62,18 @@ def down(target: str) -> None:
 @click.option("--target", default="testbed", show_default=True, help="Target name or file.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON (with its tokens).")
 def status(target: str, as_json: bool) -> None:
-    """Show the testbed's parts, pids, ports, health and weights."""
+    """Show whether a drill may begin now, and the testbed's parts where the target is one."""
     from muster import targets
 
-    name = targets.load(target).name
+    wanted = targets.load(target)
+    name = wanted.name
+    if not as_json:
+        from muster.drill.readiness import readiness
+
+        for line in readiness(wanted, str(targets.path_of(target))):
+            click.echo(line)
+        if wanted.class_ != "testbed":
+            return
     state = testbed.status(name)
     if as_json:
         shown = None if state is None else (_live(state) or json.loads(state.to_json()))

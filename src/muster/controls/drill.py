@@ -24,6 +24,7 @@ from muster.drill.stop import StopReason
 from muster.errors import MusterError
 
 if TYPE_CHECKING:
+    from muster.drill.plan import DrillPlan
     from muster.drill.session import Session
 
 logger = logging.getLogger("chaostoolkit")
@@ -47,6 +48,7 @@ def before_experiment_control(
     _phase_of_run["rollbacks"] = False
     try:
         # Imported here: `chaos` itself must stay quick to start.
+        from muster.drill.permit import permit
         from muster.drill.plan import make_plan
         from muster.drill.start import start
 
@@ -56,15 +58,30 @@ def before_experiment_control(
             title=str(context.get("title", drill)),
             kind=kind,
             gate=gate,
+            method=context.get("method") or (),
         )
+        if context.get("dry"):
+            _show(plan)
+            raise InterruptExecution("dry run: nothing was started or changed, so nothing passed")
+        permit(plan)
         session = start(plan)
     except MusterError as error:
         raise InterruptExecution(str(error)) from error
+    except InterruptExecution:
+        raise
     except Exception as error:
         # Chaos Toolkit would swallow this and run the drill without its control.
         logger.debug("the drill could not begin", exc_info=True)
         raise InterruptExecution(f"the drill could not begin: {error!r}") from error
     _take_signals(session)
+
+
+def _show(plan: DrillPlan) -> None:
+    """Whatever kind of dry run is asked for, no activity of a drill runs: the plan is all."""
+    from muster.drill.describe import describe
+
+    for line in describe(plan):
+        print(line)
 
 
 def before_activity_control(context: Activity, **_: Any) -> None:

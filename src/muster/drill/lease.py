@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from muster.errors import DrillAborted
@@ -95,7 +95,7 @@ class SharedLease:
         self.holder = holder
         self.place = place
         self.lease_s = lease_s
-        self._skew_s = clock_skew_s_max
+        self.clock_skew_s_max = clock_skew_s_max
         self._age_s = age_s
         self._mine: Stored | None = None
         self._renewed_at_s = 0.0
@@ -145,6 +145,21 @@ class SharedLease:
                     raise
                 self._take(stored)
 
+    def flaw(self) -> str:
+        """What is wrong with the store's exclusivity, tried on the held lock; empty: nothing.
+
+        A state of the lock that is no more must not be replaceable. Raises StoreError.
+        """
+        old = self._mine
+        self.renew()
+        record = replace(record_of(self._mine), nonce=secrets.token_hex(8))
+        try:
+            self.store.write(self.key, _text(record), old)
+        except Conflict:
+            return ""
+        self.renew()
+        return "the store let a state be replaced that was no more: two could hold the lock"
+
     def release(self) -> None:
         """Let go; what can not be released runs out by itself."""
         self._end.set()
@@ -172,7 +187,7 @@ class SharedLease:
         """The same state, after nobody changed it for long enough. Raises DrillAborted."""
         watch_s = WATCHED * record.lease_s
         age_s = record.age_s
-        if not patient and (age_s is None or age_s < watch_s + self._skew_s):
+        if not patient and (age_s is None or age_s < watch_s + self.clock_skew_s_max):
             raise self._refused(f"held by {record.line()}")
         if say is not None:
             say(f"target {self.target} is held by {record.line()}: watching it for {watch_s:.0f} s")

@@ -118,10 +118,32 @@ def await_ready_in_a_row(session: Session, region: str) -> None:
 
 
 def check_last_healthy(session: Session, region: str) -> None:
-    """Never darken the last healthy region: a survivor must be ready right now."""
-    survivors = [name for name in session.target.survivors if ready(session, name)]
-    if not survivors:
+    """Never the last healthy region, nor one more than may be dark: looked at right now."""
+    others = [name for name in session.target.regions if name != region]
+    away = [name for name in others if not ready(session, name)]
+    if len(away) == len(others):
         session.fail("limit:last_healthy_region", f"no region but {region} is ready")
+    most = session.target.blast_radius.regions_dark_max
+    if len(away) + 1 > most:
+        detail = f"{', '.join([*away, region])} would be dark, at most {most} may be"
+        session.fail("limit:regions_dark", detail)
+
+
+def short_of_room(session: Session, limits: Mapping[str, float]) -> str:
+    """What the survivors' stream limits lack of what must stay; empty: nothing."""
+    radius = session.target.blast_radius
+    has = sum(limits.get(region, 0.0) for region in session.target.survivors)
+    needed = session.streams_target * radius.streams_headroom_min
+    if has < needed:
+        return f"survivors hold {has:.0f} streams, {needed:.0f} are needed"
+    missing = [region for region in session.target.regions if region not in limits]
+    if radius.capacity_share_min and missing:
+        return f"the stream limit of {', '.join(missing)} is unknown"
+    whole = sum(limits.get(region, 0.0) for region in session.target.regions)
+    if has < radius.capacity_share_min * whole:
+        share = f"{radius.capacity_share_min:.0%}"
+        return f"survivors hold {has:.0f} of {whole:.0f} streams, {share} must stay"
+    return ""
 
 
 def wait_split_back(

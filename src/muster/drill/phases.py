@@ -139,18 +139,18 @@ def ask_drain(session: Session, state: DrainState) -> None:
 
 def await_headroom(session: Session) -> None:
     """Wait until the survivors say that they can hold every stream, and are ready."""
-    needed = session.streams_target * session.target.blast_radius.streams_headroom_min
     survivors = session.target.survivors
+    wrong = "their stream limits are unknown"
 
     def room() -> bool:
-        limits = session.facts.by_region("streams_limit")
-        has = sum(limits.get(region, 0.0) for region in survivors)
-        return has >= needed and all(observe.ready(session, region) for region in survivors)
+        nonlocal wrong
+        wrong = observe.short_of_room(session, session.facts.by_region("streams_limit"))
+        return not wrong and all(observe.ready(session, region) for region in survivors)
 
     if session.wait_until(room, HEALTHY_S_MAX, look_s=0.5) is None:
         session.fail(
             "limit:survivor_headroom",
-            f"survivors {', '.join(survivors)} are not ready for {needed:.0f} streams",
+            wrong or f"survivors {', '.join(survivors)} are not ready",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from muster import contract as contracts
 from muster import home, targets
 from muster.contract.model import Contract, Gate, Profile
+from muster.drill.outline import Activity
 from muster.drill.settings import DrillSettings, parse_settings
 from muster.errors import BadInput
 from muster.targets import Target
@@ -32,6 +33,7 @@ class DrillPlan:
     target_file: str
     profile: Profile
     time_scale: float
+    method: tuple[Activity, ...] = ()
 
     @property
     def streams_target(self) -> int:
@@ -50,7 +52,13 @@ class DrillPlan:
 
 
 def make_plan(
-    configuration: Mapping[str, Any], *, drill: str, title: str, kind: str, gate: str
+    configuration: Mapping[str, Any],
+    *,
+    drill: str,
+    title: str,
+    kind: str,
+    gate: str,
+    method: Sequence[Mapping[str, Any]] = (),
 ) -> DrillPlan:
     """The plan, or BadInput for the first thing that does not fit; nothing is started."""
     settings = parse_settings(configuration)
@@ -80,6 +88,18 @@ def make_plan(
         target_file=str(targets.path_of(settings.target)),
         profile=profile,
         time_scale=time_scale,
+        method=tuple(_activity(activity) for activity in method),
+    )
+
+
+def _activity(activity: Mapping[str, Any]) -> Activity:
+    provider = activity.get("provider") or {}
+    return Activity(
+        name=str(activity.get("name", activity.get("ref", "an activity"))),
+        kind=str(activity.get("type", "action")),
+        module=str(provider.get("module", provider.get("type", ""))),
+        func=str(provider.get("func", "")),
+        arguments=dict(provider.get("arguments") or {}),
     )
 
 

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from muster.drill import observe
+from muster.drill.outline import steps_of
+from muster.drill.permit import closed, reach_of, unconfirmed
 from muster.drill.restore import recover_command
 from muster.drill.session import Session
 from muster.drill.undo_logs import left_on
+from muster.drill.undo_store import stored_undo
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
@@ -47,22 +50,37 @@ def preflight(session: Session) -> None:
 
 def allowed(session: Session) -> str:
     """The target's blast radius covers what this drill will touch."""
-    target = session.target
-    radius = target.blast_radius
-    if target.evacuate not in radius.regions:
-        return f"blast_radius.regions does not allow {target.evacuate}"
-    if target.steering.record not in radius.records:
-        return f"blast_radius.records does not allow {target.steering.record}"
-    if session.plan.kind == "failover" and radius.regions_dark_max < 1:
-        return "blast_radius.regions_dark_max allows no dark region"
-    return ""
+    plan = session.plan
+    return reach_of(session.target, steps_of(session.target, plan.method, plan.time_scale))
 
 
 def confirmed(session: Session) -> str:
     """Production needs its name said twice."""
-    target = session.target
-    if target.class_ == "production" and session.plan.settings.confirm != target.name:
-        return f"target {target.name} is production: --var confirm={target.name} is needed"
+    return unconfirmed(session.plan)
+
+
+def open_now(session: Session) -> str:
+    """The target's calendar allows a drill now."""
+    return closed(session.target)
+
+
+def lock_kept(session: Session) -> str:
+    """The target's lock is still this drill's, and can be renewed where it is shared."""
+    lease = session.lock.lease
+    if lease is not None:
+        lease.renew()
+    return ""
+
+
+def undo_known(session: Session) -> str:
+    """For every change of the drill it can be read now what to put back."""
+    seen: set[str] = set()
+    plan = session.plan
+    for step in steps_of(session.target, plan.method, plan.time_scale):
+        for fault in step.faults:
+            if not step.back and fault.subject not in seen:
+                seen.add(fault.subject)
+                fault.undo_params()
     return ""
 
 
@@ -71,6 +89,13 @@ def no_leftover_undo(session: Session) -> str:
     left = left_on(session.target.name, but=session.bundle)
     if left.unusable:
         return left.unusable[0]
+    held = stored_undo(session.target) or {}
+    for drill, entries in held.items():
+        if drill != session.bundle.name:
+            return (
+                f"{drill} left {len(entries)} changes undone: run "
+                f"{recover_command(session.plan.target_file)}"
+            )
     for log in left.pending:
         return (
             f"{log.read.header.drill_id} left {len(log.read.pending)} changes undone: run "
@@ -171,17 +196,13 @@ def headroom(session: Session) -> str:
 
 
 def _short_of_room(session: Session) -> str:
-    needed = session.streams_target * session.target.blast_radius.streams_headroom_min
     limits: dict[str, float] = {}
     for series in _look(session, "streams_limit"):
         value = series.v[-1]
         region = series.labels.get("region", "")
         if value is not None:
             limits[region] = limits.get(region, 0.0) + value
-    has = sum(limits.get(region, 0.0) for region in session.target.survivors)
-    if has < needed:
-        return f"survivors hold {has:.0f} streams, {needed:.0f} are needed"
-    return ""
+    return observe.short_of_room(session, limits)
 
 
 def _look(session: Session, signal: str) -> list[RawSeries]:
@@ -192,11 +213,14 @@ def _look(session: Session, signal: str) -> list[RawSeries]:
 CHECKS: tuple[Check, ...] = (
     Check("blast_radius", allowed),
     Check("confirm", confirmed),
+    Check("calendar", open_now),
+    Check("lock", lock_kept),
     Check("leftover_undo", no_leftover_undo),
     Check("regions_ready", regions_ready),
     Check("steering", steering_readable),
     Check("toxics", no_toxics),
     Check("drain_state", serving),
+    Check("undo_known", undo_known),
     Check("prometheus", prometheus_fresh),
     Check("histogram_edges", edges_present),
     Check("incident", no_incident),

@@ -20,6 +20,7 @@ from muster.drill.load import DrillLoad
 from muster.drill.lock import TargetLock
 from muster.drill.plan import DrillPlan
 from muster.drill.split import Split
+from muster.drill.reach import outside
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watch import Watch
 from muster.drill.watchdog.handle import Watchdog
@@ -162,7 +163,13 @@ class Session:
         )
 
     def write_undo(self, fault: Fault) -> None:
-        """The fault's inverse, durable before the fault may be applied."""
+        """The fault's inverse, durable before the fault may be applied. Raises DrillAborted.
+
+        Every effect comes through here, so here the target's blast radius holds for all of them.
+        """
+        if wrong := outside(self.target, fault):
+            reason = StopReason("limit:blast_radius", "ABORTED", wrong, self.clock.now_s())
+            self.stop_now(reason)
         entry = self.undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
         self.record("undo", entry_id=entry.entry_id, subject=entry.subject, state="pending")
 

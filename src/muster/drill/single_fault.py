@@ -6,6 +6,7 @@ lasts 120 s) that no time scale shortens.
 
 from __future__ import annotations
 
+from muster.drill import observe
 from muster.drill.phases import phase
 from muster.drill.session import Session
 from muster.faults import Fault
@@ -15,6 +16,7 @@ def run(session: Session, fault: Fault, seconds: float) -> None:
     """The phase `fault`. A fault that is not seen to bite is recorded so, and held all the same."""
     tier = session.plan.gate.drill_tier or session.plan.gate.tier
     with phase(session, "fault", tier):
+        observe.check_last_healthy(session, fault.region)
         session.write_undo(fault)
         session.declare_fault(fault.kind, fault.region, fault.expects)
         session.slow(fault.apply)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from muster.faults.by_hand import bearer, curl
 from muster.faults.http_hook import call
-from muster.faults.model import Fault, FaultError, Proof, ReadBack
+from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack
 from muster.targets.model import DrainHook, Target
 
 DrainState = Literal["serving", "closing", "draining"]
@@ -25,6 +25,9 @@ class Drain(Fault):
     @property
     def subject(self) -> str:
         return f"drain {self.region}"
+
+    def change(self) -> Change:
+        return Change(self.shown(), self.state)
 
     def undo_params(self) -> dict[str, Any]:
         return {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from muster.errors import MusterError
 from muster.targets.model import Target
@@ -38,6 +38,22 @@ class ReadBack:
     ok: bool
 
 
+@dataclass(frozen=True)
+class Touch:
+    """A thing that a fault changes: `kind` is the key of `blast_radius` that must name it."""
+
+    kind: Literal["regions", "zones", "records", "proxies", "namespaces"]
+    name: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """From what to what a fault changes its subject, in words."""
+
+    before: str
+    after: str
+
+
 class Fault(ABC):
     """One kind of fault on one target; subclasses register under `kind`."""
 
@@ -53,6 +69,14 @@ class Fault(ABC):
     @abstractmethod
     def subject(self) -> str:
         """What is changed, in a form that a person can look up."""
+
+    def touches(self) -> tuple[Touch, ...]:
+        """Everything that it changes, by name; asks no system anything."""
+        return (Touch("regions", self.region),)
+
+    def change(self) -> Change:
+        """What `apply` would change, read from the real system. Raises MusterError."""
+        return Change("as it is", self.kind)
 
     @abstractmethod
     def undo_params(self) -> dict[str, Any]:

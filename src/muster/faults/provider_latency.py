@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-from muster.faults.model import Fault, FaultError, Proof, ReadBack
+from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
 from muster.faults.proxies import access_of, proxy_of
 from muster.faults.toxiproxy_restart import bring_back, by_hand
 from muster.targets.model import Target
@@ -49,6 +49,13 @@ class ProviderLatency(Fault):
     @property
     def subject(self) -> str:
         return f"toxiproxy {self.region}/{self._proxy.name}"
+
+    def touches(self) -> tuple[Touch, ...]:
+        return (*super().touches(), Touch("proxies", f"{self.region}/{self._proxy.name}"))
+
+    def change(self) -> Change:
+        toxics = ", ".join(sorted(self._proxy.toxics())) or "no toxics"
+        return Change(toxics, f"latency of {self.latency_ms} ms, jitter {self.jitter_ms} ms")
 
     def undo_params(self) -> dict[str, Any]:
         state = self._proxy.state()

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import redis
 
-from muster.faults.model import Fault, FaultError, Proof, ReadBack
+from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
 from muster.faults.proxies import access_of, proxy_of
 from muster.faults.toxiproxy_restart import bring_back, by_hand
 from muster.targets.model import Target
@@ -32,6 +32,13 @@ class RedisOutage(Fault):
     @property
     def subject(self) -> str:
         return f"toxiproxy {self.region}/{self._proxy.name}"
+
+    def touches(self) -> tuple[Touch, ...]:
+        return (*super().touches(), Touch("proxies", f"{self.region}/{self._proxy.name}"))
+
+    def change(self) -> Change:
+        enabled = self._proxy.state()["enabled"]
+        return Change("enabled" if enabled else "disabled", "disabled")
 
     def undo_params(self) -> dict[str, Any]:
         if not self._proxy.state()["enabled"]:

@@ -15,7 +15,7 @@ import httpx
 from muster.faults.by_hand import line
 from muster.faults.http_hook import call
 from muster.faults.kubernetes import Deployments
-from muster.faults.model import Fault, FaultError, Proof, ReadBack
+from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
 from muster.targets.model import KubernetesPower, ProcessPower, Target
 
 READY_S_MAX = 2.0
@@ -36,6 +36,20 @@ class RegionPower(Fault):
     @property
     def subject(self) -> str:
         return f"region {self.region}"
+
+    def touches(self) -> tuple[Touch, ...]:
+        if isinstance(self._power, KubernetesPower):
+            return (*super().touches(), Touch("namespaces", self._power.namespace))
+        return super().touches()
+
+    def change(self) -> Change:
+        if isinstance(self._power, KubernetesPower):
+            replicas = Deployments(self._power).replicas()
+            shown = ", ".join(f"{name} {count}" for name, count in replicas.items())
+            return Change(f"replicas {shown}", "replicas 0")
+        if isinstance(self._power, ProcessPower):
+            return Change(str(self._process_state()["power"]), "off")
+        return Change("on", "on: the target's power is none, weight 0 stands for dark")
 
     def undo_params(self) -> dict[str, Any]:
         if isinstance(self._power, KubernetesPower):

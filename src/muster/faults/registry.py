@@ -8,12 +8,14 @@ from muster.faults.model import Fault
 from muster.faults.provider_latency import ProviderLatency
 from muster.faults.redis_outage import RedisOutage
 from muster.faults.region_power import RegionPower
+from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
 from muster.targets.model import Target
 from muster.undo import UndoEntry
 
 FAULTS: dict[str, type[Fault]] = {
-    fault.kind: fault for fault in (TrafficShift, Drain, RegionPower, RedisOutage, ProviderLatency)
+    fault.kind: fault
+    for fault in (TrafficShift, Drain, RegionPower, RedisOutage, ProviderLatency, SafetyRecord)
 }
 
 

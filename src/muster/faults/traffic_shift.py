@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from muster.faults.by_hand import line
-from muster.faults.model import Fault, FaultError, Proof, ReadBack
+from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
 from muster.steering import Route53, shares_of, weights_for
 from muster.targets.model import Target
 
@@ -23,7 +23,7 @@ class TrafficShift(Fault):
         region: str,
         share_pct: float = 0.0,
         before: Mapping[str, int] | None = None,
-        steering: Route53 | None = None,
+        steering: Route53 | Callable[[], Route53] | None = None,
         zone_id: str | None = None,
         records: Sequence[Mapping[str, Any]] = (),
     ) -> None:
@@ -32,11 +32,28 @@ class TrafficShift(Fault):
         self._zone_id = zone_id
         self._records = tuple(records)
         self._before = dict(before) if before is not None else None
-        self._steering = steering or Route53(target.steering)
+        self._given = steering
 
     @property
     def subject(self) -> str:
         return f"route53 {self.target.steering.record}"
+
+    @property
+    def _steering(self) -> Route53:
+        if not isinstance(self._given, Route53):
+            # Asked for late: a plan names what it would touch without reaching any API.
+            self._given = self._given() if self._given else Route53(self.target.steering)
+        return self._given
+
+    def touches(self) -> tuple[Touch, ...]:
+        steering = self.target.steering
+        names = Touch("zones", steering.zone), Touch("records", steering.record)
+        return (*super().touches(), *names)
+
+    def change(self) -> Change:
+        if self._before is None:
+            self._before = self._steering.weights()
+        return Change(_shown(self._before), _shown(self.weights()))
 
     def undo_params(self) -> dict[str, Any]:
         if self._before is None:

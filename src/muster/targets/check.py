@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.errors import BadInput
+from muster.targets.calendar import span_of
 from muster.targets.model import SIGNALS_CLIENT, SIGNALS_OPTIONAL, SIGNALS_SERVER, Target
 from muster.targets.shared import SharedTxt
 
@@ -25,6 +26,11 @@ def check(target: Target, file: Path | str) -> None:
             raise BadInput(
                 file, f"blast_radius.regions.{index}", region, f"one of the regions {regions}"
             )
+    dark, all_of_them = target.blast_radius.regions_dark_max, len(target.regions)
+    if dark >= all_of_them:
+        wanted = f"under {all_of_them}: a region must stay"
+        raise BadInput(file, "blast_radius.regions_dark_max", dark, wanted)
+    _check_calendar(target, file)
     _check_signals(target, file)
     if target.testbed is None and target.class_ == "testbed":
         raise BadInput(file, "testbed", None, "a testbed section, since class is testbed")
@@ -34,6 +40,16 @@ def check(target: Target, file: Path | str) -> None:
         built = ", ".join(target.testbed.regions)
         raise BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
     _check_shared(target, file)
+
+
+def _check_calendar(target: Target, file: Path | str) -> None:
+    """A freeze that ends before it begins would freeze nothing."""
+    calendar = target.calendar
+    for index, freeze in enumerate(calendar.frozen if calendar else ()):
+        start, end = span_of(freeze, calendar)  # type: ignore[arg-type]
+        if end <= start:
+            wanted = f"a day or moment after {freeze.from_}"
+            raise BadInput(file, f"calendar.frozen.{index}.to", str(freeze.to), wanted)
 
 
 def _check_shared(target: Target, file: Path | str) -> None:

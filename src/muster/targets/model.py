@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from muster.documents import Document
+from muster.targets.calendar import Calendar
 from muster.targets.kinds import Count, DnsName, HttpUrl, PositiveSeconds, RedisUrl
 from muster.targets.shared import Shared
 
@@ -208,8 +209,16 @@ class BlastRadius(Document):
     """What a drill may touch. Anything else is refused before the first effect."""
 
     regions: Annotated[tuple[str, ...], Field(min_length=1)]
-    records: tuple[str, ...] = ()
-    regions_dark_max: Annotated[int, Field(ge=0)] = 1
+    zones: tuple[DnsName, ...] = Field(default=(), description="hosted zones, with the last dot")
+    records: tuple[DnsName, ...] = ()
+    proxies: tuple[str, ...] = Field(default=(), description="REGION/NAME of Toxiproxy proxies")
+    namespaces: tuple[str, ...] = Field(default=(), description="of Kubernetes")
+    regions_dark_max: Annotated[int, Field(ge=0)] = Field(
+        default=1, description="regions dark at once, at most; never all of them"
+    )
+    capacity_share_min: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="survivors' stream limit over that of all regions, at least"
+    )
     streams_headroom_min: Annotated[float, Field(ge=0)] = Field(
         default=1.0, description="survivors' stream limit over all streams, at least"
     )
@@ -307,6 +316,7 @@ class Target(Document):
     shared: Shared | None = Field(
         default=None, description="lock and undo entries off the machine; only a testbed has none"
     )
+    calendar: Calendar | None = Field(default=None, description="when a drill may begin")
     incident: str | None = Field(
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )

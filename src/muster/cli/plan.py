@@ -1,0 +1,55 @@
+"""`chaos drill plan`: what a drill would do, from which value to which, and how it is undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("source")
+@click.option("--var", "given", multiple=True, metavar="KEY=VALUE", help="A setting, as in run.")
+def plan(source: str, given: tuple[str, ...]) -> None:
+    """Show the plan of the drill in SOURCE; nothing is started or changed.
+
+    The same is shown by `chaos run --dry=activities SOURCE`, which exits 1 since nothing passed.
+    """
+    from muster.drill.describe import describe
+
+    for line in describe(_plan_of(source, given)):
+        click.echo(line)
+
+
+def _plan_of(source: str, given: tuple[str, ...]) -> Any:
+    from chaoslib.configuration import load_configuration
+    from chaoslib.exceptions import ChaosException
+    from chaoslib.loader import load_experiment
+
+    from muster.drill.plan import make_plan
+    from muster.errors import BadInput
+
+    variables: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise BadInput("--var", "", text, "KEY=VALUE")
+        variables[key.partition(":")[0]] = value
+    try:
+        experiment: dict[str, Any] = load_experiment(source)
+    except ChaosException as error:
+        raise BadInput(source, "", str(error), "a drill") from error
+    configuration = load_configuration(experiment.get("configuration", {}), variables)
+    for control in experiment.get("controls", []):
+        provider = control.get("provider", {})
+        if provider.get("module") == "muster.controls.drill":
+            named = provider.get("arguments", {})
+            return make_plan(
+                configuration,
+                drill=str(named.get("drill", "drill")),
+                title=str(experiment.get("title", "")),
+                kind=str(named.get("kind", "failover")),
+                gate=str(named.get("gate", "M3")),
+                method=experiment.get("method") or (),
+            )
+    raise BadInput(source, "controls", None, "the control muster.controls.drill")
