@@ -153,6 +153,7 @@ def test_every_fault_is_registered_under_its_kind():
     """The undo log's kinds lead back to their faults; a kind that nobody knows is bad input."""
     assert all(kind == fault.kind for kind, fault in FAULTS.items())
     wanted = {"traffic_shift", "drain", "region_power", "redis_outage", "provider_latency"}
+    wanted |= {"safety_record"}
     assert set(FAULTS) == wanted
     with pytest.raises(BadInput, match=r"undo log: u7\.kind: got 'volcano', expected one of"):
         fault_of(a_target(), UndoEntry("u7", "volcano", "x", REGION, {}))

@@ -1,0 +1,259 @@
+"""The drilling machine is lost: its lock runs out, and another machine puts everything back.
+
+Two clones stand for two machines: each has its own state and evidence directories, and the first
+one's are deleted. Route 53 and the store are strict stand-ins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from floor_fixtures import OTHER, REGION, stand_in
+from shared_targets import shared_document, write_target
+from strict_aws import strict_aws, weighted
+
+from muster import aws as aws_clients
+from muster import targets
+from muster.drill.readiness import readiness, unlock
+from muster.drill.recover import recover_target
+from muster.drill.restore import restore
+from muster.drill.undo_store import open_undo, stored_undo
+from muster.errors import BadInput, DrillAborted
+from muster.faults.safety_record import SafetyRecord
+from muster.faults.traffic_shift import TrafficShift
+from muster.ledger import read_ledger
+from muster.steering import Route53, SteeringError
+from muster.undo import UndoHeader
+
+DRILL = "20260101T000000Z-region_failover-ab12"
+FIRST_MACHINE = f"""
+import sys, time
+from pathlib import Path
+from muster import home, targets
+from muster.drill.lock import TargetLock
+from muster.drill.undo_store import open_undo
+from muster.faults.traffic_shift import TrafficShift
+from muster.ledger import Ledger
+from muster.undo import UndoHeader
+target = targets.load(sys.argv[1])
+TargetLock(target, "{DRILL}").acquire()
+bundle = home.out_dir() / "{DRILL}"
+Ledger(bundle / "ledger.jsonl").append("drill_started", drill_id="{DRILL}")
+undo = open_undo(target, bundle / "undo.jsonl", UndoHeader("{DRILL}", target.name, sys.argv[1]))
+for share in (25, 0):
+    fault = TrafficShift(target, "{REGION}", share)
+    undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
+    fault.apply()
+print("dark", flush=True)
+time.sleep(120)
+"""
+RECORD = "chat.staging.example.com."
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A staging platform of two regions that are ready, on stand-ins."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    on_machine(tmp_path, monkeypatch, "two")
+    with strict_aws() as aws, stand_in(lambda call: (200, {})) as ready:
+        for region, weight in ((REGION, 60), (OTHER, 140)):
+            row, xml = weighted(RECORD, region, weight, "192.0.2.1")
+            aws.records[row] = xml
+        data = shared_document(aws.url)
+        for region in (REGION, OTHER):
+            data["regions"][region]["ready_url"] = f"{ready.url}/readyz"
+        aws.file = write_target(tmp_path / "t.yaml", data)
+        aws.target = targets.load(aws.file)
+        yield aws
+
+
+def on_machine(tmp_path, monkeypatch, name):
+    """From here on this process is on that machine."""
+    monkeypatch.setenv("MUSTER_STATE_DIR", str(tmp_path / name / "state"))
+    monkeypatch.setenv("MUSTER_OUT_DIR", str(tmp_path / name / "out"))
+
+
+def weights(world):
+    return Route53(world.target.steering).weights()
+
+
+@pytest.fixture
+def lost(world, tmp_path):
+    """A first machine, gone in mid-drill with all its files."""
+    environment = {
+        **os.environ,
+        "MUSTER_STATE_DIR": str(tmp_path / "one" / "state"),
+        "MUSTER_OUT_DIR": str(tmp_path / "one" / "out"),
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-c", FIRST_MACHINE, world.file],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout.readline() == "dark\n"
+        yield child
+    finally:
+        child.kill()
+        child.wait(timeout=10)
+        child.stdout.close()
+        shutil.rmtree(tmp_path / "one", ignore_errors=True)
+
+
+def end(child, tmp_path):
+    child.kill()
+    child.wait(timeout=10)
+    shutil.rmtree(tmp_path / "one")
+
+
+def test_another_machine_restores_what_a_lost_one_left(world, lost, tmp_path):
+    """While it lives it is left alone; once its lease is over all goes back, on record."""
+    said = []
+    with pytest.raises(DrillAborted, match=f"held by {DRILL} on .*which is alive"):
+        recover_target(world.file, said.append)
+    assert weights(world) == {REGION: 0, OTHER: 100}
+    end(lost, tmp_path)
+    text = "\n".join(readiness(world.target, world.file))
+    assert f"lock: held by {DRILL} on" in text
+    assert f"undone: 1 changes of {DRILL}: chaos drill recover --target" in text
+    assert recover_target(world.file, said.append) == 0
+    assert weights(world) == {REGION: 60, OTHER: 140}
+    assert stored_undo(world.target) == {}
+    assert any("watching it for" in line for line in said)
+    ledger = read_ledger(tmp_path / "two" / "out" / DRILL / "ledger.jsonl")
+    assert ledger.of("verify")[-1]["verified"] is True
+    verdict = json.loads((tmp_path / "two" / "out" / DRILL / "verdict.json").read_text())
+    assert verdict["verdict"] == "ABORTED"
+    assert recover_target(world.file, said.append) == 0
+    assert said[-1] == "target staging: nothing is left changed"
+    assert "lock: free" in readiness(world.target, world.file)
+
+
+def test_of_two_recoveries_at_once_one_acts(world, lost, tmp_path, monkeypatch):
+    """On two machines: the other is told that the lock is held, or finds nothing left."""
+    end(lost, tmp_path)
+    before = world.writes
+    outcomes = []
+
+    def recover(name: str) -> None:
+        environment = {
+            **os.environ,
+            "MUSTER_STATE_DIR": str(tmp_path / name / "state"),
+            "MUSTER_OUT_DIR": str(tmp_path / name / "out"),
+        }
+        command = [str(Path(sys.executable).with_name("chaos")), "drill", "recover"]
+        done = subprocess.run(
+            [*command, "--target", world.file],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        outcomes.append((done.returncode, done.stdout + done.stderr))
+
+    threads = [threading.Thread(target=recover, args=(name,)) for name in ("two", "three")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert weights(world) == {REGION: 60, OTHER: 140}
+    assert world.writes > before
+    restored = [text for code, text in outcomes if code == 0 and "restored: route53" in text]
+    assert len(restored) == 1, outcomes
+    assert {code for code, _ in outcomes} <= {0, 4}
+    assert stored_undo(world.target) == {}
+
+
+def test_a_first_machine_that_comes_back_does_not_undo_it_again(world, tmp_path, monkeypatch):
+    """What the store no longer holds was put back elsewhere: newer weights are not written over."""
+    on_machine(tmp_path, monkeypatch, "one")
+    header = UndoHeader(DRILL, "staging", world.file)
+    bundle = tmp_path / "one" / "out" / DRILL
+    undo = open_undo(world.target, bundle / "undo.jsonl", header)
+    fault = TrafficShift(world.target, REGION, 0)
+    undo.add(fault.kind, fault.subject, fault.undo_params(), REGION)
+    fault.apply()
+    undo.close()
+    on_machine(tmp_path, monkeypatch, "two")
+    assert recover_target(world.file, lambda line: None) == 0
+    Route53(world.target.steering).set_weights({REGION: 99, OTHER: 101})
+    on_machine(tmp_path, monkeypatch, "one")
+    said = []
+    assert recover_target(world.file, said.append) == 5
+    assert weights(world) == {REGION: 99, OTHER: 101}
+    assert any(line.startswith("NOT RESTORED: route53") for line in said)
+    Route53(world.target.steering).set_weights({REGION: 60, OTHER: 140})
+    assert recover_target(world.file, said.append) == 0
+
+
+def test_a_lock_is_broken_by_hand_and_says_what_that_breaks(world, lost, tmp_path):
+    """Only by the holder's own name; then nothing waits for its lease."""
+    end(lost, tmp_path)
+    with pytest.raises(BadInput, match=f"expected who holds it: {DRILL} on"):
+        unlock(world.target, "someone")
+    text = "\n".join(unlock(world.target, DRILL))
+    assert f"broken: the lock of staging, held by {DRILL}" in text
+    assert "its changes that are not restored yet: 1" in text
+    with pytest.raises(BadInput, match="a holder: the lock is free"):
+        unlock(world.target, DRILL)
+    said = []
+    assert recover_target(world.file, said.append) == 0
+    assert not any("watching" in line for line in said)
+
+
+def test_a_file_lock_is_not_broken_by_hand():
+    """It is gone with its process, and never before."""
+    with pytest.raises(BadInput, match="this one is a file's"):
+        unlock(targets.load("testbed"), "d1")
+
+
+def test_throttled_half_way_a_step_is_whole_or_not_at_all(world, tmp_path, monkeypatch):
+    """The weights are those of one step; the abort puts them back, or says how by hand."""
+    monkeypatch.setattr(aws_clients, "ATTEMPTS_MAX", 2)
+    header = UndoHeader(DRILL, "staging", world.file)
+    undo = open_undo(world.target, tmp_path / "undo.jsonl", header)
+    shift = TrafficShift(world.target, REGION, 25)
+    undo.add(shift.kind, shift.subject, shift.undo_params(), REGION)
+    shift.apply()
+    shift.share_pct = 0
+    world.plan = ["throttle", "throttle"]
+    with pytest.raises(SteeringError, match="Throttling"):
+        shift.apply()
+    assert weights(world) == {REGION: 25, OTHER: 75}
+    world.plan = ["throttle", "throttle"]
+    failed = restore(world.target, undo)
+    assert not failed.verified
+    assert failed.commands[0].startswith("aws ")
+    world.plan = ["lose_answer"]
+    assert restore(world.target, undo).verified
+    assert weights(world) == {REGION: 60, OTHER: 140}
+    assert stored_undo(world.target) == {}
+
+
+def test_the_safety_nets_own_record_comes_and_goes(world):
+    """Written, seen, taken back; what stood there before comes back as it was."""
+    fault = SafetyRecord(world.target, REGION)
+    assert fault.change().before == "no record"
+    assert fault.undo_params() == {"text": None}
+    fault.apply()
+    fault.apply()
+    assert fault.observe().proven
+    assert world.texts(RECORD) == ["safety._muster-drill." + RECORD]
+    assert not fault.read_back().ok
+    fault.revert()
+    fault.revert()
+    assert fault.read_back().ok
+    assert world.texts(RECORD) == []
+    assert not fault.observe().proven
+    SafetyRecord.restore(world.target, REGION, {"text": "theirs"}).revert()
+    assert fault.change().before == "theirs"
