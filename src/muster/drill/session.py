@@ -19,8 +19,8 @@ from muster.drill.guard import GuardControl
 from muster.drill.load import DrillLoad
 from muster.drill.lock import TargetLock
 from muster.drill.plan import DrillPlan
-from muster.drill.split import Split
 from muster.drill.reach import outside
+from muster.drill.split import Split
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watch import Watch
 from muster.drill.watchdog.handle import Watchdog
