@@ -48,5 +48,6 @@ def _measure(session: Session, t_trip_s: float, dark: bool) -> None:
     took_s = None if back_s is None else session.clock.now_s() - t_trip_s
     if took_s is not None:
         session.timing("trip_to_restored_s", took_s)
-    finding = restore_finding(session.target.evacuate, took_s, bound_s)
+    seen = session.load.alive() and session.watch.alive
+    finding = restore_finding(session.target.evacuate, took_s, bound_s, seen=seen)
     session.record("finding", finding=finding)

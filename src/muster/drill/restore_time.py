@@ -25,9 +25,18 @@ def restore_bound_s(
     return bound_s
 
 
-def restore_finding(region: str, took_s: float | None, bound_s: float) -> dict[str, Any]:
-    """The finding; `took_s` None: traffic did not come back as before."""
-    back = took_s is not None
+def restore_finding(
+    region: str, took_s: float | None, bound_s: float, *, seen: bool
+) -> dict[str, Any]:
+    """The finding. `took_s` None: traffic did not come back as before; not `seen`: nobody knows."""
+    if took_s is not None:
+        status = "pass" if took_s <= bound_s else "fail"
+        reason = "from the sample that tripped to traffic back"
+    elif seen:
+        status, reason = "fail", "traffic did not come back as before"
+    else:
+        status = "unknown"
+        reason = "load or watch had ended: nobody saw whether traffic came back"
     return {
         "slo": "restore_time",
         "tier": None,
@@ -40,8 +49,6 @@ def restore_finding(region: str, took_s: float | None, bound_s: float) -> dict[s
         "margin": round(bound_s - took_s, 3) if took_s is not None else None,
         "unit": "s",
         "samples": None,
-        "status": "pass" if took_s is not None and took_s <= bound_s else "fail",
-        "reason": "from the sample that tripped to traffic back"
-        if back
-        else "traffic did not come back as before",
+        "status": status,
+        "reason": reason,
     }

@@ -143,10 +143,11 @@ def _measure(
         monotonic_s=time.monotonic,
     )
     took_s = None if back_s is None else time.time() - reason.t_trip_s
+    seen = place.load.alive() and patrol.watch.alive
     with suppress(LogLost):
         if took_s is not None:
             ledger.append("timing", name="trip_to_restored_s", value_s=round(took_s, 3))
-        ledger.append("finding", finding=restore_finding(place.region, took_s, bound_s))
+        ledger.append("finding", finding=restore_finding(place.region, took_s, bound_s, seen=seen))
 
 
 def _tidy(target: Target, drill_id: str) -> None:
