@@ -1,11 +1,13 @@
 """`python deaf_drill.py TARGET_FILE BUNDLE MODE`: a drill's process that does not do its part.
 
 It has asked a region to drain, is guarded, and then `deaf` hears no order to stop, `hung` makes no
-headway, and `idle` does as it should: nothing, until it is told to stop.
+headway, `rehearse` asks its watchdog whether it is there, and `idle` does as it should: nothing,
+until it is told to stop.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from floor_fixtures import REGION
 from muster.drill import stop as stops
 from muster.drill.runs import RunFiles
 from muster.drill.watchdog.handle import Watchdog
+from muster.drill.watchdog.lease import LEASE_S
 from muster.ledger import Ledger
 from muster.undo import UndoHeader, UndoLog
 
@@ -42,6 +45,12 @@ def main(target_file: str, bundle: Path, mode: str) -> int:
     if mode != "hung":
         watchdog.arm()
     print("guarded", flush=True)
+    if mode == "rehearse":
+        time.sleep(2 * LEASE_S / 5)  # two polls of its watch
+        print(json.dumps(watchdog.rehearse()), flush=True)
+        watchdog.act()
+        watchdog.stand_down()
+        return 0
     while mode != "idle" or not stop.is_set:
         if mode != "hung":
             stop.allow(0)

@@ -43,6 +43,21 @@ def test_a_planted_breach_trips_and_a_healthy_trace_does_not() -> None:
     assert {trip.kind for trip in safety._trips(session, breach=True)} == {"limit"}
 
 
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ({"looks": 3, "sees": True}, ""),
+        ({"looks": 0, "sees": True}, "does not see"),
+        ({"looks": 3, "sees": False}, "does not see"),
+        (None, "did not answer"),
+    ],
+)
+def test_a_watchdog_that_is_deaf_or_blind_is_found(answer, wrong) -> None:
+    """It must answer within its lease, and look at the samples."""
+    told = safety._watchdog_fails(answer)
+    assert (wrong in told) if wrong else told == ""
+
+
 @pytest.mark.drills
 def test_the_whole_drill_passes_with_a_shared_lock(tmp_path) -> None:
     """On the testbed, its lock and undo entries in a strict stand-in store; nothing is left."""
@@ -57,5 +72,6 @@ def test_the_whole_drill_passes_with_a_shared_lock(tmp_path) -> None:
             slos = {finding["slo"] for finding in one.verdict["findings"]}
             assert {"safety_lock_file", "safety_lock_shared", "safety_lock_exclusive"} <= slos
             assert {"safety_freeze", "safety_undo", "safety_guard", "safety_restore_time"} <= slos
+            assert "safety_watchdog" in slos
             assert one.verdict["undo"] == {"commands": [], "pending": [], "verified": True}
         assert [name for name in aws.objects if "undo/" in name] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -164,6 +165,16 @@ def test_signals_to_a_terminal_do_not_end_the_watchdog(tmp_path, platform, start
     os.kill(beat.pid, signal.SIGKILL)
     assert child.stdout.readline() == "lost_watchdog\n"
     assert child.wait(60) == 0
+
+
+def test_a_watchdog_answers_a_rehearsal_and_touches_nothing(tmp_path, platform, start):
+    """It says how often it looked, and that it sees."""
+    child = start("rehearse")
+    said = json.loads(child.stdout.readline())
+    assert said["looks"] >= 1
+    assert said["sees"] is True
+    assert child.wait(60) == 0
+    assert platform.state == "closing"
 
 
 def test_a_watchdog_that_cannot_reach_its_target_refuses(tmp_path, platform, start, monkeypatch):

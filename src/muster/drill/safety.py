@@ -1,14 +1,16 @@
 """The safety net proven on the real target, without moving any traffic.
 
 Each part is shown the very thing that it is there to stop, and must stop it: the lock a second
-holder, the calendar a moment in a freeze, the guard a planted breach. The one thing that is changed
-is a record of Muster's own, which goes through undo log, read-back and restore as a fault does.
+holder, the calendar a moment in a freeze, the guard a planted breach. The watchdog must answer, and
+see the samples. The one thing that is changed is a record of Muster's own, which goes through undo
+log, read-back and restore as a fault does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from muster.contract.triggers import Guard, Trip
 from muster.drill.lease import SharedLease
@@ -80,6 +82,7 @@ def guard(session: Session) -> None:
             wrong = wrong or "a planted breach did not stop what waited"
         except DrillAborted as stopped:
             session.record("planted_trip", by=stopped.by, detail=stopped.detail)
+        _finding(session, "safety_watchdog", _watchdog_fails(session.watchdog.rehearse()))
         restored = restore(session.target, session.undo, session.ledger)
         took_s = session.clock.monotonic_s() - began_s
         _finding(session, "safety_guard", wrong or _not_back(restored))
@@ -93,6 +96,15 @@ def guard(session: Session) -> None:
             source="muster",
             reason="from the planted trip to the read-back",
         )
+
+
+def _watchdog_fails(answer: Mapping[str, Any] | None) -> str:
+    """Why the watchdog could not step in now; empty when it could."""
+    if answer is None:
+        return "the watchdog did not answer within its lease"
+    if not answer.get("looks") or not answer.get("sees"):
+        return "the watchdog does not see the samples"
+    return ""
 
 
 def _apply(session: Session) -> None:

@@ -65,6 +65,7 @@ class Watchdog:
         self._refused: str | None = None
         self._right: int | None = None
         self._report: dict[str, Any] | None = None
+        self._rehearsed: dict[str, Any] | None = None
         self.lost: str | None = None
         self._channel.send({"hello": {"drill_id": run.drill_id, "target": target}})
         self._thread = threading.Thread(target=self._beat, name="muster-heart", daemon=True)
@@ -118,6 +119,18 @@ class Watchdog:
     def load_ended(self) -> None:
         """The load is over: its signals may stay away, and its processes are gone."""
         self._channel.send({"load_ended": True})
+
+    def rehearse(self) -> dict[str, Any] | None:
+        """What it answers to a question of no consequence; None when no answer came in a lease.
+
+        `looks`: how often it has looked at the samples; `sees`: whether it does so now.
+        """
+        self._rehearsed = None
+        self._channel.send({"rehearse": True})
+        end = time.monotonic() + self._lease.seconds
+        while self._rehearsed is None and self.alive and time.monotonic() < end:
+            time.sleep(TICK_S / 4)
+        return self._rehearsed
 
     def act(self) -> None:
         """Before the drill's process restores or ends the drill by itself.
@@ -190,6 +203,8 @@ class Watchdog:
                 self._refused = str(message["failed"])
             if "failed" in message or "ready" in message:
                 self._answered.set()
+            if "rehearsed" in message:
+                self._rehearsed = message["rehearsed"]
             if "report" in message:
                 self._report = message["report"]
             if "stop" in message:

@@ -123,6 +123,9 @@ class WatchdogProcess:
             guard.declare(*message["declare"])
         elif "reverted" in message:
             guard.reverted(*message["reverted"])
+        elif "rehearse" in message:
+            watch = place.patrol.watch
+            self._channel.send({"rehearsed": {"looks": watch.looks, "sees": watch.alive}})
         elif "load" in message:
             place.load = HeldLoad(message["load"], fds)
             place.patrol.watch.require_load()
