@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import names
 import page
 import rivals
 import server
@@ -33,9 +34,9 @@ def measured(engine: rivals.Engine, streams: int) -> dict[str, Any]:
     before_s = startup_s + rivals.RAMP_S + rivals.SETTLE_S
     with tempfile.TemporaryDirectory(prefix="muster-bench-") as temporary:
         folder = Path(temporary)
-        with server.serving(folder) as target:
+        with server.serving(folder) as target, names.answering() as dns_port:
             from_s = time.time() + before_s
-            run = rivals.Run(streams, target.url, folder, from_s, from_s + HOLD_S)
+            run = rivals.Run(streams, target.url, dns_port, folder, from_s, from_s + HOLD_S)
             # Arrivals go on past the window, so that its end looks like the rest of it.
             arguments, environment = engine.command(run, before_s + HOLD_S + 3)
             with (folder / "output.log").open("wb") as log:

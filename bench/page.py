@@ -22,9 +22,10 @@ _ORDER = {"Muster": 0, "Locust": 1, "k6": 2}
 _HEAD = (
     "streams", "engine", "achieved", "requests/s", "read whole", "CPU, % of a core",
     "CPU a stream, µs/s", "memory, MB", "memory a stream, kB", "error p95, ms",
-    "server lag p99, ms",
+    "server lag p99, ms", "other work, % of a core",
 )  # fmt: skip
 _NONE = "not known"
+OTHER_PERCENT_MAX = 30.0
 
 Row = dict[str, Any]
 
@@ -100,7 +101,7 @@ def text(rows: Sequence[Row]) -> str:
             f"Measured on: {one['cpu']}; {one['system']}; Python {one['python']}; "
             f"{', '.join(versions)}.",
         ]
-    return "\n".join([*lines, *compared(rows)])
+    return "\n".join([*lines, *compared(rows), *disturbed(rows)])
 
 
 def compared(rows: Sequence[Row]) -> list[str]:
@@ -127,6 +128,29 @@ def cpu_a_stream(row: Row) -> float | None:
     return float(row["cpu_percent"] * 10_000 / row["achieved_streams"])
 
 
+def other_percent(row: Row) -> float | None:
+    """What of the machine neither the engine nor the server used, the kernel's own work included."""
+    busy, own = row["machine_busy_percent"], row["cpu_percent"]
+    served = row["server_cpu_percent"]
+    return None if None in (busy, own, served) else max(0.0, busy - own - served)
+
+
+def disturbed(rows: Sequence[Row]) -> list[str]:
+    """The warning that other work asks for: it takes the cores, and what waits is late."""
+    found = [
+        f"{row['engine']} at {row['streams']:,}"
+        for row in rows
+        if (other_percent(row) or 0.0) > OTHER_PERCENT_MAX
+    ]
+    if not found:
+        return []
+    return [
+        "",
+        f"**Measured beside other work** (over {OTHER_PERCENT_MAX:g} % of a core; errors and lag are"
+        f" not the engine's alone): {'; '.join(found)}.",
+    ]
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     achieved, resident = row["achieved_streams"], row["resident_bytes"]
     a_stream = resident / achieved / 1000 if resident and achieved else None
@@ -143,6 +167,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _number(a_stream),
         _number(row["error_p95_ms"]),
         _number(row["server_lag_p99_ms"]),
+        _number(other_percent(row)),
     )
 
 

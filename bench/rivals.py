@@ -20,6 +20,8 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import names
+
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
 RAMP_S = 20.0
@@ -36,6 +38,7 @@ class Run:
 
     streams: int
     url: str
+    dns_port: int
     folder: Path
     from_s: float
     until_s: float
@@ -72,10 +75,14 @@ class Ours:
     def command(self, run: Run, stay_s: float) -> tuple[list[str], dict[str, str]]:
         arguments = [
             str(Path(sys.executable).with_name("chaos")), "--no-version-check", "--no-log-file",
-            "drill", "load", PROFILE, "--url", run.url,
+            "drill", "load", PROFILE,
+            "--url", run.url.replace("127.0.0.1", names.NAME),
+            "--dns-server", f"127.0.0.1:{run.dns_port}",
             "--scale", f"{run.streams / PROFILE_STREAMS:.6f}", "--duration", f"{stay_s:.0f}s",
-            "--region", "127.0.0.1=here", "--record", str(run.folder),
+            "--record", str(run.folder),
         ]  # fmt: skip
+        for address in names.ADDRESSES:
+            arguments += ["--region", f"{address}=here"]
         return arguments, {}
 
     def told(self, run: Run) -> Told:

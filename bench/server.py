@@ -76,7 +76,7 @@ def _free_ports(count: int) -> list[int]:
     for port in range(20_000, 32_000):
         with socket.socket() as one:
             try:
-                one.bind(("127.0.0.1", port))
+                one.bind(("", port))
             except OSError:
                 continue
         found.append(port)
@@ -93,7 +93,7 @@ def serving(folder: Path) -> Iterator[Server]:
     try:
         for index, port in enumerate(admin):
             config = folder / f"provider-{index}.json"
-            routes = {"primary": ["127.0.0.1", chat]}
+            routes = {"primary": ["0.0.0.0", chat]}
             told = {"index": index, "routes": routes, "admin": ["127.0.0.1", port], "grace_s": 0}
             config.write_text(json.dumps(told))
             arguments = [sys.executable, "-m", "muster.testbed.provider", "--config", str(config)]

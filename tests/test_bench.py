@@ -64,8 +64,17 @@ def test_an_engine_that_dies_has_no_figures(quick, capsys):
     assert all(found[key] is None for key in (*page.FIGURES, "whole_share", "error_p95_ms"))
     assert "no such option" in capsys.readouterr().err
     (line,) = [one for one in page.text([found]).splitlines() if "Locust " in one[:20]]
-    assert line.count("not known") == 9
+    assert line.count("not known") == 10
     assert page.compared([row(), found]) == []
+
+
+def test_figures_taken_beside_other_work_say_so():
+    """Over the limit a row is named; at it, or where it is not known, it is not."""
+    rows = [row(machine_busy_percent=35.1), row("k6", machine_busy_percent=35.0)]
+    assert page.other_percent(rows[1]) == page.OTHER_PERCENT_MAX
+    assert page.disturbed(rows)[1].endswith("alone): Muster at 1,000.")
+    assert page.disturbed(rows[1:]) == []
+    assert page.other_percent(row(machine_busy_percent=None)) is None
 
 
 def test_the_multiple_is_of_cpu_a_stream():
@@ -158,7 +167,7 @@ def test_children_are_part_of_an_engines_use():
 
 def test_the_rivals_get_the_window_and_the_lengths(tmp_path):
     """Both draw from the profile's quantiles and count in the same seconds as ours."""
-    run = rivals.Run(5000, "http://127.0.0.1:20000/v1/chat/completions", tmp_path, 100.0, 120.0)
+    run = rivals.Run(5000, "http://127.0.0.1:20000/v1/chat/completions", 53, tmp_path, 100.0, 120.0)
     one = rivals.K6()
     one.program = "k6"
     _, locust = rivals.Locust().command(run, 63)
