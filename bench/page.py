@@ -129,7 +129,7 @@ def cpu_a_stream(row: Row) -> float | None:
 
 
 def other_percent(row: Row) -> float | None:
-    """What of the machine neither the engine nor the server used, the kernel's own work included."""
+    """What of the machine neither engine nor server used, the kernel's own work included."""
     busy, own = row["machine_busy_percent"], row["cpu_percent"]
     served = row["server_cpu_percent"]
     return None if None in (busy, own, served) else max(0.0, busy - own - served)
@@ -146,8 +146,8 @@ def disturbed(rows: Sequence[Row]) -> list[str]:
         return []
     return [
         "",
-        f"**Measured beside other work** (over {OTHER_PERCENT_MAX:g} % of a core; errors and lag are"
-        f" not the engine's alone): {'; '.join(found)}.",
+        f"**Measured beside other work** (over {OTHER_PERCENT_MAX:g} % of a core; errors and lag "
+        f"are not the engine's alone): {'; '.join(found)}.",
     ]
 
 
