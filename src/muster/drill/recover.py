@@ -8,6 +8,7 @@ from being restored, and a disk without room keeps nothing dark.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 
@@ -24,7 +25,8 @@ from muster.targets import Target
 EXIT_RESTORED = 0
 EXIT_NOT_ON_RECORD = 4
 EXIT_NOT_RESTORED = 5
-OWNER_BY_HAND = "up"
+DRILL_ID = re.compile(r"\d{8}T\d{6}Z-")
+"""How a drill's id begins; a testbed that a person brought up has another owner."""
 
 
 def recover_target(name_or_path: str, say: Say) -> int:
@@ -50,7 +52,8 @@ def recover_target(name_or_path: str, say: Say) -> int:
         for line in left.unusable:
             say(f"NOT RESTORED: {line}")
             exits.append(EXIT_NOT_RESTORED)
-        _end_orphan(target, say)
+        if not any(exits):
+            _end_orphan(target, say)
     finally:
         lock.release()
     return max(exits, default=EXIT_RESTORED)
@@ -95,6 +98,6 @@ def _recover(
 def _end_orphan(target: Target, say: Say) -> None:
     """End a testbed that a drill started: with the lock in hand, that drill is no more."""
     state = testbed.status(target.name) if target.class_ == "testbed" else None
-    if state is not None and state.owner != OWNER_BY_HAND:
+    if state is not None and DRILL_ID.match(state.owner):
         testbed.down(target.name)
         say(f"testbed {target.name}: ended, since {state.owner} had started it")
