@@ -82,6 +82,15 @@ def test_an_hour_that_comes_twice_is_the_shorter_window_and_the_longer_freeze():
     assert not blocked(freeze, utc("2026-10-25 01:30"))
 
 
+def test_a_day_in_quotes_is_frozen_whole_too():
+    """The last day of a freeze is a day, whether YAML read it as one or as a text."""
+    for day in ("2026-12-18", date(2026, 12, 18)):
+        frozen = [{"from": day, "to": day}]
+        calendar = Calendar.model_validate({"time_zone": "UTC", "frozen": frozen})
+        assert blocked(calendar, utc("2026-12-18 23:59"))
+        assert not blocked(calendar, utc("2026-12-19 00:00"))
+
+
 def test_windows_over_midnight_and_windows_that_touch_are_one():
     """From 22:00 to 04:00, and 00:00 to 24:00 of every day, leave no gap."""
     night = Calendar.model_validate(

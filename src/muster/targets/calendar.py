@@ -53,8 +53,8 @@ class Hours(Document):
 class Freeze(Document):
     """Days, or moments of wall time, in which nothing is drilled. A day `to` is frozen whole."""
 
-    from_: datetime | date = Field(alias="from")
-    to: datetime | date
+    from_: date | datetime = Field(alias="from")
+    to: date | datetime
     why: str = ""
 
 
