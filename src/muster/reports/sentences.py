@@ -14,6 +14,7 @@ _STOPPERS = {
     "signal:SIGTERM": "the run was told to end (SIGTERM)",
     "signal:SIGINT": "the run was interrupted (SIGINT)",
     "lost_lease": "the drill lost its lease",
+    "lost_watchdog": "the drill's watchdog was lost, and a drill does not go on unguarded",
     "data_lost": "samples were missing for longer than the limit",
     "platform:traffic_would_not_leave": "traffic would not leave the region",
     "platform:drain_bound_passed": (
