@@ -148,6 +148,9 @@ class Lane:
                 with suppress(ProcessLookupError):
                     os.kill(pid, kill.signal)
                     hit.append(role)
+        if kill.signal == signal.SIGSTOP and pids["watchdog"] is None:
+            # Stopped before it had a watchdog, and so before anything: ended by hand.
+            drill.process.kill()
         return hit
 
     def _settle(self, kill: Kill, drill: Drill, hit: Sequence[str]) -> list[str]:
@@ -201,7 +204,9 @@ class Lane:
         assert drill.process is not None
         path = bundle / "verdict.json"
         if not path.exists():
-            return ["no verdict.json"]
+            # Killed before its first phase it has changed nothing, and there is nothing to judge.
+            begun = read_ledger(bundle / "ledger.jsonl").of("phase_started")
+            return ["no verdict.json"] if begun else []
         verdict = json.loads(path.read_text())["verdict"]
         harmless = not hit or (hit == ["watchdog"] and kill.signal not in DEADLY)
         if verdict == "PASS" and not harmless and drill.process.returncode != 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import platform as machine
 import secrets
+import shutil
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -77,6 +78,8 @@ def start(plan: DrillPlan) -> Session:
         prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
         undo_start.callback(prometheus.close)
         _answers(prometheus, plan)
+        # Evidence of a drill that did not begin would only look like one that was cut off.
+        undo_start.callback(shutil.rmtree, bundle, ignore_errors=True)
         ledger = Ledger(bundle / "ledger.jsonl")
         undo_start.callback(ledger.close)
         header = UndoHeader(drill_id, plan.target.name, plan.target_file)
