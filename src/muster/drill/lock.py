@@ -25,7 +25,29 @@ from muster.targets import Target, resolve_shared
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class FileLock:
+class _Held:
+    """A lock as a context: taken on the way in, let go on the way out."""
+
+    def acquire(self) -> None:
+        raise NotImplementedError
+
+    def release(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class FileLock(_Held):
     """An exclusive lock on a target's name among the processes of one state directory."""
 
     def __init__(self, target: str, holder: str) -> None:
@@ -60,20 +82,8 @@ class FileLock:
             os.close(self._fd)
             self._fd = None
 
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
-
-
-class TargetLock:
+class TargetLock(_Held):
     """The lock of a target, for `holder` (a drill's id: its watchdog takes over under the same)."""
 
     def __init__(self, target: Target, holder: str) -> None:
@@ -110,18 +120,6 @@ class TargetLock:
         if self.lease is not None:
             self.lease.release()
         self.file.release()
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 def holder_of(path: Path) -> dict[str, Any]:
