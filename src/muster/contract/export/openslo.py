@@ -83,16 +83,23 @@ def _slo(contract: Contract, gate: Gate, tier: Tier, slo: str) -> dict[str, Any]
 
 
 def _queries(tier: Tier, slo: str) -> tuple[str, str, str, str]:
-    """(good or bad, its query, the query of all, in words)."""
+    """(good or bad, its query, the query of all, in words).
+
+    A part that has no series yet is 0 where the whole has one; without the whole there is no data.
+    """
     if slo == "availability":
-        return "good", f'{CANARIES}{{outcome="answered"}}', CANARIES, "Canaries answered in time"
+        good = _part(f'sum({CANARIES}{{outcome="answered"}})', f"sum({CANARIES})")
+        return "good", good, f"sum({CANARIES})", "Canaries answered in time"
+    total = f"sum({REQUESTS})"
     if slo == "success_2xx":
         # A stream that was cut after its 200 is no success.
-        good = f'sum({REQUESTS}{{code=~"2.."}}) - (sum(chat_streams_broken_total) or vector(0))'
-        return "good", good, f"sum({REQUESTS})", "Answered 2xx and streamed to the end"
+        answered = _part(f'sum({REQUESTS}{{code=~"2.."}})', total)
+        broken = _part("sum(chat_streams_broken_total)", total)
+        return "good", f"{answered} - {broken}", total, "Answered 2xx and streamed to the end"
     if slo in ("rate_5xx", "rate_429"):
         code, words = ("5..", "answered 5xx") if slo == "rate_5xx" else ("429", "shed with a 429")
-        return "bad", f'sum({REQUESTS}{{code=~"{code}"}})', f"sum({REQUESTS})", f"Requests {words}"
+        bad = _part(f'sum({REQUESTS}{{code=~"{code}"}})', total)
+        return "bad", bad, total, f"Requests {words}"
     threshold_s: float = getattr(tier, f"{slo}_s_max")
     histogram = HISTOGRAMS[slo]
     # Prometheus 2 writes le="3", Prometheus 3 le="3.0".
@@ -100,6 +107,10 @@ def _queries(tier: Tier, slo: str) -> tuple[str, str, str, str]:
     good = f'sum({histogram}_bucket{{le=~"{le}"}})'
     what = "First token" if slo == "first_token_p95" else "Completed"
     return "good", good, f"sum({histogram}_count)", f"{what} within {threshold_s:g} s"
+
+
+def _part(query: str, total: str) -> str:
+    return f"({query} or 0 * {total})"
 
 
 def _metric(query: str) -> dict[str, Any]:
