@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, exp, lgamma, log
+from math import ceil, exp, lgamma, log, log1p
 
 from muster.contract.findings import Status
 
@@ -51,7 +51,7 @@ def upper_bound_pct(bad: int, total: int, confidence: float = 0.95) -> float:
 
     The largest share under which seeing `bad` or fewer still has probability 1 - confidence.
     """
-    if total <= 0 or bad >= total:
+    if bad >= total:
         return 100.0
     low, high = bad / total, 1.0
     for _ in range(60):
@@ -64,33 +64,15 @@ def upper_bound_pct(bad: int, total: int, confidence: float = 0.95) -> float:
 
 
 def at_most(bad: int, total: int, share: float) -> float:
-    """P(X <= bad) of a binomial: the regularised incomplete beta function I(1 - share)."""
-    if share <= 0 or bad >= total:
-        return 1.0
-    if share >= 1:
-        return 0.0
-    a, b, x = total - bad, bad + 1, 1 - share
-    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log(share))
-    if x < (a + 1) / (a + b + 2):
-        return front * _beta_fraction(a, b, x) / a
-    return 1.0 - front * _beta_fraction(b, a, share) / b
+    """P(X <= bad) of a binomial, for bad < total and bad / total <= share < 1.
 
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function, by Lentz's method."""
-    tiny = 1e-300
-    c, d = 1.0, 1.0 - (a + b) * x / (a + 1)
-    d = 1.0 / (d if abs(d) > tiny else tiny)
-    value = d
-    for m in range(1, 10_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for step in (even, odd):
-            d = 1.0 + step * d
-            d = 1.0 / (d if abs(d) > tiny else tiny)
-            c = 1.0 + step / c
-            c = c if abs(c) > tiny else tiny
-            value *= d * c
-        if abs(d * c - 1.0) < 1e-14:
-            break
-    return value
+    From there downwards its terms only get smaller, so they are summed until they add nothing.
+    """
+    chosen = lgamma(total + 1) - lgamma(bad + 1) - lgamma(total - bad + 1)
+    term = exp(chosen + bad * log(share) + (total - bad) * log1p(-share))
+    summed = 0.0
+    while term > 1e-17 * summed:
+        summed += term
+        term *= bad * (1 - share) / ((total - bad + 1) * share)
+        bad -= 1
+    return summed
