@@ -89,10 +89,10 @@ def _over(under: float | None, whole: float) -> float | None:
 
 def _whole(counts: tuple[Series, ...], buckets: tuple[Series, ...]) -> bool:
     """Whether every process shows its count and each of the same buckets."""
-    owners: dict[str, set[frozenset[tuple[str, str]]]] = {}
+    owners: dict[str | None, set[frozenset[tuple[str, str]]]] = {}
     for one in buckets:
         owner = frozenset((k, v) for k, v in one.labels.items() if k != "le")
-        owners.setdefault(one.labels.get("le", ""), set()).add(owner)
+        owners.setdefault(one.labels.get("le"), set()).add(owner)
     shown = {frozenset(one.labels.items()) for one in counts}
     return all(owner == shown for owner in owners.values())
 
@@ -101,14 +101,14 @@ def _under(buckets: tuple[Series, ...], window: Window) -> Mapping[float | None,
     """Growth at or under each edge (None: +Inf), over all processes and regions."""
     by_edge: dict[float | None, list[Series]] = {}
     for series in buckets:
-        by_edge.setdefault(_edge(series.labels.get("le", "")), []).append(series)
+        by_edge.setdefault(_edge(series.labels.get("le")), []).append(series)
     return {
         edge: total_growth(series, window, siblings=buckets) for edge, series in by_edge.items()
     }
 
 
-def _edge(le: str) -> float | None:
-    return None if le in ("+Inf", "") else float(le)
+def _edge(le: str | None) -> float | None:
+    return None if le is None or le == "+Inf" else float(le)
 
 
 def _open_over(
@@ -118,7 +118,7 @@ def _open_over(
     series = [
         one
         for one in samples.of(signal, phase=phase)
-        if _edge(one.labels.get("le", "")) == threshold_s
+        if _edge(one.labels.get("le")) == threshold_s
     ]
     if not series:
         return None
