@@ -1,0 +1,150 @@
+"""Whether the rig was fit to judge by: its schedule, its late starts, its loop lag."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_evaluate import CONTRACT, WINDOW, histogram, line, samples_of
+
+from muster.contract.rig import judge_rig
+
+RULES = CONTRACT.load_validity
+LAG_EDGES = (0.01, 0.1, 0.2, 5.0)
+
+
+def load(scheduled=1000, offered=1000, late=0):
+    return [
+        line("client_scheduled", "s_total", {}, scheduled),
+        line("client_offered", "o_total", {}, offered),
+        line("client_late", "l_total", {}, late),
+    ]
+
+
+def lag(*loops, component="load", edges=LAG_EDGES, **labels):
+    """Pairs of how many loops and how many seconds they lagged."""
+    seconds = [s for n, s in loops for _ in range(n)]
+    return histogram("rig_lag", seconds, edges, component=component, **labels)
+
+
+def judged(*series):
+    return judge_rig(samples_of(*series), WINDOW, "dark", RULES)
+
+
+def offered(*series):
+    [finding] = [f for f in judged(*series).findings if f.slo == "load_offered"]
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "started", "status"),
+    [
+        (1000, 990, "pass"),
+        (1000, 989, "unknown"),
+        (1000, 1010, "pass"),
+        (1000, 1011, "unknown"),
+        (50, 48, "pass"),
+        (50, 47, "unknown"),
+        (300, 297, "pass"),
+    ],
+)
+def test_a_load_off_its_schedule_proves_nothing(scheduled, started, status):
+    """By more than 1 % of it, or two arrivals; short of it or beyond."""
+    finding = offered(*load(scheduled, started))
+    assert (finding.status, finding.source, finding.phase) == (status, "client", "dark")
+    assert finding.reason == ("" if status == "pass" else "the load left its schedule")
+
+
+def test_a_schedule_says_what_was_offered_of_it():
+    """Percent of the schedule against the floor of 99."""
+    finding = offered(*load(3000, 2980))
+    assert (finding.measured, finding.threshold, finding.margin) == (99.333, 99.0, 0.333)
+    assert (finding.unit, finding.samples, finding.window) == ("%", 2980, (0.0, 60.0))
+    assert (finding.tier, finding.region) == (None, None)
+
+
+@pytest.mark.parametrize("gone", ["client_scheduled", "client_offered"])
+def test_a_schedule_that_nobody_saw_is_unknown(gone):
+    """And so is a schedule of nothing."""
+    finding = offered(*[one for one in load() if one.signal != gone])
+    assert (finding.status, finding.reason, finding.measured) == ("unknown", "no data", None)
+    assert finding.margin is None
+    assert finding.samples == (None if gone == "client_offered" else 1000)
+    assert offered(*load(0, 0)).status == "unknown"
+
+
+@pytest.mark.parametrize(("late", "slow"), [(50, ""), (51, "5.1 % of arrivals started late")])
+def test_arrivals_that_started_late_make_the_load_slow(late, slow):
+    """More than 5 % of those that were started."""
+    assert judged(*load(2000, 1000, late)).slow == slow
+
+
+def test_late_starts_that_nobody_counted_excuse_nothing():
+    """Nor those of nothing."""
+    assert judged(*load()[:2]).slow == ""
+    assert judged(load(late=900)[2]).slow == ""
+    assert judged(*load(0, 0, 9)).slow == ""
+
+
+def lags(*series):
+    return {f.source: f for f in judged(*series).findings if f.slo == "load_loop_lag"}
+
+
+def test_loop_lag_is_the_edge_under_which_99_of_100_lie():
+    """100 ms are allowed; the next edge is over it, and excuses a failing latency."""
+    found = lags(*lag((99, 0.05), (1, 3.0)))["load"]
+    assert (found.status, found.reason, found.measured) == ("pass", "", 100.0)
+    assert (found.threshold, found.margin, found.unit, found.samples) == (100.0, 0.0, "ms", 100)
+    assert (found.phase, found.window, found.tier, found.region) == ("dark", (0, 60), None, None)
+    assert judged(*lag((99, 0.05), (1, 3.0))).slow == ""
+    slow = lag((98, 0.05), (2, 0.15))
+    found = lags(*slow)["load"]
+    assert (found.status, found.measured, found.margin) == ("pass", 200.0, -100.0)
+    assert "over the limit" in found.reason
+    assert judged(*slow).slow == "load lagged: p99 at or under 200 ms"
+
+
+def test_loop_lag_past_the_top_edge_is_over_it():
+    """However high the limit: nobody knows how far."""
+    assert judged(*lag((98, 0.05), (2, 9.0))).slow == "load lagged: p99 over 5000 ms"
+    low = lag((98, 0.01), (2, 9.0), edges=(0.01, 0.05))
+    assert judged(*low).slow == "load lagged: p99 over 50 ms"
+    assert "over the limit" in lags(*low)["load"].reason
+
+
+def test_every_part_of_the_rig_is_judged_and_the_load_always():
+    """The first slow one is named."""
+    both = [*lag((100, 0.15), component="provider"), *lag((100, 0.15), component="gateway")]
+    found = lags(*both)
+    assert [(name, f.status) for name, f in found.items()] == [
+        ("gateway", "pass"),
+        ("load", "unknown"),
+        ("provider", "pass"),
+    ]
+    assert judged(*both).slow == "gateway lagged: p99 at or under 200 ms"
+    missing = found["load"]
+    assert (missing.reason, missing.measured, missing.margin) == ("no data", None, None)
+    assert missing.samples is None
+
+
+def test_a_lag_of_which_a_part_is_missing_is_unknown():
+    """A bucket without its end, no buckets, no count, or no loop at all."""
+    whole = lag((100, 0.05))
+    short = [
+        replace(one, t=one.t[:30], v=one.v[:30]) if one.labels.get("le") == "5" else one
+        for one in whole
+    ]
+    for series in (short, whole[-1:], whole[:-1], lag()):
+        finding = lags(*series)["load"]
+        assert (finding.status, finding.reason) == ("unknown", "no data")
+
+
+def test_a_lag_bucket_that_shows_up_late_began_at_zero():
+    """Its siblings were there from the start; several processes are one part."""
+    late = [
+        replace(one, t=one.t[9:], v=one.v[9:]) if one.labels.get("le") == "5" else one
+        for one in lag((100, 0.05))
+    ]
+    assert lags(*late)["load"].status == "pass"
+    two = [*lag((100, 0.005), instance="a"), *lag((2, 0.15), instance="b")]
+    assert (lags(*two)["load"].measured, lags(*two)["load"].samples) == (200.0, 102)
