@@ -104,3 +104,51 @@ ENDED = {"event": "phase_ended", "phase": "dark", "outcome": "ok"}
 def test_a_dark_hold_is_from_seen_dark_to_started_again(events, held_s):
     """One that nobody saw end was not held for any known time."""
     assert dark_hold_s([{"t": t, **event} for t, event in events]) == held_s
+
+
+def test_what_happens_within_a_phase_does_not_end_it():
+    """Steps of three phases that follow each other; the ledger begins anywhere."""
+    events = [
+        event(0.25, "phase_started", phase="ramp"),
+        event(5, "step"),
+        event(9, "phase_ended", phase="ramp", outcome="ok"),
+        event(10, "phase_started", phase="baseline", tier="X"),
+        event(70, "phase_ended", phase="baseline", outcome="ok"),
+        event(72, "phase_started", phase="evacuate", tier="G"),
+    ]
+    assert phases_of(events) == (
+        Phase("ramp", None, 0.25, 10.0, True),
+        Phase("baseline", "X", 10.0, 72.0, True),
+        Phase("evacuate", "G", 72.0, 72.0, False),
+    )
+    assert phases_of(events[:1]) == (Phase("ramp", None, 0.25, 0.25, False),)
+    assert phases_of(events[2:3]) == phases_of([]) == ()
+
+
+def test_a_region_is_back_when_it_is_lit():
+    """Each region by itself; one that never came back is absent for good, under its own name."""
+    events = [
+        event(10, "fault_declared", fault="region_power", region="west"),
+        event(20, "fault_declared", fault="region_power", region="east"),
+        event(30, "region_lit", region="north"),
+        event(40, "region_lit", region="west"),
+        event(50, "fault_reverted", fault="region_power", region="west"),
+    ]
+    found = [(one.region, one.start_s, one.end_s) for one in absences_of(events, margin_s=5.0)]
+    assert found == [("west", 10.0, 45.0), ("east", 20.0, float("inf"))]
+    again = [*events[:1], event(15, "fault_declared", fault="region_power", region="west")]
+    assert absences_of(again, margin_s=5.0)[0].start_s == 10.0
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        {"event": "phase_started", "phase": "dark"},
+        {"event": "phase_ended", "phase": "drain"},
+        {"event": "step", "phase": "dark", "fault": "region_power"},
+    ],
+)
+def test_a_dark_hold_ends_with_its_own_phase_only(between):
+    """Whatever else the ledger tells meanwhile."""
+    events = [{"t": 10, **DARK}, {"t": 20, **between}, {"t": 670, **ENDED}]
+    assert dark_hold_s(events) == 660.0

@@ -114,7 +114,7 @@ class Held:
 def mean_total(samples: Samples, signal: str, window: Window, scrape_s: float) -> Held | None:
     """Mean over `window` of the sum of `signal`'s series; None when one has no samples there."""
     series = samples.of(signal)
-    if not series:
+    if not series or window.end_s <= window.start_s:
         return None
     seen = at_least = 0.0
     for one in series:

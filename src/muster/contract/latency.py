@@ -116,9 +116,7 @@ def _open_over(
 ) -> float | None:
     """How many more are open past the threshold at the window's end than at its start."""
     series = [
-        one
-        for one in samples.of(signal, phase=phase)
-        if _edge(one.labels.get("le")) == threshold_s
+        one for one in samples.of(signal, phase=phase) if _edge(one.labels.get("le")) == threshold_s
     ]
     if not series:
         return None
