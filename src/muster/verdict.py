@@ -17,6 +17,8 @@ import orjson
 
 from muster.contract import load as load_contract
 from muster.contract.evaluate import (
+    LATENCY_SLOS,
+    SLOS,
     Judging,
     judge_phases,
     judge_whole,
@@ -24,6 +26,7 @@ from muster.contract.evaluate import (
 )
 from muster.contract.findings import Finding, from_json
 from muster.contract.gate_rules import judge_gate_rules
+from muster.contract.loss import JudgedLoss, judge_loss, loss_of
 from muster.contract.model import Contract
 from muster.contract.phases import Phase, absences_of, phases_of
 from muster.contract.samples import Samples, read_samples
@@ -31,7 +34,7 @@ from muster.contract.windows import Window
 from muster.errors import BadInput
 from muster.ledger import LedgerRead, read_ledger
 from muster.undo import read_undo
-from muster.verdict_profile import profile_of, shown_signals, target_profiles
+from muster.verdict_profile import loss_objective, profile_of, shown_signals, target_profiles
 
 SCHEMA_VERSION = 1
 EXIT_CODES = {
@@ -43,6 +46,8 @@ EXIT_CODES = {
 }
 WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
+    "region_evacuation": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
+    "region_loss": ("baseline", "loss", "failed_over", "comeback", "verify"),
     "gate": ("baseline",),
     "safety": ("safety_lock", "safety_freeze", "safety_undo", "safety_guard", "verify"),
 }
@@ -73,6 +78,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     started: Mapping[str, Any] | None = next(iter(ledger.of("drill_started")), None)
     unknowns = _evidence_faults(ledger, started, ended)
     findings: list[Finding] = []
+    lost: JudgedLoss | None = None
     chosen = contract
     if started is not None:
         chosen = contract or load_contract(bundle / "contract.yaml")
@@ -88,17 +94,23 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
             # It has the contract's name and need not be the contract's: no gate is held under it.
             started = {**started, "gate_profile": False}
         try:
-            findings = _findings(bundle, ledger, started, chosen, samples)
+            findings, lost = _findings(bundle, ledger, started, chosen, samples)
         except (KeyError, TypeError, ValueError) as error:
             what = f"{type(error).__name__} {error}"
             unknowns.append(f"ledger.jsonl: a line does not say what it must: {what}")
     pending = _pending(bundle)
     if pending is None:
         unknowns.append("undo.jsonl: cannot be read")
+    if lost is not None and lost.stop_excuse:
+        unknowns.append(lost.stop_excuse)
     findings.sort(key=_order)
     unknowns += [f.line() for f in findings if f.status == "unknown"]
     verdict, stopped_by = _decide(ledger, findings, unknowns, pending)
+    if verdict == "FAIL" and stopped_by and lost is not None and lost.stop_excuse:
+        # A limit that fired on what a starved rig did says nothing of the platform.
+        verdict = "INCONCLUSIVE"
     document = _document(ledger, started, verdict, stopped_by, findings, unknowns, pending, chosen)
+    document["loss"] = None if lost is None else lost.document
     return Verdict(verdict, stopped_by, tuple(findings), document)
 
 
@@ -137,7 +149,9 @@ def _findings(
     started: Mapping[str, Any],
     contract: Contract,
     samples: Samples,
-) -> list[Finding]:
+) -> tuple[list[Finding], JudgedLoss | None]:
+    phases = phases_of(ledger.events)
+    loss = loss_of(ledger.events, phases)
     scrape_s = float(started["scrape_interval_s"])
     gate = contract.gates[started["gate"]]
     judging = Judging(
@@ -149,8 +163,8 @@ def _findings(
         absences=absences_of(ledger.events, margin_s=10 * scrape_s),
         scrape_s=scrape_s,
         shown=shown_signals(bundle),
+        excusable=frozenset(LATENCY_SLOS if loss is None else SLOS),
     )
-    phases = phases_of(ledger.events)
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
     findings += _missing_phases(started, phases)
     for tier_name, group in _by_tier(phases):
@@ -167,7 +181,10 @@ def _findings(
             time_scale = float(started["time_scale"])
             findings += judge_gate_rules(samples, window, phase.name, contract, gate, time_scale)
     findings += _fault_proofs(ledger, started)
-    return findings
+    if loss is None:
+        return findings, None
+    lost = judge_loss(judging, loss, loss_objective(bundle), ledger.events)
+    return [*findings, *lost.findings], lost
 
 
 def _with_builds(started: Mapping[str, Any], samples: Samples) -> Mapping[str, Any]:
@@ -192,9 +209,8 @@ def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
 
 def _missing_phases(started: Mapping[str, Any], phases: Sequence[Phase]) -> list[Finding]:
     """A drill that left out one of its phases has not shown what it is for."""
-    wanted = WANTED_PHASES.get(str(started["kind"]), ("baseline", "verify"))
-    if started["kind"] == "experiment" and started["drill"] == "region_evacuation":
-        wanted = WANTED_PHASES["failover"]
+    named = str(started["drill" if started["kind"] == "experiment" else "kind"])
+    wanted = WANTED_PHASES.get(named, ("baseline", "verify"))
     complete = {phase.name for phase in phases if phase.complete}
     return [
         Finding(

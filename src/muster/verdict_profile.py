@@ -34,6 +34,11 @@ def shown_signals(bundle: Path) -> frozenset[str]:
     return JUDGED_OPTIONAL & frozenset(_section(bundle, "signals"))
 
 
+def loss_objective(bundle: Path) -> Mapping[str, Any]:
+    """What the target says the abrupt loss of a region is judged by. Raises BadInput."""
+    return _section(bundle, "region_loss")
+
+
 def _section(bundle: Path, key: str) -> Mapping[str, Any]:
     section = read_yaml(bundle / "target.yaml").get(key) or {}
     return section if isinstance(section, dict) else {}

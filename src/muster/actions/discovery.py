@@ -15,6 +15,7 @@ DISTRIBUTION = "chaostoolkit-muster"
 ACTION_MODULES = (
     "muster.actions.failover",
     "muster.actions.fault",
+    "muster.actions.loss",
     "muster.actions.safety",
     "muster.actions.undo",
 )

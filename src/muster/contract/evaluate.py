@@ -24,13 +24,15 @@ from muster.contract.samples import Samples
 from muster.contract.windows import Absence, Window
 
 LATENCY_SLOS = ("first_token_p95", "completion_p95")
+SLOS = ("availability", "success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS)
 
 
 @dataclass(frozen=True)
 class Judging:
     """What every rule needs: the contract, the samples, and how they may be read.
 
-    `shown`: optional signals that the target says its platform shows.
+    `shown`: optional signals that the target says its platform shows. `excusable`: what proves
+    nothing where it fails while the rig itself was slow.
     """
 
     contract: Contract
@@ -41,6 +43,7 @@ class Judging:
     absences: tuple[Absence, ...]
     scrape_s: float = 1.0
     shown: frozenset[str] = frozenset()
+    excusable: frozenset[str] = frozenset(LATENCY_SLOS)
 
 
 def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
@@ -275,8 +278,11 @@ def _latency(
 
 
 def _excused(judging: Judging, window: Window, phase: str, finding: Finding) -> Finding:
-    """A failing latency where the rig itself was slow proves nothing; a passing one stands."""
-    if finding.slo not in LATENCY_SLOS or finding.status != "fail":
+    """A failing latency where the rig itself was slow proves nothing; a passing one stands.
+
+    After the abrupt loss of a region the same holds for everything that a starved rig could cause.
+    """
+    if finding.slo not in judging.excusable or finding.status != "fail":
         return finding
     rig = judge_rig(judging.samples, window, phase, judging.contract.load_validity)
     if not rig.slow:

@@ -189,6 +189,8 @@ class LoadValidity(Document):
     loop_lag_p99_s_max: PositiveSeconds
     late_s: PositiveSeconds
     late_share_max: Share
+    # Absent from contracts that are older than it, which old bundles carry.
+    blackout_s_max: PositiveSeconds = 5.0
 
 
 class DrillRules(Document):

@@ -12,6 +12,9 @@ from typing import Any
 
 from muster.contract.windows import Absence, Window
 
+STOPPING = frozenset({"region_power", "region_loss"})
+"""Faults that leave their region without processes, so that its series vanish."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -50,11 +53,12 @@ def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[A
     found: list[Absence] = []
     for event in events:
         region = str(event.get("region", ""))
+        stops = event.get("fault") in STOPPING
         # The declaration comes before the fault: what is stopped may vanish from then on.
-        if event["event"] == "fault_declared" and event.get("fault") == "region_power":
+        if event["event"] == "fault_declared" and stops:
             dark.setdefault(region, float(event["t"]))
         elif event["event"] in ("region_lit", "fault_reverted") and region in dark:
-            if event["event"] == "fault_reverted" and event.get("fault") != "region_power":
+            if event["event"] == "fault_reverted" and not stops:
                 continue
             found.append(Absence(region, dark.pop(region), float(event["t"]) + margin_s))
     found.extend(Absence(region, start_s, float("inf")) for region, start_s in dark.items())
@@ -72,7 +76,7 @@ def dark_hold_s(events: Iterable[Mapping[str, Any]]) -> float:
         elif since_s is not None and (
             kind == "region_lit"
             or (kind == "phase_ended" and ended)
-            or (kind == "fault_reverted" and event.get("fault") == "region_power")
+            or (kind == "fault_reverted" and event.get("fault") in STOPPING)
         ):
             held_s, since_s = max(held_s, float(event["t"]) - since_s), None
     return held_s

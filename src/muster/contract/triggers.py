@@ -21,6 +21,8 @@ __all__ = ["Declared", "Fresh", "Guard", "Trip"]
 
 Fresh = tuple[str, str, Mapping[str, str], Sequence[float], Sequence[float | None]]
 """New samples of one series: signal, metric name, labels, scrape times (s), values (None: NaN)."""
+SERIES = "series"
+"""What a fault that takes a region's processes expects: that their series vanish."""
 WATCHED = ("queue_age", "circuit_open", "admission_failures")
 Point = tuple[float, str, float]
 
@@ -64,6 +66,10 @@ class Guard:
         """Take new samples; what tripped, in the order of time."""
         if self._window_start_s is None:
             self._window_start_s = now_s
+        # A region whose processes a fault took says nothing: like one out of rotation.
+        rotation = frozenset(
+            one for one in rotation if not cause_of(declared, one, SERIES, now_s, self.after_s)
+        )
         for gone in self.regions:
             if gone not in rotation:
                 self._leave(gone)

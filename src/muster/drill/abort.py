@@ -8,6 +8,7 @@ from muster.drill import observe
 from muster.drill.restore import record_verify, restore
 from muster.drill.restore_time import restore_bound_s, restore_finding
 from muster.drill.session import Session
+from muster.faults import stops_region
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -20,14 +21,14 @@ def restore_all(session: Session) -> str:
     if not session.undo.pending:
         return "nothing to restore"
     session.watchdog.act()
-    dark = any(entry.kind == "region_power" for entry in session.undo.pending)
+    dark = any(stops_region(entry.kind) for entry in session.undo.pending)
     moved = any(entry.kind == "traffic_shift" for entry in session.undo.pending)
     logger.warning("restoring %d changes", len(session.undo.pending))
     restored = session.slow(lambda: restore(session.target, session.undo, session.ledger))
     record_verify(session.ledger, session.undo, restored)
     session.restored = True
     reason = session.stop.reason
-    if reason is not None and restored.verified and moved:
+    if reason is not None and restored.verified and (moved or dark):
         _measure(session, reason.t_trip_s, dark)
     if not restored.verified:
         for command in restored.commands:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from muster.contract.samples import NAN, Series, series_of
 from muster.signals import RawSeries, key_of
 from muster.signals.poller import SeriesKey
 
@@ -75,6 +76,21 @@ class Facts:
         found = [recent.v[-1] for recent in self._live(signal, labels)]
         known = [value for value in found if value is not None]
         return sum(known) if known and len(known) == len(found) else None
+
+    def series(self, signal: str) -> tuple[Series, ...]:
+        """What is kept of `signal`, as a bundle's samples would show it."""
+        with self._lock:
+            kept = [
+                (recent.name, recent.labels, list(recent.t_s), list(recent.v))
+                for key, recent in self._series.items()
+                if key[0] == signal and recent.t_s
+            ]
+        return tuple(
+            series_of(
+                signal, name, labels, zip(t_s, (NAN if x is None else x for x in v), strict=True)
+            )
+            for name, labels, t_s, v in kept
+        )
 
     def by_region(self, signal: str) -> dict[str, float]:
         """`total` by the label `region`."""

@@ -16,6 +16,7 @@ from muster.faults import Fault
 from muster.faults.drain import Drain
 from muster.faults.provider_latency import ProviderLatency
 from muster.faults.redis_outage import RedisOutage
+from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
@@ -92,6 +93,21 @@ def _restore(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, 
     return what, faults, True
 
 
+def _lose(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
+    region = at.target.evacuate
+    if at.target.region_loss is None:
+        wanted = "rto_s_max and streams_broken_share_max: a loss is judged by them"
+        raise BadInput(f"target {at.target.name}", "region_loss", None, wanted)
+    what = f"kills {region} with no warning, and waits until its traffic has gone elsewhere"
+    return what, (RegionLoss(at.target, region),), False
+
+
+def _comeback(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
+    region = at.target.evacuate
+    what = f"starts {region}, and waits until it has its share of the streams again"
+    return what, (RegionLoss(at.target, region),), True
+
+
 def _redis(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
     region = at.target.evacuate
     what = f"takes Redis from {region} for {float(given['seconds']):g} s, then gives it back"
@@ -135,6 +151,13 @@ STEPS: dict[tuple[str, str], Make] = {
         (),
         False,
     ),
+    ("muster.actions.loss", "region_loss"): _lose,
+    ("muster.actions.loss", "failed_over"): lambda at, given: (
+        f"holds the load without the region for {at.seconds(given['minutes'])}",
+        (),
+        False,
+    ),
+    ("muster.actions.loss", "comeback"): _comeback,
     ("muster.actions.safety", "lock"): _holds("tries the target's lock from a second holder"),
     ("muster.actions.safety", "freeze"): _holds("asks the calendar at moments that must refuse"),
     ("muster.actions.safety", "undo"): lambda at, given: (

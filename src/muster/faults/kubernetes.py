@@ -24,14 +24,16 @@ class Deployments:
         self.power = power
         # chaosk8s takes over a second to import: only targets on Kubernetes pay for it.
         from chaosk8s import create_k8s_api_client, has_local_config_file
-        from kubernetes.client import AppsV1Api
+        from kubernetes.client import AppsV1Api, CoreV1Api
 
         if power.context and not has_local_config_file():
             # The client would fall back to another cluster than the one that the target names.
             raise FaultError(f"Kubernetes: no kubeconfig to find the context {power.context} in")
         secrets = {"KUBERNETES_CONTEXT": power.context} if power.context else None
         try:
-            self._api: Any = AppsV1Api(create_k8s_api_client(secrets))
+            client = create_k8s_api_client(secrets)
+            self._api: Any = AppsV1Api(client)
+            self._core: Any = CoreV1Api(client)
         except Exception as error:  # kubernetes' ConfigException, or whatever YAML brings
             raise FaultError(f"Kubernetes: {str(error)[:200]}") from error
 
@@ -65,6 +67,26 @@ class Deployments:
         if any(shown[name] != count for name, count in replicas.items()):
             raise FaultError(f"deployments show {shown}, asked for {dict(replicas)}")
 
+    def kill(self) -> None:
+        """Scale to 0 and delete every pod without grace, all at once. Raises FaultError.
+
+        Scaled first, or the cluster would put new pods in their place.
+        """
+        labels = {
+            name: self._read(name).spec.selector.match_labels or {} for name in self.replicas()
+        }
+        if missing := sorted(name for name, wanted in labels.items() if not wanted):
+            raise FaultError(f"deployments {missing} select their pods by no labels")
+        self.scale(dict.fromkeys(labels, 0))
+        for wanted in labels.values():
+            self._call(
+                "delete_collection_namespaced_pod",
+                self.power.namespace,
+                api=self._core,
+                label_selector=",".join(f"{key}={value}" for key, value in wanted.items()),
+                grace_period_seconds=0,
+            )
+
     def restart(self, timeout_s: float) -> None:
         """Roll every deployment over, as `kubectl rollout restart` does. Raises FaultError."""
         now = datetime.now(UTC).isoformat()
@@ -91,9 +113,10 @@ class Deployments:
     def _read(self, name: str) -> Any:
         return self._call("read_namespaced_deployment", name, self.power.namespace)
 
-    def _call(self, operation: str, *arguments: Any) -> Any:
+    def _call(self, operation: str, *arguments: Any, api: Any = None, **named: Any) -> Any:
         try:
-            return getattr(self._api, operation)(*arguments, _request_timeout=CALL_S_MAX)
+            call = getattr(api or self._api, operation)
+            return call(*arguments, _request_timeout=CALL_S_MAX, **named)
         except Exception as error:  # kubernetes and urllib3 share no base of their own
             raise FaultError(f"Kubernetes {operation}: {str(error)[:200]}") from error
 

@@ -7,6 +7,7 @@ from muster.faults.drain import Drain
 from muster.faults.model import Fault
 from muster.faults.provider_latency import ProviderLatency
 from muster.faults.redis_outage import RedisOutage
+from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
@@ -15,8 +16,22 @@ from muster.undo import UndoEntry
 
 FAULTS: dict[str, type[Fault]] = {
     fault.kind: fault
-    for fault in (TrafficShift, Drain, RegionPower, RedisOutage, ProviderLatency, SafetyRecord)
+    for fault in (
+        TrafficShift,
+        Drain,
+        RegionPower,
+        RegionLoss,
+        RedisOutage,
+        ProviderLatency,
+        SafetyRecord,
+    )
 }
+
+
+def stops_region(kind: str) -> bool:
+    """Whether a fault of that kind leaves its region without processes."""
+    fault = FAULTS.get(kind)
+    return fault is not None and issubclass(fault, RegionPower)
 
 
 def fault_of(target: Target, entry: UndoEntry) -> Fault:

@@ -224,6 +224,17 @@ class BlastRadius(Document):
     )
 
 
+class LossObjective(Document):
+    """What the platform owes its users when a region is lost with no warning."""
+
+    rto_s_max: PositiveSeconds = Field(
+        description="from the loss until attempts fail no more, in seconds of real time"
+    )
+    streams_broken_share_max: Annotated[float, Field(gt=0, le=1)] = Field(
+        description="streams broken by the loss over the streams that were open, at most"
+    )
+
+
 class TestbedHealthCheck(Document):
     """The records' health check; `probe_interval_s` (tests only) probes faster than it says."""
 
@@ -317,6 +328,9 @@ class Target(Document):
         default=None, description="lock and undo entries off the machine; only a testbed has none"
     )
     calendar: Calendar | None = Field(default=None, description="when a drill may begin")
+    region_loss: LossObjective | None = Field(
+        default=None, description="what the abrupt loss of a region is judged by"
+    )
     incident: str | None = Field(
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )

@@ -22,6 +22,7 @@ from muster.drill.undo_logs import LeftLog
 from muster.drill.watchdog.load import HeldLoad
 from muster.drill.watchdog.patrol import Patrol
 from muster.errors import DrillAborted
+from muster.faults import stops_region
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
 from muster.load.starter import write_file_sd
@@ -127,7 +128,7 @@ def _measure(
     if moved is None or not restored.verified or not place.load.alive():
         return
     patrol = place.patrol
-    dark = any(entry.kind == "region_power" for entry in entries)
+    dark = any(stops_region(entry.kind) for entry in entries)
     bound_s = restore_bound_s(patrol.contract, place.ttl_s, place.health_checks, dark=dark)
     split = Split(
         patrol.facts,
