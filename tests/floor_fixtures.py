@@ -22,6 +22,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import yaml
@@ -275,6 +276,7 @@ class KubernetesStandIn:
     stuck: bool = False
     ignores_scale: bool = False
     restarts: dict[str, list[str]] = field(default_factory=dict)
+    killed: list[str] = field(default_factory=list)
     _reads_left: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -285,6 +287,9 @@ class KubernetesStandIn:
     def answer(self, call: Call) -> tuple[int, Any]:
         """The calls of the apps/v1 API that scaling and restarting need."""
         parts = call.path.partition("?")[0].strip("/").split("/")
+        if call.method == "DELETE" and parts[:3] == ["api", "v1", "namespaces"]:
+            self.killed.append(unquote(call.path.partition("?")[2]))
+            return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
         if parts[:4] != ["apis", "apps", "v1", "namespaces"] or parts[6] not in self.replicas:
             return 404, {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
         name = parts[6]

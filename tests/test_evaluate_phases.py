@@ -43,6 +43,16 @@ def test_a_phase_without_an_end_is_not_complete():
     )
 
 
+def test_a_lost_region_is_absent_like_a_stopped_one():
+    """Killed or stopped, its series end."""
+    events = [
+        event(10, "fault_declared", fault="region_loss", region="west"),
+        event(90, "fault_reverted", fault="region_loss", region="west"),
+    ]
+    (absence,) = absences_of(events, margin_s=10.0)
+    assert (absence.region, absence.start_s, absence.end_s) == ("west", 10.0, 100.0)
+
+
 def test_a_region_is_absent_from_its_declaration_until_it_is_back():
     """With a margin for the scrapes around it; another fault declares no absence."""
     events = [

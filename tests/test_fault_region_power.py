@@ -6,7 +6,8 @@ import pytest
 from floor_fixtures import REGION, a_target, free_port, stand_in
 
 from muster.errors import BadInput
-from muster.faults import FAULTS, FaultError, fault_of
+from muster.faults import FAULTS, FaultError, fault_of, stops_region
+from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.undo import UndoEntry
 
@@ -22,7 +23,7 @@ class Switch:
         if call.headers.get("Authorization") != "Bearer secret":
             return 401, {}
         if call.method == "POST":
-            self.power = {"stop": "off", "start": "on"}[call.path.rpartition("/")[2]]
+            self.power = {"stop": "off", "kill": "off", "start": "on"}[call.path.rpartition("/")[2]]
         return 200, {"power": self.power}
 
     def front(self, call):
@@ -42,9 +43,9 @@ def switch():
         yield switch, shown
 
 
-def power_of(shown, ready_url, *, token="secret", timeout_s=5.0):
+def power_of(shown, ready_url, *, token="secret", timeout_s=5.0, kind=RegionPower):
     power = {"kind": "process", "url": f"{shown.url}/r", "token": token, "timeout_s": timeout_s}
-    return RegionPower(a_target(region={"ready_url": ready_url, "power": power}), REGION)
+    return kind(a_target(region={"ready_url": ready_url, "power": power}), REGION)
 
 
 def test_a_region_that_answers_is_not_dark(switch):
@@ -149,11 +150,40 @@ def test_power_none_stops_nothing_and_says_so():
         assert fault.command() == f"# region {REGION} was not stopped"
 
 
+def test_a_lost_region_is_killed_and_comes_back_as_a_stopped_one(switch):
+    """Killed, not stopped; the undo log's entry starts it again, twice if need be."""
+    state, shown = switch
+    with stand_in(state.front) as front:
+        fault = power_of(shown, f"{front.url}/readyz", kind=RegionLoss)
+        assert (fault.change().before, fault.change().after) == ("on", "gateways killed")
+        assert fault.undo_params() == {}
+        fault.apply()
+        assert [call.path for call in shown.calls if call.method == "POST"] == ["/r/kill"]
+        assert not fault.read_back().ok
+        entry = UndoEntry("u1", "region_loss", fault.subject, REGION, {})
+        restored = fault_of(fault.target, entry)
+        for _ in range(2):
+            restored.revert()
+            assert restored.read_back().ok
+    assert (restored.expects, stops_region("region_loss")) == (("series",), True)
+    assert not stops_region("redis_outage")
+    assert not stops_region("volcano")
+
+
+def test_a_region_that_can_not_be_killed_is_refused():
+    """Where the target's power is none there is no loss to drill: told before anything is done."""
+    fault = RegionLoss(a_target(region={"power": {"kind": "none"}}), REGION)
+    for step in (fault.undo_params, fault.apply):
+        with pytest.raises(FaultError, match=r"power is none: a loss needs process or kubernetes"):
+            step()
+    assert "refused" in fault.change().after
+
+
 def test_every_fault_is_registered_under_its_kind():
     """The undo log's kinds lead back to their faults; a kind that nobody knows is bad input."""
     assert all(kind == fault.kind for kind, fault in FAULTS.items())
     wanted = {"traffic_shift", "drain", "region_power", "redis_outage", "provider_latency"}
-    wanted |= {"safety_record"}
+    wanted |= {"safety_record", "region_loss"}
     assert set(FAULTS) == wanted
     with pytest.raises(BadInput, match=r"undo log: u7\.kind: got 'volcano', expected one of"):
         fault_of(a_target(), UndoEntry("u7", "volcano", "x", REGION, {}))

@@ -8,6 +8,7 @@ from test_triggers import EAST, T0, WEST, Trace, minutes
 from muster.contract.trips import Declared, Rotation
 
 FAILURE = "token_validation"
+LOST_WITH_IT = ("requests", "streams_broken", "queue_age", "circuit_open", "admission_failures")
 
 
 def fault(*expects, reverted_s=None):
@@ -186,3 +187,32 @@ def test_rotation_is_what_held_all_the_time():
     assert rotation.throughout(29, 30) == none
     rotation.forget(31)
     assert rotation.throughout(31, 40) == east
+
+
+@pytest.mark.parametrize(("expects", "lost"), [(("series",), False), ((), True)])
+def test_a_region_whose_series_a_fault_takes_is_no_lost_data(expects, lost):
+    """It is like one out of rotation, and only while the fault says so."""
+    trace = Trace(declared=[fault(*expects)])
+    trace.missing |= {f"{signal}/{WEST}" for signal in LOST_WITH_IT}
+    trace.bad(WEST, 60, side="client")
+    trace.run(10 * 60)
+    assert any(trip.kind == "data_lost" for trip in trace.trips) is lost
+    assert bool(trace.trips) is lost
+
+
+def test_the_survivors_of_a_loss_stay_guarded():
+    """What goes wrong elsewhere trips as ever."""
+    trace = Trace(declared=[fault("series")])
+    trace.bad(EAST, 60)
+    trace.run(3 * 60)
+    assert {(trip.name, trip.region) for trip in trace.trips} >= {("rate_5xx", EAST)}
+
+
+def test_a_region_that_came_back_is_guarded_again():
+    """From a minute after the revert on."""
+    trace = Trace(declared=[fault("series", reverted_s=T0 + 10)])
+    trace.bad(WEST, 60)
+    trace.run(69)
+    assert trace.trips == []
+    trace.run(5 * 60)
+    assert {trip.region for trip in trace.trips} >= {WEST}

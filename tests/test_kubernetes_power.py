@@ -10,6 +10,7 @@ from kubernetes.config import kube_config
 
 from muster.faults import FaultError, fault_of
 from muster.faults.kubernetes import Deployments
+from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.targets.model import KubernetesPower
 from muster.undo import UndoEntry
@@ -70,6 +71,23 @@ def test_it_bites_is_seen_and_goes_away(cluster, front):
     for _ in range(2):
         restored.revert()
         assert restored.read_back().ok
+    assert cluster.replicas == {"gateway": 3, "redis": 1}
+
+
+def test_a_loss_deletes_every_pod_without_grace(cluster, front):
+    """Scaled to 0 first, so that nothing new takes their place; the replicas come back."""
+    region = {"ready_url": front, "power": power().model_dump()}
+    fault = RegionLoss(a_target(region=region), REGION)
+    assert fault.change().after == "replicas 0, pods deleted without grace"
+    params = fault.undo_params()
+    fault.apply()
+    assert cluster.replicas == {"gateway": 0, "redis": 0}
+    assert cluster.killed == [
+        f"gracePeriodSeconds=0&labelSelector=app={name}" for name in ("gateway", "redis")
+    ]
+    assert fault.observe().proven
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    fault_of(fault.target, entry).revert()
     assert cluster.replicas == {"gateway": 3, "redis": 1}
 
 

@@ -41,6 +41,7 @@ def document(url="http://127.0.0.1:9", **blast_radius):
             "toxiproxy": {"url": "http://127.0.0.1:9", "proxies": proxies},
             "drain": {"url": "http://127.0.0.1:9/drain"},
         }
+    data["region_loss"] = {"rto_s_max": 60, "streams_broken_share_max": 0.6}
     data["blast_radius"] |= {"proxies": [f"{REGION}/redis", f"{REGION}/primary"]}
     data["blast_radius"] |= {"namespaces": ["chat"], **blast_radius}
     return data
@@ -72,6 +73,8 @@ def test_every_drill_that_comes_along_is_known_step_by_step(tmp_path, name):
         ("region_failover", "zones", "staging.example.com."),
         ("region_failover", "records", "chat.staging.example.com."),
         ("region_failover", "namespaces", "chat"),
+        ("region_loss", "regions", REGION),
+        ("region_loss", "namespaces", "chat"),
         ("redis_outage", "regions", REGION),
         ("redis_outage", "proxies", f"{REGION}/redis"),
         ("provider_latency", "proxies", f"{REGION}/primary"),
@@ -93,9 +96,20 @@ def test_a_target_that_allows_no_dark_region_refuses_a_drill_that_darkens(tmp_pa
     data = document(regions_dark_max=0)
     with pytest.raises(DrillAborted, match="regions_dark_max allows no dark region"):
         permit(plan_of(tmp_path, data))
+    with pytest.raises(DrillAborted, match="regions_dark_max allows no dark region"):
+        permit(plan_of(tmp_path, data, "region_loss"))
     permit(plan_of(tmp_path, data, "redis_outage"))
     with pytest.raises(BadInput, match=r"regions_dark_max: got 2, expected under 2"):
         plan_of(tmp_path, document(regions_dark_max=2))
+
+
+def test_a_loss_needs_what_it_is_judged_by(tmp_path):
+    """A target without objectives is refused before anything is locked."""
+    data = document()
+    del data["region_loss"]
+    with pytest.raises(BadInput, match=r"region_loss: got None, expected rto_s_max and streams"):
+        permit(plan_of(tmp_path, data, "region_loss"))
+    permit(plan_of(tmp_path, data))
 
 
 def test_production_needs_its_name_said_twice(tmp_path):

@@ -131,12 +131,11 @@ def failing_until(
     if not series or window.end_s <= window.start_s:
         return None
     bin_s = max(BIN_S, scrape_s)
+    length_s = window.end_s - window.start_s
     if attempts := total_growth(series, window):
         # So many that one failure of them is not yet more than the share.
-        length_s = window.end_s - window.start_s
-        bin_s = max(bin_s, length_s / share_max / attempts) if share_max else bin_s
-    edges = np.arange(window.start_s, window.end_s + bin_s, bin_s)
-    edges[-1] = window.end_s
+        bin_s = max(bin_s, length_s / share_max / attempts)
+    edges = np.linspace(window.start_s, window.end_s, max(1, int(length_s / bin_s)) + 1)
     total = np.zeros(len(edges) - 1)
     failed = np.zeros(len(edges) - 1)
     for one in series:
