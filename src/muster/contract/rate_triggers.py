@@ -78,7 +78,7 @@ class RateRule:
             return
         if expected:
             if state:
-                yield self._trip(counts, run, bad_max, expected=True)
+                yield self._trip(counts, bad, counts.total, bad_max)
             return
         if not state:
             self._runs[key] = _Run(deque(maxlen=self.windows))
@@ -87,7 +87,7 @@ class RateRule:
         run.seen.append((counts.start_s, counts.end_s))
         if run.breaches >= self.windows and not run.tripped:
             run.tripped = True
-            yield self._trip(counts, run, bad_max, expected=False)
+            yield self._trip(counts, bad, counts.total, bad_max, tuple(run.seen))
 
     def leave(self, region: str | None, source: str) -> None:
         """The region left rotation: its windows begin anew when it returns."""
@@ -100,9 +100,16 @@ class RateRule:
             return None if status == "unknown" else status == "fail"
         return Fraction(round(bad)) > bad_max * Fraction(round(total))
 
-    def _trip(self, counts: WindowCounts, run: _Run, bad_max: Fraction, expected: bool) -> Trip:
-        floor = self.slo == "success_2xx"
-        bad, total = counts.bad[self.slo] or 0.0, counts.total or 1.0
+    def _trip(
+        self,
+        counts: WindowCounts,
+        bad: float,
+        total: float,
+        bad_max: Fraction,
+        seen: tuple[Span, ...] | None = None,
+    ) -> Trip:
+        """The trip of `seen` windows; None: of this one, which a declared fault had to cause."""
+        floor, expected = self.slo == "success_2xx", seen is None
         threshold = float(100 * (1 - bad_max if floor else bad_max))
         measured = 100 * (total - bad if floor else bad) / total
         side = "below" if floor else "over"
@@ -117,7 +124,7 @@ class RateRule:
                 f"{side} {threshold:g} % for {many}{where} as the {counts.source} counts; the last "
                 f"{measured:.3g} % of {total:.0f} attempts"
             ),
-            windows=((counts.start_s, counts.end_s),) if expected else tuple(run.seen),
+            windows=((counts.start_s, counts.end_s),) if seen is None else seen,
             source=counts.source,
             measured=round(measured, 4),
             threshold=threshold,

@@ -106,7 +106,7 @@ class Unresolved:
         before = self._values.get(instance)
         self._values[instance] = value
         # A counter that fell was restarted: what it shows is new.
-        if before is None or value == before or (value < before and value == 0):
+        if before is None or value in (before, 0):
             return None
         quiet = self._last_s is None or t_s - self._last_s > self.unresolved_s
         self._last_s = t_s
@@ -117,11 +117,12 @@ class Unresolved:
         if quiet:
             # It had stopped by itself: this is the first of a new row.
             self._since_s, self._cause, self.tripped = t_s, None, False
-        elif self._since_s is None:
+        since_s = self._since_s
+        if since_s is None:
             # It fails on past its cause: it counts from the end of that.
             ended_s = None if self._cause is None else self._cause.reverted_s
-            self._since_s = t_s if ended_s is None else ended_s
-        lasted_s = t_s - self._since_s if self._since_s is not None else 0.0
+            since_s = self._since_s = t_s if ended_s is None else ended_s
+        lasted_s = t_s - since_s
         if lasted_s > self.unresolved_s and not self.tripped:
             self.tripped = True
             return lasted_s

@@ -55,8 +55,7 @@ class CounterStream:
         t, v = self._t, self._v
         first, last = bisect_right(t, start_s) - 1, bisect_right(t, end_s) - 1
         grown = self._growth(first, last, start_s, end_s)
-        if last >= 0:
-            self._began_at_zero = False
+        if last > 0:
             del t[:last], v[:last]
         return grown
 

@@ -110,10 +110,10 @@ class Guard:
             circuit = self._circuits.get((region, instance))
             return not high and (circuit is None or circuit.since_s is None)
         if signal == "queue_age":
-            queues = [self._queues.get((kind, region)) for kind in ("trigger", "limit")]
-            return bool(high <= self.gate.queue_age_s_max) and not any(  # type: ignore[operator]
-                queue.over for queue in queues if queue is not None
-            )
+            # Trigger and limit look at the same samples against the same age.
+            queue = self._queues.get(("trigger", region))
+            low_enough = high <= self.gate.queue_age_s_max  # type: ignore[operator]
+            return bool(low_enough) and (queue is None or not queue.over)
         failure = self._failures.get((region, part))
         return low == high and failure is not None and failure.shown(instance) == low
 
@@ -208,7 +208,7 @@ class Guard:
         """A region out of rotation is not looked at, and begins anew when it comes back."""
         for table in (self._queues, self._circuits, self._failures, self._silent):
             for key in [key for key in table if region in key]:
-                table.pop(key, None)
+                del table[key]
 
     def _close(self, now_s: float, declared: Sequence[Declared]) -> Iterator[Trip]:
         """Judge every window whose samples have all arrived."""
