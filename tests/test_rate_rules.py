@@ -1,0 +1,205 @@
+"""Rate triggers window by window: few attempts, expected breaches, new series and late ones."""
+
+from __future__ import annotations
+
+import pytest
+from test_triggers import EAST, WEST
+
+from muster.contract import load
+from muster.contract.rate_guard import RateGuard
+from muster.contract.rate_triggers import RateRule, WindowCounts, tolerated
+from muster.contract.sample_triggers import OverFor
+from muster.contract.streaming import CounterStream
+from muster.contract.trips import Declared
+
+CONTRACT = load()
+G = CONTRACT.tiers["G"]
+LIMIT = tolerated(G, "rate_5xx")
+
+
+def rule(*windows, kind="limit", slo="rate_5xx", count=2, expected=(), region=WEST):
+    """(bad, total) of each minute to the trips, with the number of the window that they end."""
+    one = RateRule(slo, kind, count, 3)
+    found = []
+    for number, (bad, total) in enumerate(windows):
+        bads = {"rate_5xx": bad, "success_2xx": bad}
+        counts = WindowCounts(region, "server", 60.0 * number, 60.0 * number + 60, total, bads)
+        trips = one.window(counts, tolerated(G, slo), number in expected)
+        found += [(number, trip) for trip in trips]
+    return found
+
+
+def when(*windows, **options):
+    return [(number, trip.kind) for number, trip in rule(*windows, **options)]
+
+
+BREACH, GOOD, FEW, NONE, UNKNOWN = (60, 6000), (0, 6000), (1, 50), (0, 0), (None, 6000)
+
+
+def test_a_limit_is_neither_counted_nor_started_over_by_a_window_of_few():
+    """Nor by one without attempts, nor by an unknown one; a good one starts it over."""
+    for between in (FEW, NONE, UNKNOWN, (60, None)):
+        assert when(BREACH, between, BREACH) == [(2, "limit")]
+    assert when(BREACH, GOOD, BREACH) == []
+    assert when(BREACH, BREACH, BREACH) == [(1, "limit")]
+    assert when(BREACH, BREACH, GOOD, BREACH, BREACH) == [(1, "limit"), (4, "limit")]
+    assert when((2, 50), (2, 50)) == [(1, "limit")]
+
+
+def test_a_trigger_takes_the_share_of_however_few():
+    """One of fifty is over half a percent; at the limit is none."""
+    assert when(FEW, FEW, kind="trigger") == [(1, "trigger")]
+    assert when((30, 6000), (30, 6000), kind="trigger") == []
+    assert when((31, 6000), (31, 6000), kind="trigger") == [(1, "trigger")]
+
+
+def test_the_fourth_window_without_data_is_told_once_and_by_the_trigger():
+    """The limit has the same windows; a window with data starts the count over."""
+    lost = [UNKNOWN] * 6
+    assert when(*lost, kind="trigger", count=5) == [(3, "data_lost")]
+    assert when(*lost) == []
+    again = [*lost[:3], GOOD, *lost[:3], NONE, *lost[:3]]
+    assert when(*again, kind="trigger", count=5) == []
+    [(_, trip)] = rule(*lost, kind="trigger", count=5)
+    assert (trip.name, trip.region, trip.t_trip_s) == ("rate_5xx", WEST, 240.0)
+    assert (trip.windows, trip.source) == (((180.0, 240.0),), "server")
+    assert trip.detail == "rate_5xx: 4 windows in a row without data of the server"
+
+
+def test_a_breach_that_a_fault_must_cause_is_told_and_left_out():
+    """It neither counts nor starts over; a window that holds is not told."""
+    found = rule(BREACH, BREACH, BREACH, expected=(1,))
+    assert [(n, trip.expected) for n, trip in found] == [(1, True), (2, False)]
+    (_, first), (_, second) = found
+    assert first.windows == ((60.0, 120.0),)
+    assert second.windows == ((0.0, 60.0), (120.0, 180.0))
+    assert "for a window in" in first.detail
+    assert rule(BREACH, GOOD, BREACH, expected=(1,))[0][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("slo", "measured", "threshold", "side"),
+    [("rate_5xx", 33.3333, 0.5, "over"), ("success_2xx", 66.6667, 95.0, "below")],
+)
+def test_a_trip_says_what_was_measured(slo, measured, threshold, side):
+    """Of its last window, to four digits; of all regions together it names none."""
+    [(_, trip)] = rule((9, 9), (3, 9), kind="trigger", slo=slo)
+    assert (trip.name, trip.measured, trip.threshold, trip.unit) == (slo, measured, threshold, "%")
+    assert (trip.region, trip.source, trip.t_trip_s) == (WEST, "server", 120.0)
+    assert trip.detail.startswith(f"{side} {threshold:g} % for 2 windows in a row in {WEST} as the")
+    assert trip.detail.endswith(f"server counts; the last {measured:.3g} % of 9 attempts")
+    [(_, trip)] = rule((9, 9), (3, 9), kind="trigger", slo=slo, region=None)
+    assert "in a row as the server counts" in trip.detail
+
+
+# From counters to windows
+
+
+def guard(*regions):
+    return RateGuard(CONTRACT, G, regions or (WEST,), 4.0, 60.0)
+
+
+def minutes(rates, series, count, kept=frozenset({WEST}), declared=()):
+    """(minute, kind, name, region, source) of each trip; `series` gives what a second shows."""
+    found = []
+    for minute in range(count):
+        for t in range(60 * minute + (minute > 0), 60 * minute + 61):
+            for signal, labels, value in series(t):
+                rates.add(signal, signal, labels, [float(t)], [value])
+        trips = rates.close(60.0 * minute, 60.0 * minute + 60, kept, declared)
+        found += [(minute + 1, t.kind, t.name, t.region, t.source) for t in trips]
+    return found
+
+
+def triggers(found, name="rate_5xx"):
+    return [row for row in found if row[1:3] == ("trigger", name)]
+
+
+def labels(part, instance="a", region=WEST, key="code"):
+    return {"region": region, "instance": instance, key: part}
+
+
+def test_a_new_label_of_a_known_process_began_at_zero_however_high_it_stands():
+    """50 errors in its first scrape are errors of that minute."""
+
+    def series(t):
+        yield "requests", labels("200"), 1000.0 + 10 * t
+        if t >= 30:
+            yield "requests", labels("500"), 50.0 + (t - 30) // 2
+
+    assert triggers(minutes(guard(), series, 5)) == [(5, "trigger", "rate_5xx", WEST, "server")]
+
+
+def test_the_first_series_of_a_signal_has_an_unknown_past():
+    """Another signal that was scraped before is no sibling of it."""
+
+    def series(t):
+        yield "client_attempts", labels("success", key="outcome"), 10.0 * t
+        if t >= 50:
+            yield "requests", labels("500"), 9.0 + (t - 50)
+
+    assert triggers(minutes(guard(), series, 5)) == []
+    assert triggers(minutes(guard(), series, 6)) == [(6, "trigger", "rate_5xx", WEST, "server")]
+
+
+def test_a_counter_without_a_sample_is_none_yet():
+    """It does not make its siblings late, nor its process known."""
+    rates = guard()
+    rates.add("requests", "r", labels("200"), [], [])
+    rates.add("requests", "r", labels("500"), [1.0, 60.0], [5.0, 9.0])
+    assert list(rates.close(0.0, 60.0, frozenset({WEST}), ())) == []
+    assert len(rates._series) == 1
+
+
+def test_an_attempt_to_an_unknown_region_counts_among_all():
+    """One to a region out of rotation does not."""
+
+    def series(t):
+        yield "client_attempts", labels("success", key="outcome"), 10.0 * t
+        yield "client_attempts", labels("refused", region="unknown", key="outcome"), 1.0 * t
+        yield "client_attempts", labels("timeout", region=EAST, key="outcome"), 5.0 * t
+        yield "requests", labels("200"), 10.0 * t
+
+    found = triggers(minutes(guard(WEST, EAST), series, 5))
+    assert found == [(5, "trigger", "rate_5xx", None, "client")]
+
+
+@pytest.mark.parametrize(
+    ("expects", "after_s", "excused"),
+    [(("rate_5xx",), 0.0, True), (("success_2xx",), 0.0, False), (("rate_5xx",), 200.0, False)],
+)
+def test_a_window_in_which_a_fault_must_cause_it_is_left_out(expects, after_s, excused):
+    """Declared before or within it."""
+
+    def series(t):
+        yield "requests", labels("200"), 10.0 * t
+        yield "requests", labels("500"), 1.0 * t
+        yield "client_attempts", labels("success", key="outcome"), 10.0 * t
+
+    fault = Declared("f", WEST, expects, after_s)
+    found = triggers(minutes(guard(), series, 5, declared=(fault,)))
+    told = {minute for minute, *_ in found}
+    assert told == ({1, 2, 3, 4, 5} if excused else {4, 5} if after_s else {5})
+
+
+# Streams of samples
+
+
+def test_a_restart_is_seen_by_the_first_sample_after_the_gap():
+    """However far the new process has come since."""
+    stream = CounterStream(began_at_zero=False, stale_s=4.0)
+    stream.add([0.0], [5.0])
+    stream.close(0.0, 20.0)
+    stream.add([30.0, 38.0, 40.0], [3.0, 8.0, 9.0])
+    assert stream.close(20.0, 40.0) == 9.0
+
+
+def test_a_gateway_counts_beside_one_that_is_gone():
+    """One fell silent five seconds ago, another four."""
+    one = OverFor(30.0, 0.0, 4.0)
+    one.sample(5.0, "a", 90.0, False)
+    one.sample(6.0, "b", 50.0, False)
+    one.sample(10.0, "c", 0.0, False)
+    assert one.over
+    one.sample(10.5, "c", 0.0, False)
+    assert not one.over
