@@ -56,6 +56,7 @@ def test_a_share_of_none_tolerated_needs_one_sample():
     assert smallest_sample(Fraction(0)) == 1
     assert judge_share(Count(0, 1), Fraction(0)) == ("pass", "")
     assert judge_share(Count(1, 1), Fraction(0)) == ("fail", "")
+    assert judge_share(Count(2, 99), Fraction(1, 100)) == ("fail", "")
     status, reason = judge_share(Count(0, 0), Fraction(0))
     assert (status, "0 samples, 1 are needed" in reason) == ("unknown", True)
     assert judge_share(Count(None, 5), Fraction(0)) == ("unknown", "no data")
@@ -98,6 +99,16 @@ def test_the_platforms_answers_are_told_apart():
     found = server_counts(samples_of(*answers, no_code), WINDOW)
     assert (found["success_2xx"], found["rate_5xx"]) == (Count(47, 557), Count(5, 557))
     assert set(server_counts(samples_of(), WINDOW).values()) == {Count(None, None)}
+
+
+def test_an_answer_that_was_first_given_in_the_window_began_at_none():
+    """Its siblings were scraped before: by the load and by the platform."""
+    good, bad = requests(_200=500, _500=6)
+    late = replace(bad, t=bad.t[20:], v=bad.v[20:])
+    assert server_counts(samples_of(good, late), WINDOW)["rate_5xx"] == Count(6, 506)
+    good, bad = attempts(success=500, reset=6)
+    late = replace(bad, t=bad.t[20:], v=bad.v[20:])
+    assert client_counts(samples_of(good, late), WINDOW)["rate_5xx"] == Count(6, 506)
 
 
 def test_broken_streams_that_nobody_can_count_make_success_unknown():

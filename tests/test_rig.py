@@ -127,6 +127,18 @@ def test_every_part_of_the_rig_is_judged_and_the_load_always():
     assert missing.samples is None
 
 
+def test_each_part_of_the_rig_has_buckets_of_its_own():
+    """A load that lags is not made good by others that do not; a nameless part is unknown."""
+    others = lag((9000, 0.005), component="gateway")
+    slow = judged(*others, *lag((100, 0.15)))
+    assert slow.slow == "load lagged: p99 at or under 200 ms"
+    nameless = [replace(one, labels={"le": "5"}) for one in lag((100, 0.05))[3:4]]
+    found = lags(*nameless, *lag((100, 0.05)))
+    assert {name: f.status for name, f in found.items()} == {"": "unknown", "load": "pass"}
+    no_edge = line("rig_lag", "x_bucket", {"component": "load"}, 100)
+    assert lags(no_edge, *lag((100, 0.05)))["load"].measured == 100.0
+
+
 def test_a_lag_of_which_a_part_is_missing_is_unknown():
     """A bucket without its end, no buckets, no count, or no loop at all."""
     whole = lag((100, 0.05))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from muster.contract.counting import Count, judge_share, smallest_sample
+from muster.contract.counting import Count, judge_share
 from muster.contract.findings import Status
 from muster.contract.samples import Samples, Series
 from muster.contract.windows import Window, at, total_growth
@@ -75,10 +75,8 @@ def judge_latency(
             return Latency(status, reason, bracket, round(whole), share)
     possible = _over(under[above], whole)
     status, reason = judge_share(Count(possible, whole), bad_max)
-    if status == "fail":
-        return Latency("fail", reason, bracket, round(whole), share)
-    if whole < smallest_sample(bad_max) or possible is None:
-        return Latency("unknown", reason or "no data", bracket, round(whole), share)
+    if status != "pass":
+        return Latency(status, reason, bracket, round(whole), share)
     edges = f"{below:g} and {above:g} s" if below is not None else "its edges"
     return Latency("unknown", f"p95 lies between {edges}", bracket, round(whole), share)
 
