@@ -97,10 +97,10 @@ def test_ignored_weights_fail_before_dark(tmp_path: Path) -> None:
 
 
 def test_slo_without_data_is_inconclusive(tmp_path: Path) -> None:
-    """An SLO that nothing measures is unknown, and the drill INCONCLUSIVE."""
+    """An SLO whose counter never moves is unknown, and the drill INCONCLUSIVE."""
 
     def blind(data: dict) -> None:
-        data["signals"]["client_canaries"] = "no_such_series_total"
+        data["signals"]["client_canaries"] = "muster_load_dns_failures_total"
 
     with drill(tmp_path, target=changed_target(tmp_path / "target", blind)) as one:
         one.start()

@@ -13,15 +13,18 @@ from contextlib import contextmanager
 from muster.drill import observe
 from muster.drill.rig_cpu import points_between, read_cpu
 from muster.drill.session import Session
+from muster.drill.shown import load_not_shown
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain, DrainState
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
+from muster.signals import PrometheusError
 from muster.steering import shares_of
 
 logger = logging.getLogger("chaostoolkit")
 HEALTHY_S_MAX = 60.0
+SHOWN_S_MAX = 10.0
 
 
 @contextmanager
@@ -83,13 +86,29 @@ def ramp(session: Session) -> None:
         took = session.wait_until(steady, seconds_max)
         if took is None:
             stop_not_reached(session)
+        await_load_shown(session)
         session.stop.wait(min(5.0, session.target.stream_seconds_max / 6))
         if session.wait_until(steady, seconds_max) is None:
             stop_not_reached(session)
 
 
+def await_load_shown(session: Session) -> None:
+    """Prometheus shows every signal of the load, or the drill stops here. Raises DrillAborted."""
+
+    def lacks() -> str:
+        try:
+            return load_not_shown(session)
+        except PrometheusError as error:
+            return str(error)
+
+    if session.wait_until(lambda: not lacks(), SHOWN_S_MAX) is None and (hidden := lacks()):
+        now_s = session.clock.now_s()
+        session.stop_now(StopReason("load:not_shown", "INCONCLUSIVE", hidden, now_s))
+
+
 def stop_not_reached(session: Session) -> None:
     """Say whose fault it is that the streams were not reached, and stop. Raises DrillAborted."""
+    await_load_shown(session)
     scheduled = session.facts.total("client_scheduled")
     offered = session.facts.total("client_offered")
     streams = session.facts.total("client_streams")

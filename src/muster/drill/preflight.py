@@ -14,6 +14,7 @@ from muster.drill.outline import steps_of
 from muster.drill.permit import closed, reach_of, unconfirmed
 from muster.drill.restore import recover_command
 from muster.drill.session import Session
+from muster.drill.shown import fresh, not_shown
 from muster.drill.undo_logs import left_on
 from muster.drill.undo_store import stored_undo
 from muster.errors import DrillAborted, MusterError
@@ -147,12 +148,21 @@ def prometheus_fresh(session: Session) -> str:
     found: list[RawSeries] = []
 
     def scraped() -> bool:
-        found[:] = _look(session, "streams_limit")
+        found[:] = fresh(session, "streams_limit")
         return bool(found)
 
     if session.stop.wait_until(scraped, FRESH_S_MAX, look_s=0.5) is None:
         return f"no fresh sample of {session.target.signals['streams_limit']}"
     return ""
+
+
+def signals_shown(session: Session) -> str:
+    """Every signal of the platform that the target names is there, in every region.
+
+    A platform that just started gets a moment here too.
+    """
+    session.wait_until(lambda: not not_shown(session), SCRAPED_S_MAX)
+    return not_shown(session)
 
 
 def edges_present(session: Session) -> str:
@@ -163,7 +173,7 @@ def edges_present(session: Session) -> str:
         "completion": max(float(tier.completion_p95_s_max) for tier in tiers),
     }
     for signal, threshold_s in wanted.items():
-        edges = {series.labels.get("le", "") for series in _look(session, signal)}
+        edges = {series.labels.get("le", "") for series in fresh(session, signal)}
         finite = [float(edge) for edge in edges if edge not in ("", "+Inf")]
         if not finite:
             return f"{signal}: {session.target.signals[signal]} shows no histogram"
@@ -197,17 +207,12 @@ def headroom(session: Session) -> str:
 
 def _short_of_room(session: Session) -> str:
     limits: dict[str, float] = {}
-    for series in _look(session, "streams_limit"):
+    for series in fresh(session, "streams_limit"):
         value = series.v[-1]
         region = series.labels.get("region", "")
         if value is not None:
             limits[region] = limits.get(region, 0.0) + value
     return observe.short_of_room(session, limits)
-
-
-def _look(session: Session, signal: str) -> list[RawSeries]:
-    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
-    return session.prometheus.raw(signal, session.target.signals[signal], window_s)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -222,6 +227,7 @@ CHECKS: tuple[Check, ...] = (
     Check("drain_state", serving),
     Check("undo_known", undo_known),
     Check("prometheus", prometheus_fresh),
+    Check("signals", signals_shown),
     Check("histogram_edges", edges_present),
     Check("incident", no_incident),
     Check("headroom", headroom),

@@ -15,6 +15,7 @@ _STOPPERS = {
     "signal:SIGINT": "the run was interrupted (SIGINT)",
     "lost_lease": "the drill lost its lease",
     "lost_watchdog": "the drill's watchdog was lost, and a drill does not go on unguarded",
+    "load:not_shown": "Prometheus did not show everything of the running load",
     "data_lost": "samples were missing for longer than the limit",
     "platform:traffic_would_not_leave": "traffic would not leave the region",
     "platform:drain_bound_passed": (

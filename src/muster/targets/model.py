@@ -33,7 +33,6 @@ SIGNALS_OPTIONAL = (
     "streams_broken",
     "build_info",
     "region_ready",
-    "rig_lag",
     "gateway_health",
 )
 SIGNALS_CLIENT = (
@@ -50,8 +49,12 @@ SIGNALS_CLIENT = (
     "client_late",
     "client_connections",
     "client_dns_answers",
+    "rig_lag",
 )
-"""Signals of Muster's own load; Muster names them on the wire, so targets rarely change them."""
+"""Signals of Muster's own load; Muster names them on the wire, so targets rarely change them.
+
+Without `rig_lag` the load's own lateness would be unknown, and so every verdict.
+"""
 
 
 class LoadAccess(Document):

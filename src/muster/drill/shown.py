@@ -1,0 +1,129 @@
+"""Whether each signal that the target names is shown, as the judge will look for it.
+
+A misspelt metric, label or region leaves a hole, which is unknown at the end or, worse, taken for
+"it never happened". So what is counted must be shown before the first one, as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from muster.drill.session import Session
+from muster.signals import RawSeries
+from muster.targets.model import SIGNALS_CLIENT
+
+Labels = Mapping[str, str | float | None]
+"""What a series must carry: a text, a histogram's edge as a number, or None for anything."""
+LAZY = frozenset({"requests"})
+"""A platform that has answered nothing yet has no series of these; the load makes them appear."""
+ANYWHERE = ("region_ready", "gateway_health")
+"""Signals that need not be told apart by region."""
+
+
+def fresh(session: Session, signal: str) -> list[RawSeries]:
+    """What was scraped of a signal just now. Raises PrometheusError."""
+    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
+    return session.prometheus.raw(signal, session.target.signals[signal], window_s)
+
+
+def not_shown(session: Session) -> str:
+    """What the platform does not show of a signal that the target names; empty: nothing."""
+    signals = session.target.signals
+    for signal, wanted in _wanted(session).items():
+        if signal in signals:
+            series = _known(fresh(session, signal))
+            if not series and signal in LAZY:
+                continue
+            if lack := _lack(series, tuple(session.target.regions), wanted):
+                return f"signals.{signal}: {signals[signal]} shows no series{lack}"
+    for signal in ANYWHERE:
+        if signal in signals and not _known(fresh(session, signal)):
+            return f"signals.{signal}: {signals[signal]} shows no series at all"
+    return ""
+
+
+def load_not_shown(session: Session) -> str:
+    """What Prometheus does not show of the running load; empty: nothing."""
+    signals = session.target.signals
+    for signal in SIGNALS_CLIENT:
+        wanted: Labels = {"component": "load"} if signal == "rig_lag" else {}
+        if not any(_carries(one, wanted) for one in _known(fresh(session, signal))):
+            return f"signals.{signal}: {signals[signal]} shows no series{_named(wanted)}"
+    return ""
+
+
+def _wanted(session: Session) -> dict[str, Sequence[Labels]]:
+    """Of each signal, what a region must show."""
+    contract, gate = session.plan.contract, session.plan.gate
+    tiers = [contract.tiers[name] for name in {gate.tier, gate.drill_tier or gate.tier}]
+    reasons = contract.triggers.hard_failure.reasons
+    return {
+        "requests": ({"code": None},),
+        "streams_active": ({},),
+        "streams_limit": ({},),
+        "queue_age": ({},),
+        "circuit_open": ({"route": contract.triggers.circuit_open.route},),
+        "admission_failures": [{"reason": reason} for reason in reasons],
+        "streams_broken": ({},),
+        "open_over": [
+            {"phase": phase, "le": float(getattr(tier, f"{phase}_p95_s_max"))}
+            for tier in tiers
+            for phase in ("first_token", "completion")
+        ],
+        "build_info": ({"version": None},),
+    }
+
+
+def _lack(series: Sequence[RawSeries], regions: Sequence[str], wanted: Sequence[Labels]) -> str:
+    """Labels that no series carries and one must, region by region; what there is instead."""
+    if not series:
+        return " at all"
+    for labels in wanted:
+        for region in regions:
+            if not any(_carries(one, {"region": region, **labels}) for one in series):
+                return _named({"region": region, **labels}) + _instead(series, labels)
+    return ""
+
+
+def _known(series: Sequence[RawSeries]) -> list[RawSeries]:
+    """Those whose last sample is a number: NaN shows nothing."""
+    return [one for one in series if one.v and one.v[-1] is not None]
+
+
+def _carries(series: RawSeries, wanted: Labels) -> bool:
+    for name, value in wanted.items():
+        found = series.labels.get(name, "")
+        if isinstance(value, float):
+            if _number(found) != value:
+                return False
+        elif not found or value not in (None, found):
+            return False
+    return True
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _named(labels: Labels) -> str:
+    parts = [
+        f"any {name}" if value is None else f'{name}="{value:g}"' if isinstance(value, float)
+        else f'{name}="{value}"'
+        for name, value in labels.items()
+    ]  # fmt: skip
+    return f" with {', '.join(parts)}" if parts else ""
+
+
+def _instead(series: Sequence[RawSeries], wanted: Labels) -> str:
+    """What the series carry where something else was wanted, to see the slip at once."""
+
+    def found() -> Iterator[str]:
+        for name in ("region", *wanted):
+            values = sorted({one.labels.get(name, "") for one in series} - {""})
+            shown = ", ".join(values[:4]) + (", …" if len(values) > 4 else "")
+            yield f"{name} {shown}" if values else f"no {name}"
+
+    return f" (it shows {'; '.join(found())})"
