@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muster.contract.phases import Phase, absences_of, dark_hold_s, merged, phases_of
-from muster.contract.windows import Window
+from muster.contract.windows import Absence, Window
 
 
 def event(t, name, **fields):
@@ -74,6 +74,22 @@ def stretches(phases, enough_s):
 
     found = merged(phases, 4.0, (), enough)
     return [(name, window.start_s, window.end_s) for name, window in found]
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_what_is_merged_is_read_as_each_phase_is(enough):
+    """With the same absences and the same age of samples; so is what is asked on the way."""
+    absences = (Absence("west", 5.0, 40.0),)
+    asked: list[Window] = []
+
+    def judge(window: Window) -> bool:
+        asked.append(window)
+        return enough and len(asked) == 1
+
+    found = merged([phase("a", 2, 10), phase("b", 10, 15)], 7.0, absences, judge)
+    windows = [*asked, *[window for _, window in found]]
+    assert {(window.stale_s, window.absences) for window in windows} == {(7.0, absences)}
+    assert [(name, window.start_s, window.end_s) for name, window in found] == [("a+b", 2, 15)]
 
 
 @pytest.mark.parametrize(

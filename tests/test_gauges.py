@@ -75,6 +75,21 @@ def test_a_gap_says_how_long_it_was():
     assert judged(queue((30, NAN))) == QueueAge("unknown", None, 1, "no sample for 60 s")
 
 
+def test_another_regions_queue_is_another_finding():
+    """However old its jobs."""
+    assert judged(queue(*every()), queue(*every(age=90.0), region="east")).age_s_max == 5.0
+
+
+def test_times_are_those_of_the_window():
+    """A minute that begins later is as long."""
+    later = Window(1000.0, 1060.0, 4.0)
+    late = queue(*every(1020, 1060))
+    assert judged(late, window=later).reason == "no sample for the first 20 s"
+    before = [(998, 900), (999, 900)]
+    seen = streams([*before, *[(t, 100) for t in range(1000, 1061)]])
+    assert mean_total(samples_of(seen), "client_streams", later, 1.0) == Held(100.0, 100.0)
+
+
 def test_a_gap_is_bounded_by_the_age_before_it():
     """5 s and a gap of 25 are 30; a second more may be 31. What lies past the end is no gap."""
     assert judged(queue(*every(0, 10), *every(35, 60))).status == "pass"

@@ -90,6 +90,7 @@ def test_nan_at_an_end_is_unknown():
 def test_no_series_is_unknown():
     """Nothing is not zero."""
     assert total_growth([], Window(0, 10, STALE_S)) is None
+    assert total_growth([counter([])], Window(0, 10, STALE_S)) is None
 
 
 def test_one_unknown_makes_the_sum_unknown():
@@ -102,7 +103,7 @@ def test_one_unknown_makes_the_sum_unknown():
 def test_a_gauges_value_is_its_last_fresh_sample():
     """Older than stale is unknown."""
     series = counter(steady(0, 50))
-    assert at(series, 53.0, STALE_S) == 1000.0
+    assert at(series, 53.0, STALE_S) == at(series, 54.0, STALE_S) == 1000.0
     assert at(series, 54.1, STALE_S) is None
     assert at(series, -1.0, STALE_S) is None
 

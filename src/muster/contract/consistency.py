@@ -44,6 +44,7 @@ LOAD_BY_REGION = (
 )
 LOAD_BY_PROCESS = ("client_offered", "client_scheduled")
 LABELLED = ("client_attempts", "client_canaries", "client_open_over", "open_over")
+TOLD_APART_BY = ("kind", "le", "outcome", "phase")
 KNOWN = (
     ("client_attempts", "outcome", OUTCOMES),
     ("client_canaries", "outcome", CANARY_OUTCOMES),
@@ -115,8 +116,7 @@ def _labels(samples: Samples) -> Iterator[Missing]:
         source = "client" if signal.startswith("client") else "server"
         by_owner: dict[Owner, set[tuple[tuple[str, str], ...]]] = {}
         for one in samples.of(signal):
-            own = sorted((k, v) for k, v in one.labels.items() if k in ("outcome", "kind"))
-            own += sorted((k, v) for k, v in one.labels.items() if k in ("phase", "le"))
+            own = sorted((k, v) for k, v in one.labels.items() if k in TOLD_APART_BY)
             by_owner.setdefault(one.owner, set()).add(tuple(own))
         every = set().union(*by_owner.values())
         for (region, instance), own_labels in by_owner.items():

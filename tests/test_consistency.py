@@ -1,0 +1,185 @@
+"""Series that are missing beside others: which process was at work, and what it must show."""
+
+from __future__ import annotations
+
+import pytest
+from test_evaluate import samples_of
+
+from muster.contract.consistency import judge_consistency
+from muster.contract.rates import OUTCOMES
+from muster.contract.samples import series_of
+from muster.contract.windows import Window
+
+WINDOW = Window(100.0, 160.0, 4.0)
+NAN = float("nan")
+RISING = [(float(t), float(t)) for t in range(90, 171)]
+
+
+def series(signal, instance="a", name="", points=RISING, region="west", **labels):
+    full = {"region": region, "instance": instance, **labels}
+    return series_of(signal, name or signal, full, points)
+
+
+def told(*found, shown=frozenset()):
+    """(source, reason) of every finding."""
+    findings = judge_consistency(samples_of(*found), WINDOW, "dark", shown)
+    return [(f.source, f.reason) for f in findings]
+
+
+def test_a_finding_of_a_missing_series_is_unknown():
+    """It has a phase and a window, and nothing that could be measured."""
+    [finding] = judge_consistency(samples_of(), WINDOW, "dark", frozenset({"open_over"}))
+    assert finding.as_json() == {
+        "slo": "samples_complete",
+        "phase": "dark",
+        "source": "server",
+        "window": (100.0, 160.0),
+        "unit": "",
+        "status": "unknown",
+        "reason": "open_over shows no series, and the target names it",
+    } | dict.fromkeys(
+        ("tier", "region", "threshold", "measured", "margin", "samples", "bracket"), None
+    )
+
+
+PAIRS = {
+    "server": ("requests", "code", "200", "first_token", "completion"),
+    "client": (
+        *("client_attempts", "outcome", "success"),
+        *("client_first_token", "client_completion"),
+    ),
+}
+
+
+def pair(source, instance="a", points=RISING, only=(), part=""):
+    """What a process that answers shows: attempts and both latencies, or only some of it."""
+    counted, label, good, *timed = PAIRS[source]
+    found = [series(counted, instance, points=points, **{label: part or good})]
+    found += [series(signal, instance, "x_count", points) for signal in timed]
+    return [one for one in found if not only or one.signal in only]
+
+
+@pytest.mark.parametrize("source", ["server", "client"])
+def test_what_succeeded_was_timed_and_what_was_timed_was_answered(source):
+    """Process by process; each names what it misses."""
+    counted, label, _, *timed = PAIRS[source]
+
+    def of(*found):
+        # Outcomes that the load always shows are another rule's.
+        return [row for row in told(*found) if "misses every" not in row[1]]
+
+    other = pair(source, "b")
+    assert of(*pair(source), *other) == []
+    for signal in timed:
+        left = [one for one in pair(source) if one.signal != signal]
+        said = f"{signal} misses a of west, which others show at work"
+        assert (source, said) in of(*left, *other)
+        bucket = series(signal, "a", "x_bucket", le="1")
+        assert (source, said) in of(*left, *other, bucket)
+        alone = pair(source, only=(signal,))
+        said = f"{counted} misses a of west, which others show at work"
+        assert (source, said) in of(*alone, *other)
+    failed = pair(source, only=(counted,), part="500")
+    assert (source, f"{timed[0]} misses a of west, which others show at work") not in of(
+        *failed, *other
+    )
+    nameless = series(counted, "a")
+    assert label not in nameless.labels
+    said = f"{timed[0]} misses a of west, which others show at work"
+    assert (source, said) not in of(nameless, *other)
+
+
+@pytest.mark.parametrize(
+    ("points", "works"),
+    [
+        (RISING, True),
+        ([(t, 5.0) for t, _ in RISING], False),
+        ([(t, 5.0 if t < 160 else 6.0) for t, _ in RISING], True),
+        ([(t, 5.0 if t < 161 else 6.0) for t, _ in RISING], False),
+        ([(t, 5.0 if t < 102 else 6.0) for t, _ in RISING], True),
+        ([(t, 5.0 if t < 100 else 6.0) for t, _ in RISING], True),
+        ([(96.0, 5.0), *[(t, 6.0) for t, _ in RISING[10:]]], False),
+        ([(97.0, 5.0), *[(t, 6.0) for t, _ in RISING[10:]]], True),
+        ([(t, NAN if t == 130 else 5.0) for t, _ in RISING], True),
+        ([(130.0, 1.0)], True),
+        ([(130.0, 0.0)], False),
+        ([(100.0, 5.0), (130.0, 5.0)], False),
+        ([(101.0, 5.0), (130.0, 5.0)], True),
+        ([(t, 0.0) for t, _ in RISING[20:]], False),
+        ([(t, t) for t, _ in RISING[71:]], False),
+    ],
+)
+def test_a_process_is_at_work_when_its_counter_moves_in_the_window(points, works):
+    """From the sample that stands at its start to its end, or by its first value."""
+    silent = series("requests", points=points, code="200")
+    assert bool(told(silent, *pair("server", "b"))) is works
+
+
+@pytest.mark.parametrize("signal", ["queue_age", "circuit_open"])
+def test_what_one_process_shows_each_that_answers_must_show(signal):
+    """The platform's, by the region that they are in; one without a name is a process too."""
+    both = [*pair("server", ""), *pair("server", "b")]
+    said = f"{signal} misses a process of west, which others show at work"
+    assert told(*both, series(signal, "b")) == [("server", said)]
+    assert told(*both, series(signal, "b"), series(signal, "")) == []
+
+
+def load(signal, instance, **labels):
+    return series(signal, instance, **labels)
+
+
+def test_each_process_of_the_load_shows_each_signal_of_it():
+    """By region, or by itself; each label value that another one shows."""
+    alone = [series("client_offered", name, region="") for name in ("l", "m")]
+    assert told(*alone) == []
+    scheduled = series("client_scheduled", "l", region="")
+    assert told(*alone, scheduled) == [("client", "client_scheduled misses m of the load")]
+    streams = series("client_streams", "")
+    assert told(streams, alone[0]) == [
+        ("client", "client_offered misses a process of the load"),
+    ]
+    west = series("client_streams", "l")
+    east = series("client_streams", "l", region="east")
+    other = series("client_completion", "l", "x_count")
+    said = "client_completion misses l of the load in east"
+    assert ("client", said) in told(west, east, other)
+
+
+@pytest.mark.parametrize(
+    ("signal", "source", "less", "what"),
+    [
+        ("client_open_over", "client", {"phase": "q", "le": "2"}, "2, q"),
+        ("client_open_over", "client", {"phase": "p", "le": "3"}, "3, p"),
+        ("open_over", "server", {"phase": "p", "le": "3"}, "3, p"),
+    ],
+)
+def test_label_values_that_one_process_shows_each_must_show(signal, source, less, what):
+    """Its phase and its edge."""
+    both = [series(signal, name, phase="p", le="2") for name in ("", "b")]
+    both.append(series(signal, "b", **less))
+    said = f"{signal} misses {what} of a process in west"
+    assert told(*both) == [(source, said)]
+    assert told(*both, series(signal, "", **less)) == []
+
+
+def test_the_loads_retries_are_shown_beside_its_schedule():
+    """Each outcome of each kind; and each outcome at all."""
+
+    def attempts(kind, names=OUTCOMES, instance="l"):
+        # Without a success nobody looks for latencies.
+        flat = [(t, 0.0) for t, _ in RISING]
+        return [
+            series("client_attempts", instance, points=flat, outcome=name, kind=kind)
+            for name in names
+        ]
+
+    whole = [*attempts("scheduled"), *attempts("retry")]
+    assert told(*whole) == []
+    assert told(*whole[1:]) == []
+    short = [*whole, *attempts("scheduled", instance="m")]
+    said = "client_attempts misses retry, broken of m in west"
+    assert told(*short) == [("client", said)]
+    less = [one for one in whole if one.labels["outcome"] != "refused"]
+    assert told(*less) == [("client", "client_attempts misses every refused")]
+    nameless = series("client_attempts", "l", points=[(t, 0.0) for t, _ in RISING])
+    assert ("client", "client_attempts misses every refused") in told(*less, nameless)
