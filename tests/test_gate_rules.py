@@ -132,10 +132,11 @@ def test_three_minutes_that_nobody_saw_are_borne_and_four_are_not():
 
 
 def test_a_region_whose_attempts_show_up_later_began_at_none():
-    """The other region was counted already, so its first minutes are known."""
+    """The other region was counted already: in the first minute no stream went there."""
     west = arrivals(west=lambda t: 100.0 * (t - 70), keep=set(range(70, 122)))[0]
     east = arrivals(keep=set(range(122)))[1]
-    assert rule("M2", *steering(), west, east).status == "pass"
+    finding = rule("M2", *steering(), west, east)
+    assert (finding.status, finding.measured) == ("fail", 1.0)
 
 
 def test_a_hundred_attempts_a_minute_show_a_split():

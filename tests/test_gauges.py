@@ -202,6 +202,21 @@ def test_a_phase_that_ended_as_it_began_held_no_streams():
     assert mean_total(samples_of(), "client_streams", MINUTE, 1.0) is None
 
 
+def test_streams_just_enough_are_enough():
+    """68 of 100, in seconds that hold no more than one observation."""
+    seconds = Window(1000.0, 1004.0, 4.0)
+    just = [(t, 68) for t in range(1000, 1005)]
+    found = finding(streams(just), target=100, phase=seconds)
+    assert (found.threshold, found.status, found.margin) == (68.0, "pass", 0.0)
+    assert found.phase == "baseline"
+    assert finding(streams(just[:2]), target=100, phase=seconds).status == "unknown"
+    quarter = finding(streams([(t, v + 0.25) for t, v in just]), target=100, phase=seconds)
+    assert (quarter.measured, quarter.margin) == (68.2, 0.2)
+    later = Window(1000.0, 1060.0, 4.0)
+    minute = finding(streams([(t, 1000) for t in range(1000, 1061)]), phase=later)
+    assert minute.threshold == finding(streams([(t, 1000) for t in range(61)])).threshold
+
+
 def test_streams_that_nobody_saw_say_so():
     """No data; or so few that too few may have been held."""
     none = finding()

@@ -11,7 +11,7 @@ from muster.contract.evaluate import Judging, judge_phases, judge_slo, judge_who
 from muster.contract.phases import Phase
 from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
 from muster.contract.samples import series_of
-from muster.contract.windows import Window
+from muster.contract.windows import Absence, Window
 
 G = CONTRACT.tiers["G"]
 COMPLETION_EDGES = CONTRACT.measurement.completion_edges_s
@@ -178,7 +178,8 @@ def test_a_phase_is_merged_by_what_each_slo_needs(slo, wanted):
 
 def test_latencies_are_merged_by_the_loads_own_attempts():
     """15 of them are too few for a p95; where nobody counted them, each phase is judged."""
-    assert stretches("first_token_p95", 5, 10, 60, per_s=3) == ["a+b", "c"]
+    for slo in ("first_token_p95", "completion_p95"):
+        assert stretches(slo, 5, 10, 60, per_s=3) == ["a+b", "c"]
     assert stretches("first_token_p95", 5, 10, 60, drop=("client_attempts",)) == ["a", "b", "c"]
     assert stretches("rate_5xx", 5, 10, 60, drop=("client_attempts",)) == ["a", "b", "c"]
     assert stretches("availability", 5, 10, 60, drop=("client_canaries",)) == ["a", "b", "c"]
@@ -254,6 +255,29 @@ def test_availability_shows_what_its_canaries_can_bear_out():
         "500 samples, 1000 are needed to show it; at least 99.403 % with 95 % confidence"
     )
     assert of("availability", [])["client"].reason == "no data"
+    none = of("availability", platform(), Window(0.0, 0.5, 4.0))["client"]
+    assert none.reason == "0 samples, 1000 are needed to show it"
+
+
+def test_the_contract_says_how_sure_the_bound_is():
+    """99 % instead of 95."""
+    rules = CONTRACT.measurement
+    surer = rules.availability.model_copy(update={"bound_confidence": 0.99})
+    contract = CONTRACT.model_copy(
+        update={"measurement": rules.model_copy(update={"availability": surer})}
+    )
+    one = replace(judging(platform()), contract=contract)
+    [found] = judge_slo(one, Window(0.0, 300.0, 4.0), "dark", G, "availability")
+    assert found.reason == "at least 99.847 % with 99 % confidence"
+
+
+def test_a_declared_absence_holds_for_every_phase():
+    """A queue that nobody shows is a dark region's."""
+    series = [one for one in platform() if one.labels.get("region") != "west"]
+    one = replace(judging(series), absences=(Absence("west", 0.0, 400.0),))
+    found = judge_phases(one, phases(100, 300), G)
+    west = [f for f in found if (f.slo, f.region) == ("queue_age", "west")]
+    assert [(f.status, f.reason) for f in west] == [("pass", "the region was dark")] * 2
 
 
 def test_a_latency_is_shown_by_its_upper_edge():

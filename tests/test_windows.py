@@ -374,3 +374,52 @@ def test_streaming_a_sample_that_comes_too_late_changes_nothing():
     stream.add([], [])
     assert stream.newest_s == 7.0
     assert stream.close(3, 7) == 40.0
+
+
+def test_a_label_that_happens_later_had_not_happened_before():
+    """The first 500 of a drill is in its own phase; in the phases before it there was none."""
+    good = counter(steady(0, 300), instance="a", code="200")
+    known = counter([(200.0 + t, 1.0 + t) for t in range(101)], instance="a", code="500")
+    new = counter([(200.0 + t, 10.0 * t) for t in range(101)], instance="b", code="200")
+    old = counter([(200.0 + t, 1e6 + t) for t in range(101)], instance="b", code="200")
+    for one, wanted in ((known, [0.0, 1.0, 51.0]), (new, [0.0, 0.0, 500.0]), (old, [None] * 3)):
+        both = [good, one]
+        grown = [
+            total_growth([one], Window(start, end, STALE_S), siblings=both)
+            for start, end in ((0, 100), (100, 200), (150, 250))
+        ]
+        assert grown == wanted
+    assert total_growth([good, known], Window(0, 100, STALE_S)) == 1000.0
+    assert total_growth([known], Window(0, 100, STALE_S)) is None
+
+
+def test_one_sample_in_a_window_is_enough_and_none_is_not():
+    """Its end may be the sample at its start, for as long as that may stand."""
+    points = [(9.0, 100.0), (12.0, 130.0)]
+    assert grown(points, 10, 12) == grown(points, 10, 16) == 30.0
+    assert grown(points, 10, 16.5) is None
+    assert grown([(12.0, 7.0)], 10, 13, first_scrape_s=0.0) == 7.0
+    whole = steady(0, 50)
+    assert grown(whole, 50, 53) == grown(whole, 50, 54) == 0.0
+    assert grown(whole, 50, 54.5) is grown(whole, 50, 60) is None
+    assert grown([(9.0, 100.0), (11.0, float("nan")), (12.0, 130.0)], 10, 12) == 30.0
+    assert grown(whole, 54, 60) is None
+
+
+def test_a_start_may_be_as_old_as_the_contract_allows():
+    """Four seconds, to the second."""
+    hole = [(t, v) for t, v in steady() if not 46 < t < 55]
+    assert grown(hole, 50, 60) == 1100.0 - 960.0
+    assert grown(hole, 50.5, 60) is None
+
+
+def test_a_series_that_begins_with_its_siblings_has_an_unknown_past():
+    """Or as the first of them: right at the window's start, or in it."""
+    for first_s in (10.0, 20.0):
+        one = counter([(first_s + t, 5.0 + t) for t in range(60)], instance="a")
+        other = counter([(first_s + t, 5.0 + t) for t in range(60)], instance="b")
+        window = Window(9.0, 60.0, STALE_S)
+        assert total_growth([one, other], window) is None
+        assert total_growth([one], window) is None
+        earlier = counter([(first_s - 5 + t, 5.0 + t) for t in range(66)], instance="c")
+        assert total_growth([one], window, siblings=[one, earlier]) == 5.0 + 60 - first_s

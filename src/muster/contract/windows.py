@@ -3,8 +3,8 @@
 1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
 2. Growth is value at the end minus value at the start; after a decrease (the process restarted) the
    counter began from 0 again. Interior scrapes matter only for finding such restarts.
-3. A series that begins inside the window began at 0 if its siblings (same signal) were already
-   being scraped: its label had not happened yet, or its process was not there. The latter is
+3. A series that begins inside the window or after it began at 0 if its siblings (same signal) were
+   already being scraped: its label had not happened yet, or its process was not there. The latter is
    believed only of a first value that a new process could have reached: an old one that was out of
    sight would bring its whole past as growth. Before any sibling was scraped, it is unknown.
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
@@ -68,9 +68,12 @@ def growth(
         return None
     since, base = start
     last = int(np.searchsorted(series.t, window.end_s, "right")) - 1
+    if last < 0:
+        # It began at 0 after the window: its label had not happened yet.
+        return 0.0
     if last < since:
         # Nothing newer than the start: fine only where the process is declared to be gone.
-        if last >= 0 and window.end_s - series.t[last] <= window.stale_s:
+        if window.end_s - series.t[last] <= window.stale_s:
             return 0.0
         return 0.0 if window.absent(series.region, window.end_s) else None
     if window.end_s - series.t[last] > window.stale_s and not window.absent(
@@ -80,7 +83,7 @@ def growth(
     values = series.v[since : last + 1]
     if np.isnan(values).any():
         values = values[~np.isnan(values)]
-        if np.isnan(series.v[last]) or len(values) == 0:
+        if np.isnan(series.v[last]):
             return None
     steps = np.diff(np.concatenate(([base], values)))
     # A decrease is a restart from 0: what the new process shows is its own growth.
