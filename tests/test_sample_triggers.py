@@ -184,3 +184,70 @@ def test_a_restarted_process_that_shows_no_failure_keeps_none_alive():
     """It fell to 0: that is no increase, and one was seen 50 s before."""
     steps = [(0.0, 0.0, None), (1.0, 1.0, None), (50.0, 0.0, None), (100.0, 1.0, None)]
     assert failures([*steps, (150.0, 2.0, None)]) == []
+
+
+def failures_with_gaps(samples, stale_s=4.0):
+    """As `failures`, where a sample stands for four seconds."""
+    one = Unresolved(60.0, stale_s)
+    found = [(t, one.sample(t, "a", value, cause)) for t, value, cause in samples]
+    return [(t, lasted_s) for t, lasted_s in found if lasted_s is not None]
+
+
+def test_a_gap_in_a_hard_failure_neither_counts_nor_resets():
+    """Forty seconds of it, ninety unseen, twenty-two more: as long as sixty-two in one piece."""
+    whole = rising(0, 300)
+    assert failures_with_gaps(whole) == failures(whole) == [(62.0, 61.0)]
+    for gap_s in (5, 50, 90, 1000):
+        shifted = [(t + gap_s, v, c) for t, v, c in rising(41, 300)]
+        (trip,) = failures_with_gaps([*rising(0, 41), *shifted])
+        # Nothing is known of the step over the gap: it is left out too.
+        assert trip == (63.0 + gap_s, 61.0), gap_s
+
+
+def test_a_sample_stands_for_as_long_as_it_may():
+    """Four seconds without one are none, and five are a gap."""
+    for apart_s, first in ((4, 68.0), (5, None)):
+        steps = [(float(t), float(t), None) for t in range(0, 200, apart_s)]
+        found = failures_with_gaps(steps)
+        assert [t for t, _ in found][:1] == ([first] if first else [])
+
+
+def test_quiet_that_nobody_saw_resolves_nothing():
+    """Fifty-nine seconds of quiet in sight and a long gap are no minute of quiet."""
+    quiet = [(float(t), 30.0, None) for t in range(31, 90)]
+    again = [(t + 500.0, v, c) for t, v, c in rising(90, 200)]
+    (trip,) = failures_with_gaps([*rising(0, 31), *quiet, *again])
+    assert trip[0] == 590.0
+    longer = [(float(t), 30.0, None) for t in range(31, 92)]
+    again = [(t + 500.0, v, c) for t, v, c in rising(92, 200)]
+    (trip,) = failures_with_gaps([*rising(0, 31), *longer, *again])
+    assert trip[0] == 592.0 + 61.0
+
+
+def test_samples_that_only_say_that_nothing_changed_are_seen():
+    """Of a process that is calm, by their times alone."""
+    one = Unresolved(60.0, 4.0)
+    one.sample(0.0, "a", 1.0, None)
+    one.sample(1.0, "a", 2.0, None)
+    for t_s in range(2, 60):
+        one.saw(float(t_s))
+    assert one.sample(60.0, "a", 3.0, None) is None
+    assert one.sample(61.5, "a", 4.0, None) == 60.5
+
+
+def test_a_gap_after_a_cause_is_over_does_not_count():
+    """Its end at 20, in sight until 40, then unseen for a hundred seconds: 41 more make 61."""
+    caused = rising(0, 40, cause=CAUSE)
+    on = [(float(t), float(t), None) for t in range(140, 240)]
+    # Nobody knows when it ended: counted from the first failure without it.
+    assert failures_with_gaps([*caused, *on]) == [(1.0, 0.0), (201.0, 61.0)]
+    known = [*rising(0, 20, cause=CAUSE), *rising(20, 40, cause=REVERTED), *on]
+    (_, trip) = failures_with_gaps(known)
+    # At most the second between the last failure under it and its end is counted besides.
+    assert trip == (181.0, 61.0)
+    before = [(t + 100.0, v, c) for t, v, c in rising(10, 20, cause=CAUSE)]
+    ended = Declared("redis_outage", "west", ("admission_failures",), 0.0, 120.0)
+    after_it = [(t + 100.0, v, ended) for t, v, _ in rising(20, 30)]
+    on = [(t + 100.0, v, None) for t, v, _ in rising(30, 100)]
+    found = failures_with_gaps([*rising(0, 10, cause=CAUSE), *before, *after_it, *on])
+    assert found == [(1.0, 0.0), (181.0, 61.0)]

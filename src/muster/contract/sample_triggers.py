@@ -3,7 +3,8 @@
 - A circuit keeps its last state over a gap, so it stays open until a sample shows it closed.
 - A queue's age over a gap is unknown: the gap neither counts nor resets.
 - A hard failure is unresolved when it still increases `unresolved_s` after its declared cause was
-  reverted, or after its first increase without one. So long without an increase resolves it.
+  reverted, or after its first increase without one. So long without an increase resolves it. Here
+  too a gap neither counts nor resets: both are measured in the time that was in sight.
 Lengths arrive here already shortened by the time scale.
 """
 
@@ -82,14 +83,27 @@ class OverFor:
 
 @dataclass
 class Unresolved:
-    """One region's counter of one hard failure, over all its processes."""
+    """One region's counter of one hard failure, over all its processes.
+
+    Its times are those of the samples less `_unseen_s`, all that was out of sight so far.
+    """
 
     unresolved_s: float
+    stale_s: float = float("inf")
     tripped: bool = False
     _values: dict[str, float] = field(default_factory=dict)
     _since_s: float | None = None
     _last_s: float | None = None
     _cause: Declared | None = None
+    _seen_s: float | None = None
+    _unseen_s: float = 0.0
+    _caused_s: float = float("-inf")
+
+    def saw(self, t_s: float) -> None:
+        """A sample came; what lies further back than one may stand was out of sight."""
+        if self._seen_s is not None and t_s - self._seen_s > self.stale_s:
+            self._unseen_s += t_s - self._seen_s
+        self._seen_s = t_s if self._seen_s is None else max(t_s, self._seen_s)
 
     def shown(self, instance: str) -> float | None:
         """What a process last showed."""
@@ -103,26 +117,34 @@ class Unresolved:
         `cause`: the declared fault that must cause it at `t_s`. Under a cause the first increase
         comes back as 0.0, to be recorded as expected.
         """
+        self.saw(t_s)
         before = self._values.get(instance)
         self._values[instance] = value
         # A counter that fell was restarted: what it shows is new.
         if before is None or value in (before, 0):
             return None
-        quiet = self._last_s is None or t_s - self._last_s > self.unresolved_s
-        self._last_s = t_s
+        now_s = t_s - self._unseen_s
+        quiet = self._last_s is None or now_s - self._last_s > self.unresolved_s
+        self._last_s = now_s
         if cause is not None:
             new = quiet or self._cause is None
+            if cause.reverted_s is None:
+                self._caused_s = now_s
+            elif new:
+                self._caused_s = cause.reverted_s - self._unseen_s
             self._cause, self._since_s, self.tripped = cause, None, False
             return 0.0 if new else None
         if quiet:
             # It had stopped by itself: this is the first of a new row.
-            self._since_s, self._cause, self.tripped = t_s, None, False
+            self._since_s, self._cause, self.tripped = now_s, None, False
         since_s = self._since_s
         if since_s is None:
             # It fails on past its cause: it counts from the end of that.
             ended_s = None if self._cause is None else self._cause.reverted_s
-            since_s = self._since_s = t_s if ended_s is None else ended_s
-        lasted_s = t_s - since_s
+            # A gap since that end moves it back in these times, at most to where it still stood.
+            since_s = now_s if ended_s is None else max(ended_s - self._unseen_s, self._caused_s)
+            self._since_s = since_s
+        lasted_s = now_s - since_s
         if lasted_s > self.unresolved_s and not self.tripped:
             self.tripped = True
             return lasted_s

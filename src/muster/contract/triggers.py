@@ -85,6 +85,9 @@ class Guard:
                 if t_s and self._calm(signal, labels["region"], part, instance, v):
                     key = (signal, labels["region"])
                     self._newest_s[key] = max(max(t_s), self._newest_s.get(key, 0.0))
+                    if signal == "admission_failures":
+                        for t in t_s:
+                            self._failures[labels["region"], part].saw(t)
                     continue
                 points.setdefault((signal, labels["region"], part), []).extend(
                     (t, instance, x) for t, x in zip(t_s, v, strict=True) if x is not None
@@ -186,7 +189,9 @@ class Guard:
         if reason not in rule.reasons:
             return
         unresolved_s = rule.unresolved_s / self.time_scale
-        detector = self._failures.setdefault((region, reason), Unresolved(unresolved_s))
+        detector = self._failures.setdefault(
+            (region, reason), Unresolved(unresolved_s, self.stale_s)
+        )
         for t_s, instance, value in points:
             cause = cause_of(declared, region, f"admission_failures:{reason}", t_s, self.after_s)
             lasted_s = detector.sample(t_s, instance, value, cause)

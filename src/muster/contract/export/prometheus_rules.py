@@ -18,8 +18,10 @@ DIFFERENCES = """\
 Made from the scale contract by `chaos drill contract export`; change the contract, not this file.
 
 Where these rules and Muster's own detectors differ:
-- A minute without samples starts a rate's `for:` over; for Muster it neither counts nor resets,
-  and more than 3 in a row are data lost.
+- A minute without samples starts the `for:` of a rate or a hard failure over; for Muster it neither
+  counts nor resets, and more than 3 in a row are data lost.
+- An increase over a shorter gap counts here. Muster leaves the gap out, since nobody knows what
+  happened in it: a hard failure's alert may then come a minute before Muster's trigger.
 - A gauge stands here for five minutes after its last sample. For Muster a circuit stays as it was
   last seen, and the time that a queue was out of sight is left out.
 - `increase()` extrapolates to the window's ends, in floats; Muster subtracts what was scraped and
