@@ -50,6 +50,14 @@ def _console(tmp_path: Path, done: subprocess.CompletedProcess[str]) -> list[str
     return [line for line in lines.splitlines() if "CONSOLE" in line]
 
 
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole report, drawn once; its page is not to be changed."""
+    bundle = make(tmp_path_factory.mktemp("reported"))
+    write_reports(bundle)
+    return bundle / "report.html"
+
+
 def test_the_page_shows_its_figures(tmp_path: Path) -> None:
     """Verdict, label, figures and charts are in the DOM, and the console stays silent."""
     bundle = make(tmp_path, Story(verdict="FAIL", shed_share=0.06))
@@ -62,12 +70,10 @@ def test_the_page_shows_its_figures(tmp_path: Path) -> None:
     assert _console(tmp_path, done) == []
 
 
-def test_the_policy_bites(tmp_path: Path) -> None:
+def test_the_policy_bites(tmp_path: Path, reported: Path) -> None:
     """A script, a foreign picture or a style attribute slipped into the page is refused aloud."""
-    bundle = make(tmp_path)
-    write_reports(bundle)
-    page = bundle / "report.html"
-    text = page.read_text()
+    page = tmp_path / "report.html"
+    text = reported.read_text()
     bad = '<img src="http://192.0.2.1/x.png"><p style="color:red">'
     bad += '<script>document.title="ran"</script>'
     page.write_text(text.replace("<main>", f"<main>{bad}"))
@@ -76,12 +82,10 @@ def test_the_policy_bites(tmp_path: Path) -> None:
     assert len(_console(tmp_path, done)) >= 3
 
 
-def test_the_page_asks_the_network_nothing(tmp_path: Path) -> None:
+def test_the_page_asks_the_network_nothing(tmp_path: Path, reported: Path) -> None:
     """The browser's own network log holds no request but the file itself."""
-    bundle = make(tmp_path)
-    write_reports(bundle)
     log = tmp_path / "net.json"
-    _browse(bundle / "report.html", tmp_path, f"--log-net-log={log}", "--dump-dom")
+    _browse(reported, tmp_path, f"--log-net-log={log}", "--dump-dom")
     text = log.read_text()
     try:
         events = json.loads(text)["events"]
@@ -93,11 +97,9 @@ def test_the_page_asks_the_network_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "flag"), [(1100, ""), (390, "--force-dark-mode")])
-def test_it_draws_at_every_width(tmp_path: Path, width: int, flag: str) -> None:
+def test_it_draws_at_every_width(tmp_path: Path, reported: Path, width: int, flag: str) -> None:
     """A desktop and a telephone both get a picture."""
-    bundle = make(tmp_path)
-    write_reports(bundle)
     shot = tmp_path / "shot.png"
     flags = [f"--window-size={width},1600", f"--screenshot={shot}", *([flag] if flag else [])]
-    _browse(bundle / "report.html", tmp_path, *flags)
+    _browse(reported, tmp_path, *flags)
     assert shot.stat().st_size > 20_000

@@ -14,10 +14,22 @@ from click.testing import CliRunner
 from muster.errors import BadInput, MusterError
 from muster.reports import write_reports
 from muster.reports.charts import check_svg
-from muster.reports.render import md, md_code, md_fence
+from muster.reports.evidence import read_evidence
+from muster.reports.junit import junit
+from muster.reports.render import html, markdown, md, md_code, md_fence
+from muster.reports.view import build_view
 from tests.report_bundle import EAST, Story, make
 
 HOSTILE = "<script>alert(1)</script>\"'><svg onload=x>|`a`\n# h\x00\ud800 [x](javascript:1)"
+
+
+def written(bundle: Path) -> Path:
+    """`bundle` with its documents, without charts: drawing them takes seconds."""
+    view = build_view(read_evidence(bundle))
+    (bundle / "report.html").write_text(html(view, []))
+    (bundle / "report.md").write_text(markdown(view))
+    (bundle / "junit.xml").write_text(junit(view))
+    return bundle
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +103,7 @@ def test_figures_and_label_stand_in_page_and_draft(failed: Path) -> None:
 def test_gate_evidence_alone_is_without_the_label(tmp_path: Path) -> None:
     """Only evidence `gate` goes without NOT GATE EVIDENCE; an unknown label gets it."""
     for evidence, labelled in (("gate", False), ("rehearsal", True), ("Gate", True), ("", True)):
-        bundle = make(tmp_path, Story(evidence=evidence), f"b-{evidence}")
-        write_reports(bundle)
+        bundle = written(make(tmp_path, Story(evidence=evidence), f"b-{evidence}"))
         for name in ("report.html", "report.md", "junit.xml"):
             assert ("NOT GATE EVIDENCE" in (bundle / name).read_text()) is labelled
 
@@ -127,8 +138,9 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 
 def test_markdown_tables_keep_their_columns(failed: Path, tmp_path: Path) -> None:
     """Every row of every table has as many cells as its head, hostile text or not."""
-    hostile = make(tmp_path, Story(title="a|b", details={"detail": "x|y\n|z", "proof": "|"}))
-    write_reports(hostile)
+    hostile = written(
+        make(tmp_path, Story(title="a|b", details={"detail": "x|y\n|z", "proof": "|"}))
+    )
     for bundle in (failed, hostile):
         width = 0
         tables = 0
@@ -191,19 +203,16 @@ def test_junit_counts_and_names(failed: Path) -> None:
 def test_junit_is_green_for_pass_alone(passed: Path, tmp_path: Path) -> None:
     """PASS has no red case; an unknown is an error; a bad verdict is red without a bad finding."""
     assert not list(_suites(passed).iter("failure")) + list(_suites(passed).iter("error"))
-    unknown = make(tmp_path, Story(verdict="INCONCLUSIVE", unknown=True), "u")
-    write_reports(unknown)
+    unknown = written(make(tmp_path, Story(verdict="INCONCLUSIVE", unknown=True), "u"))
     assert len(list(_suites(unknown).iter("error"))) == 3
     for verdict in ("ABORTED", "ROLLBACK_FAILED", "WHATEVER"):
-        bundle = make(tmp_path, Story(verdict=verdict), verdict)
-        write_reports(bundle)
+        bundle = written(make(tmp_path, Story(verdict=verdict), verdict))
         assert list(_suites(bundle).iter("error"))
 
 
 def test_rollback_failed_gives_the_commands(tmp_path: Path) -> None:
     """What to run by hand is in page and draft when not everything is back."""
-    bundle = make(tmp_path, Story(verdict="ROLLBACK_FAILED", rollback_failed=True))
-    write_reports(bundle)
+    bundle = written(make(tmp_path, Story(verdict="ROLLBACK_FAILED", rollback_failed=True)))
     for name in ("report.html", "report.md"):
         text = (bundle / name).read_text()
         assert "aws route53 change-resource-record-sets" in text
