@@ -77,9 +77,21 @@ def test_a_testbed_holds_what_it_holds_and_its_own_lengths():
     """Fewer streams are allowed there, and a time scale of none is one."""
     small = {"evidence": "testbed", "load": {"target_streams": 2_000}, "time_scale": None}
     assert ask(bundle(document=small), allow_testbed=True).opens
+    rehearsal = {**small, "evidence": "rehearsal"}
+    assert ask(bundle(document=rehearsal), allow_testbed=True).opens
     short = bundle(document=small, soak_s=3600.0, dark_s=330.0)
     assert refused(ask(short, allow_testbed=True)) == {"soak length", "dark hold"}
     assert refused(ask(bundle(document=small))) == {"evidence", "streams", "drill streams"}
+
+
+def test_a_soak_is_as_long_as_it_lasted_whenever_it_began():
+    """Epoch seconds, as ledgers have them."""
+    for soak_s, rules_missed in ((7200.0, set()), (7199.0, {"soak length"})):
+        plain = bundle(soak_s=soak_s)
+        later = tuple(
+            replace(p, start_s=p.start_s + 1.7e9, end_s=p.end_s + 1.7e9) for p in plain.phases
+        )
+        assert refused(ask(replace(plain, phases=later))) == rules_missed
 
 
 def test_a_bundle_that_says_nothing_is_refused_and_breaks_nothing():

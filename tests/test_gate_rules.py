@@ -119,7 +119,31 @@ def test_a_change_that_was_seen_needs_no_reason():
     assert (left.status, left.measured, left.reason) == ("pass", 0.0, "")
 
 
+def test_a_baseline_may_begin_at_any_time():
+    """Four minutes of it, and no more, are looked at."""
+    window = Window(1000.0, 1240.0, 4.0)
+    regions = [
+        series_of(signal, "s", {"region": region}, [(1000.0 + t, of(t)) for t in range(241)])
+        for signal, of in (
+            ("steering_weight", lambda t: 50.0),
+            ("client_attempts", lambda t: 9.0 * t),
+        )
+        for region in ("east", "west")
+    ]
+    [finding] = judge_gate_rules(
+        samples_of(*regions), window, "baseline", CONTRACT, CONTRACT.gates["M2"], 1.0
+    )
+    assert (finding.status, finding.measured, finding.reason) == ("pass", 0.0, "")
+
+
 # Regions that new streams left
+
+
+def test_a_region_that_was_left_needs_no_reason_either():
+    """Whatever was not read of the records."""
+    idle = arrivals(west=lambda t: 100.0 * min(t, 60) + 100.0 * max(0, t - 120))
+    finding = rule("M2", *steering(keep=set(range(0, 200))), *idle)
+    assert (finding.status, finding.measured, finding.reason) == ("fail", 1.0, "")
 
 
 def test_three_minutes_that_nobody_saw_are_borne_and_four_are_not():

@@ -118,7 +118,7 @@ def _weight_changes(samples: Samples, window: Window) -> tuple[float | None, str
         seen = [window.start_s, *t.tolist(), window.end_s]
         if len(t) == 0 or float(np.max(np.diff(seen))) > gap_s_max:
             reason = f"the records of {one.region} were not read all the time"
-    return float(changes), "" if changes else reason
+    return float(changes), reason
 
 
 def _inside(series: Series, window: Window) -> tuple[Array, Array]:
