@@ -3,10 +3,11 @@
 1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
 2. Growth is value at the end minus value at the start; after a decrease (the process restarted) the
    counter began from 0 again. Interior scrapes matter only for finding such restarts.
-3. A series that begins inside the window or after it began at 0 if its siblings (same signal) were
-   already being scraped: its label had not happened yet, or its process was not there. The latter is
-   believed only of a first value that a new process could have reached: an old one that was out of
-   sight would bring its whole past as growth. Before any sibling was scraped, it is unknown.
+3. A series that begins inside the window or after it began at 0 if its siblings (same signal)
+   were already being scraped: its label had not happened yet, or its process was not there. The
+   latter is believed only of a first value that a new process could have reached: an old one that
+   was out of sight would bring its whole past as growth. Before any sibling was scraped, it is
+   unknown.
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
    gone by then (a darkened region): then its last value is final.
 5. Windows that meet share their moment, so that parts add up to the whole.
