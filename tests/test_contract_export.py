@@ -303,3 +303,12 @@ def test_the_targets_schema_takes_every_target():
         assert list(schema("target.schema.json").iter_errors(data)) == []
     data = yaml.safe_load((home.root() / "targets" / "testbed.yaml").read_text())
     assert list(schema("target.schema.json").iter_errors({**data, "clas": "testbed"}))
+
+
+@pytest.mark.parametrize("signals", [{"reqests": "x"}, {"requests": " "}, {"rig_lag": None}])
+def test_the_targets_schema_underlines_a_signal_that_is_none(signals):
+    """Misspelt, empty, or left out though it is judged."""
+    data = yaml.safe_load((home.root() / "targets" / "testbed.yaml").read_text())
+    data["signals"] = {k: v for k, v in (data["signals"] | signals).items() if v is not None}
+    (error,) = schema("target.schema.json").iter_errors(data)
+    assert list(error.absolute_path)[:1] == ["signals"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from bundle_maker import FAILOVER, Story, make_bundle
 from bundle_series import Harm
 from click.testing import CliRunner
 
+from muster import home
 from muster.bundle import seal
 from muster.cli import COMMANDS, drill
 from muster.contract import load
@@ -269,7 +271,8 @@ def test_the_command_opens_m1_for_its_soak(m1_bundle):
     """Exit 0; the HMAC that nobody could check is named."""
     code, output = run("gate", "m1", m1_bundle, "--age-days-max", 100000)
     assert (code, output.splitlines()[-1]) == (0, "M1 opens")
-    assert "signature: m1: not checked: MUSTER_SIGNING_KEY is not set" in output
+    said = "signature: m1: not checked: MUSTER_SIGNING_KEY is not set; nor is it signed"
+    assert said in output
     assert "NOT A GATE" not in output
 
 
@@ -297,6 +300,57 @@ def test_a_key_at_hand_wants_a_signature(m1_bundle, monkeypatch):
     assert "REFUSED signature: m1: the manifest carries no signature" in output
 
 
+def test_without_a_key_the_gate_says_that_a_signature_was_not_checked(m1_bundle, monkeypatch):
+    """One that is there and nobody could check is not passed over in silence."""
+    monkeypatch.setenv("MUSTER_SIGNING_KEY", "k")
+    seal(m1_bundle)
+    try:
+        assert "signature: m1: HMAC holds" in run("gate", "m1", m1_bundle)[1]
+        monkeypatch.setenv("MUSTER_SIGNING_KEY", "other")
+        output = run("gate", "m1", m1_bundle)[1]
+        assert "REFUSED signature: m1: HMAC does not fit" in output
+        monkeypatch.delenv("MUSTER_SIGNING_KEY")
+        output = run("gate", "m1", m1_bundle)[1]
+    finally:
+        monkeypatch.delenv("MUSTER_SIGNING_KEY", raising=False)
+        seal(m1_bundle)
+    assert "not checked: MUSTER_SIGNING_KEY is not set; the manifest is signed" in output
+
+
+def test_the_answer_names_what_it_rests_on(m1_bundle, tmp_path):
+    """When, by which contract and on which sealed bundles: for whoever must explain it later."""
+    out = tmp_path / "answer.json"
+    assert run("gate", "m1", m1_bundle, "--age-days-max", 100000, "--out", out)[0] == 0
+    answer = json.loads(out.read_text())
+    text = (home.root() / "contract" / "phase5.yaml").read_bytes()
+    assert answer["opens"] is True
+    assert answer["contract"]["sha256"] == hashlib.sha256(text).hexdigest()
+    assert answer["contract"]["document"] == "Phase 5.0 Program Setup"
+    manifest = hashlib.sha256((m1_bundle / "manifest.json").read_bytes()).hexdigest()
+    assert answer["bundles"] == [{"bundle": "m1", "manifest_sha256": manifest}]
+    assert answer["answered_at"].endswith("+00:00")
+    code, output = run("gate", "m1", m1_bundle, "--out", tmp_path / "no" / "such")
+    assert (code, len(output.splitlines())) == (2, 1)
+    assert "--out: got" in output
+
+
+def test_show_tells_tiers_gates_and_triggers():
+    """With what a drill itself stops at, what "unresolved" is, and where it is all from."""
+    code, output = run("contract", "show")
+    assert code == 0
+    for said in (
+        "availability_min       >= 99.5%  >= 99.9%  >= 99.95%",
+        "M3  X     m3_20k   120 min  <= 30 s",
+        "over the tier's limit for 5 windows of 60 s in a row",
+        "below the tier's floor for 10 windows of 60 s in a row",
+        "route primary, for longer than 120 s",
+        "over the gate's limit for longer than 600 s",
+        "redis_unavailable, token_validation, gateway_health: still increasing 60 s",
+        "From Phase 5.0 Program Setup, as of 2026-02-19",
+    ):
+        assert said in output, said
+
+
 def test_the_command_says_not_a_gate_on_every_line_of_a_testbed_run(tmp_path):
     """And in the file that it writes."""
     made = make_bundle(tmp_path / "bed", Story(time_scale=60.0, phases=FAILOVER))
@@ -316,7 +370,7 @@ def test_the_command_says_not_a_gate_on_every_line_of_a_testbed_run(tmp_path):
         (("gate", "m4", "x"), "gate: got 'm4', expected one of m1, m2, m3"),
         (("gate", "m3", "nowhere"), "manifest.json: got 'No such file or directory', expected"),
         (("judge", "nowhere"), "ledger.jsonl: got 'No such file or directory', expected"),
-        (("contract", "check", "nowhere.yaml"), "nowhere.yaml: got"),
+        (("contract", "check", "nowhere.yaml"), "nowhere.yaml: got 'No such file or directory'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(arguments, said):

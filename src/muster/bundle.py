@@ -28,6 +28,7 @@ class Seal:
     intact: bool
     faults: tuple[str, ...]
     signed: bool | None
+    carries_signature: bool = False
 
 
 def seal(bundle: Path) -> None:
@@ -64,7 +65,7 @@ def check_seal(bundle: Path) -> Seal:
         signed = hmac.compare_digest(str(signature), _sign(dict(sealed), key))
         if not signed:
             faults.append("the signature does not fit the manifest")
-    return Seal(not faults, tuple(faults), signed)
+    return Seal(not faults, tuple(faults), signed, signature is not None)
 
 
 def _files(bundle: Path) -> list[tuple[str, Path]]:

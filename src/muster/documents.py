@@ -66,7 +66,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadInput(path, "", error.strerror, "a readable YAML file") from error
+    except UnicodeDecodeError as error:
         raise BadInput(path, "", str(error), "a readable YAML file") from error
     try:
         data = yaml.load(text, Loader=_StrictLoader)

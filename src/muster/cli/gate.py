@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from muster.bundle import KEY_VARIABLE, check_seal
+from muster import home
+from muster.bundle import KEY_VARIABLE, MANIFEST, check_seal
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract import Contract, load
 from muster.contract.gate import Bundle, GateResult, judge_gate
+from muster.contract.parse import FILE_NAME
 from muster.contract.phases import dark_hold_s, phases_of
 from muster.errors import BadInput
 from muster.ledger import read_ledger
@@ -54,13 +59,47 @@ def answer(
     return result, max((EXIT_CODES.get(verdict, 1) for verdict in verdicts), default=1) or 1
 
 
+def record(
+    result: GateResult,
+    bundles: tuple[Path, ...],
+    contract_file: Path | None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> dict[str, Any]:
+    """The answer with what it rests on: when, by which contract, on which sealed bundles."""
+    contract, file = load(contract_file), contract_file or home.root() / FILE_NAME
+    return result.as_json() | {
+        "answered_at": datetime.fromtimestamp(clock.now_s(), UTC).isoformat(timespec="seconds"),
+        "contract": {
+            "document": contract.source.document,
+            "as_of": contract.source.as_of,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        },
+        "bundles": [
+            {
+                "bundle": path.resolve().name,
+                "manifest_sha256": hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest(),
+            }
+            for path in bundles
+        ],
+    }
+
+
+def keep(out: Path, document: str) -> None:
+    """Write the answer to `out`. Raises BadInput where that can not be."""
+    try:
+        out.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise BadInput("--out", "", str(out), f"a file to write ({error.strerror})") from error
+
+
 def _read(path: Path, contract: Contract) -> Bundle:
     seal = check_seal(path)
     signed, unchecked = seal.signed, ""
     if signed is None and os.environ.get(KEY_VARIABLE):
         signed, unchecked = False, "the manifest carries no signature"
     elif signed is None:
-        unchecked = f"{KEY_VARIABLE} is not set"
+        carries = "the manifest is signed" if seal.carries_signature else "nor is it signed"
+        unchecked = f"{KEY_VARIABLE} is not set; {carries}"
     ledger = read_ledger(path / "ledger.jsonl")
     ended = ledger.of("drill_ended")
     return Bundle(

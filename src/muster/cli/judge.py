@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from muster.contract.model import Contract, Tier
+    from muster.contract.model import Contract
     from muster.verdict import Verdict
 
 BUNDLE = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
-TIER_ROWS = (
-    "streams",
-    "availability_min",
-    "success_2xx_min",
-    "rate_5xx_max",
-    "rate_429_max",
-    "first_token_p95_s_max",
-    "completion_p95_s_max",
-)
 
 
 @click.command()
@@ -66,22 +56,13 @@ def _rewrite(bundle: Path, verdict: Verdict) -> None:
     sealed = (bundle / MANIFEST).exists()
     if sealed:
         found = check_seal(bundle)
-        if found.faults or (is_signed(bundle) and found.signed is not True):
+        if found.faults or (found.carries_signature and found.signed is not True):
             why = "; ".join(found.faults) or "signed, and MUSTER_SIGNING_KEY is not set"
             raise BadInput(bundle, MANIFEST, why, "evidence as it was sealed")
     write_verdict(bundle, verdict)
     write_reports(bundle)
     if sealed:
         seal(bundle)
-
-
-def is_signed(bundle: Path) -> bool:
-    """Whether the bundle's manifest carries a signature."""
-    import json
-
-    from muster.bundle import MANIFEST
-
-    return bool(json.loads((bundle / MANIFEST).read_text(encoding="utf-8")).get("hmac_sha256"))
 
 
 @click.command()
@@ -112,12 +93,12 @@ def gate(
     """
     import json
 
-    from muster.cli.gate import answer
+    from muster.cli.gate import answer, keep, record
 
     result, code = answer(name, bundles, contract_file, age_days_max, allow_testbed)
-    document = json.dumps(result.as_json(), indent=2)
+    document = json.dumps(record(result, bundles, contract_file), indent=2)
     if out is not None:
-        out.write_text(document + "\n", encoding="utf-8")
+        keep(out, document + "\n")
     if as_json:
         click.echo(document)
     else:
@@ -161,14 +142,15 @@ def contract() -> None:
 @click.option("--contract", "contract_file", type=FILE, help="Another contract's file.")
 @click.option("--json", "as_json", is_flag=True, help="The whole contract as JSON.")
 def contract_show(contract_file: Path | None, as_json: bool) -> None:
-    """Print tiers and gates as tables."""
+    """Print tiers, gates and rollback triggers as tables."""
+    from muster.cli.tables import contract_lines
     from muster.contract import load
 
     loaded = load(contract_file)
     if as_json:
         click.echo(loaded.model_dump_json(by_alias=True, indent=2))
         return
-    for line in _tables(loaded):
+    for line in contract_lines(loaded):
         click.echo(line)
 
 
@@ -204,43 +186,3 @@ def contract_export(
     for name in old:
         click.echo(f"out of date: {name}")
     ctx.exit(1 if old else 0)
-
-
-def _tables(loaded: Contract) -> list[str]:
-    tiers = list(loaded.tiers.values())
-    rows: list[tuple[str, ...]] = [("", *(f"Tier {tier.name}" for tier in tiers))]
-    rows += [(slo, *(_shown(tier, slo) for tier in tiers)) for slo in TIER_ROWS]
-    lines = _aligned(rows)
-    gates = [("", "TIER", "PROFILE", "SOAK", "QUEUE AGE", "BESIDES")]
-    for gate in loaded.gates.values():
-        besides = []
-        if gate.circuit_open_s_max is not None:
-            besides.append(f"no circuit open longer than {gate.circuit_open_s_max:g} s")
-        if gate.failover_actions_in_baseline_max is not None:
-            besides.append("no regional failover action in the baseline")
-        if gate.drill_tier is not None:
-            besides.append(f"the failover drill passes Tier {gate.drill_tier}")
-        soak, queue = f"{gate.soak_s_min / 60:g} min", f"<= {gate.queue_age_s_max:g} s"
-        gates.append((gate.name, gate.tier, gate.profile, soak, queue, "; ".join(besides)))
-    return [*lines, "", *_aligned(gates)]
-
-
-def _shown(tier: Tier, slo: str) -> str:
-    """A threshold of `tier` with its sign and unit."""
-    from fractions import Fraction
-
-    from muster.contract.model import per_cent
-
-    value = getattr(tier, slo)
-    if slo == "streams":
-        return f"{value:,}"
-    sign = ">=" if slo.endswith("_min") else "<="
-    return f"{sign} {per_cent(value) if isinstance(value, Fraction) else f'{value:g} s'}"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

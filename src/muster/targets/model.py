@@ -337,7 +337,14 @@ class Target(Document):
     incident: str | None = Field(
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )
-    signals: dict[str, str]
+    signals: dict[str, str] = Field(
+        description="a PromQL selector of each signal",
+        json_schema_extra={
+            "propertyNames": {"enum": [*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT]},
+            "required": [*SIGNALS_SERVER, *SIGNALS_CLIENT],
+            "additionalProperties": {"type": "string", "pattern": "\\S"},
+        },
+    )
     profiles: dict[str, dict[str, object]] = Field(
         default={}, description="load profiles of this target's own; never gate evidence"
     )
