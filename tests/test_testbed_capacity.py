@@ -79,8 +79,8 @@ def test_fewer_open_files_make_more_processes() -> None:
 def test_big_loads_are_reached_at_several_addresses() -> None:
     """No destination gets more connections than its source ports allow with ease."""
     assert shape(M3, 0.1).addresses_per_region == 1
-    assert shape(M3, 1.0).addresses_per_region == 3
-    assert shape(M3, 0.1, Limits(ports=2_000)).addresses_per_region == 4
+    assert shape(M3, 1.0).addresses_per_region == 4
+    assert shape(M3, 0.1, Limits(ports=2_000)).addresses_per_region == 5
 
 
 def test_this_machine_is_measured() -> None:

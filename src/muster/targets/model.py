@@ -272,7 +272,7 @@ class TestbedGateway(Document):
     first_token_timeout_s: PositiveSeconds = 1.5
     circuit_open_s: PositiveSeconds = 10.0
     streams_limit_factor: PositiveSeconds = Field(
-        default=1.3, description="a region's stream limit over all streams of profile and scale"
+        default=1.5, description="a region's stream limit over all streams of profile and scale"
     )
     rate_limit_factor: PositiveSeconds = Field(
         default=3.0, description="a region's rate limit over all arrivals of profile and scale"

@@ -1,8 +1,9 @@
 """How many processes of each kind a load needs, from the open files each may hold.
 
 A gateway and a proxy hold two files a stream, a provider one. A region must be able to hold all
-streams of the load alone, and somewhat more, since a shift leaves longer streams behind. No process
-is planned above four fifths of what it may open. Small loads get few processes: each costs CPU.
+streams of the load alone, and half as many more: what an abrupt loss cuts starts over at once, and
+streams that are open are longer than most. No process is planned above four fifths of what it may
+open. Small loads get few processes: each costs CPU.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Limits:
     fds_max: int = 20_000
     fds_share: float = 0.8
     ports: int = 28_232
-    streams_factor: float = 1.3
+    streams_factor: float = 1.5
     gateways_max: int = 8
     toxiproxies_max: int = 4
     providers_max: int = 4

@@ -1,7 +1,9 @@
 """Who may stream: concurrency and rate of the whole region in Redis, a bounded queue, a fallback.
 
 1. One pipelined round trip a request; a release needs none (see `scripts`).
-2. Full: first come, first served, for at most `queue_s_max`; then 429.
+2. Full: first come, first served, for at most `queue_s_max`; then 429. As many jobs are tried at
+   once as there seems to be room for: one by one, a round trip each, a queue would empty slower
+   than it fills, and a region that was full for a moment would refuse most of its work for good.
 3. Redis away: each gateway admits its own part of the limit for `redis_fallback_s_max`, counting
    every such decision; after that nobody is admitted and the gateway is not ready.
 """
@@ -10,6 +12,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from muster.testbed.gateway.redis_wire import RedisWire
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from muster.testbed.gateway.figures import Figures
 
 PUMP_S = 0.05
+PUMP_JOBS_MAX = 64
 
 
 class Admission:
@@ -37,7 +42,7 @@ class Admission:
         self._config = config
         self._figures = figures
         self._fallback = fallback
-        self._trying: Attempt | None = None
+        self._trying: dict[Attempt, None] = {}  # jobs that Redis is asked about, still queued
         self._pumping = False
         self._pump_due_s = 0.0
         self._beat_due_s = 0.0
@@ -122,16 +127,18 @@ class Admission:
             self.wire.send(self._scripts.beat(self.held + self._asking), _Beat(self))
 
     def pump(self) -> None:
-        """Try the oldest job again; go on while they are admitted."""
-        if self._pumping:
+        """Try the oldest jobs again: as many as there seems to be room for, and at least one."""
+        if self._pumping or self._head() is None:
             return
         self._pumping = True
-        while self._trying is None:
-            head = self._head()
-            if head is None:
-                break
-            self._trying = head
-            if not self._ask(head):
+        trying = self._trying
+        free = self._config.streams_limit_region - self.region_streams - self._asking
+        more = max(min(free, PUMP_JOBS_MAX), 0 if trying else 1)
+        for job in tuple(islice(self.queue, len(trying) + more)):
+            if job.over or job in trying:
+                continue
+            trying[job] = None
+            if not self._ask(job):
                 break
         self._pumping = False
 
@@ -172,16 +179,16 @@ class Admission:
             attempt.admitted()
 
     def _refuse(self, attempt: Attempt) -> None:
-        if attempt is self._trying:
-            self._trying = None
+        if attempt in self._trying:
+            del self._trying[attempt]
         elif not attempt.over:
             self._join(attempt)
 
     def _untry(self, attempt: Attempt) -> None:
-        if attempt is self._trying:
-            self._trying = None
-            if self.queue and self.queue[0] is attempt:
-                self.queue.popleft()
+        if attempt in self._trying:
+            del self._trying[attempt]
+            with suppress(ValueError):  # its time may have run out meanwhile
+                self.queue.remove(attempt)
 
     def _join(self, attempt: Attempt) -> None:
         if len(self.queue) >= self._config.queue_jobs_max or self._config.queue_s_max <= 0:

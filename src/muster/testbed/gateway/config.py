@@ -70,7 +70,7 @@ class GatewayConfig(Document):
     circuit: CircuitConfig = CircuitConfig()
     defect: GatewayDefect | None = None
     shed_at_streams: Count | None = Field(
-        default=None, description="undersized_survivor; null: 60 % of the limit over 1.3"
+        default=None, description="undersized_survivor; null: 60 % of the limit over 1.5"
     )
     warm_streams: Count | None = Field(
         default=None, description="cold_survivor, queue_stuck; null: half of the limit"

@@ -1,7 +1,7 @@
 """The gateway's planted defects, each behind one question that the healthy gateway never asks.
 
 Those that show only after a shift look at the region's streams: in a 50/50 baseline each region
-holds half of all streams, which is about 0.38 of its limit; alone it holds 0.77 of it. What is
+holds half of all streams, which is a third of its limit; alone it holds two thirds of it. What is
 decided by shares counts instead of drawing, so that a small run has the same share as a large one.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from muster.testbed.gateway.config import GatewayConfig
 
-LIMIT_FACTOR = 1.3
+LIMIT_FACTOR = 1.5
 SHED_STREAMS_SHARE = 0.6
 SHED_SHARE = 0.1
 COLD_SHARE_MAX = 0.1  # twice what p95 bears, and little enough not to fill the region as well
