@@ -28,6 +28,15 @@ FAILOVER = (
     ("restore", "G", 40),
     ("verify", None, 8),
 )
+LOSS = (
+    ("preflight", None, 5),
+    ("ramp", None, 20),
+    ("baseline", "X", 60),
+    ("loss", None, 18),
+    ("failed_over", "G", 60),
+    ("comeback", "G", 40),
+    ("verify", None, 8),
+)
 SOAK = (("preflight", None, 5), ("ramp", None, 20), ("baseline", "X", 7200), ("verify", None, 8))
 
 
@@ -135,6 +144,17 @@ def _events(story: Story) -> list[dict[str, Any]]:
             {"t": dark_s + 5, "event": "fault_proof", **fault, **proof},
             {"t": lit_s + 2, "event": "fault_reverted", **fault},
             {"t": lit_s + 2, "event": "region_lit", "region": WEST},
+        ]
+    if "loss" in names:
+        lost_s, back_s = story.span("loss")[0], story.span("comeback")[0]
+        fault = {"fault": "region_loss", "region": WEST}
+        proof = {"proven": story.proven, "proof": {}, "why": "it refuses connections"}
+        events += [
+            {"t": lost_s + 0.1, "event": "fault_declared", **fault, "expects": ["series"]},
+            {"t": lost_s + 0.2, "event": "region_dark", "region": WEST},
+            {"t": lost_s + 0.3, "event": "fault_proof", **fault, **proof},
+            {"t": back_s + 2, "event": "fault_reverted", **fault},
+            {"t": back_s + 2, "event": "region_lit", "region": WEST},
         ]
     if story.stopped is not None:
         events.append({"t": end_s - 9, "event": "stopped", **story.stopped})

@@ -49,12 +49,22 @@ def make_series(story: Story) -> Iterator[Row]:
     harm = _by_second(story, t)
     for region in (WEST, EAST):
         alive = np.ones(len(t), dtype=bool)
-        if region == WEST and story.dark and any(p[0] == "dark" for p in story.phases):
+        names = [p[0] for p in story.phases]
+        if region == WEST and story.dark and "dark" in names:
             dark_s, lit_s = story.span("dark")
             alive = (t <= dark_s + 1) | (t >= lit_s + 2)
-        rows = _server(story, region, t, per_s * shares[region], harm)
+        own = harm
+        if "loss" in names:
+            lost_s, back_s = story.span("loss")[0], story.span("comeback")[0]
+            if region == WEST:
+                alive = (t <= lost_s) | (t >= back_s + 2)
+            else:
+                # What goes wrong in the loss goes wrong where the region is lost.
+                inside = (t > lost_s) & (t <= story.span("loss")[1])
+                own = {key: np.where(inside, getattr(Harm(), key), v) for key, v in harm.items()}
+        rows = _server(story, region, t, per_s * shares[region], own)
         yield from (_cut(story, row, alive) for row in rows)
-        rows = _client(story, region, t, per_s * shares[region], harm)
+        rows = _client(story, region, t, per_s * shares[region], own)
         yield from (_cut(story, row, np.ones(len(t), dtype=bool)) for row in rows)
     for region, share in shares.items():
         weights = np.round(share * 100)
@@ -91,6 +101,8 @@ def _shares(story: Story, t: np.ndarray) -> dict[str, np.ndarray]:
         restore_s, over_s = story.span("restore")
         west[t > restore_s + 10] = 0.25
         west[t > (restore_s + over_s) / 2 + 8] = 0.5
+    if "loss" in names:
+        west[(t > story.span("failed_over")[0]) & (t <= story.span("comeback")[0] + 10)] = 0.0
     return {WEST: west, EAST: 1 - west}
 
 
@@ -197,6 +209,14 @@ def _client(
                 v = _sum(each * own) if own is not None else np.zeros(len(t))
                 full = {**labels, "outcome": outcome, "kind": kind}
                 yield "client_attempts", "muster_load_attempts_total", full, t, v
+        if any(p[0] == "loss" for p in story.phases):
+            for code, rate in (
+                ("200", good),
+                ("503", shares["http_5xx"]),
+                ("refused", shares["refused"]),
+            ):
+                full = {**labels, "code": code, "kind": "scheduled"}
+                yield "client_answers", "muster_load_answers_total", full, t, _sum(each * rate)
         for kind in ("first_token", "completion"):
             name = f"muster_load_{kind}_seconds"
             yield from _latency(f"client_{kind}", name, labels, t, each * good, kind, harm)

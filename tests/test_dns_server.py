@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import dnslib
@@ -129,6 +130,28 @@ def test_weights_are_followed_unless_the_defect_is_planted(
         await until(lambda: api.reads > seen + 2)
         answer = await server._admin(Request("GET", "/metrics", {}, b""))
         assert f'muster_dns_region_weight{{region="eu"}} {kept}' in answer.body
+
+    run(monkeypatch, body, defect=defect)
+
+
+@pytest.mark.parametrize(("defect", "told"), [(None, "eu2"), ("ignores_health", "eu")])
+def test_the_ill_are_left_out_unless_the_defect_is_planted(
+    monkeypatch: pytest.MonkeyPatch, defect: str | None, told: str
+) -> None:
+    """A region whose health check fails is answered with all the same."""
+
+    async def body(server: NameServer, api: Api, base: int) -> None:
+        well = replace(api.zone.records[0], region="eu2", health_check_id=None)
+        api.zone = replace(api.zone, records=(replace(api.zone.records[0], weight=255), well))
+        await until(lambda: server._zone == api.zone)
+        await until(lambda: server.checker.healthy == {"h": False})
+        for _ in range(100):
+            rcode(server)
+        named = server.figures.registry.get_sample_value(
+            "muster_dns_answers_total", {"region": told}
+        )
+        assert named is not None
+        assert named == 100 if defect is None else named > 50
 
     run(monkeypatch, body, defect=defect)
 

@@ -216,3 +216,18 @@ def test_a_region_that_came_back_is_guarded_again():
     assert trace.trips == []
     trace.run(5 * 60)
     assert {trip.region for trip in trace.trips} >= {WEST}
+
+
+def test_what_a_loss_cut_stands_in_no_window_that_began_before_it():
+    """Its samples come seconds later; with a bad minute of the survivor's they would make two."""
+    trace = Trace()
+    trace.run(118)
+    lost = Declared("a_fault", WEST, ("series",), trace.t_s)
+    trace.bad(WEST, 60, side="client")
+    trace.run(3)
+    trace.declared = [lost]
+    trace.bad(EAST, 5, side="client")
+    trace.run(60)
+    trace.bad(EAST, 0, side="client")
+    trace.run(3 * 60)
+    assert trace.trips == []

@@ -227,6 +227,8 @@ def test_few_attempts_are_looked_at_over_longer_stretches():
 
 STOPPED = {"by": "limit:rate_5xx", "verdict": "FAIL", "t_trip": 30.0}
 TRIP = {"limit": "rate_5xx", "t_trip": 30.0, "windows": [[10.0, 20.0], [20.0, 30.0]]}
+TRIP |= {"measured": 9.5, "threshold": 0.5, "unit": "%"}
+QUEUE = {**TRIP, "windows": [[28.0, 30.0]], "measured": 31.0, "threshold": 30.0, "unit": "s"}
 
 
 @pytest.mark.parametrize(
@@ -250,6 +252,23 @@ def test_a_stop_on_what_a_pinned_rig_did_proves_nothing(rig, stop, excused):
     found = judged(event(30.0, "limit", **TRIP), event(31.0, "stopped", **stop), rig=rig)
     assert bool(found.stop_excuse) is excused
     assert ("pinned for" in found.stop_excuse) is excused
+
+
+@pytest.mark.parametrize(
+    ("trip", "excused"),
+    [
+        ({**TRIP, "measured": 10.5}, True),
+        ({**TRIP, "measured": 10.6}, False),
+        (QUEUE, True),
+        ({**QUEUE, "measured": 31.5}, False),
+        ({**QUEUE, "windows": []}, False),
+    ],
+)
+def test_a_limit_passed_by_more_than_the_rig_could_explain_stands(trip, excused):
+    """Pinned for a second: 10 % of a window of ten seconds, or one second of an age."""
+    events = event(30.0, "limit", **trip), event(31.0, "stopped", **STOPPED)
+    found = judged(*events, rig={29: {0.5: 50}})
+    assert bool(found.stop_excuse) is excused
 
 
 def test_a_ledger_without_a_loss_has_none():

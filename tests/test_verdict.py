@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 import yaml
-from bundle_maker import EAST, FAILOVER, WEST, Story, make_bundle
+from bundle_maker import EAST, FAILOVER, LOSS, WEST, Story, make_bundle
 from bundle_series import Harm
 
 from muster.contract import load
@@ -339,3 +339,83 @@ def test_an_optional_signal_that_the_target_names_is_judged(tmp_path):
     verdict = judged(tmp_path, without=frozenset({"streams_broken"}))
     assert verdict.verdict == "INCONCLUSIVE"
     assert unknown(verdict) == {"samples_complete"}
+
+
+LOST = Harm(broken=0.3, refused=0.7)
+SLOW_LOSS = tuple((n, t, 30 if n == "loss" else s) for n, t, s in LOSS)
+
+
+def judged_loss(tmp_path, **changes):
+    """A region lost with no warning: while it is, all its attempts break or are refused."""
+    made = {"kind": "experiment", "drill": "region_loss", "phases": LOSS, "harm": {"loss": LOST}}
+    made |= {"server_processes": 1, "shards": 1}
+    return judge(make_bundle(tmp_path / "bundle", Story(**{**made, **changes})))
+
+
+def test_a_loss_that_was_found_in_time_passes(tmp_path):
+    """No tier judges the loss itself; what it broke is told, and who was not lost stayed whole."""
+    verdict = judged_loss(tmp_path)
+    assert verdict.verdict == "PASS"
+    told = verdict.document["loss"]
+    assert (told["region"], told["rig"]["blackout_s"]) == (WEST, 0)
+    assert 0 < told["streams_broken"] < told["streams_open"]
+    assert {"rto", "streams_broken", "broken_elsewhere", "traffic_split", "rig_blackout"} <= {
+        finding.slo for finding in verdict.findings
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "slo"),
+    [
+        ({"phases": SLOW_LOSS, "harm": {"loss": Harm(broken=0.2, refused=0.8)}}, "rto"),
+        ({"harm": {"loss": Harm(broken=1.0)}}, "streams_broken"),
+        ({"harm": {"loss": LOST, "failed_over": Harm(rate_5xx=0.006)}}, "rate_5xx"),
+        ({"harm": {"loss": LOST, "comeback": Harm(rate_429=0.05)}}, "rate_429"),
+    ],
+)
+def test_a_loss_is_held_to_its_objectives_and_then_to_the_tier(tmp_path, changes, slo):
+    """Too long, too many streams, or a tier that does not hold once the traffic has gone."""
+    verdict = judged_loss(tmp_path, **changes)
+    assert verdict.verdict == "FAIL"
+    assert {f.slo for f in verdict.findings if f.status == "fail"} == {slo}
+
+
+def test_the_rigs_own_lag_is_never_the_platforms(tmp_path):
+    """Pinned for longer than it may be, or slow where the tier was missed: nothing is known."""
+    slow = {"broken": 0.3, "refused": 0.7, "lag": 0.02}
+    verdict = judged_loss(tmp_path / "long", harm={"loss": Harm(**slow)})
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert unknown(verdict) == {"rig_blackout"}
+    assert verdict.document["loss"]["rig"]["blackout_s"] > 5
+    rates = {"loss": LOST, "failed_over": Harm(rate_5xx=0.006, lag=0.02)}
+    verdict = judged_loss(tmp_path / "rates", harm=rates)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "rate_5xx" in unknown(verdict)
+    assert failing(verdict) == set()
+    assert any("; the rig: gateway lagged" in line for line in verdict.document["unknowns"])
+
+
+@pytest.mark.parametrize(("lag", "verdict"), [(0.0, "FAIL"), (0.02, "INCONCLUSIVE")])
+def test_a_limit_that_fired_while_the_rig_was_pinned_proves_nothing(tmp_path, lag, verdict):
+    """The platform's fault only on valid data; what stopped the drill is named either way."""
+    at = Story(phases=LOSS).span("failed_over")[0] - 4
+    trip = {"limit": "rate_5xx", "t_trip": at, "windows": [[at - 10, at]]}
+    trip |= {"t": at + 1, "event": "limit", "measured": 10.0, "threshold": 0.5, "unit": "%"}
+    found = judged_loss(
+        tmp_path,
+        harm={"loss": Harm(broken=0.3, refused=0.7, lag=lag)},
+        extra=(trip,),
+        stopped={"by": "limit:rate_5xx", "verdict": "FAIL", "t_trip": at},
+    )
+    assert (found.verdict, found.stopped_by) == (verdict, "limit:rate_5xx")
+    assert any("limit:rate_5xx: the rig" in u for u in found.document["unknowns"]) is (lag > 0)
+
+
+@pytest.mark.parametrize("phase", ["loss", "failed_over", "comeback", "verify"])
+def test_a_loss_without_one_of_its_phases_is_inconclusive(tmp_path, phase):
+    """What was left out was not shown."""
+    phases = tuple((n, t, s) for n, t, s in FAILOVER if n in ("ramp", "baseline", phase))
+    story = Story(kind="experiment", drill="region_loss", phases=phases, dark=False)
+    verdict = judge(make_bundle(tmp_path / "bundle", story))
+    missing = {f.phase for f in verdict.findings if f.slo == "phase_complete"}
+    assert missing == {"loss", "failed_over", "comeback", "verify"} - {n for n, _, _ in phases}

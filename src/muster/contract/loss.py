@@ -112,15 +112,41 @@ def stop_excuse(
     t_s = float(stop.get("t_trip", stop["t"]))
     by = str(stop.get("by"))
     kind, _, name = by.partition(":")
-    trips = [e for e in events if e["event"] == kind and e.get(kind) == name]
-    windows = [w for trip in trips for w in trip.get("windows", ())]
-    pinned_s = sum(dark.within(max(loss.start_s, a), b) for a, b in windows)
-    if not windows:
-        pinned_s = dark.within(loss.start_s, t_s)
-        pinned_s = pinned_s if pinned_s > blackout_s_max else 0.0
-    if t_s < loss.start_s or not pinned_s:
+    trip = next(
+        (
+            e
+            for e in events
+            if e["event"] == kind and e.get(kind) == name and e.get("t_trip") == t_s
+        ),
+        None,
+    )
+    if t_s < loss.start_s:
         return ""
-    return f"{by}: the rig itself was pinned for {pinned_s:.1f} s of what it was judged by"
+    if trip is None:
+        pinned_s = dark.within(loss.start_s, t_s)
+        explains = pinned_s > blackout_s_max
+    else:
+        pinned_s, explains = _explains(trip, loss, dark)
+    return (
+        f"{by}: the rig itself was pinned for {pinned_s:.1f} s of what it was judged by"
+        if explains
+        else ""
+    )
+
+
+def _explains(trip: Mapping[str, Any], loss: Loss, dark: Blackout) -> tuple[float, bool]:
+    """Seconds that the rig was pinned in the trip's windows, and whether that could be its cause.
+
+    A share could be off by as much as the share of a window that the rig was pinned for, an age by
+    as many seconds.
+    """
+    windows = [(float(a), float(b)) for a, b in trip.get("windows") or ()]
+    pinned_s = [dark.within(max(loss.start_s, a), b) for a, b in windows]
+    off = abs(float(trip.get("measured") or 0.0) - float(trip.get("threshold") or 0.0))
+    if trip.get("unit") != "%":
+        return sum(pinned_s), sum(pinned_s) > 0 and sum(pinned_s) >= off
+    shares = [100 * s / (b - a) for s, (a, b) in zip(pinned_s, windows, strict=True) if b > a]
+    return sum(pinned_s), sum(pinned_s) > 0 and max(shares, default=0.0) >= off
 
 
 def failing_until(

@@ -39,6 +39,7 @@ class Guard:
     stale_s: float
     expected: list[Trip] = field(default_factory=list)
     _rotation: Rotation = field(default_factory=Rotation)
+    _lost: frozenset[str] = frozenset()
     _window_start_s: float | None = None
     _queues: dict[tuple[str, str], OverFor] = field(default_factory=dict)
     _circuits: dict[tuple[str, str], OpenFor] = field(default_factory=dict)
@@ -66,14 +67,11 @@ class Guard:
         """Take new samples; what tripped, in the order of time."""
         if self._window_start_s is None:
             self._window_start_s = now_s
-        # A region whose processes a fault took says nothing: like one out of rotation.
-        rotation = frozenset(
-            one for one in rotation if not cause_of(declared, one, SERIES, now_s, self.after_s)
-        )
+        rotation, left_s = self._without_lost(rotation, now_s, declared)
         for gone in self.regions:
             if gone not in rotation:
                 self._leave(gone)
-        self._rotation.set(now_s, rotation)
+        self._rotation.set(left_s, rotation)
         trips: list[Trip] = []
         points: dict[tuple[str, str, str], list[Point]] = {}
         for signal, name, labels, t_s, v in fresh:
@@ -101,6 +99,20 @@ class Guard:
         trips += self._close(now_s, declared)
         self.expected += [trip for trip in trips if trip.expected]
         return sorted((t for t in trips if not t.expected), key=lambda trip: trip.t_trip_s)
+
+    def _without_lost(
+        self, rotation: frozenset[str], now_s: float, declared: Sequence[Declared]
+    ) -> tuple[frozenset[str], float]:
+        """Rotation without regions whose processes a fault took, and since when it is so.
+
+        What such a region shows says nothing any more, from the fault on and not from when the next
+        samples came: its broken streams must not stand in a window that began before it.
+        """
+        lost = {one: cause_of(declared, one, SERIES, now_s, self.after_s) for one in rotation}
+        since_s = {one: cause.declared_s for one, cause in lost.items() if cause is not None}
+        newly_s = [t_s for one, t_s in since_s.items() if one not in self._lost]
+        self._lost = frozenset(since_s)
+        return rotation - self._lost, min([now_s, *newly_s])
 
     def _calm(
         self, signal: str, region: str, part: str, instance: str, v: Sequence[float | None]

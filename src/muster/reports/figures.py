@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from muster.reports import loss
 from muster.reports.evidence import Evidence
 from muster.reports.lines import classes
 from muster.reports.loadfile import LoadSeconds
@@ -17,7 +18,10 @@ from muster.reports.numbers import NO_DATA, count, number, quantity, seconds
 from muster.reports.words import LOAD_TITLES, OVERALL, TIMING_TITLES, one_line
 
 _TIMINGS_ALWAYS = ("decide", "shift", "drain", "dark", "restore")
-_JUDGED = ("evacuate", "drain", "dark", "restore", "fault", "recovery")
+_JUDGED = (
+    *("evacuate", "drain", "dark", "restore", "fault", "recovery"),
+    *("loss", "failed_over", "comeback"),
+)
 Finding = Mapping[str, Any]
 
 
@@ -30,14 +34,13 @@ def timing_facts(
     for event in evidence.of("timing"):
         known.setdefault(_bare(event.get("name")), event.get("value_s"))
     known = {_bare(name): value for name, value in known.items()}
-    facts = []
+    drained = "drain" in {p.name for p in phases}
+    facts = list(loss.recovery_facts(evidence.verdict))
     for name, (label, note) in TIMING_TITLES.items():
-        if name in known or name in _TIMINGS_ALWAYS:
+        if name in known or (drained and name in _TIMINGS_ALWAYS):
             facts.append(Fact(label, seconds(known.get(name)), note))
     extra = sorted(set(known) - set(TIMING_TITLES))
     facts += [Fact(one_line(name, 80).replace("_", " "), seconds(known[name])) for name in extra]
-    if "drain" not in {p.name for p in phases} and not known:
-        facts = []
     broken, where = streams_broken(evidence, phases)
     facts.append(Fact("Streams broken", broken, where))
     facts.append(Fact("Error budget spent", *_budget(findings)))
@@ -66,6 +69,7 @@ def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ..
             facts.append(Fact(key.replace("_", " "), "yes" if value else "no"))
         elif isinstance(value, str | int | float):
             facts.append(Fact(one_line(key, 80).replace("_", " "), one_line(value, 120)))
+    facts += loss.rig_facts(evidence.verdict)
     judged = [row for row in rows if row.slo in ("load_offered", "load_loop_lag")]
     facts += [
         Fact(f"{row.title}, {row.phase}", row.measured, f"{row.threshold}: {row.status}")
@@ -88,7 +92,8 @@ def impact(
     sums: dict[str, float] = {}
     gaps = 0
     for index in range(load.length):
-        if not begin <= load.start_s + index < end:
+        # The second in which it began counts: an abrupt loss is over within it.
+        if not begin - 1 < load.start_s + index < end:
             continue
         second = load.seconds.get(index)
         if second is None:
@@ -102,7 +107,8 @@ def impact(
     said = [
         f"While the drill changed things, clients made {count(answered)} attempts: "
         f"{count(sums.get('429', 0))} were answered 429, {count(sums.get('5xx', 0))} failed "
-        f"(5xx, refused, reset or timed out), and {count(sums.get('broken', 0))} streams broke."
+        f"(5xx, refused, reset or timed out), and {count(sums.get('broken', 0))} streams broke.",
+        *loss.impact(evidence.verdict),
     ]
     if gaps:
         said.append(f"{gaps} s of the load's record are missing and not counted.")

@@ -18,6 +18,7 @@ _STOPPERS = {
     "load:not_shown": "Prometheus did not show everything of the running load",
     "data_lost": "samples were missing for longer than the limit",
     "platform:traffic_would_not_leave": "traffic would not leave the region",
+    "platform:loss_not_detected": "the platform went on sending clients to the lost region",
     "platform:drain_bound_passed": (
         "streams were still open when the drain's bound had passed, so the region was not darkened"
     ),
@@ -79,6 +80,9 @@ def why(
         return f"Not everything the drill changed is back: {what}.{also}"
     if stopped:
         also = f" {missed}" if failed else ""
+        reasons = other_unknowns(verdict) if name == "INCONCLUSIVE" else []
+        if reasons:
+            also = f" It proves nothing: {listed(reasons)}."
         return f"Stopped: {stopped}.{also}"
     if name == "FAIL":
         return missed if failed else "The verdict names no finding."

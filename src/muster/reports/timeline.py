@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from muster.reports.loss import pinned_sentence
 from muster.reports.model import Mark, PhaseRow, TimelineRow, TripRow
 from muster.reports.numbers import NO_DATA, number, offset, seconds, utc
 from muster.reports.sentences import stopper
@@ -84,6 +85,10 @@ def marks(events: Sequence[Event], evacuated: str | None) -> tuple[Mark, ...]:
         t_s = number(event.get("t"))
         if event.get("event") == "step" and t_s is not None:
             found.append(Mark(t_s, _step_label(event, evacuated), "step"))
+        elif event.get("event") == "fault_applied" and event.get("fault") == "region_loss":
+            found += [Mark(t_s, "region lost", "step")] if t_s is not None else []
+        elif event.get("event") == "rig_blackout" and number(event.get("seconds")):
+            found += _blackouts(event)
         elif event.get("event") in ("trigger", "limit") and event.get("expected") is not True:
             at = number(event.get("t_trip"))
             at = t_s if at is None else at
@@ -93,6 +98,17 @@ def marks(events: Sequence[Event], evacuated: str | None) -> tuple[Mark, ...]:
         elif event.get("event") == "stopped" and t_s is not None:
             found.append(Mark(t_s, f"stopped: {one_line(event.get('by'), 40)}", "trip"))
     return tuple(_merged(found))
+
+
+def _blackouts(event: Event) -> list[Mark]:
+    """Where each stretch began in which the rig itself was pinned."""
+    spans = [span for span in event.get("spans") or () if isinstance(span, list) and len(span) == 2]
+    ends = [(number(start), number(end)) for start, end in spans]
+    return [
+        Mark(start, f"rig pinned {end - start:.1f} s", "step")
+        for start, end in ends
+        if start is not None and end is not None
+    ]
 
 
 def _merged(found: list[Mark]) -> list[Mark]:
@@ -151,6 +167,11 @@ def _told(event: Event) -> tuple[str, str] | None:
             return "fault", f"{region} is dark."
         case "region_lit":
             return "fault", f"{region} is back."
+        case "loss_detected":
+            after = seconds(event.get("after_s"))
+            return "fault", f"{region} was out of the DNS answers {after} after it was lost."
+        case "rig_pinned":
+            return "drill", pinned_sentence(event)
         case "trigger" | "limit":
             name = one_line(event.get(str(event["event"])), 80)
             word = "was expected" if event.get("expected") is True else "fired"

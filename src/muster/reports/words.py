@@ -20,6 +20,10 @@ SLO_TITLES = {
     "restore_time": "Time to restore",
     "failover_action_in_baseline": "Failover actions in the baseline",
     "fault_proof": "Fault seen to bite",
+    "rto": "Recovery time",
+    "streams_broken": "Streams broken by the loss",
+    "broken_elsewhere": "Streams broken elsewhere",
+    "rig_blackout": "Rig pinned by the loss",
     "load_offered": "Load offered",
     "load_loop_lag": "Loop lag",
 }
@@ -38,6 +42,7 @@ TIMING_TITLES = {
     "restore": ("Time to restore", "region started to split as before"),
     "trip_to_restored": ("Trip to restored", "a trigger fired to weights back"),
     "detect": ("Time to detect", "fault applied to region out of the answers"),
+    "lost": ("Region away", "killed until it was started again"),
 }
 
 LOAD_TITLES = {

@@ -69,6 +69,13 @@ DEFECTS: dict[str, Defect] = {
             _FAILOVER,
         ),
         Defect(
+            "ignores_health",
+            "dns",
+            "goes on answering with a region whose health check fails",
+            "loss_not_detected",
+            "region_loss",
+        ),
+        Defect(
             "no_redis_fallback",
             "gateway_faulted",
             "refuses every new stream while Redis is away",

@@ -103,7 +103,9 @@ class NameServer:
 
     def answer(self, packet: bytes) -> bytes | None:
         """The answer to one query; None when there is none to give."""
-        healthy, draw = self.checker.healthy, self._random.random
+        draw = self._random.random
+        # The planted defect: what is not known to be ill is well.
+        healthy = {} if self._config.defect == "ignores_health" else self.checker.healthy
         if self._memo is None:
             answered = answer(packet, None, healthy, draw)
         else:

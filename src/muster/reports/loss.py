@@ -1,0 +1,90 @@
+"""What a report says of the abrupt loss of a region: its impact, and what the rig did to itself.
+
+Figures are the verdict's. What was the rig's own stands by itself, so that nobody reads it as the
+platform's. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from muster.reports.model import Fact
+from muster.reports.numbers import NO_DATA, count, number, quantity, seconds, utc
+from muster.reports.words import listed, one_line
+
+
+def loss_of(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The verdict's `loss`; empty where it tells of none."""
+    told = verdict.get("loss")
+    return told if isinstance(told, dict) else {}
+
+
+def recovery_facts(verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """For the timings: how long attempts failed."""
+    loss = loss_of(verdict)
+    if not loss:
+        return ()
+    note = "from the loss until no more than 1 % of the attempts failed"
+    return (Fact("Recovery time", seconds(loss.get("rto_s")), note),)
+
+
+def rig_facts(verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """For the load's section: how long the rig itself was pinned, from when to when, and who."""
+    rig = _rig(verdict)
+    if not rig:
+        return ()
+    spans = [_span(span) for span in rig.get("spans") or () if isinstance(span, list)]
+    who = dict.fromkeys(one_line(p.get("component"), 40) for p in _pinned(rig))
+    unseen = [one_line(name, 80) for name in rig.get("unseen") or ()]
+    note = f"the rig's own, not the platform's: {listed(spans)} ({', '.join(who)})" if spans else ""
+    note = f"not seen: {', '.join(unseen)}" if unseen else note or "no process of it was pinned"
+    return (Fact("Rig pinned by the loss", seconds(rig.get("blackout_s")), note),)
+
+
+def impact(verdict: Mapping[str, Any]) -> list[str]:
+    """Whom the loss touched, as sentences."""
+    loss = loss_of(verdict)
+    if not loss:
+        return []
+    broken, held = number(loss.get("streams_broken")), number(loss.get("streams_open"))
+    share = f" ({broken / held:.1%})" if broken is not None and held else ""
+    elsewhere = count(loss.get("streams_broken_elsewhere"))
+    said = [
+        f"The loss of {one_line(loss.get('region'), 80)} broke {count(broken)} of {count(held)} "
+        f"open streams{share}, {elsewhere} of them elsewhere; "
+        f"{count(loss.get('attempts_failed'))} of {count(loss.get('attempts'))} attempts failed "
+        f"until the platform had left the region, the last of them {seconds(loss.get('rto_s'))} "
+        "after the loss."
+    ]
+    pinned_s = number(_rig(verdict).get("blackout_s"))
+    if pinned_s:
+        said.append(
+            f"The rig itself was pinned for {seconds(pinned_s)} of that: what it did to itself "
+            "then is not the platform's."
+        )
+    return said
+
+
+def pinned_sentence(event: Mapping[str, Any]) -> str:
+    """One process of the rig that was pinned, from the ledger's event."""
+    start, end = number(event.get("t_from")), number(event.get("t_to"))
+    length = seconds(end - start) if start is not None and end is not None else NO_DATA
+    lag_s = number(event.get("lag_s"))
+    lag = "further than any edge" if lag_s is None else f"up to {quantity(lag_s * 1000, 'ms')}"
+    who = f"{one_line(event.get('component'), 40)} {one_line(event.get('instance'), 80)}".strip()
+    return f"The rig itself was pinned: {who} for {length}, {lag} late. Not the platform's."
+
+
+def _rig(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    rig = loss_of(verdict).get("rig")
+    return rig if isinstance(rig, dict) else {}
+
+
+def _pinned(rig: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in rig.get("pinned") or () if isinstance(one, dict)]
+
+
+def _span(span: list[Any]) -> str:
+    ends = [utc(number(end), date=False) for end in span[:2]]
+    return " to ".join(ends)
