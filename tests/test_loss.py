@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from test_rig_pinned import process
 
@@ -225,21 +227,23 @@ def test_few_attempts_are_looked_at_over_longer_stretches():
     assert failing_until(samples, Window(LOST_S, END_S, 4.0), 0.01, 1.0).seen_s == 0.0
 
 
+BRIEFLY = {0.01: 97, 0.5: 2}
+"""Over the limit in its own second, and not over ten of them."""
 STOPPED = {"by": "limit:rate_5xx", "verdict": "FAIL", "t_trip": 30.0}
 TRIP = {"limit": "rate_5xx", "t_trip": 30.0, "windows": [[10.0, 20.0], [20.0, 30.0]]}
 TRIP |= {"measured": 9.5, "threshold": 0.5, "unit": "%"}
-QUEUE = {**TRIP, "windows": [[28.0, 30.0]], "measured": 31.0, "threshold": 30.0, "unit": "s"}
+QUEUE = {**TRIP, "windows": [[20.0, 30.0]], "measured": 31.0, "threshold": 30.0, "unit": "s"}
 
 
 @pytest.mark.parametrize(
     ("rig", "stop", "excused"),
     [
         ({}, STOPPED, False),
-        ({25: {0.5: 50}}, STOPPED, True),
-        ({5: {0.5: 50}}, STOPPED, False),
-        ({45: {0.5: 50}}, STOPPED, False),
-        ({25: {0.5: 50}}, {**STOPPED, "verdict": "ABORTED"}, False),
-        ({25: {0.5: 50}}, {**STOPPED, "by": "platform:loss_not_detected"}, False),
+        ({25: BRIEFLY}, STOPPED, True),
+        ({5: BRIEFLY}, STOPPED, False),
+        ({45: BRIEFLY}, STOPPED, False),
+        ({25: BRIEFLY}, {**STOPPED, "verdict": "ABORTED"}, False),
+        ({25: BRIEFLY}, {**STOPPED, "by": "platform:loss_not_detected"}, False),
         (
             {t: {0.5: 50} for t in range(11, 18)},
             {**STOPPED, "by": "platform:loss_not_detected"},
@@ -267,8 +271,30 @@ def test_a_stop_on_what_a_pinned_rig_did_proves_nothing(rig, stop, excused):
 def test_a_limit_passed_by_more_than_the_rig_could_explain_stands(trip, excused):
     """Pinned for a second: 10 % of a window of ten seconds, or one second of an age."""
     events = event(30.0, "limit", **trip), event(31.0, "stopped", **STOPPED)
-    found = judged(*events, rig={29: {0.5: 50}})
+    found = judged(*events, rig={29: BRIEFLY})
     assert bool(found.stop_excuse) is excused
+
+
+def test_a_limit_judged_by_windows_in_which_the_rig_was_slow_proves_nothing():
+    """By the contract's own rule: p99 over the limit in the window, whatever was measured."""
+    trip = {**TRIP, "measured": 90.0}
+    events = event(30.0, "limit", **trip), event(31.0, "stopped", **STOPPED)
+    excuse = judged(*events, rig={29: {0.5: 50}}).stop_excuse
+    assert excuse == "limit:rate_5xx: the rig itself: load lagged: p99 at or under 500 ms"
+
+
+def test_after_a_rig_that_was_unfit_no_failing_finding_stands():
+    """What it caught up with is not the platform's; what failed before the loss stays."""
+    found = judged(rig={t: {0.5: 50} for t in range(11, 17)})
+    before, after = (
+        replace(one(found, "rto"), status="fail", window=w) for w in ((0, 9), (30, 40))
+    )
+    held = replace(after, status="pass")
+    assert found.excused([before, held]) == [before, held]
+    (excused,) = found.excused([after])
+    assert excused.status == "unknown"
+    assert "the rig itself was pinned for 6.0 s, over 5 s" in excused.reason
+    assert judged().excused([after]) == [after]
 
 
 def test_a_ledger_without_a_loss_has_none():

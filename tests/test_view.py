@@ -247,3 +247,102 @@ def test_titles_say_what_was_found(tmp_path: Path) -> None:
     for chart in plan(none, build_view(none)):
         assert "no data" in chart.title
         assert "no data" in chart.alt
+
+
+LOSS = {
+    "region": WEST,
+    "rto_s": 14.0,
+    "streams_open": 2000.0,
+    "streams_broken": 900.0,
+    "streams_broken_elsewhere": 0.0,
+    "attempts": 5000.0,
+    "attempts_failed": 1400.0,
+    "rig": {
+        "blackout_s": 1.25,
+        "spans": [[START_S + 90, START_S + 91.25]],
+        "pinned": [{"component": "load", "instance": "a"}, {"component": "provider"}],
+        "unseen": [],
+    },
+}
+
+
+def lost(tmp_path: Path, loss: dict, *events: dict) -> View:
+    """A report whose verdict tells of a loss."""
+    bundle = make(tmp_path)
+    told = json.loads((bundle / "verdict.json").read_text())
+    (bundle / "verdict.json").write_text(json.dumps({**told, "loss": loss}))
+    ledger = bundle / "ledger.jsonl"
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    lines[-1:-1] = events
+    ledger.write_text(
+        "".join(json.dumps({**one, "seq": i}) + "\n" for i, one in enumerate(lines, start=1))
+    )
+    return build_view(read_evidence(bundle))
+
+
+def test_a_loss_is_told_by_what_it_broke(tmp_path: Path) -> None:
+    """Streams, attempts and the time of recovery; the rig's own stretch stands apart from it."""
+    view = lost(tmp_path, LOSS)
+    said = " ".join(view.impact)
+    assert (
+        f"The loss of {WEST} broke 900 of 2,000 open streams (45.0%), 0 of them elsewhere" in said
+    )
+    assert "1,400 of 5,000 attempts failed" in said
+    assert "The rig itself was pinned for 1.25" in said
+    (recovery,) = [fact for fact in view.timings if fact.label == "Recovery time"]
+    assert recovery.value == seconds(14.0)
+    (rig,) = [fact for fact in view.load if fact.label == "Rig pinned by the loss"]
+    assert rig.value == seconds(1.25)
+    assert "not the platform's" in rig.note
+    assert "(load, provider)" in rig.note
+
+
+def test_what_is_not_known_of_a_loss_is_no_data(tmp_path: Path) -> None:
+    """Nothing is made up, and who was not seen is named."""
+    rig = {"blackout_s": 0, "spans": [], "pinned": [], "unseen": ["load"]}
+    view = lost(tmp_path, {"region": WEST, "rto_s": None, "rig": rig})
+    assert f"The loss of {WEST} broke {NO_DATA} of {NO_DATA} open streams" in " ".join(view.impact)
+    assert [fact.value for fact in view.timings if fact.label == "Recovery time"] == [NO_DATA]
+    assert [f.note for f in view.load if f.label == "Rig pinned by the loss"] == ["not seen: load"]
+    assert "pinned" not in " ".join(view.impact)
+    plain = _view(tmp_path / "plain")
+    assert not [f for f in (*plain.timings, *plain.load) if "loss" in f.label or "Recov" in f.label]
+
+
+def test_the_rigs_own_spikes_stand_in_the_timeline_and_on_the_charts(tmp_path: Path) -> None:
+    """Marked as the rig's; one without a bound says so."""
+    at = {"t": START_S + 95}
+    pinned = {**at, "event": "rig_pinned", "component": "load", "instance": "a:1"}
+    view = lost(
+        tmp_path,
+        LOSS,
+        {**at, "event": "fault_applied", "fault": "region_loss", "region": WEST},
+        {**at, "event": "loss_detected", "region": WEST, "after_s": 4.5},
+        {**pinned, "t_from": START_S + 90, "t_to": START_S + 91, "lag_s": 0.5},
+        {**pinned, "t_from": START_S + 92, "t_to": START_S + 93, "lag_s": None},
+        {**at, "event": "rig_blackout", "seconds": 1.25, "spans": LOSS["rig"]["spans"]},
+    )
+    said = "\n".join(row.text for row in view.timeline)
+    assert "The rig itself was pinned: load a:1 for 1.00" in said
+    assert "further than any edge late. Not the platform's." in said
+    assert f"{WEST} was out of the DNS answers 4.50" in said
+    assert {(mark.label, mark.t_s) for mark in view.marks} >= {
+        ("region lost", START_S + 95),
+        ("rig pinned 1.2 s", START_S + 90),
+    }
+
+
+def test_the_report_says_what_the_machine_holds(tmp_path: Path) -> None:
+    """Limit by limit, and the testbed's processes; nothing where the ledger is silent."""
+    assert not [fact for fact in _view(tmp_path / "none").facts if "holds" in fact.label]
+    event = {
+        "t": START_S + 1,
+        "event": "capacity",
+        "holds_streams": 14_000,
+        "streams_by": {"memory": 90_000, "cores": 14_000},
+        "shape": {"streams": 2000, "gateways_per_region": 2},
+    }
+    facts = {fact.label: fact for fact in lost(tmp_path, {}, event).facts}
+    assert facts["Streams this machine holds"].value == "14,000"
+    assert facts["Streams this machine holds"].note == "memory 90,000, cores 14,000"
+    assert facts["Testbed"].value == "gateways per region 2"

@@ -184,7 +184,7 @@ def _findings(
     if loss is None:
         return findings, None
     lost = judge_loss(judging, loss, loss_objective(bundle), ledger.events)
-    return [*findings, *lost.findings], lost
+    return [*lost.excused(findings), *lost.findings], lost
 
 
 def _with_builds(started: Mapping[str, Any], samples: Samples) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ it could explain a miss, the miss is unknown. A rig pinned for longer than it ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from muster.contract.evaluate import Judging
 from muster.contract.findings import Finding, Status
 from muster.contract.phases import Phase
 from muster.contract.rates import FAILED_5XX
+from muster.contract.rig_excuse import stop_excuse, unfit
 from muster.contract.rig_pinned import Blackout, blackout
 from muster.contract.samples import Array, Samples, Series
 from muster.contract.windows import Window, at, total_growth
@@ -45,12 +46,24 @@ class Loss:
 class JudgedLoss:
     """What a loss comes to. `document` is the verdict's `loss`.
 
-    `stop_excuse`: why a stop for the platform's sake proves nothing; empty: it stands.
+    `stop_excuse`: why a stop for the platform's sake proves nothing; empty: it stands. `unfit`: why
+    the rig shows nothing of the platform any more; empty: it does.
     """
 
+    loss: Loss
     findings: tuple[Finding, ...]
     document: Mapping[str, Any]
     stop_excuse: str
+    unfit: str
+
+    def excused(self, findings: Iterable[Finding]) -> list[Finding]:
+        """`findings` of others: after the loss an unfit rig shows no failing ones."""
+        return [
+            replace(one, status="unknown", reason=f"{one.reason}; {self.unfit}".removeprefix("; "))
+            if self.unfit and one.status == "fail" and _after(self.loss, one)
+            else one
+            for one in findings
+        ]
 
 
 @dataclass(frozen=True)
@@ -98,55 +111,17 @@ def judge_loss(
         _reached(judging, loss),
         _rig(loss, dark, rules.blackout_s_max),
     )
-    excuse = stop_excuse(events, loss, dark, rules.blackout_s_max)
-    return JudgedLoss(findings, _document(loss, failing, counts, dark), excuse)
-
-
-def stop_excuse(
-    events: Sequence[Mapping[str, Any]], loss: Loss, dark: Blackout, blackout_s_max: float
-) -> str:
-    """Why a stop for the platform's sake proves nothing: the rig was pinned; empty: it stands."""
-    stop = next((e for e in events if e["event"] == "stopped"), None)
-    if stop is None or stop.get("verdict") != "FAIL":
-        return ""
-    t_s = float(stop.get("t_trip", stop["t"]))
-    by = str(stop.get("by"))
-    kind, _, name = by.partition(":")
-    trip = next(
-        (
-            e
-            for e in events
-            if e["event"] == kind and e.get(kind) == name and e.get("t_trip") == t_s
-        ),
-        None,
-    )
-    if t_s < loss.start_s:
-        return ""
-    if trip is None:
-        pinned_s = dark.within(loss.start_s, t_s)
-        explains = pinned_s > blackout_s_max
-    else:
-        pinned_s, explains = _explains(trip, loss, dark)
-    return (
-        f"{by}: the rig itself was pinned for {pinned_s:.1f} s of what it was judged by"
-        if explains
-        else ""
+    return JudgedLoss(
+        loss,
+        findings,
+        _document(loss, failing, counts, dark),
+        stop_excuse(judging, loss.start_s, dark, events),
+        unfit(dark.seconds, rules.blackout_s_max),
     )
 
 
-def _explains(trip: Mapping[str, Any], loss: Loss, dark: Blackout) -> tuple[float, bool]:
-    """Seconds that the rig was pinned in the trip's windows, and whether that could be its cause.
-
-    A share could be off by as much as the share of a window that the rig was pinned for, an age by
-    as many seconds.
-    """
-    windows = [(float(a), float(b)) for a, b in trip.get("windows") or ()]
-    pinned_s = [dark.within(max(loss.start_s, a), b) for a, b in windows]
-    off = abs(float(trip.get("measured") or 0.0) - float(trip.get("threshold") or 0.0))
-    if trip.get("unit") != "%":
-        return sum(pinned_s), sum(pinned_s) > 0 and sum(pinned_s) >= off
-    shares = [100 * s / (b - a) for s, (a, b) in zip(pinned_s, windows, strict=True) if b > a]
-    return sum(pinned_s), sum(pinned_s) > 0 and max(shares, default=0.0) >= off
+def _after(loss: Loss, finding: Finding) -> bool:
+    return finding.window is not None and finding.window[1] > loss.start_s
 
 
 def failing_until(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from muster import targets, testbed
+from muster.drill.capacity import capacity_of, too_much
 from muster.drill.outline import rows_of, steps_of
 from muster.drill.permit import closed, reach_of, unconfirmed
 from muster.drill.plan import DrillPlan
@@ -29,7 +30,7 @@ def describe(plan: DrillPlan) -> list[str]:
                 lines.append(f"       by hand: {row.undo}")
     lines.append("every change is in the undo log before it is made; at the end, and whenever")
     lines.append("anything stops the drill, all go back, last first, and each is read back")
-    wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target)]
+    wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target), too_much(plan)]
     refusals = [reason for reason in wrong if reason]
     lines += [f"REFUSED as things stand: {reason}" for reason in refusals]
     return lines
@@ -42,6 +43,8 @@ def _head(plan: DrillPlan) -> Iterator[str]:
         f"load: {plan.profile.name} at scale {plan.settings.scale:g}, {plan.streams_target} "
         f"streams, seed {plan.settings.seed}, time scale {plan.time_scale:g}"
     )
+    if not too_much(plan) and (holds := capacity_of(plan)) is not None:
+        yield holds.line()
     yield (
         f"regions: {target.evacuate} is drilled, {', '.join(target.survivors)} must hold "
         f"{radius.streams_headroom_min:g} x the streams"

@@ -1,9 +1,10 @@
-"""What is refused before anything is locked or started: all that the files alone can tell."""
+"""What is refused before anything is locked or started: what the files and this machine tell."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from muster.drill.capacity import capacity_of
 from muster.drill.outline import Step, steps_of
 from muster.drill.plan import DrillPlan
 from muster.drill.reach import outside
@@ -22,6 +23,7 @@ def permit(plan: DrillPlan) -> tuple[Step, ...]:
         raise BadInput("configuration", "confirm", plan.settings.confirm, wrong)
     if wrong := closed(plan.target):
         raise DrillAborted("preflight:calendar", f"target {plan.target.name}: {wrong}")
+    capacity_of(plan)
     return steps
 
 

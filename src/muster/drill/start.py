@@ -18,6 +18,7 @@ from typing import Any
 
 from muster import home, targets, testbed
 from muster.contract.samples import SampleWriter
+from muster.drill.capacity import capacity_of, told
 from muster.drill.current import install
 from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
@@ -60,6 +61,7 @@ def start(plan: DrillPlan) -> Session:
     Raises BadInput or DrillAborted; then nothing that this call started is left.
     """
     check_room()
+    holds = capacity_of(plan)
     now = datetime.now(UTC)
     drill_id = f"{now:%Y%m%dT%H%M%SZ}-{plan.drill}-{secrets.token_hex(2)}"
     bundle = home.out_dir() / drill_id
@@ -91,6 +93,8 @@ def start(plan: DrillPlan) -> Session:
         session.owns_testbed = owns_testbed
         lock.on_lost(lambda detail: _lost_lease(session, detail))
         _record_start(session)
+        if (capacity := told(plan, holds)) is not None:
+            session.record("capacity", **capacity)
         watchdog.configure(_guarded(session), session.record)
         session.record("watchdog", state="started", pid=watchdog.pid)
         session.watch.start()

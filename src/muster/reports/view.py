@@ -94,7 +94,7 @@ def build_view(evidence: Evidence) -> View:
             undo=undo,
         ),
         impact=impact(evidence, findings, phases),
-        facts=_facts(started, verdict),
+        facts=(*_facts(started, verdict), *_machine(evidence.first("capacity"))),
         started=utc(start_s),
         ended=utc(end_s),
         length=length,
@@ -273,6 +273,24 @@ def _facts(started: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[Fact
         else:
             facts.append(Fact(label, one_line(_value(value), 200)))
     return tuple(facts)
+
+
+def _machine(capacity: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """What the machine that held load and testbed could hold; none where the ledger is silent."""
+    if not capacity:
+        return ()
+    by = capacity.get("streams_by")
+    limits = (
+        [f"{one_line(k, 40)} {count(v)}" for k, v in by.items()] if isinstance(by, dict) else []
+    )
+    holds = count(capacity.get("holds_streams"))
+    shape = capacity.get("shape")
+    parts = shape.items() if isinstance(shape, dict) else ()
+    named = [f"{one_line(k, 40).replace('_', ' ')} {count(v)}" for k, v in parts if k != "streams"]
+    return (
+        Fact("Streams this machine holds", holds, ", ".join(limits)),
+        Fact("Testbed", ", ".join(named) or NO_DATA),
+    )
 
 
 def _versions(started: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[Fact, ...]:

@@ -6,7 +6,8 @@ listens on loopback, and every process is a child of one supervisor, which ends 
 
 from __future__ import annotations
 
-from muster.testbed.api import TestbedError, down, status, up
+from muster.testbed.api import TestbedError, down, room, status, up
+from muster.testbed.capacity import Capacity
 from muster.testbed.state import ProcessState, State
 
-__all__ = ["ProcessState", "State", "TestbedError", "down", "status", "up"]
+__all__ = ["Capacity", "ProcessState", "State", "TestbedError", "down", "room", "status", "up"]

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muster.errors import BadInput, MusterError
-from muster.machine import measured
+from muster.machine import Machine, measured
 from muster.testbed.state import State, directory_of, is_locked, lock_directory, read_state
 
 if TYPE_CHECKING:
     from muster.targets.model import Target
+    from muster.testbed.capacity import Capacity
     from muster.testbed.shape import LoadProfile
 
 DOWN_S_MAX = 30.0
@@ -50,13 +51,10 @@ def up(
     a part does not come up.
     """
     # The supervisor's own modules are imported here, so that `status` stays quick.
-    from muster.testbed import capacity
     from muster.testbed import config as settings
 
-    settings.check_scale(scale)
     machine = measured()
-    spec = settings.spec_of(target)
-    fits = capacity.check(profile, scale, machine, settings.limits_of(spec, machine))
+    fits = room(target, profile, scale=scale, machine=machine)
     config = settings.build(
         target, profile, scale=scale, seed=seed, defect=defect, owner=owner, machine=machine
     )
@@ -81,6 +79,22 @@ def up(
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
+
+
+def room(
+    target: Target, profile: LoadProfile, *, scale: float, machine: Machine | None = None
+) -> Capacity:
+    """What this machine holds, limit by limit, while nothing of that testbed runs yet.
+
+    Raises BadInput, with the largest scale that fits, when the load at `scale` is more.
+    """
+    from muster.testbed import capacity
+    from muster.testbed import config as settings
+
+    settings.check_scale(scale)
+    machine = machine or measured()
+    limits = settings.limits_of(settings.spec_of(target), machine)
+    return capacity.check(profile, scale, machine, limits)
 
 
 def down(target_name: str) -> bool:
