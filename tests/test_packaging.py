@@ -256,7 +256,9 @@ def test_the_judge_marks_what_the_rig_excuses(monkeypatch: pytest.MonkeyPatch) -
     )
     lagging = Rig((), "load lagged: p99 at or under 50 ms")
     monkeypatch.setattr(evaluate, "judge_rig", lambda *arguments: lagging)
-    judging = SimpleNamespace(samples=None, contract=SimpleNamespace(load_validity=None))
+    contract = SimpleNamespace(load_validity=None)
+    excusable = frozenset(evaluate.LATENCY_SLOS)
+    judging = SimpleNamespace(samples=None, contract=contract, excusable=excusable)
     excused = evaluate._excused(judging, None, "dark", late)
     assert (excused.status, excused.reason) == ("unknown", EXCUSED)
 
