@@ -31,7 +31,7 @@ def test_a_closed_circuit_was_open_for_no_time():
     finding = rule("M1", gauge("circuit_open", [0] * 241))
     assert (finding.measured, finding.status, finding.reason) == (0.0, "pass", "")
     assert (finding.tier, finding.phase, finding.region) == (None, "baseline", None)
-    assert (finding.source, finding.samples) == ("server", None)
+    assert (finding.source, finding.samples, finding.slo) == ("server", None, "circuit_open")
     none = rule("M1")
     assert (none.measured, none.margin, none.reason) == (None, None, "no data")
 
@@ -114,7 +114,8 @@ def test_a_change_that_was_seen_needs_no_reason():
     finding = rule("M2", weights(*STEADY[:50], (150.0, 0.0)), *arrivals())
     assert (finding.status, finding.measured, finding.reason) == ("fail", 1.0, "")
     assert (finding.threshold, finding.margin, finding.unit) == (0.0, -1.0, "changes")
-    assert finding.source == "steering"
+    assert (finding.source, finding.phase) == ("steering", "baseline")
+    assert finding.slo == "failover_action_in_baseline"
     left = rule("M2", weights(*STEADY, (260.0, 50.0)), *arrivals(west=lambda t: 0.0))
     assert (left.status, left.measured, left.reason) == ("pass", 0.0, "")
 
