@@ -64,6 +64,17 @@ def test_a_circuit_may_open_only_where_a_fault_must_open_it(expects, trips):
     assert trip.detail == "circuit of route primary open for 121.0 s at a"
 
 
+def test_a_circuit_counts_anew_a_minute_after_its_cause_was_reverted():
+    """Open on and on: two minutes from there it trips."""
+    trace = Trace(declared=[fault("circuit_open:primary", reverted_s=T0 + 10)])
+    trace.gauges["circuit_open", WEST, "primary"] = 1.0
+    trace.run(10 + 60 + 121)
+    assert trace.trips == []
+    trace.run(1)
+    [trip] = trace.trips
+    assert (trip.t_trip_s, trip.measured, trip.expected) == (T0 + 192, 121.0, False)
+
+
 def test_the_fallback_routes_circuit_is_no_trigger():
     """The contract names the primary."""
     trace = Trace()

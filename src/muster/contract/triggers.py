@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from muster.contract.model import Contract, Gate, Tier
+from muster.contract.model import Contract, Gate, OverRule, Tier
 from muster.contract.rate_guard import COUNTED, RateGuard
 from muster.contract.sample_triggers import OpenFor, OverFor, Unresolved
-from muster.contract.trips import Declared, Rotation, Trip, cause_of
+from muster.contract.trips import Declared, Rotation, Trip, TripKind, cause_of
 
 __all__ = ["Declared", "Fresh", "Guard", "Trip"]
 
@@ -145,10 +145,11 @@ class Guard:
         self, region: str, points: list[Point], declared: Sequence[Declared]
     ) -> Iterator[Trip]:
         limit_s = self.gate.queue_age_s_max
-        for kind, rule in (
+        rules: tuple[tuple[TripKind, OverRule], ...] = (
             ("trigger", self.contract.triggers.queue_age),
             ("limit", self.contract.abort_limits.queue_age),
-        ):
+        )
+        for kind, rule in rules:
             over_s_max = rule.over_s_max / self.time_scale
             made = OverFor(limit_s, over_s_max, self.stale_s)
             detector = self._queues.setdefault((kind, region), made)
@@ -158,7 +159,7 @@ class Guard:
                 if worst_s is not None:
                     began_s = t_s - detector.over_s
                     yield Trip(
-                        "trigger" if kind == "trigger" else "limit",
+                        kind,
                         "queue_age",
                         region,
                         t_s,
