@@ -38,7 +38,7 @@ class Zone:
         self.steering = Route53(Route53Steering.model_validate(defaults | known | settings))
         self.batches = []
         self.calls = []
-        events = self.steering._client.meta.events
+        events = self.steering._zone._client.meta.events
         events.register("before-call.route53", lambda model, **_: self.calls.append(model.name))
         events.register(
             "provide-client-params.route53.ChangeResourceRecordSets",
@@ -112,7 +112,7 @@ def test_weights_must_name_the_records_regions(zone):
 
 def in_pages_of(zone, records):
     """From now on the API answers so many records at once."""
-    zone.steering._client.meta.events.register(
+    zone.steering._zone._client.meta.events.register(
         "provide-client-params.route53.ListResourceRecordSets",
         lambda params, **_: {**params, "MaxItems": str(records)},
     )
@@ -159,7 +159,7 @@ def test_pages_within_a_name_go_on_by_the_regions_identifier():
 
     with stand_in(answer) as shown:
         steering = steering_of(shown.url)
-        steering._zone_id = "Z1"
+        steering._zone._id = "Z1"
         assert steering.weights() == {"a": 50, "b": 50}
     assert len(shown.calls) == 2
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from muster.errors import MusterError
 
 ATTEMPTS_MAX = 4
 """Tries of one call, with the SDK's own backoff between them."""
@@ -59,3 +62,83 @@ def client(
             # reached with these, since they apply only to a named endpoint.
             arguments |= {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return session.client(service, **arguments)  # type: ignore[call-overload]
+
+
+class HostedZone:
+    """One Route 53 zone by its name, whoever asks: found once, its calls paced.
+
+    `error` makes what is raised, of the API's error code (empty: it was not reached) and a text.
+    """
+
+    def __init__(
+        self,
+        zone: str,
+        *,
+        endpoint_url: str | None,
+        timeout_s: float,
+        calls_per_s_max: float,
+        error: Callable[[str, str], MusterError],
+    ) -> None:
+        self.zone = zone
+        self._error = error
+        self._pace = Pace(calls_per_s_max)
+        self._client = client("route53", endpoint_url=endpoint_url, timeout_s=timeout_s)
+        self._id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The zone's id as the API writes it, with its path."""
+        if self._id is None:
+            answer = self.call("list_hosted_zones_by_name", DNSName=self.zone)
+            zones = [one for one in answer["HostedZones"] if one["Name"] == self.zone]
+            if len(zones) != 1:
+                raise self._error("", f"{self.zone}: {len(zones)} hosted zones of that name")
+            self._id = str(zones[0]["Id"])
+        return self._id
+
+    def change(self, comment: str, changes: list[dict[str, Any]]) -> str:
+        """Make all changes or none; the change's id."""
+        batch = {"Comment": comment, "Changes": changes}
+        answer = self.call("change_resource_record_sets", HostedZoneId=self.id, ChangeBatch=batch)
+        return str(answer["ChangeInfo"]["Id"])
+
+    def listing(self, **arguments: str) -> dict[str, Any]:
+        """One page of records."""
+        page: dict[str, Any] = self.call(
+            "list_resource_record_sets", HostedZoneId=self.id, **arguments
+        )
+        return page
+
+    def records(
+        self, start: Mapping[str, str], belongs: Callable[[str], bool]
+    ) -> Iterator[dict[str, Any]]:
+        """Records from `start` on, for as long as their names belong: they come in order."""
+        arguments = dict(start)
+        while True:
+            page = self.listing(**arguments)
+            for record in page["ResourceRecordSets"]:
+                if not belongs(record["Name"]):
+                    return
+                yield record
+            if not page.get("IsTruncated") or not belongs(page["NextRecordName"]):
+                return
+            keys = ("StartRecordName", "StartRecordType", "StartRecordIdentifier")
+            following = {key: page[f"Next{key[5:]}"] for key in keys if page.get(f"Next{key[5:]}")}
+            if following == arguments:
+                name = arguments["StartRecordName"]
+                raise self._error("", f"{name}: the listing of records does not go on")
+            arguments = following
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """What one call answers, at its pace."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self._pace.wait()
+        method: Callable[..., Any] = getattr(self._client, operation)
+        try:
+            return method(**arguments)
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            raise self._error(code, f"Route 53 {operation}: {error}") from error
+        except BotoCoreError as error:
+            raise self._error("", f"Route 53 {operation}: {error}") from error

@@ -8,10 +8,10 @@ accepted, also one that the DNS servers do not have yet, so nothing waits for IN
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from muster.aws import Pace, client
+from muster.aws import HostedZone
 from muster.stores.model import Conflict, Store, Stored, StoreError
 from muster.targets.shared import SharedTxt
 
@@ -28,15 +28,17 @@ class TxtStore(Store):
 
     def __init__(self, settings: SharedTxt) -> None:
         self.settings = settings
-        self._pace = Pace(settings.calls_per_s_max)
-        self._client = client(
-            "route53", endpoint_url=settings.endpoint_url, timeout_s=settings.timeout_s
+        self._zone = HostedZone(
+            settings.zone,
+            endpoint_url=settings.endpoint_url,
+            timeout_s=settings.timeout_s,
+            calls_per_s_max=settings.calls_per_s_max,
+            error=_error,
         )
-        self._zone_id: str | None = None
 
     def read(self, key: str) -> Stored | None:
         name = self._name(key)
-        page = self._list(StartRecordName=name, StartRecordType="TXT", MaxItems="1")
+        page = self._zone.listing(StartRecordName=name, StartRecordType="TXT", MaxItems="1")
         for record in page["ResourceRecordSets"]:
             if record["Name"] == name and record["Type"] == "TXT":
                 return self._stored(record)
@@ -44,25 +46,15 @@ class TxtStore(Store):
 
     def under(self, prefix: str) -> tuple[Stored, ...]:
         suffix = self._name(prefix)
-        arguments: dict[str, Any] = {"StartRecordName": suffix}
-        found: list[Stored] = []
-        while True:
-            page = self._list(**arguments)
-            for record in page["ResourceRecordSets"]:
-                # Names are ordered from their last label on: those below one follow it at once.
-                if not f".{record['Name']}".endswith(f".{suffix}"):
-                    return tuple(found)
-                if record["Type"] == "TXT" and record["Name"] != suffix:
-                    found.append(self._stored(record))
-            if not page.get("IsTruncated"):
-                return tuple(found)
-            following = {
-                "StartRecordName": page["NextRecordName"],
-                "StartRecordType": page["NextRecordType"],
-            }
-            if following == arguments:
-                raise StoreError(f"{suffix}: the listing of records does not go on")
-            arguments = following
+        # Names are ordered from their last label on: those below one follow it at once.
+        below = self._zone.records(
+            {"StartRecordName": suffix}, lambda name: f".{name}".endswith(f".{suffix}")
+        )
+        return tuple(
+            self._stored(record)
+            for record in below
+            if record["Type"] == "TXT" and record["Name"] != suffix
+        )
 
     def _put(self, key: str, text: str, old: Stored | None) -> None:
         changes = [] if old is None else [_change("DELETE", self._name(key), old.version)]
@@ -81,44 +73,11 @@ class TxtStore(Store):
         return Stored("/".join(reversed(own.split("."))), _unquoted(value), value)
 
     def _change(self, changes: Sequence[dict[str, Any]]) -> None:
-        self._call(
-            "change_resource_record_sets",
-            HostedZoneId=self._zone(),
-            ChangeBatch={"Comment": "muster", "Changes": list(changes)},
-        )
-
-    def _list(self, **arguments: Any) -> dict[str, Any]:
-        page: dict[str, Any] = self._call(
-            "list_resource_record_sets", HostedZoneId=self._zone(), **arguments
-        )
-        return page
-
-    def _zone(self) -> str:
-        if self._zone_id is None:
-            zone = self.settings.zone
-            answer = self._call("list_hosted_zones_by_name", DNSName=zone)
-            zones = [one for one in answer["HostedZones"] if one["Name"] == zone]
-            if len(zones) != 1:
-                raise StoreError(f"{zone}: {len(zones)} hosted zones of that name")
-            self._zone_id = str(zones[0]["Id"])
-        return self._zone_id
-
-    def _call(self, operation: str, **arguments: Any) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        self._pace.wait()
-        method: Callable[..., Any] = getattr(self._client, operation)
-        try:
-            return method(**arguments)
-        except ClientError as error:
-            kind = Conflict if _code(error) == "InvalidChangeBatch" else StoreError
-            raise kind(f"Route 53 {operation}: {error}") from error
-        except BotoCoreError as error:
-            raise StoreError(f"Route 53 {operation}: {error}") from error
+        self._zone.change("muster", list(changes))
 
 
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+def _error(code: str, text: str) -> StoreError:
+    return Conflict(text) if code == "InvalidChangeBatch" else StoreError(text)
 
 
 def _change(action: str, name: str, value: str) -> dict[str, Any]:
