@@ -164,6 +164,35 @@ def test_an_attempt_to_an_unknown_region_counts_among_all():
     assert found == [(5, "trigger", "rate_5xx", None, "client")]
 
 
+@pytest.mark.parametrize(("per_s", "trips"), [(5.1, True), (5.0, False)])
+def test_a_stream_that_was_cut_was_a_200_and_is_no_success(per_s, trips):
+    """It is no attempt of its own: 5.1 of 100 are under the floor, 5.1 of 105.1 are not."""
+
+    def series(t):
+        yield "requests", labels("200"), 100.0 * t
+        yield "streams_broken", labels("", key="job"), per_s * t
+
+    found = triggers(minutes(guard(), series, 10), "success_2xx")
+    assert found == ([(10, "trigger", "success_2xx", WEST, "server")] if trips else [])
+    assert triggers(minutes(guard(), series, 10)) == []
+
+
+def test_an_answer_of_which_nobody_says_the_code_is_no_success():
+    """Nor an attempt without an outcome; neither is a 5xx."""
+
+    def series(t):
+        yield "requests", labels("a", key="path"), 10.0 * t
+        yield "client_attempts", labels("a", key="path"), 10.0 * t
+
+    found = minutes(guard(), series, 10)
+    assert triggers(found) == []
+    assert {row[3:] for row in triggers(found, "success_2xx")} == {
+        (WEST, "server"),
+        (WEST, "client"),
+        (None, "client"),
+    }
+
+
 @pytest.mark.parametrize(
     ("expects", "after_s", "excused"),
     [(("rate_5xx",), 0.0, True), (("success_2xx",), 0.0, False), (("rate_5xx",), 200.0, False)],
@@ -192,6 +221,41 @@ def test_a_restart_is_seen_by_the_first_sample_after_the_gap():
     stream.close(0.0, 20.0)
     stream.add([30.0, 38.0, 40.0], [3.0, 8.0, 9.0])
     assert stream.close(20.0, 40.0) == 9.0
+
+
+def stream(*chunks, began_at_zero=False):
+    one = CounterStream(began_at_zero=began_at_zero, stale_s=4.0)
+    for t_s, values in chunks:
+        one.add(t_s, values)
+    return one
+
+
+def test_samples_come_in_any_order_and_the_first_of_a_time_counts():
+    """Also before the first window closed; None and NaN are left out."""
+    nan = float("nan")
+    for chunks in (
+        [([0.0, 2.0, 1.0], [0.0, 20.0, 10.0])],
+        [([2.0], [20.0]), ([0.0], [0.0])],
+        [([0.0, 2.0], [0.0, 20.0]), ([2.0, 3.0], [99.0, 30.0])],
+        [([0.0, 1.0, 2.0], [0.0, None, 20.0])],
+        [([0.0, 2.0], [0.0, 20.0]), ([2.5], [nan])],
+        [([0.0, 2.0], [0.0, 20.0]), ([2.5], [None]), ([3.0], [30.0])],
+    ):
+        assert stream(*chunks).close(0.0, 2.0) == 20.0
+    late = stream(([0.0, 1.0, 2.0], [0.0, 10.0, 20.0]))
+    assert late.close(0.0, 2.0) == 20.0
+    late.add([0.5, 3.0], [5.0, 30.0])
+    assert (late.close(2.0, 3.0), late.newest_s) == (10.0, 3.0)
+    unknown = stream(([0.0, 2.0], [0.0, 20.0]), ([2.5], [nan]))
+    assert unknown.close(0.0, 3.0) == 20.0
+
+
+def test_a_process_never_seen_before_must_look_like_a_new_one():
+    """Unless who makes the stream says that it was seen."""
+    old = stream(([10.0, 20.0], [1e6, 1e6 + 5]), began_at_zero=True)
+    assert old.close(0.0, 20.0) is None
+    new = stream(([10.0, 20.0], [5.0, 9.0]), began_at_zero=True)
+    assert new.close(0.0, 20.0) == 9.0
 
 
 def test_a_gateway_counts_beside_one_that_is_gone():

@@ -40,9 +40,8 @@ class CounterStream:
             self._v.extend(plain)
             return
         known = dict(zip(self._t, self._v, strict=True))
-        first_s = self._t[0] if self._t else float("-inf")
         for t, x in zip(t_s, v, strict=True):
-            if x is not None and x == x and t > first_s:
+            if x is not None and x == x:
                 known.setdefault(t, x)
         self._t = sorted(known)
         self._v = [known[t] for t in self._t]
