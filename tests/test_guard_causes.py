@@ -242,3 +242,30 @@ def test_what_a_loss_cut_stands_in_no_window_that_began_before_it():
     trace.bad(EAST, 0, side="client")
     trace.run(3 * 60)
     assert trace.trips == []
+
+
+def lost_at(*seconds_shown, otherwise=()):
+    """When a queue that is shown in these seconds, else as `otherwise`, is told as lost."""
+    trace = Trace()
+    trace.missing = {f"queue_age/{WEST}"}
+    for second in range(1, 420):
+        trace.run(1)
+        values = (0.0,) if second in seconds_shown else otherwise
+        fresh = [
+            ("queue_age", "queue_age", {"region": WEST, "instance": "a"}, (trace.t_s,), (value,))
+            for value in values
+        ]
+        both = frozenset({EAST, WEST})
+        trace.trips += trace.guard.push(fresh, trace.t_s, rotation=both, declared=[])
+    return [(trip.name, trip.t_trip_s - T0) for trip in trace.trips]
+
+
+def test_a_sample_without_a_value_shows_no_queue():
+    """Whether it comes or not: four minutes without any age are data lost."""
+    assert lost_at() == lost_at(otherwise=(None,)) == [("queue_age", 240.0)]
+
+
+def test_a_signal_was_shown_in_a_window_by_a_sample_that_stands_at_its_end():
+    """56 s into the first minute is in time for it, 55 s is not."""
+    assert lost_at(56) == [("queue_age", 300.0)]
+    assert lost_at(55) == [("queue_age", 240.0)]
