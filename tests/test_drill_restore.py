@@ -127,6 +127,57 @@ def test_one_that_fails_does_not_stop_the_others(drill, lamps, error, caplog):
     assert lamps.reverted == ["c", "b", "a", "b"]
 
 
+@pytest.mark.parametrize("error", [FaultError("timed out"), RuntimeError("surprise")])
+def test_a_revert_that_raised_and_worked_all_the_same_is_back(drill, lamps, monkeypatch, error):
+    """Its answer was lost: the real system says so, and the ledger says which."""
+    target, undo, ledger = drill
+
+    def lost(self):
+        self.on[self.name] = True
+        if self.name == "b":
+            raise error
+
+    monkeypatch.setattr(lamps, "revert", lost)
+    restored = restore(target, undo, ledger)
+    assert restored.verified
+    assert len(restored.readback) == 3
+    assert read_undo(undo.path).pending == ()
+    (event,) = [one for one in read_ledger(ledger.path).of("undo") if one["subject"] == "lamp b"]
+    assert event["state"] == "done"
+    assert "the revert raised: " in event["detail"]
+    assert "read back, it is back all the same: lamp b: on (expected on)" in event["detail"]
+
+
+def test_a_revert_that_raised_is_read_back_and_said_not_to_be_back(drill, lamps):
+    """What it raised, and what the system shows."""
+    target, undo, ledger = drill
+    lamps.broken["b"] = FaultError("it said no")
+    restored = restore(target, undo, ledger)
+    (off,) = [item for item in restored.readback if not item.ok]
+    assert (off.subject, off.actual) == ("lamp b", "off")
+    (event,) = [one for one in read_ledger(ledger.path).of("undo") if one["state"] == "failed"]
+    assert event["detail"] == (
+        "the revert raised: it said no; read back, it is not back: lamp b: off (expected on)"
+    )
+
+
+def test_what_raised_and_cannot_be_read_back_is_not_known_to_be_back(drill, lamps, monkeypatch):
+    """Unknown is not restored: pending, with the command."""
+    target, undo, ledger = drill
+
+    def deaf(self):
+        raise FaultError("no answer")
+
+    monkeypatch.setattr(lamps, "read_back", deaf)
+    lamps.broken["b"] = FaultError("it said no")
+    restored = restore(target, undo, ledger)
+    assert not restored.verified
+    assert len(undo.pending) == 3
+    said = [one["detail"] for one in read_ledger(ledger.path).of("undo")]
+    assert said[0] == "no answer"
+    assert said[1] == "the revert raised: it said no; and it could not be read back: no answer"
+
+
 def test_a_revert_that_does_not_show_is_not_back(drill, lamps, monkeypatch):
     """What the system says decides, not that nothing was raised."""
     target, undo, ledger = drill

@@ -1,6 +1,7 @@
 """Everything back: the undo log played backwards, each entry read back from the real system.
 
-One that fails does not stop the others. Playing it again is harmless.
+One that fails does not stop the others. Playing it again is harmless. A revert that raised may have
+worked all the same (its answer was lost), so it is read back too: the real system decides.
 """
 
 from __future__ import annotations
@@ -111,17 +112,34 @@ def recover_command(target_file: str) -> str:
 
 def _one(target: Target, entry: UndoEntry, revert: bool, again: str) -> _Outcome:
     fault: Fault | None = None
+    raised = ""
     try:
         fault = fault_of(target, entry)
-        if revert:
-            fault.revert()
+        raised = _raised_by(fault.revert) if revert else ""
         readback = fault.read_back()
-    except MusterError as error:
-        return _Outcome(False, str(error), None, _command(fault, again))
     except Exception as error:  # one entry's surprise must not leave the others undone
-        return _Outcome(False, f"{type(error).__name__}: {error}", None, _command(fault, again))
+        # Nobody saw what became of it: it may be back, and it is not known to be.
+        detail = f"{raised}; and it could not be read back: " if raised else ""
+        return _Outcome(False, detail + _said(error), None, _command(fault, again))
     detail = f"{readback.subject}: {readback.actual} (expected {readback.expected})"
+    if raised:
+        seen = "it is back all the same" if readback.ok else "it is not back"
+        detail = f"{raised}; read back, {seen}: {detail}"
     return _Outcome(readback.ok, detail, readback, "" if readback.ok else _command(fault, again))
+
+
+def _raised_by(revert: Callable[[], None]) -> str:
+    """What `revert` raised, in a line; empty: nothing."""
+    try:
+        revert()
+    except Exception as error:  # whatever it was, the real system is asked next
+        logger.warning("restore: the revert raised: %s", _said(error))
+        return f"the revert raised: {_said(error)}"
+    return ""
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, MusterError) else f"{type(error).__name__}: {error}"
 
 
 def _command(fault: Fault | None, again: str) -> str:
