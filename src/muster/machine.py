@@ -5,9 +5,18 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+
+class SocketOptions(Protocol):
+    """A socket, or an event loop's stand-in for one."""
+
+    def setsockopt(self, level: int, name: int, value: bytes, /) -> None: ...
+
 
 PORTS_DEFAULT = 16_384
 """Source ports where the system does not say (IANA's dynamic range)."""
@@ -67,6 +76,16 @@ def raise_open_files() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             return hard
     return soft
+
+
+def unpaced(sock: SocketOptions) -> None:
+    """Ask for congestion control without pacing on a loopback socket; elsewhere the system decides.
+
+    Loopback loses nothing, and a machine's own choice (BBR) may pace: a timer for every send.
+    """
+    if hasattr(socket, "TCP_CONGESTION"):
+        with suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
 
 
 def spare_the_collector() -> None:

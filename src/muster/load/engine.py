@@ -1,6 +1,6 @@
 """The engine of one shard: starts what the schedule has due, bounds it, counts it, retries it.
 
-One 5 ms beat drives everything timed: it measures the loop's lag, starts what is due, and ends what
+One 10 ms beat drives everything timed: it measures the loop's lag, starts what is due, ends what
 is overdue. A timer an arrival would wake every process of the chain for each request by itself. A
 start that comes late is counted, never skipped. Retries stand outside the schedule, so that fast
 rejects bring no more than their bounded backoff allows.
@@ -26,10 +26,12 @@ from muster.load.schedule import Schedule, canary_times, streams
 from muster.load.tally import UNKNOWN, Tally
 from muster.load.wire import Answer
 
-BEAT_S = 0.005
+BEAT_S = 0.01
 _AWAKE_S = 0.001
-_SWEEP_BEATS = 20
-_SECOND_BEATS = 200
+_PHASE_S = 0.8 * BEAT_S
+"""After the platform's own beats where both share a machine: see `testbed.wire.ticker`."""
+_SWEEP_BEATS = 10
+_SECOND_BEATS = 100
 _LATE_S = 0.1
 _RETRY_AFTER_S_MAX = 60.0
 _RETRIED = frozenset(("refused", "reset", "timeout", "broken", "http_429", "http_5xx"))
@@ -261,8 +263,10 @@ class Engine:
         if self._beats % _SWEEP_BEATS == 0:
             self._sweep(now_s)
         if self._running:
-            # From this beat's start: what it took itself is lag of the next, if it took too long.
-            self._due_s = now_s + BEAT_S
+            # On a grid, and from this beat's start: what it took itself is lag of the next, if it
+            # took too long.
+            beats = int((now_s - _PHASE_S) / BEAT_S) + 1
+            self._due_s = beats * BEAT_S + _PHASE_S
             self._timer = self.loop.call_later(_AWAKE_S, self._beat)
 
     def _sweep(self, now_s: float) -> None:

@@ -129,7 +129,7 @@ def render(engine: Engine) -> str:
         page.counter(f"muster_load_{name}_total", text, [(nothing, count)])
     page.histogram(
         "muster_rig_loop_lag_seconds",
-        "How late each 5 ms beat of the loop was.",
+        "How late each 10 ms beat of the loop was.",
         [({"component": "load"}, tally.lag)],
     )
     return page.text()

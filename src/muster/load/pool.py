@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any, Protocol
 
 from muster.load.wire import Answer, WireError
+from muster.machine import unpaced
 
 IDLE_MAX = 20_000
 """Idle connections of one shard at most."""
@@ -45,6 +46,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.pool.open.add(self)
+        if self.address.startswith("127."):
+            unpaced(transport.get_extra_info("socket"))
 
     def send(self, exchange: Exchange, request: bytes) -> None:
         """Start an exchange."""

@@ -20,7 +20,7 @@ from muster.load.traffic import Traffic
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-RAMP_STREAMS_PER_S_MAX = 500
+RAMP_STREAMS_PER_S_MAX = 300
 """Every new stream of a ramp opens connections; a faster ramp than this is made longer."""
 _BLOCK = 4096
 

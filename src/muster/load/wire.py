@@ -12,7 +12,7 @@ HEAD_BYTES_MAX = 65536
 _BODY_KEPT_MAX = 65536
 _TAIL = 16
 _CONTENT = re.compile(rb'"content":[ ]?"[^"]')
-_DONE = re.compile(rb"(?:^|\n)data: ?\[DONE\]")
+_DONE = (b"data: [DONE]", b"data:[DONE]")
 _HEX = re.compile(rb"[0-9A-Fa-f]+\Z")
 
 
@@ -208,7 +208,7 @@ class Answer:
         # Events may be cut anywhere: what could still matter is kept, bounded.
         tail = self._tail
         seen = tail + data if tail else data
-        if b"[DONE]" in seen and _DONE.search(seen):
+        if b"[DONE]" in seen and _has_done(seen):
             self.done = True
         if not self.content:
             if not _has_content(seen):
@@ -216,6 +216,11 @@ class Answer:
                 return
             self.content = True
         self._tail = seen[-_TAIL:]
+
+
+def _has_done(seen: bytes) -> bool:
+    """Whether a line begins with the end of a stream."""
+    return any(seen.startswith(done) or b"\n" + done in seen for done in _DONE)
 
 
 def _has_content(seen: bytes) -> bool:

@@ -132,8 +132,9 @@ def toxiproxy(
         region=region,
         ports=(api, *(ports.proxy(number, shard, which) for which in range(len(ProxyKey)))),
         ready=f"http://{LOCAL}:{api}/version",
-        # One thread does for a few thousand streams, without the cost of handing work between two.
-        environment={"LOG_LEVEL": "error", "GOMAXPROCS": "1"},
+        # One thread does for a few thousand streams, without the cost of handing work between two;
+        # and nobody here speaks Multipath TCP, which newer Go listens with.
+        environment={"LOG_LEVEL": "error", "GOMAXPROCS": "1", "GODEBUG": "multipathtcp=0"},
         proxies=proxies,
         admin_url=f"http://{LOCAL}:{api}",
     )

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, cast
 
+from muster.machine import unpaced
+
 BACKOFF_S = (0.05, 1.0)
 
 
@@ -160,6 +162,7 @@ class _Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        unpaced(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()

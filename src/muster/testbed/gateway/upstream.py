@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from muster.machine import unpaced
 from muster.testbed.wire.frames import AnswerHead, ChunkedBody, FirstContent, FramingError
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        unpaced(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None

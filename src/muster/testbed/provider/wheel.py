@@ -1,4 +1,4 @@
-"""A timer wheel of 5 ms ticks: what is due at a tick is called at it, late ticks are caught up."""
+"""A timer wheel of 10 ms ticks: what is due at a tick is called at it, late ticks are caught up."""
 
 from __future__ import annotations
 

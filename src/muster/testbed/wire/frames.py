@@ -91,7 +91,8 @@ class FirstContent:
         """Whether content has come with `data` at the latest. Ask no more after True."""
         if self._line:
             data = self._line + data
-        if _CONTENT.search(data):
+        # A plain search first: the pattern walks every byte of every line.
+        if b'"content"' in data and _CONTENT.search(data):
             return True
         # An event may be split anywhere: its line is kept until it is whole.
         self._line = data[data.rfind(b"\n") + 1 :]

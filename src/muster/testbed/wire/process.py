@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import ctypes
 import json
 import os
@@ -23,7 +22,7 @@ import uvloop
 
 from muster.documents import Document, parse
 from muster.errors import BadInput, MusterError
-from muster.machine import raise_open_files, spare_the_collector
+from muster.machine import raise_open_files, spare_the_collector, unpaced
 
 BACKLOG = 4096
 _PR_SET_PDEATHSIG = 1
@@ -46,10 +45,7 @@ def listener(key: str, address: tuple[str, int]) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if hasattr(socket, "TCP_CONGESTION"):
-            # Loopback loses nothing: a machine's own choice may pace, with a timer a chunk.
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+        unpaced(sock)  # what it accepts inherits this
         sock.setblocking(False)
         sock.bind((host, port))
         sock.listen(BACKLOG)

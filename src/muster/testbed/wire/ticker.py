@@ -1,4 +1,4 @@
-"""One 5 ms beat a process: it publishes how late the loop was, and drives everything timed.
+"""One 10 ms beat a process: it publishes how late the loop was, and drives everything timed.
 
 1. A timer a stream costs more than the stream; what waits is kept in queues that a beat looks at.
 2. A wake-up for every event costs more than the event. So the process works in rounds: it is awake
@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from muster.testbed.wire.metrics import Histogram, Registry
 
-TICK_S = 0.005
-AWAKE_S = 0.001
+TICK_S = 0.01
+AWAKE_S = 0.002
 """Long enough for what a round starts to be answered on this machine: Redis, a new connection."""
 LAG_EDGES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -37,7 +37,7 @@ class Ticker:
 
     def publish(self, registry: Registry, labels: dict[str, str]) -> None:
         registry.family(
-            "muster_rig_loop_lag_seconds", "histogram", "How late each 5 ms beat of the loop was."
+            "muster_rig_loop_lag_seconds", "histogram", "How late each 10 ms beat of the loop was."
         ).histogram(labels, self.lag)
 
     def start(self) -> None:
