@@ -47,8 +47,9 @@ setup-test: ## the same, and the browser that a test of the report opens
 drill: setup ## evacuate a region under load and judge it (SCALE=1 for all streams)
 	@$(BIN)/chaos --no-version-check run $(DRILL)
 
+# Two workers, a file of tests on one of them; the ten killed drills take longest, so they come first.
 test: setup-test ## all tests but whole drills (under 10 minutes)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_torture.py tests
 
 test-drills: setup-test ## whole drills: every verdict, every planted defect (under 30 minutes)
 	@$(BIN)/python -m pytest -m drills

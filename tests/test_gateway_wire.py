@@ -176,7 +176,7 @@ def gateway_config(defect: str) -> GatewayConfig:
             "providers": {"primary": ("127.0.0.1", 1), "fallback": ("127.0.0.1", 1)},
             "token": "a",
             "canary_token": "b",
-            "streams_limit_region": 1300,
+            "streams_limit_region": 1500,
             "rate_limit_per_s_region": 1,
             "defect": defect,
         }
