@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from muster.contract.rig_pinned import blackout
+from muster.contract.rig_pinned import Span, blackout
 from muster.contract.samples import Samples, series_of
 from muster.contract.windows import Absence, Window
 
@@ -50,37 +50,57 @@ def test_a_calm_rig_was_never_pinned():
     assert found.worst is None
 
 
-@pytest.mark.parametrize(("late", "pinned"), [(1, False), (2, True)])
-def test_one_beat_in_a_hundred_may_be_late(late, pinned):
-    """p99 of a scrape's beats over the limit, exactly."""
-    found = seen(process({5: {0.01: 100 - late, 0.5: late}}))
-    assert bool(found.pinned) is pinned
+@pytest.mark.parametrize(
+    ("beats", "pinned_s"),
+    [
+        ({0.01: 100}, 0.0),
+        ({0.1: 100}, 0.0),
+        ({0.01: 99, 0.5: 1}, 0.5),
+        ({0.01: 90, 0.5: 1, 5.0: 0}, 0.5),
+        ({0.01: 50, 0.5: 3}, 1.0),
+        ({0.01: 50, 5.0: 1}, 1.0),
+        ({0.01: 50, 9.0: 1}, 1.0),
+    ],
+)
+def test_each_late_beat_counts_with_its_upper_edge(beats, pinned_s):
+    """Only over the limit, and together at most the time between two scrapes."""
+    found = seen(process({5: beats}))
+    assert found.seconds == pinned_s
+    assert bool(found.spans) is (pinned_s > 0)
 
 
 def test_it_says_from_when_to_when_and_how_late():
     """Scrapes that follow each other are one stretch; the worst beat's edge names the lag."""
     lag = {0.5: 10}
     found = seen(process({5: lag, 6: {5.0: 1}, 7: lag, 12: lag}))
-    assert found.spans == ((4.0, 7.0), (11.0, 12.0))
+    assert found.spans == (Span(4.0, 7.0, 3.0), Span(11.0, 12.0, 1.0))
     assert found.seconds == 4.0
     assert (found.worst.component, found.worst.instance, found.worst.lag_s) == ("load", "a", 5.0)
     assert found.within(6.5, 11.5) == 1.0
 
 
 def test_processes_that_are_pinned_at_once_count_once():
-    """The blackout is when any of them was; a beat past every edge has no bound."""
+    """Up to all of the time that their scrapes span; a beat past every edge has no bound."""
     found = seen(
         process({5: {0.5: 9}, 6: {0.5: 9}}),
         process({6: {9.0: 1}}, component="gateway", off=0.5),
     )
-    assert found.spans == ((4.0, 6.5),)
+    assert found.spans == (Span(4.0, 6.5, 2.5),)
     assert [one.lag_s for one in found.pinned] == [float("inf"), 0.5]
+
+
+def test_processes_that_were_briefly_late_add_up():
+    """Nobody knows whether it was at the same moment."""
+    late = {0.01: 99, 0.5: 1}
+    found = seen(process({5: late}), process({5: late}, component="gateway", off=0.25))
+    assert found.spans == (Span(4.0, 5.25, 1.0),)
+    assert (found.within(4.0, 4.5), found.within(0.0, 9.0), found.within(6, 9)) == (0.5, 1.0, 0)
 
 
 def test_a_loop_that_does_not_beat_is_pinned():
     """No beat at all between two scrapes is no proof of health."""
     found = seen(process({5: {}, 6: {}}))
-    assert found.spans == ((4.0, 6.0),)
+    assert found.spans == (Span(4.0, 6.0, 2.0),)
     assert found.worst.lag_s == 1.0
 
 
@@ -96,7 +116,7 @@ def test_a_scrape_that_comes_late_stretches_what_it_shows():
         )
         for one in series
     ]
-    assert seen(kept).spans == ((5.0, 9.0),)
+    assert seen(kept).spans == (Span(5.0, 9.0, 4.0),)
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ LOSS = {
     "attempts_failed": 1400.0,
     "rig": {
         "blackout_s": 1.25,
-        "spans": [[START_S + 90, START_S + 91.25]],
+        "spans": [{"from": START_S + 90, "to": START_S + 92, "pinned_s": 1.25}],
         "pinned": [{"component": "load", "instance": "a"}, {"component": "provider"}],
         "unseen": [],
     },
@@ -318,8 +318,8 @@ def test_the_rigs_own_spikes_stand_in_the_timeline_and_on_the_charts(tmp_path: P
         LOSS,
         {**at, "event": "fault_applied", "fault": "region_loss", "region": WEST},
         {**at, "event": "loss_detected", "region": WEST, "after_s": 4.5},
-        {**pinned, "t_from": START_S + 90, "t_to": START_S + 91, "lag_s": 0.5},
-        {**pinned, "t_from": START_S + 92, "t_to": START_S + 93, "lag_s": None},
+        {**pinned, "pinned_s": 1.0, "lag_s": 0.5},
+        {**pinned, "pinned_s": 1.0, "lag_s": None},
         {**at, "event": "rig_blackout", "seconds": 1.25, "spans": LOSS["rig"]["spans"]},
     )
     said = "\n".join(row.text for row in view.timeline)

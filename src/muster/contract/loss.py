@@ -28,6 +28,7 @@ from muster.contract.windows import Window, at, total_growth
 
 FAULT = "region_loss"
 PHASES = ("loss", "failed_over")
+SPANS_MAX = 4
 BIN_S = 1.0
 """Attempts are counted second by second, or scrape by scrape where those are further apart."""
 
@@ -281,13 +282,16 @@ def _rig(loss: Loss, dark: Blackout, limit_s: float) -> Finding:
     reason = "no process of the rig was pinned"
     if worst is not None:
         lag = "over every edge" if worst.lag_s == float("inf") else f"up to {worst.lag_s:g} s"
-        spans = ", ".join(
-            f"{a - loss.start_s:.1f} to {b - loss.start_s:.1f}" for a, b in dark.spans
-        )
+        parts = [
+            f"{span.pinned_s:.1f} s within {span.start_s - loss.start_s:.1f} to "
+            f"{span.end_s - loss.start_s:.1f} s"
+            for span in dark.spans
+        ]
+        who = f"{worst.component} {worst.instance}".rstrip()
+        more = f" and {len(parts) - SPANS_MAX} times more" if len(parts) > SPANS_MAX else ""
         reason = (
-            f"the rig itself was pinned {spans} s after the loss; longest {worst.component} "
-            f"{worst.instance}".rstrip()
-            + f", beats {lag} late"
+            f"the rig itself was pinned {', '.join(parts[:SPANS_MAX])}{more} after the loss; "
+            f"longest {who}, beats {lag} late"
         )
     status: Status = "pass" if dark.seconds <= limit_s else "unknown"
     if dark.unseen:
@@ -344,13 +348,21 @@ def _document(
         "attempts_failed": counts.failed,
         "rig": {
             "blackout_s": round(dark.seconds, 3),
-            "spans": [[round(a, 3), round(b, 3)] for a, b in dark.spans],
+            "spans": [
+                {
+                    "from": round(span.start_s, 3),
+                    "to": round(span.end_s, 3),
+                    "pinned_s": round(span.pinned_s, 3),
+                }
+                for span in dark.spans
+            ],
             "pinned": [
                 {
                     "component": one.component,
                     "instance": one.instance,
                     "from": round(one.start_s, 3),
                     "to": round(one.end_s, 3),
+                    "pinned_s": round(one.pinned_s, 3),
                     "lag_s": None if one.lag_s == float("inf") else one.lag_s,
                 }
                 for one in dark.pinned

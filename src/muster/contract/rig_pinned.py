@@ -1,28 +1,28 @@
 """When the rig itself was pinned: scrape by scrape, from its processes' published loop lag.
 
-Between two scrapes a process was pinned when its lag's p99 was over the contract's limit, or when
-its loop did not beat at all. The blackout is all the time in which any process of the rig was.
+A process was pinned for as long as its beats came later than the contract's limit, or as its loop
+did not beat at all. A histogram does not say when between two scrapes, nor how late but for edges:
+each late beat counts with its upper edge, at most all the time between the scrapes. The blackout is
+the time in which any process was; where their scrapes overlap they count together, up to all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from muster.contract.rig import LAG_SHARE_MIN
 from muster.contract.samples import Samples, Series
 from muster.contract.windows import Window
 
-Span = tuple[float, float]
 Process = tuple[str, str, str]
 """Component, region and instance."""
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """One process pinned from `start_s` to `end_s` (since the epoch), to the scrape.
+    """One process pinned for up to `pinned_s` between two scrapes, `start_s` and `end_s`.
 
     `lag_s` is the histogram's edge at or under which its latest beat was late; infinite past them.
     """
@@ -31,7 +31,17 @@ class Pinned:
     instance: str
     start_s: float
     end_s: float
+    pinned_s: float
     lag_s: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of scrapes in which the rig was pinned for up to `pinned_s`."""
+
+    start_s: float
+    end_s: float
+    pinned_s: float
 
 
 @dataclass(frozen=True)
@@ -45,16 +55,19 @@ class Blackout:
     @property
     def seconds(self) -> float:
         """All spans together."""
-        return sum(end_s - start_s for start_s, end_s in self.spans)
+        return sum(span.pinned_s for span in self.spans)
 
     def within(self, start_s: float, end_s: float) -> float:
-        """Seconds of it between two moments."""
-        return sum(max(0.0, min(b, end_s) - max(a, start_s)) for a, b in self.spans)
+        """Seconds of it that may lie between two moments."""
+        overlaps = (
+            (span, min(span.end_s, end_s) - max(span.start_s, start_s)) for span in self.spans
+        )
+        return sum(min(span.pinned_s, common) for span, common in overlaps if common > 0)
 
     @property
     def worst(self) -> Pinned | None:
         """The longest stretch of one process."""
-        return max(self.pinned, key=lambda one: one.end_s - one.start_s, default=None)
+        return max(self.pinned, key=lambda one: one.pinned_s, default=None)
 
 
 def blackout(samples: Samples, window: Window, limit_s: float) -> Blackout:
@@ -71,7 +84,7 @@ def blackout(samples: Samples, window: Window, limit_s: float) -> Blackout:
             unseen.append(f"{component} {instance}".strip())
     if "load" not in shown:
         unseen.append("load")
-    spans = _union((one.start_s, one.end_s) for one in pinned)
+    spans = _union(pinned)
     return Blackout(tuple(pinned), spans, tuple(unseen))
 
 
@@ -109,13 +122,25 @@ def _of_process(
             continue
         if np.isnan(n[i]) or np.isnan(under[i]):
             whole = False
-        elif n[i] == 0 or under[i] < LAG_SHARE_MIN * n[i]:
-            lag_s = next((e for e, grown in by_edge.items() if grown[i] >= n[i]), float("inf"))
-            # A loop without a beat was late for as long as that.
-            lag_s = lag_s if n[i] else end_s - start_s
-            found.append(Pinned(component, instance, start_s, end_s, lag_s))
+        elif n[i] == 0 or under[i] < n[i]:
+            between = {edge: grown[i] for edge, grown in by_edge.items()}
+            length_s = end_s - start_s
+            late_s, lag_s = _late(between, max(limits), n[i]) if n[i] else (length_s, length_s)
+            late_s = min(late_s, length_s)
+            found.append(Pinned(component, instance, start_s, end_s, late_s, lag_s))
     begun = len(t) > 0 and t[0] <= window.start_s
     return found, whole and begun and bool(window.end_s - t[-1] <= window.stale_s)
+
+
+def _late(under: Mapping[float, float], limit_s: float, total: float) -> tuple[float, float]:
+    """Seconds that beats over the limit were late, each by its upper edge; and the largest edge."""
+    late_s, worst_s, below = 0.0, limit_s, under[limit_s]
+    for edge in sorted(edge for edge in under if edge > limit_s):
+        if under[edge] > below:
+            late_s += (under[edge] - below) * edge
+            worst_s = edge
+        below = max(below, under[edge])
+    return (late_s, worst_s) if below >= total else (float("inf"), float("inf"))
 
 
 def _steps(series: Series, t: np.ndarray) -> np.ndarray:
@@ -128,26 +153,30 @@ def _steps(series: Series, t: np.ndarray) -> np.ndarray:
     return np.where(steps >= 0, steps, np.where(np.isnan(steps), np.nan, v[1:]))
 
 
-def _joined(found: list[Pinned]) -> Iterator[Pinned]:
+def _joined(found: list[Pinned]) -> list[Pinned]:
     """Intervals that follow each other as one."""
-    held: Pinned | None = None
+    joined: list[Pinned] = []
     for one in found:
-        if held is not None and held.end_s >= one.start_s:
-            lag_s = max(held.lag_s, one.lag_s)
-            held = Pinned(held.component, held.instance, held.start_s, one.end_s, lag_s)
-            continue
-        if held is not None:
-            yield held
-        held = one
-    if held is not None:
-        yield held
+        if joined and joined[-1].end_s >= one.start_s:
+            last = joined.pop()
+            one = replace(
+                last,
+                end_s=one.end_s,
+                pinned_s=last.pinned_s + one.pinned_s,
+                lag_s=max(last.lag_s, one.lag_s),
+            )
+        joined.append(one)
+    return joined
 
 
-def _union(spans: Iterable[Span]) -> tuple[Span, ...]:
-    joined: list[Span] = []
-    for start_s, end_s in sorted(spans):
-        if joined and start_s <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
+def _union(pinned: Iterable[Pinned]) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    for one in sorted(pinned, key=lambda one: (one.start_s, one.end_s)):
+        if spans and one.start_s <= spans[-1].end_s:
+            last = spans.pop()
+            end_s = max(last.end_s, one.end_s)
+            together_s = min(last.pinned_s + one.pinned_s, end_s - last.start_s)
+            spans.append(Span(last.start_s, end_s, together_s))
         else:
-            joined.append((start_s, end_s))
-    return tuple(joined)
+            spans.append(Span(one.start_s, one.end_s, one.pinned_s))
+    return tuple(spans)

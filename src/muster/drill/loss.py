@@ -101,12 +101,16 @@ def _record_rig(session: Session, since_s: float) -> None:
             instance=one.instance,
             t_from=round(one.start_s, 3),
             t_to=round(one.end_s, 3),
+            pinned_s=round(one.pinned_s, 3),
             lag_s=None if one.lag_s == float("inf") else one.lag_s,
         )
     session.record(
         "rig_blackout",
         seconds=round(seen.seconds, 3),
-        spans=[[round(a, 3), round(b, 3)] for a, b in seen.spans],
+        spans=[
+            {"from": round(s.start_s, 3), "to": round(s.end_s, 3), "pinned_s": round(s.pinned_s, 3)}
+            for s in seen.spans
+        ],
     )
     logger.info("loss: the rig itself was pinned for %.1f s", seen.seconds)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from muster.reports.model import Fact
-from muster.reports.numbers import NO_DATA, count, number, quantity, seconds, utc
+from muster.reports.numbers import count, number, quantity, seconds, utc
 from muster.reports.words import listed, one_line
 
 
@@ -34,7 +34,7 @@ def rig_facts(verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
     rig = _rig(verdict)
     if not rig:
         return ()
-    spans = [_span(span) for span in rig.get("spans") or () if isinstance(span, list)]
+    spans = [_span(span) for span in rig.get("spans") or () if isinstance(span, dict)]
     who = dict.fromkeys(one_line(p.get("component"), 40) for p in _pinned(rig))
     unseen = [one_line(name, 80) for name in rig.get("unseen") or ()]
     note = f"the rig's own, not the platform's: {listed(spans)} ({', '.join(who)})" if spans else ""
@@ -68,8 +68,7 @@ def impact(verdict: Mapping[str, Any]) -> list[str]:
 
 def pinned_sentence(event: Mapping[str, Any]) -> str:
     """One process of the rig that was pinned, from the ledger's event."""
-    start, end = number(event.get("t_from")), number(event.get("t_to"))
-    length = seconds(end - start) if start is not None and end is not None else NO_DATA
+    length = seconds(event.get("pinned_s"))
     lag_s = number(event.get("lag_s"))
     lag = "further than any edge" if lag_s is None else f"up to {quantity(lag_s * 1000, 'ms')}"
     who = f"{one_line(event.get('component'), 40)} {one_line(event.get('instance'), 80)}".strip()
@@ -85,6 +84,6 @@ def _pinned(rig: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [one for one in rig.get("pinned") or () if isinstance(one, dict)]
 
 
-def _span(span: list[Any]) -> str:
-    ends = [utc(number(end), date=False) for end in span[:2]]
-    return " to ".join(ends)
+def _span(span: Mapping[str, Any]) -> str:
+    ends = [utc(number(span.get(key)), date=False) for key in ("from", "to")]
+    return f"{seconds(span.get('pinned_s'))} within {' to '.join(ends)}"

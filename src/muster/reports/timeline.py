@@ -102,12 +102,12 @@ def marks(events: Sequence[Event], evacuated: str | None) -> tuple[Mark, ...]:
 
 def _blackouts(event: Event) -> list[Mark]:
     """Where each stretch began in which the rig itself was pinned."""
-    spans = [span for span in event.get("spans") or () if isinstance(span, list) and len(span) == 2]
-    ends = [(number(start), number(end)) for start, end in spans]
+    spans = [span for span in event.get("spans") or () if isinstance(span, dict)]
+    told = [(number(span.get("from")), number(span.get("pinned_s"))) for span in spans]
     return [
-        Mark(start, f"rig pinned {end - start:.1f} s", "step")
-        for start, end in ends
-        if start is not None and end is not None
+        Mark(start_s, f"rig pinned {pinned_s:.1f} s", "step")
+        for start_s, pinned_s in told
+        if start_s is not None and pinned_s is not None
     ]
 
 
