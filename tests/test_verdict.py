@@ -387,6 +387,7 @@ def test_the_rigs_own_lag_is_never_the_platforms(tmp_path):
     assert verdict.verdict == "INCONCLUSIVE"
     assert unknown(verdict) == {"rig_blackout"}
     assert verdict.document["loss"]["rig"]["blackout_s"] > 5
+    assert orjson.loads(verdict_bytes(verdict))["loss"] == verdict.document["loss"]
     rates = {"loss": LOST, "failed_over": Harm(rate_5xx=0.006, lag=0.02)}
     verdict = judged_loss(tmp_path / "rates", harm=rates)
     assert verdict.verdict == "INCONCLUSIVE"

@@ -123,9 +123,11 @@ def _of_process(
         if np.isnan(n[i]) or np.isnan(under[i]):
             whole = False
         elif n[i] == 0 or under[i] < n[i]:
-            between = {edge: grown[i] for edge, grown in by_edge.items()}
+            between = {edge: float(grown[i]) for edge, grown in by_edge.items()}
             length_s = end_s - start_s
-            late_s, lag_s = _late(between, max(limits), n[i]) if n[i] else (length_s, length_s)
+            late_s, lag_s = (
+                _late(between, max(limits), float(n[i])) if n[i] else (length_s, length_s)
+            )
             late_s = min(late_s, length_s)
             found.append(Pinned(component, instance, start_s, end_s, late_s, lag_s))
     begun = len(t) > 0 and t[0] <= window.start_s
