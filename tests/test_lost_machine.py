@@ -15,14 +15,19 @@ import threading
 from pathlib import Path
 
 import pytest
-from floor_fixtures import OTHER, REGION, stand_in
+import yaml
+from click.testing import CliRunner
+from floor_fixtures import NOWHERE, OTHER, REGION, stand_in
 from shared_targets import shared_document, write_target
 from strict_aws import strict_aws, weighted
 
 from muster import aws as aws_clients
 from muster import targets
+from muster.cli import drill as drill_commands
+from muster.drill.lock import FileLock
 from muster.drill.readiness import readiness, unlock
 from muster.drill.recover import recover_target
+from muster.drill.recover_alone import recover_without_store
 from muster.drill.restore import restore
 from muster.drill.undo_store import open_undo, stored_undo
 from muster.errors import BadInput, DrillAborted
@@ -257,3 +262,80 @@ def test_the_safety_nets_own_record_comes_and_goes(world):
     assert not fault.observe().proven
     SafetyRecord.restore(world.target, REGION, {"text": "theirs"}).revert()
     assert fault.change().before == "theirs"
+
+
+@pytest.fixture
+def left_here(world, tmp_path, monkeypatch):
+    """A drill of this machine that left its step to 0, and then the store is gone."""
+    on_machine(tmp_path, monkeypatch, "one")
+    bundle = tmp_path / "one" / "out" / DRILL
+    undo = open_undo(world.target, bundle / "undo.jsonl", UndoHeader(DRILL, "staging", world.file))
+    fault = TrafficShift(world.target, REGION, 0)
+    undo.add(fault.kind, fault.subject, fault.undo_params(), REGION)
+    fault.apply()
+    undo.close()
+    data = yaml.safe_load(Path(world.file).read_text())
+    data["shared"] |= {"endpoint_url": NOWHERE, "timeout_s": 1}
+    monkeypatch.setattr(aws_clients, "ATTEMPTS_MAX", 1)
+    world.no_store = write_target(tmp_path / "no_store.yaml", data)
+    return world
+
+
+def test_without_its_store_recover_touches_nothing(left_here):
+    """Whether another machine holds the target is unknown: exit 4, in one line."""
+    said = []
+    with pytest.raises(DrillAborted, match="who holds it is unknown"):
+        recover_target(left_here.no_store, said.append)
+    assert weights(left_here) == {REGION: 0, OTHER: 100}
+
+
+def test_whoever_names_the_drill_has_it_restored_from_the_local_log(left_here, tmp_path):
+    """All back, said to be on that word, and exit 4: the store knows nothing of it yet."""
+    result = CliRunner().invoke(
+        drill_commands, ["recover", "--target", left_here.no_store, "--without-store", DRILL]
+    )
+    assert result.exit_code == 4, result.output
+    assert weights(left_here) == {REGION: 60, OTHER: 140}
+    assert "NOT KNOWN: whether another machine holds the target" in result.output
+    assert "restored: route53" in result.output
+    # Once the store answers, plain recovery ends what stands there.
+    assert len(stored_undo(left_here.target)[DRILL]) == 1
+    assert recover_target(left_here.file, lambda line: None) == 0
+    assert stored_undo(left_here.target) == {}
+    assert weights(left_here) == {REGION: 60, OTHER: 140}
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("answers", "expected none: the store answers, and knows more"),
+        ("no store", "expected none: target testbed has no shared store"),
+        ("other drill", rf"the one drill that left changes .*\(there: {DRILL}\)"),
+        ("torn", "a whole log: .* ends in a torn line"),
+        ("unreadable", "logs that can be read: "),
+        ("two", rf"\(there: 2.*, {DRILL}\)"),
+    ],
+)
+def test_without_a_store_only_what_is_sure_here_is_restored(left_here, tmp_path, why, said):
+    """Each refused in one line, and nothing touched."""
+    file = {"answers": left_here.file, "no store": "testbed"}.get(why, left_here.no_store)
+    log = tmp_path / "one" / "out" / DRILL / "undo.jsonl"
+    other = log.parents[1] / "20250101T000000Z-older" / "undo.jsonl"
+    if why == "torn":
+        log.write_bytes(log.read_bytes() + b'{"id": "u2"')
+    elif why in ("unreadable", "two"):
+        other.parent.mkdir()
+        text = log.read_text().replace(DRILL, other.parent.name)
+        version = '"schema_version":99' if why == "unreadable" else '"schema_version":1'
+        other.write_text(text.replace('"schema_version":1', version))
+    named = "20990101T000000Z-x" if why == "other drill" else DRILL
+    with pytest.raises(BadInput, match=said):
+        recover_without_store(file, named, lambda line: None)
+    assert weights(left_here) == {REGION: 0, OTHER: 100}
+
+
+def test_a_drill_that_runs_here_is_never_recovered_under_its_feet(left_here):
+    """This machine's own lock still holds, whatever the store does."""
+    with FileLock("staging", DRILL), pytest.raises(DrillAborted, match=f"held by {DRILL}"):
+        recover_without_store(left_here.no_store, DRILL, lambda line: None)
+    assert weights(left_here) == {REGION: 0, OTHER: 100}

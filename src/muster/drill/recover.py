@@ -45,10 +45,10 @@ def recover_target(name_or_path: str, say: Say) -> int:
         logs = with_stored(left.pending, target, str(targets.path_of(name_or_path)), held)
         if not logs and not left.unusable:
             say(f"target {target.name}: nothing is left changed")
-        resolved = _reach(target, say) if logs else None
+        resolved = reach(target, say) if logs else None
         # The oldest values are those of the first drill: it is restored last.
         ended = [*left.unjudged, *reversed(logs)]
-        exits = [_recover(log, held, resolved, target, say) for log in ended]
+        exits = [recover_log(log, held, resolved, target, say) for log in ended]
         for line in left.unusable:
             say(f"NOT RESTORED: {line}")
             exits.append(EXIT_NOT_RESTORED)
@@ -59,7 +59,7 @@ def recover_target(name_or_path: str, say: Say) -> int:
     return max(exits, default=EXIT_RESTORED)
 
 
-def _reach(target: Target, say: Say) -> Target | None:
+def reach(target: Target, say: Say) -> Target | None:
     """The target with its endpoints; None when it was a testbed that is no longer there."""
     if target.class_ != "testbed":
         return targets.resolve(target)
@@ -71,7 +71,7 @@ def _reach(target: Target, say: Say) -> Target | None:
     return targets.resolve(target, testbed=state.endpoints)
 
 
-def _recover(
+def recover_log(
     log: LeftLog, held: Held | None, resolved: Target | None, target: Target, say: Say
 ) -> int:
     """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
