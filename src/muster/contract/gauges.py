@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from muster.contract.findings import Status
 from muster.contract.samples import Samples, Series
-from muster.contract.windows import Window, could_be_new
+from muster.contract.windows import Window, could_be_new, ended
 
 MISSING_SCRAPES = 1.5
 """Further apart than so many scrape intervals, two samples miss one between them."""
@@ -35,13 +35,6 @@ def judge_queue_age(
 ) -> QueueAge:
     """Whether no job of `region` was ever older than `limit_s` (a gap may hide it)."""
     series = samples.of("queue_age", region=region)
-    if not series:
-        gone = window.absent(region, window.start_s) and window.absent(region, window.end_s)
-        return (
-            QueueAge("pass", None, 0, "the region was dark")
-            if gone
-            else QueueAge("unknown", None, 0, "no data")
-        )
     worst: float | None = None
     scrapes = 0
     reason = ""
@@ -52,12 +45,23 @@ def judge_queue_age(
         known = ages[~np.isnan(ages)]
         if len(known):
             worst = max(worst or 0.0, float(known.max()))
-        born = _newly_started(samples, one, window.stale_s)
-        reason = reason or _gap(one, window, limit_s, scrape_s, born)
+        start_s, end_s = window.start_s, window.end_s
+        if _newly_started(samples, one, window.stale_s):
+            start_s = max(start_s, float(one.t[0]))
+        if ended(one, series, window):
+            end_s = min(end_s, float(one.t[-1]))
+        if start_s <= end_s:
+            lived = replace(window, start_s=start_s, end_s=end_s)
+            reason = reason or _gap(one, lived, limit_s, scrape_s)
     if worst is not None and worst > limit_s:
         return QueueAge("fail", worst, scrapes, "")
     if reason:
         return QueueAge("unknown", worst, scrapes, reason)
+    if worst is None:
+        gone = window.absent(region, window.start_s) and window.absent(region, window.end_s)
+        if not gone:
+            return QueueAge("unknown", None, scrapes, "no data")
+        return QueueAge("pass", None, scrapes, "the region was dark")
     return QueueAge("pass", worst, scrapes, "")
 
 
@@ -76,11 +80,8 @@ def _newly_started(samples: Samples, series: Series, stale_s: float) -> bool:
     )
 
 
-def _gap(series: Series, window: Window, limit_s: float, scrape_s: float, born: bool) -> str:
-    """Why the samples leave it open whether the limit held; empty when they do not.
-
-    `born`: its first sample is its process's first.
-    """
+def _gap(series: Series, window: Window, limit_s: float, scrape_s: float) -> str:
+    """Why the samples leave it open whether the limit held; empty when they do not."""
     region = series.region
     good = ~np.isnan(series.v)
     t, v = series.t[good], series.v[good]
@@ -89,10 +90,9 @@ def _gap(series: Series, window: Window, limit_s: float, scrape_s: float, born: 
     points = [(float(a), float(b)) for a, b in zip(t[first:last], v[first:last], strict=True)]
     # Before the first sample a queue may have stood at anything, unless it was just started.
     previous_t, previous_v = points[0] if points else (window.start_s, float("inf"))
-    if points and previous_t > window.start_s + MISSING_SCRAPES * scrape_s:
-        gone = window.absent(region, window.start_s)
-        if not gone and not (born and first == 0):
-            return f"no sample for the first {previous_t - window.start_s:.0f} s"
+    late = bool(points) and previous_t > window.start_s + MISSING_SCRAPES * scrape_s
+    if late and not window.absent(region, window.start_s):
+        return f"no sample for the first {previous_t - window.start_s:.0f} s"
     for now_t, now_v in [*points[1:], (window.end_s, 0.0)]:
         gap_s = now_t - previous_t
         if gap_s > MISSING_SCRAPES * scrape_s and previous_v + gap_s > limit_s:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from muster.contract.counting import Count, judge_share
 from muster.contract.findings import Status
 from muster.contract.samples import Samples, Series
-from muster.contract.windows import Window, at, total_growth
+from muster.contract.windows import Window, at, ended, total_growth
 
 Bracket = tuple[float, float | None]
 
@@ -120,7 +120,7 @@ def _open_over(
         return None
     change = 0.0
     for one in series:
-        if window.absent(one.region, window.end_s):
+        if window.absent(one.region, window.end_s) or ended(one, series, window):
             # Its process took them along; those past the threshold were counted when they were.
             continue
         end = _open_at(one, window, window.end_s)

@@ -9,7 +9,8 @@
    was out of sight would bring its whole past as growth. Before any sibling was scraped, it is
    unknown.
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
-   gone by then (a darkened region): then its last value is final.
+   gone by then (a darkened region): then its last value is final. It stays so when the region is
+   back, if it is seen that the process came back without it or that others took its place.
 5. Windows that meet share their moment, so that parts add up to the whole.
 """
 
@@ -55,15 +56,22 @@ class Window:
 
 
 def growth(
-    series: Series, window: Window, first_scrape_s: float, process_scrape_s: float = float("inf")
+    series: Series,
+    window: Window,
+    first_scrape_s: float,
+    process_scrape_s: float = float("inf"),
+    final: bool = False,
 ) -> float | None:
     """How much `series` grew within `window`; None is unknown.
 
     `first_scrape_s` is when any sibling was first scraped: a series that begins later began at 0,
     if its process had been scraped before it (from `process_scrape_s` on) or is a new one.
+    `final`: after its last sample there was no more.
     """
     if len(series.t) == 0:
         return None
+    if final and series.t[-1] < window.start_s:
+        return 0.0
     start = _start_value(series, window, first_scrape_s, process_scrape_s)
     if start is None:
         return None
@@ -76,9 +84,9 @@ def growth(
         # Nothing newer than the start: fine only where the process is declared to be gone.
         if window.end_s - series.t[last] <= window.stale_s:
             return 0.0
-        return 0.0 if window.absent(series.region, window.end_s) else None
-    if window.end_s - series.t[last] > window.stale_s and not window.absent(
-        series.region, window.end_s
+        return 0.0 if final or window.absent(series.region, window.end_s) else None
+    if window.end_s - series.t[last] > window.stale_s and not (
+        final or window.absent(series.region, window.end_s)
     ):
         return None
     values = series.v[since : last + 1]
@@ -133,6 +141,28 @@ def _dead_before(series: Series, since: int) -> bool:
     return since < len(series.t) and bool(series.v[since] < series.v[since - 1])
 
 
+def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
+    """Whether `series` came to its end by the end of `window` when its process was stopped.
+
+    The ledger declares the region to be gone around its last sample; and of its siblings, those of
+    the same process went on without it, or there is a process that came after it.
+    """
+    if not window.absences or len(series.t) == 0:
+        return False
+    last_s = float(series.t[-1])
+    if last_s >= window.end_s - window.stale_s or not any(
+        absence.region == series.region
+        and absence.start_s - window.stale_s <= last_s <= absence.end_s
+        for absence in window.absences
+    ):
+        return False
+    return any(
+        one.t[-1 if one.owner == series.owner else 0] > last_s
+        for one in siblings
+        if len(one.t) and one.region == series.region
+    )
+
+
 def total_growth(
     series: Iterable[Series], window: Window, siblings: Sequence[Series] | None = None
 ) -> float | None:
@@ -151,7 +181,7 @@ def total_growth(
         if len(one.t) and one.t[0] > max(window.start_s, first):
             own = [s for s in known if len(s.t) and s.owner == one.owner]
             process_s = min((float(s.t[0]) for s in own), default=process_s)
-        grown = growth(one, window, first, process_s)
+        grown = growth(one, window, first, process_s, ended(one, known, window))
         if grown is None:
             return None
         total += grown

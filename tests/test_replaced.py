@@ -1,0 +1,143 @@
+"""Processes that a drill stopped and that came back under another name, or without a label."""
+
+from __future__ import annotations
+
+import pytest
+from test_evaluate import histogram, samples_of
+from test_latency import judged as latency
+
+from muster.contract.gauges import judge_queue_age
+from muster.contract.samples import series_of
+from muster.contract.windows import Absence, Window, ended, total_growth
+
+DARK = (Absence("west", 98.0, 210.0),)
+PHASES = [(0, 98), (98, 200), (200, 300), (300, 400), (0, 400)]
+
+
+def counter(since, until, instance="a", region="west", code="200", base=0.0, per_s=10.0):
+    points = [(float(t), base + per_s * (t - since)) for t in range(since, until + 1)]
+    labels = {"region": region, "instance": instance, "code": code}
+    return series_of("requests", "r", labels, points)
+
+
+EAST = counter(0, 400, "e", "east")
+OLD, NEW = counter(0, 100), counter(205, 400, "b")
+
+
+def grown(*series, absences=DARK):
+    return [
+        total_growth(series, Window(start, end, 4.0, absences), siblings=[EAST, *series])
+        for start, end in PHASES
+    ]
+
+
+def test_a_process_that_others_replaced_is_counted_to_its_end():
+    """As pods are, which come back with other names; in every phase and over the whole."""
+    assert grown(OLD, NEW) == [980.0, 20.0, 950.0, 1000.0, 2950.0]
+    assert grown(OLD, NEW, absences=()) == [980.0, *[None] * 4]
+    elsewhere = (Absence("east", 98.0, 210.0),)
+    assert grown(OLD, NEW, absences=elsewhere) == [980.0, *[None] * 4]
+
+
+def test_a_label_that_did_not_happen_again_is_counted_to_its_end():
+    """Its process came back under the same name and shows the others."""
+    back = series_of(
+        *("requests", "r", dict(OLD.labels)),
+        [*zip(OLD.t.tolist(), OLD.v.tolist(), strict=True), *[(t, t - 205.0) for t in NEW.t]],
+    )
+    failed = counter(0, 100, code="500", per_s=1.0)
+    together = [
+        total_growth([failed], Window(start, end, 4.0, DARK), siblings=[EAST, back, failed])
+        for start, end in PHASES
+    ]
+    assert together == [98.0, 2.0, 0.0, 0.0, 100.0]
+
+
+def test_a_process_of_which_nobody_sees_that_it_came_back_is_unknown():
+    """Its neighbour of before is back, so it was not replaced: its scrapes are lost."""
+    neighbour = series_of(
+        *("requests", "r", {"region": "west", "instance": "c", "code": "200"}),
+        [(t, 10.0 * t) for t in [*range(101), *range(205, 401)]],
+    )
+    lost = grown(OLD, neighbour)
+    assert lost[:1] + lost[2:] == [1960.0, None, None, None]
+    assert grown(OLD)[2:] == [None] * 3
+    assert grown(OLD, counter(205, 400, "b", "north"))[2:] == [None] * 3
+    assert grown(OLD, counter(100, 400, "b", base=1e6))[2:] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("until", "end_s", "wanted"),
+    [
+        (94, 300.0, True),
+        (93, 300.0, False),
+        (210, 300.0, True),
+        (211, 300.0, False),
+        (100, 105.0, True),
+        (100, 104.0, False),
+    ],
+)
+def test_a_series_ends_with_its_region_and_not_otherwise(until, end_s, wanted):
+    """From a missing sample before its declaration to its return; and its end is seen as one."""
+    one = counter(0, until)
+    later = counter(max(205, until + 5), 400, "b")
+    assert ended(one, [EAST, one, later], Window(0.0, end_s, 4.0, DARK)) is wanted
+
+
+def test_a_series_without_samples_has_no_end():
+    """Nor one beside others without."""
+    empty = series_of("requests", "r", {"region": "west", "instance": "x"}, [])
+    window = Window(0.0, 300.0, 4.0, DARK)
+    assert not ended(empty, [OLD, NEW, empty], window)
+    assert ended(OLD, [empty, OLD, NEW], window)
+
+
+def ages(since, until, instance, age=5.0):
+    labels = {"region": "west", "instance": instance}
+    return series_of("queue_age", "q", labels, [(float(t), age) for t in range(since, until + 1)])
+
+
+def queues(*series, absences=DARK, requests=(EAST, OLD, NEW)):
+    found = []
+    for start, end in PHASES:
+        window = Window(float(start), float(end), 4.0, absences)
+        samples = samples_of(*requests, *series)
+        found.append(judge_queue_age(samples, window, "west", 30.0, 1.0).status)
+    return found
+
+
+def test_a_queue_lives_as_long_as_its_process():
+    """One that was stopped leaves none behind; one that was started had none before."""
+    old, new = ages(0, 100, "a"), ages(205, 400, "b")
+    assert queues(old, new) == ["pass"] * 5
+    assert queues(old, new, absences=()) == ["pass", *["unknown"] * 4]
+    assert queues(old, ages(205, 400, "b", 31.0))[2:] == ["fail"] * 3
+    assert queues(old, ages(205, 299, "b"))[3:] == ["unknown"] * 2
+    past = counter(205, 400, "b", base=1e6)
+    assert "pass" not in queues(old, new, requests=(EAST, OLD, past))[:2]
+
+
+def test_a_region_that_is_back_must_show_a_queue():
+    """Between the end of its darkness and its first process nobody knows."""
+    slow = (EAST, OLD, counter(250, 400, "b"))
+    samples = samples_of(*slow, ages(0, 100, "a"), ages(250, 400, "b"))
+    for start, end, status in ((120, 200, "pass"), (215, 240, "unknown"), (120, 240, "unknown")):
+        window = Window(float(start), float(end), 4.0, DARK)
+        found = judge_queue_age(samples, window, "west", 30.0, 1.0)
+        assert (found.status, found.scrapes) == (status, 0)
+        assert found.reason == ("the region was dark" if status == "pass" else "no data")
+
+
+def test_what_was_open_in_a_process_that_was_replaced_is_none():
+    """Its streams went with it; in the phases after it there are those of the new one."""
+
+    def still(points, instance):
+        labels = {"region": "west", "instance": instance, "phase": "first_token", "le": "2"}
+        return series_of("open_over", "o", labels, points)
+
+    old = still([(-60.0, 3.0), (-50.0, 9.0)], "a")
+    new = still([(-9.0, 0.0), (0.0, 1.0), (60.0, 5.0)], "b")
+    timed = histogram("first_token", [1.0] * 100)
+    window = Window(0.0, 60.0, 4.0, (Absence("west", -49.0, -5.0),))
+    assert latency(*timed, old, new, window=window).total == 104
+    assert latency(*timed, old, window=window).status == "unknown"
