@@ -174,6 +174,39 @@ def fires(tmp_path, series, alert, minute):
     return done.returncode == 0
 
 
+@needs_promtool
+@pytest.mark.parametrize(
+    ("answered", "unavailable", "share"),
+    [(30, 10, 0.75), (40, 0, 1.0), (None, 40, 0.0), (None, None, None)],
+)
+def test_availability_is_recorded_of_the_canaries(tmp_path, answered, unavailable, share):
+    """None answered is 0, and none sent is no data."""
+    (tmp_path / "rules.yml").write_text(exported(CONTRACT)["prometheus_rules.yml"])
+    name = "muster_load_canaries_total"
+    grown = {"answered": answered, "unavailable_5xx": unavailable}
+    series = [
+        {"series": f'{name}{{outcome="{outcome}",region="r"}}', "values": f"0+{n}x20"}
+        for outcome, n in grown.items()
+        if n is not None
+    ]
+    samples = [{"labels": "muster:availability:ratio1m", "value": share}]
+    asked = {
+        "expr": "muster:availability:ratio1m",
+        "eval_time": "5m",
+        "exp_samples": [] if share is None else samples,
+    }
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "15s", "input_series": series, "promql_expr_test": [asked]}],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        [PROMTOOL, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 GOLDEN = {
     "rate_5xx": platform(**{'code="500"': counter(1, 3.5)}),
     "success_2xx": platform(**{'code="429"': counter(1, 60)}),
@@ -253,20 +286,20 @@ def test_with_a_gap_alert_and_detector_differ_as_listed(tmp_path, name, gap, lat
 
 
 def test_the_dashboard_shows_every_tier_against_its_thresholds():
-    """A row and six panels a tier, no two in one place, every series one that is recorded."""
+    """A row and eight panels a tier, all six SLOs, no two in one place, every series recorded."""
     dashboard = json.loads(exported(CONTRACT)["grafana_dashboard.json"])
     panels = [panel for panel in dashboard["panels"] if panel["type"] == "timeseries"]
-    assert len(panels) == 18
-    assert len({panel["id"] for panel in dashboard["panels"]}) == 21
+    assert len(panels) == 24
+    assert len({panel["id"] for panel in dashboard["panels"]}) == 27
     places = {(p["gridPos"]["x"], p["gridPos"]["y"]) for p in dashboard["panels"]}
-    assert len(places) == 21
+    assert len(places) == 27
     rules = yaml.safe_load(exported(CONTRACT)["prometheus_rules.yml"])["groups"][0]["rules"]
     recorded = {rule.get("record") for rule in rules}
     for panel in panels:
         expr = panel["targets"][0]["expr"]
         assert expr in recorded or not expr.startswith("muster:")
     limits = [p["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] for p in panels]
-    assert limits[:6] == [0.95, 0.01, 0.04, 3.0, 20.0, 60.0]
+    assert limits[:8] == [0.995, 0.95, 0.01, 0.04, 3.0, 20.0, 60.0, 1]
 
 
 def schema(name):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from muster.contract.model import Contract, Tier
+from muster.contract.model import Contract, Gate, Tier
 
 SCHEMA_VERSION = 39
 """Of Grafana 11; older files are migrated when they are read."""
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-WIDTH, HEIGHT = 8, 8
+WIDTH, HEIGHT, COLUMNS = 6, 8, 4
 
 
 def grafana_dashboard(contract: Contract) -> dict[str, Any]:
@@ -22,8 +22,10 @@ def grafana_dashboard(contract: Contract) -> dict[str, Any]:
         title = f"Tier {tier.name} ({tier.title}, {tier.streams:,} streams), gate {gate.name}"
         row = {"type": "row", "title": title, "collapsed": False, "panels": []}
         panels.append({**row, "id": len(panels) + 1, "gridPos": _place(0, at, 24, 1)})
-        for index, panel in enumerate(_panels(tier, gate.queue_age_s_max)):
-            place = _place(WIDTH * (index % 3), at + 1 + HEIGHT * (index // 3), WIDTH, HEIGHT)
+        for index, panel in enumerate(_panels(contract, gate, tier)):
+            place = _place(
+                WIDTH * (index % COLUMNS), at + 1 + HEIGHT * (index // COLUMNS), WIDTH, HEIGHT
+            )
             panels.append({**panel, "id": len(panels) + 1, "gridPos": place})
         at += 1 + 2 * HEIGHT
     return {
@@ -53,9 +55,12 @@ def _place(x: int, y: int, w: int, h: int) -> dict[str, int]:
     return {"x": x, "y": y, "w": w, "h": h}
 
 
-def _panels(tier: Tier, queue_age_s_max: float) -> list[dict[str, Any]]:
-    shares = "percentunit"
+def _panels(contract: Contract, gate: Gate, tier: Tier) -> list[dict[str, Any]]:
+    shares, route = "percentunit", contract.triggers.circuit_open.route
+    circuit = f'max by (region) (chat_provider_circuit_open{{route="{route}"}})'
+    available = float(tier.availability_min)
     return [
+        _panel("Availability (canaries)", "muster:availability:ratio1m", shares, available, 1),
         _panel("2xx success", "muster:success_2xx:ratio1m", shares, float(tier.success_2xx_min), 1),
         _panel("5xx rate", "muster:rate_5xx:ratio1m", shares, float(tier.rate_5xx_max), -1),
         _panel("429 rate", "muster:rate_429:ratio1m", shares, float(tier.rate_429_max), -1),
@@ -77,9 +82,10 @@ def _panels(tier: Tier, queue_age_s_max: float) -> list[dict[str, Any]]:
             "Oldest job in the queue",
             "max by (region) (chat_queue_oldest_job_age_seconds)",
             "s",
-            queue_age_s_max,
+            gate.queue_age_s_max,
             -1,
         ),
+        _panel(f"Circuit of the {route} route open", circuit, "none", 1, -1),
     ]
 
 
@@ -100,8 +106,9 @@ def _panel(title: str, expr: str, unit: str, threshold: float, good_side: int) -
             },
             "overrides": [],
         },
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}},
+        "options": {"legend": LEGEND},
     }
 
 
+LEGEND = {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []}
 SOURCE = {"datasource": DATASOURCE}

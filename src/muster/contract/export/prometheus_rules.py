@@ -74,6 +74,11 @@ def _recording(contract: Contract) -> list[dict[str, Any]]:
             " / (muster:requests:increase1m > 0)",
         ),
     ]
+    canaries = "muster_load_canaries_total"
+    answered = f'sum(increase({canaries}{{outcome="answered"}}[{WINDOW}]))'
+    sent = f"(sum(increase({canaries}[{WINDOW}])) > 0)"
+    # Muster's own load sends them: there is data during drills only.
+    rules.append(("muster:availability:ratio1m", f"({answered} or 0 * {sent}) / {sent}"))
     for kind, metric in (
         ("first_token", "gen_ai_server_time_to_first_token_seconds"),
         ("completion", "gen_ai_server_request_duration_seconds"),
