@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from test_triggers import EAST, T0, WEST, Trace, minutes
+from test_triggers import CONTRACT, EAST, T0, WEST, Trace, minutes
 
+from muster.contract.triggers import Guard
 from muster.contract.trips import Declared, Rotation
 
 FAILURE = "token_validation"
@@ -242,6 +243,27 @@ def test_what_a_loss_cut_stands_in_no_window_that_began_before_it():
     trace.bad(EAST, 0, side="client")
     trace.run(3 * 60)
     assert trace.trips == []
+
+
+def test_two_metrics_of_one_signal_are_two_counters():
+    """With the same labels: what the second one counts is not lost behind the first."""
+    guard = Guard(CONTRACT, CONTRACT.gates["M3"], CONTRACT.tiers["G"], 1.0, (WEST,), 4.0)
+    tripped = set()
+    for second in range(6 * 60):
+        fresh = [
+            (
+                *("requests", name, {"region": WEST, "instance": "a", "code": code}),
+                *((T0 + second,), (value,)),
+            )
+            for name, code, value in (
+                ("first", "500", 0.0),
+                ("second", "500", 1.0 * second),
+                ("first", "200", 9.0 * second),
+            )
+        ]
+        trips = guard.push(fresh, T0 + second, rotation=frozenset({WEST}), declared=[])
+        tripped |= {(trip.name, trip.kind) for trip in trips}
+    assert ("rate_5xx", "trigger") in tripped
 
 
 def lost_at(*seconds_shown, otherwise=()):

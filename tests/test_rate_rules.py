@@ -53,6 +53,23 @@ def test_a_trigger_takes_the_share_of_however_few():
     assert when((31, 6000), (31, 6000), kind="trigger") == [(1, "trigger")]
 
 
+def test_a_trigger_is_not_started_over_by_a_window_without_attempts():
+    """One attempt is one, and counts."""
+    assert when(BREACH, NONE, BREACH, kind="trigger") == [(2, "trigger")]
+    assert when(BREACH, (1, 1), kind="trigger") == [(1, "trigger")]
+    assert when(BREACH, (0, 1), BREACH, kind="trigger") == []
+
+
+def test_a_rule_remembers_no_more_windows_than_trip_it():
+    """However long the breach lasts, from the first window on or after a good one."""
+    one = RateRule("rate_5xx", "trigger", 2, 3)
+    for number in range(20):
+        bads = {"rate_5xx": float(number != 9)}
+        counts = WindowCounts(WEST, "server", 60.0 * number, 60.0 * number + 60, 10.0, bads)
+        list(one.window(counts, LIMIT, expected=False))
+        assert len(one._runs[WEST, "server"].seen) <= 2
+
+
 def test_the_fourth_window_without_data_is_told_once_and_by_the_trigger():
     """The limit has the same windows; a window with data starts the count over."""
     lost = [UNKNOWN] * 6
@@ -195,7 +212,12 @@ def test_an_answer_of_which_nobody_says_the_code_is_no_success():
 
 @pytest.mark.parametrize(
     ("expects", "after_s", "excused"),
-    [(("rate_5xx",), 0.0, True), (("success_2xx",), 0.0, False), (("rate_5xx",), 200.0, False)],
+    [
+        (("rate_5xx",), 0.0, True),
+        (("success_2xx",), 0.0, False),
+        (("rate_5xx",), 200.0, False),
+        (("rate_5xx",), 300.0, False),
+    ],
 )
 def test_a_window_in_which_a_fault_must_cause_it_is_left_out(expects, after_s, excused):
     """Declared before or within it."""
@@ -208,7 +230,48 @@ def test_a_window_in_which_a_fault_must_cause_it_is_left_out(expects, after_s, e
     fault = Declared("f", WEST, expects, after_s)
     found = triggers(minutes(guard(), series, 5, declared=(fault,)))
     told = {minute for minute, *_ in found}
-    assert told == ({1, 2, 3, 4, 5} if excused else {4, 5} if after_s else {5})
+    assert told == ({1, 2, 3, 4, 5} if excused else {4, 5} if after_s == 200.0 else {5})
+
+
+def beside_a_breach(other):
+    """In which minute a process that fails one in ten trips, beside what another one shows."""
+
+    def series(t):
+        yield "requests", labels("200"), 9.0 * t
+        yield "requests", labels("500"), 1.0 * t
+        value = other(t)
+        if value is not None:
+            yield "requests", labels("200", "b"), value
+
+    return [minute for minute, *_ in triggers(minutes(guard(), series, 9))]
+
+
+def test_a_process_that_is_gone_is_left_out_of_later_windows():
+    """Its own last window stays unknown: the second one for 56 s, the first one for 55 s."""
+    assert beside_a_breach(lambda t: None) == [5]
+    assert beside_a_breach(lambda t: 10.0 * t if t <= 56 else None) == [6]
+    assert beside_a_breach(lambda t: 10.0 * t if t <= 55 else None) == [6]
+
+
+def test_a_process_that_comes_back_is_believed_as_any_that_was_never_seen():
+    """A million that it counted out of sight does not make good what fails meanwhile."""
+    back = beside_a_breach(lambda t: 10.0 * t if t <= 55 else 1e6 + t if t >= 200 else None)
+    assert back == [7]
+    new = beside_a_breach(lambda t: 10.0 * t if t <= 55 else 1.0 * (t - 200) if t >= 200 else None)
+    assert new == [6]
+
+
+def test_a_region_of_which_nobody_shows_a_counter_is_unknown():
+    """Never shown is not without attempts."""
+
+    def series(t):
+        yield "client_attempts", labels("success", key="outcome"), 10.0 * t
+
+    found = minutes(guard(), series, 4)
+    assert {row[1:3] + row[4:] for row in found} == {
+        ("data_lost", "rate_5xx", "server"),
+        ("data_lost", "success_2xx", "server"),
+    }
 
 
 # Streams of samples

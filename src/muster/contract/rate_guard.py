@@ -105,8 +105,7 @@ class RateGuard:
             ]
             total = _sum([growth for one, growth in rows if one.total]) if rows else None
             bad = {
-                slo: _sum([growth for one, growth in rows if slo in one.bad]) if rows else None
-                for slo in RATE_SLOS
+                slo: _sum([growth for one, growth in rows if slo in one.bad]) for slo in RATE_SLOS
             }
             counts = WindowCounts(region, source, start_s, end_s, total, bad)
             for rule in self._rules:
