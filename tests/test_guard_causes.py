@@ -291,3 +291,11 @@ def test_a_signal_was_shown_in_a_window_by_a_sample_that_stands_at_its_end():
     """56 s into the first minute is in time for it, 55 s is not."""
     assert lost_at(56) == [("queue_age", 300.0)]
     assert lost_at(55) == [("queue_age", 240.0)]
+
+
+def test_a_window_closes_when_its_last_samples_have_arrived():
+    """Four seconds after its end, and not before."""
+    trace = Trace()
+    trace.bad(WEST, 5.0)
+    assert trace.run(2 * 60 + 3) == []
+    assert [(trip.kind, minutes(trip)) for trip in trace.run(1)] == [("limit", 2.0)]
