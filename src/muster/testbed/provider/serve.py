@@ -74,6 +74,7 @@ class Generation:
     __slots__ = (
         "ask",
         "connection",
+        "group",
         "injected_ms",
         "keep_alive",
         "sent",
@@ -88,6 +89,7 @@ class Generation:
         provider.serial += 1
         self.serial = f"{provider.config.index}-{provider.serial}"
         self.connection = connection
+        self.group = connection.group
         self.ask = ask
         self.keep_alive = keep_alive
         self.sent = 0
@@ -134,11 +136,12 @@ class Generation:
 class ProviderConnection(ServerConnection):
     """A gateway's connection to one route."""
 
-    __slots__ = ("generation", "route")
+    __slots__ = ("generation", "group", "route")
 
-    def __init__(self, connections: Connections, route: Route) -> None:
+    def __init__(self, connections: Connections, route: Route, group: int) -> None:
         super().__init__(connections)
         self.route = route
+        self.group = group
         self.generation: Generation | None = None
 
     def handle(self, request: Request) -> None:
@@ -208,8 +211,10 @@ async def serve(config: ProviderConfig) -> None:
     connections = Connections(idle_s_max=600.0)
     servers = []
     for name, (host, port) in config.routes.items():
-        factory = partial(ProviderConnection, connections, provider.routes[name])
         for address in (host, *config.more_addresses):
+            # Each proxy has an address of its own, so a listener's connections are one proxy's.
+            group = len(servers)
+            factory = partial(ProviderConnection, connections, provider.routes[name], group)
             sock = listener(f"routes.{name}", (address, port))
             servers.append(await loop.create_server(factory, sock=sock, backlog=BACKLOG))
     admin_connections = Connections()
