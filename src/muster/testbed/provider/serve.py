@@ -209,7 +209,7 @@ async def serve(config: ProviderConfig) -> None:
     ticker.publish(provider.registry, {"component": "provider"})
     ticker.on_tick.append(wheel.advance)
     connections = Connections(idle_s_max=600.0)
-    servers = []
+    servers: list[asyncio.Server] = []
     for name, (host, port) in config.routes.items():
         for address in (host, *config.more_addresses):
             # Each proxy has an address of its own, so a listener's connections are one proxy's.
