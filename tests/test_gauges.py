@@ -65,6 +65,17 @@ def test_a_queue_without_data_is_unknown_unless_its_region_is_dark_throughout():
         assert judged(absences=(half,)).status == "unknown"
 
 
+def test_a_region_that_is_stopped_a_moment_after_the_window_begins_was_dark():
+    """Seen until just before and again after: no scrape falls between the two moments."""
+    around = queue(*every(-30, -1), *every(63, 90))
+    for start_s, status in ((0.0, "pass"), (1.0, "pass"), (4.0, "pass"), (5.0, "unknown")):
+        dark = (Absence("west", start_s, 62.0),)
+        assert judged(around, absences=dark).status == status, start_s
+    assert judged(around).status == "unknown"
+    early = (Absence("west", 1.0, 55.0),)
+    assert judged(around, absences=early).status == "unknown"
+
+
 def test_a_gap_says_how_long_it_was():
     """At the start, in between, at the end; the first of them."""
     assert judged(queue(*every(20))).reason == "no sample for the first 20 s"

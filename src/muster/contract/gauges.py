@@ -38,6 +38,7 @@ def judge_queue_age(
     worst: float | None = None
     scrapes = 0
     reason = ""
+    lived_here = False
     for one in series:
         inside = (one.t >= window.start_s) & (one.t <= window.end_s)
         ages = one.v[inside]
@@ -51,6 +52,7 @@ def judge_queue_age(
         if ended(one, series, window):
             end_s = min(end_s, float(one.t[-1]))
         if start_s <= end_s:
+            lived_here = True
             lived = replace(window, start_s=start_s, end_s=end_s)
             reason = reason or _gap(one, lived, limit_s, scrape_s)
     if worst is not None and worst > limit_s:
@@ -58,7 +60,11 @@ def judge_queue_age(
     if reason:
         return QueueAge("unknown", worst, scrapes, reason)
     if worst is None:
-        gone = window.absent(region, window.start_s) and window.absent(region, window.end_s)
+        # One that was there may have been stopped a moment after the window began, unscraped.
+        slack_s = window.stale_s if lived_here else 0.0
+        gone = all(
+            window.absent(region, t_s) for t_s in (window.start_s + slack_s, window.end_s - slack_s)
+        )
         if not gone:
             return QueueAge("unknown", None, scrapes, "no data")
         return QueueAge("pass", None, scrapes, "the region was dark")
