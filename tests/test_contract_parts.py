@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from muster import home
-from muster.contract import load, parse_profile
+from muster.contract import load, parse_profile, profile_named
 from muster.contract.model import parse_share, per_cent
 from muster.contract.parse import FILE_NAME, parse_contract
 from muster.errors import BadInput
@@ -99,6 +99,10 @@ def test_streams_of_many_lengths_are_drawn_between_the_quantiles():
     assert bent.residual_s == pytest.approx(square / (2 * 6.5))
 
 
+SHOWN = "less than 100%, which no sample can show"
+RISING = "shares rising from 0% to 100%"
+
+
 def refused(change, key, got, wanted):
     data = json.loads(json.dumps(DATA))
     change(data)
@@ -107,7 +111,7 @@ def refused(change, key, got, wanted):
     message = str(caught.value)
     assert message.startswith(f"c.yaml: {key}: got ")
     assert got in message
-    assert wanted in message
+    assert message.endswith(f", expected {wanted}")
 
 
 def test_refusals_name_what_was_given_and_what_fits():
@@ -130,7 +134,7 @@ def test_refusals_name_what_was_given_and_what_fits():
         f"{top}",
         "an edge of measurement.completion_edges_s above it",
     )
-    refused(first("availability_min", "100%"), "tiers.L.availability_min", "'100%'", "less than")
+    refused(first("availability_min", "100%"), "tiers.L.availability_min", "'100%'", SHOWN)
 
     def quantiles(points):
         return lambda data: data["profiles"]["m3_20k"].update(stream_tokens_quantiles=points)
@@ -141,7 +145,7 @@ def test_refusals_name_what_was_given_and_what_fits():
         [["0%", 5], ["99%", 9]],
         [["0%", 5], ["50%", 6], ["50%", 7], ["100%", 9]],
     ):
-        refused(quantiles(points), key, "'0.5'" if len(points) > 2 else "0", "from 0% to 100%")
+        refused(quantiles(points), key, "'0.5'" if len(points) > 2 else "0", RISING)
     refused(quantiles([["0%", 5], ["100%", 4]]), key, "[5.0, 4.0]", "tokens that never fall")
 
     def both_edges(data):
@@ -163,6 +167,29 @@ def test_refusals_name_what_was_given_and_what_fits():
         "4000",
         "5000, the streams of tier G, since gates.M2.profile names it",
     )
+
+    def unknown(data):
+        data["gates"]["M2"]["profile"] = "m9"
+
+    refused(unknown, "gates.M2.profile", "'m9'", "one of m1_1k, m2_5k, m3_20k")
+    for part, name in (("tiers", "X"), ("gates", "M3")):
+
+        def lost(data, part=part, name=name):
+            del data[part][name]
+
+        refused(lost, f"{part}.{name}", "None", "this key to be given")
+
+
+def test_a_profile_that_is_not_there_or_does_not_fit_is_refused():
+    """By its name, or by the file that it stands in and its key."""
+    with pytest.raises(BadInput) as caught:
+        profile_named(load(), "m4")
+    assert str(caught.value) == "profile: got 'm4', expected one of m1_1k, m2_5k, m3_20k"
+    with pytest.raises(BadInput) as caught:
+        profile(retry={"attempts_max": 1, "backoff_s": [3, 2]})
+    assert str(caught.value).startswith("target.yaml: profiles.own.retry.backoff_s: got ")
+    with pytest.raises(BadInput, match=r"^target\.yaml: streams: got 0"):
+        profile(streams=0)
 
 
 def test_equal_quantiles_of_tokens_and_equal_waits_are_allowed():
