@@ -299,3 +299,26 @@ def test_a_window_closes_when_its_last_samples_have_arrived():
     trace.bad(WEST, 5.0)
     assert trace.run(2 * 60 + 3) == []
     assert [(trip.kind, minutes(trip)) for trip in trace.run(1)] == [("limit", 2.0)]
+
+
+def failing(*spans, missing=()):
+    """When a hard failure that rises in these seconds trips, out of sight in some."""
+    trace = Trace()
+    for second in range(1, 250):
+        trace.counters["admission_failures", WEST, FAILURE] += any(
+            start <= second <= end for start, end in spans
+        )
+        trace.missing = {"admission_failures"} if second in missing else set()
+        trace.run(1)
+    return [trip.t_trip_s - T0 for trip in trace.trips]
+
+
+def test_quiet_samples_are_no_gap_in_a_hard_failure():
+    """It failed once, 40 s later again and on; and quiet for over a minute resolved it."""
+    assert failing((1, 1), (41, 120)) == [62.0]
+    assert failing((1, 1), (70, 140)) == [131.0]
+
+
+def test_a_hard_failure_out_of_sight_neither_counts_nor_is_resolved():
+    """Forty seconds of it, ninety unseen, and the rest of the minute."""
+    assert failing((1, 200), missing=range(41, 131)) == [153.0]

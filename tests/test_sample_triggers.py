@@ -251,3 +251,21 @@ def test_a_gap_after_a_cause_is_over_does_not_count():
     on = [(t + 100.0, v, None) for t, v, _ in rising(30, 100)]
     found = failures_with_gaps([*rising(0, 10, cause=CAUSE), *before, *after_it, *on])
     assert found == [(1.0, 0.0), (181.0, 61.0)]
+
+
+def test_a_late_sample_of_another_process_makes_no_gap():
+    """It is older than what was seen already."""
+    one = Unresolved(60.0, 4.0)
+    trips = []
+    for t_s in range(63):
+        trips.append(one.sample(float(t_s), "a", float(t_s), None))
+        one.sample(max(0.0, t_s - 7.0), "b", 5.0, None)
+    assert [lasted_s for lasted_s in trips if lasted_s is not None] == [61.0]
+
+
+def test_a_gap_before_a_cause_was_over_moves_its_end():
+    """Out of sight from 4 to 14, first increase after the end at 20: 61 s later it trips."""
+    samples = [(float(t), 0.0, None) for t in (0, 4, 14, 18, 22)]
+    samples += [(float(t), float(t), REVERTED) for t in range(25, 81)]
+    samples += [(float(t), float(t), None) for t in range(81, 90)]
+    assert failures_with_gaps(samples) == [(25.0, 0.0), (81.0, 61.0)]
