@@ -141,3 +141,23 @@ def test_what_was_open_in_a_process_that_was_replaced_is_none():
     window = Window(0.0, 60.0, 4.0, (Absence("west", -49.0, -5.0),))
     assert latency(*timed, old, new, window=window).total == 104
     assert latency(*timed, old, window=window).status == "unknown"
+
+
+def test_what_a_stopped_process_last_showed_still_counts():
+    """Its last sample alone may lie in a window; one sample shows that its process is back."""
+    window = Window(99.5, 300.0, 4.0, DARK)
+    assert total_growth([OLD], window, siblings=[EAST, OLD, NEW]) == 10.0
+    failed = counter(0, 100, code="500")
+    back = series_of("requests", "r", dict(OLD.labels), [(250.0, 3.0)])
+    assert ended(failed, [EAST, failed, back], Window(0.0, 300.0, 4.0, DARK))
+
+
+def test_a_gap_within_the_life_of_a_stopped_process_is_one():
+    """In the midst of it, or before its last sample."""
+    new = ages(205, 400, "b")
+    labels = {"region": "west", "instance": "a"}
+    for seen in ([*range(11), *range(60, 101)], [*range(51), 100]):
+        old = series_of("queue_age", "q", labels, [(float(t), 5.0) for t in seen])
+        window = Window(0.0, 400.0, 4.0, DARK)
+        found = judge_queue_age(samples_of(EAST, OLD, NEW, old, new), window, "west", 30.0, 1.0)
+        assert (found.status, found.reason) == ("unknown", "no sample for 50 s")
