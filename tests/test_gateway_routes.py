@@ -184,3 +184,30 @@ def test_a_provider_without_an_answer_is_504(bare):
     stack.toxic("primary", "timeout", timeout=0)
     assert stack.chat().status_code == 504
     assert stack.metric("chat_streams_active") == 0
+
+
+def test_warm_connections_stand_open_and_come_back(bare):
+    """However long they idle; requests use them, and a lost one is replaced."""
+    stack = bare.gateway(circuit=CIRCUIT, upstream_warm=5, upstream_idle_s_max=0.2)
+
+    def warm() -> bool:
+        return stack.metric("chat_provider_connections", route="primary") == 5
+
+    eventually(warm)
+    idle_until_s = time.monotonic() + 1.5  # past the bound and the sweep that would close them
+    eventually(lambda: time.monotonic() > idle_until_s)
+    assert warm()
+    assert [stack.chat().status_code for _ in range(3)] == [200] * 3
+    assert warm(), "a request took one that was open"
+    stack.enable("primary", False)  # closes what is open, and refuses what is opened
+    eventually(lambda: stack.metric("chat_provider_connections", route="primary") == 0)
+    assert stack.chat().status_code == 200, "by the fallback"
+    stack.enable("primary", True)
+    eventually(warm)
+
+
+def test_without_warm_connections_what_idles_is_closed(bare):
+    """The bound holds for every connection that is not asked to stand open."""
+    stack = bare.gateway(circuit=CIRCUIT, upstream_idle_s_max=0.2)
+    assert stack.chat().status_code == 200
+    eventually(lambda: stack.metric("chat_provider_connections", route="primary") == 0)

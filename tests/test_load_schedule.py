@@ -19,7 +19,7 @@ from muster.load.buckets import (
     bucket_index,
     quantile_ms,
 )
-from muster.load.schedule import Ramp, Schedule, canary_times
+from muster.load.schedule import Ramp, Schedule, canary_times, ramp_seconds
 from muster.load.shard import _traced
 from muster.load.starter import shards_for
 from muster.load.trace import TraceSource
@@ -197,3 +197,11 @@ def test_a_bad_line_of_a_trace_is_named(tmp_path, rows, where):
         TraceSource(trace_file(tmp_path, *rows))
     assert where in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_many_streams_climb_slower():
+    """At most 150 streams more a second: opening their connections must not fill the machine."""
+    assert ramp_seconds(20, 2_000) == 20
+    assert ramp_seconds(20, 3_000) == 20
+    assert ramp_seconds(20, 20_000) == pytest.approx(133.3, abs=0.1)
+    assert ramp_seconds(0, 20_000) == 0, "no ramp was asked for"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 
 import pytest
@@ -131,7 +132,7 @@ def test_a_server_that_hangs_is_an_error_in_time(rig):
 
 def test_each_sample_is_handed_out_once_and_none_is_missed(rig, client):
     """Polls that overlap give together what was scraped, in order, without doubles."""
-    poller = Poller(client, {"jobs": "jobs_total"}, reach_s=30)
+    poller = Poller(client, {"jobs": "jobs_total"}, reach_s=30, late_s=2)
     handed = {}
     await_true(lambda: client.raw("jobs", "jobs_total", 5), "scrapes")
     since = time.time()
@@ -164,3 +165,23 @@ def test_a_range_is_asked_in_milliseconds_and_never_for_nothing():
         asked = [call.body.decode() for call in shown.calls]
     assert asked == ["query=up%5B1500ms%5D", "query=up%5B1ms%5D", "query=up%5B200ms%5D"]
     assert math.isfinite(client._client.timeout.read)
+
+
+def test_a_poll_reaches_back_to_the_last_that_was_answered():
+    """First all the way; then what has passed and what may be late; after a failure all again."""
+    answers = iter([200, 200, 500, 200])
+    ok = {"status": "success", "data": {"result": []}}
+    with stand_in(lambda call: (next(answers), ok)) as shown:
+        poller = Poller(Prometheus(shown.url, timeout_s=2), {"x": "up"}, reach_s=900, late_s=100)
+        poller.poll()
+        poller.poll()
+        with pytest.raises(PrometheusError):
+            poller.poll()
+        poller._answered_s -= 500  # as if the answered poll were long past
+        poller.poll()
+        asked_ms = [int(re.search(rb"%5B(\d+)ms", call.body)[1]) for call in shown.calls]
+    first, second, failed, after = asked_ms
+    assert first == 900_000
+    assert 100_000 <= second < 500_000
+    assert failed >= 100_000
+    assert 600_000 <= after < 900_000

@@ -19,6 +19,7 @@ from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain, DrainState
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
+from muster.load.schedule import ramp_seconds
 from muster.signals import PrometheusError
 from muster.steering import shares_of
 
@@ -77,7 +78,8 @@ def ramp(session: Session) -> None:
         target = session.streams_target
         # The tolerance of DEFINITIONS §7, doubled: baseline measures it, here it must only be near.
         tolerance = max(0.04 * target, 6.0 * target**0.5)
-        seconds_max = session.plan.profile.ramp_s + 3 * session.target.stream_seconds_max + 30
+        ramp_s = ramp_seconds(session.plan.profile.ramp_s, target)
+        seconds_max = ramp_s + 3 * session.target.stream_seconds_max + 30
 
         def steady() -> bool:
             streams = session.facts.total("client_streams")

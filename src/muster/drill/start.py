@@ -42,6 +42,7 @@ from muster.undo import UndoHeader, UndoLog
 
 logger = logging.getLogger("chaostoolkit")
 REACH_SCRAPES = 6
+LATE_SCRAPES = 3
 TESTBED_S_MAX = 120.0
 PACKAGES = (
     "chaostoolkit-muster",
@@ -178,7 +179,12 @@ def _session(
     scrape_s = target.prometheus.scrape_interval_s
     facts = Facts(stale_s=plan.contract.measurement.gap_s_max(scrape_s))
     watch = Watch(
-        Poller(prometheus, target.signals, reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s),
+        Poller(
+            prometheus,
+            target.signals,
+            reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s,
+            late_s=LATE_SCRAPES * scrape_s,
+        ),
         steering.weights,
         facts,
         SampleSink(SampleWriter(bundle / "samples.jsonl")),

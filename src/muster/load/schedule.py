@@ -20,7 +20,7 @@ from muster.load.traffic import Traffic
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-RAMP_STREAMS_PER_S_MAX = 300
+RAMP_STREAMS_PER_S_MAX = 150
 """Every new stream of a ramp opens connections; a faster ramp than this is made longer."""
 _BLOCK = 4096
 
@@ -96,6 +96,11 @@ class Ramp:
         return self.rate_per_s * (at_s - self.ramp_s / 2)
 
 
+def ramp_seconds(ramp_s: float, streams: float) -> float:
+    """How long `streams` take to climb: `ramp_s`, or longer where they are many; 0 stays 0."""
+    return max(ramp_s, streams / RAMP_STREAMS_PER_S_MAX) if ramp_s else 0.0
+
+
 class Schedule:
     """The arrivals of one shard, in order."""
 
@@ -114,8 +119,7 @@ class Schedule:
         self.streams_target = traffic.streams * scale / shards
         mean_s = traffic.first_token_s_mean + self.source.mean_tokens / traffic.tokens_per_s
         streams = traffic.streams * scale
-        ramp_s = max(traffic.ramp_s, streams / RAMP_STREAMS_PER_S_MAX) if traffic.ramp_s else 0.0
-        self.ramp = Ramp(streams / mean_s, ramp_s)
+        self.ramp = Ramp(streams / mean_s, ramp_seconds(traffic.ramp_s, streams))
         self._seed = seed
         self._shard = shard
         self._shards = shards

@@ -1,11 +1,13 @@
 """New samples since the last look, signal by signal, each sample handed out once.
 
 A scrape appears in Prometheus when it has finished, with the time at which it began; so each look
-reaches back over several polls and drops what was already handed out.
+reaches back somewhat before the last one and drops what was already handed out.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,18 +23,29 @@ def key_of(series: RawSeries) -> SeriesKey:
 
 @dataclass
 class Poller:
-    """Polls `signals` (name to selector); `reach_s` is how far back each look goes, in seconds."""
+    """Polls `signals` (name to selector).
+
+    A look goes back to the last one that was answered and `late_s` more (what a scrape may take to
+    appear), and never further than `reach_s`; the first one goes all the way. Both in seconds.
+    """
 
     prometheus: Prometheus
     signals: Mapping[str, str]
     reach_s: float
+    late_s: float = math.inf
+    _answered_s: float = -math.inf
     _last_t_s: dict[SeriesKey, float] = field(default_factory=dict)
 
     def poll(self) -> list[RawSeries]:
         """The samples not handed out before. Raises PrometheusError; then nothing was taken."""
+        began_s = time.monotonic()
+        reach_s = min(self.reach_s, began_s - self._answered_s + self.late_s)
         fetched: list[RawSeries] = []
         for signal, selector in self.signals.items():
-            fetched.extend(self.prometheus.raw(signal, selector, self.reach_s))
+            # What was asked first was asked at the beginning: each question adds to the reach.
+            asked_s = time.monotonic() - began_s
+            fetched.extend(self.prometheus.raw(signal, selector, reach_s + asked_s))
+        self._answered_s = began_s
         return [fresh for series in fetched if (fresh := self._fresh(series)) is not None]
 
     def _fresh(self, series: RawSeries) -> RawSeries | None:

@@ -216,6 +216,7 @@ def gateway(
             "gateways_in_region": config.gateways_per_region,
             "streams_limit_region": limit,
             "rate_limit_per_s_region": math.ceil(arrivals),
+            "upstream_warm": config.upstream_warm,
             "queue_s_max": gateway.queue_s_max,
             "queue_jobs_max": gateway.queue_jobs_max,
             "redis_fallback_s_max": gateway.redis_fallback_s_max,

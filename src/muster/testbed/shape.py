@@ -18,6 +18,10 @@ FDS_PER_STREAM = {"gateway": 2, "toxiproxy": 2, "provider": 1}
 FDS_BASE = 200
 """Files a process holds besides its streams: libraries, logs, Redis, listeners, scrapes."""
 STREAMS_FOR_TWO_GATEWAYS = 1000
+STREAMS_TO_WARM = 5000
+WARM_SHARE = 0.75
+"""Of all streams, in every region: connections to the provider that stand open ahead of a shift.
+Opening them is what a machine that does everything has no room for in mid-shift."""
 PORTS_SHARE = 0.35
 """Of a destination's source ports. The kernel looks for a free one among half of them first: with
 more in use than that half, each look costs 1 ms."""
@@ -58,6 +62,7 @@ class Shape:
     providers: int
     fds: dict[str, int]
     addresses_per_region: int = 1
+    upstream_warm: int = 0
 
 
 def shape(
@@ -113,4 +118,7 @@ def shape(
         providers=counts["provider"],
         fds={kind: opened(kind, count) for kind, count in counts.items()},
         addresses_per_region=math.ceil(peak / (limits.ports * PORTS_SHARE)),
+        upstream_warm=math.ceil(WARM_SHARE * streams / counts["gateway"])
+        if streams >= STREAMS_TO_WARM
+        else 0,
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from muster.testbed.gateway.attempt import Attempt
 
 HELD_BYTES_MAX = 1 << 20
+WARMING_MAX = 4
+"""Connections opened ahead of need at a time."""
 
 
 class CountedBody:
@@ -184,7 +186,10 @@ class UpstreamConnection(asyncio.Protocol):
 class Pool:
     """The connections to one route. Idle ones are used last in, first out, so that spares age."""
 
-    def __init__(self, address: tuple[str, int], connections_max: int, idle_s_max: float) -> None:
+    def __init__(
+        self, address: tuple[str, int], connections_max: int, idle_s_max: float, warm: int = 0
+    ) -> None:
+        """`warm` connections are kept open, in use or not: see `warm_up`."""
         host, port = address
         self.address = address
         self.request_head = (
@@ -194,6 +199,7 @@ class Pool:
         self.open = 0
         self._connections_max = connections_max
         self._idle_s_max = idle_s_max
+        self._warm = warm
         self._idle: deque[UpstreamConnection] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -210,10 +216,7 @@ class Pool:
         if self.open >= self._connections_max:
             self._loop.call_soon(attempt.route_lost_at, attempt.tries)
             return
-        self.open += 1
-        task = self._loop.create_task(self._connect(attempt, attempt.tries))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._open(attempt, attempt.tries)
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection whose answer was read to its end."""
@@ -225,10 +228,17 @@ class Pool:
         self.open -= 1
 
     def sweep(self, now_s: float) -> None:
-        """Close what has been idle for too long."""
+        """Close what has been idle for too long, but for the warm ones."""
         idle = self._idle
-        while idle and now_s - idle[0].idle_since_s > self._idle_s_max:
+        over = self.open - self._warm
+        while idle and over > 0 and now_s - idle[0].idle_since_s > self._idle_s_max:
+            over -= idle[0].transport is not None
             idle.popleft().abandon()
+
+    def warm_up(self) -> None:
+        """Open one connection ahead of need, while fewer than the warm ones are open."""
+        if self.open < self._warm and len(self._opening) < WARMING_MAX:
+            self._open(None, 0)
 
     def close(self) -> None:
         for task in self._opening:
@@ -236,18 +246,26 @@ class Pool:
         while self._idle:
             self._idle.pop().abandon()
 
-    async def _connect(self, attempt: Attempt, tries: int) -> None:
+    def _open(self, attempt: Attempt | None, tries: int) -> None:
+        self.open += 1
+        task = self._loop.create_task(self._connect(attempt, tries))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _connect(self, attempt: Attempt | None, tries: int) -> None:
         try:
             _, connection = await self._loop.create_connection(
                 lambda: UpstreamConnection(self), *self.address
             )
         except OSError:
             self.open -= 1
-            attempt.route_lost_at(tries)
+            if attempt is not None:
+                attempt.route_lost_at(tries)
             return
-        if connection.transport is None:
-            attempt.route_lost_at(tries)
-        elif attempt.awaits(tries):
-            connection.send(attempt)
-        else:
+        if attempt is not None and attempt.awaits(tries):
+            if connection.transport is None:
+                attempt.route_lost_at(tries)
+            else:
+                connection.send(attempt)
+        elif connection.transport is not None:
             self.give_back(connection)
