@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from muster.drill.runs import STALE_S, BeatFile, RunFiles, runs_of
 from muster.drill.stop import HEADWAY_S_MAX, StopFlag
 from muster.drill.watchdog.channel import Channel
-from muster.drill.watchdog.lease import Lease, boot_s
+from muster.drill.watchdog.lease import TICK_S, Lease, Rhythm, boot_s
 from muster.drill.watchdog.load import HeldLoad
 from muster.drill.watchdog.peer import Peer, start_ticks_of
 from muster.drill.way import make_way
@@ -70,6 +70,20 @@ def test_two_that_wake_together_never_both_see_the_other_expired(pause_s, sleep_
     clock.now_s += sleep_s
     lease.tick()
     assert not lease.expired
+
+
+def test_a_beat_is_due_once_a_tick():
+    """However often the loop turns; after a pause one, not all that were missed."""
+    clock = Boot()
+    rhythm = Rhythm(clock)
+    assert rhythm.due()
+    due = []
+    for _ in range(100):
+        clock.now_s += TICK_S / 10
+        due.append(rhythm.due())
+    assert 9 <= sum(due) <= 10
+    clock.now_s += 60
+    assert [rhythm.due(), rhythm.due()] == [True, False]
 
 
 def test_the_clock_since_boot_goes_on():

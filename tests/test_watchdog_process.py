@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,8 @@ from floor_fixtures import NOWHERE, OTHER, REGION, await_true, stand_in, testbed
 from strict_aws import strict_aws
 
 from muster.drill.runs import RunFiles, runs_of
-from muster.drill.watchdog.lease import boot_s
+from muster.drill.watchdog.channel import Channel
+from muster.drill.watchdog.lease import TICK_S, boot_s
 from muster.ledger import read_ledger
 from muster.undo import read_undo
 
@@ -182,3 +185,27 @@ def test_a_watchdog_that_cannot_reach_its_target_refuses(tmp_path, platform, sta
     monkeypatch.delenv("IT_TOKEN")
     with pytest.raises(AssertionError, match=r"preflight:watchdog.*IT_TOKEN"):
         start("idle")
+
+
+def test_the_two_ends_do_not_answer_each_other_without_end():
+    """Whoever answers each beat at once still hears one a tick."""
+    mine, theirs = socket.socketpair()
+    with mine:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "muster.drill.watchdog", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        channel = Channel(mine)
+        heard = 0
+        began_s = now_s = boot_s()
+        while not heard or now_s - began_s < 5 * TICK_S:
+            assert select.select([mine], [], [], 60)[0], "it beats"
+            messages = channel.receive().messages
+            now_s = boot_s()
+            if not heard:
+                began_s = now_s
+            heard += len(messages)
+            channel.send({"beat": True})
+    assert child.wait(timeout=60) == 0, "it ends with the other end"
+    assert heard <= (now_s - began_s) / TICK_S + 2

@@ -21,7 +21,7 @@ from muster import home
 from muster.drill.runs import BeatFile, RunFiles
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watchdog.channel import Channel
-from muster.drill.watchdog.lease import TICK_S, Lease
+from muster.drill.watchdog.lease import TICK_S, Lease, Rhythm
 from muster.drill.watchdog.peer import Peer
 from muster.errors import DrillAborted
 from muster.jsonl import LogLost
@@ -179,11 +179,12 @@ class Watchdog:
         self._end()
 
     def _beat(self) -> None:
+        rhythm = Rhythm()
         while not self._over.is_set():
             turn_s = self._lease.tick()
             if turn_s > self._lease.seconds:
                 self._abort("lost_lease", f"this process stood still for {turn_s:.1f} s")
-            if self._stop.makes_headway:
+            if self._stop.makes_headway and rhythm.due():
                 self._beats.write()
                 self._channel.send({"beat": True})
             if self.lost is None:

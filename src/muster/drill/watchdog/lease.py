@@ -46,3 +46,23 @@ class Lease:
     def expired(self) -> bool:
         """Whether the other end was silent for longer than the lease."""
         return self._silent_s > self.seconds
+
+
+class Rhythm:
+    """When to beat: once a tick, however often the loop turns.
+
+    Each end turns when it hears the other. Were each turn a beat, they would answer each other
+    without end.
+    """
+
+    def __init__(self, clock: Callable[[], float] = boot_s) -> None:
+        self._clock = clock
+        self._due_s = float("-inf")
+
+    def due(self) -> bool:
+        """Whether a tick has passed since this was last True."""
+        now_s = self._clock()
+        if now_s < self._due_s:
+            return False
+        self._due_s = now_s + TICK_S
+        return True

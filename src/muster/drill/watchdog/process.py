@@ -23,7 +23,7 @@ from muster.drill.runs import BeatFile, RunFiles
 from muster.drill.stop import StopReason
 from muster.drill.watchdog import patrol as patrols
 from muster.drill.watchdog.channel import Channel
-from muster.drill.watchdog.lease import TICK_S, Lease
+from muster.drill.watchdog.lease import TICK_S, Lease, Rhythm
 from muster.drill.watchdog.load import HeldLoad
 from muster.drill.watchdog.peer import Peer
 from muster.drill.watchdog.takeover import Place, end_unbegun, take_over
@@ -52,6 +52,7 @@ class WatchdogProcess:
 
     def run(self) -> int:
         """Until the drill stands it down, or until it has taken over; the exit code."""
+        rhythm = Rhythm()
         while True:
             select.select([self._channel], [], [], TICK_S)
             turn_s = self._lease.tick()
@@ -62,9 +63,10 @@ class WatchdogProcess:
                 return self._stand_down()
             if heard.closed or not self._peer.alive():
                 return self._take_over(self._asked or _lost("the drill's process ended"))
-            self._channel.send({"beat": True})
-            if self._beats is not None:
-                self._beats.write()
+            if rhythm.due():
+                self._channel.send({"beat": True})
+                if self._beats is not None:
+                    self._beats.write()
             if self._run is not None and self._lease.expired:
                 why = f"the drill's process was silent for more than {self._lease.seconds:g} s"
                 return self._take_over(self._asked or _lost(why))
