@@ -206,6 +206,21 @@ def test_warm_connections_stand_open_and_come_back(bare):
     eventually(warm)
 
 
+def test_a_gateway_that_is_to_go_lets_go_of_its_connections(bare):
+    """One by one while it closes or drains, and warm again when it serves again."""
+    stack = bare.gateway(circuit=CIRCUIT, upstream_warm=5)
+
+    def opened() -> float:
+        return stack.metric("chat_provider_connections", route="primary")
+
+    eventually(lambda: opened() == 5)
+    for state in ("closing", "draining"):
+        stack.drain(state)
+        eventually(lambda: opened() == 0)
+        stack.drain("serving")
+        eventually(lambda: opened() == 5)
+
+
 def test_without_warm_connections_what_idles_is_closed(bare):
     """The bound holds for every connection that is not asked to stand open."""
     stack = bare.gateway(circuit=CIRCUIT, upstream_idle_s_max=0.2)

@@ -143,9 +143,8 @@ class Gateway:
     def tick(self, now_s: float, lag_s: float) -> None:
         """Every beat of the ticker."""
         self.admission.tick(now_s, lag_s)
-        self._beats += 1
-        if self._beats % WARM_BEATS == 0 and lag_s < LAG_JUDGED_S_MAX and not self.closing:
-            self.pools["primary"].warm_up()
+        if lag_s < LAG_JUDGED_S_MAX:
+            self._keep_warm()
         if self._first_tokens:
             self._leave_slow_route(now_s, lag_s)
         if self.drain_state == "draining" and not self.drained:
@@ -191,6 +190,16 @@ class Gateway:
             due_s = now_s + self.config.first_token_timeout_s
             self._first_tokens.append((due_s, attempt))
         self.pools[route].send(attempt)
+
+    def _keep_warm(self) -> None:
+        # A gateway that is to go lets go of its connections one by one: thousands that closed at
+        # once with its end would hold up everybody else's streams.
+        pool = self.pools["primary"]
+        self._beats += 1
+        if self.closing:
+            pool.cool_down()
+        elif self._beats % WARM_BEATS == 0:
+            pool.warm_up()
 
     def _leave_slow_route(self, now_s: float, lag_s: float) -> None:
         # After a late beat the tokens may lie unread in the sockets: the gateway's own lag must

@@ -235,6 +235,11 @@ class Pool:
             over -= idle[0].transport is not None
             idle.popleft().abandon()
 
+    def cool_down(self) -> None:
+        """Close one connection that nobody uses."""
+        if self._idle:
+            self._idle.popleft().abandon()
+
     def warm_up(self) -> None:
         """Open one connection ahead of need, while fewer than the warm ones are open."""
         if self.open < self._warm and len(self._opening) < WARMING_MAX:
