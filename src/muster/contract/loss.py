@@ -158,12 +158,16 @@ def failing_until(
 
 
 def _grown(series: Series, edges: Array, stale_s: float) -> Array:
-    """Growth between `edges`; before its first sample a counter stood at 0, after a gap unknown."""
+    """Growth between `edges`; before its first sample a counter stood at 0.
+
+    NaN after a gap, and where the counter fell: what a restart took with it is not known.
+    """
     index = np.searchsorted(series.t, edges, "right") - 1
     held = np.maximum(index, 0)
     t, v = series.t[held], series.v[held]
     values = np.where(index < 0, 0.0, np.where(edges - t > stale_s, np.nan, v))
     grown: Array = np.diff(values)
+    grown[grown < 0] = np.nan
     return grown
 
 

@@ -1,0 +1,314 @@
+"""Whole findings and documents of a judged loss: every field, and what is unknown as unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_loss import END_S, LOST_S, WEST, between, counter, event, judged, ledger, one
+from test_rig_pinned import process, seen
+
+from muster.contract.loss import Failing, Loss, failing_until, loss_of
+from muster.contract.phases import Phase, phases_of
+from muster.contract.rig_excuse import unfit
+from muster.contract.rig_pinned import Span
+from muster.contract.samples import Samples, series_of
+from muster.contract.windows import Absence, Window
+
+RTO = "from the loss to the last second in which over 1 % of the attempts failed"
+ELSEWHERE = "streams that broke in regions that were not lost"
+CALM = "no process of the rig was pinned"
+BROKE = "of 2000 open streams broke"
+SPLIT = "of the attempts went to the lost region"
+PINNED = "the rig itself was pinned for 5.5 s"
+SLOW = {0.5: 50}
+RIG = {t: SLOW for t in (11, 15, 17, 19)} | {13: {9.0: 1}, 21: {0.01: 99, 0.5: 1}}
+MISSED = {"broken": 1201.0, "elsewhere": 1.0}
+NOTHING = ("client_answers", "client_attempts", "client_streams", "rig_lag")
+
+
+def told(found):
+    return [
+        (f.slo, f.status, f.measured, f.threshold, f.margin, f.unit, f.samples, f.reason)
+        for f in found.findings
+    ]
+
+
+CASES = {
+    "calm": (
+        {},
+        [
+            ("rto", "pass", 14.0, 15, 1.0, "s", None, RTO),
+            ("streams_broken", "pass", 45.0, 60.0, 15.0, "%", 2000, f"900 {BROKE}"),
+            ("broken_elsewhere", "pass", 0.0, 0, 0.0, "streams", None, ELSEWHERE),
+            ("traffic_split", "pass", 0.0, 1.0, 1.0, "%", 6000, SPLIT),
+            ("rig_blackout", "pass", 0, 5.0, 5.0, "s", None, CALM),
+        ],
+    ),
+    "missed": (
+        {"failing_s": 47.0, **MISSED},
+        [
+            ("rto", "fail", 47.0, 15, -32.0, "s", None, RTO),
+            ("streams_broken", "fail", 60.1, 60.0, -0.1, "%", 2000, f"1202 {BROKE}"),
+            ("broken_elsewhere", "fail", 1.0, 0, -1.0, "streams", None, ELSEWHERE),
+            ("traffic_split", "fail", 50.0, 1.0, -49.0, "%", 6000, SPLIT),
+            ("rig_blackout", "pass", 0, 5.0, 5.0, "s", None, CALM),
+        ],
+    ),
+    "nothing measured": (
+        {"without": NOTHING},
+        [
+            ("rto", "unknown", None, 15, None, "s", None, "no data"),
+            ("streams_broken", "unknown", None, 60.0, None, "%", None, "no data"),
+            ("broken_elsewhere", "unknown", None, 0, None, "streams", None, "no data"),
+            ("traffic_split", "unknown", None, 1.0, None, "%", None, "no data"),
+            ("rig_blackout", "unknown", 0, 5.0, 5.0, "s", None, "no data of load"),
+        ],
+    ),
+    "pinned": (
+        {"failing_s": 17.0, **MISSED, "rig": RIG},
+        [
+            ("rto", "unknown", 17.0, 15, -2.0, "s", None, f"{RTO}; {PINNED} of it"),
+            (
+                "streams_broken", "unknown", 60.1, 60.0, -0.1, "%", 2000,
+                f"1202 {BROKE}; {PINNED} meanwhile",
+            ),
+            (
+                "broken_elsewhere", "unknown", 1.0, 0, -1.0, "streams", None,
+                f"{ELSEWHERE}; {PINNED} meanwhile",
+            ),
+            ("traffic_split", "pass", 0.0, 1.0, 1.0, "%", 6000, SPLIT),
+            (
+                "rig_blackout", "unknown", 5.5, 5.0, -0.5, "s", None,
+                "the rig itself was pinned 1.0 s within 0.0 to 1.0 s, 1.0 s within 2.0 to 3.0 s, "
+                "1.0 s within 4.0 to 5.0 s, 1.0 s within 6.0 to 7.0 s and 2 times more after the "
+                "loss; longest load a, beats up to 0.5 s late",
+            ),
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_figure_limit_and_reason(case):
+    """Each finding in full; where it was looked at does not depend on what was found."""
+    changes, expected = CASES[case]
+    found = judged(**changes)
+    assert told(found) == expected
+    assert {f.tier for f in found.findings} == {None}
+    where = [(f.phase, f.window, f.source, f.region) for f in found.findings]
+    own = ("loss", (10.0, 27.0), "client", WEST)
+    after = ("failed_over", (27.0, 57.0), "client", WEST)
+    assert where == [own, own, own, after, ("loss", (10.0, 27.0), "rig", None)]
+
+
+def test_objectives_that_are_not_named_are_named_as_missing():
+    """Nothing is measured against no limit."""
+    named = "the target names no region_loss."
+    assert told(judged(objective={}))[:2] == [
+        ("rto", "unknown", None, None, None, "s", None, f"{named}rto_s_max"),
+        ("streams_broken", "unknown", None, None, None, "%", None,
+         f"{named}streams_broken_share_max"),
+    ]  # fmt: skip
+
+
+def test_the_whole_document():
+    """Impact and blackout; a beat past every edge has no figure, and nothing measured is none."""
+    lags = (0.5, None, 0.5, 0.5, 0.5)
+    spans = [(t, t + 1.0, 1.0, lag) for t, lag in zip(range(10, 20, 2), lags, strict=True)]
+    spans.append((20, 21.0, 0.5, 0.5))
+    assert judged(failing_s=17.0, **MISSED, rig=RIG).document == {
+        "region": WEST, "lost_at": 10.0, "judged_from": 27.0, "rto_s": 17.0,
+        "streams_open": 2000.0, "streams_broken": 1202.0, "streams_broken_elsewhere": 1.0,
+        "attempts": 6302.0, "attempts_failed": 1700.0,
+        "rig": {
+            "blackout_s": 5.5,
+            "spans": [{"from": a, "to": b, "pinned_s": s} for a, b, s, _ in spans],
+            "pinned": [
+                {"component": "load", "instance": "a", "from": a, "to": b, "pinned_s": s,
+                 "lag_s": lag}
+                for a, b, s, lag in spans
+            ],
+            "unseen": [],
+        },
+    }  # fmt: skip
+    assert judged(without=NOTHING).document == {
+        "region": WEST, "lost_at": 10.0, "judged_from": 27.0, "rto_s": None,
+        "streams_open": None, "streams_broken": None, "streams_broken_elsewhere": None,
+        "attempts": None, "attempts_failed": None,
+        "rig": {"blackout_s": 0, "spans": [], "pinned": [], "unseen": ["load"]},
+    }  # fmt: skip
+
+
+def test_an_unbounded_beat_is_said_to_be_over_every_edge():
+    """The longest stretch names it."""
+    found = one(judged(rig={11: {9.0: 1}}), "rig_blackout")
+    assert found.reason == (
+        "the rig itself was pinned 1.0 s within 0.0 to 1.0 s after the loss; "
+        "longest load a, beats over every edge late"
+    )
+
+
+def answers(*series, window=None):
+    samples = Samples({"client_answers": series})
+    return failing_until(samples, window or Window(LOST_S, END_S, 4.0), 0.01, 1.0)
+
+
+def good(per_s=200.0, **labels):
+    return counter("client_answers", lambda t: per_s, code="200", **labels)
+
+
+def bad(code, start_s, end_s, value):
+    return counter("client_answers", between(start_s, end_s, value), code=code)
+
+
+def test_failures_of_every_kind_count_together_and_only_over_the_share():
+    """Two kinds of 1 % each are over it, one is not; any 5xx counts, and no code does not."""
+    assert answers(good(198.0), bad("503", 10, 14, 2.0)) == Failing(0.0, 0.0)
+    both = answers(good(196.0), bad("599", 10, 14, 2.0), bad("refused", 10, 14, 2.0))
+    assert both == Failing(4.0, 4.0)
+    assert answers(good(), counter("client_answers", lambda t: 100.0)) == Failing(0.0, 0.0)
+
+
+def test_no_attempts_no_window_and_no_series_are_unknown():
+    """Nothing counted is nothing known."""
+    assert answers() is None
+    assert answers(good(0.0)) is None
+    assert answers(good(), window=Window(LOST_S, LOST_S, 4.0)) is None
+    assert answers(good(), window=Window(LOST_S, LOST_S + 1, 4.0)) == Failing(0.0, 0.0)
+
+
+def test_a_restart_of_the_load_hides_no_failing_second():
+    """What one load lost with its restart is not taken off the failures that another counted."""
+    failing = [
+        counter("client_answers", between(10, 30, 50.0), code="503", instance="b"),
+        series_of(
+            "client_answers", "c", {"code": "503", "instance": "a"},
+            [(float(t), 50.0 if t < 30 else 0.0) for t in range(61)],
+        ),
+    ]  # fmt: skip
+    assert answers(good(), *failing) == Failing(19.0, 20.0)
+
+
+def test_a_phase_that_never_ended_leaves_no_time_to_judge():
+    """Stopped at once: the loss ends where it began, and a phase before it is not taken for it."""
+    declared = event(LOST_S, "fault_declared", fault="region_loss", region=WEST)
+    earlier = [Phase("loss", None, 1.0, 9.0, True), Phase("failed_over", None, 2.0, 9.5, True)]
+    assert loss_of([declared], earlier) == Loss(WEST, LOST_S, LOST_S, LOST_S)
+    cut = [Phase("loss", None, 9.0, 20.0, True)]
+    assert loss_of([declared], cut) == Loss(WEST, LOST_S, 20.0, 20.0)
+    events = ledger()
+    assert loss_of(events, phases_of(events)) == Loss(WEST, LOST_S, 27.0, 57.0)
+
+
+def test_what_is_excused_says_both_reasons():
+    """The finding's own, where it has one, and the rig's; one that ends with the loss stands."""
+    found = judged(rig=RIG)
+    missed = replace(one(found, "rto"), status="fail", window=(30, 40), reason="late")
+    (own, bare, before) = found.excused(
+        [missed, replace(missed, reason=""), replace(missed, window=(0, LOST_S))]
+    )
+    assert (own.status, own.reason) == ("unknown", f"late; {PINNED}, over 5 s")
+    assert (bare.status, bare.reason) == ("unknown", f"{PINNED}, over 5 s")
+    assert before.status == "fail"
+    assert (unfit(5.0, 5.0), unfit(5.5, 5.0)) == ("", f"{PINNED}, over 5 s")
+
+
+def test_late_beats_of_several_edges_add_up():
+    """Each by its own upper edge."""
+    found = seen(process({5: {0.01: 97, 0.1: 1, 0.5: 1, 5.0: 1}}, off=0.0))
+    assert found.spans == (Span(4.0, 5.0, 1.0),)
+    wide = process({5: {0.01: 95, 0.5: 1, 5.0: 1}})
+    sparse = [
+        series_of(
+            s.signal,
+            s.name,
+            s.labels,
+            [(t, v) for t, v in zip(s.t, s.v, strict=True) if t % 10 == 9],
+        )
+        for s in wide
+    ]
+    window = Window(-1.0, 19.0, 10.0)
+    assert seen(sparse, window=window).spans == (Span(-1.0, 9.0, 5.5),)
+
+
+def test_who_begins_after_the_window_or_ends_before_it_is_unseen():
+    """Seen from its first moment to within a scrape's age of its last, both to the moment."""
+    assert seen(process(until_s=17)).unseen == ()
+    assert seen(process(until_s=17), window=Window(0.0, 20.5, 4.0)).unseen == ("load a",)
+    assert seen(process(), window=Window(-1.0, 20.0, 4.0)).unseen == ()
+    assert seen(process(), window=Window(-1.5, 20.0, 4.0)).unseen == ("load a",)
+
+
+def test_only_what_lies_within_the_window_counts():
+    """The interval that holds its first moment in part, none before; the last one too."""
+    rig = {0: SLOW, 5: SLOW, 20: SLOW}
+    assert seen(process(rig), window=Window(4.5, 20.0, 4.0)).spans == (
+        Span(4.5, 5.0, 0.5),
+        Span(19.0, 20.0, 1.0),
+    )
+
+
+def test_a_region_is_not_asked_while_it_is_away_and_is_again_after():
+    """What it shows before and after its absence counts."""
+    window = Window(0.0, 20.0, 4.0, (Absence("west", 3.0, 10.0),))
+    slow = process({2: SLOW, 5: SLOW, 15: SLOW}, "gateway", "b", "west")
+    assert seen(process(), slow, window=window).spans == (
+        Span(1.0, 2.0, 1.0),
+        Span(14.0, 15.0, 1.0),
+    )
+
+
+def test_a_restart_counts_as_what_the_new_process_shows():
+    """Its own beats since: late ones among them pinned it."""
+    restarted = [
+        series_of(
+            s.signal, s.name, s.labels,
+            [(t, v if t < 5 else v - before + base) for t, v in zip(s.t, s.v, strict=True)],
+        )
+        for s in process({5: {0.01: 50, 0.5: 1}})
+        for before in [dict(zip(s.t, s.v, strict=True))[4.0]]
+        for base in [0.0]
+    ]  # fmt: skip
+    assert seen(restarted).spans == (Span(4.0, 5.0, 0.5),)
+
+
+TRIP = {"limit": "rate_5xx", "t_trip": 30.0, "windows": [[20.0, 30.0]], "unit": "%"}
+TRIP |= {"measured": 10.5, "threshold": 0.5}
+STOP = {"by": "limit:rate_5xx", "verdict": "FAIL", "t_trip": 30.0}
+BRIEFLY = {29: {0.01: 97, 0.5: 2}}
+EXCUSE = "limit:rate_5xx: the rig itself was pinned for 1.0 s of what it was judged by"
+
+
+@pytest.mark.parametrize(
+    ("trip", "stop", "excuse"),
+    [
+        ({}, {}, EXCUSE),
+        ({"limit": "another"}, {}, ""),
+        ({"t_trip": 29.5}, {}, ""),
+        ({"windows": [[30.0, 30.0]]}, {}, ""),
+        ({"windows": [[30.0, 30.0]], "measured": 0.5}, {}, ""),
+        ({"windows": [[20.0, 30.0], [30.0, 30.0]]}, {}, EXCUSE),
+        ({"windows": [[12.0, 22.0]], "measured": 0.5}, {}, ""),
+        ({"measured": None, "threshold": 10.0}, {}, EXCUSE),
+        ({"measured": None, "threshold": 10.5}, {}, ""),
+        ({"measured": 10.5, "threshold": None}, {}, ""),
+        ({"measured": 10.0, "threshold": None}, {}, EXCUSE),
+    ],
+)
+def test_only_the_trip_that_stopped_it_is_excused_and_only_by_enough(trip, stop, excuse):
+    """By name and moment; a window of no length and a rig that was not pinned explain nothing."""
+    events = event(30.0, "limit", **TRIP | trip), event(31.0, "stopped", **STOP | stop)
+    assert judged(*events, rig=BRIEFLY).stop_excuse == excuse
+
+
+def test_a_stop_is_dated_by_its_trip_or_by_itself():
+    """Without a trip's moment its own counts; one at the loss is after it, one before it stands."""
+    rig = {t: SLOW for t in range(11, 18)}
+    waited = {"by": "platform:loss_not_detected", "verdict": "FAIL"}
+    excuse = "platform:loss_not_detected: the rig itself was pinned for 7.0 s, over 5 s"
+    assert judged(event(31.0, "stopped", **waited), rig=rig).stop_excuse == excuse
+    assert judged(event(31.0, "stopped", t_trip=12.0, **waited), rig=rig).stop_excuse == ""
+    early = {**TRIP, "t_trip": 9.5, "windows": [[0.0, 9.5]]}, {**STOP, "t_trip": 9.5}
+    events = event(9.5, "limit", **early[0]), event(31.0, "stopped", **early[1])
+    assert judged(*events, rig={5: SLOW}).stop_excuse == ""
