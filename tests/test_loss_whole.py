@@ -5,10 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_loss import END_S, LOST_S, WEST, between, counter, event, judged, ledger, one
+from test_loss import (
+    CONTRACT,
+    EAST,
+    END_S,
+    LOST_S,
+    OBJECTIVE,
+    WEST,
+    between,
+    counter,
+    event,
+    judged,
+    ledger,
+    one,
+    platform,
+)
 from test_rig_pinned import process, seen
 
-from muster.contract.loss import Failing, Loss, failing_until, loss_of
+from muster.contract.evaluate import Judging
+from muster.contract.loss import Failing, Loss, failing_until, judge_loss, loss_of
 from muster.contract.phases import Phase, phases_of
 from muster.contract.rig_excuse import unfit
 from muster.contract.rig_pinned import Span
@@ -312,3 +327,150 @@ def test_a_stop_is_dated_by_its_trip_or_by_itself():
     early = {**TRIP, "t_trip": 9.5, "windows": [[0.0, 9.5]]}, {**STOP, "t_trip": 9.5}
     events = event(9.5, "limit", **early[0]), event(31.0, "stopped", **early[1])
     assert judged(*events, rig={5: SLOW}).stop_excuse == ""
+
+
+def test_a_stop_at_the_very_moment_of_the_loss_is_looked_at():
+    """Only an earlier one stands whatever the rig did."""
+    trip = {**TRIP, "t_trip": LOST_S, "windows": [[0.0, LOST_S]]}
+    events = event(LOST_S, "limit", **trip), event(31.0, "stopped", **STOP | {"t_trip": LOST_S})
+    assert judged(*events, rig={5: SLOW}).stop_excuse == (
+        "limit:rate_5xx: the rig itself: load lagged: p99 at or under 500 ms"
+    )
+
+
+def judged_of(samples, *more):
+    events = ledger(*more)
+    absences = (Absence(WEST, LOST_S, float("inf")),)
+    judging = Judging(CONTRACT, samples, (WEST, EAST), 30.0, 4.0, absences)
+    return judge_loss(judging, loss_of(events, phases_of(events)), OBJECTIVE, events)
+
+
+def kept(samples, signal, keep):
+    """`samples` with only those points (t, v) of a signal that `keep` takes."""
+    rows = [
+        series_of(s.signal, s.name, s.labels, [p for p in zip(s.t, s.v, strict=True) if keep(*p)])
+        for s in samples.of(signal)
+    ]
+    return Samples({**samples.by_signal, signal: tuple(rows)})
+
+
+def test_a_lost_gateway_that_was_slow_before_it_went_excuses_a_stop():
+    """What it last showed counts in the window that its loss cuts short."""
+    calm = platform()
+    lost = process({t: SLOW for t in range(1, 10)}, "gateway", "b", WEST, until_s=11)
+    rows = {**calm.by_signal, "rig_lag": (*calm.of("rig_lag"), *lost)}
+    trip = {**TRIP, "windows": [[0.0, 20.0]], "measured": 90.0}
+    more = event(30.0, "limit", **trip), event(31.0, "stopped", **STOP)
+    assert judged_of(Samples(rows), *more).document["rig"]["unseen"] == []
+    assert judged_of(Samples(rows), *more).stop_excuse == (
+        "limit:rate_5xx: the rig itself: gateway lagged: p99 at or under 500 ms"
+    )
+
+
+@pytest.mark.parametrize(("failing_s", "status"), [(15.0, "unknown"), (16.0, "fail")])
+def test_missing_seconds_after_an_outage_leave_its_end_unknown(failing_s, status):
+    """Neither kept nor missed as long as what was seen is within the limit, itself included."""
+    last_s = LOST_S + failing_s
+    samples = kept(
+        platform(failing_s=failing_s), "client_answers", lambda t, v: not last_s < t < 34
+    )
+    missing = "; seconds up to 24 s are missing" if status == "unknown" else ""
+    assert told(judged_of(samples))[0] == (
+        ("rto", status, failing_s, 15, 15 - failing_s, "s", None, RTO + missing)
+    )
+
+
+def test_a_counter_that_begins_with_its_first_failure_counts_from_nothing():
+    """Its siblings were there before, so that it stood at 0: what it first shows is growth."""
+    whole = platform(elsewhere=3.0)
+    well = counter("client_attempts", lambda t: 1.0, region=WEST, outcome="success")
+    rows = (*whole.of("client_attempts"), well)
+    whole = Samples({**whole.by_signal, "client_attempts": rows})
+    assert judged_of(kept(whole, "client_attempts", lambda t, v: v > 0)) == judged_of(whole)
+    assert judged_of(whole).document["streams_broken_elsewhere"] == 3.0
+
+
+def test_streams_of_which_some_are_not_known_have_no_share():
+    """The open streams of one region alone are not all."""
+    samples = platform()
+    east, west = samples.of("client_streams")
+    stale = series_of(west.signal, west.name, west.labels, [(5.0, 1000.0)])
+    found = judged_of(Samples({**samples.by_signal, "client_streams": (east, stale)}))
+    assert told(found)[1] == ("streams_broken", "unknown", None, 60.0, None, "%", None, "no data")
+    assert found.document["streams_open"] is None
+
+
+@pytest.mark.parametrize(
+    ("west", "status", "measured"),
+    [(None, "pass", 0.0), (1.0, "pass", 0.5025), (2.0, "fail", 1.0)],
+)
+def test_a_lost_region_is_left_only_by_less_than_the_share(west, status, measured):
+    """Nothing ever sent there is none; 1 % exactly is not less; a late first sample is growth."""
+    rows = [counter("client_answers", lambda t: 198.0, region=EAST, code="200")]
+    if west:
+        alive = counter("client_answers", lambda t: 0.0, region=WEST, code="200")
+        rows += [alive, counter("client_answers", between(27, 57, west), region=WEST, code="x")]
+    samples = Samples({**platform().by_signal, "client_answers": tuple(rows)})
+    samples = kept(samples, "client_answers", lambda t, v: v > 0 or t < 2 or len(rows) == 1)
+    found = one(judged_of(samples), "traffic_split")
+    assert (found.status, found.measured, found.margin) == (
+        status,
+        measured,
+        round(1 - measured, 4),
+    )
+
+
+def test_shares_are_told_to_the_third_decimal():
+    """1000 of 3000."""
+    found = one(judged(streams=3000.0, broken=1000.0), "streams_broken")
+    assert (found.measured, found.margin) == (33.333, 26.667)
+
+
+def test_moments_and_seconds_are_told_to_the_millisecond():
+    """Bins of 47.4656 s / 47, and a scrape that the end cuts."""
+    lag = process({12: SLOW, 58: SLOW}, until_s=61, off=0.25061)
+    samples = Samples({**platform(late_at_west=20.0).by_signal, "rig_lag": tuple(lag)})
+    judging = Judging(CONTRACT, samples, (WEST, EAST), 30.0, 4.0, ())
+    found = judge_loss(judging, Loss(WEST, 10.0, 27.0, 57.4656), OBJECTIVE)
+    spans = [
+        {"from": 11.251, "to": 12.251, "pinned_s": 1.0},
+        {"from": 57.251, "to": 57.466, "pinned_s": 0.215},
+    ]
+    who = {"component": "load", "instance": "a", "lag_s": 0.5}
+    assert found.document["rto_s"] == 14.139
+    assert found.document["rig"] == {
+        "blackout_s": 1.215, "spans": spans, "pinned": [span | who for span in spans], "unseen": [],
+    }  # fmt: skip
+    assert (one(found, "rto").margin, one(found, "rig_blackout").measured) == (0.861, 1.215)
+    split = one(found, "traffic_split")
+    assert (split.measured, split.margin) == (0.3322, 0.6678)
+
+
+def test_who_is_named_without_an_instance_and_how_many_times_more():
+    """Up to four stretches are all named; several that were not seen are listed."""
+    lag = process({t: SLOW for t in (11, 13, 15, 17)}, instance="", until_s=61)
+    samples = platform()
+    found = judged_of(Samples({**samples.by_signal, "rig_lag": tuple(lag)}))
+    assert one(found, "rig_blackout").reason == (
+        "the rig itself was pinned 1.0 s within 0.0 to 1.0 s, 1.0 s within 2.0 to 3.0 s, "
+        "1.0 s within 4.0 to 5.0 s, 1.0 s within 6.0 to 7.0 s after the loss; "
+        "longest load, beats up to 0.5 s late"
+    )
+    lag = process(component="gateway", instance="b", until_s=12)
+    found = judged_of(Samples({**samples.by_signal, "rig_lag": tuple(lag)}))
+    assert one(found, "rig_blackout").reason == "no data of gateway b, load"
+
+
+def test_what_lies_behind_the_window_is_not_in_it():
+    """Its last moment is one of its own; the interval that begins there is not."""
+    assert seen(process({21: SLOW}, until_s=22)).pinned == ()
+
+
+@pytest.mark.parametrize("shown", [lambda t: t != 0, lambda t: t == 5])
+def test_a_bucket_that_lacks_the_first_scrape_or_has_but_one_is_unknown(shown):
+    """All that it shows at once is not its growth in between."""
+    (bucket,) = [s for s in process() if s.labels.get("le") == "0.1"]
+    held = [(t, v) for t, v in zip(bucket.t, bucket.v, strict=True) if shown(t)]
+    others = [s for s in process() if s.labels.get("le") != "0.1"]
+    cut = series_of(bucket.signal, bucket.name, bucket.labels, held)
+    assert seen([*others, cut]).unseen == ("load a",)
