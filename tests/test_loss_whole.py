@@ -26,7 +26,7 @@ from muster.contract.evaluate import Judging
 from muster.contract.loss import Failing, Loss, failing_until, judge_loss, loss_of
 from muster.contract.phases import Phase, phases_of
 from muster.contract.rig_excuse import unfit
-from muster.contract.rig_pinned import Span
+from muster.contract.rig_pinned import Span, blackout
 from muster.contract.samples import Samples, series_of
 from muster.contract.windows import Absence, Window
 
@@ -408,10 +408,9 @@ def test_a_lost_region_is_left_only_by_less_than_the_share(west, status, measure
     """Nothing ever sent there is none; 1 % exactly is not less; a late first sample is growth."""
     rows = [counter("client_answers", lambda t: 198.0, region=EAST, code="200")]
     if west:
-        alive = counter("client_answers", lambda t: 0.0, region=WEST, code="200")
-        rows += [alive, counter("client_answers", between(27, 57, west), region=WEST, code="x")]
+        rows += [counter("client_answers", between(27, 57, west), region=WEST, code="x")]
     samples = Samples({**platform().by_signal, "client_answers": tuple(rows)})
-    samples = kept(samples, "client_answers", lambda t, v: v > 0 or t < 2 or len(rows) == 1)
+    samples = kept(samples, "client_answers", lambda t, v: v > 0)
     found = one(judged_of(samples), "traffic_split")
     assert (found.status, found.measured, found.margin) == (
         status,
@@ -431,7 +430,7 @@ def test_moments_and_seconds_are_told_to_the_millisecond():
     lag = process({12: SLOW, 58: SLOW}, until_s=61, off=0.25061)
     samples = Samples({**platform(late_at_west=20.0).by_signal, "rig_lag": tuple(lag)})
     judging = Judging(CONTRACT, samples, (WEST, EAST), 30.0, 4.0, ())
-    found = judge_loss(judging, Loss(WEST, 10.0, 27.0, 57.4656), OBJECTIVE)
+    found = judge_loss(judging, Loss(WEST, 10.0, 27.0, 57.4659), OBJECTIVE)
     spans = [
         {"from": 11.251, "to": 12.251, "pinned_s": 1.0},
         {"from": 57.251, "to": 57.466, "pinned_s": 0.215},
@@ -474,3 +473,41 @@ def test_a_bucket_that_lacks_the_first_scrape_or_has_but_one_is_unknown(shown):
     others = [s for s in process() if s.labels.get("le") != "0.1"]
     cut = series_of(bucket.signal, bucket.name, bucket.labels, held)
     assert seen([*others, cut]).unseen == ("load a",)
+
+
+def test_growth_is_counted_from_its_first_sample_to_the_second():
+    """What stood there at the loss is not of it; what begins after it began from nothing."""
+
+    def held(*points):
+        late = series_of("client_answers", "c", {"code": "503"}, points)
+        return answers(good(197.0), late)
+
+    stood = [(float(t), 50.0) for t in range(10, 61)]
+    assert held(*stood) == Failing(0.0, 0.0)
+    assert held((10.0, 0.0), *stood[1:]) == Failing(1.0, 1.0)
+    assert held(*((float(t), 3.0) for t in range(12, 61))) == Failing(2.0, 2.0)
+
+
+def test_a_sample_of_exactly_the_stale_age_still_holds():
+    """The next one shows what failed since."""
+    series = good(196.0), bad("503", 10, 25, 4.0)
+    samples = kept(Samples({"client_answers": series}), "client_answers",
+                   lambda t, v: not 20 < t < 25)  # fmt: skip
+    assert answers(*samples.of("client_answers")) == Failing(15.0, 15.0)
+
+
+def test_a_second_with_one_attempt_that_failed_is_a_failing_one():
+    """One of one is over any share."""
+    well = counter("client_answers", lambda t: 0.0 if t == 20 else 200.0, code="200")
+    assert answers(well, bad("503", 19, 20, 1.0)) == Failing(10.0, 10.0)
+
+
+def test_a_count_without_samples_is_unseen_and_one_is_enough_for_as_long_as_it_is_fresh():
+    """Held for the stale age, and no longer."""
+
+    def only(shown, end_s):
+        cut = kept(Samples({"rig_lag": tuple(process())}), "rig_lag", lambda t, v: t in shown)
+        return blackout(cut, Window(0.0, end_s, 4.0), 0.1).unseen
+
+    assert only((), 4.0) == ("load a",)
+    assert (only((0.0,), 4.0), only((0.0,), 4.5)) == ((), ("load a",))
