@@ -9,7 +9,7 @@ import time
 import pytest
 from floor_fixtures import await_true, free_port, prometheus_server, stand_in, stopped
 
-from muster.signals import Poller, Prometheus, PrometheusError, key_of
+from muster.signals import Poller, Prometheus, PrometheusError, key_of, late_seconds
 
 
 class Metrics:
@@ -185,3 +185,9 @@ def test_a_poll_reaches_back_to_the_last_that_was_answered():
     assert 100_000 <= second < 500_000
     assert failed >= 100_000
     assert 600_000 <= after < 900_000
+
+
+def test_a_scrape_may_be_late_by_several_scrapes_and_some_seconds():
+    """Fast scrapes on a slow machine are given time all the same."""
+    assert late_seconds(1.0) == 4.0
+    assert late_seconds(0.2) == 2.4

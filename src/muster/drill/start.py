@@ -35,14 +35,13 @@ from muster.drill.watch import POLL_SCRAPES, Watch
 from muster.drill.watchdog.handle import Watchdog
 from muster.errors import BadInput
 from muster.ledger import Ledger
-from muster.signals import Poller, Prometheus, PrometheusError
+from muster.signals import Poller, Prometheus, PrometheusError, late_seconds
 from muster.steering import Route53
 from muster.targets import Target
 from muster.undo import UndoHeader, UndoLog
 
 logger = logging.getLogger("chaostoolkit")
 REACH_SCRAPES = 6
-LATE_SCRAPES = 3
 TESTBED_S_MAX = 120.0
 PACKAGES = (
     "chaostoolkit-muster",
@@ -183,7 +182,7 @@ def _session(
             prometheus,
             target.signals,
             reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s,
-            late_s=LATE_SCRAPES * scrape_s,
+            late_s=late_seconds(scrape_s),
         ),
         steering.weights,
         facts,

@@ -1,6 +1,6 @@
 """Signals: PromQL in, raw samples out."""
 
-from muster.signals.poller import Poller, key_of
+from muster.signals.poller import Poller, key_of, late_seconds
 from muster.signals.prometheus import Prometheus, PrometheusError, RawSeries
 
-__all__ = ["Poller", "Prometheus", "PrometheusError", "RawSeries", "key_of"]
+__all__ = ["Poller", "Prometheus", "PrometheusError", "RawSeries", "key_of", "late_seconds"]

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 
 from muster.signals.prometheus import Prometheus, RawSeries
 
+LATE_SCRAPES = 4
+LATE_S_MIN = 2.4
 SeriesKey = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
+def late_seconds(scrape_s: float) -> float:
+    """How long after its beginning a scrape may appear, on a machine that is short of time."""
+    return max(LATE_SCRAPES * scrape_s, LATE_S_MIN)
 
 
 def key_of(series: RawSeries) -> SeriesKey:

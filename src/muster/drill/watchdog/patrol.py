@@ -16,7 +16,7 @@ from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
 from muster.drill.stop import StopFlag
 from muster.drill.watch import Watch
-from muster.signals import Poller, Prometheus, RawSeries
+from muster.signals import Poller, Prometheus, RawSeries, late_seconds
 from muster.steering import Route53
 from muster.targets import Target
 
@@ -32,7 +32,6 @@ SIGNALS = (
 """What the guard judges, and where new streams go."""
 POLL_S_MIN = 0.5
 _REACH_POLLS = 12
-_LATE_POLLS = 3
 
 
 class _NoSink:
@@ -77,7 +76,7 @@ def begin(target: Target, gate: str, time_scale: float) -> Patrol:
     guard = DrillGuard(target, contract, rules, time_scale, record)
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
     watch = Watch(
-        Poller(prometheus, signals, reach_s=_REACH_POLLS * poll_s, late_s=_LATE_POLLS * poll_s),
+        Poller(prometheus, signals, reach_s=_REACH_POLLS * poll_s, late_s=late_seconds(scrape_s)),
         steering.weights,
         facts,
         _NoSink(),
