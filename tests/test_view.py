@@ -299,7 +299,7 @@ def test_a_loss_is_told_by_what_it_broke(tmp_path: Path) -> None:
 
 def test_what_is_not_known_of_a_loss_is_no_data(tmp_path: Path) -> None:
     """Nothing is made up, and who was not seen is named."""
-    rig = {"blackout_s": 0, "spans": [], "pinned": [], "unseen": ["load"]}
+    rig = {"blackout_s": None, "spans": [], "pinned": [], "unseen": ["load"]}
     view = lost(tmp_path, {"region": WEST, "rto_s": None, "rig": rig})
     assert f"The loss of {WEST} broke {NO_DATA} of {NO_DATA} open streams" in " ".join(view.impact)
     assert [fact.value for fact in view.timings if fact.label == "Recovery time"] == [NO_DATA]

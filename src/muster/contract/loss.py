@@ -301,9 +301,14 @@ def _rig(loss: Loss, dark: Blackout, limit_s: float) -> Finding:
     if dark.unseen:
         status, reason = "unknown", f"no data of {', '.join(dark.unseen)}"
     return _finding(
-        "rig_blackout", loss, status, round(dark.seconds, 3), limit_s, "s", source="rig",
+        "rig_blackout", loss, status, _seconds(dark), limit_s, "s", source="rig",
         reason=reason, region=None,
     )  # fmt: skip
+
+
+def _seconds(dark: Blackout) -> float | None:
+    """How long the rig was pinned; None where a part of it was not seen: never zero."""
+    return None if dark.unseen else round(dark.seconds, 3)
 
 
 def _finding(
@@ -351,7 +356,7 @@ def _document(
         "attempts": counts.attempts,
         "attempts_failed": counts.failed,
         "rig": {
-            "blackout_s": round(dark.seconds, 3),
+            "blackout_s": _seconds(dark),
             "spans": [
                 {
                     "from": round(span.start_s, 3),
