@@ -478,14 +478,24 @@ def test_a_bucket_that_lacks_the_first_scrape_or_has_but_one_is_unknown(shown):
 def test_growth_is_counted_from_its_first_sample_to_the_second():
     """What stood there at the loss is not of it; what begins after it began from nothing."""
 
-    def held(*points):
+    def held(*points, well=197.0):
         late = series_of("client_answers", "c", {"code": "503"}, points)
-        return answers(good(197.0), late)
+        return answers(good(well), late)
 
     stood = [(float(t), 50.0) for t in range(10, 61)]
     assert held(*stood) == Failing(0.0, 0.0)
     assert held((10.0, 0.0), *stood[1:]) == Failing(1.0, 1.0)
-    assert held(*((float(t), 2.0) for t in range(12, 61))) == Failing(2.0, 2.0)
+    late = [(float(t), 3.0) for t in range(12, 61)]
+    assert held(*late, well=198.0) == Failing(2.0, 2.0)
+    assert held(*late, well=297.0) == Failing(0.0, 0.0)
+
+
+@pytest.mark.parametrize(("first_s", "worst_s"), [(10, 0.0), (11, 1.0), (20, 10.0)])
+def test_the_second_of_the_first_scrape_of_all_is_unknown(first_s, worst_s):
+    """What the load counted since it began would make that second's failures look few."""
+    whole = Samples({"client_answers": (good(), bad("503", 9, first_s, 3.0))})
+    late = kept(whole, "client_answers", lambda t, v: t >= first_s)
+    assert answers(*late.of("client_answers")) == Failing(0.0, worst_s)
 
 
 def test_a_sample_of_exactly_the_stale_age_still_holds():

@@ -145,6 +145,8 @@ def failing_until(
         total += grown
         if _failed(one):
             failed += grown
+    # What stood there at the first scrape of all did not grow in its second.
+    total[edges[:-1] < min(one.t[0] for one in series)] = np.nan
     unknown = np.isnan(total) | (total <= 0)
     over = ~unknown & (failed > share_max * np.where(unknown, 0.0, total))
     if unknown.all():
