@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 
 import pytest
 from dataplane_fixtures import Stack, Stream, close, eventually, free_port, hold
+
+from muster.testbed.gateway.upstream import Pool, UpstreamConnection
 
 CIRCUIT = {"window": 10, "failures_min": 3, "open_s": 1.0, "successes": 2}
 
@@ -226,3 +229,16 @@ def test_without_warm_connections_what_idles_is_closed(bare):
     stack = bare.gateway(circuit=CIRCUIT, upstream_idle_s_max=0.2)
     assert stack.chat().status_code == 200
     eventually(lambda: stack.metric("chat_provider_connections", route="primary") == 0)
+
+
+def test_closed_connections_are_forgotten_however_many_shall_be_warm():
+    """After a proxy's end thousands stand among the idle, and none of them is open."""
+
+    async def left() -> int:
+        pool = Pool(("127.0.0.1", 1), connections_max=10, idle_s_max=1.0, warm=5)
+        for _ in range(3):
+            pool.give_back(UpstreamConnection(pool))
+        pool.sweep(time.monotonic() + 2.0)
+        return len(pool._idle)
+
+    assert asyncio.run(left()) == 0

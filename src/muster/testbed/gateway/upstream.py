@@ -228,11 +228,14 @@ class Pool:
         self.open -= 1
 
     def sweep(self, now_s: float) -> None:
-        """Close what has been idle for too long, but for the warm ones."""
+        """Close what has been idle for too long, but for the warm ones; forget what has closed."""
         idle = self._idle
-        over = self.open - self._warm
-        while idle and over > 0 and now_s - idle[0].idle_since_s > self._idle_s_max:
-            over -= idle[0].transport is not None
+        spare = self.open - self._warm
+        while idle and now_s - idle[0].idle_since_s > self._idle_s_max:
+            alive = idle[0].transport is not None
+            if alive and spare <= 0:
+                return
+            spare -= alive
             idle.popleft().abandon()
 
     def cool_down(self) -> None:
