@@ -168,7 +168,7 @@ def test_a_range_is_asked_in_milliseconds_and_never_for_nothing():
 
 
 def test_a_poll_reaches_back_to_the_last_that_was_answered():
-    """First all the way; then what has passed and what may be late; after a failure all again."""
+    """First all the way; then what has passed and what may be late; a failure answers nothing."""
     answers = iter([200, 200, 500, 200])
     ok = {"status": "success", "data": {"result": []}}
     with stand_in(lambda call: (next(answers), ok)) as shown:

@@ -46,12 +46,10 @@ class Poller:
     def poll(self) -> list[RawSeries]:
         """The samples not handed out before. Raises PrometheusError; then nothing was taken."""
         began_s = time.monotonic()
-        reach_s = min(self.reach_s, began_s - self._answered_s + self.late_s)
         fetched: list[RawSeries] = []
         for signal, selector in self.signals.items():
-            # What was asked first was asked at the beginning: each question adds to the reach.
-            asked_s = time.monotonic() - began_s
-            fetched.extend(self.prometheus.raw(signal, selector, reach_s + asked_s))
+            reach_s = min(self.reach_s, time.monotonic() - self._answered_s + self.late_s)
+            fetched.extend(self.prometheus.raw(signal, selector, reach_s))
         self._answered_s = began_s
         return [fresh for series in fetched if (fresh := self._fresh(series)) is not None]
 
