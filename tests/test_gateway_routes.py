@@ -189,56 +189,8 @@ def test_a_provider_without_an_answer_is_504(bare):
     assert stack.metric("chat_streams_active") == 0
 
 
-def test_warm_connections_stand_open_and_come_back(bare):
-    """However long they idle; requests use them, and a lost one is replaced."""
-    stack = bare.gateway(circuit=CIRCUIT, upstream_warm=5, upstream_idle_s_max=0.2)
-
-    def warm() -> bool:
-        return stack.metric("chat_provider_connections", route="primary") == 5
-
-    eventually(warm)
-    idle_until_s = time.monotonic() + 1.5  # past the bound and the sweep that would close them
-    eventually(lambda: time.monotonic() > idle_until_s)
-    assert warm()
-    assert [stack.chat().status_code for _ in range(3)] == [200] * 3
-    assert warm(), "a request took one that was open"
-    stack.enable("primary", False)  # closes what is open, and refuses what is opened
-    eventually(lambda: stack.metric("chat_provider_connections", route="primary") == 0)
-    assert stack.chat().status_code == 200, "by the fallback"
-    stack.enable("primary", True)
-    eventually(warm)
-
-
-def test_a_gateway_that_is_to_go_lets_go_of_its_connections(bare):
-    """One by one while it closes or drains, and warm again when it serves again."""
-    stack = bare.gateway(circuit=CIRCUIT, upstream_warm=5)
-
-    def opened() -> float:
-        return stack.metric("chat_provider_connections", route="primary")
-
-    eventually(lambda: opened() == 5)
-    for state in ("closing", "draining"):
-        stack.drain(state)
-        eventually(lambda: opened() == 0)
-        stack.drain("serving")
-        eventually(lambda: opened() == 5)
-
-
-def test_without_warm_connections_what_idles_is_closed(bare):
-    """The bound holds for every connection that is not asked to stand open."""
+def test_a_connection_that_idles_is_closed(bare):
+    """By the sweep, after the bound."""
     stack = bare.gateway(circuit=CIRCUIT, upstream_idle_s_max=0.2)
     assert stack.chat().status_code == 200
     eventually(lambda: stack.metric("chat_provider_connections", route="primary") == 0)
-
-
-def test_closed_connections_are_forgotten_however_many_shall_be_warm():
-    """After a proxy's end thousands stand among the idle, and none of them is open."""
-
-    async def left() -> int:
-        pool = Pool(("127.0.0.1", 1), connections_max=10, idle_s_max=1.0, warm=5)
-        for _ in range(3):
-            pool.give_back(UpstreamConnection(pool))
-        pool.sweep(time.monotonic() + 2.0)
-        return len(pool._idle)
-
-    assert asyncio.run(left()) == 0

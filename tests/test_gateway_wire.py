@@ -1,4 +1,4 @@
-"""Pure parts of the data plane: framing, first content, circuit, metrics, planted shares."""
+"""Pure parts of the data plane: first content, circuit, metrics, planted shares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muster.testbed.gateway.circuit import PROBE_S_MAX, Circuit
 from muster.testbed.gateway.config import CircuitConfig, GatewayConfig
 from muster.testbed.gateway.planted import Planted
 from muster.testbed.gateway.redis_wire import command
-from muster.testbed.wire.frames import AnswerHead, ChunkedBody, FirstContent, FramingError
+from muster.testbed.wire.first_content import FirstContent
 from muster.testbed.wire.metrics import Histogram, Registry
 from muster.testbed.wire.openai import BadRequest, ChatRequest
 
@@ -26,34 +26,6 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in pairwise(edges) if a < b]
 
 
-@given(
-    st.lists(st.binary(min_size=1, max_size=40), max_size=6),
-    st.lists(st.integers(0, 500), max_size=8),
-    st.sampled_from([b"0\r\n\r\n", b"0\r\nA: b\r\nC: d\r\n\r\n", b"00;x=y\r\n\r\n"]),
-)
-def test_a_chunked_body_ends_at_its_last_byte_however_it_is_split(bodies, cuts, last):
-    """Only the piece with the last byte ends the body, wherever the network cuts it."""
-    wire = b"".join(b"%x\r\n%b\r\n" % (len(body), body) for body in bodies) + last
-    body = ChunkedBody()
-    ends = [body.feed(piece) for piece in pieces(wire, cuts)]
-    assert ends == [False] * (len(ends) - 1) + [True]
-    assert not body.excess
-
-
-def test_bytes_after_the_end_of_a_body_are_seen():
-    """A connection with bytes after its answer can't be used again, and says so."""
-    body = ChunkedBody()
-    assert body.feed(b"1\r\nx\r\n0\r\n\r\nHTTP/1.1")
-    assert body.excess
-
-
-@pytest.mark.parametrize("wire", [b"zz\r\n", b"-5\r\n", b"\r\n", b"x" * 300])
-def test_framing_that_is_none_is_refused(wire):
-    """What is no chunk size raises instead of being waited for."""
-    with pytest.raises(FramingError):
-        ChunkedBody().feed(wire)
-
-
 @given(st.lists(st.integers(0, 500), max_size=8))
 def test_first_content_is_no_comment_and_no_role_event(cuts):
     """Comments and the empty role event are skipped, however the bytes are split."""
@@ -62,19 +34,6 @@ def test_first_content_is_no_comment_and_no_role_event(cuts):
         assert not first.feed(piece)
     found = [first.feed(piece) for piece in pieces(TOKEN, cuts)]
     assert True in found
-
-
-def test_an_answer_head_is_read_or_refused():
-    """Status, framing, keep-alive and the injected delay are read; anything else is refused."""
-    head = AnswerHead(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\nOpenAI-Processing-Ms: 7\r\n"
-        b"Connection: Close"
-    )
-    assert (head.status, head.chunked, head.keep_alive) == (200, True, False)
-    assert head.processing_ms == b"7"
-    for wrong in (b"garbage", b"HTTP/1.1 x", b"HTTP/1.1 200 OK\r\nContent-Length: many"):
-        with pytest.raises(FramingError):
-            AnswerHead(wrong)
 
 
 def test_a_circuit_opens_on_failures_probes_and_closes():

@@ -166,10 +166,9 @@ def test_a_bad_configuration_is_one_line_and_exit_2(changes, key, tmp_path):
 class Entry:
     """Something on the wheel that tells when it is called."""
 
-    def __init__(self, name: str, called: list[str], group: int = 0) -> None:
+    def __init__(self, name: str, called: list[str]) -> None:
         self.name = name
         self.called = called
-        self.group = group
 
     def due(self, tick: int) -> None:
         self.called.append(self.name)
@@ -186,14 +185,3 @@ def test_a_wheel_catches_up_after_a_stall():
     assert called == ["first", "second"]
     wheel.advance((start + 301) * TICK_S + 0.001, 0.0)
     assert called == ["first", "second", "late"]
-
-
-def test_what_goes_through_one_proxy_is_called_in_a_row():
-    """By group, and within a group in the order of coming."""
-    wheel = Wheel()
-    called: list[str] = []
-    start = int(wheel.tick_at(time.monotonic()))
-    for name, group in (("a1", 1), ("b1", 2), ("a2", 1), ("c", 0), ("b2", 2)):
-        wheel.add(start + 50, Entry(name, called, group))
-    wheel.advance((start + 51) * TICK_S, 0.0)
-    assert called == ["c", "a1", "a2", "b1", "b2"]

@@ -87,10 +87,3 @@ def test_this_machine_is_measured() -> None:
     """Every limit is known and positive."""
     found = measured()
     assert min(found.open_files, found.ports, found.memory_bytes, found.cores) > 0
-
-
-def test_big_loads_have_warm_connections() -> None:
-    """Three quarters of all streams in each region; small loads have none."""
-    assert shape(M3, 0.2).upstream_warm == 0
-    assert shape(M3, 0.25, gateways=5).upstream_warm == 750
-    assert shape(M3, 1.0).upstream_warm == 15_000 / 4

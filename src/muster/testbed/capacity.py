@@ -12,12 +12,19 @@ from dataclasses import dataclass
 
 from muster.errors import BadInput
 from muster.machine import Machine
-from muster.testbed.shape import FDS_BASE, FDS_PER_STREAM, Limits, LoadProfile
+from muster.testbed.shape import (
+    ADDRESSES_MAX,
+    FDS_BASE,
+    FDS_PER_STREAM,
+    PORTS_SHARE,
+    Limits,
+    LoadProfile,
+)
 
 BYTES_BASE = 700 << 20
 BYTES_PER_STREAM = 110_000
 """Measured over all processes: 0.98 GB at 5,000 streams, 1.43 at 10,000, 1.91 at 14,000."""
-STREAMS_PER_CORE = 7_000
+STREAMS_PER_CORE = 10_000
 """Measured: 14,000 streams on two cores took 179 points of 200 and held; 20,000 did not hold."""
 
 
@@ -52,8 +59,8 @@ def capacity(machine: Machine, limits: Limits) -> Capacity:
         "provider": limits.providers_max,
     }
     by_files = min(count * room / FDS_PER_STREAM[kind] for kind, count in processes.items())
-    # A proxy is one destination for its gateways; see `shape.PORTS_SHARE`.
-    by_ports = limits.toxiproxies_max * machine.ports / 2
+    # A region is reached at several addresses, each a destination; see `shape.PORTS_SHARE`.
+    by_ports = ADDRESSES_MAX * machine.ports * PORTS_SHARE
     by_memory = (machine.memory_bytes - BYTES_BASE) / BYTES_PER_STREAM
     peaks = {"open files": by_files, "ports": by_ports, "memory": by_memory}
     held = {limit: max(0, int(peak / limits.streams_factor)) for limit, peak in peaks.items()}

@@ -46,7 +46,6 @@ class SupervisorConfig(Document):
     toxiproxies_per_region: Annotated[int, Field(ge=1)]
     providers: Annotated[int, Field(ge=1)]
     addresses_per_region: Annotated[int, Field(ge=1)] = 1
-    upstream_warm: Annotated[int, Field(ge=0)] = 0
     fds_max: int
     edges_first_token_s: list[float]
     edges_completion_s: list[float]
@@ -118,7 +117,6 @@ def build(
         toxiproxies_per_region=planned.toxiproxies_per_region,
         providers=planned.providers,
         addresses_per_region=planned.addresses_per_region,
-        upstream_warm=planned.upstream_warm,
         fds_max=max(planned.fds.values()),
         edges_first_token_s=first_token,
         edges_completion_s=completion,

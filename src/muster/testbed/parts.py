@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from muster.testbed import ports as block
 from muster.testbed.binaries import Binary
-from muster.testbed.config import SupervisorConfig, consecutive
+from muster.testbed.config import SupervisorConfig
 from muster.testbed.placement import defect_of
 from muster.testbed.ports import Ports
 
@@ -99,14 +99,12 @@ def toxiproxy(
 ) -> ProcessSpec:
     """One Toxiproxy of a region, with its proxies to Redis and to both routes of a provider."""
     # Shards of all regions are spread over the providers, so that after a shift the survivor's
-    # shards still reach every provider; each over an address of its own (see `shape`).
-    place, provider = divmod(number * config.toxiproxies_per_region + shard, config.providers)
-    addresses = provider_addresses(config)
-    address = addresses[place % len(addresses)]
+    # shards still reach every provider.
+    provider = (number * config.toxiproxies_per_region + shard) % config.providers
     upstreams = {
         "redis": f"{LOCAL}:{ports.redis(number)}",
-        "provider_primary": f"{address}:{ports.provider(provider, 0)}",
-        "provider_fallback": f"{address}:{ports.provider(provider, 1)}",
+        "provider_primary": f"{LOCAL}:{ports.provider(provider, 0)}",
+        "provider_fallback": f"{LOCAL}:{ports.provider(provider, 1)}",
     }
     names = config.proxies[region]
     proxies = tuple(
@@ -140,14 +138,6 @@ def toxiproxy(
     )
 
 
-def provider_addresses(config: SupervisorConfig) -> tuple[str, ...]:
-    """Where each provider listens: in a big load, at an address for each Toxiproxy it has."""
-    if config.addresses_per_region == 1:
-        return (LOCAL,)
-    proxies = len(config.spec.regions) * config.toxiproxies_per_region
-    return consecutive(LOCAL, math.ceil(proxies / config.providers))
-
-
 def provider(config: SupervisorConfig, ports: Ports, directory: Path, index: int) -> ProcessSpec:
     """One provider stub, both its routes."""
     admin = ports.provider_admin(index)
@@ -166,7 +156,6 @@ def provider(config: SupervisorConfig, ports: Ports, directory: Path, index: int
                 "primary": [LOCAL, ports.provider(index, 0)],
                 "fallback": [LOCAL, ports.provider(index, 1)],
             },
-            "more_addresses": provider_addresses(config)[1:],
             "admin": [LOCAL, admin],
             "seed": config.seed,
             "first_token_s": {"mean": spec.first_token_s_mean, "max": spec.first_token_s_max},
@@ -216,7 +205,6 @@ def gateway(
             "gateways_in_region": config.gateways_per_region,
             "streams_limit_region": limit,
             "rate_limit_per_s_region": math.ceil(arrivals),
-            "upstream_warm": config.upstream_warm,
             "queue_s_max": gateway.queue_s_max,
             "queue_jobs_max": gateway.queue_jobs_max,
             "redis_fallback_s_max": gateway.redis_fallback_s_max,

@@ -1,9 +1,10 @@
 """How many processes of each kind a load needs, from the open files each may hold.
 
-A gateway and a proxy hold two files a stream, a provider one. A region must be able to hold all
-streams of the load alone, and half as many more: what an abrupt loss cuts starts over at once, and
-streams that are open are longer than most. No process is planned above four fifths of what it may
-open. Small loads get few processes: each costs CPU.
+A gateway holds a file for each client, and one for each of the connections to the provider that
+many streams share; a proxy holds two for each of those, a provider one. A region must be able to
+hold all streams of the load alone, and half as many more: what an abrupt loss cuts starts over at
+once, and streams that are open are longer than most. No process is planned above four fifths of
+what it may open. Few processes are best: each costs CPU.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from typing import Protocol
 
 from muster.errors import BadInput
 
-FDS_PER_STREAM = {"gateway": 2, "toxiproxy": 2, "provider": 1}
+STREAMS_PER_CONNECTION = 100
+"""To the provider, at the least: it takes 1,000, and no peer of HTTP/2 should take fewer."""
+FDS_PER_STREAM = {
+    "gateway": 1 + 1 / STREAMS_PER_CONNECTION,
+    "toxiproxy": 2 / STREAMS_PER_CONNECTION,
+    "provider": 1 / STREAMS_PER_CONNECTION,
+}
 FDS_BASE = 200
 """Files a process holds besides its streams: libraries, logs, Redis, listeners, scrapes."""
 STREAMS_FOR_TWO_GATEWAYS = 1000
-STREAMS_TO_WARM = 5000
-WARM_SHARE = 0.75
-"""Of all streams, in every region: connections to the provider that stand open ahead of a shift.
-Opening them is what a machine that does everything has no room for in mid-shift."""
+ADDRESSES_MAX = 8
+"""At which a region is reached."""
 PORTS_SHARE = 0.35
 """Of a destination's source ports. The kernel looks for a free one among half of them first: with
 more in use than that half, each look costs 1 ms."""
@@ -62,7 +67,6 @@ class Shape:
     providers: int
     fds: dict[str, int]
     addresses_per_region: int = 1
-    upstream_warm: int = 0
 
 
 def shape(
@@ -82,7 +86,7 @@ def shape(
         return max(1, math.ceil(peak * FDS_PER_STREAM[kind] / room))
 
     def opened(kind: str, count: int) -> int:
-        return FDS_BASE + math.ceil(peak / count) * FDS_PER_STREAM[kind]
+        return FDS_BASE + math.ceil(peak / count * FDS_PER_STREAM[kind])
 
     if gateways and gateways < needed("gateway"):
         raise BadInput(
@@ -118,7 +122,4 @@ def shape(
         providers=counts["provider"],
         fds={kind: opened(kind, count) for kind, count in counts.items()},
         addresses_per_region=math.ceil(peak / (limits.ports * PORTS_SHARE)),
-        upstream_warm=math.ceil(WARM_SHARE * streams / counts["gateway"])
-        if streams >= STREAMS_TO_WARM
-        else 0,
     )

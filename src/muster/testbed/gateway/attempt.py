@@ -15,11 +15,11 @@ from muster.testbed.wire.server import REASONS
 if TYPE_CHECKING:
     from muster.testbed.gateway.connection import ChatConnection
     from muster.testbed.gateway.core import Gateway
-    from muster.testbed.gateway.upstream import UpstreamConnection
-    from muster.testbed.wire.frames import AnswerHead
+    from muster.testbed.gateway.upstream import Answer, UpstreamStream
     from muster.testbed.wire.server import Request
 
 RETRY_AFTER = "Retry-After: 1\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Attempt:
@@ -30,6 +30,7 @@ class Attempt:
         "begun",
         "body",
         "canary",
+        "chunked",
         "connection",
         "counted",
         "gateway",
@@ -71,8 +72,9 @@ class Attempt:
         self.resent = False
         self.late = False
         self.sent_s = 0.0
-        self.upstream: UpstreamConnection | None = None
+        self.upstream: UpstreamStream | None = None
         self.begun = False
+        self.chunked = False
         self.status = 0
         self.over = False
         if not canary:
@@ -102,7 +104,7 @@ class Attempt:
     def unavailable(self, message: str, code: str) -> None:
         self.refuse(503, message, code)
 
-    # From the upstream connection
+    # From the upstream pool and stream
 
     def awaits(self, tries: int) -> bool:
         """Whether the connection asked for in try number `tries` is still wanted."""
@@ -114,10 +116,9 @@ class Attempt:
             self.route_failed()
 
     def route_lost(self, *, resend: bool) -> None:
-        """The connection closed before anything was passed on."""
+        """The stream ended before anything was passed on; `resend`: not by the route's fault."""
         self.upstream = None
         if resend and not self.resent:
-            # A kept connection that closed before the first byte says nothing about the route.
             self.resent = True
             self.gateway.figures.resends += 1
             self.tries += 1
@@ -131,7 +132,7 @@ class Attempt:
         if not self.over:
             self.gateway.route_failed(self)
 
-    def begin(self, head: AnswerHead, held: bytes) -> None:
+    def begin(self, head: Answer, held: bytes, ended: bool) -> None:
         """The answer is really coming: pass on its head and what was held back."""
         gateway = self.gateway
         figures = gateway.figures
@@ -148,22 +149,30 @@ class Attempt:
                 figures.first_token.observe(now_s - self.accepted_s)
                 figures.route_first_token[self.route].observe(now_s - self.sent_s)
             start = gateway.stream_head
+            self.chunked = True
         else:
-            start = gateway.head_of(head)
+            start = gateway.head_of(head, len(held))
         figures.answered(head.status, self.canary)
         if gateway.closing or not self.keep_alive:
             self.keep_alive = False
             start += b"Connection: close\r\n"
         self.connection.write(
             b"%bx-request-id: %b\r\nopenai-processing-ms: %b\r\n\r\n%b"
-            % (start, self.serial, head.processing_ms or b"0", held)
+            % (start, self.serial, head.processing_ms, self._framed(held, ended))
         )
 
-    def forward(self, data: bytes) -> None:
+    def forward(self, data: bytes, ended: bool) -> None:
         """Pass on a piece of the body."""
         transport = self.connection.transport
         if transport is not None:
-            transport.write(data)
+            transport.write(self._framed(data, ended))
+
+    def _framed(self, data: bytes, ended: bool) -> bytes:
+        if not self.chunked:
+            return data
+        # A chunk of no bytes would be the last one.
+        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        return chunk + LAST_CHUNK if ended else chunk
 
     def completed(self) -> None:
         """The body was passed on to its end."""

@@ -62,11 +62,8 @@ class GatewayConfig(Document):
     first_token_timeout_s: Seconds = 1.5
     answer_s_max: Seconds = Field(default=60.0, description="no first byte for longer: 504")
     silence_s_max: Seconds = Field(default=30.0, description="a stream silent for longer is cut")
-    upstream_connections_max: Count = 16000
+    upstream_connections_max: Count = Field(default=200, description="to each route")
     upstream_idle_s_max: Seconds = 60.0
-    upstream_warm: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="connections to the primary route that stand open, busy or not"
-    )
     client_idle_s_max: Seconds = 75.0
     request_s_max: Seconds = 10.0
     body_bytes_max: Count = 1 << 20

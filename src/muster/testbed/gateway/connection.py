@@ -72,20 +72,14 @@ class ChatConnection(ServerConnection):
         self.close()
 
     def pause_writing(self) -> None:
-        # A client that reads slowly slows its own provider connection down, not the gateway.
-        self._upstream_reading(False)
+        upstream = self.attempt.upstream if self.attempt is not None else None
+        if upstream is not None:
+            upstream.pause()
 
     def resume_writing(self) -> None:
-        self._upstream_reading(True)
-
-    def _upstream_reading(self, reading: bool) -> None:
         upstream = self.attempt.upstream if self.attempt is not None else None
-        transport = upstream.transport if upstream is not None else None
-        if transport is not None and not transport.is_closing():
-            if reading:
-                transport.resume_reading()
-            else:
-                transport.pause_reading()
+        if upstream is not None:
+            upstream.resume()
 
     def _chat(self, request: Request) -> None:
         canary = self._canary_by_token(request)

@@ -17,14 +17,12 @@ from muster.testbed.gateway.upstream import Pool
 if TYPE_CHECKING:
     from muster.testbed.gateway.config import GatewayConfig
     from muster.testbed.gateway.connection import ChatConnection
-    from muster.testbed.wire.frames import AnswerHead
+    from muster.testbed.gateway.upstream import Answer
 
 DrainState = Literal["serving", "closing", "draining"]
 DRAIN_STATES: tuple[DrainState, ...] = ("serving", "closing", "draining")
 LAG_JUDGED_S_MAX = 0.03
 LAG_SKIPS_MAX = 5
-WARM_BEATS = 5
-"""Beats to a connection opened ahead of need: 20 a second hurt nobody."""
 
 
 class Gateway:
@@ -53,7 +51,6 @@ class Gateway:
                 getattr(config.providers, route),
                 config.upstream_connections_max,
                 config.upstream_idle_s_max,
-                config.upstream_warm if route == "primary" else 0,
             )
             for route in ROUTES
         }
@@ -64,7 +61,6 @@ class Gateway:
         self._first_tokens: deque[tuple[float, Attempt]] = deque()
         self._held_back: deque[tuple[float, Attempt]] = deque()
         self._skipped = 0
-        self._beats = 0
 
     @property
     def closing(self) -> bool:
@@ -127,24 +123,17 @@ class Gateway:
         else:
             attempt.refuse(502, "the provider failed", "provider_failed")
 
-    def head_of(self, head: AnswerHead) -> bytes:
-        """Status line and headers for an answer that is no stream."""
-        length = (
-            "Transfer-Encoding: chunked"
-            if head.chunked
-            else f"Content-Length: {head.content_bytes or 0}"
-        )
+    def head_of(self, head: Answer, size: int) -> bytes:
+        """Status line and headers for an answer of `size` bytes that is no stream."""
         return (
             f"HTTP/1.1 {head.status} {reason(head.status)}\r\n"
             f"Content-Type: {head.content_type.decode('latin-1')}\r\n"
-            f"{self.common_headers}{length}\r\n"
+            f"{self.common_headers}Content-Length: {size}\r\n"
         ).encode("latin-1")
 
     def tick(self, now_s: float, lag_s: float) -> None:
         """Every beat of the ticker."""
         self.admission.tick(now_s, lag_s)
-        if lag_s < LAG_JUDGED_S_MAX:
-            self._keep_warm()
         if self._first_tokens:
             self._leave_slow_route(now_s, lag_s)
         if self.drain_state == "draining" and not self.drained:
@@ -156,7 +145,7 @@ class Gateway:
     def sweep(self, now_s: float, connections: list[ChatConnection]) -> None:
         """Once a second: end what has been silent for too long."""
         for pool in self.pools.values():
-            pool.sweep(now_s)
+            pool.sweep()
         for connection in connections:
             attempt = connection.attempt
             if attempt is None:
@@ -190,16 +179,6 @@ class Gateway:
             due_s = now_s + self.config.first_token_timeout_s
             self._first_tokens.append((due_s, attempt))
         self.pools[route].send(attempt)
-
-    def _keep_warm(self) -> None:
-        # A gateway that is to go lets go of its connections one by one: thousands that closed at
-        # once with its end would hold up everybody else's streams.
-        pool = self.pools["primary"]
-        self._beats += 1
-        if self.closing:
-            pool.cool_down()
-        elif self._beats % WARM_BEATS == 0:
-            pool.warm_up()
 
     def _leave_slow_route(self, now_s: float, lag_s: float) -> None:
         # After a late beat the tokens may lie unread in the sockets: the gateway's own lag must

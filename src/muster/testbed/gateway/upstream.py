@@ -1,279 +1,304 @@
-"""Connections to the provider: kept alive, bounded, and read without taking streams apart.
+"""Requests to the provider: streams of HTTP/2 that share few connections to each route.
 
 What comes before the first content is held back, so that a slow route can still be left without the
-client having seen anything of it; from then on bytes pass through as they come.
+client having seen anything of it; from then on the body passes through as it comes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from muster.machine import unpaced
-from muster.testbed.wire.frames import AnswerHead, ChunkedBody, FirstContent, FramingError
+from muster.testbed.wire import http2
+from muster.testbed.wire.first_content import FirstContent
+from muster.testbed.wire.http2_headers import Fields
 
 if TYPE_CHECKING:
     from muster.testbed.gateway.attempt import Attempt
 
 HELD_BYTES_MAX = 1 << 20
-WARMING_MAX = 4
-"""Connections opened ahead of need at a time."""
+OPENING_MAX = 4
+"""Connections opened at a time, however many requests wait for one."""
+OPEN_S_MAX = 10.0
+PING_AFTER_S = 10
+LOST_AFTER_S = 20
+"""A connection with streams that has been silent for so long, a ping unanswered, is given up."""
 
 
-class CountedBody:
-    """A body of a known length."""
+class Answer:
+    """The head of an answer: status, and the few headers that are passed on."""
 
-    __slots__ = ("_left", "excess")
+    __slots__ = ("content_type", "processing_ms", "status")
 
-    def __init__(self, size: int) -> None:
-        self._left = size
-        self.excess = False
-
-    def feed(self, data: bytes) -> bool:
-        """Whether `data` reaches the end."""
-        self._left -= len(data)
-        self.excess = self._left < 0
-        return self._left <= 0
+    def __init__(self, fields: Fields) -> None:
+        """Raises ValueError without a status."""
+        known = dict(fields)
+        self.status = int(known.get(b":status", b""))
+        self.content_type = known.get(b"content-type", b"application/json")
+        self.processing_ms = known.get(b"openai-processing-ms", b"0")
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """One connection to one route; at most one attempt at a time."""
+class UpstreamStream(http2.Stream):
+    """One request of one attempt."""
 
-    __slots__ = (
-        "_body",
-        "_first",
-        "_head",
-        "_held",
-        "answered",
-        "attempt",
-        "idle_since_s",
-        "pool",
-        "reused",
-        "silent_s",
-        "streaming",
-        "transport",
-    )
+    __slots__ = ("_answer", "_first", "_held", "answered", "attempt", "connection", "silent_s")
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self.transport: asyncio.Transport | None = None
-        self.attempt: Attempt | None = None
-        self.reused = False
+    def __init__(self, connection: UpstreamConnection, attempt: Attempt) -> None:
+        super().__init__()
+        self.connection = connection
+        self.attempt: Attempt | None = attempt
         self.answered = False
-        self.streaming = False
         self.silent_s = 0
-        self.idle_since_s = 0.0
-        self._head: AnswerHead | None = None
-        self._body: ChunkedBody | CountedBody | None = None
-        self._first: FirstContent | None = None
+        self._answer: Answer | None = None
+        # Only what streams may pass on a part before it has the whole.
+        self._first: FirstContent | None = FirstContent() if attempt.stream else None
         self._held = b""
-
-    def send(self, attempt: Attempt) -> None:
-        """Send the request of `attempt`; its methods are called with what becomes of it."""
-        self.attempt = attempt
-        attempt.upstream = self
-        self.answered = False
-        self.streaming = False
-        self.silent_s = 0
-        self._head = None
-        self._body = None
-        self._first = None
-        self._held = b""
-        assert self.transport is not None
-        body = attempt.body
-        self.transport.write(
-            b"%bx-request-id: %b\r\nContent-Length: %d\r\n\r\n%b"
-            % (self.pool.request_head, attempt.serial, len(body), body)
-        )
 
     def abandon(self) -> None:
-        """Nobody waits for the rest of this answer: the connection is closed at once."""
+        """Nobody waits for the rest of this answer."""
         self.attempt = None
-        if self.transport is not None:
-            self.transport.abort()
+        self.connection.give_up(self)
 
-    def data_received(self, data: bytes) -> None:
+    def pause(self) -> None:
+        """The client reads slowly: that slows its own stream down, not its neighbours."""
+        self.connection.pause(self)
+
+    def resume(self) -> None:
+        self.connection.resume(self)
+
+    def on_data(self, data: bytes, ended: bool) -> None:
         attempt = self.attempt
         if attempt is None:
-            self.abandon()
             return
         self.silent_s = 0
-        try:
-            if self.streaming:
-                # The hot path: three calls a chunk.
-                ended = self._body.feed(data)  # type: ignore[union-attr]
-                attempt.forward(data)
-                if ended:
-                    self._ended(attempt)
-            else:
-                self._begin(attempt, data)
-        except FramingError:
-            self._lost()
-            self.abandon()
+        if attempt.begun:
+            # The hot path.
+            attempt.forward(data, ended)
+            if ended:
+                self._ended(attempt)
+        else:
+            self._begin(attempt, data, ended)
 
-    def _begin(self, attempt: Attempt, data: bytes) -> None:
-        self.answered = True
-        held = self._held + data if self._held else data
-        if len(held) > HELD_BYTES_MAX:
-            raise FramingError("an answer that never begins")
-        if self._head is None:
-            end = held.find(b"\r\n\r\n")
-            if end < 0:
-                self._held = held
-                return
-            head = AnswerHead(held[:end])
-            data = held = held[end + 4 :]
-            if head.status >= 500 or head.status < 200:
-                self.attempt = None
-                self.abandon()
-                attempt.route_failed()
-                return
-            if head.chunked:
-                self._body = ChunkedBody()
-            elif head.content_bytes is not None:
-                self._body = CountedBody(head.content_bytes)
-            else:
-                raise FramingError("a body without a length")
-            self._head = head
-            if attempt.stream and head.status == 200 and head.chunked:
-                self._first = FirstContent()
-        self._held = held
-        assert self._body is not None
-        ended = self._body.feed(data)
-        if self._first is not None and not self._first.feed(data) and not ended:
+    def on_headers(self, fields: Fields, ended: bool) -> None:
+        attempt = self.attempt
+        if attempt is None:
             return
-        self.streaming = True
-        self._first = None
-        self._held = b""
-        attempt.begin(self._head, held)
+        self.silent_s = 0
+        self.answered = self.connection.served = True
+        if self._answer is not None:
+            self.on_data(b"", ended)  # trailers
+            return
+        try:
+            answer = Answer(fields)
+        except ValueError:
+            self._fail(attempt)
+            return
+        if 100 <= answer.status < 200:
+            return  # something interim: the answer is still to come
+        if not 200 <= answer.status < 500:
+            self._fail(attempt)
+            return
+        self._answer = answer
+        if answer.status != 200:
+            self._first = None
+        if ended:
+            self._begin(attempt, b"", ended)
+
+    def on_reset(self, code: int) -> None:
+        self._lost(resend=code == http2.REFUSED_STREAM)
+
+    def on_lost(self) -> None:
+        # A kept connection that closed before the first byte says nothing about the route.
+        self._lost(resend=self.connection.served and not self.answered)
+
+    def _begin(self, attempt: Attempt, data: bytes, ended: bool) -> None:
+        self._held += data
+        if self._answer is None or len(self._held) > HELD_BYTES_MAX:
+            self._fail(attempt)
+            return
+        found = self._first is not None and self._first.feed(data)
+        if not found and not ended:
+            return
+        held, self._held = self._held, b""
+        attempt.begin(self._answer, held, ended)
         # `begin` may have found the client gone.
         if ended and self.attempt is attempt:
             self._ended(attempt)
 
     def _ended(self, attempt: Attempt) -> None:
         self.attempt = None
-        head = self._head
-        self._head = None
-        self._body = None
-        if head is not None and head.keep_alive and self.transport is not None:
-            self.pool.give_back(self)
-        else:
-            self.abandon()
         attempt.completed()
 
-    def _lost(self) -> None:
-        attempt = self.attempt
-        self.attempt = None
+    def _fail(self, attempt: Attempt) -> None:
+        self.abandon()
+        attempt.route_failed()
+
+    def _lost(self, *, resend: bool) -> None:
+        attempt, self.attempt = self.attempt, None
         if attempt is None:
             return
-        if self.streaming:
+        if attempt.begun:
             attempt.broken()
         else:
-            attempt.route_lost(resend=self.reused and not self.answered)
+            attempt.route_lost(resend=resend)
+
+
+class UpstreamConnection(http2.Connection):
+    """One connection to one route."""
+
+    __slots__ = ("idle_s", "pool", "served", "usable")
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(client=True, settings={http2.ENABLE_PUSH: 0})
+        self.pool = pool
+        self.served = False
+        self.usable = False
+        """Whether the provider has said hello: a proxy accepts also for one that is not there."""
+        self.idle_s = 0
+
+    def ask(self, attempt: Attempt) -> None:
+        """Send the request of `attempt`; its methods are called with what becomes of it."""
+        stream = UpstreamStream(self, attempt)
+        attempt.upstream = stream
+        self.begin(stream, self.pool.request)
+        self.send_data(stream, attempt.body, end=True)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
         unpaced(transport.get_extra_info("socket"))
+        self.pool.made(self)
+        super().connection_made(transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.transport = None
-        self.pool.forget(self)
-        self._lost()
+    def on_settings(self) -> None:
+        if not self.usable:
+            self.usable = True
+            self.pool.opened(self)
+
+    def on_leaving(self) -> None:
+        self.pool.retire(self)
+
+    def on_closed(self) -> None:
+        self.pool.closed(self)
 
 
 class Pool:
-    """The connections to one route. Idle ones are used last in, first out, so that spares age."""
+    """The connections to one route. The oldest with room is used first, so that spares idle out."""
 
-    def __init__(
-        self, address: tuple[str, int], connections_max: int, idle_s_max: float, warm: int = 0
-    ) -> None:
-        """`warm` connections are kept open, in use or not: see `warm_up`."""
+    def __init__(self, address: tuple[str, int], connections_max: int, idle_s_max: float) -> None:
         host, port = address
         self.address = address
-        self.request_head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\n"
-            "Content-Type: application/json\r\n"
-        ).encode()
+        self.request: Fields = (
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", b"/v1/chat/completions"),
+            (b":authority", f"{host}:{port}".encode()),
+            (b"content-type", b"application/json"),
+        )
         self.open = 0
         self._connections_max = connections_max
         self._idle_s_max = idle_s_max
-        self._warm = warm
-        self._idle: deque[UpstreamConnection] = deque()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._usable: list[UpstreamConnection] = []
+        self._all: set[UpstreamConnection] = set()
+        self._opening = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: deque[tuple[Attempt, int]] = deque()
+        self._streams_max = http2.STREAMS_ASSUMED
         self._loop = asyncio.get_running_loop()
 
     def send(self, attempt: Attempt, *, fresh: bool = False) -> None:
-        """Send on an idle connection, or on a new one when there is none or `fresh` asks for it."""
-        idle = self._idle
-        while idle and not fresh:
-            connection = idle.pop()
-            if connection.transport is not None and not connection.transport.is_closing():
-                connection.reused = True
-                connection.send(attempt)
-                return
-        if self.open >= self._connections_max:
-            self._loop.call_soon(attempt.route_lost_at, attempt.tries)
-            return
-        self._open(attempt, attempt.tries)
+        """Send on an open connection, or on a new one: none has room, or `fresh` asks for it."""
+        if not fresh:
+            for connection in self._usable:
+                if connection.has_room:
+                    connection.ask(attempt)
+                    return
+        self._waiting.append((attempt, attempt.tries))
+        self._open_more()
 
-    def give_back(self, connection: UpstreamConnection) -> None:
-        """Keep a connection whose answer was read to its end."""
-        connection.idle_since_s = time.monotonic()
-        self._idle.append(connection)
+    def made(self, connection: UpstreamConnection) -> None:
+        """A connection stands, and may be a proxy's alone."""
+        self._all.add(connection)
 
-    def forget(self, connection: UpstreamConnection) -> None:
-        """A connection has closed. Among the idle it is skipped by `send`, and ages out."""
+    def opened(self, connection: UpstreamConnection) -> None:
+        """A connection can be used: whoever waits goes first."""
+        self._opening -= 1
+        self._streams_max = max(1, connection.streams_max)
+        self._usable.append(connection)
+        waiting = self._waiting
+        while waiting and connection.has_room:
+            attempt, tries = waiting.popleft()
+            if attempt.awaits(tries):
+                connection.ask(attempt)
+        self._open_more()
+
+    def retire(self, connection: UpstreamConnection) -> None:
+        """A connection takes no new streams; it closes once its own have ended."""
+        if connection in self._usable:
+            self._usable.remove(connection)
+
+    def closed(self, connection: UpstreamConnection) -> None:
+        """A connection that stood has closed."""
         self.open -= 1
+        self._all.discard(connection)
+        self.retire(connection)
+        if not connection.usable:
+            self._not_opened()
 
-    def sweep(self, now_s: float) -> None:
-        """Close what has been idle for too long, but for the warm ones; forget what has closed."""
-        idle = self._idle
-        spare = self.open - self._warm
-        while idle and now_s - idle[0].idle_since_s > self._idle_s_max:
-            alive = idle[0].transport is not None
-            if alive and spare <= 0:
-                return
-            spare -= alive
-            idle.popleft().abandon()
-
-    def cool_down(self) -> None:
-        """Close one connection that nobody uses."""
-        if self._idle:
-            self._idle.popleft().abandon()
-
-    def warm_up(self) -> None:
-        """Open one connection ahead of need, while fewer than the warm ones are open."""
-        if self.open < self._warm and len(self._opening) < WARMING_MAX:
-            self._open(None, 0)
+    def sweep(self) -> None:
+        """Once a second: close what has idled for too long, and what does not answer a ping."""
+        for connection in list(self._all):
+            connection.silent_s += 1
+            connection.idle_s = 0 if connection.streams else connection.idle_s + 1
+            if not connection.usable:
+                if connection.silent_s > OPEN_S_MAX:
+                    connection.abort()
+            elif connection.streams:
+                if connection.silent_s > LOST_AFTER_S:
+                    connection.abort()
+                elif connection.silent_s == PING_AFTER_S:
+                    connection.ping()
+            elif connection.leaving or connection.idle_s > self._idle_s_max:
+                self.retire(connection)
+                connection.close()
 
     def close(self) -> None:
-        for task in self._opening:
+        """Close every connection."""
+        for task in self._tasks:
             task.cancel()
-        while self._idle:
-            self._idle.pop().abandon()
+        for connection in list(self._all):
+            connection.close()
 
-    def _open(self, attempt: Attempt | None, tries: int) -> None:
-        self.open += 1
-        task = self._loop.create_task(self._connect(attempt, tries))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+    def _open_more(self) -> None:
+        while self._opening < OPENING_MAX and self._opening * self._streams_max < len(
+            self._waiting
+        ):
+            if self.open >= self._connections_max:
+                if not self._opening:
+                    self._loop.call_soon(self._nobody_comes)
+                return
+            self.open += 1
+            self._opening += 1
+            task = self._loop.create_task(self._connect())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, attempt: Attempt | None, tries: int) -> None:
+    async def _connect(self) -> None:
+        connection = UpstreamConnection(self)
         try:
-            _, connection = await self._loop.create_connection(
-                lambda: UpstreamConnection(self), *self.address
-            )
-        except OSError:
-            self.open -= 1
-            if attempt is not None:
-                attempt.route_lost_at(tries)
-            return
-        if attempt is not None and attempt.awaits(tries):
-            if connection.transport is None:
-                attempt.route_lost_at(tries)
-            else:
-                connection.send(attempt)
-        elif connection.transport is not None:
-            self.give_back(connection)
+            async with asyncio.timeout(OPEN_S_MAX):
+                await self._loop.create_connection(lambda: connection, *self.address)
+        except OSError:  # TimeoutError is one
+            if connection not in self._all:  # else it is counted when it closes
+                self.open -= 1
+                self._not_opened()
+
+    def _not_opened(self) -> None:
+        self._opening -= 1
+        if not self._opening:
+            self._nobody_comes()
+
+    def _nobody_comes(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for attempt, tries in waiting:
+            attempt.route_lost_at(tries)

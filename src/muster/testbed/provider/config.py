@@ -25,9 +25,6 @@ class ProviderConfig(Document):
 
     index: Annotated[int, Field(ge=0)] = 0
     routes: Annotated[dict[Literal["primary", "fallback"], Address], Field(min_length=1)]
-    more_addresses: tuple[str, ...] = Field(
-        default=(), description="where each route listens too, at its port"
-    )
     admin: Address
     seed: int = 1
     first_token_s: FirstToken = FirstToken()

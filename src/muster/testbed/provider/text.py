@@ -37,14 +37,6 @@ class StreamText:
             b'"choices":[{"index":0,"delta":'
         ) % (serial.encode(), int(time.time()), orjson.dumps(ask.model))
 
-    def head(self, processing_ms: int) -> bytes:
-        """Status and headers, with the delay that was injected."""
-        return (
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-            b"Cache-Control: no-cache\r\nopenai-processing-ms: %d\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n" % processing_ms
-        )
-
     def role(self) -> bytes:
         return b'%b{"role":"assistant","content":""},"finish_reason":null}]}\n\n' % self._open
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import time
-from operator import attrgetter
 from typing import Protocol
 
 from muster.testbed.wire.ticker import TICK_S
 
-_group = attrgetter("group")
-
 
 class Due(Protocol):
-    """Something on the wheel. What has the same `group` is called in a row."""
-
-    @property
-    def group(self) -> int: ...
+    """Something on the wheel."""
 
     def due(self, tick: int) -> None:
         """Its tick has come; it may put itself on the wheel again."""
@@ -46,6 +40,5 @@ class Wheel:
         until = int(self.tick_at(now_s))
         while self._tick < until:
             self._tick += 1
-            # A proxy that gets its chunks in a row wakes up once for them, not for each.
-            for what in sorted(self._slots.pop(self._tick, ()), key=_group):
+            for what in self._slots.pop(self._tick, ()):
                 what.due(self._tick)

@@ -63,6 +63,10 @@ def error_answer(
     status: int, message: str, code: str | None, *, headers: str = "", close: bool = False
 ) -> bytes:
     """An error in OpenAI's shape, ready to be written."""
+    return answer(status, error_body(status, message, code), headers=headers, close=close)
+
+
+def error_body(status: int, message: str, code: str | None) -> bytes:
+    """The JSON of an error in OpenAI's shape."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    return answer(status, orjson.dumps(body), headers=headers, close=close)
+    return orjson.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
