@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
 from statistics import fmean, quantiles
+from unittest.mock import Mock
 
+import h2.connection
+import h2.events
 import httpx
 import pytest
-from dataplane_fixtures import SHORT, free_port, module
+from dataplane_fixtures import SHORT, eventually, free_port, module
 
 from muster.testbed.provider.config import FirstToken
 from muster.testbed.provider.delays import Delays, quantiles_s
+from muster.testbed.provider.http1 import Http1Connection
 from muster.testbed.provider.wheel import Wheel
+from muster.testbed.wire import http2
+from muster.testbed.wire.server import Connections
 from muster.testbed.wire.ticker import TICK_S
 
 
@@ -185,3 +193,119 @@ def test_a_wheel_catches_up_after_a_stall():
     assert called == ["first", "second"]
     wheel.advance((start + 301) * TICK_S + 0.001, 0.0)
     assert called == ["first", "second", "late"]
+
+
+# Over HTTP/2, by another implementation's client
+
+
+def test_streams_share_a_connection_of_http2(provider):
+    """Many at once, each whole, as over HTTP/1.1; and what is no stream, or no request."""
+    route = url(provider, "primary")
+    body = {**SHORT, "max_tokens": 30, "stream": True, "stream_options": {"include_usage": True}}
+
+    async def ask() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=1)
+        async with httpx.AsyncClient(
+            http1=False, http2=True, trust_env=False, limits=limits
+        ) as client:
+            return [
+                *await asyncio.gather(*(client.post(route, json=body) for _ in range(40))),
+                await client.post(route, json=SHORT),
+                await client.post(route, content=b"{"),
+                await client.post(route, content=b"x" * (1 << 20) + b"x"),
+                await client.get(route.replace("/v1/chat/completions", "/healthz")),
+                await client.get(route),
+            ]
+
+    *streams, whole, malformed, large, healthy, unknown = asyncio.run(ask())
+    for response in streams:
+        assert response.http_version == "HTTP/2"
+        chunks = events(response)
+        assert sum(tokens(chunks)) == 30
+        assert chunks[-1]["usage"]["completion_tokens"] == 30
+        assert int(response.headers["openai-processing-ms"]) > 0
+    assert len({events(response)[0]["id"] for response in streams}) == 40
+    assert len(whole.json()["choices"][0]["message"]["content"].split()) == 20
+    codes = [one.status_code for one in (whole, malformed, large, healthy, unknown)]
+    assert codes == [200, 400, 413, 200, 404]
+    assert malformed.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_open_streams_of_http2_are_counted_and_given_up(provider):
+    """A stream that its client resets is generated no further."""
+    admin = f"http://127.0.0.1:{provider['admin'][1]}/metrics"
+    body = {**SHORT, "max_tokens": 2000, "stream": True}
+    with httpx.Client(http1=False, http2=True, trust_env=False) as client:
+        with client.stream("POST", url(provider, "fallback"), json=body) as response:
+            pieces = response.iter_raw()
+            next(pieces)
+            page = httpx.get(admin, trust_env=False).text
+            assert 'muster_provider_streams_open{route="fallback"} 1' in page
+        eventually(
+            lambda: 'streams_open{route="fallback"} 0' in httpx.get(admin, trust_env=False).text
+        )
+        assert client.post(url(provider, "fallback"), json=SHORT).status_code == 200
+
+
+class Kept(asyncio.Protocol):
+    """Keeps what it receives."""
+
+    data = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+
+
+@pytest.mark.parametrize("sizes", [[1], [2, 1], [3], [4], [23, 1], [24]])
+def test_http2_is_told_from_http1_by_its_first_bytes(sizes):
+    """However they are cut; and a POST that comes byte by byte is HTTP/1.1."""
+
+    def fed(data: bytes) -> tuple[bytes, bytes]:
+        taken, transport = Kept(), Mock()
+        connection = Http1Connection(Connections(), Mock(), lambda: taken)
+        connection.connection_made(transport)
+        transport.set_protocol.side_effect = lambda protocol: receivers.append(protocol)
+        receivers: list[asyncio.Protocol] = [connection]
+        for size in [*sizes, len(data)]:
+            if data[:size]:
+                receivers[-1].data_received(data[:size])
+            data = data[size:]
+        return taken.data, b"".join(call.args[0] for call in transport.write.call_args_list)
+
+    greeting = http2.PREFACE + http2.frame(http2.SETTINGS, 0, 0)
+    assert fed(greeting) == (greeting, b"")
+    taken, answered = fed(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    assert taken == b""
+    assert answered.startswith(b"HTTP/1.1 404")
+
+
+def test_a_provider_that_stops_lets_open_streams_end(tmp_path):
+    """It says that it goes away, takes nothing new, and ends what it has begun."""
+    given = config(tokens_per_s=50, grace_s=5)
+    body = json.dumps({**SHORT, "max_tokens": 40, "stream": True}).encode()
+    path = "/v1/chat/completions"
+    ask = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x")]
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    client.send_headers(1, ask)
+    client.send_data(1, body, end_stream=True)
+    text = b""
+    seen: list[type] = []
+    with (
+        module("muster.testbed.provider", given, tmp_path / "provider.json") as process,
+        socket.create_connection(("127.0.0.1", given["routes"]["primary"][1]), 5) as sock,
+    ):
+        sock.sendall(client.data_to_send())
+        while data := sock.recv(65536):
+            # The library ends with the first GOAWAY, so what comes after is looked at by itself.
+            if h2.events.ConnectionTerminated in seen:
+                text += data
+                continue
+            for event in client.receive_data(data):
+                seen.append(type(event))
+                if isinstance(event, h2.events.DataReceived) and not text:
+                    process.terminate()
+                    text = event.data
+        assert h2.events.ConnectionTerminated in seen
+        assert b"[DONE]" in text
+        process.wait(5)

@@ -361,9 +361,10 @@ class Connection(asyncio.Protocol):
         elif kind == DATA:
             self._padded_data(flags, stream_id, payload)
         elif kind == RST_STREAM:
+            code = _word(payload)
             stream = self._forgotten(self.streams.pop(stream_id, None))
             if stream is not None:
-                stream.on_reset(_word(payload))
+                stream.on_reset(code)
             else:
                 self._expect_ended(stream_id)
         elif kind == SETTINGS:
