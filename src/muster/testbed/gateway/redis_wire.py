@@ -76,6 +76,11 @@ class RedisWire:
             self._flush_due = True
             self._loop.call_soon(self.flush)
 
+    def waits(self) -> bool:
+        """Whether an answer is under way."""
+        link = self._link
+        return link is not None and bool(link.pending)
+
     def check(self, now_s: float, lag_s: float) -> None:
         """Give the connection up when its oldest command waits too long.
 

@@ -146,7 +146,7 @@ async def serve(config: GatewayConfig) -> None:
         listener("listen", (address, port)) for address in (host, *config.more_addresses)
     ]
     admin_socket = listener("admin", config.admin)
-    ticker = Ticker(loop, phase=PHASE)
+    ticker = Ticker(loop, phase=PHASE, waits=gateway.admission.wire.waits)
     ticker.publish(registry, {"component": "gateway", "region": config.region})
     ticker.on_tick.append(gateway.tick)
     if config.defect is not None:
