@@ -38,7 +38,7 @@ LIBRARIES = {
     0: "",
     1: "pydantic yaml numpy orjson",
     2: "httpx boto3 botocore toxiproxy requests redis uvloop httptools dnslib",
-    3: "jinja2 markupsafe altair vl_convert prometheus_client moto",
+    3: "jinja2 markupsafe altair vl_convert prometheus_client moto hpack",
     3.5: "",
     4: "chaoslib chaosprometheus",
     5: "click rich",
