@@ -42,6 +42,13 @@ class Conversation:
         self.h2.send_data(stream_id, body, end_stream=True)
 
 
+def begin(conversation: Conversation, stream_id: int) -> None:
+    """Answer with a first token, and leave the stream open."""
+    conversation.h2.send_headers(stream_id, OK)
+    conversation.h2.send_data(stream_id, CONTENT)
+    conversation.flush()
+
+
 class Peer:
     """What the server has seen."""
 

@@ -12,7 +12,7 @@ import h2.errors
 import httpx
 import pytest
 from dataplane_fixtures import SHORT, TOKEN, Stack, Stream, close, eventually, hold
-from h2_peer import CONTENT, OK, Conversation, serving
+from h2_peer import CONTENT, OK, Conversation, begin, serving
 
 from muster.testbed.gateway.upstream import LOST_AFTER_S, PING_AFTER_S, Pool, UpstreamConnection
 from muster.testbed.wire import http2
@@ -59,12 +59,7 @@ def test_many_streams_share_a_connection(bare):
 def test_no_connection_carries_more_streams_than_the_provider_takes(bare):
     """Five at once with two a connection: three connections."""
 
-    def behave(conversation: Conversation, stream_id: int) -> None:
-        conversation.h2.send_headers(stream_id, OK)
-        conversation.h2.send_data(stream_id, CONTENT)
-        conversation.flush()
-
-    with serving(behave, streams_max=2) as peer:
+    with serving(begin, streams_max=2) as peer:
         stack = through(bare, peer.address)
         streams = [Stream(stack, 10) for _ in range(5)]
         for stream in streams:
@@ -213,12 +208,7 @@ def test_a_provider_that_never_says_hello_is_left_in_time(bare):
 def test_requests_past_the_last_connection_go_the_other_way(bare):
     """The bound on connections holds, and nobody waits behind it."""
 
-    def behave(conversation: Conversation, stream_id: int) -> None:
-        conversation.h2.send_headers(stream_id, OK)
-        conversation.h2.send_data(stream_id, CONTENT)
-        conversation.flush()
-
-    with serving(behave, streams_max=1) as peer:
+    with serving(begin, streams_max=1) as peer:
         stack = through(bare, peer.address, upstream_connections_max=2)
         streams = [Stream(stack, 10) for _ in range(2)]
         for stream in streams:
