@@ -6,19 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
-from dataplane_fixtures import CANARY, REGION, SHORT, TOKEN, Stack, Stream, close, eventually, hold
+from dataplane_fixtures import CANARY, REGION, SHORT, TOKEN, Stream, close, eventually, hold
 
 HELD = f"muster:{REGION}:held"
-
-
-@pytest.fixture
-def bare(tmp_path):
-    made = Stack(tmp_path)
-    try:
-        yield made.start()
-    finally:
-        made.close()
 
 
 def test_over_the_limit_a_request_queues_for_a_bounded_time_then_429(bare):

@@ -11,16 +11,7 @@ import time
 
 import httpx
 import pytest
-from dataplane_fixtures import SHORT, Stack, close, eventually, free_port, hold
-
-
-@pytest.fixture
-def bare(tmp_path):
-    made = Stack(tmp_path)
-    try:
-        yield made.start()
-    finally:
-        made.close()
+from dataplane_fixtures import SHORT, close, eventually, free_port, hold
 
 
 def test_closing_ends_keep_alive_but_stays_ready(bare):

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from dataplane_fixtures import Stack, Stream, close, eventually, hold
 
 CIRCUIT = {"window": 10, "failures_min": 3, "open_s": 1.0, "successes": 2}
-
-
-@pytest.fixture
-def bare(tmp_path):
-    made = Stack(tmp_path)
-    try:
-        yield made.start()
-    finally:
-        made.close()
 
 
 def is_open(stack: Stack, route: str = "primary") -> bool:

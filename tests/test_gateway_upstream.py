@@ -20,15 +20,6 @@ from muster.testbed.wire import http2
 CIRCUIT = {"window": 10, "failures_min": 5, "open_s": 1.0, "successes": 2}
 
 
-@pytest.fixture
-def bare(tmp_path):
-    made = Stack(tmp_path)
-    try:
-        yield made.start()
-    finally:
-        made.close()
-
-
 def through(bare: Stack, address: list[object], **changes: Any) -> Stack:
     """A gateway with a primary at `address`, and the real provider as its fallback."""
     providers = {"primary": address, "fallback": ["127.0.0.1", bare.fallback]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from muster.testbed.wire.chunked import LAST_CHUNK, framed
 from muster.testbed.wire.openai import error_answer
 from muster.testbed.wire.server import REASONS
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from muster.testbed.wire.server import Request
 
 RETRY_AFTER = "Retry-After: 1\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Attempt:
@@ -171,7 +171,7 @@ class Attempt:
         if not self.chunked:
             return data
         # A chunk of no bytes would be the last one.
-        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        chunk = framed(data) if data else b""
         return chunk + LAST_CHUNK if ended else chunk
 
     def completed(self) -> None:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from muster.testbed.provider.generation import Generation, Route
-from muster.testbed.provider.text import LAST_CHUNK, framed
+from muster.testbed.wire.chunked import LAST_CHUNK, framed
 from muster.testbed.wire.http2 import PREFACE
 from muster.testbed.wire.openai import CHAT_PATH, BadRequest, ChatRequest, error_answer
 from muster.testbed.wire.server import Connections, Request, ServerConnection, answer

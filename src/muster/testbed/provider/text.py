@@ -11,18 +11,12 @@ from muster.testbed.wire.openai import ChatRequest
 
 _WORDS = ("all", "hands", "muster", "at", "the", "boats")
 DONE = b"data: [DONE]\n\n"
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 @lru_cache(maxsize=4096)
 def tokens_text(count: int) -> bytes:
     """`count` tokens of text that needs no escaping in JSON."""
     return b"".join(b" " + _WORDS[i % len(_WORDS)].encode() for i in range(count))
-
-
-def framed(body: bytes) -> bytes:
-    """`body` as one chunk."""
-    return b"%x\r\n%b\r\n" % (len(body), body)
 
 
 class StreamText:

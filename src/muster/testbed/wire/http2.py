@@ -170,8 +170,11 @@ class Connection(Sender):
             if end > size_all:
                 break
             position = end
-            if kind == DATA and not flags & PADDED and self._block is None:
-                # The hot path.
+            if kind == DATA and self._block is None:
+                # The hot path. Padding counts against the windows, too.
+                payload = data[start:end]
+                if flags & PADDED:
+                    payload = unpadded(flags, payload)
                 self._room -= size
                 if self._room < CONNECTION_WINDOW_BYTES // 2:
                     self._grant_connection()
@@ -185,7 +188,7 @@ class Connection(Sender):
                     self._grant(stream)
                 if ended:
                     self._heard_all(stream)
-                stream.on_data(data[start:end], ended)
+                stream.on_data(payload, ended)
             else:
                 self._act(kind, flags, stream_id, data[start:end])
         return position
@@ -211,11 +214,9 @@ class Connection(Sender):
                 raise Http2Error(PROTOCOL_ERROR, "a continuation of nothing")
             _, ended, begun = self._block
             self._headers(stream_id, ended, begun + payload, flags)
-        elif kind == DATA:
-            self._padded_data(flags, stream_id, payload)
         elif kind == RST_STREAM:
             code = word(payload)
-            stream = self._forgotten(self.streams.pop(stream_id, None))
+            stream = self._drop(stream_id)
             if stream is not None:
                 stream.on_reset(code)
             else:
@@ -272,22 +273,6 @@ class Connection(Sender):
         self.streams[stream_id] = stream
         return stream
 
-    def _padded_data(self, flags: int, stream_id: int, payload: bytes) -> None:
-        data = unpadded(flags, payload)
-        self._room -= len(payload)
-        self._grant_connection()
-        stream = self.streams.get(stream_id)
-        if stream is None:
-            self._expect_ended(stream_id)
-            return
-        stream.room -= len(payload)
-        ended = bool(flags & END_STREAM)
-        if ended:
-            self._heard_all(stream)
-        else:
-            self._grant(stream)
-        stream.on_data(data, ended)
-
     def _expect_ended(self, stream_id: int) -> None:
         """A frame of a stream that has ended may still be under way; of one never begun not."""
         if not 0 < stream_id <= self._last_id:
@@ -297,11 +282,6 @@ class Connection(Sender):
         stream.heard = True
         if self.is_client:
             self._answered(stream)
-
-    def _forgotten(self, stream: Stream | None) -> Stream | None:
-        if stream is not None:
-            self._blocked.pop(stream, None)
-        return stream
 
     def _take_settings(self, flags: int, payload: bytes) -> None:
         if flags & ACK:
@@ -334,7 +314,7 @@ class Connection(Sender):
         self.leaving = True
         if self.is_client:
             for stream in [one for one in self.streams.values() if one.id > last_id]:
-                self._forgotten(self.streams.pop(stream.id))
+                self._drop(stream.id)
                 stream.on_reset(REFUSED_STREAM)
         self.on_leaving()
 

@@ -170,8 +170,7 @@ class Sender(asyncio.Protocol):
 
     def give_up(self, stream: Stream, code: int = CANCEL) -> None:
         """Reset `stream`: nothing more of it is wanted, and it is not called again."""
-        if self.streams.pop(stream.id, None) is not None:
-            self._blocked.pop(stream, None)
+        if self._drop(stream.id) is not None:
             self._send(frame(RST_STREAM, 0, stream.id, WORD.pack(code)))
 
     def pause(self, stream: Stream) -> None:
@@ -266,9 +265,16 @@ class Sender(asyncio.Protocol):
 
     def _answered(self, stream: Stream) -> None:
         """An answer ends the exchange; if the question has no end yet, none is needed."""
-        if not (stream.heard and stream.ended):
+        if stream.heard and stream.ended:
+            self._drop(stream.id)
+        else:
             self.give_up(stream, NO_ERROR)
-        self.streams.pop(stream.id, None)
+
+    def _drop(self, stream_id: int) -> Stream | None:
+        stream = self.streams.pop(stream_id, None)
+        if stream is not None:
+            self._blocked.pop(stream, None)
+        return stream
 
     # Out
 
