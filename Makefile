@@ -3,9 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# The Python that makes .venv: python3 where it is new enough, else a newer one beside it.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
+# The Python that makes .venv: one that was built with its own optimisations, where there is one.
+PYTHON ?= $(shell tools/python python3 python3.13 python3.12 python3.11 /usr/bin/python3)
 BIN := .venv/bin
 DRILL ?= drills/region_failover.json
 SOURCES := src probes tests tools bench

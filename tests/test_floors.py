@@ -48,6 +48,7 @@ HOUSE = {
     "errors": row(0),
     "clock": row(0),
     "machine": row(0),
+    "sse": row(0),
     "home": row(0, "errors"),
     # Everything above reads documents, so this stands with the errors that it raises.
     "documents": row(0, "errors", libraries="pydantic yaml"),

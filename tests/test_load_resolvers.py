@@ -8,6 +8,7 @@ import pytest
 from dnslib import QTYPE, RR, A, DNSRecord
 from load_peers import REGION, config, outcomes, peer, running, traffic, until
 
+import muster.load.lookup
 from muster.load.lookup import open_lookup
 from muster.load.resolvers import Population, Resolved, caches_of_shard
 
@@ -181,5 +182,44 @@ def test_without_dns_attempts_are_refused(kind):
         finally:
             lookup.close()
             transport.close()
+
+    asyncio.run(body())
+
+
+def test_each_question_has_its_own_time(monkeypatch):
+    """One timer serves all questions, and a later one is not given up with an earlier one."""
+    monkeypatch.setattr(muster.load.lookup, "QUERY_TIMEOUT_S", 0.1)
+
+    async def body():
+        loop = asyncio.get_running_loop()
+        silent, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+        )
+        port = silent.get_extra_info("sockname")[1]
+        lookup = await open_lookup("chat.muster.test", ("127.0.0.1", port), loop)
+        waited_s = []
+        over = asyncio.Event()
+
+        def ask():
+            asked_s = loop.time()
+
+            def failed(resolved):
+                assert resolved is None
+                waited_s.append(loop.time() - asked_s)
+                if len(waited_s) == 3:
+                    over.set()
+
+            lookup.ask(failed)
+
+        try:
+            ask()
+            loop.call_later(0.04, ask)
+            loop.call_later(0.08, ask)
+            async with asyncio.timeout(10):
+                await over.wait()
+            assert min(waited_s) >= 0.099
+        finally:
+            lookup.close()
+            silent.close()
 
     asyncio.run(body())

@@ -60,6 +60,43 @@ def test_events_that_come_one_a_read_end_where_any_others_do():
         assert flags(answer) == (200, True, True, True, True)
 
 
+def told(reads):
+    """The flags after `reads`, and whether one of them was refused."""
+    answer = Answer()
+    try:
+        for data in reads:
+            answer.feed(data)
+    except WireError:
+        return flags(answer), True
+    return flags(answer), False
+
+
+PIECES = (
+    chunk(EVENT),
+    chunk(EVENT + EVENT),
+    chunk(EVENT)[:-5],
+    chunk(EVENT)[-5:],
+    chunk(EVENT[:-3]),
+    chunk(COMMENT),
+    chunk(DONE),
+    chunk(EVENT) + END,
+    chunk(EVENT + DONE) + END,
+    chunk(EVENT + DONE) + END + b"x",
+    chunk(b"data: [DO"),
+    chunk(b"NE]\n\n"),
+    END,
+    END[:3],
+    END[3:],
+)
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=8))
+def test_what_can_be_passed_over_tells_the_same_octet_by_octet(pieces):
+    """The short ways for a plain chunk and for the last one say what the long way says."""
+    reads = [HEAD + chunk(ROLE + EVENT), *pieces]
+    assert told(reads) == told([bytes([octet]) for octet in b"".join(reads)])
+
+
 def test_only_a_data_event_with_content_is_a_first_token():
     """A comment and an empty role event are no first stream byte."""
     answer = Answer()

@@ -68,7 +68,8 @@ class ServerLookup(asyncio.DatagramProtocol):
     def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._question = bytes(DNSRecord.question(host).pack())
-        self._pending: dict[int, tuple[Callback, asyncio.TimerHandle]] = {}
+        self._pending: dict[int, tuple[Callback, float]] = {}  # oldest first
+        self._timer: asyncio.TimerHandle | None = None
         self._ids = random.Random()
         self._read: dict[bytes, Resolved | None] = {}
         self._transport: asyncio.DatagramTransport | None = None
@@ -77,11 +78,12 @@ class ServerLookup(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is no subclass
 
     def ask(self, callback: Callback) -> None:
-        number = self._ids.randrange(65536)
+        number = self._ids.getrandbits(16)
         while number in self._pending:
-            number = self._ids.randrange(65536)
-        timer = self._loop.call_later(QUERY_TIMEOUT_S, self._end, number, None)
-        self._pending[number] = (callback, timer)
+            number = self._ids.getrandbits(16)
+        self._pending[number] = (callback, self._loop.time() + QUERY_TIMEOUT_S)
+        if self._timer is None:
+            self._timer = self._loop.call_later(QUERY_TIMEOUT_S, self._time_out)
         if self._transport is not None:
             self._transport.sendto(number.to_bytes(2, "big") + self._question[2:])
 
@@ -103,8 +105,8 @@ class ServerLookup(asyncio.DatagramProtocol):
             self._end(number, None)
 
     def close(self) -> None:
-        for _, timer in self._pending.values():
-            timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._pending.clear()
         if self._transport is not None:
             self._transport.close()
@@ -112,8 +114,18 @@ class ServerLookup(asyncio.DatagramProtocol):
     def _end(self, number: int, resolved: Resolved | None) -> None:
         entry = self._pending.pop(number, None)
         if entry is not None:
-            entry[1].cancel()
             entry[0](resolved)
+
+    def _time_out(self) -> None:
+        # One timer for all: a timer a question costs as much as the question.
+        self._timer = None
+        now_s = self._loop.time()
+        due = [number for number, (_, until_s) in self._pending.items() if until_s <= now_s]
+        for number in due:
+            self._end(number, None)
+        if self._pending and self._timer is None:
+            _, until_s = next(iter(self._pending.values()))
+            self._timer = self._loop.call_at(until_s, self._time_out)
 
 
 def _parsed(data: bytes) -> Resolved | None:

@@ -157,7 +157,10 @@ class Pool:
         if self._idle_count >= IDLE_MAX:
             connection.close()
             return
-        self._idle.setdefault(connection.address, deque()).append(connection)
+        idle = self._idle.get(connection.address)
+        if idle is None:
+            idle = self._idle[connection.address] = deque()
+        idle.append(connection)
         self._idle_count += 1
 
     def sweep(self, now_s: float) -> None:

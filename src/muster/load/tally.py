@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from muster.load.buckets import NEVER, EdgeHistogram, bucket_index
 
@@ -21,6 +22,7 @@ CANARY_OUTCOMES = (
 )  # fmt: skip
 LAG_EDGES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
+_Key = TypeVar("_Key", bound=Hashable)
 Nested = dict[str, Counter[str]]
 Buckets = dict[str, Counter[int | str]]
 
@@ -29,16 +31,16 @@ Buckets = dict[str, Counter[int | str]]
 class SecondCounts:
     """What happened since the last line of the record."""
 
-    answers: Nested = field(default_factory=lambda: defaultdict(Counter))
-    outcomes: Nested = field(default_factory=lambda: defaultdict(Counter))
-    canaries: Nested = field(default_factory=lambda: defaultdict(Counter))
+    answers: Nested = field(default_factory=dict)
+    outcomes: Nested = field(default_factory=dict)
+    canaries: Nested = field(default_factory=dict)
+    connections: dict[str, int] = field(default_factory=dict)
+    dns_failures: int = 0
     first_token_ms: Buckets = field(default_factory=lambda: defaultdict(Counter))
     completion_ms: Buckets = field(default_factory=lambda: defaultdict(Counter))
     first_token_error_ms: Counter[int] = field(default_factory=Counter)
-    connections: Counter[str] = field(default_factory=Counter)
     loop_lag_ms: Counter[int] = field(default_factory=Counter)
     loop_lag_ms_max: float = 0.0
-    dns_failures: int = 0
 
 
 class Tally:
@@ -65,6 +67,7 @@ class Tally:
         self.offered = 0
         self.late = 0
         self.second = SecondCounts()
+        self._before: dict[str, Counter[Any]] = defaultdict(Counter)
         self._edges = (tuple(first_token_edges_s), tuple(completion_edges_s))
         for region in self.regions:
             self.know(region)
@@ -91,20 +94,16 @@ class Tally:
     def answer(self, region: str, code: str, kind: str) -> None:
         """The head came, or the attempt failed before it."""
         self.answers[region, code, kind] += 1
-        self.second.answers[region][code] += 1
 
     def outcome(self, region: str, outcome: str, kind: str) -> None:
         """The attempt ended."""
         self.attempts[region, outcome, kind] += 1
-        self.second.outcomes[region][outcome] += 1
 
     def canary(self, region: str, outcome: str) -> None:
         self.canaries[region, outcome] += 1
-        self.second.canaries[region][outcome] += 1
 
     def connection(self, region: str) -> None:
         self.connections[region] += 1
-        self.second.connections[region] += 1
 
     def first_token_came(self, region: str, after_s: float) -> None:
         self.first_token[region].observe(after_s)
@@ -140,4 +139,23 @@ class Tally:
     def take_second(self) -> SecondCounts:
         """The counts since the last call."""
         taken, self.second = self.second, SecondCounts()
+        taken.answers = _nested(self._risen("answers", self.answers).items())
+        taken.outcomes = _nested(self._risen("outcomes", self.attempts).items())
+        taken.canaries = _nested(self._risen("canaries", self.canaries).items())
+        taken.connections = self._risen("connections", self.connections)
         return taken
+
+    def _risen(self, name: str, now: Mapping[_Key, int]) -> dict[_Key, int]:
+        """What was counted since the last second; what happens often is counted once, as total."""
+        before = self._before[name]
+        risen = {key: count - before[key] for key, count in now.items() if count != before[key]}
+        before.update(risen)  # a Counter adds
+        return risen
+
+
+def _nested(counts: Iterable[tuple[tuple[str, ...], int]]) -> Nested:
+    """By region, then by what stands second."""
+    found: Nested = {}
+    for (region, what, *_), count in counts:
+        found.setdefault(region, Counter())[what] += count
+    return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-_CONTENT = re.compile(rb'^data:[^\n]*?"content":[ ]*"[^"]', re.MULTILINE)
+from muster.sse import carries_content
 
 
 class FirstContent:
@@ -19,8 +17,7 @@ class FirstContent:
         """Whether content has come with `data` at the latest. Ask no more after True."""
         if self._line:
             data = self._line + data
-        # A plain search first: the pattern walks every byte of every line.
-        if b'"content"' in data and _CONTENT.search(data):
+        if carries_content(data):
             return True
         # An event may be split anywhere: its line is kept until it is whole.
         self._line = data[data.rfind(b"\n") + 1 :]

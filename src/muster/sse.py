@@ -1,0 +1,22 @@
+"""What a piece of a server-sent event stream of chat chunks says, without taking it apart."""
+
+from __future__ import annotations
+
+_CONTENT = b'"content":'
+
+
+def carries_content(seen: bytes) -> bool:
+    """Whether a `data:` line of `seen`, which begins with a line, carries content: no empty role.
+
+    Read from the end, where the event with content stands; CPython searches short texts several
+    times faster that way, too.
+    """
+    at = seen.rfind(_CONTENT)
+    while at >= 0:
+        value = seen[at + 10 : at + 26].lstrip(b" ")
+        if len(value) > 1 and value[:1] == b'"' and value[1:2] != b'"':
+            line = seen.rfind(b"\n", 0, at) + 1
+            if seen.startswith(b"data:", line):
+                return True
+        at = seen.rfind(_CONTENT, 0, at)
+    return False
