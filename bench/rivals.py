@@ -22,6 +22,9 @@ from urllib.parse import urlsplit
 
 import names
 
+from muster.load.buckets import quantile_ms
+from muster.load.schedule import ramp_seconds
+
 ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).resolve().parent
 RAMP_S = 20.0
@@ -70,7 +73,8 @@ class Ours:
         return metadata.version("chaostoolkit-muster")
 
     def startup_s(self, streams: int) -> float:
-        return 3.0
+        # Its ramp is bounded in streams a second, so a big one takes longer than the others'.
+        return 3.0 + ramp_seconds(RAMP_S, streams) - RAMP_S
 
     def command(self, run: Run, stay_s: float) -> tuple[list[str], dict[str, str]]:
         arguments = [
@@ -86,8 +90,6 @@ class Ours:
         return arguments, {}
 
     def told(self, run: Run) -> Told:
-        from muster.load.buckets import quantile_ms
-
         errors: Counter[int | str] = Counter()
         outcomes: Counter[str] = Counter()
         for path in sorted(run.folder.glob("load-[0-9]*.jsonl")):

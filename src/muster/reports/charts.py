@@ -266,11 +266,13 @@ def _mark_layers(alt: Any, chart: Chart) -> list[Any]:
             strokeDash=[1, 0] if trip else [2, 2],
         )
         layers.append(rule.encode(x=_x(alt, chart), y=alt.value(0), y2=alt.value(HEIGHT)))
-        left = mark.t_s / chart.x_end * WIDTH
+        line = mark.t_s / chart.x_end * WIDTH
         size = len(mark.label) * LABEL_PX + 6
+        # Beside its line: to the right, or to the left where it would leave the chart.
+        inside = line + size <= WIDTH
+        left = line if inside else line - size
         if mark.label and (trip or left >= free):
-            align = "left" if left + size <= WIDTH else "right"
-            at = left + 3 if align == "left" else left - 3
+            at, align = (line + 3, "left") if inside else (line - 3, "right")
             color = VERMILION if trip else MUTED
             layers.append(_text(alt, at, 11, mark.label, color, 10, align=align, bold=trip))
             free = left + size
