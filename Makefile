@@ -3,8 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# The Python that makes .venv: one that was built with its own optimisations, where there is one.
-PYTHON ?= $(shell tools/python python3 python3.13 python3.12 python3.11 /usr/bin/python3)
+# The Python that makes .venv: one that was built with its own optimisations, where there is one. Looked for once, and
+# only by who needs it.
+PYTHON ?= $(eval PYTHON := $(shell tools/python python3 python3.13 python3.12 python3.11 /usr/bin/python3))$(PYTHON)
 BIN := .venv/bin
 DRILL ?= drills/region_failover.json
 SOURCES := src probes tests tools bench

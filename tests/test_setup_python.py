@@ -43,8 +43,8 @@ def test_an_optimised_python_comes_before_the_first(tmp_path, answers, name) -> 
     assert chosen(tmp_path, *answers) == name
 
 
-def test_where_none_will_do_the_first_is_named_and_says_why(tmp_path) -> None:
-    """Set-up itself refuses it, in one line."""
+def test_where_none_will_do_the_first_is_named(tmp_path) -> None:
+    """Set-up itself then refuses it, in one line."""
     assert chosen(tmp_path, TOO_OLD, TOO_OLD) == "a"
     run = subprocess.run([ROOT / "tools/python", "nothing"], capture_output=True, text=True)
     assert run.stdout == "nothing\n"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-_CONTENT = b'"content":'
+import re
+
+_KEY = b'"content":'
+_CONTENT = re.compile(rb'"content":[ ]*"[^"]')
 
 
 def carries_content(seen: bytes) -> bool:
@@ -11,12 +14,11 @@ def carries_content(seen: bytes) -> bool:
     Read from the end, where the event with content stands; CPython searches short texts several
     times faster that way, too.
     """
-    at = seen.rfind(_CONTENT)
+    at = seen.rfind(_KEY)
     while at >= 0:
-        value = seen[at + 10 : at + 26].lstrip(b" ")
-        if len(value) > 1 and value[:1] == b'"' and value[1:2] != b'"':
+        if _CONTENT.match(seen, at):
             line = seen.rfind(b"\n", 0, at) + 1
             if seen.startswith(b"data:", line):
                 return True
-        at = seen.rfind(_CONTENT, 0, at)
+        at = seen.rfind(_KEY, 0, at)
     return False

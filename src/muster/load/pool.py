@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
+from collections import defaultdict, deque
 from typing import Any, Protocol
 
 from muster.load.wire import Answer, WireError
@@ -128,7 +128,7 @@ class Pool:
         self._tls = ssl.create_default_context() if tls_host else None
         self._idle_s_max = idle_s_max
         self._connect_s_max = connect_s_max
-        self._idle: dict[str, deque[Connection]] = {}
+        self._idle: defaultdict[str, deque[Connection]] = defaultdict(deque)
         self._idle_count = 0
 
     def take(self, address: str) -> Connection | None:
@@ -157,10 +157,7 @@ class Pool:
         if self._idle_count >= IDLE_MAX:
             connection.close()
             return
-        idle = self._idle.get(connection.address)
-        if idle is None:
-            idle = self._idle[connection.address] = deque()
-        idle.append(connection)
+        self._idle[connection.address].append(connection)
         self._idle_count += 1
 
     def sweep(self, now_s: float) -> None:
