@@ -160,7 +160,9 @@ def test_a_taken_port_is_one_line_and_nothing_stays(places: Path, offset: int, w
 def test_an_interrupted_up_leaves_nothing(places: Path) -> None:
     """SIGINT while it comes up: `up` returns only when nothing is left."""
     script = (
-        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "import signal, sys, time; sys.path.insert(0, sys.argv[1])\n"
+        # Who starts the tests in the background of a shell has them ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from testbed_peers import small_target, start\n"
         "import muster.testbed.api as api\n"
         "follow = api._follow\n"
