@@ -24,6 +24,7 @@ COMMANDS = {
     "abort": "abort",
     "plan": "plan",
     "unlock": "unlock",
+    "promotion": "promotion",
 }
 """Command by the module of `muster.cli` that holds it."""
 

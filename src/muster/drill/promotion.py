@@ -129,6 +129,11 @@ class PromotionWatch:
         """Whether it has not answered for longer than the target allows."""
         return self.blind_s > self.missing_s_max
 
+    @property
+    def grace_s(self) -> float:
+        """How long a signal may take to be seen first, in seconds."""
+        return self.missing_s_max + 2 * self.rules.stale_s
+
     def missing(self) -> list[str]:
         """Signals that no region has ever shown since the watch began."""
         shown = {one[0] for one in self._history.series()}
