@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "plan",
     "unlock": "unlock",
     "promotion": "promotion",
+    "slo": "slo",
 }
 """Command by the module of `muster.cli` that holds it."""
 
