@@ -14,6 +14,7 @@ from pathlib import Path
 
 from floor_fixtures import REGION
 
+from muster import home
 from muster.drill import stop as stops
 from muster.drill.runs import RunFiles
 from muster.drill.watchdog.handle import Watchdog
@@ -35,6 +36,7 @@ def main(target_file: str, bundle: Path, mode: str) -> int:
         "drill_id": bundle.name,
         "bundle": str(bundle),
         "target_file": target_file,
+        "contract_file": str(home.root() / "contract" / "phase5.yaml"),
         "gate": "M3",
         "time_scale": 6,
         "region": REGION,

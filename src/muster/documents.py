@@ -64,10 +64,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     Raises BadInput when the file is missing, is not YAML, or does not hold a mapping.
     """
+    return parse_yaml(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of the file `path`, read once. Raises BadInput when it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except OSError as error:
         raise BadInput(path, "", error.strerror, "a readable YAML file") from error
+
+
+def parse_yaml(raw: bytes, path: Path) -> dict[str, Any]:
+    """The mapping in `raw`, the bytes of the YAML file `path`.
+
+    Raises BadInput when they are not YAML or do not hold a mapping.
+    """
+    try:
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(path, "", str(error), "a readable YAML file") from error
     try:

@@ -24,6 +24,8 @@ COMMANDS = {
     "abort": "abort",
     "plan": "plan",
     "unlock": "unlock",
+    "promotion": "promotion",
+    "slo": "slo",
 }
 """Command by the module of `muster.cli` that holds it."""
 

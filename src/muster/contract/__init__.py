@@ -1,6 +1,15 @@
 """The scale contract: tiers, gates, triggers and measurement, and what evidence makes of them."""
 
 from muster.contract.model import Contract, Gate, Profile, Tier
-from muster.contract.parse import load, parse_profile, profile_named
+from muster.contract.parse import load, load_bytes, parse_profile, profile_named
 
-__all__ = ["Contract", "Gate", "Profile", "Tier", "load", "parse_profile", "profile_named"]
+__all__ = [
+    "Contract",
+    "Gate",
+    "Profile",
+    "Tier",
+    "load",
+    "load_bytes",
+    "parse_profile",
+    "profile_named",
+]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from muster import home
 from muster.contract.model import Contract, Gate, Named, Profile, Tier, TierName
-from muster.documents import parse, read_yaml
+from muster.documents import parse, parse_yaml, read_bytes
 from muster.errors import BadInput
 
 NamedT = TypeVar("NamedT", bound=Named)
@@ -22,7 +22,12 @@ def load(path: Path | str | None = None) -> Contract:
     Raises BadInput, naming file, key, value and what was expected.
     """
     file = home.root() / FILE_NAME if path is None else Path(path)
-    return parse_contract(read_yaml(file), file)
+    return load_bytes(read_bytes(file), file)
+
+
+def load_bytes(raw: bytes, file: Path) -> Contract:
+    """The contract in `raw`, the bytes of `file` as they were read. Raises BadInput."""
+    return parse_contract(parse_yaml(raw, file), file)
 
 
 def parse_contract(data: Mapping[str, Any], file: Path | str) -> Contract:

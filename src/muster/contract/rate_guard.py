@@ -7,7 +7,7 @@ while its region went on is left out of later ones: its own last window stays un
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from muster.contract.model import Contract, Tier
@@ -48,6 +48,7 @@ class RateGuard:
     regions: tuple[str, ...]
     stale_s: float
     after_s: float
+    on_window: Callable[[WindowCounts], None] | None = None
     _series: dict[SeriesKey, _Counted] = field(default_factory=dict)
     _first_s: dict[str, float] = field(default_factory=dict)
     _since_s: dict[Process, float] = field(default_factory=dict)
@@ -108,6 +109,8 @@ class RateGuard:
                 slo: _sum([growth for one, growth in rows if slo in one.bad]) for slo in RATE_SLOS
             }
             counts = WindowCounts(region, source, start_s, end_s, total, bad)
+            if self.on_window is not None:
+                self.on_window(counts)
             for rule in self._rules:
                 expected = self._expected(rule.slo, counts, declared)
                 yield from rule.window(counts, tolerated(self.tier, rule.slo), expected)

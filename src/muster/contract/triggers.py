@@ -9,11 +9,12 @@ in `expected` and trips nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from muster.contract.model import Contract, Gate, OverRule, Tier
 from muster.contract.rate_guard import COUNTED, RateGuard
+from muster.contract.rate_triggers import WindowCounts
 from muster.contract.sample_triggers import OpenFor, OverFor, Unresolved
 from muster.contract.trips import Declared, Rotation, Trip, TripKind, cause_of
 
@@ -38,6 +39,8 @@ class Guard:
     regions: tuple[str, ...]
     stale_s: float
     expected: list[Trip] = field(default_factory=list)
+    on_window: Callable[[WindowCounts], None] | None = None
+    """Told the counts of each window that closes, for who must know which ones were unknown."""
     _rotation: Rotation = field(default_factory=Rotation)
     _lost: frozenset[str] = frozenset()
     _window_start_s: float | None = None
@@ -49,7 +52,9 @@ class Guard:
 
     def __post_init__(self) -> None:
         self.after_s = self.contract.triggers.expected_after_revert_s / self.time_scale
-        self._rates = RateGuard(self.contract, self.tier, self.regions, self.stale_s, self.after_s)
+        self._rates = RateGuard(
+            self.contract, self.tier, self.regions, self.stale_s, self.after_s, self.on_window
+        )
 
     @property
     def window_s(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from muster import contract as contracts
 from muster import home, targets
 from muster.contract.model import Contract, Gate, Profile
+from muster.documents import read_bytes
 from muster.drill.outline import Activity
 from muster.drill.settings import DrillSettings, parse_settings
 from muster.errors import BadInput
@@ -34,6 +35,10 @@ class DrillPlan:
     profile: Profile
     time_scale: float
     method: tuple[Activity, ...] = ()
+    # The bytes that `contract` and `target` were parsed from: the bundle keeps these, and whoever
+    # guards or judges the drill loads them from there. The files may change while a drill runs.
+    contract_bytes: bytes = b""
+    target_bytes: bytes = b""
 
     @property
     def streams_target(self) -> int:
@@ -64,8 +69,12 @@ def make_plan(
     settings = parse_settings(configuration)
     if kind not in KINDS:
         raise BadInput(drill, "controls.muster.kind", kind, f"one of {', '.join(KINDS)}")
-    target = targets.load(settings.target)
-    contract = contracts.load(home.root() / target.contract)
+    target_path = targets.path_of(settings.target)
+    target_bytes = read_bytes(target_path)
+    target = targets.load_bytes(target_bytes, target_path)
+    contract_path = home.root() / target.contract
+    contract_bytes = read_bytes(contract_path)
+    contract = contracts.load_bytes(contract_bytes, contract_path)
     if gate not in contract.gates:
         raise BadInput(drill, "controls.muster.gate", gate, f"one of {', '.join(contract.gates)}")
     profile = _profile(contract, target, settings.profile)
@@ -74,7 +83,7 @@ def make_plan(
             "configuration", "defect", settings.defect, "none: only a testbed has planted defects"
         )
     time_scale = settings.time_scale or target.time_scale
-    _window_holds_scrapes(target, time_scale)
+    _window_holds_scrapes(target, time_scale, contract)
     if target.load.trace is not None:
         _trace_fits(target, home.root() / target.load.trace)
     return DrillPlan(
@@ -85,10 +94,12 @@ def make_plan(
         settings=settings,
         contract=contract,
         target=target,
-        target_file=str(targets.path_of(settings.target)),
+        target_file=str(target_path),
         profile=profile,
         time_scale=time_scale,
         method=tuple(_activity(activity) for activity in method),
+        contract_bytes=contract_bytes,
+        target_bytes=target_bytes,
     )
 
 
@@ -125,15 +136,17 @@ def _trace_fits(target: Target, path: Path) -> None:
         )
 
 
-def _window_holds_scrapes(target: Target, time_scale: float) -> None:
-    """A one-minute window, scaled, must hold ten scrapes, or no trigger could be judged in it."""
-    scrapes = 60.0 / time_scale / target.prometheus.scrape_interval_s
-    if scrapes < 10:
-        most = 60.0 / target.prometheus.scrape_interval_s / 10
+def _window_holds_scrapes(target: Target, time_scale: float, contract: Contract) -> None:
+    """A trigger's window, scaled, must hold enough scrapes, or no trigger could be judged in it."""
+    rules = contract.triggers
+    window_s, needed = rules.window_s, rules.window_scrapes_min
+    scrapes = window_s / time_scale / target.prometheus.scrape_interval_s
+    if scrapes < needed:
+        most = window_s / target.prometheus.scrape_interval_s / needed
         raise BadInput(
             "configuration",
             "time_scale",
             time_scale,
             f"at most {most:g} with scrapes every {target.prometheus.scrape_interval_s:g} s "
-            "(a window holds at least 10)",
+            f"(a window holds at least {needed})",
         )

@@ -82,6 +82,7 @@ def start(plan: DrillPlan) -> Session:
         _answers(prometheus, plan)
         # Evidence of a drill that did not begin would only look like one that was cut off.
         undo_start.callback(shutil.rmtree, bundle, ignore_errors=True)
+        write_snapshots(plan, bundle)
         ledger = Ledger(bundle / "ledger.jsonl")
         undo_start.callback(ledger.close)
         header = UndoHeader(drill_id, plan.target.name, plan.target_file)
@@ -221,7 +222,8 @@ def _guarded(session: Session) -> dict[str, Any]:
     return {
         "drill_id": session.drill_id,
         "bundle": str(session.bundle),
-        "target_file": session.plan.target_file,
+        "target_file": str(session.bundle / "target.yaml"),
+        "contract_file": str(session.bundle / "contract.yaml"),
         "gate": session.plan.gate.name,
         "time_scale": session.time_scale,
         "region": session.target.evacuate,
@@ -294,10 +296,7 @@ def versions_of(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def write_config(session: Session, versions: dict[str, str]) -> None:
-    """config.json, contract.yaml and target.yaml of the bundle; they hold no secret.
-
-    The target is kept as its file says it, placeholders and all: what fills them may be secret.
-    """
+    """config.json of the bundle; it holds no secret."""
     import orjson
 
     plan = session.plan
@@ -316,6 +315,14 @@ def write_config(session: Session, versions: dict[str, str]) -> None:
     }
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
     (session.bundle / "config.json").write_bytes(orjson.dumps(config, option=options))
-    contract_file = home.root() / plan.target.contract
-    (session.bundle / "contract.yaml").write_bytes(contract_file.read_bytes())
-    (session.bundle / "target.yaml").write_bytes(Path(plan.target_file).read_bytes())
+
+
+def write_snapshots(plan: DrillPlan, bundle: Path) -> None:
+    """contract.yaml and then target.yaml of the bundle, before anything else of it.
+
+    They are the bytes that the plan was made from, and what the watchdog and the judge load. The
+    target is kept as its file says it, placeholders and all: what fills them may be secret.
+    """
+    bundle.mkdir(parents=True, exist_ok=True)
+    (bundle / "contract.yaml").write_bytes(plan.contract_bytes)
+    (bundle / "target.yaml").write_bytes(plan.target_bytes)

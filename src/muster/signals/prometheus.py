@@ -52,14 +52,16 @@ class Prometheus:
         if answer.status_code != 200:
             raise PrometheusError(f"{self.url}/-/ready: HTTP {answer.status_code}")
 
-    def raw(self, signal: str, selector: str, window_s: float) -> list[RawSeries]:
-        """What was scraped for `selector` in the last `window_s` seconds.
+    def raw(
+        self, signal: str, selector: str, window_s: float, at_s: float | None = None
+    ) -> list[RawSeries]:
+        """What was scraped for `selector` in the last `window_s` seconds (before `at_s`, if given).
 
         Raises PrometheusError; no series is an empty list, which means no data, never zero.
         """
         milliseconds = max(1, round(window_s * 1000))
         query = f"{selector}[{milliseconds}ms]"
-        result = self._query(query)
+        result = self._query(query, at_s)
         try:
             return [_series(signal, item) for item in result]
         except (KeyError, TypeError, ValueError) as error:
@@ -73,9 +75,10 @@ class Prometheus:
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise PrometheusError(f"{self.url}: no series answer to {query}") from error
 
-    def _query(self, query: str) -> list[dict[str, Any]]:
+    def _query(self, query: str, at_s: float | None = None) -> list[dict[str, Any]]:
+        asked = {"query": query} if at_s is None else {"query": query, "time": f"{at_s:.3f}"}
         try:
-            answer = self._client.post(f"{self.url}/api/v1/query", data={"query": query})
+            answer = self._client.post(f"{self.url}/api/v1/query", data=asked)
         except httpx.HTTPError as error:
             raise PrometheusError(f"{self.url}: {error or type(error).__name__}") from error
         if answer.status_code != 200:

@@ -158,3 +158,11 @@ def _moment(wall: datetime, zone: ZoneInfo, *, late: bool) -> datetime:
         return wall.astimezone(UTC)
     moments = [wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
     return max(moments) if late else min(moments)
+
+
+def hours_on(hours: Hours, day: date, zone: str) -> tuple[datetime, datetime]:
+    """From when until when `hours` are on `day` in `zone`; where the clocks change, the shorter.
+
+    An end at or before its start: a change of the clocks left nothing of them.
+    """
+    return _span(hours, day, ZoneInfo(zone))

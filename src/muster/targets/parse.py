@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from muster import home
-from muster.documents import DocumentT, parse, read_yaml
+from muster.documents import DocumentT, parse, parse_yaml, read_bytes
 from muster.errors import BadInput
 from muster.targets.check import PLACEHOLDER, check, check_written
 from muster.targets.model import Target
@@ -38,7 +38,12 @@ def load(name_or_path: str) -> Target:
     Raises BadInput for an unknown name or anything in the file that does not fit.
     """
     path = path_of(name_or_path)
-    target = parse(Target, read_yaml(path), path)
+    return load_bytes(read_bytes(path), path)
+
+
+def load_bytes(raw: bytes, path: Path) -> Target:
+    """The target in `raw`, the bytes of `path` as they were read. Raises BadInput."""
+    target = parse(Target, parse_yaml(raw, path), path)
     check(target, path)
     check_written(target, path)
     return target
@@ -57,6 +62,38 @@ def resolve(
     """
     data = target.model_dump(by_alias=True)
     return _refilled(Target, data, target, "", testbed, environment)
+
+
+def resolve_sight(
+    target: Target,
+    *,
+    testbed: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Target:
+    """`target` with the placeholders filled that looking at it needs: metrics and steering.
+
+    Tokens of the load and of switches stay as they are written, so that who only looks needs none.
+    Raises BadInput naming the placeholder that has no value.
+    """
+    filled = {
+        "prometheus": _refilled(
+            type(target.prometheus),
+            target.prometheus.model_dump(by_alias=True),
+            target,
+            "prometheus",
+            testbed,
+            environment,
+        ),
+        "steering": _refilled(
+            type(target.steering),
+            target.steering.model_dump(by_alias=True),
+            target,
+            "steering",
+            testbed,
+            environment,
+        ),
+    }
+    return target.model_copy(update=filled)
 
 
 def resolve_shared(

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from muster import contract as contracts
-from muster import home
 from muster.contract.model import Contract
 from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
@@ -58,9 +56,8 @@ class Patrol:
         self.prometheus.close()
 
 
-def begin(target: Target, gate: str, time_scale: float) -> Patrol:
+def begin(target: Target, contract: Contract, gate: str, time_scale: float) -> Patrol:
     """Watch `target` (its endpoints filled in) for a drill of that gate. Raises MusterError."""
-    contract = contracts.load(home.root() / target.contract)
     steering = Route53(target.steering)
     prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
     scrape_s = target.prometheus.scrape_interval_s

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from muster import contract as contracts
 from muster import targets, testbed
 from muster.drill.runs import BeatFile, RunFiles
 from muster.drill.stop import StopReason
@@ -140,7 +141,9 @@ class WatchdogProcess:
     def _configure(self, config: dict[str, Any]) -> None:
         try:
             target = _reach(config["target_file"])
-            patrol = patrols.begin(target, config["gate"], float(config["time_scale"]))
+            contract = contracts.load(config["contract_file"])
+            time_scale = float(config["time_scale"])
+            patrol = patrols.begin(target, contract, config["gate"], time_scale)
         except MusterError as error:
             self._channel.send({"failed": str(error)})
             return

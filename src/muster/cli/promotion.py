@@ -1,0 +1,286 @@
+"""`chaos drill promotion TARGET`: may a deployment go on, by the five rollback triggers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from muster.contract.promotion import Answer, Rules
+    from muster.drill.promotion import PromotionWatch
+    from muster.drill.promotion_serve import AnswerServer
+    from muster.targets import Target
+
+EXIT = {"held": 0, "roll_back": 1, "unknown": 3}
+WORDS = {"held": "HELD", "roll_back": "ROLL BACK", "unknown": "UNKNOWN"}
+MINUTES_MAX = 24 * 60.0
+
+
+@click.command()
+@click.argument("target")
+@click.option("--minutes", type=float, default=15.0, show_default=True, help="How long to watch.")
+@click.option(
+    "--look-back-minutes", type=float, default=0.0, help="Judge so much of the past as well."
+)
+@click.option("--gate", default="M3", show_default=True, help="Whose queue limit: M1, M2 or M3.")
+@click.option("--tier", default=None, help="Whose rates: L, G or X.  [default: the gate's]")
+@click.option("--serve", "address", default=None, help="[ADDRESS:]PORT: answer over HTTP as well.")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.pass_context
+def promotion(
+    ctx: click.Context,
+    target: str,
+    minutes: float,
+    look_back_minutes: float,
+    gate: str,
+    tier: str | None,
+    address: str | None,
+    as_json: bool,
+) -> None:
+    """Watch TARGET with no load of its own and say whether a deployment may be promoted.
+
+    It judges the platform's own signals by the contract's five rollback triggers, at time scale 1,
+    in every region with weight; it changes nothing and takes no lock. It ends at once when a
+    trigger fires. With --serve it goes on until it is ended, and answers for the last minutes.
+
+    Exit code: 0 held, 1 roll back, 2 bad input, 3 unknown.
+    """
+    from muster.drill.promotion_serve import parse_address
+    from muster.errors import BadInput, MusterError
+
+    where = None if address is None else parse_address(address)
+    try:
+        watched, rules = _rules(target, gate, tier)
+        _long_enough(rules, minutes, look_back_minutes)
+        code = _watch(watched, rules, minutes, look_back_minutes, where, as_json)
+    except BadInput:
+        raise
+    except (KeyboardInterrupt, _Ended):
+        click.echo("UNKNOWN: ended before there was an answer", err=True)
+        code = EXIT["unknown"]
+    except MusterError as error:
+        click.echo(f"UNKNOWN: {error}", err=True)
+        code = EXIT["unknown"]
+    except Exception as error:  # exit code 1 would say that a trigger fired
+        click.echo(f"UNKNOWN: {type(error).__name__}: {error}", err=True)
+        code = EXIT["unknown"]
+    ctx.exit(code)
+
+
+class _Ended(Exception):
+    """SIGTERM or SIGHUP came, or the parent is gone."""
+
+
+def sighted(name: str) -> Target:
+    """The target of that name with what looking at it needs filled in. Raises BadInput."""
+    from muster import targets, testbed
+    from muster.errors import BadInput
+
+    target = targets.load(name)
+    if target.class_ != "testbed":
+        return targets.resolve_sight(target)
+    state = testbed.status(target.name)
+    if state is None:
+        raise BadInput(f"testbed {target.name}", "", "down", "a testbed that is up")
+    return targets.resolve_sight(target, testbed=state.endpoints)
+
+
+def _rules(name: str, gate: str, tier: str | None) -> tuple[Target, Rules]:
+    from muster import contract as contracts
+    from muster import home
+    from muster.contract.promotion import Rules
+    from muster.errors import BadInput
+
+    target = sighted(name)
+    contract = contracts.load(home.root() / target.contract)
+    gates = {str(key): value for key, value in contract.gates.items()}
+    tiers = {str(key): value for key, value in contract.tiers.items()}
+    chosen = gates.get(gate.upper())
+    if chosen is None:
+        raise BadInput("--gate", "", gate, f"one of {', '.join(gates)}")
+    in_force = tiers.get((tier or chosen.tier).upper())
+    if in_force is None:
+        raise BadInput("--tier", "", tier, f"one of {', '.join(tiers)}")
+    scrape_s = target.prometheus.scrape_interval_s
+    regions = tuple(target.regions)
+    return target, Rules(contract, chosen, in_force, regions, scrape_s)
+
+
+def _long_enough(rules: Rules, minutes: float, look_back_minutes: float) -> None:
+    """Every trigger could fire within the time that is judged. Raises BadInput."""
+    from math import ceil
+
+    from muster.contract.promotion import too_short
+    from muster.errors import BadInput
+
+    for option, value in (("--minutes", minutes), ("--look-back-minutes", look_back_minutes)):
+        if not 0 <= value <= MINUTES_MAX:
+            raise BadInput(option, "", value, f"minutes from 0 to {MINUTES_MAX:g}")
+    short = too_short(rules, 60 * (minutes + look_back_minutes))
+    if short:
+        least = ceil(rules.needed_s / 60)
+        raise BadInput(
+            "--minutes",
+            "",
+            minutes,
+            f"at least {least}, or --look-back-minutes besides: {', '.join(short)} could not fire "
+            "in less",
+        )
+
+
+def _watch(
+    target: Target,
+    rules: Rules,
+    minutes: float,
+    look_back_minutes: float,
+    where: tuple[str, int] | None,
+    as_json: bool,
+) -> int:
+    from muster.clock import SYSTEM_CLOCK
+    from muster.drill.promotion import POLL_S_MIN, watch_of
+    from muster.drill.promotion_serve import AnswerServer
+    from muster.signals import Prometheus
+    from muster.steering import Route53
+
+    poll_s = max(POLL_S_MIN, 2 * rules.scrape_s)
+    server: AnswerServer | None = None
+    with contextlib.ExitStack() as open_now:
+        ended = open_now.enter_context(_until_ended())
+        if where is not None:
+            stale_s = target.prometheus.missing_s_max + 3 * poll_s
+            server = AnswerServer(*where, stale_s=stale_s)
+            open_now.callback(server.close)
+            click.echo(f"serving {server.url}/promotion", err=True)
+        prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
+        open_now.callback(prometheus.close)
+        watch = watch_of(
+            target,
+            rules,
+            prometheus,
+            Route53(target.steering).weights,
+            look_back_s=60 * look_back_minutes,
+            span_s=None if server is None else 60 * (minutes + look_back_minutes),
+        )
+        end_s = SYSTEM_CLOCK.monotonic_s() + 60 * minutes
+        progress = Progress(target.name)
+        while True:
+            answer = watch.look()
+            document = told(answer, target, rules, watch)
+            left_s = end_s - SYSTEM_CLOCK.monotonic_s()
+            if server is not None:
+                server.put(document)
+            elif answer.state == "roll_back" or left_s <= 0 or hopeless(watch, answer):
+                progress.end()
+                _print(answer, document, watch, as_json)
+                return EXIT[answer.state]
+            progress.tell(answer, None if server is not None else left_s)
+            ended(min(poll_s, max(0.1, left_s)) if server is None else poll_s)
+
+
+def hopeless(watch: PromotionWatch, answer: Answer) -> bool:
+    """Whether more watching cannot make it known: Prometheus is gone, or a signal never came."""
+    watched_s = answer.end_s - answer.start_s
+    return watch.blind or (watched_s > watch.grace_s and bool(watch.missing()))
+
+
+@contextlib.contextmanager
+def _until_ended() -> Iterator[Any]:
+    """Gives `wait(seconds)`, which raises `_Ended` on SIGTERM, SIGHUP, or when the parent went."""
+    over = threading.Event()
+    parent = os.getppid()
+    before = {
+        number: signal.signal(number, lambda *_: over.set())
+        for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+
+    def wait(seconds: float) -> None:
+        while seconds > 0:
+            step_s = min(1.0, seconds)
+            if over.wait(step_s) or os.getppid() != parent:
+                raise _Ended
+            seconds -= step_s
+
+    try:
+        yield wait
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Progress:
+    """One line that changes on a terminal; a line a minute into a pipe."""
+
+    EVERY_S = 60.0
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._terminal = sys.stderr.isatty()
+        self._told_s = float("-inf")
+        self._state = ""
+
+    def tell(self, answer: Answer, left_s: float | None) -> None:
+        """Say what the answer is so far."""
+        left = "" if left_s is None else f", {max(0.0, left_s) / 60:.1f} minutes left"
+        why = f": {answer.unknown[0]}" if answer.state == "unknown" and answer.unknown else ""
+        line = f"{self._name}: {WORDS[answer.state].lower()} so far{left}{why}"
+        if self._terminal:
+            click.echo(f"\r\x1b[K{line[:110]}", nl=False, err=True)
+        elif answer.end_s - self._told_s >= self.EVERY_S or answer.state != self._state:
+            self._told_s, self._state = answer.end_s, answer.state
+            click.echo(f"{clock_of(answer.end_s)} {line}", err=True)
+
+    def end(self) -> None:
+        """Leave the terminal's line."""
+        if self._terminal:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def told(answer: Answer, target: Target, rules: Rules, watch: PromotionWatch) -> Mapping[str, Any]:
+    """The answer as JSON, with what it was asked about."""
+    from muster.contract.promotion import as_json
+
+    return as_json(
+        answer,
+        target=target.name,
+        gate=rules.gate.name,
+        tier=rules.tier.name,
+        needed_s=rules.needed_s,
+        steering=watch.steering_lost or "read",
+    )
+
+
+def clock_of(t_s: float) -> str:
+    """A moment as a line begins with it."""
+    return f"{datetime.fromtimestamp(t_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _print(
+    answer: Answer, document: Mapping[str, Any], watch: PromotionWatch, as_json: bool
+) -> None:
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(
+        f"{WORDS[answer.state]}: {document['target']} from {clock_of(answer.start_s)} to "
+        f"{clock_of(answer.end_s)}, tier {document['tier']}, queue limit of {document['gate']}, "
+        f"in {', '.join(answer.rotation) or 'no region'}"
+    )
+    for row in answer.rows:
+        since = f" since {clock_of(row.since_s)}" if row.since_s is not None else ""
+        detail = f": {row.detail}" if row.detail else ""
+        click.echo(f"  {WORDS[row.state].lower():9}  {row.trigger} in {row.region}{since}{detail}")
+    for why in answer.unknown:
+        click.echo(f"  unknown: {why}")
+    for what in answer.not_judged:
+        click.echo(f"  not judged: {what}")
+    if watch.steering_lost:
+        click.echo(f"  the steering cannot be read, so every region counts: {watch.steering_lost}")

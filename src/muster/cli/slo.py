@@ -1,0 +1,165 @@
+"""`chaos drill slo TARGET`: a tier on the peak hours of real traffic that Prometheus still has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from muster.contract.findings import Finding
+    from muster.contract.peak import Asked, Hours
+    from muster.targets import Target
+
+EXIT = {"HELD": 0, "MISSED": 1, "UNKNOWN": 3}
+DAYS_MAX = 400
+
+
+@click.command()
+@click.argument("target")
+@click.option("--tier", required=True, help="L, G or X.")
+@click.option("--window", required=True, help="For example 'mon-fri 14:00-16:00 Europe/Berlin'.")
+@click.option("--days", type=int, default=14, show_default=True, help="How far to look back.")
+@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.pass_context
+def slo(ctx: click.Context, target: str, tier: str, window: str, days: int, as_json: bool) -> None:
+    """Judge a tier of TARGET on past hours of real traffic, as the platform's own samples show it.
+
+    Each occurrence of the hours is judged by itself, and all of them together. What only a load
+    could show is listed as not judged. It changes nothing.
+
+    Exit code: 0 held, 1 missed, 2 bad input, 3 unknown.
+    """
+    from muster.errors import BadInput, MusterError
+
+    try:
+        code = _slo(target, tier, window, days, as_json)
+    except BadInput:
+        raise
+    except KeyboardInterrupt:
+        click.echo("UNKNOWN: ended before there was an answer", err=True)
+        code = EXIT["UNKNOWN"]
+    except MusterError as error:
+        click.echo(f"UNKNOWN: {error}", err=True)
+        code = EXIT["UNKNOWN"]
+    except Exception as error:  # exit code 1 would say that a service level was missed
+        click.echo(f"UNKNOWN: {type(error).__name__}: {error}", err=True)
+        code = EXIT["UNKNOWN"]
+    ctx.exit(code)
+
+
+def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
+    from muster import contract as contracts
+    from muster import home
+    from muster.cli.promotion import sighted
+    from muster.contract.peak import Asked, judge_together, not_judged, word_of
+    from muster.drill.peak import read_all
+    from muster.errors import BadInput
+    from muster.signals import Prometheus
+    from muster.targets.peak import occurrences, parse_peak
+
+    peak = parse_peak(window)
+    if not 1 <= days <= DAYS_MAX:
+        raise BadInput("--days", "", days, f"a whole number from 1 to {DAYS_MAX}")
+    target = sighted(name)
+    contract = contracts.load(home.root() / target.contract)
+    tiers = {str(key): value for key, value in contract.tiers.items()}
+    if tier.upper() not in tiers:
+        raise BadInput("--tier", "", tier, f"one of {', '.join(tiers)}")
+    shown = frozenset({"streams_broken", "open_over"} & set(target.signals))
+    scrape_s = target.prometheus.scrape_interval_s
+    asked = Asked(contract, tiers[tier.upper()], tuple(target.regions), scrape_s, shown)
+    # The last scrapes of hours that have just ended are still on their way.
+    now = datetime.now(UTC) - timedelta(seconds=2 * asked.stale_s)
+    found, left_out = occurrences(peak, now, days)
+    if not found:
+        raise BadInput("--days", "", days, f"days with at least one of {window!r} that is over")
+    prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
+    try:
+        judged = read_all(prometheus, target, asked, found, lambda one: _tell(one, as_json))
+    finally:
+        prometheus.close()
+    together = judge_together(asked, judged)
+    word = word_of([finding for one in judged for finding in one.findings] + together)
+    canaries = all(_has_canaries(one) for one in judged)
+    unjudged = not_judged(asked, canaries=canaries)
+    if as_json:
+        document = _document(target, asked, window, judged, together, word, unjudged, left_out)
+        click.echo(json.dumps(document, indent=2))
+        return EXIT[word]
+    click.echo("all together")
+    for finding in together:
+        click.echo(f"  {_line(finding)}")
+    for what in unjudged:
+        click.echo(f"not judged: {what}")
+    for day in left_out:
+        click.echo(f"left out: {day}")
+    click.echo(
+        f"{word}: tier {asked.tier.name} of {target.name}, {window}, {len(judged)} occurrences in "
+        f"{days} days"
+    )
+    return EXIT[word]
+
+
+def _has_canaries(hours: Hours) -> bool:
+    return any(finding.slo == "availability" for finding in hours.findings)
+
+
+def _tell(hours: Hours, as_json: bool) -> None:
+    from muster.targets.peak import shown_utc
+
+    streams = "" if hours.streams is None else f", {hours.streams:.0f} streams open on the mean"
+    span = f"{shown_utc(hours.start_s)} to {shown_utc(hours.end_s)}"
+    click.echo(f"{hours.word}: {hours.name}, {span}{streams}", err=as_json)
+    if not as_json:
+        for finding in hours.findings:
+            click.echo(f"  {_line(finding)}")
+
+
+def _line(finding: Finding) -> str:
+    from muster.contract.peak import WORDS
+
+    word = WORDS.get(finding.status, "UNKNOWN")
+    shown = "no data" if finding.measured is None else f"{finding.measured:g} {finding.unit}"
+    limit = (
+        "" if finding.threshold is None else f" (threshold {finding.threshold:g} {finding.unit})"
+    )
+    counted = "" if finding.samples is None else f", {finding.samples:,} counted"
+    why = f": {finding.reason}" if finding.reason else ""
+    return f"{word:7}  {finding.slo}: {shown}{limit}{counted}{why}"
+
+
+def _document(
+    target: Target,
+    asked: Asked,
+    window: str,
+    judged: Sequence[Hours],
+    together: Sequence[Finding],
+    word: str,
+    unjudged: Sequence[str],
+    left_out: Sequence[str],
+) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "target": target.name,
+        "tier": asked.tier.name,
+        "window": window,
+        "answer": word,
+        "occurrences": [
+            {
+                "day": one.name,
+                "from_s": one.start_s,
+                "to_s": one.end_s,
+                "answer": one.word,
+                "streams_mean": one.streams,
+                "findings": [finding.as_json() for finding in one.findings],
+            }
+            for one in judged
+        ],
+        "all_together": [finding.as_json() for finding in together],
+        "not_judged": list(unjudged),
+        "left_out": list(left_out),
+    }
