@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.errors import BadInput
-from muster.ledger import read_ledger
+from muster.ledger import BROKEN_CHAIN, read_ledger
 from muster.reports.loadfile import LoadSeconds, read_load
 from muster.reports.server import Server, read_server
 
@@ -74,6 +74,8 @@ def read_evidence(bundle: Path) -> Evidence:
         events, torn = ledger.events, ledger.torn
         if torn:
             missing.append("ledger.jsonl: a line is torn, missing or out of order")
+        if ledger.broken:
+            missing.append(f"ledger.jsonl: line {ledger.broken_at}: {BROKEN_CHAIN}")
     load_files = sorted(bundle.glob("load-[0-9]*.jsonl"))
     load, load_faults = read_load(load_files)
     server, server_faults = read_server(bundle / "samples.jsonl")
