@@ -7,7 +7,7 @@ and what would have come from it is "no data". Only `verdict.json` must be there
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,14 @@ def read_verdict(bundle: Path) -> Mapping[str, Any]:
     return data
 
 
-def read_evidence(bundle: Path) -> Evidence:
-    """Everything that a report shows of `bundle`. Raises BadInput for a missing verdict only."""
+def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
+    """Everything that a report shows of `bundle`. Raises BadInput for a missing verdict only.
+
+    `unsealed`: why the evidence is not under a seal, as the verdict is then marked.
+    """
     verdict = read_verdict(bundle)
+    if unsealed:
+        verdict = {**verdict, "unsealed": list(unsealed)}
     missing: list[str] = []
     events: tuple[Mapping[str, Any], ...] = ()
     torn = False
