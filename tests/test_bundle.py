@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from bundle_maker import Story, make_bundle
@@ -11,11 +12,13 @@ from click.testing import CliRunner
 from muster.bundle import MANIFEST, check_seal, seal
 from muster.cli import drill
 from muster.errors import BadInput
+from muster.ledger import Ledger, read_ledger
 
 
 @pytest.fixture
 def bundle(tmp_path, monkeypatch):
-    monkeypatch.delenv("MUSTER_SIGNING_KEY", raising=False)
+    for name in ("MUSTER_SIGNING_KEY", "MUSTER_SIGNING_KEY_FILE", "MUSTER_VERIFY_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "charts").mkdir()
     (tmp_path / "ledger.jsonl").write_text("{}\n")
     (tmp_path / "charts" / "split.svg").write_text("<svg/>")
@@ -64,14 +67,57 @@ def test_a_signature_finds_intent(bundle, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": 3}', '{"sha256": ["a"]}'])
-def test_what_is_no_manifest_is_refused(bundle, text):
-    """One line, exit 2."""
+def test_what_is_no_manifest_is_not_trusted(bundle, text):
+    """It says so in words; where there is no bundle at all it is one line, exit 2."""
     (bundle / MANIFEST).write_text(text)
-    with pytest.raises(BadInput, match="manifest"):
-        check_seal(bundle)
+    found = check_seal(bundle)
+    assert (found.trusted, found.state) == (False, "unreadable")
+    assert found.why == ("manifest.json is no manifest that can be read",)
     (bundle / MANIFEST).unlink()
+    (bundle / "ledger.jsonl").unlink()
     with pytest.raises(BadInput, match="a sealed bundle"):
         check_seal(bundle)
+
+
+def test_a_bundle_without_a_manifest_says_how_far_its_drill_came(bundle):
+    """Ended and unsealed, cut off, and still running are told apart."""
+    (bundle / MANIFEST).unlink()
+    (bundle / "ledger.jsonl").write_text('{"seq":1,"event":"drill_started"}\n')
+    assert (check_seal(bundle).state, check_seal(bundle).trusted) == ("unended", False)
+    assert "cut off before its end" in check_seal(bundle).line()
+    running = check_seal(bundle, running=lambda drill_id: drill_id == bundle.name)
+    assert (running.state, running.trusted) == ("running", False)
+    assert "still running" in running.line()
+    (bundle / "ledger.jsonl").write_text('{"seq":1,"event":"drill_ended"}\n')
+    assert check_seal(bundle).state == "removed"
+    assert "the seal was removed or never written" in check_seal(bundle).line()
+
+
+def test_links_and_pipes_are_no_files_to_seal(bundle):
+    """What was put there as anything but a file is named, and nobody waits to read it."""
+    (bundle / "more").symlink_to("/")
+    os.mkfifo(bundle / "pipe")
+    assert check_seal(bundle).faults == (
+        "not in the manifest: more",
+        "not in the manifest: pipe",
+    )
+
+
+def test_the_manifest_pins_the_head_of_the_ledgers_chain(bundle):
+    """Another head is named; a manifest of an older version has none and is taken as it is."""
+    ledger = bundle / "ledger.jsonl"
+    ledger.unlink()
+    Ledger(ledger).append("drill_started")
+    seal(bundle)
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    assert manifest["ledger_chain"] == read_ledger(ledger).head
+    (bundle / MANIFEST).write_text(json.dumps({**manifest, "ledger_chain": "0" * 64}))
+    assert check_seal(bundle).faults == (
+        "altered: ledger.jsonl: its hash chain ends with another line",
+    )
+    del manifest["ledger_chain"]
+    (bundle / MANIFEST).write_text(json.dumps(manifest))
+    assert check_seal(bundle).intact
 
 
 def test_judging_anew_never_seals_altered_evidence(tmp_path, monkeypatch):

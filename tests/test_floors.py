@@ -53,6 +53,10 @@ HOUSE = {
     # Everything above reads documents, so this stands with the errors that it raises.
     "documents": row(0, "errors", libraries="pydantic yaml"),
     "jsonl": row(0, "errors", libraries="orjson"),
+    # The envelope of a signature, and the keys: no evidence yet.
+    "dsse": row(0),
+    "signing": row(1, libraries="cryptography"),
+    "attestation": row(2),
     "contract": row(1),
     "targets": row(1),
     "ledger": row(1),
@@ -67,7 +71,7 @@ HOUSE = {
     "bundle": row(3),
     "verdict": row(3, "verdict_profile"),
     "verdict_profile": row(3),
-    "reports": row(3),
+    "reports": row(3, "bundle"),
     "testbed": row(3),
     # The drill itself: all of the engine, and nothing of Chaos Toolkit.
     "drill": row(3.5),

@@ -17,6 +17,7 @@ from muster.cli import COMMANDS, drill
 from muster.contract import load
 from muster.contract.gate import Bundle, judge_gate
 from muster.contract.phases import Phase
+from muster.verdict import judge, write_verdict
 
 CONTRACT = load()
 NOW_S = 1_800_000_000.0
@@ -66,7 +67,9 @@ def bundle(name="both", gate="M3", soak_s=7200.0, dark_s=660.0, **changes):
         if seconds:
             phases.append(Phase(phase, phase_tier, at, at + seconds, True))
         at += seconds
-    plain = Bundle(name, document, tuple(phases), NOW_S - 3600, (), True, dark_s=dark_s)
+    plain = Bundle(
+        name, document, tuple(phases), NOW_S - 3600, (), True, "HMAC holds", dark_s=dark_s
+    )
     return replace(plain, **changes)
 
 
@@ -129,6 +132,8 @@ def worse(slo, phase, status="fail", gate="M3"):
         (bundle(ended_s=None), {"fresh"}),
         (bundle(seal_faults=("altered: ledger.jsonl",)), {"whole"}),
         (bundle(signed=False), {"signature"}),
+        (bundle(signed=None), {"signature"}),
+        (bundle(on_record="verdict: on record PASS, judged FAIL"), {"verdict.json"}),
         (worse("rate_5xx", "baseline"), {"Tier X SLOs"}),
         (worse("availability", "baseline", "unknown"), {"Tier X SLOs"}),
         (worse("queue_age", "baseline"), {"queue age"}),
@@ -252,6 +257,7 @@ def m1_bundle(tmp_path_factory):
         shards=1,
     )
     made = make_bundle(tmp_path_factory.mktemp("gate") / "m1", story)
+    write_verdict(made, judge(made))
     seal(made)
     return made
 
@@ -267,13 +273,26 @@ def run(*arguments):
     return result.exit_code, result.output
 
 
-def test_the_command_opens_m1_for_its_soak(m1_bundle):
-    """Exit 0; the HMAC that nobody could check is named."""
-    code, output = run("gate", "m1", m1_bundle, "--age-days-max", 100000)
-    assert (code, output.splitlines()[-1]) == (0, "M1 opens")
-    said = "signature: m1: not checked: MUSTER_SIGNING_KEY is not set; nor is it signed"
-    assert said in output
+def test_the_command_opens_m1_for_its_soak(m1_bundle, monkeypatch):
+    """Exit 0 where its signature is verified; not signed, it takes an option that is on record."""
+    asked = ("gate", "m1", m1_bundle, "--age-days-max", 100000)
+    code, output = run(*asked)
+    assert (code, output.splitlines()[-1]) == (1, "M1 stays shut")
+    said = "MUSTER_VERIFY_KEY_FILE (or --key) and MUSTER_SIGNING_KEY are not set"
+    assert f"REFUSED signature: m1: {said}; the manifest carries no signature" in output
+    code, output = run(*asked, "--unsigned")
+    assert (code, output.splitlines()[-1]) == (0, "M1 opens [UNSIGNED: m1]")
+    assert f"ok      signature: m1: NOT VERIFIED, taken by --unsigned: {said}" in output
     assert "NOT A GATE" not in output
+    monkeypatch.setenv("MUSTER_SIGNING_KEY", "k")
+    seal(m1_bundle)
+    try:
+        code, output = run(*asked)
+    finally:
+        monkeypatch.delenv("MUSTER_SIGNING_KEY")
+        seal(m1_bundle)
+    assert (code, output.splitlines()[-1]) == (0, "M1 opens")
+    assert "ok      signature: m1: HMAC holds" in output
 
 
 def test_the_command_refuses_old_and_altered_bundles(m1_bundle):
@@ -288,8 +307,9 @@ def test_the_command_refuses_old_and_altered_bundles(m1_bundle):
         code, output = run("gate", "m1", m1_bundle, "--age-days-max", 100000)
     finally:
         config.write_text(before)
-    assert code == 1
+    assert code == 3
     assert "REFUSED whole: m1: altered: config.json" in output
+    assert "REFUSED verdict: m1: INCONCLUSIVE" in output
 
 
 def test_a_key_at_hand_wants_a_signature(m1_bundle, monkeypatch):
@@ -309,19 +329,23 @@ def test_without_a_key_the_gate_says_that_a_signature_was_not_checked(m1_bundle,
         monkeypatch.setenv("MUSTER_SIGNING_KEY", "other")
         output = run("gate", "m1", m1_bundle)[1]
         assert "REFUSED signature: m1: HMAC does not fit" in output
+        assert "REFUSED whole: m1: the signature does not fit the manifest" in output
         monkeypatch.delenv("MUSTER_SIGNING_KEY")
         output = run("gate", "m1", m1_bundle)[1]
     finally:
         monkeypatch.delenv("MUSTER_SIGNING_KEY", raising=False)
         seal(m1_bundle)
-    assert "not checked: MUSTER_SIGNING_KEY is not set; the manifest is signed" in output
+    assert "REFUSED signature: m1" in output
+    assert "HMAC not verified: MUSTER_SIGNING_KEY is not set" in output
 
 
 def test_the_answer_names_what_it_rests_on(m1_bundle, tmp_path):
     """When, by which contract and on which sealed bundles: for whoever must explain it later."""
     out = tmp_path / "answer.json"
-    assert run("gate", "m1", m1_bundle, "--age-days-max", 100000, "--out", out)[0] == 0
+    asked = ("gate", "m1", m1_bundle, "--age-days-max", 100000, "--unsigned", "--out", out)
+    assert run(*asked)[0] == 0
     answer = json.loads(out.read_text())
+    assert answer["unsigned"] == ["m1"]
     text = (home.root() / "contract" / "phase5.yaml").read_bytes()
     assert answer["opens"] is True
     assert answer["contract"]["sha256"] == hashlib.sha256(text).hexdigest()
@@ -369,7 +393,7 @@ def test_the_command_says_not_a_gate_on_every_line_of_a_testbed_run(tmp_path):
     [
         (("gate", "m4", "x"), "gate: got 'm4', expected one of m1, m2, m3"),
         (("gate", "m3", "nowhere"), "manifest.json: got 'No such file or directory', expected"),
-        (("judge", "nowhere"), "ledger.jsonl: got 'No such file or directory', expected"),
+        (("judge", "nowhere"), "manifest.json: got 'No such file or directory', expected"),
         (("contract", "check", "nowhere.yaml"), "nowhere.yaml: got 'No such file or directory'"),
     ],
 )
@@ -385,6 +409,9 @@ def test_judging_by_another_contract(tmp_path):
     """Old evidence by new thresholds; without it, the bundle's own contract decides."""
     story = Story(harm={"drain": Harm(rate_5xx=0.004)})
     made = make_bundle(tmp_path / "bundle", story)
+    write_verdict(made, judge(made))
+    seal(made)
+    before = (made / "verdict.json").read_bytes()
     assert run("judge", made)[0] == 0
     stricter = tmp_path / "stricter.yaml"
     text = (made / "contract.yaml").read_text()
@@ -392,7 +419,7 @@ def test_judging_by_another_contract(tmp_path):
     code, output = run("judge", made, "--contract", stricter)
     assert code == 1
     assert "fail: rate_5xx drain" in output
-    assert not (made / "verdict.json").exists()
+    assert (made / "verdict.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
+from muster.bundle import seal
 from muster.errors import BadInput, MusterError
 from muster.reports import write_reports
 from muster.reports.charts import check_svg
@@ -265,12 +266,15 @@ def test_history_names_what_it_cannot_read(tmp_path: Path, passed: Path) -> None
     early = make(tmp_path, Story(verdict="FAIL", shed_share=0.1), "early")
     told = json.loads((early / "verdict.json").read_text()) | {"started_at": 1.0, "ended_at": 61.5}
     (early / "verdict.json").write_text(json.dumps(told))
+    for name in ("good", "torn", "early"):
+        seal(tmp_path / name)
     run = CliRunner().invoke(history, ["--out", str(tmp_path), "--json"])
     rows = json.loads(run.output)
     assert [row["drill_id"] for row in rows][-2:] == ["early", "empty"]
     assert {row["drill_id"] for row in rows} == {"good", "torn", "early", "empty"}
     table = CliRunner().invoke(history, ["--out", str(tmp_path)])
     assert table.exit_code == 0
-    assert table.output.count("unreadable:") == 2
+    assert table.output.count("unreadable: torn:") == 1
+    assert table.output.count("missing: empty:") == 1
     assert "60.5 s" in table.output
     assert "no drill yet" in CliRunner().invoke(history, ["--out", str(tmp_path / "x")]).output

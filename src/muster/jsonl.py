@@ -45,10 +45,13 @@ class SyncedLog:
 
     def append(self, record: dict[str, Any]) -> None:
         """Write `record` as one line and sync it. Raises LogLost if that fails."""
-        line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        self.append_line(line_of(record))
+
+    def append_line(self, line: bytes) -> None:
+        """Write `line`, which holds no line end, and sync it. Raises LogLost if that fails."""
         with self._lock:
             try:
-                self._write(line)
+                self._write(line + b"\n")
             except OSError as error:
                 raise LogLost(f"{self.path}: {error.strerror or error}") from error
 
@@ -70,27 +73,38 @@ class SyncedLog:
                 self._fd = -1
 
 
+def line_of(record: dict[str, Any]) -> bytes:
+    """`record` as one line, without its end. Raises TypeError or ValueError if it has no JSON."""
+    return json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
+
+
 @dataclass(frozen=True)
 class Lines:
-    """What a JSON lines file held. `torn`: a line was cut off or is no JSON, and is left out."""
+    """What a JSON lines file held. `torn`: a line was cut off or is no JSON, and is left out.
+
+    `raw` holds the bytes of each record's line, without its end.
+    """
 
     records: tuple[dict[str, Any], ...]
     torn: bool
+    raw: tuple[bytes, ...] = ()
 
 
-def read_lines(path: Path) -> Lines:
+def read_lines(path: Path, *, unended: bool = False) -> Lines:
     """The records of `path`.
 
     Raises BadInput when the file cannot be read. A line that is no JSON object is left out and
-    makes the whole `torn`: what follows a crash's torn line is still to be had.
+    makes the whole `torn`: what follows a crash's torn line is still to be had. `unended` also
+    takes a last line that has no end yet, as the next writer will: it ends that line first.
     """
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise BadInput(path, "", error.strerror, "a readable file of JSON lines") from error
     lines = raw.split(b"\n")
-    torn_tail = lines.pop() != b""
+    torn_tail = not unended and lines.pop() != b""
     records: list[dict[str, Any]] = []
+    kept: list[bytes] = []
     torn = torn_tail
     for line in lines:
         if not line.strip():
@@ -100,7 +114,8 @@ def read_lines(path: Path) -> Lines:
             torn = True
         else:
             records.append(record)
-    return Lines(tuple(records), torn)
+            kept.append(line)
+    return Lines(tuple(records), torn, tuple(kept))
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

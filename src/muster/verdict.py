@@ -32,7 +32,7 @@ from muster.contract.phases import Phase, absences_of, phases_of
 from muster.contract.samples import Samples, read_samples
 from muster.contract.windows import Window
 from muster.errors import BadInput
-from muster.ledger import LedgerRead, read_ledger
+from muster.ledger import BROKEN_CHAIN, LedgerRead, read_ledger
 from muster.undo import read_undo
 from muster.verdict_profile import loss_objective, profile_of, shown_signals, target_profiles
 
@@ -135,6 +135,8 @@ def _evidence_faults(
         faults.append("ledger.jsonl: no drill_started: the control did not begin the drill")
     if ledger.torn:
         faults.append("ledger.jsonl: a line is torn, missing or out of order")
+    if ledger.broken:
+        faults.append(f"ledger.jsonl: line {ledger.broken_at}: {BROKEN_CHAIN}")
     if ended and not ledger.of("drill_ended"):
         faults.append("ledger.jsonl: no drill_ended: the drill did not come to its end")
     states = [event.get("state") for event in ledger.of("watchdog")]

@@ -20,6 +20,7 @@ COMMANDS = {
     "contract": "judge",
     "report": "report",
     "history": "report",
+    "key": "key",
     "recover": "recover",
     "abort": "abort",
     "plan": "plan",

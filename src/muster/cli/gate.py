@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from muster import home
-from muster.bundle import KEY_VARIABLE, MANIFEST, check_seal
+from muster.bundle import MANIFEST, check_seal
+from muster.cli.seal import differences, is_running, refused
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract import Contract, load
 from muster.contract.gate import Bundle, GateResult, judge_gate
@@ -18,40 +19,50 @@ from muster.contract.parse import FILE_NAME
 from muster.contract.phases import dark_hold_s, phases_of
 from muster.errors import BadInput
 from muster.ledger import read_ledger
+from muster.signing import VerifyKey, verify_keys
 from muster.verdict import EXIT_CODES, judge
 
 DAY_S = 86400.0
 
 
-def answer(
-    name: str,
-    bundles: tuple[Path, ...],
-    contract_file: Path | None,
-    age_days_max: float | None,
-    allow_testbed: bool,
-    clock: Clock = SYSTEM_CLOCK,
-) -> tuple[GateResult, int]:
+@dataclass(frozen=True)
+class Asked:
+    """What the gate was asked. `keys`: files of public keys that verify signatures."""
+
+    name: str
+    bundles: tuple[Path, ...]
+    contract_file: Path | None = None
+    age_days_max: float | None = None
+    allow_testbed: bool = False
+    allow_unsigned: bool = False
+    keys: tuple[Path, ...] = ()
+
+
+def answer(asked: Asked, clock: Clock = SYSTEM_CLOCK) -> tuple[GateResult, int]:
     """The gate's answer and its exit code. Raises BadInput for what can not be read at all."""
-    contract = load(contract_file)
-    wanted = name.upper()
+    contract = load(asked.contract_file)
+    wanted = asked.name.upper()
     if wanted not in contract.gates:
         known = ", ".join(gate.lower() for gate in contract.gates)
-        raise BadInput("gate", "", name, f"one of {known}")
+        raise BadInput("gate", "", asked.name, f"one of {known}")
     age_s_max = contract.drill.bundle_age_s_max
-    if age_days_max is not None:
-        if not math.isfinite(age_days_max) or age_days_max <= 0:
-            raise BadInput("--age-days-max", "", age_days_max, "a number of days above 0")
-        age_s_max = age_days_max * DAY_S
-    if len({path.resolve() for path in bundles}) != len(bundles):
-        raise BadInput("BUNDLE", "", [str(path) for path in bundles], "each bundle once")
-    read = [_read(path, contract) for path in bundles]
+    days = asked.age_days_max
+    if days is not None:
+        if not math.isfinite(days) or days <= 0:
+            raise BadInput("--age-days-max", "", days, "a number of days above 0")
+        age_s_max = days * DAY_S
+    if len({path.resolve() for path in asked.bundles}) != len(asked.bundles):
+        raise BadInput("BUNDLE", "", [str(path) for path in asked.bundles], "each bundle once")
+    keys = verify_keys(asked.keys)
+    read = [_read(path, contract, keys) for path in asked.bundles]
     result = judge_gate(
         contract,
         contract.gates[wanted],
         read,
         now_s=clock.now_s(),
         age_s_max=age_s_max,
-        allow_testbed=allow_testbed,
+        allow_testbed=asked.allow_testbed,
+        allow_unsigned=asked.allow_unsigned,
     )
     if result.opens:
         return result, 0
@@ -77,7 +88,7 @@ def record(
         "bundles": [
             {
                 "bundle": path.resolve().name,
-                "manifest_sha256": hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest(),
+                "manifest_sha256": _sha256_of(path / MANIFEST),
             }
             for path in bundles
         ],
@@ -92,23 +103,35 @@ def keep(out: Path, document: str) -> None:
         raise BadInput("--out", "", str(out), f"a file to write ({error.strerror})") from error
 
 
-def _read(path: Path, contract: Contract) -> Bundle:
-    seal = check_seal(path)
-    signed, unchecked = seal.signed, ""
-    if signed is None and os.environ.get(KEY_VARIABLE):
-        signed, unchecked = False, "the manifest carries no signature"
-    elif signed is None:
-        carries = "the manifest is signed" if seal.carries_signature else "nor is it signed"
-        unchecked = f"{KEY_VARIABLE} is not set; {carries}"
+def _sha256_of(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _read(path: Path, contract: Contract, keys: tuple[VerifyKey, ...]) -> Bundle:
+    seal = check_seal(path, keys, running=is_running)
+    name = path.resolve().name
+    if not seal.intact:
+        # Nothing in it is believed, not even how it is to be judged.
+        document = refused(path, seal).document
+        return Bundle(name, document, (), None, seal.why, seal.signed, seal.signature)
     ledger = read_ledger(path / "ledger.jsonl")
     ended = ledger.of("drill_ended")
     return Bundle(
-        name=path.resolve().name,
+        name=name,
         document=judge(path, contract).document,
         phases=phases_of(ledger.events),
         ended_s=float(ended[-1]["t"]) if ended else None,
-        seal_faults=seal.faults,
-        signed=signed,
-        unchecked=unchecked,
+        seal_faults=(),
+        signed=seal.signed,
+        signature=seal.signature,
         dark_s=dark_hold_s(ledger.events),
+        on_record=_on_record(path),
     )
+
+
+def _on_record(path: Path) -> str:
+    """What verdict.json says otherwise than the bundle's own contract gives; empty for the same."""
+    try:
+        return differences(path, judge(path), decisive=True)
+    except BadInput as error:
+        return str(error)

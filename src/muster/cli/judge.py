@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 
 BUNDLE = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
+UNSEALED_MARK = "UNSEALED"
+KEY = click.option(
+    "--key",
+    "key_files",
+    type=FILE,
+    multiple=True,
+    help="Public key (PEM) that must have signed; may be given again. Else MUSTER_VERIFY_KEY_FILE.",
+)
+UNSEALED = click.option(
+    "--unsealed", is_flag=True, help="Read evidence that is not as sealed, and mark what is said."
+)
 
 
 @click.command()
@@ -20,49 +31,61 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--contract", "contract_file", type=FILE, help="Judge by this contract instead.")
 @click.option("--json", "as_json", is_flag=True, help="verdict.json as it would be written.")
 @click.option("--write", is_flag=True, help="Write verdict.json and the report again.")
+@KEY
+@UNSEALED
 @click.pass_context
 def judge(
-    ctx: click.Context, bundle: Path, contract_file: Path | None, as_json: bool, write: bool
+    ctx: click.Context,
+    bundle: Path,
+    contract_file: Path | None,
+    as_json: bool,
+    write: bool,
+    key_files: tuple[Path, ...],
+    unsealed: bool,
 ) -> None:
     """Judge BUNDLE again, offline, from its own evidence.
 
+    Evidence that is not as it was sealed is INCONCLUSIVE.
+
     Exit code: 0 PASS, 1 FAIL, 2 bad input, 3 INCONCLUSIVE, 4 ABORTED, 5 ROLLBACK_FAILED.
     """
+    from muster.cli.seal import look, refused, rewrite, with_mark
     from muster.errors import BadInput
     from muster.verdict import judge as judge_bundle
     from muster.verdict import verdict_bytes
 
     if write and contract_file is not None:
         raise BadInput("--write", "", "--contract", "one of them: a bundle keeps its own contract")
-    verdict = judge_bundle(bundle, _contract(contract_file))
-    if write:
-        _rewrite(bundle, verdict)
+    seal = look(bundle, key_files)
+    marked = unsealed and not seal.trusted
+    if not seal.trusted and not unsealed:
+        if write:
+            raise BadInput(
+                bundle, "manifest.json", "; ".join(seal.why), "evidence as it was sealed"
+            )
+        verdict = refused(bundle, seal)
+        differs: list[str] = []
+    else:
+        verdict = judge_bundle(bundle, _contract(contract_file))
+        differs = [] if contract_file is not None else _differs(bundle, verdict)
+        if marked:
+            verdict = with_mark(verdict, seal)
+        if write:
+            rewrite(bundle, verdict, seal)
     if as_json:
         click.echo(verdict_bytes(verdict).decode(), nl=False)
     else:
-        for line in _lines(verdict):
-            click.echo(line)
+        for line in [*_lines(verdict), seal.line(), *differs]:
+            click.echo(f"{line} [{UNSEALED_MARK}]" if marked else line)
     ctx.exit(verdict.exit_code)
 
 
-def _rewrite(bundle: Path, verdict: Verdict) -> None:
-    """Verdict and report anew. Evidence that is not as it was sealed is refused: a new seal over it
-    would hide that."""
-    from muster.bundle import MANIFEST, check_seal, seal
-    from muster.errors import BadInput
-    from muster.reports import write_reports
-    from muster.verdict import write_verdict
+def _differs(bundle: Path, verdict: Verdict) -> list[str]:
+    """What verdict.json says otherwise than the evidence does now."""
+    from muster.cli.seal import differences
 
-    sealed = (bundle / MANIFEST).exists()
-    if sealed:
-        found = check_seal(bundle)
-        if found.faults or (found.carries_signature and found.signed is not True):
-            why = "; ".join(found.faults) or "signed, and MUSTER_SIGNING_KEY is not set"
-            raise BadInput(bundle, MANIFEST, why, "evidence as it was sealed")
-    write_verdict(bundle, verdict)
-    write_reports(bundle)
-    if sealed:
-        seal(bundle)
+    found = differences(bundle, verdict)
+    return [f"verdict.json is not what the evidence gives: {found}"] if found else []
 
 
 @click.command()
@@ -73,6 +96,8 @@ def _rewrite(bundle: Path, verdict: Verdict) -> None:
 @click.option(
     "--allow-testbed", is_flag=True, help="Answer for a testbed or rehearsal: NOT A GATE."
 )
+@click.option("--unsigned", is_flag=True, help="Take bundles whose signature is not verified.")
+@KEY
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 @click.option("--out", type=FILE, help="Write the answer as JSON to this file too.")
 @click.pass_context
@@ -83,19 +108,25 @@ def gate(
     contract_file: Path | None,
     age_days_max: float | None,
     allow_testbed: bool,
+    unsigned: bool,
+    key_files: tuple[Path, ...],
     as_json: bool,
     out: Path | None,
 ) -> None:
     """Say whether the evidence in each BUNDLE opens GATE (m1, m2 or m3), and which rule by which.
+
+    Every bundle must be as it was sealed and its signature verified.
 
     Exit code: 0 it opens, 1 it does not, 2 bad input, and 3, 4 or 5 when a bundle is INCONCLUSIVE,
     ABORTED or ROLLBACK_FAILED.
     """
     import json
 
-    from muster.cli.gate import answer, keep, record
+    from muster.cli.gate import Asked, answer, keep, record
+    from muster.contract.gate import NOT_A_GATE
 
-    result, code = answer(name, bundles, contract_file, age_days_max, allow_testbed)
+    asked = Asked(name, bundles, contract_file, age_days_max, allow_testbed, unsigned, key_files)
+    result, code = answer(asked)
     document = json.dumps(record(result, bundles, contract_file), indent=2)
     if out is not None:
         keep(out, document + "\n")
@@ -106,7 +137,9 @@ def gate(
             click.echo(line.text(result.not_a_gate))
         word = "rules hold" if result.opens and result.not_a_gate else "opens"
         said = word if result.opens else "stays shut"
-        click.echo(f"{result.gate} {said}" + (" [NOT A GATE]" if result.not_a_gate else ""))
+        marks = [NOT_A_GATE] if result.not_a_gate else []
+        marks += [f"UNSIGNED: {', '.join(result.unsigned)}"] if result.unsigned else []
+        click.echo(f"{result.gate} {said}" + "".join(f" [{mark}]" for mark in marks))
     ctx.exit(code)
 
 

@@ -7,30 +7,47 @@ from typing import TYPE_CHECKING
 
 import click
 
+from muster.cli.judge import KEY, UNSEALED, UNSEALED_MARK
+
 if TYPE_CHECKING:
     from muster.reports.history import Past
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-def report(bundle: Path) -> None:
-    """Write BUNDLE's report again, offline, from its own files."""
-    from muster.reports import write_reports
+@KEY
+@UNSEALED
+@click.pass_context
+def report(ctx: click.Context, bundle: Path, key_files: tuple[Path, ...], unsealed: bool) -> None:
+    """Write BUNDLE's report again, offline, from its own files, and seal it again.
 
-    for path in write_reports(bundle):
-        click.echo(path)
+    Evidence that is not as it was sealed is refused (exit code 3).
+    """
+    from muster.cli.seal import look, rewrite
+
+    found = look(bundle, key_files)
+    if not found.trusted and not unsealed:
+        click.echo(f"{bundle}: {found.line()}", err=True)
+        click.echo("`--unsealed` draws it all the same, and marks every page", err=True)
+        ctx.exit(3)
+    for path in rewrite(bundle, None, found):
+        click.echo(path if found.trusted else f"{path} [{UNSEALED_MARK}]")
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, newest first.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the bundles are.")
-def history(as_json: bool, out: Path | None) -> None:
-    """List the evidence bundles, newest first."""
+@KEY
+@UNSEALED
+def history(as_json: bool, out: Path | None, key_files: tuple[Path, ...], unsealed: bool) -> None:
+    """List the evidence bundles, newest first. A verdict is shown only where its seal holds."""
     from muster import home
+    from muster.cli.seal import is_running
     from muster.reports.history import history as read_history
+    from muster.signing import verify_keys
 
     where = out or home.out_dir()
-    past = read_history(where)
+    past = read_history(where, verify_keys(key_files), is_running, unsealed=unsealed)
     if as_json:
         import json
 
@@ -47,14 +64,15 @@ def _table(past: list[Past]) -> list[str]:
     """Rows of plain text, so that a pipe and a terminal get the same."""
     from muster.reports.numbers import NO_DATA, seconds, utc
 
-    head = ("DRILL ID", "WHEN", "DRILL", "TARGET", "VERDICT", "EVIDENCE", "DURATION")
+    head = ("DRILL ID", "WHEN", "DRILL", "TARGET", "VERDICT", "SEAL", "EVIDENCE", "DURATION")
     rows = [
         (
             p.drill_id,
             utc(p.started_s),
             p.drill or NO_DATA,
             p.target or NO_DATA,
-            p.verdict or "unreadable",
+            _verdict(p),
+            p.seal or NO_DATA,
             p.evidence or NO_DATA,
             seconds(p.length_s).replace("\N{NO-BREAK SPACE}", " "),
         )
@@ -62,7 +80,18 @@ def _table(past: list[Past]) -> list[str]:
     ]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = [_joined(head, widths), *[_joined(row, widths) for row in rows]]
-    return [*lines, *[f"unreadable: {p.problem}" for p in past if p.problem]]
+    return [*lines, *[_problem(p) for p in past if p.problem]]
+
+
+def _problem(past: Past) -> str:
+    return f"{'unreadable' if past.trusted else past.seal}: {past.drill_id}: {past.problem}"
+
+
+def _verdict(past: Past) -> str:
+    """The verdict, or why there is none; one that no seal holds is marked."""
+    if past.trusted:
+        return past.verdict or "unreadable"
+    return f"{past.verdict} [{UNSEALED_MARK}]" if past.verdict else past.seal.upper()
 
 
 def _joined(row: tuple[str, ...], widths: list[int]) -> str:

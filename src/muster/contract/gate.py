@@ -1,6 +1,7 @@
 """Whether evidence opens a gate: which rule each bundle satisfies, and why another is refused.
 
-1. Every bundle must be whole, signed where a key is at hand, fresh, gate evidence, and PASS.
+1. Every bundle must be whole, signed, fresh, gate evidence, PASS, and PASS on its own record.
+   Whoever allows unsigned ones gets an answer that names them.
 2. All of them must be of one build of the platform.
 3. One must hold the soak: profile, streams and length, the tier's SLOs, the gate's own rules.
 4. Where the gate asks for a drill, one must hold it: its tier, and dark for long enough.
@@ -32,8 +33,9 @@ DRILL_PHASES = ("evacuate", "drain", "dark", "restore")
 class Bundle:
     """One bundle as the gate sees it, judged again by the gate's own contract.
 
-    `signed`: None where it could not be checked, `unchecked` then says why. `dark_s`: how long a
-    region was held dark, in seconds.
+    `signed`: True where its signature was verified, None where no key was at hand; `signature` says
+    which signature, or why not. `dark_s`: how long a region was held dark, in seconds. `on_record`:
+    what its verdict.json says otherwise than its evidence.
     """
 
     name: str
@@ -42,8 +44,9 @@ class Bundle:
     ended_s: float | None
     seal_faults: tuple[str, ...]
     signed: bool | None
-    unchecked: str = ""
+    signature: str = ""
     dark_s: float = 0.0
+    on_record: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class GateResult:
     opens: bool
     not_a_gate: bool
     lines: tuple[Line, ...]
+    unsigned: tuple[str, ...] = ()
+    """The bundles that were taken although no signature of theirs was verified."""
 
     def as_json(self) -> dict[str, Any]:
         """The answer as a document; one that is not a gate says so first."""
@@ -80,6 +85,7 @@ class GateResult:
             "opens": self.opens and not self.not_a_gate,
             "rules_hold": self.opens,
             "not_a_gate": self.not_a_gate,
+            "unsigned": list(self.unsigned),
             "rules": [
                 {"rule": x.rule, "bundle": x.bundle, "holds": x.holds, "detail": x.detail}
                 for x in self.lines
@@ -95,10 +101,12 @@ def judge_gate(
     now_s: float,
     age_s_max: float,
     allow_testbed: bool = False,
+    allow_unsigned: bool = False,
 ) -> GateResult:
     """Whether `bundles` open `gate`; `now_s` since the epoch, none older than `age_s_max`."""
     lines: list[Line] = []
     for bundle in bundles:
+        lines += [_whole(bundle), _signed(bundle, allow_unsigned)]
         lines += _admitted(gate, bundle, now_s, age_s_max, allow_testbed)
     lines.append(_one_build(bundles))
     lines += _best([(b, _soak(contract, gate, b, allow_testbed)) for b in bundles], "soak")
@@ -107,7 +115,8 @@ def judge_gate(
         lines += _best(drills, "failover drill")
     below = any(bundle.document.get("evidence") != "gate" for bundle in bundles)
     opens = bool(bundles) and all(line.holds for line in lines)
-    return GateResult(gate.name, opens, allow_testbed or below, tuple(lines))
+    unsigned = tuple(b.name for b in bundles if _taken_unsigned(b, allow_unsigned))
+    return GateResult(gate.name, opens, allow_testbed or below, tuple(lines), unsigned)
 
 
 def _admitted(
@@ -115,10 +124,7 @@ def _admitted(
 ) -> list[Line]:
     """What every bundle must be, whatever it is evidence of."""
     document = bundle.document
-    lines = [
-        Line("whole", bundle.name, not bundle.seal_faults, _seal_detail(bundle)),
-        Line("signature", bundle.name, bundle.signed is not False, _signature_detail(bundle)),
-    ]
+    lines: list[Line] = []
     age_s = None if bundle.ended_s is None else now_s - bundle.ended_s
     fresh = age_s is not None and 0 <= age_s <= age_s_max
     days = f"{age_s / 86400:.1f} days old" if age_s is not None else "its end is not known"
@@ -131,17 +137,26 @@ def _admitted(
     stopped = document.get("stopped_by")
     verdict = f"{document.get('verdict')}" + (f", stopped by {stopped}" if stopped else "")
     lines.append(Line("verdict", bundle.name, document.get("verdict") == "PASS", verdict))
+    if bundle.on_record:
+        lines.append(Line("verdict.json", bundle.name, False, bundle.on_record))
     return lines
 
 
-def _seal_detail(bundle: Bundle) -> str:
-    return "; ".join(bundle.seal_faults) or "every file is as the manifest says"
+def _whole(bundle: Bundle) -> Line:
+    said = "; ".join(bundle.seal_faults) or "every file is as the manifest says"
+    return Line("whole", bundle.name, not bundle.seal_faults, said)
 
 
-def _signature_detail(bundle: Bundle) -> str:
-    if bundle.signed is None:
-        return f"not checked: {bundle.unchecked}"
-    return "HMAC holds" if bundle.signed else bundle.unchecked or "HMAC does not fit"
+def _taken_unsigned(bundle: Bundle, allow_unsigned: bool) -> bool:
+    return allow_unsigned and bundle.signed is not True and not bundle.seal_faults
+
+
+def _signed(bundle: Bundle, allow_unsigned: bool) -> Line:
+    """A verified signature. One that does not fit is never taken: it is a fault of the seal."""
+    if _taken_unsigned(bundle, allow_unsigned):
+        said = f"NOT VERIFIED, taken by --unsigned: {bundle.signature}"
+        return Line("signature", bundle.name, True, said)
+    return Line("signature", bundle.name, bundle.signed is True, bundle.signature)
 
 
 def _one_build(bundles: Sequence[Bundle]) -> Line:

@@ -28,5 +28,6 @@ def conclude(bundle: Path) -> Verdict:
     except Exception as error:
         logger.error("report: %s: %s", type(error).__name__, error)
         logger.debug("report", exc_info=True)
-    seal(bundle)
+    if unsigned := seal(bundle):
+        logger.error("seal: %s", unsigned)
     return verdict

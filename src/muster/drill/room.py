@@ -12,13 +12,16 @@ from pathlib import Path
 
 from muster import home
 from muster.errors import BadInput
+from muster.signing import signing_key
 
 FREE_BYTES_MIN = 64 * 2**20
 _PROBE = b"\n" * 4096
 
 
 def check_room() -> None:
-    """Raises BadInput unless evidence and state can be written, with room to spare."""
+    """Raises BadInput unless evidence and state can be written, with room to spare, and signed
+    where a key for that is named."""
+    signing_key()
     _check("MUSTER_OUT_DIR", home.out_dir())
     _check("MUSTER_STATE_DIR", home.state_dir())
 

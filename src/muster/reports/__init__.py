@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 REPORT_FILES = ("report.html", "report.md", "junit.xml")
 
 
-def write_reports(bundle_dir: Path) -> list[Path]:
+def write_reports(bundle_dir: Path, *, unsealed: Sequence[str] = ()) -> list[Path]:
     """Write `report.html`, `report.md`, `junit.xml` and `charts/*.svg` into `bundle_dir`.
+
+    `unsealed` says why the evidence is not under a seal: each report is marked with it.
 
     Returns the files written. Raises BadInput when there is no usable `verdict.json`, MusterError
     when a file cannot be written. Each file is replaced whole or not at all.
@@ -27,7 +30,7 @@ def write_reports(bundle_dir: Path) -> list[Path]:
     from muster.reports.render import Picture, html, markdown
     from muster.reports.view import build_view
 
-    evidence = read_evidence(bundle_dir)
+    evidence = read_evidence(bundle_dir, unsealed)
     view = build_view(evidence)
     pictures = [Picture(c.name, c.title, c.note, draw(c)) for c in plan(evidence, view)]
     texts = {

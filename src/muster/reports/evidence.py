@@ -7,13 +7,13 @@ and what would have come from it is "no data". Only `verdict.json` must be there
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from muster.errors import BadInput
-from muster.ledger import read_ledger
+from muster.ledger import BROKEN_CHAIN, read_ledger
 from muster.reports.loadfile import LoadSeconds, read_load
 from muster.reports.server import Server, read_server
 
@@ -60,9 +60,14 @@ def read_verdict(bundle: Path) -> Mapping[str, Any]:
     return data
 
 
-def read_evidence(bundle: Path) -> Evidence:
-    """Everything that a report shows of `bundle`. Raises BadInput for a missing verdict only."""
+def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
+    """Everything that a report shows of `bundle`. Raises BadInput for a missing verdict only.
+
+    `unsealed`: why the evidence is not under a seal, as the verdict is then marked.
+    """
     verdict = read_verdict(bundle)
+    if unsealed:
+        verdict = {**verdict, "unsealed": list(unsealed)}
     missing: list[str] = []
     events: tuple[Mapping[str, Any], ...] = ()
     torn = False
@@ -74,6 +79,8 @@ def read_evidence(bundle: Path) -> Evidence:
         events, torn = ledger.events, ledger.torn
         if torn:
             missing.append("ledger.jsonl: a line is torn, missing or out of order")
+        if ledger.broken:
+            missing.append(f"ledger.jsonl: line {ledger.broken_at}: {BROKEN_CHAIN}")
     load_files = sorted(bundle.glob("load-[0-9]*.jsonl"))
     load, load_faults = read_load(load_files)
     server, server_faults = read_server(bundle / "samples.jsonl")

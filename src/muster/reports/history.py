@@ -1,23 +1,33 @@
-"""The bundles under `reports/out`, newest first, as one line each. What cannot be read is named."""
+"""The bundles under `reports/out`, newest first, as one line each. What cannot be read is named.
+
+The verdict of a bundle whose seal does not hold is not shown: anybody may have written it.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from muster.bundle import Seal, check_seal
 from muster.errors import MusterError
 from muster.reports.evidence import read_verdict
 from muster.reports.numbers import epoch
 from muster.reports.words import one_line
+from muster.signing import VerifyKey
 
 _HEAD_BYTES_MAX = 1_000_000
 
 
 @dataclass(frozen=True)
 class Past:
-    """One bundle. Times in seconds; None where not known. `problem`: what is wrong."""
+    """One bundle. Times in seconds; None where not known. `problem`: what is wrong.
+
+    `verdict` is empty where the seal does not hold (`trusted` False), unless it was asked for;
+    `seal` says in a word how the seal is.
+    """
 
     drill_id: str
     started_s: float | None
@@ -27,21 +37,64 @@ class Past:
     verdict: str
     evidence: str
     problem: str = ""
+    seal: str = ""
+    trusted: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return asdict(self)
 
 
-def history(out_dir: Path) -> list[Past]:
+def history(
+    out_dir: Path,
+    keys: Sequence[VerifyKey] = (),
+    running: Callable[[str], bool] = lambda drill_id: False,
+    *,
+    unsealed: bool = False,
+) -> list[Past]:
     """Every bundle in `out_dir`, newest first, those without a known start last.
 
+    `keys` verify signatures, `running` tells which drills still run. `unsealed` shows the verdict
+    of a bundle whose seal does not hold too; its `problem` says so.
     Links (`latest`) and files are passed over. An `out_dir` that does not exist holds no bundle.
     """
     if not out_dir.is_dir():
         return []
-    found = [_past(path) for path in out_dir.iterdir() if path.is_dir() and not path.is_symlink()]
+    found = [
+        _sealed(path, keys, running, unsealed)
+        for path in out_dir.iterdir()
+        if path.is_dir() and not path.is_symlink()
+    ]
     return sorted(found, key=lambda p: (p.started_s is None, -(p.started_s or 0.0), p.drill_id))
+
+
+def _sealed(
+    bundle: Path, keys: Sequence[VerifyKey], running: Callable[[str], bool], unsealed: bool
+) -> Past:
+    """The bundle, with its verdict only where its seal holds or `unsealed` asks for it."""
+    past = _past(bundle)
+    try:
+        found = check_seal(bundle, keys, running=running)
+    except MusterError as error:
+        return replace(past, verdict="", seal="missing", problem=one_line(str(error), 300))
+    if found.trusted:
+        return replace(past, seal=_word(found), trusted=True)
+    why = one_line("; ".join(found.why), 300)
+    if not unsealed:
+        past = replace(past, verdict="", evidence="")
+    return replace(past, seal=_word(found), problem=why)
+
+
+def _word(found: Seal) -> str:
+    """The seal in a word or two."""
+    if found.state != "sealed":
+        words = {"running": "running", "unended": "cut off", "unreadable": "altered"}
+        return words.get(found.state, "missing")
+    if not found.trusted:
+        return "altered" if found.faults else "untrusted"
+    if found.signed:
+        return "signed"
+    return "not verified" if found.carries_signature else "unsigned"
 
 
 def _past(bundle: Path) -> Past:

@@ -56,6 +56,11 @@ def _verdict_suite(view: View) -> ET.Element:
         kind = "failure" if view.banner.verdict == "FAIL" else "error"
         message = f"{view.banner.verdict}: {view.banner.why}"
         ET.SubElement(case, kind, message=message, type=view.banner.verdict).text = message
+    if view.banner.unsealed:
+        # Red for a pipeline that reads nothing else: what was judged is not what was sealed.
+        message = f"UNSEALED: {'; '.join(view.banner.unsealed)}"
+        case = _case(suite, f"{view.drill or 'drill'}.verdict", "seal")
+        ET.SubElement(case, "error", message=message, type="UNSEALED").text = message
     return _counted(suite)
 
 
@@ -68,6 +73,7 @@ def _new_suite(view: View, name: str, length_s: float, started_s: float | None) 
         ("verdict", view.banner.verdict),
         ("evidence", view.banner.evidence),
         ("gate_evidence", "yes" if view.banner.gate_evidence else "NOT GATE EVIDENCE"),
+        ("seal", "UNSEALED" if view.banner.unsealed else "held when this was written"),
         ("drill_id", view.drill_id),
         ("stopped_by", view.banner.stopped_by or ""),
     ):

@@ -27,6 +27,8 @@ class Banner:
     evidence: str
     gate_evidence: bool
     evidence_why: str
+    unsealed: tuple[str, ...] = ()
+    """Why UNSEALED must stand on every page: the evidence is not as it was sealed."""
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,7 @@ def _banner(
         evidence=evidence,
         gate_evidence=evidence == "gate",
         evidence_why=because,
+        unsealed=tuple(one_line(why_not, 300) for why_not in _listed(verdict.get("unsealed"))),
     )
 
 

@@ -1,0 +1,103 @@
+"""What a reader of a bundle does about its seal: look, refuse, mark, or write again under it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from muster.bundle import Seal, check_seal, seal, unsigned_if_sealed_now
+from muster.errors import BadInput
+from muster.signing import verify_keys
+
+if TYPE_CHECKING:
+    from muster.verdict import Verdict
+
+DECISIVE = ("verdict", "stopped_by", "evidence", "gate", "profile", "target")
+
+
+def look(bundle: Path, key_files: Sequence[Path] = ()) -> Seal:
+    """The seal of `bundle`, by the keys named. Raises BadInput for no bundle and no key."""
+    return check_seal(bundle, verify_keys(key_files), running=is_running)
+
+
+def is_running(drill_id: str) -> bool:
+    """Whether that drill, or its watchdog, is awake on this machine."""
+    from muster.drill.runs import ROLES, RunFiles
+
+    beats = [RunFiles(drill_id).beat(role) for role in ROLES]
+    return any(beat is not None and beat.fresh for beat in beats)
+
+
+def refused(bundle: Path, found: Seal) -> Verdict:
+    """The verdict on evidence that is not as it was sealed: nothing in it is believed."""
+    from muster.verdict import SCHEMA_VERSION, Verdict
+
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "drill_id": bundle.resolve().name,
+        "verdict": "INCONCLUSIVE",
+        "stopped_by": None,
+        "evidence": None,
+        "findings": [],
+        "unknowns": [*found.why, "`--unsealed` reads it all the same, and marks what it says"],
+    }
+    return Verdict("INCONCLUSIVE", None, (), document)
+
+
+def with_mark(verdict: Verdict, found: Seal) -> Verdict:
+    """The verdict with the reasons why its evidence is not under a seal."""
+    document = {"notice": "UNSEALED", **verdict.document, "unsealed": list(found.why)}
+    return replace(verdict, document=document)
+
+
+def differences(bundle: Path, verdict: Verdict, *, decisive: bool = False) -> str:
+    """What verdict.json says otherwise than `verdict`; empty where it says the same.
+
+    `decisive` leaves out figures, which another version of Muster may round in another way.
+    """
+    from muster.verdict import verdict_bytes
+
+    path = bundle / "verdict.json"
+    try:
+        raw = path.read_bytes()
+        told = json.loads(raw)
+    except OSError as error:
+        return f"verdict.json: {error.strerror}"
+    except ValueError:
+        return "verdict.json: no JSON"
+    if not isinstance(told, dict):
+        return "verdict.json: no JSON object"
+    if raw == verdict_bytes(verdict):
+        return ""
+    now = json.loads(verdict_bytes(verdict))
+    keys = [key for key in DECISIVE if told.get(key) != now.get(key)]
+    said = [f"{key}: on record {told.get(key)}, judged {now.get(key)}" for key in keys]
+    if not decisive and not keys:
+        others = sorted(key for key in {*told, *now} if told.get(key) != now.get(key))
+        said = [f"{', '.join(others) or 'its form'} differ"]
+    return "; ".join(said)
+
+
+def rewrite(bundle: Path, verdict: Verdict | None, found: Seal) -> list[Path]:
+    """Verdict (None: as it is) and report anew, under a new seal where the old one held.
+
+    Raises BadInput where that would turn a signed bundle into an unsigned one, and for a drill that
+    still runs. Evidence that was not as sealed gets no seal: that would hide it.
+    """
+    from muster.reports import write_reports
+    from muster.verdict import write_verdict
+
+    if found.state == "running":
+        raise BadInput(bundle, "", "a drill that is running", "one that has ended")
+    again = found.trusted
+    if again and (lost := unsigned_if_sealed_now(bundle)):
+        raise BadInput(bundle, "manifest.json", lost, "the key that signed, to sign again")
+    if verdict is not None:
+        write_verdict(bundle, verdict)
+    written = write_reports(bundle, unsealed=found.why)
+    if again and (why := seal(bundle)):
+        raise BadInput(bundle, "manifest.json", why, "a key that can sign")
+    return written
