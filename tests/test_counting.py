@@ -175,4 +175,7 @@ def test_a_finding_in_a_line():
         "fail: rate_5xx dark west [server] 0.75 % (threshold 0.5 %): too many"
     )
     bare = replace(FINDING, phase=None, region=None, measured=None, threshold=None, reason="")
-    assert bare.line() == "fail: rate_5xx  [server] no data"
+    assert bare.line() == "fail: rate_5xx  [server] over 1.8 %"
+    assert replace(bare, bracket=(1.5, 1.8)).line() == "fail: rate_5xx  [server] over 1.5 to 1.8 %"
+    nothing = replace(bare, bracket=None, status="not_judged")
+    assert nothing.line() == "not judged: rate_5xx  [server] no data"

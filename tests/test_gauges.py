@@ -60,7 +60,7 @@ def test_a_queue_without_data_is_unknown_unless_its_region_is_dark_throughout():
     """From the window's start to its end."""
     assert judged() == QueueAge("unknown", None, 0, "no data")
     dark = (Absence("west", 0.0, 60.0),)
-    assert judged(absences=dark) == QueueAge("pass", None, 0, "the region was dark")
+    assert judged(absences=dark) == QueueAge("not_judged", None, 0, "the region was dark")
     for half in (Absence("west", 0.0, 59.0), Absence("west", 1.0, 60.0), Absence("e", 0.0, 60.0)):
         assert judged(absences=(half,)).status == "unknown"
 
@@ -68,7 +68,8 @@ def test_a_queue_without_data_is_unknown_unless_its_region_is_dark_throughout():
 def test_a_region_that_is_stopped_a_moment_after_the_window_begins_was_dark():
     """Seen until just before and again after: no scrape falls between the two moments."""
     around = queue(*every(-30, -1), *every(63, 90))
-    for start_s, status in ((0.0, "pass"), (1.0, "pass"), (4.0, "pass"), (5.0, "unknown")):
+    dark_from = {0.0: "not_judged", 1.0: "not_judged", 4.0: "not_judged", 5.0: "unknown"}
+    for start_s, status in dark_from.items():
         dark = (Absence("west", start_s, 62.0),)
         assert judged(around, absences=dark).status == status, start_s
     assert judged(around).status == "unknown"

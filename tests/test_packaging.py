@@ -10,7 +10,6 @@ import sys
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,9 +17,10 @@ import yaml
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
-from muster.contract import evaluate
+from muster.contract import load, rig_fault
 from muster.contract.findings import Finding
 from muster.contract.rig import Rig
+from muster.contract.samples import Samples
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -245,7 +245,7 @@ def test_the_judge_marks_what_the_rig_excuses(monkeypatch: pytest.MonkeyPatch) -
         phase="dark",
         region="eu-central-1",
         source="client",
-        window=None,
+        window=(0.0, 60.0),
         threshold=2.5,
         measured=2.7,
         margin=-0.2,
@@ -255,11 +255,9 @@ def test_the_judge_marks_what_the_rig_excuses(monkeypatch: pytest.MonkeyPatch) -
         reason="over 2.5 s",
     )
     lagging = Rig((), "load lagged: p99 at or under 50 ms")
-    monkeypatch.setattr(evaluate, "judge_rig", lambda *arguments: lagging)
-    contract = SimpleNamespace(load_validity=None)
-    excusable = frozenset(evaluate.LATENCY_SLOS)
-    judging = SimpleNamespace(samples=None, contract=contract, excusable=excusable)
-    excused = evaluate._excused(judging, None, "dark", late)
+    monkeypatch.setattr(rig_fault, "judge_rig", lambda *arguments: lagging)
+    faults = rig_fault.RigFaults(Samples({}), load().load_validity, 4.0)
+    (excused,) = rig_fault.excused(faults, [], [late])
     assert (excused.status, excused.reason) == ("unknown", EXCUSED)
 
 

@@ -76,7 +76,23 @@ def test_a_schedule_that_nobody_saw_is_unknown(gone):
 @pytest.mark.parametrize(("late", "slow"), [(50, ""), (51, "5.1 % of arrivals started late")])
 def test_arrivals_that_started_late_make_the_load_slow(late, slow):
     """More than 5 % of those that were started."""
-    assert judged(*load(2000, 1000, late)).slow == slow
+    assert judged(*load(1000, 1000, late)).slow == slow
+    assert judged(*load(1005, 1000, late)).slow == slow
+
+
+@pytest.mark.parametrize(
+    ("offered", "slow"),
+    [
+        (990, ""),
+        (989, "98.9 % of the scheduled arrivals were offered"),
+        (1011, "101.1 % of the scheduled arrivals were offered"),
+        (0, "0.0 % of the scheduled arrivals were offered"),
+    ],
+)
+def test_a_load_off_its_schedule_broke_its_limits(offered, slow):
+    """By more than 1 %, either way; one that nobody saw did not."""
+    assert judged(*load(1000, offered)).slow == slow
+    assert judged(*load(1000, offered)[:1]).slow == ""
 
 
 def test_late_starts_that_nobody_counted_excuse_nothing():
@@ -86,6 +102,14 @@ def test_late_starts_that_nobody_counted_excuse_nothing():
     assert judged(*load(0, 0, 9)).slow == ""
 
 
+def test_one_late_beat_alone_breaks_no_limit():
+    """Of fewer than a hundred beats one is over 1 %: it takes two."""
+    assert judged(*lag((40, 0.005), (1, 3.0))).slow == ""
+    assert judged(*lag((40, 0.005), (2, 3.0))).slow == "load lagged: p99 at or under 5000 ms"
+    assert judged(*lag((1, 9.0))).slow == ""
+    assert judged(*lag((2, 9.0))).slow == "load lagged: p99 over 5000 ms"
+
+
 def lags(*series):
     return {f.source: f for f in judged(*series).findings if f.slo == "load_loop_lag"}
 
@@ -93,13 +117,14 @@ def lags(*series):
 def test_loop_lag_is_the_edge_under_which_99_of_100_lie():
     """100 ms are allowed; the next edge is over it, and excuses a failing latency."""
     found = lags(*lag((99, 0.05), (1, 3.0)))["load"]
-    assert (found.status, found.reason, found.measured) == ("pass", "", 100.0)
-    assert (found.threshold, found.margin, found.unit, found.samples) == (100.0, 0.0, "ms", 100)
+    assert (found.status, found.reason, found.bracket) == ("pass", "", (10.0, 100.0))
+    assert (found.measured, found.margin) == (None, None)
+    assert (found.threshold, found.unit, found.samples) == (100.0, "ms", 100)
     assert (found.phase, found.window, found.tier, found.region) == ("dark", (0, 60), None, None)
     assert judged(*lag((99, 0.05), (1, 3.0))).slow == ""
     slow = lag((98, 0.05), (2, 0.15))
     found = lags(*slow)["load"]
-    assert (found.status, found.measured, found.margin) == ("pass", 200.0, -100.0)
+    assert (found.status, found.bracket, found.margin) == ("pass", (100.0, 200.0), None)
     assert "over the limit" in found.reason
     assert judged(*slow).slow == "load lagged: p99 at or under 200 ms"
 
@@ -109,6 +134,7 @@ def test_loop_lag_past_the_top_edge_is_over_it():
     assert judged(*lag((98, 0.05), (2, 9.0))).slow == "load lagged: p99 over 5000 ms"
     low = lag((98, 0.01), (2, 9.0), edges=(0.01, 0.05))
     assert judged(*low).slow == "load lagged: p99 over 50 ms"
+    assert lags(*low)["load"].bracket == (50.0, None)
     assert "over the limit" in lags(*low)["load"].reason
 
 
@@ -136,7 +162,7 @@ def test_each_part_of_the_rig_has_buckets_of_its_own():
     found = lags(*nameless, *lag((100, 0.05)))
     assert {name: f.status for name, f in found.items()} == {"": "unknown", "load": "pass"}
     no_edge = line("rig_lag", "x_bucket", {"component": "load"}, 100)
-    assert lags(no_edge, *lag((100, 0.05)))["load"].measured == 100.0
+    assert lags(no_edge, *lag((100, 0.05)))["load"].bracket == (10.0, 100.0)
 
 
 def test_a_lag_of_which_a_part_is_missing_is_unknown():
@@ -159,4 +185,4 @@ def test_a_lag_bucket_that_shows_up_late_began_at_zero():
     ]
     assert lags(*late)["load"].status == "pass"
     two = [*lag((100, 0.005), instance="a"), *lag((2, 0.15), instance="b")]
-    assert (lags(*two)["load"].measured, lags(*two)["load"].samples) == (200.0, 102)
+    assert (lags(*two)["load"].bracket, lags(*two)["load"].samples) == ((100.0, 200.0), 102)

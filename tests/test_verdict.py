@@ -139,17 +139,20 @@ def test_a_gap_inside_a_phase_changes_nothing(tmp_path):
     """Only a window's ends matter to a counter, and no queue gets too old in 15 s."""
     story = Story(phases=SHORT)
     start_s = story.span("dark")[0]
-    verdict = judged(tmp_path, gap=(start_s + 10, start_s + 25))
+    verdict = judged(tmp_path, gap=(start_s + 10, start_s + 13))
     assert verdict.verdict == "PASS"
 
 
-def test_streams_that_nobody_saw_were_not_held(tmp_path):
-    """15 s of the baseline without a scrape: what was held then is not known."""
+@pytest.mark.parametrize(
+    ("phase", "slo"), [("baseline", "streams_achieved"), ("dark", "streams_held")]
+)
+def test_streams_that_nobody_saw_were_not_held(tmp_path, phase, slo):
+    """15 s of a phase without a scrape: what was held then is not known."""
     story = Story(phases=SHORT)
-    start_s = story.span("baseline")[0]
+    start_s = story.span(phase)[0]
     verdict = judged(tmp_path, gap=(start_s + 10, start_s + 25))
     assert verdict.verdict == "INCONCLUSIVE"
-    assert unknown(verdict) == {"streams_achieved"}
+    assert unknown(verdict) == {slo}
 
 
 def test_a_load_short_of_its_schedule_is_inconclusive(tmp_path):
@@ -175,11 +178,17 @@ def test_a_slow_rig_takes_a_failing_latency_with_it(tmp_path, rig):
 
 
 @pytest.mark.parametrize("rig", [{"lag": 0.02}, {"late": 0.06}])
-def test_a_slow_rig_leaves_a_passing_latency_and_a_failing_rate(tmp_path, rig):
-    """Lag never turns a pass into unknown, nor excuses what is no latency."""
+def test_a_rig_over_its_limits_leaves_what_passes_and_what_failed_elsewhere(tmp_path, rig):
+    """It never turns a pass into unknown; a rate that fails meanwhile is unknown, and no other."""
     assert judged(tmp_path / "pass", harm={"dark": Harm(**rig)}).verdict == "PASS"
-    verdict = judged(tmp_path / "fail", harm={"dark": Harm(rate_5xx=0.02, **rig)})
+    verdict = judged(tmp_path / "same", harm={"dark": Harm(rate_5xx=0.02, **rig)})
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert not [f for f in verdict.findings if f.status == "fail"]
+    harm = {"dark": Harm(rate_5xx=0.05), "restore": Harm(**rig)}
+    verdict = judged(tmp_path / "other", harm=harm)
     assert verdict.verdict == "FAIL"
+    failed = {f.phase for f in verdict.findings if f.status == "fail"}
+    assert failed == {"dark", "evacuate..restore"}
 
 
 def test_a_fault_that_was_not_seen_to_bite_is_inconclusive(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.contract import Contract, Profile, parse_profile
+from muster.contract.held import Asked
 from muster.documents import read_yaml
 from muster.errors import BadInput
 
@@ -22,6 +23,17 @@ def profile_of(bundle: Path, contract: Contract, name: str) -> Profile:
     if name in contract.profiles:
         return contract.profiles[name]
     raise BadInput(file, "profiles", name, "the profile that the drill ran with")
+
+
+def asked_of(bundle: Path, contract: Contract, started: Mapping[str, Any]) -> Asked:
+    """What the load of the drill asked for. Raises BadInput when its profile is nowhere."""
+    load = _section(bundle, "load")
+    return Asked(
+        profile_of(bundle, contract, str(started["profile"])),
+        int(started["streams_target"]),
+        lengths_kept=load.get("lengths_kept") is True,
+        traced=load.get("trace") is not None,
+    )
 
 
 def target_profiles(bundle: Path) -> Mapping[str, Any]:

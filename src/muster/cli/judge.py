@@ -160,7 +160,10 @@ def _lines(verdict: Verdict) -> list[str]:
     lines += [f"  {finding.line()}" for finding in failed]
     lines += [f"  {text}" for text in document.get("unknowns", [])]
     passed = sum(finding.status == "pass" for finding in verdict.findings)
-    lines.append(f"{passed} findings hold, {len(failed)} fail, of {len(verdict.findings)}")
+    skipped = sum(finding.status == "not_judged" for finding in verdict.findings)
+    judged = len(verdict.findings) - skipped
+    also = f"; {skipped} not judged" if skipped else ""
+    lines.append(f"{passed} findings hold, {len(failed)} fail, of {judged}{also}")
     undo = document.get("undo", {})
     lines += [f"run by hand: {command}" for command in undo.get("commands", [])]
     return lines

@@ -31,8 +31,7 @@ SLOS = ("availability", "success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS)
 class Judging:
     """What every rule needs: the contract, the samples, and how they may be read.
 
-    `shown`: optional signals that the target says its platform shows. `excusable`: what proves
-    nothing where it fails while the rig itself was slow.
+    `shown`: optional signals that the target says its platform shows.
     """
 
     contract: Contract
@@ -43,7 +42,6 @@ class Judging:
     absences: tuple[Absence, ...]
     scrape_s: float = 1.0
     shown: frozenset[str] = frozenset()
-    excusable: frozenset[str] = frozenset(LATENCY_SLOS)
 
 
 def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
@@ -51,8 +49,7 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
     findings: list[Finding] = []
     for slo in _rules(judging, tier):
         for name, window in _stretches(judging, phases, tier, slo):
-            found = judge_slo(judging, window, name, tier, slo)
-            findings.extend(_excused(judging, window, name, finding) for finding in found)
+            findings.extend(judge_slo(judging, window, name, tier, slo))
     for phase in phases:
         window = _window(judging, phase.start_s, phase.end_s)
         findings.extend(queue_findings(judging, window, phase.name))
@@ -66,10 +63,7 @@ def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[F
     """All six SLOs over everything from the first to the last of `phases`."""
     name = f"{phases[0].name}..{phases[-1].name}"
     window = _window(judging, phases[0].start_s, phases[-1].end_s)
-    found = [
-        f for slo in _rules(judging, tier) for f in judge_slo(judging, window, name, tier, slo)
-    ]
-    return [_excused(judging, window, name, finding) for finding in found]
+    return [f for slo in _rules(judging, tier) for f in judge_slo(judging, window, name, tier, slo)]
 
 
 def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str) -> list[Finding]:
@@ -256,7 +250,6 @@ def _latency(
         threshold_s=threshold_s,
         percentile=judging.contract.measurement.percentile,
     )
-    upper = latency.bracket[1] if latency.bracket else None
     share = latency.share_under_pct
     said = f"{share:.2f} % at or under {threshold_s:g} s" if share is not None else ""
     return Finding(
@@ -267,24 +260,11 @@ def _latency(
         source=source,
         window=(window.start_s, window.end_s),
         threshold=threshold_s,
-        measured=upper,
-        margin=None if upper is None else round(threshold_s - upper, 6),
+        measured=None,
+        margin=None,
         unit="s",
         samples=latency.total,
         status=latency.status,
         reason="; ".join(part for part in (latency.reason, said) if part),
         bracket=latency.bracket,
     )
-
-
-def _excused(judging: Judging, window: Window, phase: str, finding: Finding) -> Finding:
-    """A failing latency where the rig itself was slow proves nothing; a passing one stands.
-
-    After the abrupt loss of a region the same holds for everything that a starved rig could cause.
-    """
-    if finding.slo not in judging.excusable or finding.status != "fail":
-        return finding
-    rig = judge_rig(judging.samples, window, phase, judging.contract.load_validity)
-    if not rig.slow:
-        return finding
-    return replace(finding, status="unknown", reason=f"{finding.reason}; the rig: {rig.slow}")

@@ -33,7 +33,11 @@ class QueueAge:
 def judge_queue_age(
     samples: Samples, window: Window, region: str, limit_s: float, scrape_s: float
 ) -> QueueAge:
-    """Whether no job of `region` was ever older than `limit_s` (a gap may hide it)."""
+    """Whether no job of `region` was ever older than `limit_s` (a gap may hide it).
+
+    Not judged where the ledger declares the region to be dark from end to end, and no queue of it
+    was seen.
+    """
     series = samples.of("queue_age", region=region)
     worst: float | None = None
     scrapes = 0
@@ -67,7 +71,7 @@ def judge_queue_age(
         )
         if not gone:
             return QueueAge("unknown", None, scrapes, "no data")
-        return QueueAge("pass", None, scrapes, "the region was dark")
+        return QueueAge("not_judged", None, scrapes, "the region was dark")
     return QueueAge("pass", worst, scrapes, "")
 
 

@@ -106,7 +106,7 @@ def judge_loss(
     failing = failing_until(judging.samples, whole, share_max, judging.scrape_s)
     counts = _counts(judging, loss)
     findings = (
-        _rto(loss, failing, objective.get("rto_s_max"), dark),
+        _rto(loss, failing, objective.get("rto_s_max"), dark, share_max),
         _broken(loss, counts, objective.get("streams_broken_share_max"), dark),
         _elsewhere(loss, counts, dark),
         _reached(judging, loss),
@@ -207,11 +207,14 @@ def _counts(judging: Judging, loss: Loss) -> _Counts:
     )
 
 
-def _rto(loss: Loss, failing: Failing | None, limit_s: float | None, dark: Blackout) -> Finding:
+def _rto(
+    loss: Loss, failing: Failing | None, limit_s: float | None, dark: Blackout, share_max: float
+) -> Finding:
     if failing is None or limit_s is None:
         reason = "no data" if failing is None else "the target names no region_loss.rto_s_max"
         return _finding("rto", loss, "unknown", None, limit_s, "s", reason=reason)
-    said = "from the loss to the last second in which over 1 % of the attempts failed"
+    failed = f"{100 * share_max:g} %"
+    said = f"from the loss to the last second in which over {failed} of the attempts failed"
     if failing.worst_s <= limit_s:
         return _finding("rto", loss, "pass", failing.worst_s, limit_s, "s", reason=said)
     if failing.seen_s <= limit_s:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from muster.reports import limits
 from muster.reports import lines as ln
 from muster.reports.chart_model import (
     BLUE,
@@ -34,7 +35,6 @@ from muster.reports.numbers import seconds, utc
 
 _DARK = "dark"
 _SERVER_DASH = (2, 3)
-_LAG_LIMIT_MS = 100.0
 _TITLE_MAX = 112
 
 
@@ -223,6 +223,7 @@ class _Frame:
         line = ln.loop_lag(load, self.start_s) if load else None
         strokes = [Stroke(line, "load, worst in each second", BLUE)] if line else []
         title = "Loop lag of the load generator"
+        most = limits.lag_ms(self.evidence.contract)
         top = ln.peak([line]) if line else None
         if top is not None:
             title = f"The load's own loop was never more than {top[0]:,.0f} ms late"
@@ -233,7 +234,7 @@ class _Frame:
             "judged window, so a single peak over the line proves nothing.",
             "loop lag, ms",
             strokes,
-            levels=(Level(_LAG_LIMIT_MS, "rig limit, p99: 100 ms"),),
+            levels=() if most is None else (Level(most, f"rig limit, p99: {most:g} ms"),),
         )
 
     def _new_streams(self) -> list[Line]:

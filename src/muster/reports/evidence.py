@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from muster.contract import load as load_contract
+from muster.contract.model import Contract
 from muster.errors import BadInput
 from muster.ledger import BROKEN_CHAIN, read_ledger
 from muster.reports.loadfile import LoadSeconds, read_load
@@ -20,7 +22,10 @@ from muster.reports.server import Server, read_server
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a report is made of. `missing` names each file that could not be used, and why."""
+    """What a report is made of. `missing` names each file that could not be used, and why.
+
+    `contract` is the bundle's own, for the figures that the report states; None: not readable.
+    """
 
     name: str
     verdict: Mapping[str, Any]
@@ -30,6 +35,7 @@ class Evidence:
     load: LoadSeconds | None
     server: Server | None
     missing: tuple[str, ...]
+    contract: Contract | None = None
 
     def of(self, event: str) -> tuple[Mapping[str, Any], ...]:
         """The ledger's events of that name, in order."""
@@ -91,7 +97,8 @@ def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
     config, config_fault = _config(bundle / "config.json")
     missing.extend(config_fault)
     name = bundle.resolve().name
-    return Evidence(name, verdict, events, torn, config, load, server, tuple(missing))
+    contract = _contract(bundle / "contract.yaml")
+    return Evidence(name, verdict, events, torn, config, load, server, tuple(missing), contract)
 
 
 def _config(path: Path) -> tuple[Mapping[str, Any], list[str]]:
@@ -102,6 +109,13 @@ def _config(path: Path) -> tuple[Mapping[str, Any], list[str]]:
     except ValueError:
         return {}, ["config.json: not JSON"]
     return (data, []) if isinstance(data, dict) else ({}, ["config.json: not a JSON object"])
+
+
+def _contract(path: Path) -> Contract | None:
+    try:
+        return load_contract(path)
+    except (BadInput, OSError):
+        return None
 
 
 def _reason(error: BadInput) -> str:

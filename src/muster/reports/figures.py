@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from muster.reports import loss
+from muster.contract.model import Contract
+from muster.reports import limits, loss
 from muster.reports.evidence import Evidence
 from muster.reports.lines import classes
 from muster.reports.loadfile import LoadSeconds
@@ -35,9 +36,10 @@ def timing_facts(
         known.setdefault(_bare(event.get("name")), event.get("value_s"))
     known = {_bare(name): value for name, value in known.items()}
     drained = "drain" in {p.name for p in phases}
-    facts = list(loss.recovery_facts(evidence.verdict))
+    facts = list(loss.recovery_facts(evidence.verdict, evidence.contract))
     for name, (label, note) in TIMING_TITLES.items():
         if name in known or (drained and name in _TIMINGS_ALWAYS):
+            note = note.format(shifted=limits.shifted(evidence.contract))
             facts.append(Fact(label, seconds(known.get(name)), note))
     extra = sorted(set(known) - set(TIMING_TITLES))
     facts += [Fact(one_line(name, 80).replace("_", " "), seconds(known[name])) for name in extra]
@@ -62,7 +64,8 @@ def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ..
             shown = quantity(value, "ms")
         else:
             shown = count(value)
-        facts.append(Fact(label, shown, _load_note(key, load)))
+        label = label.format(late=limits.late(evidence.contract))
+        facts.append(Fact(label, shown, _load_note(key, load, evidence.contract)))
     for key in sorted(set(load) - set(LOAD_TITLES)):
         value = load[key]
         if isinstance(value, bool):
@@ -74,7 +77,7 @@ def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ..
     facts += [
         Fact(f"{row.title}, {row.phase}", row.measured, f"{row.threshold}: {row.status}")
         for row in judged
-        if row.status != "pass"
+        if row.status in ("fail", "unknown")
     ]
     return tuple(facts)
 
@@ -176,7 +179,7 @@ def _bare(name: Any) -> str:
     return one_line(name, 80).removesuffix("_s").removesuffix("_time").removeprefix("time_to_")
 
 
-def _load_note(key: str, load: Mapping[str, Any]) -> str:
+def _load_note(key: str, load: Mapping[str, Any], contract: Contract | None) -> str:
     if key == "achieved_streams":
         achieved, target = number(load.get(key)), number(load.get("target_streams"))
         return f"{achieved / target:.1%} of target" if achieved is not None and target else ""
@@ -184,7 +187,7 @@ def _load_note(key: str, load: Mapping[str, Any]) -> str:
         offered, due = number(load.get(key)), number(load.get("scheduled"))
         return f"{offered / due:.2%} of schedule" if offered is not None and due else ""
     return {
-        "loop_lag_ms_p99": "limit 100 ms in a judged window",
-        "late_share": "limit 5 %",
+        "loop_lag_ms_p99": f"at most; limit {limits.lag(contract)} in a judged window",
+        "late_share": f"limit {limits.late_share(contract)}",
         "first_token_error_ms_p95": "measured less injected; includes gateway and proxy",
     }.get(key, "")

@@ -1,7 +1,9 @@
 """Findings as rows and as a table of SLOs by phase. Pure.
 
 Where one SLO has several findings in a phase (client and server, regions), the worst decides what
-the summary table shows: fail before unknown before pass, and among equals the smallest margin.
+the summary table shows: fail before unknown before pass, and among equals the smallest margin. What
+is not judged shows only where nothing else is. Of a bracket neither value nor margin is known: both
+are shown as ranges.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from muster.reports.model import FindingRow, MatrixCell, MatrixRow
 from muster.reports.numbers import NO_DATA, count, limit, number, quantity, utc
 from muster.reports.words import AT_LEAST, SLO_TITLES, one_line, slo_title
 
-STATUSES = ("fail", "unknown", "pass")
+STATUSES = ("fail", "unknown", "pass", "not_judged")
 MATRIX_SLOS = (
     "availability",
     "success_2xx",
@@ -23,11 +25,15 @@ MATRIX_SLOS = (
     "first_token_p95",
     "completion_p95",
     "queue_age",
+    "streams_held",
 )
 
 
-def finding_row(finding: Mapping[str, Any]) -> FindingRow:
-    """One finding of a verdict as the report shows it. Any other status is unknown."""
+def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
+    """One finding of a verdict as the report shows it. Any other status is unknown.
+
+    `beside` is what else is known of it.
+    """
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
     threshold = finding.get("threshold")
@@ -41,12 +47,12 @@ def finding_row(finding: Mapping[str, Any]) -> FindingRow:
         source=one_line(finding.get("source"), 40),
         measured=_measured(finding, unit),
         threshold=_threshold(slo, finding, unit),
-        margin=quantity(finding.get("margin"), unit, signed=True, apart_from=0),
+        margin=_margin(slo, finding, unit),
         samples=count(finding.get("samples")),
         bracket=_bracket(finding, unit),
         status=str(status) if status in STATUSES else "unknown",
-        detail=_detail(finding),
-        margin_relative=_relative(finding.get("margin"), threshold),
+        detail=_detail(finding, beside),
+        margin_relative=_relative(_least_margin(slo, finding), threshold),
     )
 
 
@@ -121,11 +127,51 @@ def _gravity(row: FindingRow) -> float:
     return row.margin_relative if row.margin_relative is not None else 0.0
 
 
-def _relative(margin: Any, threshold: Any) -> float | None:
-    known, limit_value = number(margin), number(threshold)
-    if known is None:
+def _relative(margin: float | None, threshold: Any) -> float | None:
+    limit_value = number(threshold)
+    if margin is None:
         return None
-    return known / abs(limit_value) if limit_value else known
+    return margin / abs(limit_value) if limit_value else margin
+
+
+def _least_margin(slo: str, finding: Mapping[str, Any]) -> float | None:
+    """The margin, or of a bracket the smallest that it can be; None: unknown."""
+    margin = number(finding.get("margin"))
+    edges = _edges(finding)
+    threshold = number(finding.get("threshold"))
+    if margin is not None or edges is None or threshold is None:
+        return margin
+    low, high = edges
+    if slo in AT_LEAST:
+        return low - threshold
+    return None if high is None else threshold - high
+
+
+def _margin(slo: str, finding: Mapping[str, Any], unit: str | None) -> str:
+    """The margin; of a bracket from the smallest that it can be to the largest."""
+    edges, threshold = _edges(finding), number(finding.get("threshold"))
+    if finding.get("margin") is not None or edges is None or threshold is None:
+        return quantity(finding.get("margin"), unit, signed=True, apart_from=0)
+    low, high = edges
+    sign = -1 if slo in AT_LEAST else 1
+    ends = [sign * (threshold - edge) for edge in (low, high) if edge is not None]
+    shown = [quantity(end, unit, signed=True) for end in sorted(ends)]
+    if high is None:
+        return f"under {shown[0]}" if sign > 0 else f"over {shown[0]}"
+    return f"{shown[0]} to under {shown[1]}" if sign > 0 else f"over {shown[0]} to {shown[1]}"
+
+
+def _edges(finding: Mapping[str, Any]) -> tuple[float, float | None] | None:
+    """The bracket of a value that is known by it alone; an upper edge of None: over the top."""
+    bracket = finding.get("bracket")
+    if finding.get("measured") is not None:
+        return None
+    if not isinstance(bracket, list | tuple) or len(bracket) != 2:
+        return None
+    low, high = number(bracket[0]), number(bracket[1])
+    if bracket[1] is not None and high is None:
+        return None
+    return (0.0 if low is None else low), high
 
 
 def _cell(candidates: Sequence[tuple[FindingRow, Mapping[str, Any]]]) -> MatrixCell | None:
@@ -133,7 +179,7 @@ def _cell(candidates: Sequence[tuple[FindingRow, Mapping[str, Any]]]) -> MatrixC
         return None
 
     def gravity(item: tuple[FindingRow, Mapping[str, Any]]) -> tuple[int, float]:
-        margin = number(item[1].get("margin"))
+        margin = _least_margin(item[0].slo, item[1])
         return STATUSES.index(item[0].status), margin if margin is not None else float("inf")
 
     row, _ = min(candidates, key=gravity)
@@ -141,11 +187,11 @@ def _cell(candidates: Sequence[tuple[FindingRow, Mapping[str, Any]]]) -> MatrixC
 
 
 def _measured(finding: Mapping[str, Any], unit: str | None) -> str:
-    bracket = finding.get("bracket")
-    if finding.get("measured") is None and isinstance(bracket, list | tuple) and len(bracket) == 2:
-        low = number(bracket[0])
-        if low is not None and bracket[1] is None:
-            return f"over {limit(low, unit)}"  # known to be over the top edge, not unknown
+    edges = _edges(finding)
+    if edges is not None:
+        low, high = edges
+        over = f"over {limit(low, unit)}"
+        return over if high is None else f"{over} to {limit(high, unit)}"
     return _shown(finding.get("measured"), unit, finding.get("threshold"))
 
 
@@ -184,8 +230,9 @@ def _bracket(finding: Mapping[str, Any], unit: str | None) -> str:
     return f"{limit(low if low is not None else 0, shown)} to {upper}"
 
 
-def _detail(finding: Mapping[str, Any]) -> str:
+def _detail(finding: Mapping[str, Any], beside: str) -> str:
     parts = [one_line(finding.get(key), 300) for key in ("why", "detail", "reason", "note")]
+    parts.append(beside)
     window = finding.get("window")
     if isinstance(window, list | tuple) and len(window) == 2:
         ends = [number(end) for end in window]

@@ -1,7 +1,8 @@
 """Findings as JUnit XML: a suite for each phase, a case for each finding. Pure.
 
-An unknown is an error, so that a pipeline that reads nothing else is red for it. A verdict that is
-not PASS always turns at least one case red, whatever the findings say.
+An unknown is an error, so that a pipeline that reads nothing else is red for it. What is not judged
+is skipped, with the reason. A verdict that is not PASS always turns at least one case red, whatever
+the findings say. No two cases have the same class and name: of two such a pipeline shows one.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from muster.reports.model import FindingRow, View
 
 def junit(view: View) -> str:
     """The document, in the schema that Jenkins, GitLab and GitHub's actions read."""
-    suites = [_suite(view, name, list(rows)) for name, rows in groupby(view.findings, _phase)]
-    suites.append(_verdict_suite(view))
+    names = Names()
+    # The verdict's case first: it keeps its name whatever a phase is called.
+    verdict = _verdict_suite(view, names)
+    found = groupby(view.findings, _phase)
+    suites = [_suite(view, name, list(rows), names) for name, rows in found]
+    suites.append(verdict)
     root = ET.Element("testsuites", name=view.drill or "drill")
-    for key in ("tests", "failures", "errors"):
+    for key in ("tests", "failures", "errors", "skipped"):
         root.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
     root.set("time", f"{_length_s(view):.3f}")
     root.extend(suites)
@@ -26,7 +31,23 @@ def junit(view: View) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(view: View, phase: str, rows: list[FindingRow]) -> ET.Element:
+class Names:
+    """Cases by class and name, each given once: a further one of that name is numbered."""
+
+    def __init__(self) -> None:
+        self._given: set[tuple[str, str]] = set()
+
+    def unique(self, classname: str, name: str) -> str:
+        """`name`, or `name (2)` and so on where the class has it already."""
+        found, number = name, 1
+        while (classname, found) in self._given:
+            number += 1
+            found = f"{name} ({number})"
+        self._given.add((classname, found))
+        return found
+
+
+def _suite(view: View, phase: str, rows: list[FindingRow], names: Names) -> ET.Element:
     length = next(
         (
             p.end_s - p.start_s
@@ -38,20 +59,24 @@ def _suite(view: View, phase: str, rows: list[FindingRow]) -> ET.Element:
     started = next((p.start_s for p in view.phases if p.name == phase), view.start_s)
     suite = _new_suite(view, phase, length, started)
     for row in rows:
-        case = _case(suite, f"{view.drill or 'drill'}.{phase}", _name(row))
+        classname = f"{view.drill or 'drill'}.{phase}"
+        case = _case(suite, classname, names.unique(classname, _name(row)))
         text = f"measured {row.measured}, threshold {row.threshold}, margin {row.margin}"
         told = f"{text}, samples {row.samples}. {row.detail}".strip()
         if row.status == "fail":
             ET.SubElement(case, "failure", message=text, type=row.slo).text = told
         elif row.status == "unknown":
             ET.SubElement(case, "error", message=row.detail or text, type="unknown").text = told
+        elif row.status == "not_judged":
+            ET.SubElement(case, "skipped", message=f"not judged: {row.detail or 'no reason given'}")
     return _counted(suite)
 
 
-def _verdict_suite(view: View) -> ET.Element:
+def _verdict_suite(view: View, names: Names) -> ET.Element:
     """The verdict itself: red whenever it is not PASS, also where every finding passed."""
     suite = _new_suite(view, "verdict", 0.0, view.start_s)
-    case = _case(suite, f"{view.drill or 'drill'}.verdict", "verdict")
+    classname = f"{view.drill or 'drill'}.verdict"
+    case = _case(suite, classname, names.unique(classname, "verdict"))
     if view.banner.verdict != "PASS":
         kind = "failure" if view.banner.verdict == "FAIL" else "error"
         message = f"{view.banner.verdict}: {view.banner.why}"
@@ -89,6 +114,7 @@ def _counted(suite: ET.Element) -> ET.Element:
     suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", str(len(suite.findall("testcase/error"))))
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
     return suite
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from muster.contract.model import Contract
+from muster.reports import limits
 from muster.reports.model import Fact
 from muster.reports.numbers import count, number, quantity, seconds, utc
 from muster.reports.words import listed, one_line
@@ -20,12 +22,13 @@ def loss_of(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def recovery_facts(verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
+def recovery_facts(verdict: Mapping[str, Any], contract: Contract | None) -> tuple[Fact, ...]:
     """For the timings: how long attempts failed."""
     loss = loss_of(verdict)
     if not loss:
         return ()
-    note = "from the loss until no more than 1 % of the attempts failed"
+    share = limits.shifted(contract)
+    note = f"from the loss until no more than {share} of the attempts failed"
     return (Fact("Recovery time", seconds(loss.get("rto_s")), note),)
 
 

@@ -47,7 +47,7 @@ class PhaseRow:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """One finding as the table shows it; `status` is pass, fail or unknown."""
+    """One finding as the table shows it; `status` is pass, fail, unknown or not_judged."""
 
     phase: str
     slo: str

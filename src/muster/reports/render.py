@@ -18,6 +18,7 @@ from typing import Any
 from muster import home
 from muster.errors import MusterError
 from muster.reports.model import FindingRow, View
+from muster.reports.words import STATUS_MARKS, STATUS_WORDS
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&:-])")
 _LIKE_A_LINK = re.compile(r"(?i)\b(https?|www|ftp)(?=[:.\\])")
@@ -117,7 +118,7 @@ def _entity_or_backslash(found: re.Match[str]) -> str:
 def _environment(*, autoescape: bool) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(templates_dir()),
         autoescape=autoescape,
         undefined=StrictUndefined,
@@ -125,6 +126,8 @@ def _environment(*, autoescape: bool) -> Any:
         lstrip_blocks=False,
         keep_trailing_newline=True,
     )
+    environment.globals |= {"marks": STATUS_MARKS, "words": STATUS_WORDS}
+    return environment
 
 
 def _by_phase(rows: Sequence[FindingRow]) -> list[PhaseGroup]:

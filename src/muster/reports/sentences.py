@@ -41,7 +41,7 @@ def stopper(by: str) -> str:
 def finding_clause(row: FindingRow) -> str:
     """`5xx rate 0.71 %, limit ≤ 0.5 % (client, dark)`."""
     where = f" ({row.where})" if row.where else ""
-    if row.status == "unknown":
+    if row.status in ("unknown", "not_judged"):
         why = f": {row.detail}" if row.detail else ""
         return f"{row.title}{where}{why}"
     return f"{row.title} {row.measured} against {row.threshold}{where}"
@@ -69,8 +69,10 @@ def why(
     missed = f"{missed_count} of {plural(len(rows), 'finding')} missed: {listed(failed)}."
     if name == "PASS":
         seen = " The faults were seen to bite." if faults else ""
+        skipped = sum(row.status == "not_judged" for row in rows)
+        also = f" {plural(skipped, 'other')} had nothing to judge." if skipped else ""
         return (
-            f"All {plural(len(rows), 'finding')} are known and hold.{seen} "
+            f"All {plural(len(rows) - skipped, 'finding')} are known and hold.{also}{seen} "
             "Everything the drill changed is back, read from the real systems."
         )
     if name == "ROLLBACK_FAILED":
@@ -131,6 +133,7 @@ def summary(
     started: str,
     holds: int,
     total: int,
+    not_judged: int,
     trips: Sequence[TripRow],
     undo: UndoView,
 ) -> tuple[str, ...]:
@@ -139,7 +142,8 @@ def summary(
     said = [
         f"{title} {what} on the target {target} with {streams} streams, from {started}"
         f", and took {length}.",
-        f"It ended {verdict}: {holds} of {plural(total, 'finding')} hold.",
+        f"It ended {verdict}: {holds} of {plural(total - not_judged, 'finding')} hold"
+        + (f", {not_judged} were not judged." if not_judged else "."),
     ]
     fired = [trip for trip in trips if not trip.expected]
     if fired:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from muster.reports import timeline as tl
+from muster.reports.client_p95 import recorded
 from muster.reports.evidence import Evidence
 from muster.reports.figures import impact, load_facts, timing_facts
 from muster.reports.findings import finding_row, matrix, misses, phase_order, thresholds
@@ -64,7 +65,10 @@ def build_view(evidence: Evidence) -> View:
     findings = [f for f in verdict.get("findings") or () if isinstance(f, dict)]
     phases = tl.phases(events, start_s)
     order = phase_order((finding_row(f).phase for f in findings), [p.name for p in phases])
-    rows = sorted((finding_row(f) for f in findings), key=lambda row: order.index(row.phase))
+    rows = sorted(
+        (finding_row(f, recorded(evidence.load, f)) for f in findings),
+        key=lambda row: order.index(row.phase),
+    )
     matrix_phases, matrix_rows = matrix(findings, [p.name for p in phases])
     faults = _faults(evidence)
     undo = _undo(evidence)
@@ -89,6 +93,7 @@ def build_view(evidence: Evidence) -> View:
             length=length,
             started=utc(start_s),
             holds=sum(row.status == "pass" for row in rows),
+            not_judged=sum(row.status == "not_judged" for row in rows),
             total=len(rows),
             trips=trips,
             undo=undo,

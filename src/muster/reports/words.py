@@ -14,6 +14,7 @@ SLO_TITLES = {
     "queue_age": "Oldest queued job",
     "circuit_open": "Provider circuit open",
     "streams_achieved": "Streams achieved",
+    "streams_held": "Streams held",
     "streams_cut": "Streams cut by the drill",
     "traffic_split": "Traffic split",
     "shift_time": "Time to shift",
@@ -29,14 +30,22 @@ SLO_TITLES = {
 }
 """In the order of the tables."""
 
-AT_LEAST = {"availability", "success_2xx", "streams_achieved", "load_offered"}
+AT_LEAST = {"availability", "success_2xx", "streams_achieved", "streams_held", "load_offered"}
 """SLOs whose threshold is a floor; every other one has a ceiling."""
+
+STATUS_WORDS = {
+    "pass": "pass",
+    "fail": "fail",
+    "unknown": "unknown",
+    "not_judged": "not judged",
+}
+STATUS_MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "not_judged": "–"}
 
 OVERALL = "evacuate..restore"
 
 TIMING_TITLES = {
     "decide": ("Time to decide", "from the drill's go to the first weight change"),
-    "shift": ("Time to shift", "weights at 0 to under 1 % of new streams"),
+    "shift": ("Time to shift", "weights at 0 to under {shifted} of new streams"),
     "drain": ("Time to drain", "until the last stream ended by itself"),
     "dark": ("Dark", "the region stopped and held"),
     "restore": ("Time to restore", "region started to split as before"),
@@ -50,7 +59,7 @@ LOAD_TITLES = {
     "achieved_streams": "Streams, achieved",
     "scheduled": "Arrivals scheduled",
     "offered": "Arrivals offered",
-    "late_share": "Arrivals over 100 ms late",
+    "late_share": "Arrivals over {late} late",
     "loop_lag_ms_p99": "Loop lag p99",
     "first_token_error_ms_p95": "First-token error p95",
 }

@@ -1,0 +1,61 @@
+"""The client's p95 over a stretch, from the load's own record: its buckets are 1 % wide.
+
+The contract's histograms decide by counting, and tell a p95 as a bracket between two edges alone.
+This line stands beside it and decides nothing. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from muster.reports.loadfile import LoadSeconds
+from muster.reports.numbers import number, quantity
+
+KINDS = {"first_token_p95": "first_token", "completion_p95": "completion"}
+SHARE = 0.95
+
+
+def recorded(load: LoadSeconds | None, finding: Mapping[str, Any]) -> str:
+    """A clause for a client's latency finding; empty where the record does not tell."""
+    kind = KINDS.get(str(finding.get("slo")))
+    window = finding.get("window")
+    if load is None or kind is None or finding.get("source") != "client":
+        return ""
+    if not isinstance(window, list | tuple) or len(window) != 2:
+        return ""
+    start_s, end_s = number(window[0]), number(window[1])
+    if start_s is None or end_s is None:
+        return ""
+    p95_s = recorded_p95(load, kind, start_s, end_s)
+    if p95_s is None:
+        return ""
+    if math.isinf(p95_s):
+        return "p95 over every bucket by the load's own record"
+    return f"p95 at most {quantity(p95_s, 's')} by the load's own record"
+
+
+def recorded_p95(load: LoadSeconds, kind: str, start_s: float, end_s: float) -> float | None:
+    """Upper edge of the bucket that the p95 of all regions lies in, in seconds.
+
+    None where a second of the stretch is missing, or it has no streams; infinite where more than
+    5 % never came.
+    """
+    counts: dict[str, float] = {}
+    first = math.floor(start_s - load.start_s)
+    for index in range(max(0, first), math.ceil(end_s - load.start_s)):
+        second = load.seconds.get(index)
+        if second is None:
+            return None
+        tally: Mapping[str, Mapping[str, float]] = getattr(second, kind)
+        for buckets in tally.values():
+            for bucket, n in buckets.items():
+                counts[bucket] = counts.get(bucket, 0.0) + n
+    every = sum(counts.values())
+    reached = 0.0
+    for edge_s, n in sorted((load.edge_s(bucket), n) for bucket, n in counts.items()):
+        reached += n
+        if reached >= SHARE * every:
+            return edge_s
+    return None

@@ -1,0 +1,179 @@
+"""What failed or fired while the rig broke its own limits, and what stands all the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from test_counting import FINDING
+from test_evaluate import CONTRACT, samples_of
+
+from muster.contract.phases import Phase
+from muster.contract.rig_fault import RigFaults, excused, stop_fault
+from muster.contract.samples import series_of
+
+PHASES = [
+    Phase("evacuate", "G", 0.0, 30.0, True),
+    Phase("dark", "G", 30.0, 90.0, True),
+    Phase("restore", "G", 90.0, 120.0, True),
+]
+WINDOW_S = 10.0
+
+
+def faults(pauses=(), late_share=1.0, per_s=100):
+    """A load that stands still in each of `pauses` and then starts at once what was due."""
+    scrapes = [float(t) for t in range(121) if not any(a < t <= b for a, b in pauses)]
+
+    def due(t):
+        return per_s * t
+
+    def late(t):
+        return late_share * sum(per_s * (b - a) for a, b in pauses if t > b)
+
+    rows = {"client_scheduled": due, "client_offered": due, "client_late": late}
+    series = [
+        series_of(signal, signal, {"instance": "a"}, [(t, float(value(t))) for t in scrapes])
+        for signal, value in rows.items()
+    ]
+    return RigFaults(samples_of(*series), CONTRACT.load_validity, 4.0)
+
+
+def failing(**changes: Any):
+    plain = {"slo": "success_2xx", "phase": "dark", "window": (30.0, 90.0), "status": "fail"}
+    plain |= {"region": None, "source": "client", "reason": "", "bracket": None}
+    return replace(FINDING, **plain | changes)
+
+
+PAUSE = ((40.0, 50.0),)
+
+
+def test_every_failing_finding_of_a_window_in_which_the_rig_broke_its_limits_is_unknown():
+    """Rates, queue, streams, and what the drill itself recorded for that phase."""
+    found = [
+        failing(),
+        failing(slo="queue_age", region="east", source="server"),
+        failing(slo="streams_held"),
+        failing(slo="streams_cut", window=None, reason="cut"),
+        failing(slo="rate_5xx", phase="evacuate", window=(0.0, 30.0)),
+        failing(slo="rate_5xx", phase="restore", window=(90.0, 120.0)),
+    ]
+    told = excused(faults(PAUSE), PHASES, found)
+    assert [one.status for one in told] == ["unknown"] * 4 + ["fail"] * 2
+    assert told[0].reason == "missed; the rig: 16.7 % of arrivals started late"
+    assert told[3].reason.startswith("cut; the rig: ")
+    assert excused(faults(), PHASES, found) == found
+
+
+def test_what_passes_stands_and_what_names_no_time_is_not_excused():
+    """Only a failing finding is made unknown; without window or phase nobody knows when."""
+    plain = [failing(status="pass"), failing(status="unknown"), failing(phase=None, window=None)]
+    plain.append(failing(phase="elsewhere", window=None))
+    assert excused(faults(PAUSE), PHASES, plain) == plain
+
+
+@pytest.mark.parametrize(("late_share", "status"), [(0.29, "fail"), (0.31, "unknown")])
+def test_the_contracts_limit_decides_and_no_single_late_start(late_share, status):
+    """5 % of the window's arrivals: 290 of 6,000 are not, 310 are."""
+    (told,) = excused(faults(PAUSE, late_share), PHASES, [failing()])
+    assert told.status == status
+
+
+def test_a_longer_window_fails_for_what_the_rig_did_in_one_phase_of_it():
+    """Too few of all its arrivals were late, and the other phases hold."""
+    rig = faults(PAUSE, late_share=0.5)
+    whole = failing(phase="evacuate..restore", window=(0.0, 120.0))
+    (told,) = excused(rig, PHASES, [whole])
+    assert told.status == "unknown"
+    assert told.reason == "missed; the rig: in dark 8.3 % of arrivals started late"
+    for other in (failing(slo="rate_429"), failing(source="server"), failing(status="pass")):
+        assert excused(rig, PHASES, [whole, other])[0].status == "unknown"
+
+
+def test_a_longer_window_that_fails_elsewhere_too_stands():
+    """The platform failed by itself in a phase in which the rig was fit."""
+    whole = failing(phase="evacuate..restore", window=(0.0, 120.0))
+    alone = failing(phase="restore", window=(90.0, 120.0))
+    told = excused(faults(PAUSE, late_share=0.5), PHASES, [whole, failing(), alone])
+    assert [one.status for one in told] == ["fail", "unknown", "fail"]
+
+
+def event(t, kind, **more):
+    return {"t": t, "event": kind, **more}
+
+
+def trip(t_trip, *windows, name="success_2xx", kind="limit"):
+    return event(
+        t_trip + 1, kind, **{kind: name}, t_trip=t_trip, windows=[list(w) for w in windows]
+    )
+
+
+def stopped(t_trip, by="limit:success_2xx", verdict="FAIL"):
+    return event(t_trip + 1, "stopped", by=by, verdict=verdict, t_trip=t_trip)
+
+
+def said(*events, rig=None, **more):
+    return stop_fault(rig or faults(PAUSE), PHASES, events, WINDOW_S, **more)
+
+
+def test_a_limit_that_fired_on_what_the_rig_did_proves_nothing():
+    """In one of its windows, or in the one before them; with its stop or without."""
+    both = trip(70.0, (50.0, 60.0), (60.0, 70.0)), stopped(70.0)
+    assert said(*both) != ""
+    assert said(both[0]) != ""
+    assert said(*both, rig=faults()) == ""
+    after = trip(75.0, (55.0, 65.0), (65.0, 75.0)), stopped(75.0)
+    assert said(*after) != ""
+
+
+def test_a_limit_in_other_windows_stands():
+    """Before the pause, or a whole window after its end."""
+    for t_s in (35.0, 110.0):
+        assert said(trip(t_s, (t_s - 20, t_s - 10), (t_s - 10, t_s)), stopped(t_s)) == ""
+
+
+def test_a_limit_that_fires_at_once_is_looked_at_for_a_window_before():
+    """The queue's limit has no length of its own."""
+    at_once = trip(55.0, (55.0, 55.0), name="queue_age"), stopped(55.0, "limit:queue_age")
+    assert said(*at_once).startswith("limit:queue_age: the rig: ")
+    later = trip(75.0, (75.0, 75.0), name="queue_age"), stopped(75.0, "limit:queue_age")
+    assert said(*later) == ""
+
+
+def test_a_window_that_begins_while_the_load_stands_still_is_seen_to_its_next_scrape():
+    """What it did not start shows when it wakes, and so does a window that ends meanwhile."""
+    rig = faults(PAUSE)
+    assert rig.within(47.0, 55.0) != ""
+    assert rig.within(30.0, 46.0) != ""
+    assert rig.within(20.0, 39.0) == ""
+    assert rig.within(52.0, 60.0) == ""
+
+
+def test_a_stop_without_a_trip_is_looked_at_from_its_phases_start():
+    """Traffic that would not leave while the load stood still."""
+    by = "platform:drain_bound_passed"
+    assert said(stopped(60.0, by)).startswith(f"{by}: the rig: ")
+    assert said(stopped(29.0, by)) == ""
+    assert said(stopped(110.0, by)) == ""
+
+
+def test_one_that_stands_is_enough():
+    """A second trigger in windows in which the rig was fit; one that was expected is none."""
+    excusable = trip(70.0, (50.0, 60.0), (60.0, 70.0))
+    alone = trip(30.0, (10.0, 20.0), (20.0, 30.0), name="rate_5xx", kind="trigger")
+    assert said(excusable, stopped(70.0)) != ""
+    assert said(excusable, alone, stopped(70.0)) == ""
+    assert said(excusable, {**alone, "expected": True}, stopped(70.0)) != ""
+
+
+def test_other_stops_are_none_of_the_platforms():
+    """An operator's, data that was lost; and no stop at all."""
+    assert said() == ""
+    assert said(stopped(60.0, "operator", "ABORTED")) == ""
+
+
+def test_after_an_abrupt_loss_its_own_rules_hold():
+    """From the loss on; before it these."""
+    both = trip(70.0, (50.0, 60.0), (60.0, 70.0)), stopped(70.0)
+    assert said(*both, lost_s=70.0) == ""
+    assert said(*both, lost_s=80.0) != ""

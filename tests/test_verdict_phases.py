@@ -1,0 +1,71 @@
+"""Which phases a drill must have gone through, by its plan and by its kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from muster.contract.phases import Phase
+from muster.verdict_phases import WANTED_PHASES, missing_phases
+
+FAILOVER = ["preflight", "ramp", *WANTED_PHASES["failover"]]
+OUTAGE = ["preflight", "ramp", "baseline", "fault", "recovery", "verify"]
+
+
+def missed(drill, kind, gone_through, incomplete=(), **started):
+    phases = [
+        Phase(name, None, float(i), float(i + 1), name not in incomplete)
+        for i, name in enumerate(gone_through)
+    ]
+    found = missing_phases({"drill": drill, "kind": kind, **started}, phases)
+    assert {one.status for one in found} <= {"unknown"}
+    return [one.phase for one in found]
+
+
+def test_a_plan_that_was_gone_through_misses_nothing():
+    """In its order, with whatever stands between."""
+    assert missed("redis_outage", "experiment", OUTAGE, phases=OUTAGE) == []
+    assert missed("region_failover", "failover", FAILOVER, phases=FAILOVER) == []
+    assert missed("x", "experiment", [*OUTAGE[:3], "more", *OUTAGE[3:]], phases=OUTAGE) == []
+
+
+@pytest.mark.parametrize("name", OUTAGE)
+def test_each_phase_of_the_plan_is_required(name):
+    """Left out, or begun and not completed."""
+    without = [other for other in OUTAGE if other != name]
+    assert missed("redis_outage", "experiment", without, phases=OUTAGE) == [name]
+    assert missed("redis_outage", "experiment", OUTAGE, (name,), phases=OUTAGE) == [name]
+
+
+def test_a_phase_that_is_planned_twice_must_be_there_twice():
+    """And in its place."""
+    twice = ["baseline", "fault", "recovery", "fault", "recovery", "verify"]
+    assert missed("x", "experiment", twice, phases=twice) == []
+    once = ["baseline", "fault", "recovery", "verify"]
+    assert missed("x", "experiment", once, phases=twice) == ["fault", "recovery"]
+    turned = ["baseline", "recovery", "fault", "verify"]
+    assert missed("x", "experiment", turned, phases=once) == ["recovery"]
+
+
+@pytest.mark.parametrize("plan", [[], None, "baseline", [1, 2], {"baseline": 1}])
+def test_a_plan_of_nothing_is_unknown(plan):
+    """Nobody knows what the drill had set out to do."""
+    assert missed("redis_outage", "experiment", OUTAGE, phases=plan) == [None]
+
+
+@pytest.mark.parametrize(
+    ("drill", "kind"),
+    [("any", "failover"), ("region_evacuation", "experiment"), ("region_loss", "experiment")],
+)
+def test_a_short_plan_takes_nothing_from_what_its_kind_must_have(drill, kind):
+    """A failover that never planned to go dark is none."""
+    wanted = WANTED_PHASES[drill if kind == "experiment" else kind]
+    short = ["baseline", "verify"]
+    left_out = [name for name in wanted if name not in short]
+    assert missed(drill, kind, short, phases=short) == left_out
+
+
+def test_a_ledger_older_than_the_plan_is_held_to_its_kind():
+    """As it was when it was written."""
+    assert missed("region_failover", "failover", FAILOVER) == []
+    assert missed("region_failover", "failover", FAILOVER, ("dark",)) == ["dark"]
+    assert missed("redis_outage", "experiment", ["baseline"]) == ["verify"]
