@@ -17,14 +17,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from muster.contract.restarts import NONE, Restarts, grown, restarts_within, window_points
-from muster.contract.samples import Series
+from muster.contract.samples import Process, Series
 
 NEW_GAPS = 2.0
 NEW_COUNT_MAX = 10.0
@@ -175,18 +175,23 @@ def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
 
 
 def total_growth(
-    series: Iterable[Series], window: Window, siblings: Sequence[Series] | None = None
+    series: Iterable[Series],
+    window: Window,
+    siblings: Sequence[Series] | None = None,
+    restarts: Mapping[Process, Restarts] | None = None,
 ) -> float | None:
     """Growth of all `series` together; None when one of them is unknown or there is none.
 
     One that ended before the window began adds nothing where its process is declared to be gone.
+    `restarts`: of the siblings in this window, where they are known already.
     """
     chosen = list(series)
     if not chosen:
         return None
     known = chosen if siblings is None else siblings
     first = min((float(s.t[0]) for s in known if len(s.t)), default=float("inf"))
-    restarts = restarts_within(known, window.start_s, window.end_s, window.stale_s)
+    if restarts is None:
+        restarts = restarts_within(known, window.start_s, window.end_s, window.stale_s)
     total = 0.0
     for one in chosen:
         process_s = float("inf")
