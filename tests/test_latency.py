@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from test_evaluate import EDGES, WINDOW, histogram, line, open_over, samples_of
 
+from muster.contract.histograms import unit_of
 from muster.contract.latency import Latency, judge_latency
 from muster.contract.samples import series_of
 from muster.contract.windows import Absence
@@ -170,7 +172,101 @@ def test_a_region_that_is_dark_has_none_open():
     assert over(lit, other, absences=(Absence("west", -20.0, 40.0),)) == 4 + 3
 
 
-def test_a_bucket_of_no_edge_is_taken_as_the_one_without_end():
-    """It decides nothing."""
-    nameless = line("first_token", "x_bucket", {}, 100)
-    assert judged(*timed((100, 1.0)), nameless).status == "pass"
+@pytest.mark.parametrize("le", [None, "", "NaN", "1s", "two", "1,5"])
+def test_an_edge_that_is_no_number_is_unknown(le):
+    """Beside edges that are; `inf` is a number."""
+    labels = {} if le is None else {"le": le}
+    found = judged(*timed((100, 1.0)), line("first_token", "x_bucket", labels, 100))
+    assert found.status == "unknown"
+    endless = relabelled(timed((100, 1.0)), "+Inf", "inf")
+    assert judged(*endless).status == "pass"
+
+
+def relabelled(series, le, written, **more):
+    """The series, one edge written otherwise."""
+    return [
+        replace(one, labels={**one.labels, **more} | ({"le": written} if at(one, le) else {}))
+        for one in series
+    ]
+
+
+def at(one, le):
+    return one.labels.get("le") == le
+
+
+def test_one_and_one_point_nought_are_one_edge():
+    """Of two processes they add up; of one process they are the same bucket, never two."""
+    both = relabelled(timed((40, 1.0)), "1", "1.0", instance="a")
+    both += relabelled(timed((40, 1.0)), "1", "1", instance="b")
+    assert judged(*both) == Latency("pass", "", (0.0, 1.0), 80, 100.0)
+    twice = timed((38, 1.0), (2, 3.0))
+    more = [one for one in relabelled(twice, "1", "1.0") if at(one, "1.0")]
+    assert judged(*twice, *more) == judged(*twice)
+    assert judged(*twice, *more).total == 40
+    # A store that writes edges anew in mid-drill: one bucket, whose old series ends.
+    old = [replace(one, t=one.t[:30], v=one.v[:30]) if at(one, "1") else one for one in twice]
+    new = [replace(one, t=one.t[30:], v=one.v[30:]) for one in more]
+    assert judged(*old, *new) == judged(*twice)
+    lying = [replace(one, v=one.v + 1) for one in more]
+    assert judged(*twice, *lying).status == "unknown"
+
+
+def altered(series, part, change):
+    """The series, what is counted at one edge (or in all: `count`) changed at one scrape."""
+    found = []
+    for one in series:
+        v = one.v.copy()
+        if one.labels.get("le", "count") == part:
+            v[len(v) // 2] = change(v[len(v) // 2])
+        found.append(replace(one, v=v))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "says"),
+    [
+        ("count", lambda v: v + 1, "its count is"),
+        ("count", lambda v: float("nan"), "it shows NaN"),
+        ("2.1", lambda v: v - 1, 'at or under le="1.9", but'),
+        ("1.9", lambda v: float("nan"), "it shows NaN"),
+        ("+Inf", lambda v: v + 1, "its count is"),
+    ],
+)
+def test_a_histogram_that_contradicts_itself_says_nothing(part, change, says):
+    """Buckets that do not ascend, a count that is not its last bucket, NaN: at one scrape."""
+    good = timed((100, 1.0))
+    assert judged(*good).status == "pass"
+    found = judged(*altered(good, part, change))
+    assert found.status == "unknown"
+    assert says in found.reason
+    assert found.reason.startswith("first_token of ")
+
+
+def test_a_bucket_that_falls_alone_is_no_restart():
+    """All that one process counts restarts together, or nothing did."""
+    good = timed((100, 1.0))
+
+    def fallen(one):
+        later = np.arange(len(one.v)) >= 30
+        return replace(one, v=np.where(later, one.v - one.v[29], one.v))
+
+    assert judged(*[fallen(one) if at(one, "1") else one for one in good]).status == "unknown"
+    assert judged(*[fallen(one) for one in good]).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("top", "unit"),
+    [
+        (3600.0, ""),
+        (3601.0, "milliseconds"),
+        (3_600_000.0, "milliseconds"),
+        (60_000_000.0, "microseconds"),
+        (60_000_000_000.0, "nanoseconds"),
+    ],
+)
+def test_a_top_edge_above_an_hour_is_not_in_seconds(top, unit):
+    """Envoy's buckets go up to 3,600,000 milliseconds."""
+    assert unit_of(top) == unit
+    found = judged(*timed((100, 1.0), edges=(2.0, 4.0, top)))
+    assert found.status == ("unknown" if unit else "pass")
+    assert (unit in found.reason) if unit else not found.reason

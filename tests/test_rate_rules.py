@@ -197,20 +197,30 @@ def test_a_stream_that_was_cut_was_a_200_and_is_no_success(per_s, trips):
     assert triggers(minutes(guard(), series, 10)) == []
 
 
-def test_an_answer_of_which_nobody_says_the_code_is_no_success():
-    """Nor an attempt without an outcome; neither is a 5xx."""
+@pytest.mark.parametrize("code", ["", "0", "4xx", "UNAVAILABLE", "2000", "999"])
+def test_an_answer_without_a_status_code_is_unknown(code):
+    """It could be a failure; an attempt without an outcome is no success."""
 
     def series(t):
-        yield "requests", labels("a", key="path"), 10.0 * t
+        yield "requests", labels("200"), 1000.0 * t
+        yield "requests", labels(code), 10.0 * t
         yield "client_attempts", labels("a", key="path"), 10.0 * t
 
     found = minutes(guard(), series, 10)
-    assert triggers(found) == []
-    assert {row[3:] for row in triggers(found, "success_2xx")} == {
-        (WEST, "server"),
-        (WEST, "client"),
-        (None, "client"),
-    }
+    server = [row for row in found if row[4] == "server"]
+    assert server == [(4, "data_lost", slo, WEST, "server") for slo in ("rate_5xx", "success_2xx")]
+    client = {row[3:] for row in triggers(found, "success_2xx")}
+    assert client == {(WEST, "client"), (None, "client")}
+
+
+def test_a_code_that_is_none_and_never_counted_changes_nothing():
+    """A series that stood there before the drill says nothing of it."""
+
+    def series(t):
+        yield "requests", labels("200"), 100.0 * t
+        yield "requests", labels("0"), 70.0
+
+    assert [row for row in minutes(guard(), series, 10) if row[4] == "server"] == []
 
 
 @pytest.mark.parametrize(

@@ -108,17 +108,16 @@ def test_a_gauges_value_is_its_last_fresh_sample():
     assert at(series, -1.0, STALE_S) is None
 
 
-runs = st.lists(st.integers(0, 50), min_size=12, max_size=60)
-
-
 @st.composite
 def histories(draw):
-    """Increments a second, with restarts: (points, true growth from each second to the last)."""
-    value, points = float(draw(st.integers(0, 1000))), []
-    for second, step in enumerate(draw(runs)):
-        if draw(st.integers(0, 9)) == 0:
-            value = 0.0
-        value += step
+    """Increments a second at a pace, with restarts as fast as processes start: (time, value)."""
+    value, points, ago_s = float(draw(st.integers(0, 1000))), [], 0
+    pace = draw(st.integers(0, 50))
+    for second, step in enumerate(draw(st.lists(st.integers(0, pace), min_size=12, max_size=60))):
+        ago_s += 1
+        if ago_s > STALE_S + 1 and draw(st.integers(0, 9)) == 0:
+            value, ago_s = 0.0, 0
+        value += pace + step
         points.append((float(second), value))
     return points
 
@@ -129,7 +128,11 @@ def test_splitting_a_window_and_merging_it_again_gives_the_same(points, data):
     end = len(points) - 1
     cut = data.draw(st.floats(0, end, allow_nan=False))
     parts = [grown(points, 0, cut), grown(points, cut, end)]
-    assert sum(parts) == pytest.approx(grown(points, 0, end))
+    # A part of a sample or two shows no pace, by which its restart could be believed.
+    if None not in parts:
+        assert sum(parts) == pytest.approx(grown(points, 0, end))
+    else:
+        assert cut < 3 or end - cut < 3
 
 
 @given(histories(), st.data())
@@ -306,8 +309,9 @@ def test_a_restart_after_a_gap_makes_the_start_known_and_nothing_else_does():
         stream.add([t for t, _ in points], [v for _, v in points])
         stream.close(0, 45)
         assert stream.close(45, 60) == wanted
-    falling = [(38.0, 400.0), (39.0, 500.0), (50.0, 450.0), (60.0, 460.0)]
-    assert grown(falling, 45, 60) == 460.0
+    falling = [(38.0, 400.0), (39.0, 500.0), (50.0, 25.0), (60.0, 35.0)]
+    assert grown(falling, 45, 60) == 35.0
+    assert grown([*falling[:2], (50.0, 450.0), (60.0, 460.0)], 45, 60) is None
 
 
 def test_a_region_is_gone_at_the_very_ends_of_its_absence():

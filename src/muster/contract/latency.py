@@ -2,19 +2,29 @@
 
 One whose first token or end has not come by T counts as over T, also while it is still open: the
 platform and the load show how many open ones are past T. Those already counted as over in an
-earlier window are not counted again when they end.
+earlier window are not counted again when they end. A histogram that contradicts itself
+(`histograms`) says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
 from muster.contract.counting import Count, judge_share
 from muster.contract.findings import Status
-from muster.contract.samples import Samples, Series
+from muster.contract.histograms import (
+    INFINITE,
+    contradiction,
+    edge_of,
+    joined,
+    own_labels,
+    wrong_unit,
+)
+from muster.contract.restarts import restarts_within
+from muster.contract.samples import Process, Samples, Series
 from muster.contract.windows import Window, at, ended, total_growth
 
 Bracket = tuple[float, float | None]
@@ -51,15 +61,18 @@ def judge_latency(
         if open_required or samples.of(open_signal, phase=open_phase):
             return Latency("unknown", f"no data of {open_signal}", None, None, None)
         still_open = 0.0
-    buckets = samples.of(histogram, "_bucket")
+    buckets = joined(samples.of(histogram, "_bucket"))
     under = _under(buckets, window)
     if total is None or not under:
         return Latency("unknown", "no data", None, None, None)
     if not _whole(counts, buckets):
         reason = "a process shows only a part of its histogram"
         return Latency("unknown", reason, None, None, None)
-    whole = total + still_open
     finite = sorted(edge for edge in under if edge is not None)
+    wrong = contradiction(histogram, counts, buckets, window)
+    if wrong := wrong or (wrong_unit(finite[-1]) if finite else ""):
+        return Latency("unknown", wrong, None, None, None)
+    whole = total + still_open
     if not finite or finite[-1] < threshold_s:
         return Latency("unknown", "no histogram edge at or above the threshold", None, None, None)
     bracket = _bracket(under, finite, whole, percentile)
@@ -85,37 +98,38 @@ def _over(under: float | None, whole: float) -> float | None:
     return None if under is None else max(0.0, whole - under)
 
 
-def _whole(counts: tuple[Series, ...], buckets: tuple[Series, ...]) -> bool:
+def _whole(counts: Sequence[Series], buckets: Sequence[Series]) -> bool:
     """Whether every process shows its count and each of the same buckets."""
-    owners: dict[str | None, set[frozenset[tuple[str, str]]]] = {}
+    owners: dict[float | None, set[Process]] = {}
     for one in buckets:
-        owner = frozenset((k, v) for k, v in one.labels.items() if k != "le")
-        owners.setdefault(one.labels.get("le"), set()).add(owner)
-    shown = {frozenset(one.labels.items()) for one in counts}
+        owners.setdefault(_edge(one), set()).add(own_labels(one))
+    shown = {own_labels(one) for one in counts}
     return all(owner == shown for owner in owners.values())
 
 
-def _under(buckets: tuple[Series, ...], window: Window) -> Mapping[float | None, float | None]:
+def _under(buckets: Sequence[Series], window: Window) -> Mapping[float | None, float | None]:
     """Growth at or under each edge (None: +Inf), over all processes and regions."""
     by_edge: dict[float | None, list[Series]] = {}
     for series in buckets:
-        by_edge.setdefault(_edge(series.labels.get("le")), []).append(series)
+        by_edge.setdefault(_edge(series), []).append(series)
+    restarts = restarts_within(buckets, window.start_s, window.end_s, window.stale_s)
     return {
-        edge: total_growth(series, window, siblings=buckets) for edge, series in by_edge.items()
+        edge: total_growth(series, window, buckets, restarts) for edge, series in by_edge.items()
     }
 
 
-def _edge(le: str | None) -> float | None:
-    return None if le is None or le == "+Inf" else float(le)
+def _edge(bucket: Series) -> float | None:
+    """Its finite edge; None: infinity, or no number, which `contradiction` tells."""
+    edge = edge_of(bucket.labels.get("le"))
+    return None if edge == INFINITE else edge
 
 
 def _open_over(
     samples: Samples, window: Window, signal: str, phase: str, threshold_s: float
 ) -> float | None:
     """How many more are open past the threshold at the window's end than at its start."""
-    series = [
-        one for one in samples.of(signal, phase=phase) if _edge(one.labels.get("le")) == threshold_s
-    ]
+    shown = samples.of(signal, phase=phase)
+    series = joined([one for one in shown if _edge(one) == threshold_s])
     if not series:
         return None
     change = 0.0

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 from muster.contract.model import Contract, Tier
 from muster.contract.rate_triggers import RATE_SLOS, RateRule, RateSlo, WindowCounts, tolerated
-from muster.contract.rates import FAILED_5XX
+from muster.contract.rates import FAILED_5XX, is_status
+from muster.contract.restarts import NONE, Points, Restarts, pace, restarts_of
+from muster.contract.samples import process_of
 from muster.contract.streaming import CounterStream
 from muster.contract.trips import Declared, Trip, cause_of
 
@@ -32,6 +34,8 @@ class _Counted:
     stream: CounterStream
     total: bool
     bad: frozenset[RateSlo]
+    owner: SeriesKey
+    no_status: bool = False
 
     @property
     def region(self) -> str:
@@ -81,7 +85,9 @@ class RateGuard:
             seen = self._since_s.setdefault(process, t_s[0]) < t_s[0]
             stream = CounterStream(began_at_zero=later, stale_s=self.stale_s, process_seen=seen)
             total, bad = _counts_for(signal, labels)
-            counted = _Counted(process, SOURCE[signal], stream, total, bad)
+            owner = (signal, "", process_of(labels))
+            no_status = signal == "requests" and not is_status(labels.get("code", ""))
+            counted = _Counted(process, SOURCE[signal], stream, total, bad, owner, no_status)
             self._series[key] = counted
         counted.stream.add(t_s, v)
 
@@ -90,7 +96,7 @@ class RateGuard:
     ) -> Iterator[Trip]:
         """Judge the next window; `kept` are the regions in rotation during all of it."""
         self._drop_gone(start_s)
-        grown = [(one, one.stream.close(start_s, end_s)) for one in self._series.values()]
+        grown = self._grown(start_s, end_s)
         groups: list[tuple[str | None, str]] = [(None, "client")]
         groups += [(region, source) for region in self.regions for source in ("client", "server")]
         for region, source in groups:
@@ -114,6 +120,31 @@ class RateGuard:
             for rule in self._rules:
                 expected = self._expected(rule.slo, counts, declared)
                 yield from rule.window(counts, tolerated(self.tier, rule.slo), expected)
+
+    def _grown(self, start_s: float, end_s: float) -> list[tuple[_Counted, float | None]]:
+        """Each counter's growth in the window; None: unknown."""
+        restarts = self._restarts(start_s, end_s)
+        grown = []
+        for one in self._series.values():
+            growth = one.stream.close(start_s, end_s, restarts.get(one.owner, NONE))
+            grown.append((one, None if one.no_status and growth else growth))
+        return grown
+
+    def _restarts(self, start_s: float, end_s: float) -> dict[SeriesKey, Restarts]:
+        """Restarts in the window of each process that fell in it."""
+        every = self._series.values()
+        fallen = {one.owner for one in every if one.stream.fell_within(start_s, end_s)}
+        found: dict[SeriesKey, Restarts] = {}
+        for signal in {owner[0] for owner in fallen}:
+            processes: dict[SeriesKey, list[Points]] = {}
+            for one in every:
+                if one.owner[0] == signal:
+                    points = one.stream.points(start_s, end_s)
+                    processes.setdefault(one.owner, []).append(points)
+            per_s = pace(processes.values())
+            for owner in fallen & set(processes):
+                found[owner] = restarts_of(processes[owner], per_s, self.stale_s)
+        return found
 
     def _in_rotation(self, one: _Counted, kept: frozenset[str]) -> bool:
         """Whether its region is in rotation, or none that is known."""

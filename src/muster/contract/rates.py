@@ -3,11 +3,14 @@
 - An attempt succeeded when it was answered 2xx and its stream reached its proper end.
 - 5xx: 5xx answers, and attempts refused, reset or timed out before headers.
 - 429 is apart from both. The denominator is all attempts but canaries.
+- A server's answer counts by its three-digit status code; one that is counted without (`4xx`, `0`,
+  none) could be anything, so it makes the server's rates unknown.
 - Availability is the share of canaries answered in time.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from muster.contract.counting import Count
@@ -15,6 +18,7 @@ from muster.contract.samples import Samples, Series
 from muster.contract.windows import Window, total_growth
 
 FAILED_5XX = frozenset({"http_5xx", "refused", "reset", "timeout"})
+_STATUS = re.compile(r"[1-5]\d\d")
 OUTCOMES = ("success", "broken", "http_429", "http_4xx", *sorted(FAILED_5XX))
 CANARY_OUTCOMES = (
     "answered",
@@ -25,6 +29,11 @@ CANARY_OUTCOMES = (
     "unavailable_timeout",
 )
 """What the load counts, each from the start; a test holds them to be the load's own."""
+
+
+def is_status(code: str) -> bool:
+    """Whether a label's value is an HTTP status: three digits, from 100 to 599."""
+    return _STATUS.fullmatch(code) is not None
 
 
 def client_counts(samples: Samples, window: Window) -> dict[str, Count]:
@@ -46,8 +55,12 @@ def server_counts(samples: Samples, window: Window) -> dict[str, Count]:
     """The same three from the platform's requests; broken streams are no success."""
     series = samples.of("requests")
     total = total_growth(series, window)
+    if _part(series, window, lambda s: not is_status(s.labels.get("code", ""))):
+        total = None
 
     def bad(which: Callable[[str], bool]) -> float | None:
+        if total is None:
+            return None
         return _part(series, window, lambda s: which(s.labels.get("code", "")))
 
     not_2xx = bad(lambda code: not code.startswith("2"))

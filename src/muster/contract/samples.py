@@ -11,6 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ from muster.jsonl import LogLost
 Array = npt.NDArray[np.float64]
 NAN = float("nan")
 BLOCK_BYTES = 1 << 20
+COUNTED_APART = frozenset({"code", "kind", "le", "outcome", "phase", "reason", "route"})
+"""Labels by which one process counts apart; by all others processes are told apart."""
+Process = frozenset[tuple[str, str]]
+
+
+def process_of(labels: Mapping[str, str]) -> Process:
+    """The labels that all counters of one process have in common."""
+    return frozenset((k, v) for k, v in labels.items() if k not in COUNTED_APART)
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,24 @@ class Series:
     def owner(self) -> tuple[str, str]:
         """The process that shows it: (region, instance)."""
         return self.region, self.labels.get("instance", "")
+
+    @cached_property
+    def process(self) -> Process:
+        """What its process's counters have in common."""
+        return process_of(self.labels)
+
+    @cached_property
+    def _falls(self) -> tuple[Array, Array]:
+        """Times of the samples (before, after) between which it fell."""
+        known = ~np.isnan(self.v)
+        t, v = self.t[known], self.v[known]
+        fell = np.flatnonzero(np.diff(v) < 0)
+        return t[fell], t[fell + 1]
+
+    def fell_within(self, start_s: float, end_s: float) -> bool:
+        """Whether it fell after the last sample at or before `start_s`, and by `end_s`."""
+        _, after_s = self._falls
+        return bool(((after_s > start_s) & (after_s <= end_s)).any())
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Counters in windows that follow each other, from samples as they come: constant memory.
 
 The same rules as `windows`: a value at a moment is the last sample at or before it, no older than
-`stale_s`; a decrease is a restart from 0; a late starter began at 0 if a sibling was seen before,
-and of a process never seen before only if its first value could be a new one's.
+`stale_s`; a fall is a restart from 0 where `restarts` says so, and unknown otherwise; a late
+starter began at 0 if a sibling was seen before, and of a process never seen before only if its
+first value could be a new one's.
 Plain lists: a window holds some ten to a hundred samples, and arrays cost more than that.
 """
 
@@ -10,9 +11,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
-from operator import le, lt, ne
+from operator import gt, lt, ne
 
+from muster.contract.restarts import NONE, Points, Restarts, grown, pace, restarts_of
 from muster.contract.windows import could_be_new
 
 
@@ -46,19 +47,38 @@ class CounterStream:
         self._t = sorted(known)
         self._v = [known[t] for t in self._t]
 
-    def close(self, start_s: float, end_s: float) -> float | None:
+    def fell_within(self, start_s: float, end_s: float) -> bool:
+        """Whether it fell after its last sample at or before `start_s`, and by `end_s`."""
+        _, v = self.points(start_s, end_s)
+        return any(map(gt, v, v[1:]))
+
+    def points(self, start_s: float, end_s: float) -> Points:
+        """The samples that a window looks at: those in it, and the last one before."""
+        first = max(0, bisect_right(self._t, start_s) - 1)
+        last = bisect_right(self._t, end_s)
+        return self._t[first:last], self._v[first:last]
+
+    def close(self, start_s: float, end_s: float, restarts: Restarts | None = None) -> float | None:
         """Growth from `start_s` to `end_s`, the next window; None: unknown.
 
-        What lies before its end is let go, but for the last sample: that is the next one's start.
+        `restarts`: of its process; None: as the counter alone shows them. What lies before the
+        window's end is let go, but for the last sample: that is the next one's start.
         """
+        if restarts is None:
+            restarts = NONE
+            if self.fell_within(start_s, end_s):
+                own = [self.points(start_s, end_s)]
+                restarts = restarts_of(own, pace([own]), self._stale_s)
         t, v = self._t, self._v
         first, last = bisect_right(t, start_s) - 1, bisect_right(t, end_s) - 1
-        grown = self._growth(first, last, start_s, end_s)
+        grew = self._growth(first, last, start_s, end_s, restarts)
         if last > 0:
             del t[:last], v[:last]
-        return grown
+        return grew
 
-    def _growth(self, first: int, last: int, start_s: float, end_s: float) -> float | None:
+    def _growth(
+        self, first: int, last: int, start_s: float, end_s: float, restarts: Restarts
+    ) -> float | None:
         t, v = self._t, self._v
         if last < 0:
             return 0.0 if t and self._began_at_zero else None
@@ -66,16 +86,11 @@ class CounterStream:
             return None
         if first < 0:
             new = self._process_seen or could_be_new(t[: last + 1], v[: last + 1], self._stale_s)
-            return _grown([0.0, *v[: last + 1]]) if self._began_at_zero and new else None
-        # A new process after the gap: what the old one last showed can not matter.
-        restarted = first < last and v[first + 1] < v[first]
+            if not (self._began_at_zero and new):
+                return None
+            return grown([t[0], *t[: last + 1]], [0.0, *v[: last + 1]], restarts)
+        # A new process after the gap: what the old one last showed cannot matter.
+        restarted = first < last and restarts.within(t[first], t[first + 1])
         if start_s - t[first] > self._stale_s and not restarted:
             return None
-        return _grown(v[first : last + 1])
-
-
-def _grown(values: list[float]) -> float:
-    """From the first value to the last; a decrease is a restart from 0."""
-    if all(map(le, values, values[1:])):
-        return values[-1] - values[0]
-    return sum(b - a if b >= a else b for a, b in pairwise(values))
+        return grown(t[first : last + 1], v[first : last + 1], restarts)

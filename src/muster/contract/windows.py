@@ -1,8 +1,9 @@
 """How much counters grew between two moments: exactly, or unknown.
 
 1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
-2. Growth is value at the end minus value at the start; after a decrease (the process restarted) the
-   counter began from 0 again. Interior scrapes matter only for finding such restarts.
+2. Growth is value at the end minus value at the start; after a restart of its process the counter
+   began from 0 again. Interior scrapes matter only for finding restarts, and a fall that is none
+   (`restarts`) makes the growth of every counter of that process unknown.
 3. A series that begins inside the window or after it began at 0 if its siblings (same signal)
    were already being scraped: its label had not happened yet, or its process was not there. The
    latter is believed only of a first value that a new process could have reached: an old one that
@@ -16,13 +17,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from muster.contract.samples import Series
+from muster.contract.restarts import NONE, Restarts, grown, restarts_within, window_points
+from muster.contract.samples import Process, Series
 
 NEW_GAPS = 2.0
 NEW_COUNT_MAX = 10.0
@@ -61,18 +63,23 @@ def growth(
     first_scrape_s: float,
     process_scrape_s: float = float("inf"),
     final: bool = False,
+    restarts: Restarts | None = None,
 ) -> float | None:
     """How much `series` grew within `window`; None is unknown.
 
     `first_scrape_s` is when any sibling was first scraped: a series that begins later began at 0,
     if its process had been scraped before it (from `process_scrape_s` on) or is a new one.
-    `final`: after its last sample there was no more.
+    `final`: after its last sample there was no more. `restarts`: of its process; None: as the
+    series alone shows them.
     """
     if len(series.t) == 0:
         return None
     if final and series.t[-1] < window.start_s:
         return 0.0
-    start = _start_value(series, window, first_scrape_s, process_scrape_s)
+    if restarts is None:
+        found = restarts_within([series], window.start_s, window.end_s, window.stale_s)
+        restarts = found.get(series.process, NONE)
+    start = _start_value(series, window, first_scrape_s, process_scrape_s, restarts)
     if start is None:
         return None
     since, base = start
@@ -89,18 +96,20 @@ def growth(
         final or window.absent(series.region, window.end_s)
     ):
         return None
-    values = series.v[since : last + 1]
-    if np.isnan(values).any():
-        values = values[~np.isnan(values)]
-        if np.isnan(series.v[last]):
-            return None
-    steps = np.diff(np.concatenate(([base], values)))
-    # A decrease is a restart from 0: what the new process shows is its own growth.
-    return float(np.where(steps >= 0, steps, values).sum())
+    if np.isnan(series.v[last]):
+        return None
+    if restarts is NONE:
+        return float(series.v[last]) - base
+    t, v = window_points(series, window.start_s, window.end_s)
+    return grown(t, v, restarts) if since else grown([t[0], *t], [base, *v], restarts)
 
 
 def _start_value(
-    series: Series, window: Window, first_scrape_s: float, process_scrape_s: float
+    series: Series,
+    window: Window,
+    first_scrape_s: float,
+    process_scrape_s: float,
+    restarts: Restarts,
 ) -> tuple[int, float] | None:
     """(index of the first sample after the start, value at the start); None is unknown."""
     since = int(np.searchsorted(series.t, window.start_s, "right"))
@@ -115,7 +124,7 @@ def _start_value(
     if np.isnan(value):
         return None
     if window.start_s - series.t[before] > window.stale_s and not (
-        window.absent(series.region, window.start_s) or _dead_before(series, since)
+        window.absent(series.region, window.start_s) or _dead_before(series, since, restarts)
     ):
         return None
     return since, value
@@ -136,9 +145,11 @@ def could_be_new(t_s: Sequence[float], v: Sequence[float], stale_s: float) -> bo
     return v[0] <= NEW_GAPS * stale_s * per_s
 
 
-def _dead_before(series: Series, since: int) -> bool:
-    """Whether the next sample is a restart: then what stood before the gap cannot matter."""
-    return since < len(series.t) and bool(series.v[since] < series.v[since - 1])
+def _dead_before(series: Series, since: int, restarts: Restarts) -> bool:
+    """Whether it restarted before the next sample: then what stood before cannot matter."""
+    return since < len(series.t) and restarts.within(
+        float(series.t[since - 1]), float(series.t[since])
+    )
 
 
 def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
@@ -164,27 +175,34 @@ def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
 
 
 def total_growth(
-    series: Iterable[Series], window: Window, siblings: Sequence[Series] | None = None
+    series: Iterable[Series],
+    window: Window,
+    siblings: Sequence[Series] | None = None,
+    restarts: Mapping[Process, Restarts] | None = None,
 ) -> float | None:
     """Growth of all `series` together; None when one of them is unknown or there is none.
 
     One that ended before the window began adds nothing where its process is declared to be gone.
+    `restarts`: of the siblings in this window, where they are known already.
     """
     chosen = list(series)
     if not chosen:
         return None
     known = chosen if siblings is None else siblings
     first = min((float(s.t[0]) for s in known if len(s.t)), default=float("inf"))
+    if restarts is None:
+        restarts = restarts_within(known, window.start_s, window.end_s, window.stale_s)
     total = 0.0
     for one in chosen:
         process_s = float("inf")
         if len(one.t) and one.t[0] > max(window.start_s, first):
             own = [s for s in known if len(s.t) and s.owner == one.owner]
             process_s = min((float(s.t[0]) for s in own), default=process_s)
-        grown = growth(one, window, first, process_s, ended(one, known, window))
-        if grown is None:
+        final = ended(one, known, window)
+        grew = growth(one, window, first, process_s, final, restarts.get(one.process, NONE))
+        if grew is None:
             return None
-        total += grown
+        total += grew
     return total
 
 
