@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -261,11 +262,33 @@ def stand_in(answer: Answer) -> Iterator[StandInServer]:
         thread.join(timeout=10)
 
 
+@contextmanager
+def closing_port(first_bytes: bytes = b"") -> Iterator[int]:
+    """A port that accepts, says `first_bytes`, and closes; the port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            if first_bytes:
+                self.request.recv(4096)
+                self.request.sendall(first_bytes)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join(timeout=10)
+
+
 @dataclass
 class KubernetesStandIn:
     """Deployments as a cluster would show them; no cluster can stand on one machine.
 
     `lag` reads of a deployment show the state before a change, as a controller needs time.
+    `terminating` pods are listed and no longer counted by their deployment.
     """
 
     replicas: dict[str, int]
@@ -277,6 +300,8 @@ class KubernetesStandIn:
     ignores_scale: bool = False
     restarts: dict[str, list[str]] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
+    terminating: dict[str, int] = field(default_factory=dict)
+    autoscalers: dict[str, tuple[int, int]] = field(default_factory=dict)
     _reads_left: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -290,6 +315,10 @@ class KubernetesStandIn:
         if call.method == "DELETE" and parts[:3] == ["api", "v1", "namespaces"]:
             self.killed.append(unquote(call.path.partition("?")[2]))
             return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
+        if call.method == "GET" and parts[:3] == ["api", "v1", "namespaces"]:
+            return 200, self._pods(unquote(call.path.partition("labelSelector=")[2]))
+        if parts[:2] == ["apis", "autoscaling"]:
+            return 200, self._autoscalers()
         if parts[:4] != ["apis", "apps", "v1", "namespaces"] or parts[6] not in self.replicas:
             return 404, {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
         name = parts[6]
@@ -330,6 +359,27 @@ class KubernetesStandIn:
                 "availableReplicas": self.available[name],
             },
         }
+
+    def _pods(self, selector: str) -> dict[str, Any]:
+        name = selector.partition("&")[0].removeprefix("app=")
+        count = self.available.get(name, 0) + self.terminating.get(name, 0)
+        pod = {"metadata": {"name": name}, "status": {"phase": "Running"}}
+        return {"kind": "PodList", "apiVersion": "v1", "items": [pod] * count}
+
+    def _autoscalers(self) -> dict[str, Any]:
+        items = [
+            {
+                "metadata": {"name": name},
+                "spec": {
+                    "scaleTargetRef": {"kind": "Deployment", "name": name},
+                    "minReplicas": low,
+                    "maxReplicas": high,
+                },
+            }
+            for name, (low, high) in self.autoscalers.items()
+        ]
+        kind = "HorizontalPodAutoscalerList"
+        return {"kind": kind, "apiVersion": "autoscaling/v2", "items": items}
 
 
 def kubeconfig(path: Path, url: str, context: str = "stand-in") -> Path:

@@ -149,3 +149,73 @@ def test_a_toxic_of_somebody_else_is_not_as_before(rig):
         assert (back.ok, back.actual) == (False, "theirs")
     finally:
         assert paste(fault.command()).returncode == 0
+
+
+def test_a_route_that_was_slow_already_is_refused(rig):
+    """What takes longer before the fault than it would have to during it proves nothing."""
+    slow = the_fault(rig)
+    slow._proxy.add_toxic("theirs", "latency", "downstream", {"latency": 100, "jitter": 0})
+    try:
+        with pytest.raises(FaultError, match=r"toxics left over"):
+            slow.undo_params()
+        other = the_fault(rig, latency_ms=40)
+        other._proxy = NoToxics(other._proxy)
+        with pytest.raises(FaultError, match=r"ms before the fault: 40 ms more would not show"):
+            other.undo_params()
+    finally:
+        slow._proxy.api.delete("/proxies/primary/toxics/theirs")
+
+
+class NoToxics:
+    """A Toxiproxy whose API does not show what slows it."""
+
+    def __init__(self, real):
+        self.real, self.name = real, real.name
+
+    def state(self):
+        return {**self.real.state(), "toxics": []}
+
+    def server(self):
+        return self.real.server()
+
+    def toxics(self):
+        return {}
+
+
+def test_a_slow_route_without_the_toxic_is_not_proven(rig):
+    """Slower, and the API shows no toxic: something else made it slow."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    fault.apply()
+    real, fault._proxy = fault._proxy, NoToxics(fault._proxy)
+    try:
+        proof = fault.observe()
+        assert (proof.proven, "shows no toxic" in proof.why) == (False, True)
+    finally:
+        fault._proxy = real
+        fault.revert()
+
+
+def test_another_answer_than_before_is_not_proven(rig):
+    """A slow error of somebody else's is not the provider, made slower."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    fault._exchange_before = (fault._exchange_before[0], 200)
+    fault.apply()
+    try:
+        proof = fault.observe()
+        assert (proof.proven, "answers 404, and 200 before" in proof.why) == (False, True)
+    finally:
+        fault.revert()
+
+
+def test_the_undo_log_knows_the_speed_before(rig):
+    """Whoever takes the fault from the undo log can see whether it bites."""
+    fault = the_fault(rig)
+    params = json.loads(json.dumps(fault.undo_params()))
+    fault.apply()
+    try:
+        entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
+        assert fault_of(fault.target, entry).observe().proven
+    finally:
+        fault.revert()

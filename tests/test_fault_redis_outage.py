@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 
 import pytest
 import redis
 from by_hand_lines import paste
-from floor_fixtures import REGION, a_target, free_port, redis_server, stopped, toxiproxy_server
+from floor_fixtures import (
+    REGION,
+    a_target,
+    closing_port,
+    free_port,
+    redis_server,
+    stopped,
+    toxiproxy_server,
+)
 
 from muster.faults import FaultError, fault_of
+from muster.faults.proxies import address_of
 from muster.faults.redis_outage import RedisOutage
+from muster.faults.redis_path import look_at_redis
 from muster.undo import UndoEntry
 
 
@@ -49,7 +60,7 @@ def test_it_bites_is_seen_and_goes_away(rig, fault):
     fault.apply()
     proof = fault.observe()
     assert proof.proven
-    assert proof.facts == {"redis_answers": False}
+    assert proof.facts == {"redis_answers": False, "met": "refused", "answered_before": "PONG"}
     assert not fault.read_back().ok
     assert redis.Redis(port=rig[0]).ping(), "Redis itself is untouched"
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
@@ -72,11 +83,12 @@ def test_open_connections_are_dropped(rig, fault):
 def test_a_fault_beside_the_gateways_path_is_not_proven(rig):
     """Redis still reachable where the gateways reach it: the fault did not bite."""
     beside = the_fault(rig, redis_port=rig[0])
+    beside.undo_params()
     beside.apply()
     try:
         proof = beside.observe()
         assert not proof.proven
-        assert proof.why == "Redis still answers on the gateways' path"
+        assert proof.why == "Redis still answers on the gateways' path: answers PONG"
     finally:
         beside.revert()
 
@@ -87,7 +99,133 @@ def test_a_redis_that_stays_away_is_not_back(rig):
     away.revert()
     back = away.read_back()
     assert not back.ok
-    assert back.actual == "enabled, Redis is silent"
+    assert back.actual == "enabled, Redis refuses connections"
+
+
+ERRORS = [
+    b"-NOAUTH Authentication required.\r\n",
+    b"-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+    b"-NOPERM this user has no permissions to run the 'ping' command\r\n",
+    b"-LOADING Redis is loading the dataset in memory\r\n",
+    b"-ERR max number of clients reached\r\n",
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_of_redis_is_an_answer(rig, error):
+    """Refused by Redis before, during and after: it is reached, so the fault did not bite."""
+    with closing_port(error) as port:
+        fault = the_fault(rig, redis_port=port)
+        params = fault.undo_params()
+        assert params["answered"] == error[1:].split()[0].decode()
+        fault.apply()
+        try:
+            proof = fault.observe()
+            assert not proof.proven
+            assert error[1:-2].decode()[:40] in proof.why
+        finally:
+            fault.revert()
+        assert fault.read_back().ok, "it refuses as it did before"
+    assert not the_fault(rig, redis_port=rig[2]).observe().proven
+
+
+def test_an_error_before_and_silence_during_is_an_outage(rig):
+    """Without a password Redis is reached by its NOAUTH: that it is gone shows all the same."""
+    with closing_port(ERRORS[0]) as port:
+        fault = the_fault(rig, redis_port=port)
+        fault.undo_params()
+    fault.apply()
+    try:
+        assert fault.observe().proven
+    finally:
+        fault.revert()
+    assert not fault.read_back().ok
+
+
+def test_a_redis_that_never_answered_is_refused(rig):
+    """What did not answer before cannot be seen to go away: told before anything is done."""
+    with pytest.raises(FaultError, match=r"no answer before the fault: redis_url refuses"):
+        the_fault(rig, redis_port=free_port()).undo_params()
+    unknown = the_fault(rig, redis_port=free_port())
+    unknown.apply()
+    try:
+        proof = unknown.observe()
+        assert (proof.proven, "before the fault is unknown" in proof.why) == (False, True)
+    finally:
+        unknown.revert()
+
+
+def test_a_proxy_that_says_disabled_and_forwards_on_is_not_proven(rig):
+    """Its port still accepts: the API's word is not the fact."""
+    with redis_server() as gone_port:
+        fault = the_fault(rig, redis_port=gone_port)
+        fault.undo_params()
+        # Redis goes away on the path that is asked; the proxy says disabled, and its port is open.
+    fault._proxy = SaysDisabled(fault._proxy)
+    proof = fault.observe()
+    assert (proof.proven, "its port still accepts" in proof.why) == (False, True)
+    fault._proxy = fault._proxy.real
+    proof = fault.observe()
+    assert (proof.proven, "says that it is enabled" in proof.why) == (False, True)
+
+
+class SaysDisabled:
+    """A Toxiproxy whose API says what was asked of it, and that does nothing."""
+
+    def __init__(self, real):
+        self.real, self.name = real, real.name
+
+    def state(self):
+        return {**self.real.state(), "enabled": False}
+
+
+def test_a_silent_redis_shows_nothing(rig):
+    """Accepted and silent is what a slow Redis does too: an error of the look, no outage."""
+    fault = the_fault(rig)
+    fault.undo_params()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fault.apply()
+        try:
+            port = silent.getsockname()[1]
+            region = fault.target.regions[REGION]
+            there = region.model_copy(update={"redis_url": f"redis://127.0.0.1:{port}"})
+            regions = {**fault.target.regions, REGION: there}
+            fault.target = fault.target.model_copy(update={"regions": regions})
+            with pytest.raises(FaultError, match="accepts a connection and is silent"):
+                fault.observe()
+        finally:
+            fault.revert()
+
+
+def test_a_password_is_sent_and_never_shown(rig):
+    """AUTH comes first; what Redis says of it is the answer, and the password is in no text."""
+    port = rig[0]
+    look = look_at_redis(f"redis://someone:hunter2@127.0.0.1:{port}/0")
+    assert (look.met, look.reply) == ("answer", "WRONGPASS")
+    assert "hunter2" not in repr(look)
+    with redis.Redis(port=port) as client:
+        client.config_set("requirepass", "pass:word")
+        try:
+            assert look_at_redis(f"redis://127.0.0.1:{port}").reply == "NOAUTH"
+            assert look_at_redis(f"redis://:pass%3Aword@127.0.0.1:{port}/0").reply == "PONG"
+        finally:
+            client.config_set("requirepass", "")
+    assert look_at_redis("redis://nowhere.invalid:6379").away is None
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("127.0.0.1:6379", "127.0.0.1:6379"),
+        ("[::]:6379", "toxi.example:6379"),
+        ("0.0.0.0:6379", "toxi.example:6379"),
+        (":6379", "toxi.example:6379"),
+        ("redis.example:6379", "redis.example:6379"),
+    ],
+)
+def test_a_proxy_that_listens_everywhere_is_reached_at_its_api(listen, address):
+    """An unspecified address is nobody's: the API's host is where the port is."""
+    assert address_of(listen, "http://toxi.example:8474") == address
 
 
 def test_what_was_off_before_is_no_fault_of_ours(fault):

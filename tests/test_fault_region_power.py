@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from floor_fixtures import REGION, a_target, free_port, stand_in
+from floor_fixtures import REGION, a_target, closing_port, free_port, stand_in
 
 from muster.errors import BadInput
-from muster.faults import FAULTS, FaultError, fault_of, stops_region
+from muster.faults import FAULTS, FaultError, fault_of, region_power, stops_region
+from muster.faults.looks import Look
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.undo import UndoEntry
@@ -54,20 +57,85 @@ def test_a_region_that_answers_is_not_dark(switch):
     with stand_in(state.front) as front:
         fault = power_of(shown, f"{front.url}/readyz")
         assert not fault.observe().proven
-        assert fault.undo_params() == {}
+        assert fault.undo_params()["answered"] == 200
         fault.apply()
         assert state.power == "off"
         proof = fault.observe()
-        assert (proof.proven, proof.facts) == (False, {"answers": True})
+        assert (proof.proven, proof.facts["answers"]) == (False, True)
+        assert proof.why == "the region still answers: ready_url answers 503"
         assert not fault.read_back().ok
 
 
 def test_a_region_that_refuses_is_dark(switch):
-    """Nobody listens any more: proven."""
+    """It answered before and nobody listens any more: proven, also from the undo log alone."""
+    with stand_in(lambda call: (401, "")) as front:
+        fault = power_of(switch[1], f"{front.url}/readyz")
+        params = json.loads(json.dumps(fault.undo_params()))
+        fault.apply()
+    for one in (fault, fault_of(fault.target, UndoEntry("u1", fault.kind, "x", REGION, params))):
+        proof = one.observe()
+        assert (proof.proven, proof.why) == (True, "the region refuses connections")
+        assert proof.facts["answered_before"] == 401
+
+
+def test_a_region_that_never_answered_proves_nothing_by_its_silence(switch):
+    """A ready_url at which nobody listened before either is no proof of darkness."""
     fault = power_of(switch[1], f"http://127.0.0.1:{free_port()}/readyz")
+    fault.undo_params()
     fault.apply()
     proof = fault.observe()
-    assert (proof.proven, proof.why) == (True, "the region refuses connections")
+    assert (proof.proven, "before the fault either" in proof.why) == (False, True)
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 503])
+def test_an_answer_of_any_status_means_that_something_serves(switch, status):
+    """Also one that refuses, or that says it is not ready."""
+    with stand_in(lambda call: (status, "")) as front:
+        fault = power_of(switch[1], front.url)
+        fault.undo_params()
+        fault.apply()
+        assert not fault.observe().proven
+
+
+def test_a_port_that_accepts_without_an_answer_is_not_dark(switch):
+    """Something listens there, whatever it is."""
+    with stand_in(lambda call: (200, "")) as front:
+        fault = power_of(switch[1], front.url)
+        params = fault.undo_params()
+    with closing_port() as port:
+        region = {
+            "ready_url": f"http://127.0.0.1:{port}/",
+            "power": fault.target.regions[REGION].power.model_dump(),
+        }
+        there = RegionPower.restore(a_target(region=region), REGION, params)
+        proof = there.observe()
+        assert (proof.proven, proof.facts["met"]) == (False, "accepts")
+
+
+def test_a_look_that_is_blind_is_an_error_and_no_darkness(switch):
+    """A name that does not resolve says nothing about the region."""
+    fault = power_of(switch[1], "http://nowhere.invalid/readyz")
+    fault._answered = 200
+    with pytest.raises(FaultError, match="does not resolve"):
+        fault.observe()
+
+
+@pytest.mark.parametrize("other_answers", [True, False])
+def test_silence_counts_while_another_region_is_reached(switch, monkeypatch, other_answers):
+    """Time-outs may be the network of whoever looks: then the look shows nothing."""
+    fault = power_of(switch[1], "http://here/")
+    fault._answered = 200
+    silent, answer = Look("silent", "takes no connection"), Look("answer", "answers 200", 200)
+
+    def look(url, timeout_s=2.0):
+        return silent if url == "http://here/" or not other_answers else answer
+
+    monkeypatch.setattr(region_power, "look_at", look)
+    if other_answers:
+        assert fault.observe().proven
+    else:
+        with pytest.raises(FaultError, match="no other region answers either"):
+            fault.observe()
 
 
 def test_revert_waits_until_the_region_is_ready(switch):
@@ -110,7 +178,7 @@ def test_revert_before_apply_and_after_half_of_it(switch):
     state, shown = switch
     with stand_in(state.front) as front:
         fault = power_of(shown, front.url)
-        assert fault.undo_params() == {}
+        assert fault.undo_params()["answered"] == 200
         for power in ("on", "partial"):
             state.power = power
             fault.revert()
@@ -156,7 +224,7 @@ def test_a_lost_region_is_killed_and_comes_back_as_a_stopped_one(switch):
     with stand_in(state.front) as front:
         fault = power_of(shown, f"{front.url}/readyz", kind=RegionLoss)
         assert (fault.change().before, fault.change().after) == ("on", "gateways killed")
-        assert fault.undo_params() == {}
+        assert fault.undo_params()["answered"] == 200
         fault.apply()
         assert [call.path for call in shown.calls if call.method == "POST"] == ["/r/kill"]
         assert not fault.read_back().ok

@@ -66,7 +66,7 @@ HOUSE = {
     "steering": row(2, "aws"),
     "stores": row(2, "aws"),
     # chaosk8s is named by the one fault that needs it, imported when that fault is applied.
-    "faults": row(2, "steering", "stores", libraries="chaosk8s kubernetes"),
+    "faults": row(2, "signals", "steering", "stores", libraries="chaosk8s kubernetes"),
     "load": row(2),
     "bundle": row(3),
     "verdict": row(3, "verdict_document", "verdict_findings", "verdict_profile"),

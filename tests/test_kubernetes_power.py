@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from floor_fixtures import REGION, KubernetesStandIn, a_target, free_port, kubeconfig, stand_in
 from kubernetes.config import kube_config
 
-from muster.faults import FaultError, fault_of
+from muster.faults import FaultError, fault_of, kubernetes
 from muster.faults.kubernetes import Deployments
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
@@ -59,12 +60,13 @@ def test_it_bites_is_seen_and_goes_away(cluster, front):
     fault = the_fault(front, context="stand-in")
     assert not fault.observe().proven
     params = fault.undo_params()
-    assert params == {"replicas": {"gateway": 3, "redis": 1}}
+    assert params["replicas"] == {"gateway": 3, "redis": 1}
     fault.apply()
     assert cluster.replicas == {"gateway": 0, "redis": 0}
     proof = fault.observe()
     assert proof.proven
-    assert proof.facts == {"pods": {"gateway": 0, "redis": 0}, "ready": False}
+    assert proof.facts["pods"] == {"gateway": 0, "redis": 0}
+    assert (proof.facts["status"], proof.facts["ready"]) == (503, False)
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
     restored = fault_of(fault.target, entry)
     assert not restored.read_back().ok
@@ -93,12 +95,84 @@ def test_a_loss_deletes_every_pod_without_grace(cluster, front):
 
 def test_pods_that_stay_are_not_dark(cluster, front):
     """Scaled to 0 while a pod is still there: the fault did not bite."""
-    fault = the_fault(front)
+    fault = the_fault(front, timeout_s=0.1)
     cluster.stuck = True
     fault.apply()
     proof = fault.observe()
     assert not proof.proven
     assert proof.facts["pods"] == {"gateway": 3, "redis": 1}
+
+
+def test_pods_that_terminate_still_serve(cluster, front):
+    """A deployment counts 0 replicas as soon as its pods begin to end: they are listed by label."""
+    fault = the_fault(front, timeout_s=0.1)
+    fault.undo_params()
+    cluster.terminating["gateway"] = 1
+    fault.apply()
+    assert cluster.available["gateway"] == 0
+    assert fault.observe().facts["pods"] == {"gateway": 1, "redis": 0}
+    assert not fault.observe().proven
+    cluster.terminating.clear()
+    assert fault.observe().proven
+
+
+@pytest.mark.parametrize(
+    ("status", "dark"), [(503, True), (502, True), (504, True), (401, False), (404, False)]
+)
+def test_a_balancers_own_5xx_is_told_from_an_answer_of_the_region(cluster, status, dark):
+    """Without pods 502, 503 and 504 say that nothing stands behind; any other status is served."""
+    with stand_in(lambda call: (status, "")) as front:
+        fault = the_fault(front.url)
+        fault.undo_params()
+        fault.apply()
+        proof = fault.observe()
+        assert (proof.proven, proof.facts["status"]) == (dark, status)
+
+
+def test_a_selector_of_expressions_is_understood(cluster):
+    """What a deployment selects by an expression becomes a selector of the API."""
+    selector = SimpleNamespace(
+        match_labels={"app": "x"},
+        match_expressions=[
+            SimpleNamespace(key="tier", operator="In", values=["a", "b"]),
+            SimpleNamespace(key="old", operator="DoesNotExist", values=None),
+        ],
+    )
+    assert kubernetes._selector("x", selector) == "app=x,tier in (a,b),!old"
+    empty = SimpleNamespace(match_labels=None, match_expressions=None)
+    with pytest.raises(FaultError, match="selects its pods by no labels"):
+        kubernetes._selector("x", empty)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "asked", "back"),
+    [
+        ({}, 5, False),
+        ({"gateway": (2, 6)}, 5, True),
+        ({"gateway": (2, 4)}, 5, False),
+        ({"other": (2, 6)}, 5, False),
+        ({}, 3, True),
+    ],
+)
+def test_other_replicas_are_back_within_an_autoscalers_bounds(cluster, front, bounds, asked, back):
+    """An autoscaler may have moved them since; without one they must be what they were."""
+    fault = the_fault(front)
+    fault.undo_params()
+    cluster.autoscalers = bounds
+    cluster.replicas["gateway"] = cluster.available["gateway"] = asked
+    assert fault.read_back().ok is back
+
+
+def test_replicas_that_are_asked_for_and_not_there_are_not_back(cluster, front):
+    """Three are asked for and one is available: ready, and not as it was."""
+    fault = the_fault(front)
+    fault.undo_params()
+    cluster.stuck = True
+    cluster.available["gateway"] = 1
+    fault._steady_s = 0.0
+    back, may_come = fault.look_back()
+    assert (back.ok, may_come) == (False, True)
+    assert back.actual == "ready, replicas gateway 3, redis 1, available gateway 1, redis 1"
 
 
 def test_fewer_replicas_than_before_are_not_back(cluster, front):
@@ -108,7 +182,7 @@ def test_fewer_replicas_than_before_are_not_back(cluster, front):
     cluster.replicas["gateway"] = 1
     back = fault.read_back()
     assert not back.ok
-    assert "'gateway': 1" in back.actual
+    assert back.actual == "ready, replicas gateway 1, redis 1"
 
 
 def test_a_scale_that_does_not_show_is_an_error(cluster, front):

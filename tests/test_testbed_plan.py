@@ -22,7 +22,10 @@ from muster.testbed.binaries import WANTED, Binary, Wanted, find
 from muster.testbed.defects import DEFECTS
 from muster.testbed.layout import Layout, endpoints, lay_out
 from muster.testbed.parts import Secrets
+from muster.testbed.placement import defect_of
+from muster.testbed.planted_region import region_of
 from muster.testbed.ports import BLOCK, Ports, Wish
+from muster.testbed.regions import Region
 from muster.testbed.shape import FDS_PER_STREAM, Limits, shape
 from muster.testbed.state import is_locked, lock_directory, read_state
 
@@ -130,7 +133,13 @@ def test_a_region_with_several_toxiproxies_is_reached_by_their_front() -> None:
     assert big["regions"]["eu-west-1"]["toxiproxy_url"] not in own
 
 
-@pytest.mark.parametrize("defect", sorted(DEFECTS))
+OUTSIDE = ("region_evacuated", "survivor_redis")
+"""Parts of a defect that no process is told of."""
+
+
+@pytest.mark.parametrize(
+    "defect", sorted(name for name, one in DEFECTS.items() if one.part not in OUTSIDE)
+)
 def test_every_defect_is_planted_where_it_belongs(defect: str) -> None:
     """Each defect reaches some process, and only of the part that it is said to live in."""
     layout = planned(defect=defect)
@@ -144,6 +153,27 @@ def test_every_defect_is_planted_where_it_belongs(defect: str) -> None:
         "gateway_faulted": {"eu-west-1", "eu-central-1"},
     }.get(part, {None})
     assert {spec.region for spec in having} == where
+
+
+@pytest.mark.parametrize(
+    "defect", sorted(name for name, one in DEFECTS.items() if one.part == "region_evacuated")
+)
+def test_a_switch_with_a_defect_is_the_evacuated_regions(defect: str) -> None:
+    """The evacuated region's switch has it, the survivor's is healthy."""
+    assert defect_of(defect, "region", "eu-west-1", "eu-west-1") == defect
+    assert defect_of(defect, "region", "eu-central-1", "eu-west-1") is None
+    assert region_of(defect) is not Region
+    assert region_of(None) is Region
+
+
+def test_a_survivor_may_be_given_the_evacuated_regions_redis() -> None:
+    """Planted, every gateway is given one region's Redis proxy; healthy, each its own."""
+    for defect, proxies in ((None, 2), ("survivor_needs_evacuated", 1)):
+        gateways = planned(defect=defect).of("gateway")
+        assert len({tuple((spec.config or {})["redis"]) for spec in gateways}) == proxies
+    evacuated = next(spec for spec in gateways if spec.region == "eu-west-1")
+    healthy = next(s for s in planned().of("gateway") if s.region == "eu-west-1")
+    assert (evacuated.config or {})["redis"] == (healthy.config or {})["redis"]
 
 
 def test_without_a_defect_none_is_planted() -> None:

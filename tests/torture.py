@@ -276,7 +276,7 @@ def changed(target: Target) -> list[str]:
             wrong.append(f"{region} is not ready")
         if Drain(target, region).shown() != "serving":
             wrong.append(f"{region} drains")
-        if RedisOutage(target, region).observe().proven:
+        if not RedisOutage(target, region).redis_answers():
             wrong.append(f"Redis of {region} is away")
         for role in spec.toxiproxy.proxies if spec.toxiproxy else ():
             state = proxy_of(target, region, role).state()

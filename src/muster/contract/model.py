@@ -203,6 +203,9 @@ class DrillRules(Document):
     restore_s_max: PositiveSeconds
     dark_hold_s_min: PositiveSeconds
     bundle_age_s_max: PositiveSeconds
+    # Absent from contracts that are older than them, which old bundles carry.
+    recovery_quiet_s: PositiveSeconds = 60.0
+    recovery_quiet_s_max: PositiveSeconds = 300.0
 
 
 class ContextTokens(Document):

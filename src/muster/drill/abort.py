@@ -24,7 +24,9 @@ def restore_all(session: Session) -> str:
     dark = any(stops_region(entry.kind) for entry in session.undo.pending)
     moved = any(entry.kind == "traffic_shift" for entry in session.undo.pending)
     logger.warning("restoring %d changes", len(session.undo.pending))
-    restored = session.slow(lambda: restore(session.target, session.undo, session.ledger))
+    restored = session.slow(
+        lambda: restore(session.target, session.undo, session.ledger, trying=session.allow_slow)
+    )
     record_verify(session.ledger, session.undo, restored)
     session.restored = True
     reason = session.stop.reason

@@ -11,8 +11,9 @@ import logging
 from muster.contract.rig_pinned import blackout
 from muster.contract.samples import Samples
 from muster.contract.windows import Window
-from muster.drill import observe
+from muster.drill import observe, proofs
 from muster.drill.phases import await_headroom, await_split, phase, wait_scaled
+from muster.drill.quiet import await_quiet
 from muster.drill.session import Session
 from muster.faults import Proof
 from muster.faults.region_loss import RegionLoss
@@ -30,7 +31,7 @@ def lose(session: Session) -> None:
         observe.check_last_healthy(session, region)
         await_headroom(session)
         session.weights_before = session.steering.weights()
-        fault = RegionLoss(session.target, region)
+        fault = RegionLoss(session.target, region, steady_s=observe.steady_s(session))
         session.write_undo(fault)
         broken_before = observe.broken(session, region)["client"]
         session.declare_fault(fault.kind, region, fault.expects)
@@ -39,7 +40,7 @@ def lose(session: Session) -> None:
         session.slow(fault.apply)
         session.record("fault_applied", fault=fault.kind, region=region)
         session.record("region_dark", region=region)
-        session.record_proof(fault.kind, region, fault.observe())
+        proofs.await_bite(session, fault)
         detected_s = _await_detection(session, region, lost_at_s)
         session.timing("detect_s", detected_s - lost_at_s)
         after_s = session.ttl_s + float(session.plan.contract.drill.shift_after_ttl_s)
@@ -118,9 +119,9 @@ def _record_rig(session: Session, since_s: float) -> None:
 def hold_lost(session: Session, tier: str, minutes: float) -> None:
     """The phase `failed_over`: the survivors carry everything, the region still gone."""
     with phase(session, "failed_over", tier):
-        fault = RegionLoss(session.target, session.target.evacuate)
-        wait_scaled(session, minutes)
-        session.record_proof(fault.kind, fault.region, fault.observe())
+        fault = session.fault_from_undo(RegionLoss.kind)
+        with proofs.throughout(session, fault, proofs.lit(session, fault.region)):
+            wait_scaled(session, minutes)
 
 
 def come_back(session: Session, tier: str) -> None:
@@ -128,11 +129,13 @@ def come_back(session: Session, tier: str) -> None:
     region = session.target.evacuate
     with phase(session, "comeback", tier):
         began = session.clock.monotonic_s()
-        session.slow(session.fault_from_undo(RegionLoss.kind).revert)
+        fault = session.fault_from_undo(RegionLoss.kind)
+        session.slow(fault.revert)
         session.fault_reverted(RegionLoss.kind, region)
         session.record("region_lit", region=region)
         session.timing("lost_s", session.clock.monotonic_s() - session.dark_at_s)
-        observe.await_ready_in_a_row(session, region)
+        observe.await_back(session, fault)
         before = session.weights_before or session.steering.weights()
         await_split(session, shares_of(before)[region], leaving=False)
         session.timing("restore_s", session.clock.monotonic_s() - began)
+        await_quiet(session)

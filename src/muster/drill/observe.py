@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import httpx
@@ -10,11 +9,14 @@ import httpx
 from muster.drill.restore import record_verify, settle
 from muster.drill.session import Session
 from muster.drill.split import await_split, scheduled
-from muster.errors import DrillAborted
+from muster.errors import DrillAborted, MusterError
+from muster.faults import Fault
+from muster.faults.region_power import RegionPower
 from muster.steering import shares_of
 
-READY_IN_A_ROW = 3
 READY_APART_S = 0.3
+INTERVAL_S_DEFAULT = 10
+"""Of records without a health check: the shortest that Route 53 has."""
 
 
 def split_seconds_max(session: Session, *, leaving: bool) -> float:
@@ -97,24 +99,40 @@ def ready(session: Session, region: str) -> bool:
     return 200 <= answer.status_code < 300
 
 
-def await_ready_in_a_row(session: Session, region: str) -> None:
-    """The health gate: the region is ready several times in a row, or the drill fails."""
-    power = session.target.regions[region].power
-    seconds_max = getattr(power, "timeout_s", 60.0)
-    in_a_row = 0
-    next_s = 0.0
+def steady_s(session: Session) -> float:
+    """How long a region must be ready without a break before it counts as back, in seconds.
 
-    def healthy() -> bool:
-        nonlocal in_a_row, next_s
-        now = time.monotonic()
-        if now < next_s:
+    Longer than a health check's interval, so that no flapping hides between two checks. Health
+    checks are never scaled; a testbed of the tests that probes faster than its records say counts.
+    """
+    testbed = session.target.testbed
+    probe_s = testbed.health_check.probe_interval_s if testbed is not None else None
+    intervals = [interval_s for interval_s, _ in session.health_checks.values()]
+    return (probe_s or max(intervals, default=INTERVAL_S_DEFAULT)) + READY_APART_S
+
+
+def await_back(session: Session, fault: Fault) -> None:
+    """Wait until the region is back for good: ready for a stretch, whole, and with its capacity.
+
+    The drill fails when that does not come in time; what is missing is named.
+    """
+    if not isinstance(fault, RegionPower):
+        raise DrillAborted(f"action:{session.phase}", f"{fault.subject} is no region's power")
+    missing = ""
+
+    def back() -> bool:
+        nonlocal missing
+        try:
+            seen, _ = fault.look_back()
+        except MusterError as error:
+            missing = str(error)
             return False
-        next_s = now + READY_APART_S
-        in_a_row = in_a_row + 1 if ready(session, region) else 0
-        return in_a_row >= READY_IN_A_ROW
+        missing = f"{seen.actual} (expected {seen.expected})"
+        return seen.ok
 
-    if session.wait_until(healthy, seconds_max) is None:
-        session.fail("platform:region_not_ready", f"{region} was started but is not ready")
+    if session.wait_until(back, fault.back_s_max, look_s=READY_APART_S) is None:
+        detail = f"{fault.region} was started and is not back as before: {missing}"
+        session.fail("platform:region_not_back", detail)
 
 
 def check_last_healthy(session: Session, region: str) -> None:
@@ -174,7 +192,8 @@ def verify(session: Session) -> None:
     session.phase_start("verify", None)
     outcome = "failed"
     try:
-        restored = settle(session.target, session.undo, session.ledger)
+        # A region's read-back may last for a stretch of looks.
+        restored = session.slow(lambda: settle(session.target, session.undo, session.ledger))
         record_verify(session.ledger, session.undo, restored)
         if not restored.verified:
             raise DrillAborted("action:verify", f"not back: {', '.join(restored.failed)}")

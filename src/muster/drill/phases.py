@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from muster.drill import observe
+from muster.drill import observe, proofs
 from muster.drill.rig_cpu import points_between, read_cpu
 from muster.drill.session import Session
 from muster.drill.shown import load_not_shown
@@ -232,35 +232,35 @@ def drain(session: Session, tier: str) -> None:
 
 
 def darken(session: Session, tier: str, minutes: float) -> None:
-    """Stop the region, see that it is dark, and hold."""
+    """Stop the region, see that it is dark at every poll, and hold."""
     region = session.target.evacuate
     with phase(session, "dark", tier):
         observe.check_last_healthy(session, region)
-        power = RegionPower(session.target, region)
+        power = RegionPower(session.target, region, steady_s=observe.steady_s(session))
         session.write_undo(power)
         session.declare_fault("region_power", region)
         session.slow(power.apply)
         session.record("fault_applied", fault="region_power", region=region)
         session.record("region_dark", region=region)
         session.dark_at_s = session.clock.monotonic_s()
-        proof = power.observe()
-        session.record_proof("region_power", region, proof)
+        proofs.await_bite(session, power)
         session.counts_before["reached"] = observe.reached(session, region)
-        wait_scaled(session, minutes)
-        session.record_proof("region_power", region, power.observe())
+        with proofs.throughout(session, power, proofs.lit(session, region)):
+            wait_scaled(session, minutes)
         observe.record_dark_traffic(session, region)
 
 
 def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) -> None:
-    """Start the region, let it prove that it is healthy, and step its share back up."""
+    """Start the region, wait until all of it is back for good, and step its share back up."""
     region = session.target.evacuate
     with phase(session, "restore", tier):
         began = session.clock.monotonic_s()
-        session.slow(session.fault_from_undo(RegionPower.kind).revert)
+        power = session.fault_from_undo(RegionPower.kind)
+        session.slow(power.revert)
         session.fault_reverted("region_power", region)
         session.record("region_lit", region=region)
         session.timing("dark_s", session.clock.monotonic_s() - session.dark_at_s)
-        observe.await_ready_in_a_row(session, region)
+        observe.await_back(session, power)
         if session.target.regions[region].drain is not None:
             Drain(session.target, region).revert()
         before = session.weights_before or {}

@@ -1,14 +1,17 @@
 """Everything back: the undo log played backwards, each entry read back from the real system.
 
 One that fails does not stop the others. Playing it again is harmless. A revert that raised may have
-worked all the same (its answer was lost), so it is read back too: the real system decides.
+worked all the same (its answer was lost), so it is read back too: the real system decides. One that
+raised and is not back is tried again, after all others, for as long as its fault allows: the system
+may still be busy with the call of a process that was killed in the middle of it.
 """
 
 from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Container
+import time
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -20,6 +23,11 @@ from muster.targets.model import Target
 from muster.undo import State, UndoEntry, UndoHeader
 
 logger = logging.getLogger("chaostoolkit")
+RETRY_S_MIN, RETRY_S_MAX = 0.5, 8.0
+
+
+def _nothing() -> None:
+    """Nobody waits for a sign that it goes on."""
 
 
 class Undo(Protocol):
@@ -52,12 +60,14 @@ def restore(
     undo: Undo,
     ledger: Ledger | None = None,
     only: Container[str] | None = None,
+    trying: Callable[[], None] = _nothing,
 ) -> Restored:
     """Revert every pending entry, last applied first, and read each back.
 
-    `only` names the entries to act on; the others are read back and not touched.
+    `only` names the entries to act on; the others are read back and not touched. `trying` is called
+    before each try of an entry, which takes its time.
     """
-    return _play(target, undo, ledger, lambda entry: only is None or entry.entry_id in only)
+    return _play(target, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying)
 
 
 def settle(target: Target, undo: Undo, ledger: Ledger | None = None) -> Restored:
@@ -77,32 +87,73 @@ def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
 
 
 def _play(
-    target: Target, undo: Undo, ledger: Ledger | None, acts: Callable[[UndoEntry], bool]
+    target: Target,
+    undo: Undo,
+    ledger: Ledger | None,
+    acts: Callable[[UndoEntry], bool],
+    trying: Callable[[], None] = _nothing,
 ) -> Restored:
-    readbacks: list[ReadBack] = []
-    failed: list[str] = []
-    commands: list[str] = []
     again = recover_command(undo.header.target_file or target.name)
-    for entry in undo.pending:
+    outcomes: dict[str, _Outcome] = {}
+    entries = undo.pending
+    for entry in entries:
+        trying()
         revert = acts(entry)
-        outcome = _one(target, entry, revert, again)
-        if outcome.readback is not None:
-            readbacks.append(outcome.readback)
+        outcomes[entry.entry_id] = outcome = _one(target, entry, revert, again)
         if outcome.ok or revert:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         if not outcome.ok:
             logger.error("restore: %s: %s", entry.subject, outcome.detail)
-            failed.append(entry.subject)
-            commands.append(outcome.command)
-    return Restored(not failed, tuple(readbacks), tuple(failed), tuple(commands))
+    for entry, outcome in _retried(target, entries, outcomes, again, trying):
+        if outcome.ok or outcome.detail != outcomes[entry.entry_id].detail:
+            _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
+        outcomes[entry.entry_id] = outcome
+    failed = [entry for entry in entries if not outcomes[entry.entry_id].ok]
+    readbacks = (outcomes[entry.entry_id].readback for entry in entries)
+    return Restored(
+        not failed,
+        tuple(readback for readback in readbacks if readback is not None),
+        tuple(entry.subject for entry in failed),
+        tuple(outcomes[entry.entry_id].command for entry in failed),
+    )
 
 
 @dataclass(frozen=True)
 class _Outcome:
+    """How one entry went. `retry_s`: for so long another try may help; 0: none will."""
+
     ok: bool
     detail: str
     readback: ReadBack | None
     command: str
+    retry_s: float = 0.0
+
+
+def _retried(
+    target: Target,
+    entries: Sequence[UndoEntry],
+    outcomes: Mapping[str, _Outcome],
+    again: str,
+    trying: Callable[[], None],
+) -> Iterator[tuple[UndoEntry, _Outcome]]:
+    """Every further try of what raised and is not back, with growing pauses, in bounded time."""
+    wait_s = RETRY_S_MIN
+    now_s = time.monotonic()
+    until_s = {name: now_s + one.retry_s for name, one in outcomes.items() if one.retry_s > 0}
+    while True:
+        next_s = time.monotonic() + wait_s
+        left = [one for one in entries if until_s.get(one.entry_id, 0.0) > next_s]
+        if not left:
+            return
+        time.sleep(wait_s)
+        wait_s = min(RETRY_S_MAX, 2 * wait_s)
+        for entry in left:
+            trying()
+            outcome = _one(target, entry, True, again)
+            logger.warning("restore: tried again: %s: %s", entry.subject, outcome.detail)
+            if not outcome.retry_s:
+                del until_s[entry.entry_id]
+            yield entry, outcome
 
 
 def recover_command(target_file: str) -> str:
@@ -120,12 +171,16 @@ def _one(target: Target, entry: UndoEntry, revert: bool, again: str) -> _Outcome
     except Exception as error:  # one entry's surprise must not leave the others undone
         # Nobody saw what became of it: it may be back, and it is not known to be.
         detail = f"{raised}; and it could not be read back: " if raised else ""
-        return _Outcome(False, detail + _said(error), None, _command(fault, again))
+        retry_s = fault.retry_s if fault is not None and revert else 0.0
+        return _Outcome(False, detail + _said(error), None, _command(fault, again), retry_s)
     detail = f"{readback.subject}: {readback.actual} (expected {readback.expected})"
     if raised:
         seen = "it is back all the same" if readback.ok else "it is not back"
         detail = f"{raised}; read back, {seen}: {detail}"
-    return _Outcome(readback.ok, detail, readback, "" if readback.ok else _command(fault, again))
+    if readback.ok:
+        return _Outcome(True, detail, readback, "")
+    retry_s = fault.retry_s if raised else 0.0
+    return _Outcome(False, detail, readback, _command(fault, again), retry_s)
 
 
 def _raised_by(revert: Callable[[], None]) -> str:

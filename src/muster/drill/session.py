@@ -215,12 +215,16 @@ class Session:
 
     def slow(self, call: Callable[[], T]) -> T:
         """What `call` returns; it may take as long as the target lets a region's power take."""
-        powers = (region.power for region in self.target.regions.values())
-        self.stop.allow(2 * max(getattr(power, "timeout_s", 0.0) for power in powers))
+        self.allow_slow()
         try:
             return call()
         finally:
             self.stop.allow(0)
+
+    def allow_slow(self) -> None:
+        """A call follows that starts or stops a region, and waits until that shows."""
+        powers = (region.power for region in self.target.regions.values())
+        self.stop.allow(3 * max(getattr(power, "timeout_s", 0.0) for power in powers))
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop, for example because a part of it died."""

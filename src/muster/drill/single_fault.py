@@ -1,4 +1,4 @@
-"""One fault, one region: write the undo, apply, see it bite, hold, revert, read back.
+"""One fault, one region: write the undo, apply, see it bite all through the hold, revert.
 
 The holds are real seconds: they stand against bounds of the platform (a gateway's local fallback
 lasts 120 s) that no time scale shortens.
@@ -6,8 +6,9 @@ lasts 120 s) that no time scale shortens.
 
 from __future__ import annotations
 
-from muster.drill import observe
+from muster.drill import observe, proofs
 from muster.drill.phases import phase
+from muster.drill.quiet import await_quiet
 from muster.drill.session import Session
 from muster.faults import Fault
 
@@ -21,15 +22,15 @@ def run(session: Session, fault: Fault, seconds: float) -> None:
         session.declare_fault(fault.kind, fault.region, fault.expects)
         session.slow(fault.apply)
         session.record("fault_applied", fault=fault.kind, region=fault.region)
-        proof = fault.observe()
-        session.record_proof(fault.kind, fault.region, proof)
-        session.wait_with_progress(seconds)
+        proofs.await_bite(session, fault)
+        with proofs.throughout(session, fault):
+            session.wait_with_progress(seconds)
         session.slow(fault.revert)
         session.fault_reverted(fault.kind, fault.region)
 
 
 def recovery(session: Session, seconds: float) -> None:
-    """The phase `recovery`: the platform after the fault, by the same tier."""
+    """The phase `recovery`: `seconds` by the same tier, and on until the platform is quiet."""
     tier = session.plan.gate.drill_tier or session.plan.gate.tier
     with phase(session, "recovery", tier):
-        session.wait_with_progress(seconds)
+        await_quiet(session, seconds)

@@ -26,6 +26,11 @@ class Drain(Fault):
     def subject(self) -> str:
         return f"drain {self.region}"
 
+    @property
+    def retry_s(self) -> float:
+        hook = self.target.regions[self.region].drain
+        return 0.0 if hook is None else hook.timeout_s
+
     def change(self) -> Change:
         return Change(self.shown(), self.state)
 

@@ -6,6 +6,7 @@ Its `deployment_fully_available` can be true right after a rollout and is never 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,9 @@ from typing import Any
 from muster.faults.model import FaultError
 from muster.targets.model import KubernetesPower
 
+logger = logging.getLogger("chaostoolkit")
 CALL_S_MAX = 10.0
+GONE_LOOK_S = 0.5
 
 
 class Deployments:
@@ -24,7 +27,7 @@ class Deployments:
         self.power = power
         # chaosk8s takes over a second to import: only targets on Kubernetes pay for it.
         from chaosk8s import create_k8s_api_client, has_local_config_file
-        from kubernetes.client import AppsV1Api, CoreV1Api
+        from kubernetes.client import AppsV1Api, AutoscalingV2Api, CoreV1Api
 
         if power.context and not has_local_config_file():
             # The client would fall back to another cluster than the one that the target names.
@@ -34,6 +37,7 @@ class Deployments:
             client = create_k8s_api_client(secrets)
             self._api: Any = AppsV1Api(client)
             self._core: Any = CoreV1Api(client)
+            self._autoscaling: Any = AutoscalingV2Api(client)
         except Exception as error:  # kubernetes' ConfigException, or whatever YAML brings
             raise FaultError(f"Kubernetes: {str(error)[:200]}") from error
 
@@ -41,9 +45,59 @@ class Deployments:
         """Replicas asked for, by deployment. Raises FaultError."""
         return {name: int(self._read(name).spec.replicas or 0) for name in self.power.deployments}
 
+    def available(self) -> dict[str, int]:
+        """Replicas that can take traffic, by deployment. Raises FaultError."""
+        return {name: _available(self._read(name)) for name in self.power.deployments}
+
     def running(self) -> dict[str, int]:
-        """Pods that still exist, by deployment. Raises FaultError."""
-        return {name: int(self._read(name).status.replicas or 0) for name in self.power.deployments}
+        """Pods that still exist, terminating ones included, by deployment. Raises FaultError.
+
+        Listed by the deployment's selector: its own `status.replicas` is 0 as soon as its pods
+        begin to terminate, while they still serve.
+        """
+        found: dict[str, int] = {}
+        for name in self.power.deployments:
+            chosen = _selector(name, self._read(name).spec.selector)
+            listed = self._call(
+                "list_namespaced_pod", self.power.namespace, api=self._core, label_selector=chosen
+            )
+            found[name] = sum(
+                getattr(pod.status, "phase", None) not in ("Succeeded", "Failed")
+                for pod in listed.items
+            )
+        return found
+
+    def autoscaled(self) -> dict[str, tuple[int, int]]:
+        """Least and most replicas by deployment, where an autoscaler scales it.
+
+        Empty where the cluster does not say: then the replicas must be what they were.
+        """
+        try:
+            listed = self._call(
+                "list_namespaced_horizontal_pod_autoscaler",
+                self.power.namespace,
+                api=self._autoscaling,
+            )
+        except FaultError as error:
+            logger.debug("autoscalers: %s", error)
+            return {}
+        return {
+            one.spec.scale_target_ref.name: (
+                int(one.spec.min_replicas or 1),
+                int(one.spec.max_replicas),
+            )
+            for one in listed.items
+            if one.spec.scale_target_ref.kind == "Deployment"
+        }
+
+    def await_gone(self, timeout_s: float) -> None:
+        """Wait until no pod is left, or until the time is over. Raises FaultError.
+
+        Whether none is left is for the proof to say.
+        """
+        end = time.monotonic() + timeout_s
+        while any(self.running().values()) and time.monotonic() < end:
+            time.sleep(GONE_LOOK_S)
 
     def scale(self, replicas: Mapping[str, int]) -> None:
         """Ask for `replicas` and read back that they are asked for. Raises FaultError.
@@ -72,18 +126,14 @@ class Deployments:
 
         Scaled first, or the cluster would put new pods in their place.
         """
-        labels = {
-            name: self._read(name).spec.selector.match_labels or {} for name in self.replicas()
-        }
-        if missing := sorted(name for name, wanted in labels.items() if not wanted):
-            raise FaultError(f"deployments {missing} select their pods by no labels")
-        self.scale(dict.fromkeys(labels, 0))
-        for wanted in labels.values():
+        chosen = {name: _selector(name, self._read(name).spec.selector) for name in self.replicas()}
+        self.scale(dict.fromkeys(chosen, 0))
+        for selector in chosen.values():
             self._call(
                 "delete_collection_namespaced_pod",
                 self.power.namespace,
                 api=self._core,
-                label_selector=",".join(f"{key}={value}" for key, value in wanted.items()),
+                label_selector=selector,
                 grace_period_seconds=0,
             )
 
@@ -119,6 +169,27 @@ class Deployments:
             return call(*arguments, _request_timeout=CALL_S_MAX, **named)
         except Exception as error:  # kubernetes and urllib3 share no base of their own
             raise FaultError(f"Kubernetes {operation}: {str(error)[:200]}") from error
+
+
+def _selector(name: str, selector: Any) -> str:
+    """The label selector of a deployment's pods, as the API takes it. Raises FaultError.
+
+    One without any label would select every pod of the namespace.
+    """
+    parts = [f"{key}={value}" for key, value in (selector.match_labels or {}).items()]
+    for one in selector.match_expressions or ():
+        values = ",".join(one.values or ())
+        parts.append(
+            {
+                "In": f"{one.key} in ({values})",
+                "NotIn": f"{one.key} notin ({values})",
+                "Exists": one.key,
+                "DoesNotExist": f"!{one.key}",
+            }[one.operator]
+        )
+    if not parts:
+        raise FaultError(f"deployment {name} selects its pods by no labels")
+    return ",".join(parts)
 
 
 def _available(deployment: Any) -> int:

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Literal, Self
 from muster.errors import MusterError
 from muster.targets.model import Target
 
+LOOK_S_MAX = 5.0
+
 
 class FaultError(MusterError):
     """A fault could not be applied, seen, or reverted."""
@@ -69,6 +71,16 @@ class Fault(ABC):
     @abstractmethod
     def subject(self) -> str:
         """What is changed, in a form that a person can look up."""
+
+    @property
+    def look_s_max(self) -> float:
+        """How long one `observe` may take, in seconds; one that takes longer shows nothing."""
+        return LOOK_S_MAX
+
+    @property
+    def retry_s(self) -> float:
+        """For how long a revert that raised is tried again, in seconds; 0: it is tried once."""
+        return 0.0
 
     def touches(self) -> tuple[Touch, ...]:
         """Everything that it changes, by name; asks no system anything."""

@@ -1,7 +1,9 @@
 """The provider's primary route gets slower for one region: a Toxiproxy latency toxic with jitter.
 
-The toxic delays the whole stream, so it moves the first token and the completion. It bites when an
-exchange on the gateways' own path takes at least half the added latency longer than before.
+The toxic delays the whole stream, so it moves the first token and the completion. It bites when the
+proxy shows the toxic, and an exchange through the proxy's port, which is the gateways' own path,
+takes at least half the added latency longer than before and ends as it did before. A route that was
+slow already, or that gave another answer, proves nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from typing import Any, Self
 import httpx
 
 from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
-from muster.faults.proxies import access_of, proxy_of
+from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.faults.toxiproxy_restart import bring_back, by_hand
 from muster.targets.model import Target
 
 TOXIC = "muster_latency"
 PROBES = 3
+EXCHANGES_MAX = 2
+"""Round trips that one exchange may take: the toxic delays each answer of the other end."""
 
 
 class ProviderLatency(Fault):
@@ -36,6 +40,7 @@ class ProviderLatency(Fault):
         jitter_ms: int = 0,
         before: dict[str, Any] | None = None,
         server: Sequence[Mapping[str, Any]] = (),
+        exchange_before: tuple[float, int] | None = None,
     ) -> None:
         super().__init__(target, region)
         self.latency_ms = latency_ms
@@ -44,11 +49,19 @@ class ProviderLatency(Fault):
         self._proxy = proxy_of(target, region, "provider_primary")
         self._server = tuple(server)
         self._before = before
-        self._exchange_before_ms: float | None = None
+        self._exchange_before = exchange_before
 
     @property
     def subject(self) -> str:
         return f"toxiproxy {self.region}/{self._proxy.name}"
+
+    @property
+    def look_s_max(self) -> float:
+        return super().look_s_max + EXCHANGES_MAX * self.latency_ms / 1000
+
+    @property
+    def retry_s(self) -> float:
+        return getattr(self._access.restart, "timeout_s", self._access.timeout_s)
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), Touch("proxies", f"{self.region}/{self._proxy.name}"))
@@ -63,13 +76,31 @@ class ProviderLatency(Fault):
             raise FaultError(f"{self.subject}: toxics left over: {sorted(self._proxy.toxics())}")
         self._before = {key: state[key] for key in ("listen", "upstream", "enabled")}
         self._server = tuple(self._proxy.server())
-        self._exchange_before_ms = self.exchange_ms()
-        return {"before": self._before, "server": list(self._server)}
+        before_ms, status = self._exchange_before = self._exchange()
+        if before_ms >= self._needed_ms > 0:
+            raise FaultError(
+                f"{self.subject}: an exchange takes {before_ms:.0f} ms before the fault: "
+                f"{self.latency_ms} ms more would not show"
+            )
+        return {
+            "before": self._before,
+            "server": list(self._server),
+            "latency_ms": self.latency_ms,
+            "exchange_before": [before_ms, status],
+        }
 
     @classmethod
     def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
-        before, server = dict(params["before"]), params.get("server", ())
-        return cls(target, region, before=before, server=server)
+        # Logs that are older than the last two keys lack them.
+        exchange = params.get("exchange_before")
+        return cls(
+            target,
+            region,
+            latency_ms=int(params.get("latency_ms", 0)),
+            before=dict(params["before"]),
+            server=params.get("server", ()),
+            exchange_before=(float(exchange[0]), int(exchange[1])) if exchange else None,
+        )
 
     def apply(self) -> None:
         self._proxy.add_toxic(
@@ -80,18 +111,26 @@ class ProviderLatency(Fault):
         )
 
     def observe(self) -> Proof:
-        before_ms = self._exchange_before_ms
-        if before_ms is None:
+        if self._exchange_before is None:
             return Proof(False, "the route's speed before the fault is unknown")
-        now_ms = self.exchange_ms()
+        before_ms, status_before = self._exchange_before
+        state = self._proxy.state()
+        # Once: a hold is looked at again and again, and each exchange waits for the toxic.
+        now_ms, status = self._exchange(state, probes=1)
         added_ms = now_ms - before_ms
-        needed_ms = self.latency_ms / 2
-        bites = 0 < needed_ms <= added_ms
-        return Proof(
-            proven=bites,
-            why=f"an exchange takes {added_ms:.0f} ms longer, {needed_ms:.0f} ms needed",
-            facts={"exchange_before_ms": before_ms, "exchange_ms": now_ms, "added_ms": added_ms},
-        )
+        facts = {
+            "exchange_before_ms": before_ms,
+            "exchange_ms": now_ms,
+            "added_ms": added_ms,
+            "status": status,
+        }
+        if TOXIC not in [toxic.get("name") for toxic in state.get("toxics") or ()]:
+            return Proof(False, f"proxy {self._proxy.name} shows no toxic {TOXIC}", facts)
+        if status != status_before:
+            why = f"the route answers {status}, and {status_before} before the fault"
+            return Proof(False, why, facts)
+        why = f"an exchange takes {added_ms:.0f} ms longer, {self._needed_ms:.0f} ms needed"
+        return Proof(0 < self._needed_ms <= added_ms, why, facts)
 
     def revert(self) -> None:
         before = self._before
@@ -107,17 +146,28 @@ class ProviderLatency(Fault):
     def command(self) -> str | None:
         return by_hand(self._proxy, self._access, self._server)
 
+    @property
+    def _needed_ms(self) -> float:
+        return self.latency_ms / 2
+
     def exchange_ms(self) -> float:
         """Median time of a bare HTTP exchange through the proxy. Raises FaultError."""
-        listen = self._proxy.state()["listen"]
+        return self._exchange()[0]
+
+    def _exchange(
+        self, state: Mapping[str, Any] | None = None, probes: int = PROBES
+    ) -> tuple[float, int]:
+        """Median time of an exchange in milliseconds, and its HTTP status. Raises FaultError."""
+        shown = state if state is not None else self._proxy.state()
+        address = address_of(str(shown["listen"]), self._access.url)
         times: list[float] = []
-        with httpx.Client(timeout=30.0, trust_env=False) as client:
-            for _ in range(PROBES):
+        with httpx.Client(timeout=self.look_s_max, trust_env=False) as client:
+            for _ in range(probes):
                 start = time.monotonic()
                 try:
                     # Any answer will do: the path is timed, not the provider's work.
-                    client.get(f"http://{listen}/healthz")
+                    answer = client.get(f"http://{address}/healthz")
                 except httpx.HTTPError as error:
                     raise FaultError(f"{self.subject}: {error or type(error).__name__}") from error
                 times.append((time.monotonic() - start) * 1000)
-        return median(times)
+        return median(times), answer.status_code

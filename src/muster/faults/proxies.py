@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
 from muster.targets.model import Target, ToxiproxyAccess
@@ -24,3 +27,19 @@ def access_of(target: Target, region: str, role: str) -> ToxiproxyAccess:
             f"target {target.name}: regions.{region}.toxiproxy names no proxy for {role}"
         )
     return access
+
+
+def address_of(listen: str, api_url: str) -> str:
+    """Where a proxy that listens at `listen` is reached from here, as `host:port`.
+
+    A Toxiproxy that listens on every address (`[::]:6379`) is reached where its API is.
+    """
+    host, _, port = listen.rpartition(":")
+    try:
+        anywhere = not host or ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        anywhere = False  # a name
+    if not anywhere:
+        return listen
+    api = urlsplit(api_url).hostname or "127.0.0.1"
+    return f"[{api}]:{port}" if ":" in api else f"{api}:{port}"

@@ -1,18 +1,22 @@
-"""A region's Redis refuses: its Toxiproxy proxy stops listening and drops what was open."""
+"""A region's Redis refuses: its Toxiproxy proxy stops listening and drops what was open.
+
+It bites when three looks agree: the proxy says that it is disabled, its port takes no connection,
+and Redis, which answered on the gateways' path before, does not any more. An error of Redis's own
+is an answer. Without an answer before the fault nothing can be proven, so it is refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import redis
-
 from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
-from muster.faults.proxies import access_of, proxy_of
+from muster.faults.proxies import access_of, address_of, proxy_of
+from muster.faults.redis_path import RedisLook, accepts, look_at_redis
 from muster.faults.toxiproxy_restart import bring_back, by_hand
 from muster.targets.model import Target
 
-CONNECT_S_MAX = 1.0
+PONG = "PONG"
 
 
 class RedisOutage(Fault):
@@ -22,9 +26,16 @@ class RedisOutage(Fault):
     expects = ("admission_failures:redis_unavailable",)
 
     def __init__(
-        self, target: Target, region: str, server: Sequence[Mapping[str, Any]] = ()
+        self,
+        target: Target,
+        region: str,
+        server: Sequence[Mapping[str, Any]] = (),
+        answered: str | None = None,
+        listened: bool = False,
     ) -> None:
         super().__init__(target, region)
+        self._answered = answered
+        self._listened = listened
         self._access = access_of(target, region, "redis")
         self._proxy = proxy_of(target, region, "redis")
         self._server = tuple(server)
@@ -32,6 +43,10 @@ class RedisOutage(Fault):
     @property
     def subject(self) -> str:
         return f"toxiproxy {self.region}/{self._proxy.name}"
+
+    @property
+    def retry_s(self) -> float:
+        return getattr(self._access.restart, "timeout_s", self._access.timeout_s)
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), Touch("proxies", f"{self.region}/{self._proxy.name}"))
@@ -43,23 +58,54 @@ class RedisOutage(Fault):
     def undo_params(self) -> dict[str, Any]:
         if not self._proxy.state()["enabled"]:
             raise FaultError(f"{self.subject}: already disabled before the fault")
+        look = self._look()
+        if look.reply is None:
+            raise FaultError(
+                f"{self.subject}: Redis gave no answer before the fault: redis_url {look.said}"
+            )
+        self._answered = look.reply
+        self._listened = accepts(self._address()) is True
         self._server = tuple(self._proxy.server())
-        return {"server": list(self._server)}
+        return {
+            "server": list(self._server),
+            "answered": self._answered,
+            "listened": self._listened,
+        }
 
     @classmethod
     def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(target, region, server=params.get("server", ()))
+        return cls(
+            target,
+            region,
+            server=params.get("server", ()),
+            # Logs that are older than these keys lack them.
+            answered=params.get("answered"),
+            listened=bool(params.get("listened")),
+        )
 
     def apply(self) -> None:
         self._proxy.set_enabled(False)
 
     def observe(self) -> Proof:
-        answered = self.redis_answers()
-        return Proof(
-            proven=not answered,
-            why="Redis still answers on the gateways' path" if answered else "Redis refuses",
-            facts={"redis_answers": answered},
-        )
+        look = self._look()
+        facts: dict[str, Any] = {
+            "redis_answers": look.met == "answer",
+            "met": look.met,
+            "answered_before": self._answered,
+        }
+        if look.met == "answer":
+            return Proof(False, f"Redis still answers on the gateways' path: {look.said}", facts)
+        if self._answered is None:
+            return Proof(False, "whether Redis answered before the fault is unknown", facts)
+        state = self._proxy.state()
+        if state["enabled"]:
+            return Proof(False, f"proxy {self._proxy.name} says that it is enabled", facts)
+        if self._listened and accepts(self._address(state)):
+            why = f"proxy {self._proxy.name} says that it is disabled, and its port still accepts"
+            return Proof(False, why, facts)
+        if look.away is None:
+            raise FaultError(f"{self.subject}: redis_url {look.said}")
+        return Proof(True, f"Redis {look.said}", facts)
 
     def revert(self) -> None:
         before = next((one for one in self._server if one["name"] == self._proxy.name), None)
@@ -68,31 +114,30 @@ class RedisOutage(Fault):
 
     def read_back(self) -> ReadBack:
         enabled = bool(self._proxy.state()["enabled"])
-        answers = self.redis_answers()
+        look = self._look()
+        before = self._answered or PONG
         return ReadBack(
             self.subject,
-            "enabled, Redis answers",
-            f"{'enabled' if enabled else 'disabled'}, "
-            f"Redis {'answers' if answers else 'is silent'}",
-            enabled and answers,
+            f"enabled, Redis answers {before}",
+            f"{'enabled' if enabled else 'disabled'}, Redis {look.said}",
+            enabled and look.reply == before,
         )
 
     def command(self) -> str | None:
         return by_hand(self._proxy, self._access, self._server)
 
     def redis_answers(self) -> bool:
-        """Whether a PING through the proxy is answered. Raises FaultError if no path is named."""
+        """Whether a PING on the gateways' path is answered as it should be. Raises FaultError."""
+        return self._look().reply == PONG
+
+    def _look(self) -> RedisLook:
         url = self.target.regions[self.region].redis_url
         if url is None:
             raise FaultError(
                 f"target {self.target.name}: regions.{self.region}.redis_url is not set"
             )
-        client = redis.Redis.from_url(
-            url, socket_connect_timeout=CONNECT_S_MAX, socket_timeout=CONNECT_S_MAX, retry=None
-        )
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-        finally:
-            client.close()
+        return look_at_redis(url)
+
+    def _address(self, state: Mapping[str, Any] | None = None) -> str:
+        shown = state if state is not None else self._proxy.state()
+        return address_of(str(shown["listen"]), self._access.url)

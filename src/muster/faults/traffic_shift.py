@@ -45,6 +45,10 @@ class TrafficShift(Fault):
             self._given = self._given() if self._given else Route53(self.target.steering)
         return self._given
 
+    @property
+    def retry_s(self) -> float:
+        return self.target.steering.timeout_s
+
     def touches(self) -> tuple[Touch, ...]:
         steering = self.target.steering
         names = Touch("zones", steering.zone), Touch("records", steering.record)

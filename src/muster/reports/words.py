@@ -21,6 +21,7 @@ SLO_TITLES = {
     "restore_time": "Time to restore",
     "failover_action_in_baseline": "Failover actions in the baseline",
     "fault_proof": "Fault seen to bite",
+    "recovery_quiet": "Quiet after the fault",
     "rto": "Recovery time",
     "streams_broken": "Streams broken by the loss",
     "broken_elsewhere": "Streams broken elsewhere",

@@ -6,6 +6,7 @@ GET|POST /regions/R/drain, POST /regions/R/toxiproxy/restart, GET /status, POST 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -69,16 +70,21 @@ class Control:
             if request.method == "POST" and verb == "drain":
                 return await self._drain(request, region)
             if request.method == "POST" and verb in verbs:
-                try:
-                    await verbs[verb]()
-                finally:
-                    self._changed()
+                # Whoever asked may be gone before it is done: half a stop would leave processes
+                # that neither serve nor end.
+                await asyncio.shield(asyncio.create_task(self._do(verbs[verb])))
                 return Answer(200, await region.show())
         except RegionError as error:
             return Answer(409, {"error": str(error)})
         except MusterError as error:
             return Answer(500, {"error": str(error)})
         return Answer(404, {"error": f"no {request.method} {request.path}"})
+
+    async def _do(self, verb: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await verb()
+        finally:
+            self._changed()
 
     async def _drain(self, request: Request, region: Region) -> Answer:
         try:

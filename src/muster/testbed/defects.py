@@ -8,12 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["gateway_survivor", "gateway_evacuated", "gateway_faulted", "provider", "dns"]
+Part = Literal[
+    "gateway_survivor",
+    "gateway_evacuated",
+    "gateway_faulted",
+    "provider",
+    "dns",
+    "region_evacuated",
+    "survivor_redis",
+]
 
 
 @dataclass(frozen=True)
 class Defect:
-    """`part` is where it lives: the gateways of one region, the provider, or the DNS server."""
+    """`part` is where it lives: the gateways of one region, the provider, the DNS server, the
+    switch of the evacuated region, or the address of the Redis that the survivors are given."""
 
     name: str
     part: Part
@@ -66,6 +75,27 @@ DEFECTS: dict[str, Defect] = {
             "dns",
             "keeps answering by the first weights that it saw",
             "traffic_split",
+            _FAILOVER,
+        ),
+        Defect(
+            "lit_in_dark",
+            "region_evacuated",
+            "starts itself 4 s after it was stopped, and stops itself 7 s later",
+            "fault_proof",
+            _FAILOVER,
+        ),
+        Defect(
+            "half_capacity_back",
+            "region_evacuated",
+            "comes back from a stop with room for a quarter of its streams",
+            "rollback",
+            _FAILOVER,
+        ),
+        Defect(
+            "survivor_needs_evacuated",
+            "survivor_redis",
+            "admits through the Redis of the evacuated region",
+            "hard_failure",
             _FAILOVER,
         ),
         Defect(

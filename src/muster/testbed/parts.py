@@ -195,7 +195,7 @@ def gateway(
             "listen": [config.spec.regions[region].address, ports.fixed(block.CHAT)],
             "more_addresses": config.addresses(region)[1:],
             "admin": [LOCAL, admin],
-            "redis": [LOCAL, ports.proxy(number, shard, 0)],
+            "redis": [LOCAL, ports.proxy(_redis_of(config, region, number), shard, 0)],
             "providers": {
                 "primary": [LOCAL, ports.proxy(number, shard, 1)],
                 "fallback": [LOCAL, ports.proxy(number, shard, 2)],
@@ -219,6 +219,13 @@ def gateway(
         },
         admin_url=f"http://{LOCAL}:{admin}",
     )
+
+
+def _redis_of(config: SupervisorConfig, region: str, number: int) -> int:
+    """The number of the region whose Redis admits the streams of `region`: its own."""
+    if defect_of(config.defect, "redis", region, config.evacuate) is None:
+        return number
+    return list(config.spec.regions).index(config.evacuate)
 
 
 def route53(ports: Ports) -> ProcessSpec:

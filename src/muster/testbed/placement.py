@@ -12,7 +12,7 @@ from typing import Literal
 from muster.errors import BadInput
 from muster.testbed.defects import DEFECTS
 
-Kind = Literal["gateway", "provider", "dns"]
+Kind = Literal["gateway", "provider", "dns", "region", "redis"]
 
 
 def check_defect(defect: str | None) -> None:
@@ -24,7 +24,10 @@ def check_defect(defect: str | None) -> None:
 def defect_of(
     defect: str | None, kind: Kind, region: str | None = None, evacuated: str | None = None
 ) -> str | None:
-    """`defect` when a process of that kind in `region` has it; else None."""
+    """`defect` when a process of that kind in `region` has it; else None.
+
+    The kind `region` is the region's switch, `redis` the Redis that its gateways are given.
+    """
     if defect is None:
         return None
     part = DEFECTS[defect].part
@@ -34,5 +37,7 @@ def defect_of(
         "gateway_faulted": kind == "gateway",
         "provider": kind == "provider",
         "dns": kind == "dns",
+        "region_evacuated": kind == "region" and region == evacuated,
+        "survivor_redis": kind == "redis" and region != evacuated,
     }[part]
     return defect if has else None

@@ -57,9 +57,14 @@ class Child:
         return ProcessState(spec.name, spec.kind, self.pid, spec.region, spec.ports)
 
     async def start(self) -> None:
-        """Start it; nothing when it runs. Raises StartError when it cannot be executed."""
+        """Start it; nothing when it runs. Raises StartError when it cannot be executed.
+
+        One that was asked to end and has not ended yet is waited for first: it would not serve.
+        """
         if self.pid is not None:
-            return
+            if not self._asked_to_end:
+                return
+            await self.end()
         spec = self.spec
         if spec.config is not None and spec.config_path is not None:
             _write_private(spec.config_path, {**spec.config, "parent_pid": os.getpid()})

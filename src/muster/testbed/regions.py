@@ -1,22 +1,27 @@
 """A region's switch: its gateways and its Redis stop and start; proxies and provider stay.
 
-Each verb is idempotent and answers when what it asks for holds. One verb at a time a region.
+Each verb is idempotent and answers when what it asks for holds. One verb at a time a region: the
+next one waits, in bounded time, for the one that is under way, also when whoever asked for that one
+is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
 from muster.errors import MusterError
-from muster.testbed.processes import Child
+from muster.testbed.processes import Child, StartError
 from muster.testbed.toxiproxies import answers, create_proxies
 from muster.testbed.waiting import answers_2xx, await_ready
 
 ADMIN_S_MAX = 3.0
+BUSY_S_MAX = 40.0
+"""Over what a stop may take: grace and kill of gateways and Redis."""
 DRAIN_STATES = ("serving", "closing", "draining")
 
 
@@ -41,22 +46,23 @@ class Region:
         self._toxiproxies = tuple(toxiproxies)
         self._client = client
         self._lock = asyncio.Lock()
+        self._under_way = ""
 
     async def start(self) -> None:
         """Redis first, then gateways; returns when each is ready. Raises StartError."""
-        async with self._lock:
+        async with self._alone("start"):
             await self._start(self._redis)
             await self._start(self._gateways)
 
     async def stop(self) -> None:
         """End gateways, then Redis; returns when they are gone."""
-        async with self._lock:
+        async with self._alone("stop"):
             await asyncio.gather(*(child.end() for child in self._gateways))
             await asyncio.gather(*(child.end() for child in self._redis))
 
     async def kill(self) -> None:
         """SIGKILL every gateway at once, as an abrupt loss."""
-        async with self._lock:
+        async with self._alone("kill"):
             await asyncio.gather(*(child.kill() for child in self._gateways))
 
     async def restart_toxiproxies(self) -> None:
@@ -64,7 +70,7 @@ class Region:
 
         Raises StartError. SIGKILL, since one that hangs would not take SIGTERM.
         """
-        async with self._lock:
+        async with self._alone("toxiproxy/restart"):
             fit = await asyncio.gather(
                 *(answers(self._client, child.spec) for child in self._toxiproxies)
             )
@@ -111,9 +117,42 @@ class Region:
             "redis": redis,
         }
 
+    async def close(self) -> None:
+        """The testbed ends: nothing of the region starts any more by itself."""
+
+    @asynccontextmanager
+    async def _alone(self, verb: str) -> AsyncIterator[None]:
+        """Nothing else is done to the region meanwhile. Raises RegionError when it stays busy."""
+        try:
+            async with asyncio.timeout(BUSY_S_MAX):
+                await self._lock.acquire()
+        except TimeoutError:
+            busy = f"{self._under_way} is still under way after {BUSY_S_MAX:g} s"
+            raise RegionError(f"{self.name}: {verb}: {busy}") from None
+        self._under_way = verb
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     async def _start(self, children: Sequence[Child]) -> None:
         await asyncio.gather(*(child.start() for child in children))
-        await asyncio.gather(*(await_ready(self._client, child) for child in children))
+        ready = await asyncio.gather(
+            *(await_ready(self._client, child) for child in children), return_exceptions=True
+        )
+        failed = [
+            (child, result)
+            for child, result in zip(children, ready, strict=True)
+            if isinstance(result, BaseException)
+        ]
+        # One that runs and is not ready stays so: ended, the next start begins with a new one.
+        await asyncio.gather(*(child.end() for child, _ in failed), return_exceptions=True)
+        for child, error in failed:
+            raise (
+                error
+                if isinstance(error, StartError)
+                else StartError(f"{child.spec.name}: {error}")
+            )
 
     async def _ask(self, method: str, child: Child, body: dict[str, Any] | None) -> dict[str, Any]:
         try:

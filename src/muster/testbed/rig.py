@@ -21,6 +21,8 @@ from muster.testbed.config import SupervisorConfig
 from muster.testbed.control import Control
 from muster.testbed.layout import Layout, endpoints, lay_out, load_file_sd, toxiproxy_port
 from muster.testbed.parts import LOCAL, Kind, Secrets
+from muster.testbed.placement import defect_of
+from muster.testbed.planted_region import region_of
 from muster.testbed.ports import Ports
 from muster.testbed.processes import Child, StartError, death_of
 from muster.testbed.regions import Region
@@ -62,7 +64,9 @@ class Rig:
         for spec in layout.processes:
             self._children[spec.name] = Child(spec, layout.directory / LOGS, self._died)
         self._regions = {
-            region: Region(
+            region: region_of(
+                defect_of(self._config.defect, "region", region, self._config.evacuate)
+            )(
                 region,
                 self._of("gateway", region),
                 self._of("redis", region),
@@ -91,6 +95,7 @@ class Rig:
         self._ready = False
         for server in self._servers:
             server.close()
+        await asyncio.gather(*(region.close() for region in self._regions.values()))
         await asyncio.gather(*(child.end() for child in self._children.values()))
         await self._client.aclose()
         if self._guard is not None:

@@ -1,0 +1,270 @@
+"""A fault is proven by looks through the whole of its hold, one at every poll, not at its ends.
+
+- A look that sees the fault gone is decisive: once is enough, and the fault is not proven.
+- A look that could not look (it raised, or took too long) shows nothing. One of them is made up for
+  by the next; a stretch without a proven look that is longer than one lost look and two polls is
+  not proven.
+- What the samples show of a region that is said to be dark counts as a look as well.
+
+The looks are taken in a thread of their own, so that the hold's wait ends at once when the drill
+must stop. The ledger gets the changes and a summary, not every look.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from muster.faults import Fault, Proof
+from muster.jsonl import LogLost
+from muster.targets.model import ProcessPower
+
+if TYPE_CHECKING:
+    from muster.drill.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+CHANGES_MAX = 10
+"""Changes that are put on record one by one; the summary counts them all."""
+BITE_S_MAX = 10.0
+OWN_SIGNALS = ("streams_limit", "streams_active")
+LATE_SCRAPES = 2
+LATE_S = 1.0
+"""A scrape that was under way when the region was stopped is dated up to so much later."""
+Contrary = Callable[[], str]
+
+
+def _nothing() -> str:
+    return ""
+
+
+@dataclass
+class Throughout:
+    """What the looks of a hold come to. Times are seconds since its begin; pure."""
+
+    gap_s_max: float
+    looks: int = 0
+    proven: int = 0
+    gone: int = 0
+    blind: int = 0
+    longest_gap_s: float = 0.0
+    first_gone_s: float | None = None
+    last_gone_s: float | None = None
+    why: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    _why_gone: str = ""
+    _why_blind: str = ""
+    _proven_s: float = 0.0
+
+    def saw(self, at_s: float, proof: Proof) -> None:
+        """A look that began at `at_s` and told whether the fault bites."""
+        self.looks += 1
+        if proof.proven:
+            self.proven += 1
+            self.longest_gap_s = self.gap_s(at_s)
+            self._proven_s = at_s
+            self.why, self.facts = proof.why, dict(proof.facts)
+            return
+        self.gone += 1
+        self._why_gone = self._why_gone or proof.why
+        self.first_gone_s = at_s if self.first_gone_s is None else self.first_gone_s
+        self.last_gone_s = at_s
+
+    def could_not(self, why: str) -> None:
+        """A look that told nothing."""
+        self.looks += 1
+        self.blind += 1
+        self._why_blind = why
+
+    def gap_s(self, at_s: float) -> float:
+        """The longest stretch without a proven look, up to `at_s`."""
+        return max(self.longest_gap_s, at_s - self._proven_s)
+
+    def proof(self, held_s: float) -> Proof:
+        """The proof of the whole hold, which lasted `held_s`."""
+        gap_s = self.gap_s(held_s)
+        facts = {
+            **self.facts,
+            "looks": self.looks,
+            "looks_proven": self.proven,
+            "looks_not_proven": self.gone,
+            "looks_failed": self.blind,
+            "longest_gap_s": round(gap_s, 3),
+            "held_s": round(held_s, 3),
+            "first_not_proven_s": _rounded(self.first_gone_s),
+            "last_not_proven_s": _rounded(self.last_gone_s),
+        }
+        if self.gone:
+            first_s, last_s = self.first_gone_s or 0.0, self.last_gone_s or 0.0
+            why = (
+                f"not throughout: at {self.gone} of {self.looks} looks, from {first_s:.1f} to "
+                f"{last_s:.1f} s into the hold: {self._why_gone}"
+            )
+            return Proof(False, why, facts)
+        if gap_s > self.gap_s_max or not self.proven:
+            why = (
+                f"nobody saw it bite for {gap_s:.1f} s of the hold, "
+                f"{self.gap_s_max:.1f} s at most are bridged"
+            )
+            return Proof(False, f"{why}: {self._why_blind}" if self._why_blind else why, facts)
+        return Proof(True, f"{self.why}; so at {self.proven} looks in {held_s:.0f} s", facts)
+
+
+class Looker:
+    """Looks every `poll_s` until it is closed. `record` gets each change of what is seen.
+
+    It begins with a fault that was seen to bite, so the first change is one that is gone.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Proof],
+        record: Callable[[Proof], None],
+        *,
+        poll_s: float,
+        look_s_max: float,
+        contrary: Contrary = _nothing,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._look = look
+        self._record = record
+        self._poll_s = poll_s
+        self._look_s_max = look_s_max
+        self._contrary = contrary
+        self._monotonic_s = monotonic_s
+        self._began_s = monotonic_s()
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._seen = True
+        self._changes = 0
+        self._closed = False
+        self.throughout = Throughout(gap_s_max=look_s_max + 2 * poll_s)
+        self._thread = threading.Thread(target=self._run, name="muster-proofs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """No more looks; one that is under way is not waited for, and no longer counts."""
+        self._end.set()
+        with self._lock:
+            self._closed = True
+
+    def finish(self) -> Proof:
+        """Wait for the look that is under way, in bounded time, and give the whole proof."""
+        self._end.set()
+        self._thread.join(timeout=self._look_s_max)
+        with self._lock:
+            self._closed = True
+            return self.throughout.proof(self._monotonic_s() - self._began_s)
+
+    def _run(self) -> None:
+        while True:
+            began_s = self._monotonic_s()
+            self._once(began_s)
+            if self._end.wait(max(0.0, self._poll_s - (self._monotonic_s() - began_s))):
+                return
+
+    def _once(self, began_s: float) -> None:
+        at_s = began_s - self._began_s
+        proof: Proof | None = None
+        failed = ""
+        try:
+            # A contradiction in the samples stands whether or not the look itself succeeds.
+            against = self._contrary()
+            proof = Proof(False, against) if against else self._look()
+        except Exception as error:  # whatever it was, this look told nothing
+            failed = str(error) or type(error).__name__
+        with self._lock:
+            if self._closed:
+                return
+            if proof is None:
+                logger.debug("proofs: %s", failed)
+                self.throughout.could_not(failed)
+                return
+            self.throughout.saw(at_s, proof)
+            changed = proof.proven is not self._seen
+            self._seen = proof.proven
+            self._changes += changed
+            if changed and self._changes <= CHANGES_MAX:
+                with suppress(LogLost):  # the summary is not suppressed, and stops the drill
+                    self._record(proof)
+
+
+@contextmanager
+def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) -> Iterator[None]:
+    """Look at `fault` all through the block; its proof is on record at the end.
+
+    A block that raises ends the looks at once, without a summary: the drill stops then.
+    """
+    looker = Looker(
+        fault.observe,
+        lambda proof: session.record_proof(fault.kind, fault.region, proof),
+        poll_s=session.poll_s,
+        look_s_max=fault.look_s_max,
+        contrary=contrary,
+    )
+    looker.start()
+    try:
+        yield
+    except BaseException:
+        looker.close()
+        raise
+    session.stop.allow(fault.look_s_max)
+    session.record_proof(fault.kind, fault.region, looker.finish())
+
+
+def await_bite(session: Session, fault: Fault) -> None:
+    """Wait, in bounded time, until `fault` is seen to bite; what was seen last is on record.
+
+    A load balancer may need a moment to notice what is gone. The hold begins after it.
+    """
+    seen = Proof(False, "nobody looked")
+
+    def bites() -> bool:
+        nonlocal seen
+        try:
+            seen = fault.observe()
+        except Exception as error:  # as in a hold: this look told nothing
+            seen = Proof(False, f"could not look: {error or type(error).__name__}")
+        return seen.proven
+
+    session.stop.allow(fault.look_s_max)
+    session.wait_until(bites, BITE_S_MAX)
+    session.record_proof(fault.kind, fault.region, seen)
+
+
+def lit(session: Session, region: str) -> Contrary:
+    """What the samples show, from now on, of a region that is said to be dark; empty: nothing.
+
+    A process of the testbed shows its own series only while it runs. Elsewhere a series may go on
+    without the region, so that only streams which succeeded there contradict.
+    """
+    facts, scrape_s = session.facts, session.target.prometheus.scrape_interval_s
+    began_s = session.clock.now_s() + LATE_SCRAPES * scrape_s + LATE_S
+    own = isinstance(session.target.regions[region].power, ProcessPower)
+    succeeded_before = facts.total("client_attempts", region=region, outcome="success")
+
+    def look() -> str:
+        for signal in OWN_SIGNALS if own else ():
+            newest_s = max(
+                (one.t[-1] for one in facts.series(signal) if one.region == region and len(one.t)),
+                default=0.0,
+            )
+            if newest_s > began_s:
+                return f"the region's own series {signal} was scraped after it was stopped"
+        succeeded = facts.total("client_attempts", region=region, outcome="success")
+        if succeeded is not None and succeeded_before is not None and succeeded > succeeded_before:
+            return f"{succeeded - succeeded_before:.0f} streams of the load succeeded there"
+        return ""
+
+    return look
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

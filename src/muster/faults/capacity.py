@@ -1,0 +1,49 @@
+"""The streams that a region says it can hold, read from the platform's own series.
+
+Read before a region is stopped and kept in the undo log, so that whoever restores it, on whatever
+machine, knows how much has to come back.
+"""
+
+from __future__ import annotations
+
+from muster.faults.model import FaultError
+from muster.signals import Prometheus, PrometheusError
+from muster.targets.model import Target
+
+SIGNAL = "streams_limit"
+LIVE_SCRAPES = 4
+"""A process whose newest sample is older than this, in scrapes, no longer counts."""
+TOLERANCE = 0.005
+
+
+def streams_limit(target: Target, region: str) -> float:
+    """The stream limit of `region` now, over all its processes. Raises FaultError."""
+    access = target.prometheus
+    selector = target.signals.get(SIGNAL)
+    if selector is None:
+        raise FaultError(f"target {target.name}: signals.{SIGNAL} is not set")
+    prometheus = Prometheus(access.url, access.timeout_s)
+    scrape_s = access.scrape_interval_s
+    try:
+        series = prometheus.raw(SIGNAL, selector, max(5.0, 5 * scrape_s))
+    except PrometheusError as error:
+        raise FaultError(f"signals.{SIGNAL}: {error}") from error
+    finally:
+        prometheus.close()
+    newest_s = max((one.t_s[-1] for one in series if one.t_s), default=0.0)
+    live = [
+        one.v[-1]
+        for one in series
+        if one.labels.get("region") == region
+        and one.t_s
+        and one.t_s[-1] >= newest_s - LIVE_SCRAPES * scrape_s
+    ]
+    known = [value for value in live if value is not None]
+    if not known or len(known) != len(live):
+        raise FaultError(f"signals.{SIGNAL}: {selector} shows nothing of {region} now")
+    return sum(known)
+
+
+def is_back(limit: float, before: float) -> bool:
+    """Whether `limit` is no less than `before`, but for rounding."""
+    return limit >= before * (1 - TOLERANCE)

@@ -1,0 +1,130 @@
+"""What answers on the path to a Redis, told by its own protocol.
+
+An error of Redis's own (NOAUTH, WRONGPASS, NOPERM, LOADING, …) is an answer: Redis is reached, and
+a fault that was to take it away did not bite. A client library hides that: it raises such errors
+and refused connections as one kind.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+TIMEOUT_S = 1.0
+REPLY_BYTES_MAX = 512
+Met = Literal["answer", "closed", "refused", "unreached", "silent", "blind"]
+
+
+@dataclass(frozen=True)
+class RedisLook:
+    """What was met.
+
+    `answer`: Redis's own reply is in `reply` (`PONG`, `NOAUTH`, …). `closed`: accepted, and closed
+    without a byte. `refused`: nobody listens. `unreached`: no connection in time. `silent`:
+    accepted, and no reply in time, which a slow Redis does too. `blind`: the look itself failed.
+    """
+
+    met: Met
+    said: str
+    reply: str | None = None
+
+    @property
+    def away(self) -> bool | None:
+        """Whether nothing of Redis is there; None: this look does not tell."""
+        if self.met in ("silent", "blind"):
+            return None
+        return self.met != "answer"
+
+
+def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
+    """Send PING, after AUTH where `url` has a password, on a new connection. Never raises."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "localhost", parts.port or 6379
+    except ValueError as error:
+        return RedisLook("blind", f"its address cannot be used: {error}")
+    try:
+        link = socket.create_connection((host, port), timeout=timeout_s)
+    except OSError as error:
+        return _unconnected(error)
+    try:
+        if parts.scheme == "rediss":
+            link = _tls(link, host)
+        link.sendall(_commands(parts))
+        return _reply(link, answers=1 + bool(parts.password))
+    except TimeoutError:
+        return RedisLook("silent", "accepts a connection and is silent")
+    except ssl.SSLError as error:
+        # Who speaks TLS, if only to refuse us, is there.
+        return RedisLook("answer", f"answers by TLS: {error.reason or error}", "TLS")
+    except OSError as error:
+        return RedisLook("closed", f"closes the connection: {error.strerror or error}")
+    finally:
+        link.close()
+
+
+def _tls(link: socket.socket, host: str) -> socket.socket:
+    # Reached is what is asked, not whom to trust: nothing but AUTH and PING is sent.
+    context = ssl.create_default_context()
+    return context.wrap_socket(link, server_hostname=host)
+
+
+def _commands(parts: SplitResult) -> bytes:
+    ping = _command("PING")
+    if not parts.password:
+        return ping
+    user = [unquote(parts.username)] if parts.username else []
+    return _command("AUTH", *user, unquote(parts.password)) + ping
+
+
+def _command(*words: str) -> bytes:
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(
+        b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded
+    )
+
+
+def _reply(link: socket.socket, answers: int) -> RedisLook:
+    """The last reply, or the first one that is an error."""
+    got = b""
+    while len(got) < REPLY_BYTES_MAX:
+        part = link.recv(REPLY_BYTES_MAX)
+        if not part:
+            break
+        got += part
+        lines = [line.decode("latin-1") for line in got.split(b"\r\n")[:-1]]
+        if refusal := next((line for line in lines if line.startswith("-")), None):
+            word = refusal[1:].split(" ")[0]
+            return RedisLook("answer", f"answers {refusal[1:120]}", word)
+        if len(lines) >= answers:
+            word = lines[-1].lstrip("+")
+            return RedisLook("answer", f"answers {word[:60]}", word[:60])
+    if got:
+        return RedisLook("answer", "answers, and not as Redis does", "other")
+    return RedisLook("closed", "closes the connection without an answer")
+
+
+def _unconnected(error: OSError) -> RedisLook:
+    if isinstance(error, socket.gaierror):
+        return RedisLook("blind", f"its name does not resolve: {error.strerror or error}")
+    if isinstance(error, ConnectionRefusedError):
+        return RedisLook("refused", "refuses connections")
+    if isinstance(error, TimeoutError) or error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return RedisLook("unreached", f"takes no connection: {error.strerror or 'timed out'}")
+    return RedisLook("blind", f"could not ask: {error.strerror or error}")
+
+
+def accepts(address: str, timeout_s: float = TIMEOUT_S) -> bool | None:
+    """Whether `host:port` accepts a connection; None: this look does not tell."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()
+    except (ConnectionRefusedError, TimeoutError):
+        return False
+    except (OSError, ValueError):
+        return None
+    return True
