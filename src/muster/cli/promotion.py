@@ -200,6 +200,8 @@ def _until_ended() -> Iterator[Any]:
     before = {
         number: signal.signal(number, lambda *_: over.set())
         for number in (signal.SIGTERM, signal.SIGHUP)
+        # What the starter ignores (nohup) stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
 
     def wait(seconds: float) -> None:
