@@ -221,6 +221,12 @@ def test_a_breach_that_still_runs_is_told():
     assert row.since_s == T0 + 720
 
 
+def test_what_ended_before_the_watch_began_fires_nothing():
+    """Failures for a minute until its first second: only the last sample before it is told."""
+    before = Platform(failing=lambda region, reason, s: -60 <= s <= 0)
+    assert before.judged().state == "held"
+
+
 def test_how_long_each_trigger_takes_is_the_contract_s():
     """Ten minutes and the scrapes around them; what is shorter names the triggers."""
     needed = rules().fires_after_s

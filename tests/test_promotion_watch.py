@@ -342,6 +342,33 @@ def test_the_command_says_which_trigger_fired_since_when_and_where(place):
     assert (told["tier"], told["gate"], told["target"]) == ("G", "M3", "staging")
 
 
+@pytest.mark.parametrize(
+    ("platform", "code"),
+    [
+        (Platform(bad=from_s(6, 300)), 1),
+        (Platform(hide=lambda name, *_: name == "circuit_open"), 3),
+    ],
+)
+def test_it_does_not_wait_for_what_cannot_change(place, monkeypatch, platform, code):
+    """A trigger that fired, or a signal that nobody ever showed: the answer comes at once."""
+
+    @contextlib.contextmanager
+    def never():
+        def wait(seconds):
+            raise AssertionError("it waited")
+
+        yield wait
+
+    monkeypatch.setattr("muster.cli.promotion._until_ended", never)
+    fake, path = place
+    show(fake, platform)
+    result = CliRunner().invoke(
+        drill, ["promotion", path, "--minutes", "15", "--look-back-minutes", "15", "--tier", "G"]
+    )
+    assert result.exit_code == code
+    assert "it waited" not in result.output
+
+
 def test_a_prometheus_that_does_not_answer_exits_3(place):
     """Not 1, which would say that a trigger fired."""
     fake, path = place

@@ -200,6 +200,8 @@ def _until_ended() -> Iterator[Any]:
     before = {
         number: signal.signal(number, lambda *_: over.set())
         for number in (signal.SIGTERM, signal.SIGHUP)
+        # What the starter ignores (nohup) stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN
     }
 
     def wait(seconds: float) -> None:
@@ -274,11 +276,16 @@ def _print(
         f"{clock_of(answer.end_s)}, tier {document['tier']}, queue limit of {document['gate']}, "
         f"in {', '.join(answer.rotation) or 'no region'}"
     )
+    rolled = answer.state == "roll_back"
     for row in answer.rows:
+        if row.state == "unknown" or (rolled and row.state == "held"):
+            continue
         since = f" since {clock_of(row.since_s)}" if row.since_s is not None else ""
         detail = f": {row.detail}" if row.detail else ""
         click.echo(f"  {WORDS[row.state].lower():9}  {row.trigger} in {row.region}{since}{detail}")
-    for why in answer.unknown:
+    if rolled and answer.unknown:
+        click.echo(f"  not needed for that: {len(answer.unknown)} things are unknown (--json)")
+    for why in answer.unknown if not rolled else ():
         click.echo(f"  unknown: {why}")
     for what in answer.not_judged:
         click.echo(f"  not judged: {what}")

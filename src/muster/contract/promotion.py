@@ -162,20 +162,28 @@ def _replayed(
         on_window=on_window,
     )
     trips: list[Trip] = []
-    before_s, now_s = float("-inf"), start_s
+    # Of what was before only each series' last sample is told: where it stood when this began.
+    fresh = [cut for one in series if (cut := _last(one, start_s)) is not None]
+    before_s, now_s = start_s, start_s
     while True:
-        fresh = [cut for one in series if (cut := _between(one, before_s, now_s)) is not None]
         regions = _rotation_at(rotation, now_s)
         trips += guard.push(fresh, now_s, rotation=regions, declared=())
         if now_s >= end_s:
             return [trip for trip in trips if trip.kind != "limit"]
         before_s, now_s = now_s, min(end_s, now_s + rules.contract.triggers.window_s)
+        fresh = [cut for one in series if (cut := _between(one, before_s, now_s)) is not None]
 
 
 def _between(one: Fresh, after_s: float, until_s: float) -> Fresh | None:
     signal, name, labels, t_s, v = one
     low, high = bisect_right(t_s, after_s), bisect_right(t_s, until_s)
     return None if low == high else (signal, name, labels, t_s[low:high], v[low:high])
+
+
+def _last(one: Fresh, until_s: float) -> Fresh | None:
+    signal, name, labels, t_s, v = one
+    at = bisect_right(t_s, until_s)
+    return None if not at else (signal, name, labels, t_s[at - 1 : at], v[at - 1 : at])
 
 
 def _rotation_at(rotation: RotationLog, t_s: float) -> frozenset[str]:
