@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chaoslib.exceptions import ActivityFailed
 
 from muster.actions.wrap import activity
+from muster.signals import partial
 
 if TYPE_CHECKING:
     from muster.drill.session import Session
@@ -23,7 +24,8 @@ __all__ = ["query"]
 def query(session: Session, signal: str) -> dict[str, Any]:
     """Prometheus' instant answer for one of the target's signals, as it is.
 
-    Raises ActivityFailed for a signal that the target does not name, or when no answer comes.
+    Raises ActivityFailed for a signal that the target does not name, when no answer comes, or when
+    it is a partial one.
     """
     selector = session.target.signals.get(signal)
     if selector is None:
@@ -45,4 +47,6 @@ def query(session: Session, signal: str) -> dict[str, Any]:
     if "answer" not in answer:
         raise ActivityFailed(f"{signal}: {answer.get('error', 'no answer in time')}")
     found: dict[str, Any] = answer["answer"]
+    if said := partial(found):
+        raise ActivityFailed(f"{signal}: partial answer: {said}")
     return found

@@ -6,6 +6,8 @@ import pytest
 from test_evaluate import samples_of
 
 from muster.contract.consistency import judge_consistency
+from muster.contract.doubled import doubled_label, twin_label
+from muster.contract.oddities import oddities
 from muster.contract.rates import OUTCOMES
 from muster.contract.samples import series_of
 from muster.contract.windows import Window
@@ -183,3 +185,103 @@ def test_the_loads_retries_are_shown_beside_its_schedule():
     assert told(*less) == [("client", "client_attempts misses every refused")]
     nameless = series("client_attempts", "l", points=[(t, 0.0) for t, _ in RISING])
     assert ("client", "client_attempts misses every refused") in told(*less, nameless)
+
+
+# What is there, and cannot be
+
+
+@pytest.mark.parametrize(
+    ("signal", "labels"),
+    [
+        ("requests", {"code": "200"}),
+        ("streams_broken", {}),
+        ("completion", {"le": "2"}),
+        ("client_attempts", {"outcome": "success"}),
+    ],
+)
+def test_a_counter_that_falls_without_a_restart_is_named(signal, labels):
+    """With its labels, from what to what, in the stretch where it fell and in no other."""
+    saw = [(t, v + (5000 if int(t) % 2 else 0)) for t, v in RISING]
+    [odd] = list(oddities(samples_of(series(signal, points=saw, **labels)), WINDOW))
+    assert odd[:2] == ("client" if signal.startswith("client") else "server", signal)
+    assert odd[2].startswith(f"{signal}{{")
+    assert 'instance="a"' in odd[2]
+    assert "} fell from 5103 to 104: it fell again at once" in odd[2]
+    once = [(t, v + (5000 if t < 120 else 0)) for t, v in RISING]
+    quiet = Window(125.0, 160.0, 4.0)
+    assert list(oddities(samples_of(series(signal, points=once, **labels)), quiet)) == []
+    reason = [r for _, r in told(series(signal, points=once, **labels)) if "fell from" in r]
+    assert len(reason) == 1
+
+
+def test_a_restart_is_nothing_odd():
+    """Back to next to nothing, and on from there."""
+    again = [(t, v if t < 120 else t - 120) for t, v in RISING]
+    assert list(oddities(samples_of(series("requests", points=again, code="200")), WINDOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "what"),
+    [
+        ({"code": "4xx"}, 'code="4xx"'),
+        ({"code": "0"}, 'code="0"'),
+        ({"code": "UNAVAILABLE"}, 'code="UNAVAILABLE"'),
+        ({"status": "503"}, "no code"),
+    ],
+)
+def test_answers_without_a_status_are_named_where_they_are_counted(labels, what):
+    """One that stood there before and is not counted any more says nothing."""
+    wanted = ("server", "requests", f"counts answers with {what}, which is no status")
+    assert list(oddities(samples_of(series("requests", **labels)), WINDOW)) == [wanted]
+    late = [(t, v) for t, v in RISING if t > 120]
+    assert list(oddities(samples_of(series("requests", points=late, **labels)), WINDOW)) == [wanted]
+    still = [(t, 70.0) for t, _ in RISING]
+    assert list(oddities(samples_of(series("requests", points=still, **labels)), WINDOW)) == []
+    assert list(oddities(samples_of(series("requests", code="429")), WINDOW)) == []
+
+
+@pytest.mark.parametrize("signal", ["queue_age", "streams_active", "streams_limit", "requests"])
+def test_a_negative_value_is_odd(signal):
+    """An age before now, or fewer than no streams; at another time it says nothing."""
+    for at_s, many in ((130.0, 1), (165.0, 0)):
+        points = [(t, -3.0 if t == at_s else 0.0) for t, _ in RISING]
+        found = list(oddities(samples_of(series(signal, points=points, code="200")), WINDOW))
+        assert [odd[2] for odd in found if "shows -3" in odd[2]] == [odd[2] for odd in found][:many]
+
+
+@pytest.mark.parametrize("label", ["prometheus_replica", "__replica__", "job", "prometheus"])
+def test_a_series_that_is_there_twice_is_named_by_its_label(label):
+    """Whoever scraped it is no part of the platform; two instances are."""
+    twice = [series("streams_limit", **{label: value}) for value in ("p0", "p1")]
+    wanted = ("server", "streams_limit", f"shows series twice, by {label}: p0, p1")
+    assert list(oddities(samples_of(*twice), WINDOW)) == [wanted]
+    apart = [series("streams_limit", value, **{label: value}) for value in ("p0", "p1")]
+    assert list(oddities(samples_of(*apart), WINDOW)) == []
+    assert list(oddities(samples_of(twice[0]), WINDOW)) == []
+
+
+def test_sums_of_two_jobs_are_no_doubles():
+    """Without an instance a job may be another part of the platform; a replica is never one."""
+    sums = [{"region": "west", "job": job} for job in ("chat", "batch")]
+    assert doubled_label(sums) is None
+    assert doubled_label([{**one, "instance": "a"} for one in sums]) == ("job", ("batch", "chat"))
+    replicas = [{"region": "west", "prometheus_replica": name} for name in "ab"]
+    assert doubled_label(replicas) == ("prometheus_replica", ("a", "b"))
+
+
+def test_counters_that_are_the_same_to_the_digit_are_one_process():
+    """Under any label; few counters, or few counts, are the same by chance."""
+    counts = [812.0, 17.0, 40.0, 3.0, 99.0, 251.0]
+
+    def rows(more, host=("a", "b")):
+        return [
+            ({"region": "west", "host": name, "code": str(200 + n)}, value)
+            for name, own in zip(host, (counts, more), strict=True)
+            for n, value in enumerate(own)
+        ]
+
+    assert twin_label(rows(counts), ("code",)) == ("host", ("a", "b"))
+    assert twin_label(rows([*counts[:5], 252.0]), ("code",)) is None
+    assert twin_label(rows(counts)[1:], ("code",)) is None
+    few = [(labels, min(value, 4.0)) for labels, value in rows(counts)]
+    assert twin_label(few, ("code",)) is None

@@ -191,3 +191,18 @@ def test_a_scrape_may_be_late_by_several_scrapes_and_some_seconds():
     """Fast scrapes on a slow machine are given time all the same."""
     assert late_seconds(1.0) == 4.0
     assert late_seconds(0.2) == 2.4
+
+
+@pytest.mark.parametrize("key", ["warnings", "infos"])
+def test_a_partial_answer_is_no_answer(key):
+    """Also an empty one, for an incident and for samples; its words are in one line."""
+    said = "receive series from\n Addr: store-2: connection refused"
+    body = {"status": "success", "data": {"resultType": "vector", "result": []}}
+    with stand_in(lambda call: (200, {**body, key: [said]})) as shown:
+        client = Prometheus(shown.url, timeout_s=2)
+        line = "partial answer to .*: receive series from Addr: store-2: connection refused"
+        for ask in (lambda: client.instant("ALERTS"), lambda: client.raw("x", "up", 5)):
+            with pytest.raises(PrometheusError, match=line):
+                ask()
+    with stand_in(lambda call: (200, {**body, key: []})) as shown:
+        assert Prometheus(shown.url, timeout_s=2).instant("ALERTS") == []

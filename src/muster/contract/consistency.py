@@ -5,6 +5,7 @@
 - What one answering process shows besides, each of them must show.
 - The load shows every series from the start: each of its processes must show them all.
 - An optional signal that the target names must be there.
+- What is there must be possible (`oddities`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from muster.contract.findings import Finding
+from muster.contract.oddities import oddities
 from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
 from muster.contract.samples import Samples, Series
 from muster.contract.windows import Window
@@ -61,7 +63,8 @@ def judge_consistency(
 
     `shown`: optional signals that the target names.
     """
-    missing = [*_processes(samples, window), *_load_processes(samples), *_labels(samples)]
+    missing = [*oddities(samples, window), *_processes(samples, window)]
+    missing += [*_load_processes(samples), *_labels(samples)]
     missing += [
         ("server", signal, "shows no series, and the target names it")
         for signal in sorted(shown)

@@ -14,6 +14,7 @@ from muster.drill import observe, proofs
 from muster.drill.rig_cpu import points_between, read_cpu
 from muster.drill.session import Session
 from muster.drill.shown import load_not_shown
+from muster.drill.sound import unsound
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain, DrainState
@@ -92,6 +93,18 @@ def ramp(session: Session) -> None:
         session.stop.wait(min(5.0, session.target.stream_seconds_max / 6))
         if session.wait_until(steady, seconds_max) is None:
             stop_not_reached(session)
+        check_sound(session)
+
+
+def check_sound(session: Session) -> None:
+    """What the platform shows under load can be true, or the drill stops. Raises DrillAborted."""
+    try:
+        wrong = unsound(session)
+    except PrometheusError as error:
+        wrong = str(error)
+    if wrong:
+        now_s = session.clock.now_s()
+        session.stop_now(StopReason("signals:unsound", "INCONCLUSIVE", wrong, now_s))
 
 
 def await_load_shown(session: Session) -> None:

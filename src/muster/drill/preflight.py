@@ -8,13 +8,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
+from muster.contract.histograms import edge_of, wrong_unit
 from muster.drill import observe
 from muster.drill.outline import steps_of
 from muster.drill.permit import closed, reach_of, unconfirmed
 from muster.drill.restore import recover_command
 from muster.drill.session import Session
 from muster.drill.shown import fresh, not_shown
+from muster.drill.sound import clock_off, unsound
 from muster.drill.undo_logs import left_on
 from muster.drill.undo_store import stored_undo
 from muster.errors import DrillAborted, MusterError
@@ -153,7 +156,12 @@ def prometheus_fresh(session: Session) -> str:
 
     if session.stop.wait_until(scraped, FRESH_S_MAX, look_s=0.5) is None:
         return f"no fresh sample of {session.target.signals['streams_limit']}"
-    return ""
+    return clock_off(session, found)
+
+
+def signals_sound(session: Session) -> str:
+    """What the platform shows can be true: no series twice, no sawtooth, real codes, seconds."""
+    return unsound(session)
 
 
 def signals_shown(session: Session) -> str:
@@ -173,10 +181,19 @@ def edges_present(session: Session) -> str:
         "completion": max(float(tier.completion_p95_s_max) for tier in tiers),
     }
     for signal, threshold_s in wanted.items():
-        edges = {series.labels.get("le", "") for series in fresh(session, signal)}
-        finite = [float(edge) for edge in edges if edge not in ("", "+Inf")]
+        selector = session.target.signals[signal]
+        finite: list[float] = []
+        for le in sorted(
+            {one.labels["le"] for one in fresh(session, signal) if "le" in one.labels}
+        ):
+            edge = edge_of(le)
+            if edge is None:
+                return f'{signal}: {selector} shows le="{le}", which is no number'
+            finite += [edge] if isfinite(edge) else []
         if not finite:
-            return f"{signal}: {session.target.signals[signal]} shows no histogram"
+            return f"{signal}: {selector} shows no histogram"
+        if wrong := wrong_unit(max(finite)):
+            return f"{signal}: {wrong}"
         if max(finite) <= threshold_s:
             return (
                 f"{signal}: top finite edge {max(finite):g} s is not above {threshold_s:g} s: "
@@ -228,6 +245,7 @@ CHECKS: tuple[Check, ...] = (
     Check("undo_known", undo_known),
     Check("prometheus", prometheus_fresh),
     Check("signals", signals_shown),
+    Check("signals_sound", signals_sound),
     Check("histogram_edges", edges_present),
     Check("incident", no_incident),
     Check("headroom", headroom),

@@ -1,7 +1,8 @@
 """Raw samples out of Prometheus: a range selector at an instant answers what was scraped.
 
 No `rate()` and no `increase()`: both extrapolate. Differences are taken from the samples, with the
-scrape's own timestamps, so that nothing is counted twice and nothing is made up.
+scrape's own timestamps, so that nothing is counted twice and nothing is made up. An answer with
+warnings or remarks may be a part of what there is: it is no answer.
 """
 
 from __future__ import annotations
@@ -88,10 +89,21 @@ class Prometheus:
             body = orjson.loads(answer.content)
             if body["status"] != "success":
                 raise PrometheusError(f"{self.url}: {body.get('error')} to {query}")
+            if said := partial(body):
+                raise PrometheusError(f"{self.url}: partial answer to {query}: {said}")
             result: list[dict[str, Any]] = body["data"]["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise PrometheusError(f"{self.url}: no Prometheus answer to {query}") from error
         return result
+
+
+def partial(body: Mapping[str, Any]) -> str:
+    """What an answer says of itself beside its series, in one line; empty: nothing.
+
+    Thanos and Mimir answer what they could reach as a success with `warnings`.
+    """
+    said = [str(line) for key in ("warnings", "infos") for line in body.get(key) or ()]
+    return " ".join("; ".join(said).split())[:200]
 
 
 def _series(signal: str, item: Mapping[str, Any]) -> RawSeries:

@@ -1,0 +1,62 @@
+"""The same series twice: what two replicas of a Prometheus, or two of its jobs, both scraped.
+
+Added up, every count, stream and stream limit would be doubled: the survivor would seem to have
+room for twice the streams that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+REPLICA_LABELS = (
+    "prometheus_replica",
+    "__replica__",
+    "receive_replica",
+    "rule_replica",
+    "thanos_replica",
+)
+"""Labels by which the replicas of a Prometheus are told apart, and nothing of the platform is."""
+SCRAPER_LABELS = ("job", "prometheus", "replica", "cluster", "monitor")
+"""These may tell parts of the platform apart; of one and the same instance they do not."""
+TWINS_MIN = 6
+"""So many different counters that are the same to the digit are not so by chance."""
+Labels = Mapping[str, str]
+
+
+def doubled_label(every: Iterable[Labels]) -> tuple[str, tuple[str, ...]] | None:
+    """The label by which series of one signal are apart that are one, and its values; else None."""
+    shown = list(every)
+    for label in (*REPLICA_LABELS, *SCRAPER_LABELS):
+        found: dict[frozenset[tuple[str, str]], set[str]] = {}
+        for labels in shown:
+            if label not in labels or (label in SCRAPER_LABELS and "instance" not in labels):
+                continue
+            rest = frozenset((k, v) for k, v in labels.items() if k != label)
+            found.setdefault(rest, set()).add(labels[label])
+        values = next((sorted(own) for own in found.values() if len(own) > 1), None)
+        if values is not None:
+            return label, tuple(values)
+    return None
+
+
+def twin_label(
+    every: Sequence[tuple[Labels, float]], apart: Iterable[str]
+) -> tuple[str, tuple[str, ...]] | None:
+    """A label whose values show the same counters to the digit: one process twice; else None.
+
+    `every`: labels and newest value of each counter of a signal; `apart`: labels that tell one
+    process's counters apart. Few counts, or few counters, are the same by chance.
+    """
+    names = sorted({name for labels, _ in every for name in labels} - set(apart))
+    for name in names:
+        rows: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+        for labels, value in every:
+            if name in labels:
+                rest = frozenset((k, v) for k, v in labels.items() if k != name)
+                rows.setdefault(labels[name], {})[rest] = value
+        values = sorted(rows)
+        for index, one in enumerate(values):
+            for other in values[index + 1 :]:
+                if rows[one] == rows[other] and len(set(rows[one].values()) - {0.0}) >= TWINS_MIN:
+                    return name, (one, other)
+    return None
