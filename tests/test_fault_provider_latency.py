@@ -219,3 +219,20 @@ def test_the_undo_log_knows_the_speed_before(rig):
         assert fault_of(fault.target, entry).observe().proven
     finally:
         fault.revert()
+
+
+def test_a_route_that_stays_slow_is_not_back(rig):
+    """The API shows no toxic any more, and the path is as slow as with it: not back."""
+    fault = the_fault(rig)
+    params = json.loads(json.dumps(fault.undo_params()))
+    fault.apply()
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
+    hidden = fault_of(fault.target, entry)
+    real, hidden._proxy = hidden._proxy, NoToxics(hidden._proxy)
+    try:
+        back = hidden.read_back()
+        assert (back.ok, "ms slower" in back.actual) == (False, True)
+    finally:
+        hidden._proxy = real
+        hidden.revert()
+    assert hidden.read_back().ok

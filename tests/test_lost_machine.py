@@ -236,6 +236,7 @@ def test_throttled_half_way_a_step_is_whole_or_not_at_all(world, tmp_path, monke
         shift.apply()
     assert weights(world) == {REGION: 25, OTHER: 75}
     world.plan = ["throttle", "throttle"]
+    monkeypatch.setattr(TrafficShift, "retry_s", 0.0)
     failed = restore(world.target, undo)
     assert not failed.verified
     assert failed.commands[0].startswith("aws ")
@@ -243,6 +244,21 @@ def test_throttled_half_way_a_step_is_whole_or_not_at_all(world, tmp_path, monke
     assert restore(world.target, undo).verified
     assert weights(world) == {REGION: 60, OTHER: 140}
     assert stored_undo(world.target) == {}
+
+
+def test_an_api_that_throttles_for_a_moment_does_not_fail_a_restore(world, tmp_path, monkeypatch):
+    """The revert that raised is tried again until it is back."""
+    monkeypatch.setattr(aws_clients, "ATTEMPTS_MAX", 1)
+    monkeypatch.setattr("muster.drill.restore.RETRY_S_MIN", 0.01)
+    header = UndoHeader(DRILL, "staging", world.file)
+    undo = open_undo(world.target, tmp_path / "undo.jsonl", header)
+    shift = TrafficShift(world.target, REGION, 0)
+    undo.add(shift.kind, shift.subject, shift.undo_params(), REGION)
+    shift.apply()
+    world.plan = ["throttle", "throttle", "throttle"]
+    restored = restore(world.target, undo)
+    assert restored.verified
+    assert weights(world) == {REGION: 60, OTHER: 140}
 
 
 def test_the_safety_nets_own_record_comes_and_goes(world):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,13 +122,18 @@ class Deployments:
             raise FaultError(f"deployments show {shown}, asked for {dict(replicas)}")
 
     def kill(self) -> None:
-        """Scale to 0 and delete every pod without grace, all at once. Raises FaultError.
+        """Delete every pod without grace, all at once, and scale to 0. Raises FaultError.
 
-        Scaled first, or the cluster would put new pods in their place.
+        Deleted first: scaled to 0 they would begin their grace, and a later deletion would only
+        hide them while they still serve. What was put in their place meanwhile goes the same way.
         """
         chosen = {name: _selector(name, self._read(name).spec.selector) for name in self.replicas()}
+        self._delete_pods(chosen.values())
         self.scale(dict.fromkeys(chosen, 0))
-        for selector in chosen.values():
+        self._delete_pods(chosen.values())
+
+    def _delete_pods(self, selectors: Iterable[str]) -> None:
+        for selector in selectors:
             self._call(
                 "delete_collection_namespaced_pod",
                 self.power.namespace,
