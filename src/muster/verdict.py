@@ -282,10 +282,11 @@ def _decide(
     stop = next(iter(ledger.of("stopped")), None)
     stopped_by = None if stop is None else str(stop.get("by"))
     verify = ledger.of("verify")
-    touched = bool(ledger.of("undo"))
     back = bool(verify) and verify[-1].get("verified") is True
-    if pending or (touched and not back):
+    if pending or (ledger.of("undo") and not back):
         return "ROLLBACK_FAILED", stopped_by
+    if stop is None and _another(verify):
+        return "ABORTED", "steering:changed_by_another"
     if stop is not None:
         wanted = str(stop.get("verdict"))
         return (wanted if wanted in EXIT_CODES and wanted != "PASS" else "ABORTED"), stopped_by
@@ -298,6 +299,12 @@ def _decide(
     if any(finding.status != "pass" for finding in findings) or not findings:
         return "INCONCLUSIVE", None
     return "PASS", None
+
+
+def _another(verify: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What any read-back found changed by somebody else, and left so."""
+    items = [item for event in verify for item in event.get("readback") or ()]
+    return [f"{item.get('subject')}: {item['another']}" for item in items if item.get("another")]
 
 
 def _fired(ledger: LedgerRead) -> str | None:
@@ -380,6 +387,7 @@ def _document(
             "pending": pending,
             "verified": bool(verify) and verify[-1].get("verified") is True,
             "commands": list(verify[-1].get("commands", ())) if verify else [],
+            "changed_by_another": _another(verify),
         },
         "started_at": _utc(begun.get("t")),
         "ended_at": _utc(ledger.events[-1].get("t") if ledger.events else None),
