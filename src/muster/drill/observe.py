@@ -13,7 +13,6 @@ from muster.drill.split import Look, await_looks, scheduled
 from muster.drill.steered import CHANGED
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted
-from muster.steering import shares_of
 
 READY_IN_A_ROW = 3
 READY_APART_S = 0.3
@@ -199,7 +198,6 @@ def _record_split(session: Session) -> None:
     if before is None:
         return
     region = session.target.evacuate
-    wanted = shares_of(before)[region]
     # The looks that ended the wait count: one taken anew could be another one's chance.
     bound_s = 3 * session.poll_s + session.ttl_s
     took_s, looks = _await_looks(session, before, bound_s)
