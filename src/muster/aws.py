@@ -74,6 +74,7 @@ class HostedZone:
         self,
         zone: str,
         *,
+        zone_id: str | None = None,
         endpoint_url: str | None,
         timeout_s: float,
         calls_per_s_max: float,
@@ -83,18 +84,40 @@ class HostedZone:
         self._error = error
         self._pace = Pace(calls_per_s_max)
         self._client = client("route53", endpoint_url=endpoint_url, timeout_s=timeout_s)
+        self._given_id = zone_id
         self._id: str | None = None
+
+    @property
+    def shown_name(self) -> str:
+        """The zone as the target names it, with its id where the target gives one."""
+        return f"{self.zone} ({self._given_id})" if self._given_id else self.zone
 
     @property
     def id(self) -> str:
         """The zone's id as the API writes it, with its path."""
         if self._id is None:
-            answer = self.call("list_hosted_zones_by_name", DNSName=self.zone)
-            zones = [one for one in answer["HostedZones"] if one["Name"] == self.zone]
-            if len(zones) != 1:
-                raise self._error("", f"{self.zone}: {len(zones)} hosted zones of that name")
-            self._id = str(zones[0]["Id"])
+            self._id = self._looked_up() if self._given_id is None else self._checked()
         return self._id
+
+    def _looked_up(self) -> str:
+        """The only zone of that name. Route 53 writes names in lower case, `*` as an escape."""
+        answer = self.call("list_hosted_zones_by_name", DNSName=self.zone)
+        zones = [one for one in answer["HostedZones"] if _same_name(one["Name"], self.zone)]
+        if len(zones) > 1:
+            kinds = ", ".join(_shown_zone(one) for one in zones)
+            text = f"{self.zone}: {len(zones)} hosted zones of that name ({kinds}): name one"
+            raise self._error("", f"{text} of them in zone_id")
+        if not zones:
+            raise self._error("", f"{self.zone}: 0 hosted zones of that name")
+        return str(zones[0]["Id"])
+
+    def _checked(self) -> str:
+        """The zone of the given id, which must have the given name."""
+        answer = self.call("get_hosted_zone", Id=self._given_id)["HostedZone"]
+        if not _same_name(answer["Name"], self.zone):
+            text = f"zone_id {self._given_id}: that zone is {answer['Name']}, not {self.zone}"
+            raise self._error("", text)
+        return str(answer["Id"])
 
     def change(self, comment: str, changes: list[dict[str, Any]]) -> str:
         """Make all changes or none; the change's id."""
@@ -142,3 +165,12 @@ class HostedZone:
             raise self._error(code, f"Route 53 {operation}: {error}") from error
         except BotoCoreError as error:
             raise self._error("", f"Route 53 {operation}: {error}") from error
+
+
+def _same_name(one: str, other: str) -> bool:
+    return one.lower().rstrip(".") == other.lower().rstrip(".")
+
+
+def _shown_zone(zone: Mapping[str, Any]) -> str:
+    kind = "private" if zone.get("Config", {}).get("PrivateZone") else "public"
+    return f"{str(zone['Id']).removeprefix('/hostedzone/')} {kind}"

@@ -111,6 +111,17 @@ class UndoLog:
         self._put(entry)
         return entry
 
+    def amend(self, entry: UndoEntry, params: dict[str, Any]) -> UndoEntry:
+        """What a pending entry needs to be played back, said anew: durable before this returns.
+
+        Raises LogLost; the effect that made it necessary may not happen then.
+        """
+        amended = replace(entry, params=params)
+        self.adopt(amended)
+        self._mirrored.discard(amended.entry_id)
+        self._put(amended)
+        return amended
+
     def _put(self, entry: UndoEntry) -> None:
         if self.mirror is not None and entry.entry_id not in self._mirrored:
             self.mirror.put(entry)

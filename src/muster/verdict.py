@@ -22,7 +22,7 @@ from muster.contract.samples import Samples, read_samples
 from muster.errors import BadInput
 from muster.ledger import BROKEN_CHAIN, LedgerRead, read_ledger
 from muster.undo import read_undo
-from muster.verdict_document import document_of, with_builds
+from muster.verdict_document import changed_by_another, document_of, with_builds
 from muster.verdict_findings import Judged, findings_of
 from muster.verdict_profile import target_profiles
 
@@ -146,10 +146,11 @@ def _decide(
     stop = next(iter(ledger.of("stopped")), None)
     stopped_by = None if stop is None else str(stop.get("by"))
     verify = ledger.of("verify")
-    touched = bool(ledger.of("undo"))
     back = bool(verify) and verify[-1].get("verified") is True
-    if pending or (touched and not back):
+    if pending or (ledger.of("undo") and not back):
         return "ROLLBACK_FAILED", stopped_by
+    if stop is None and changed_by_another(verify):
+        return "ABORTED", "steering:changed_by_another"
     if stop is not None:
         wanted = str(stop.get("verdict"))
         return (wanted if wanted in EXIT_CODES and wanted != "PASS" else "ABORTED"), stopped_by

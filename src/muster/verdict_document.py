@@ -69,10 +69,17 @@ def document_of(
             "pending": pending,
             "verified": bool(verify) and verify[-1].get("verified") is True,
             "commands": list(verify[-1].get("commands", ())) if verify else [],
+            "changed_by_another": changed_by_another(verify),
         },
         "started_at": _utc(begun.get("t")),
         "ended_at": _utc(ledger.events[-1].get("t") if ledger.events else None),
     }
+
+
+def changed_by_another(verify: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What any read-back found changed by somebody else, and left so."""
+    items = [item for event in verify for item in event.get("readback") or ()]
+    return [f"{item.get('subject')}: {item['another']}" for item in items if item.get("another")]
 
 
 def _utc(t_s: Any) -> str | None:

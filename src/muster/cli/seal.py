@@ -33,7 +33,8 @@ def is_running(drill_id: str) -> bool:
 
 def refused(bundle: Path, found: Seal) -> Verdict:
     """The verdict on evidence that is not as it was sealed: nothing in it is believed."""
-    from muster.verdict import SCHEMA_VERSION, Verdict
+    from muster.verdict import Verdict
+    from muster.verdict_document import SCHEMA_VERSION
 
     document = {
         "schema_version": SCHEMA_VERSION,

@@ -20,6 +20,7 @@ def restore_all(session: Session) -> str:
     """
     if not session.undo.pending:
         return "nothing to restore"
+    session.expected.release()
     session.watchdog.act()
     dark = any(stops_region(entry.kind) for entry in session.undo.pending)
     moved = any(entry.kind == "traffic_shift" for entry in session.undo.pending)
@@ -30,7 +31,8 @@ def restore_all(session: Session) -> str:
     record_verify(session.ledger, session.undo, restored)
     session.restored = True
     reason = session.stop.reason
-    if reason is not None and restored.verified and (moved or dark):
+    back = restored.verified and not restored.another
+    if reason is not None and back and (moved or dark):
         _measure(session, reason.t_trip_s, dark)
     if not restored.verified:
         for command in restored.commands:

@@ -136,6 +136,7 @@ def come_back(session: Session, tier: str) -> None:
         session.timing("lost_s", session.clock.monotonic_s() - session.dark_at_s)
         observe.await_back(session, fault)
         before = session.weights_before or session.steering.weights()
+        session.step_at_s = session.clock.now_s()
         await_split(session, shares_of(before)[region], leaving=False)
         session.timing("restore_s", session.clock.monotonic_s() - began)
         await_quiet(session)

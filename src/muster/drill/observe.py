@@ -8,11 +8,12 @@ import httpx
 
 from muster.drill.restore import record_verify, settle
 from muster.drill.session import Session
-from muster.drill.split import await_split, scheduled
+from muster.drill.split import Look, await_looks, scheduled
+from muster.drill.steered import CHANGED
+from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults import Fault
 from muster.faults.region_power import RegionPower
-from muster.steering import shares_of
 
 READY_APART_S = 0.3
 INTERVAL_S_DEFAULT = 10
@@ -167,14 +168,19 @@ def short_of_room(session: Session, limits: Mapping[str, float]) -> str:
 def wait_split_back(
     session: Session, weights: Mapping[str, int], seconds_max: float
 ) -> float | None:
-    """Seconds until new streams are split by `weights` again (5 points); None past the bound."""
+    """Seconds until new streams are split by `weights` again; None past the bound."""
+    return _await_looks(session, weights, seconds_max)[0]
 
+
+def _await_looks(
+    session: Session, weights: Mapping[str, int], seconds_max: float
+) -> tuple[float | None, dict[str, Look | None]]:
     def sleep(seconds: float) -> None:
         # Not the session's own wait: the drill may be stopping already when this is asked.
         session.stop.allow(seconds)
         session.clock.sleep(seconds)
 
-    return await_split(
+    return await_looks(
         session.split,
         weights,
         seconds_max,
@@ -197,6 +203,9 @@ def verify(session: Session) -> None:
         record_verify(session.ledger, session.undo, restored)
         if not restored.verified:
             raise DrillAborted("action:verify", f"not back: {', '.join(restored.failed)}")
+        if restored.another:
+            detail = "; ".join(restored.another)
+            session.stop_now(StopReason(CHANGED, "ABORTED", detail, session.clock.now_s()))
         _record_split(session)
         outcome = "ok"
     finally:
@@ -208,16 +217,17 @@ def _record_split(session: Session) -> None:
     if before is None:
         return
     region = session.target.evacuate
-    wanted = shares_of(before)[region]
-    wait_split_back(session, before, 3 * session.poll_s + session.ttl_s)
-    observed = session.split.share_pct(region)
-    off = None if observed is None else abs(observed - wanted)
-    status = "unknown" if off is None else "pass" if off <= session.split_tolerance_pct else "fail"
+    # The looks that ended the wait count: one taken anew could be another one's chance.
+    bound_s = 3 * session.poll_s + session.ttl_s
+    took_s, looks = _await_looks(session, before, bound_s)
+    seen = looks.get(region)
+    missed = any(look is not None and not look.holds for look in looks.values())
+    status = "pass" if took_s is not None else "fail" if missed else "unknown"
     session.finding(
         "traffic_split",
         status,
-        measured=None if off is None else round(off, 3),
-        threshold=session.split_tolerance_pct,
+        measured=None if seen is None else round(seen.off_pct, 3),
+        threshold=session.split_tolerance_pct if seen is None else round(seen.tolerance_pct, 3),
         unit="points",
         region=region,
         reason="how far the split of new streams is from that before the drill",

@@ -15,6 +15,8 @@ from muster.drill.rig_cpu import points_between, read_cpu
 from muster.drill.session import Session
 from muster.drill.shown import load_not_shown
 from muster.drill.sound import unsound
+from muster.drill.split import gone
+from muster.drill.steered import look, steer
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain, DrainState
@@ -142,7 +144,9 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
         began = session.clock.monotonic_s()
         before = session.steering.weights()
         session.weights_before = before
-        shift = TrafficShift(session.target, region, before=before, steering=session.steering)
+        shift = TrafficShift(
+            session.target, region, before=before, steering=session.steering, sets=()
+        )
         session.write_undo(shift)
         ask_drain(session, "closing")
         for source, count in observe.broken(session, region).items():
@@ -153,7 +157,7 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
             session.record("step", shares={region: share_pct}, weights=shift.weights())
             if share_pct == shares_pct[0]:
                 session.timing("decide_s", session.clock.monotonic_s() - began)
-            shift.apply()
+            steer(session, shift.weights())
             session.step_at_s = session.clock.now_s()
             await_split(session, share_pct, leaving=True)
         shift_s = observe.shift_seconds(session, region)
@@ -195,21 +199,22 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     detection, and three polls of the samples.
     """
     region = session.target.evacuate
-    tolerance = session.gone_pct if share_pct == 0 else session.split_tolerance_pct
+    observed: float | None = None
 
     def follows() -> bool:
-        observed = session.split.share_pct(region)
-        if observed is None:
-            return False
+        nonlocal observed
         if share_pct == 0:
-            return observed < tolerance
-        return abs(observed - share_pct) <= tolerance
+            observed = gone(session.split, region, session.gone_pct)
+            return observed is not None and observed < session.gone_pct
+        seen = session.split.look(region, share_pct)
+        observed = None if seen is None else seen.share_pct
+        return seen is not None and seen.holds
 
     took = session.wait_until(follows, observe.split_seconds_max(session, leaving=leaving))
-    observed = session.split.share_pct(region)
     session.record("observed_split", region=region, share_pct=observed, wanted_pct=share_pct)
     if took is not None:
         return
+    look(session)  # another's weights are not the platform's refusal to follow
     shown = "unknown" if observed is None else f"{observed:.1f} %"
     detail = f"{region} takes {shown} of the new streams, its records say {share_pct:g} %"
     if observed is None:
@@ -285,6 +290,6 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
             last = share_pct == final_pct
             weights = before if last else shift.weights()
             session.record("step", shares={region: share_pct}, weights=weights)
-            session.steering.set_weights(weights)
+            steer(session, weights)
             await_split(session, share_pct, leaving=False)
         session.timing("restore_s", session.clock.monotonic_s() - began)

@@ -54,6 +54,11 @@ class Restored:
     failed: tuple[str, ...]
     commands: tuple[str, ...]
 
+    @property
+    def another(self) -> tuple[str, ...]:
+        """What somebody else changed since, and was left so: a person is told."""
+        return tuple(f"{item.subject}: {item.another}" for item in self.readback if item.another)
+
 
 def restore(
     target: Target,
@@ -174,6 +179,11 @@ def _one(target: Target, entry: UndoEntry, revert: bool, again: str) -> _Outcome
         retry_s = fault.retry_s if fault is not None and revert else 0.0
         return _Outcome(False, detail + _said(error), None, _command(fault, again), retry_s)
     detail = f"{readback.subject}: {readback.actual} (expected {readback.expected})"
+    if readback.another:
+        logger.error("restore: %s: left as another changed it: %s", entry.subject, readback.another)
+        detail += f"; left as another changed it: {readback.another}"
+        by_hand = _command(fault, again)
+        logger.error("restore: by hand, to put back what stood before the drill: %s", by_hand)
     if raised:
         seen = "it is back all the same" if readback.ok else "it is not back"
         detail = f"{raised}; read back, {seen}: {detail}"

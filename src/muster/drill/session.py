@@ -28,7 +28,7 @@ from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of
 from muster.ledger import Ledger
 from muster.signals import Prometheus
-from muster.steering import Route53
+from muster.steering import Expected, Route53
 from muster.targets import Target
 from muster.undo import UndoLog
 
@@ -69,12 +69,20 @@ class Session:
     concluded: bool = False
     stop_recorded: bool = False
     guards: tuple[GuardControl, ...] = ()
+    expected: Expected = field(default_factory=Expected)
 
     @property
     def split(self) -> Split:
         """How new streams are split over the regions now."""
         scrape_s = self.target.prometheus.scrape_interval_s
-        return Split(self.facts, scrape_s, self.split_tolerance_pct)
+        return Split(
+            self.facts,
+            scrape_s,
+            self.split_tolerance_pct,
+            resolvers=self.plan.profile.resolver_caches,
+            ttl_s=self.ttl_s,
+            since_s=self.step_at_s,
+        )
 
     @property
     def time_scale(self) -> float:

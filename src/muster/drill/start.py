@@ -29,6 +29,7 @@ from muster.drill.room import check_room
 from muster.drill.runs import RunFiles
 from muster.drill.samples import SampleSink
 from muster.drill.session import Session
+from muster.drill.steered import SteeringLook
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.undo_store import open_undo
 from muster.drill.watch import POLL_SCRAPES, Watch
@@ -36,7 +37,7 @@ from muster.drill.watchdog.handle import Watchdog
 from muster.errors import BadInput
 from muster.ledger import Ledger
 from muster.signals import Poller, Prometheus, PrometheusError, late_seconds
-from muster.steering import Route53
+from muster.steering import Expected, Route53
 from muster.targets import Target
 from muster.undo import UndoHeader, UndoLog
 
@@ -178,6 +179,8 @@ def _session(
 ) -> Session:
     scrape_s = target.prometheus.scrape_interval_s
     facts = Facts(stale_s=plan.contract.measurement.gap_s_max(scrape_s))
+    expected = Expected()
+    missing_s_max = target.prometheus.missing_s_max
     watch = Watch(
         Poller(
             prometheus,
@@ -185,12 +188,12 @@ def _session(
             reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s,
             late_s=late_seconds(scrape_s),
         ),
-        steering.weights,
+        SteeringLook(steering, expected, stop, missing_s_max=missing_s_max).weights,
         facts,
         SampleSink(SampleWriter(bundle / "samples.jsonl")),
         stop,
         poll_s=POLL_SCRAPES * scrape_s,
-        missing_s_max=target.prometheus.missing_s_max,
+        missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
     )
     session = Session(
@@ -210,7 +213,10 @@ def _session(
         watchdog=watchdog,
         ttl_s=steering.ttl_s(),
         health_checks=steering.health_checks(),
+        expected=expected,
     )
+    # From here on, the baseline included, whatever else the records show is another's change.
+    expected.begin(steering.shown())
     guard = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, session.record)
     watch.guard = guard
     session.guards = (guard, watchdog)
@@ -229,6 +235,7 @@ def _guarded(session: Session) -> dict[str, Any]:
         "region": session.target.evacuate,
         "ttl_s": session.ttl_s,
         "health_checks": session.health_checks,
+        "records": session.expected.as_json(),
     }
 
 

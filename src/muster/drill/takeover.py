@@ -133,6 +133,8 @@ def _vanished(gone: GoneDrill, undo: Undo) -> Restored:
 def _tell(gone: GoneDrill, outcome: Restored) -> None:
     for item in outcome.readback:
         gone.say(f"{'restored' if item.ok else 'NOT RESTORED'}: {item.subject}: {item.actual}")
+    for left in outcome.another:
+        gone.say(f"LEFT AS ANOTHER CHANGED IT: {left}")
     known = {item.subject for item in outcome.readback}
     for subject in outcome.failed:
         if subject not in known:

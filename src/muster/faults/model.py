@@ -32,12 +32,17 @@ class Proof:
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What the real system says of a thing that a drill changed."""
+    """What the real system says of a thing that a drill changed.
+
+    `another`: what somebody else changed of it since, from what to what, and was left so. It is
+    `ok` when all that the drill itself changed is back or was overwritten by that other one.
+    """
 
     subject: str
     expected: str
     actual: str
     ok: bool
+    another: str = ""
 
 
 @dataclass(frozen=True)

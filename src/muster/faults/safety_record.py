@@ -92,6 +92,7 @@ class SafetyRecord(Fault):
             SharedTxt(
                 kind="route53_txt",
                 zone=steering.zone,
+                zone_id=steering.zone_id,
                 name=f"{OWN_LABEL}.{steering.record}",
                 endpoint_url=steering.endpoint_url,
                 calls_per_s_max=steering.calls_per_s_max,

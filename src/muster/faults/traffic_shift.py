@@ -1,4 +1,10 @@
-"""Traffic moved away from a region: the weights of its public name's records."""
+"""Traffic moved away from a region: the weights of its public name's records.
+
+The undo entry holds the records of before and the weights that the drill set last, or was about to
+set (`sets`, by record). A record that shows any other weight was changed by somebody else since:
+it is left as it is, and a person is told. An entry without `sets` puts everything back: only
+who writes each step to the undo log before it is made gives them (none yet: an empty list).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +14,13 @@ from typing import Any, Self
 
 from muster.faults.by_hand import line
 from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
-from muster.steering import Route53, shares_of, weights_for
+from muster.steering import Route53, SteeringError, restoration, shares_of, weights_for
+from muster.steering.expected import Restoration
+from muster.steering.records import Snapshot, snapshot_of, weights_of
 from muster.targets.model import Target
+
+SETS_KEPT = 2
+"""The weights set last, and those before: a drill may die between writing and setting them."""
 
 
 class TrafficShift(Fault):
@@ -26,11 +37,13 @@ class TrafficShift(Fault):
         steering: Route53 | Callable[[], Route53] | None = None,
         zone_id: str | None = None,
         records: Sequence[Mapping[str, Any]] = (),
+        sets: Sequence[Mapping[str, int]] | None = None,
     ) -> None:
         super().__init__(target, region)
         self.share_pct = share_pct
         self._zone_id = zone_id
         self._records = tuple(records)
+        self._sets = None if sets is None else [dict(one) for one in sets]
         self._before = dict(before) if before is not None else None
         self._given = steering
 
@@ -62,14 +75,16 @@ class TrafficShift(Fault):
     def undo_params(self) -> dict[str, Any]:
         if self._before is None:
             self._before = self._steering.weights()
-        # Whole records, for the line by hand: it is needed when the API does not answer.
-        self._zone_id, records = self._steering.records()
-        self._records = tuple(records)
-        return {
+        if not self._records:
+            # Whole records, for the line by hand: it is needed when the API does not answer.
+            self._zone_id, records = self._steering.records()
+            self._records = tuple(records)
+        params = {
             "weights": self._before,
             "zone_id": self._zone_id,
             "records": [dict(record) for record in self._records],
         }
+        return params if self._sets is None else {**params, "sets": self._sets}
 
     @classmethod
     def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
@@ -79,6 +94,7 @@ class TrafficShift(Fault):
             before=params["weights"],
             zone_id=params.get("zone_id"),
             records=params.get("records", ()),
+            sets=params.get("sets"),
         )
 
     def weights(self) -> dict[str, int]:
@@ -103,12 +119,33 @@ class TrafficShift(Fault):
     def revert(self) -> None:
         if self._before is None:
             raise FaultError(f"{self.subject}: the weights before the fault are unknown")
-        self._steering.set_weights(self._before)
+        if self._sets is None or not self._records:
+            self._steering.set_weights(self._before)
+            return
+        self._steering.set_records(self._restoration().weights)
+
+    def _restoration(self) -> Restoration:
+        before = snapshot_of(self._records)
+        return restoration(before, self._steering.shown(), self._sets or ())
 
     def read_back(self) -> ReadBack:
+        if self._sets is not None and self._records:
+            return self._read_back_by_record()
         actual = self._steering.weights()
         expected = self._before or {}
         return ReadBack(self.subject, _shown(expected), _shown(actual), actual == expected)
+
+    def _read_back_by_record(self) -> ReadBack:
+        before, shown = snapshot_of(self._records), self._steering.shown()
+        left = restoration(before, shown, self._sets or ())
+        was, now = self._by_region(before), self._by_region(shown)
+        return ReadBack(self.subject, was, now, not left.weights, left.another)
+
+    def _by_region(self, shown: Snapshot) -> str:
+        try:
+            return _shown(self._steering.by_region(shown))
+        except SteeringError:  # another took a region's records apart: each by itself then
+            return _shown(weights_of(shown))
 
     def command(self) -> str | None:
         before, steering = self._before, self.target.steering
@@ -117,7 +154,7 @@ class TrafficShift(Fault):
         changes = [
             {
                 "Action": "UPSERT",
-                "ResourceRecordSet": {**record, "Weight": before[record["SetIdentifier"]]},
+                "ResourceRecordSet": {**record, "Weight": _weight_before(record, before)},
             }
             for record in self._records
         ]
@@ -131,6 +168,11 @@ class TrafficShift(Fault):
             # A stand-in API asks for a signature but not for whose.
             words = ["env", "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", *words]
         return line(*words)
+
+
+def _weight_before(record: Mapping[str, Any], before: Mapping[str, int]) -> int:
+    """A record's own weight of before; that of its region where it is the region's only one."""
+    return int(before.get(record["SetIdentifier"], record["Weight"]))
 
 
 def _shown(weights: Mapping[str, int]) -> str:

@@ -7,11 +7,23 @@ which the weights belong to two steps. Source: Route 53 API, ChangeResourceRecor
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from muster.aws import HostedZone
 from muster.errors import MusterError
+from muster.steering.detection import Detection, detections
+from muster.steering.records import (
+    Owners,
+    Shown,
+    Snapshot,
+    Weights,
+    name_of,
+    record_key,
+    snapshot_of,
+    steers,
+    weights_of,
+)
 from muster.targets.model import Route53Steering
 
 CHANGE_COMMENT = "muster drill"
@@ -21,22 +33,44 @@ class SteeringError(MusterError):
     """The steering API did not answer, or not as it must."""
 
 
+def _no_check(shown: Snapshot) -> None:
+    """Nothing is asked of what stands."""
+
+
+def _not_told() -> None:
+    """Nobody asks when the change was accepted."""
+
+
 class Route53:
-    """The weighted records of one public name; a record's SetIdentifier is its region."""
+    """The weighted address records of one public name, by region as the target maps them."""
 
     def __init__(self, settings: Route53Steering) -> None:
         self.settings = settings
         self._zone = HostedZone(
             settings.zone,
+            zone_id=settings.zone_id,
             endpoint_url=settings.endpoint_url,
             timeout_s=settings.timeout_s,
             calls_per_s_max=settings.calls_per_s_max,
             error=lambda code, text: SteeringError(text),
         )
+        self._owners = Owners(settings.identifiers)
+        self._base: dict[str, int] = {}
+
+    def shown(self) -> dict[str, Shown]:
+        """What stands now, record by record; empty when no record is left. Raises SteeringError."""
+        return snapshot_of(self._listed())
 
     def weights(self) -> dict[str, int]:
-        """Weight (0 to 255) by region, as the API has it now. Raises SteeringError."""
-        return _weights(self._records())
+        """Weight by region, as the API has it now. Raises SteeringError."""
+        return self.by_region(snapshot_of(self._records()))
+
+    def by_region(self, shown: Snapshot) -> dict[str, int]:
+        """Weight by region of what was shown. Raises SteeringError."""
+        try:
+            return self._owners.by_region(weights_of(shown))
+        except ValueError as error:
+            raise SteeringError(f"{self.settings.record}: {error}") from error
 
     def records(self) -> tuple[str, list[dict[str, Any]]]:
         """The hosted zone's id and the weighted records, whole. Raises SteeringError."""
@@ -47,8 +81,9 @@ class Route53:
         """The records' addresses by region (empty for alias records). Raises SteeringError."""
         found: dict[str, tuple[str, ...]] = {}
         for record in self._records():
+            region = self._owners.region_of(record["SetIdentifier"])
             values = tuple(value["Value"] for value in record.get("ResourceRecords", []))
-            found[record["SetIdentifier"]] = found.get(record["SetIdentifier"], ()) + values
+            found[region] = found.get(region, ()) + values
         return found
 
     def ttl_s(self) -> int:
@@ -56,41 +91,75 @@ class Route53:
         return max(int(record.get("TTL", 60)) for record in self._records())
 
     def health_checks(self) -> dict[str, tuple[int, int]]:
-        """(interval in seconds, failure threshold) by region that has a health check."""
-        found: dict[str, tuple[int, int]] = {}
-        for record in self._records():
-            check_id = record.get("HealthCheckId")
-            if check_id:
-                answer = self._zone.call("get_health_check", HealthCheckId=check_id)
-                config = answer["HealthCheck"]["HealthCheckConfig"]
-                found[record["SetIdentifier"]] = (
-                    int(config.get("RequestInterval", 30)),
-                    int(config.get("FailureThreshold", 3)),
-                )
-        return found
+        """(interval in seconds, failure threshold) by region whose loss DNS notices by itself.
 
-    def set_weights(self, weights: Mapping[str, int]) -> None:
-        """Change all weights in one batch and, where the target says so, wait for INSYNC.
+        Raises BadInput where nobody can know it and the target doesn't say it either.
+        """
+        found = detections(self._records(), self._zone.call, self.settings.detection_s_max)
+        slowest: dict[str, Detection] = {}
+        for identifier, one in found.items():
+            region = self._owners.region_of(identifier)
+            if region not in slowest or one.seconds > slowest[region].seconds:
+                slowest[region] = one
+        return {region: (one.interval_s, one.threshold) for region, one in slowest.items()}
 
-        Regions and everything else of their records stay as they are. Raises SteeringError when
-        a region has no record, the API refuses, or INSYNC does not come.
+    def plan(self, weights: Mapping[str, int]) -> dict[str, int]:
+        """Weight by record that gives each region its weight. Raises SteeringError.
+
+        Several records of a region keep the proportions that they had when they were first read
+        here with any weight.
+        """
+        return self._planned(self._records(), weights)
+
+    def set_weights(
+        self,
+        weights: Mapping[str, int],
+        *,
+        check: Callable[[Snapshot], None] = _no_check,
+        accepted: Callable[[], None] = _not_told,
+    ) -> None:
+        """Change all regions' weights in one batch and, where the target says so, wait for INSYNC.
+
+        Everything else of the records stays as it is. `check` sees what stands right before the
+        change, and raises to keep it from being made; `accepted` is called once the API took it.
+        Raises SteeringError when a region has no record, the API refuses, or INSYNC does not come.
         """
         records = self._records()
-        regions = {record["SetIdentifier"] for record in records}
-        if regions != set(weights):
+        check(snapshot_of(records))
+        self._change(records, self._planned(records, weights), accepted)
+
+    def set_records(self, weights: Weights) -> None:
+        """Change the weights of the named records in one batch, as `set_weights` does."""
+        self._change(self._listed(), weights, _not_told)
+
+    def _planned(
+        self, records: Sequence[Mapping[str, Any]], weights: Mapping[str, int]
+    ) -> dict[str, int]:
+        shown = snapshot_of(records)
+        regions = self.by_region(shown)
+        if set(regions) != set(weights):
             raise SteeringError(
                 f"{self.settings.record}: records for {sorted(regions)}, weights for "
                 f"{sorted(weights)}"
             )
+        return self._owners.spread(weights, {**weights_of(shown), **self._base})
+
+    def _change(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        weights: Weights,
+        accepted: Callable[[], None],
+    ) -> None:
         changes = [
             {"Action": "UPSERT", "ResourceRecordSet": {**record, "Weight": int(weight)}}
             for record in records
-            if int(record["Weight"]) != int(weight := weights[record["SetIdentifier"]])
+            if int(record["Weight"])
+            != int(weight := weights.get(record_key(record), record["Weight"]))
         ]
-        if not changes:
-            return
-        change_id = self._zone.change(CHANGE_COMMENT, changes)
-        if self.settings.wait_insync:
+        if changes:
+            change_id = self._zone.change(CHANGE_COMMENT, changes)
+        accepted()
+        if changes and self.settings.wait_insync:
             self._await_insync(change_id)
 
     def _await_insync(self, change_id: str, timeout_s: float = 120.0) -> None:
@@ -102,23 +171,26 @@ class Route53:
         raise SteeringError(f"{change_id}: not INSYNC after {timeout_s:g} s")
 
     def _records(self) -> list[dict[str, Any]]:
-        name = self.settings.record
-        start = {"StartRecordName": name, "StartRecordType": "A"}
-        found = [
-            record
-            for record in self._zone.records(start, lambda other: other == name)
-            if "Weight" in record
-        ]
+        found = self._listed()
         if not found:
-            raise SteeringError(f"{name}: no weighted records in zone {self.settings.zone}")
+            raise SteeringError(
+                f"{self.settings.record}: no weighted A, AAAA or CNAME records in zone "
+                f"{self._zone.shown_name}"
+            )
         return found
 
+    def _listed(self) -> list[dict[str, Any]]:
+        name = self.settings.record
+        start = {"StartRecordName": name, "StartRecordType": "A"}
+        listed = self._zone.records(start, lambda other: name_of(other) == name_of(name))
+        found = [record for record in listed if steers(record, name)]
+        self._remember(found)
+        return found
 
-def _weights(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Weight by region. Raises SteeringError where a region's A and AAAA records disagree."""
-    found: dict[str, int] = {}
-    for record in records:
-        region, weight = record["SetIdentifier"], int(record["Weight"])
-        if found.setdefault(region, weight) != weight:
-            raise SteeringError(f"{record['Name']}: records of {region} have different weights")
-    return found
+    def _remember(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Proportions among a region's records, from the first look at which they had weight."""
+        shown = weights_of(snapshot_of(records))
+        for region in {self._owners.region_of(key.partition(" ")[2]) for key in shown}:
+            keys = [k for k in shown if self._owners.region_of(k.partition(" ")[2]) == region]
+            if any(shown[key] for key in keys) and not any(key in self._base for key in keys):
+                self._base |= {key: shown[key] for key in keys}

@@ -30,6 +30,7 @@ class TxtStore(Store):
         self.settings = settings
         self._zone = HostedZone(
             settings.zone,
+            zone_id=settings.zone_id,
             endpoint_url=settings.endpoint_url,
             timeout_s=settings.timeout_s,
             calls_per_s_max=settings.calls_per_s_max,

@@ -30,6 +30,7 @@ def check(target: Target, file: Path | str) -> None:
     if dark >= all_of_them:
         wanted = f"under {all_of_them}: a region must stay"
         raise BadInput(file, "blast_radius.regions_dark_max", dark, wanted)
+    _check_steering(target, file)
     _check_calendar(target, file)
     _check_signals(target, file)
     if target.testbed is None and target.class_ == "testbed":
@@ -40,6 +41,25 @@ def check(target: Target, file: Path | str) -> None:
         built = ", ".join(target.testbed.regions)
         raise BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
     _check_shared(target, file)
+
+
+def _check_steering(target: Target, file: Path | str) -> None:
+    """Every set identifier belongs to one region, and to one that is there."""
+    steering = target.steering
+    owners: dict[str, str] = {}
+    for region, identifiers in steering.identifiers.items():
+        key = f"steering.set_identifiers.{region}"
+        if region not in target.regions:
+            raise BadInput(file, key, region, f"one of the regions {', '.join(target.regions)}")
+        for identifier in identifiers:
+            if identifier in owners:
+                wanted = f"an identifier of one region: {owners[identifier]} has it already"
+                raise BadInput(file, key, identifier, wanted)
+            owners[identifier] = region
+    for region in target.regions:
+        if region not in steering.identifiers and owners.get(region, region) != region:
+            wanted = f"identifiers of {region} too: its own name is taken by {owners[region]}"
+            raise BadInput(file, f"steering.set_identifiers.{region}", None, wanted)
 
 
 def _check_calendar(target: Target, file: Path | str) -> None:

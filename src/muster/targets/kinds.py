@@ -30,11 +30,24 @@ def _url(*schemes: str) -> AfterValidator:
 def _dns_name(value: str) -> str:
     if not value.endswith(".") and "${" not in value:
         raise ValueError("a full name, with its last dot")
-    return value
+    # DNS knows no case, and Route 53 writes `*` as an octal escape: one form for comparing.
+    return value if "${" in value else value.lower().replace("\\052", "*")
+
+
+def _zone_id(value: str) -> str:
+    plain = value.removeprefix("/hostedzone/")
+    if not plain.isalnum() and "${" not in value:
+        raise ValueError("a hosted zone's id, for example Z0123456789ABCDEFGHIJ")
+    return plain
 
 
 HttpUrl = Annotated[str, _url("http", "https")]
 RedisUrl = Annotated[str, _url("redis", "rediss")]
+ZoneId = Annotated[str, AfterValidator(_zone_id)]
+SetIdentifiers = (
+    Annotated[str, Field(min_length=1)]
+    | Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+)
 DnsName = Annotated[str, AfterValidator(_dns_name)]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from muster.documents import Document
-from muster.targets.kinds import DnsName, HttpUrl, PositiveSeconds
+from muster.targets.kinds import DnsName, HttpUrl, PositiveSeconds, ZoneId
 
 
 class _Shared(Document):
@@ -26,6 +26,7 @@ class SharedTxt(_Shared):
 
     kind: Literal["route53_txt"]
     zone: DnsName = Field(description="the hosted zone's name, with its last dot")
+    zone_id: ZoneId | None = Field(default=None, description="where two zones have that name")
     name: DnsName = Field(description="the records stand under this name, with its last dot")
     calls_per_s_max: PositiveSeconds = 2.0
 

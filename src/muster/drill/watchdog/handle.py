@@ -112,6 +112,14 @@ class Watchdog:
         """A fault is gone."""
         self._channel.send({"reverted": [fault, region]})
 
+    def steers(self, weights: Mapping[str, int]) -> None:
+        """The drill is about to set these weights, by record."""
+        self._channel.send({"steers": dict(weights)})
+
+    def steered(self) -> None:
+        """The weights were accepted."""
+        self._channel.send({"steered": True})
+
     def hand_over_load(self, pids: Sequence[int], fds: Sequence[int]) -> None:
         """The load's processes and what keeps them alive: it outlives the drill's process."""
         self._channel.send({"load": list(pids)}, fds)

@@ -5,17 +5,18 @@ It keeps no samples: evidence is the drill's. What it sees decides only whether 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from muster.contract.model import Contract
 from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
+from muster.drill.steered import SteeringLook
 from muster.drill.stop import StopFlag
 from muster.drill.watch import Watch
 from muster.signals import Poller, Prometheus, RawSeries, late_seconds
-from muster.steering import Route53
+from muster.steering import Expected, Route53, snapshot_from
 from muster.targets import Target
 
 SIGNALS = (
@@ -29,6 +30,8 @@ SIGNALS = (
 )
 """What the guard judges, and where new streams go."""
 POLL_S_MIN = 0.5
+LOOKS_MIN = 3
+"""Looks that show the same change of the records: what the drill sets is told by messages."""
 _REACH_POLLS = 12
 
 
@@ -49,6 +52,7 @@ class Patrol:
     prometheus: Prometheus
     contract: Contract
     trips: list[tuple[str, dict[str, Any]]]
+    expected: Expected
 
     def close(self) -> None:
         """Look no more."""
@@ -56,8 +60,17 @@ class Patrol:
         self.prometheus.close()
 
 
-def begin(target: Target, contract: Contract, gate: str, time_scale: float) -> Patrol:
-    """Watch `target` (its endpoints filled in) for a drill of that gate. Raises MusterError."""
+def begin(
+    target: Target,
+    contract: Contract,
+    gate: str,
+    time_scale: float,
+    records: Mapping[str, Any] | None = None,
+) -> Patrol:
+    """Watch `target` (its endpoints filled in) for a drill of that gate. Raises MusterError.
+
+    `records`: what the steering shows as the drill began; None: nothing is compared with it.
+    """
     steering = Route53(target.steering)
     prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
     scrape_s = target.prometheus.scrape_interval_s
@@ -69,19 +82,24 @@ def begin(target: Target, contract: Contract, gate: str, time_scale: float) -> P
     def record(event: str, **fields: Any) -> None:
         trips.append((event, fields))
 
+    expected = Expected()
+    if records is not None:
+        expected.begin(snapshot_from(records))
+    missing_s_max = target.prometheus.missing_s_max
+    looks = SteeringLook(steering, expected, stop, missing_s_max=missing_s_max, looks_min=LOOKS_MIN)
     rules = next(rules for name, rules in contract.gates.items() if name == gate)
     guard = DrillGuard(target, contract, rules, time_scale, record)
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
     watch = Watch(
         Poller(prometheus, signals, reach_s=_REACH_POLLS * poll_s, late_s=late_seconds(scrape_s)),
-        steering.weights,
+        looks.weights,
         facts,
         _NoSink(),
         stop,
         poll_s=poll_s,
-        missing_s_max=target.prometheus.missing_s_max,
+        missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
     )
     watch.guard = guard
     watch.start()
-    return Patrol(watch, guard, facts, stop, steering, prometheus, contract, trips)
+    return Patrol(watch, guard, facts, stop, steering, prometheus, contract, trips, expected)

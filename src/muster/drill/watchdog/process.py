@@ -113,6 +113,8 @@ class WatchdogProcess:
             self._configure(message["config"])
         elif "acting" in message:
             self._acting = True
+            if self._place is not None:
+                self._place.patrol.expected.release()
         elif self._place is not None:
             self._follow(self._place, message, fds)
 
@@ -126,6 +128,10 @@ class WatchdogProcess:
             guard.declare(*message["declare"])
         elif "reverted" in message:
             guard.reverted(*message["reverted"])
+        elif "steers" in message:
+            place.patrol.expected.intends(message["steers"])
+        elif "steered" in message:
+            place.patrol.expected.accepted(time.monotonic())
         elif "rehearse" in message:
             watch = place.patrol.watch
             self._channel.send({"rehearsed": {"looks": watch.looks, "sees": watch.alive}})
@@ -143,7 +149,9 @@ class WatchdogProcess:
             target = _reach(config["target_file"])
             contract = contracts.load(config["contract_file"])
             time_scale = float(config["time_scale"])
-            patrol = patrols.begin(target, contract, config["gate"], time_scale)
+            patrol = patrols.begin(
+                target, contract, config["gate"], time_scale, config.get("records")
+            )
         except MusterError as error:
             self._channel.send({"failed": str(error)})
             return

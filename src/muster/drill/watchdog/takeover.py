@@ -64,6 +64,7 @@ class Place:
 def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
     """Restore, measure, judge, and clean up after the drill; 0 when everything is back."""
     place.patrol.guard.disarm()
+    place.patrol.expected.release()
     place.patrol.watch.release_load()
     lock = TargetLock(place.target, place.drill_id)
     if not _acquire(lock):
@@ -125,7 +126,7 @@ def _measure(
 ) -> None:
     """Trip to restored, while the load still shows where new streams go."""
     moved = next((entry for entry in entries if entry.kind == "traffic_shift"), None)
-    if moved is None or not restored.verified or not place.load.alive():
+    if moved is None or not restored.verified or restored.another or not place.load.alive():
         return
     patrol = place.patrol
     dark = any(stops_region(entry.kind) for entry in entries)

@@ -1,0 +1,126 @@
+"""The weights of a running drill: set with their intent on record first, and looked at ever after.
+
+What the drill is about to set stands in the undo log before it is set, so that whoever restores
+knows the drill's own weights from somebody else's. Both the drill and its watchdog compare every
+poll's records with what must stand; what differs was changed by another and stops the drill.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from muster.drill.stop import StopFlag, StopReason
+from muster.faults.traffic_shift import SETS_KEPT, TrafficShift
+from muster.steering import Expected, Route53, SteeringError
+from muster.steering.records import Snapshot
+
+if TYPE_CHECKING:
+    from muster.drill.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+CHANGED = "steering:changed_by_another"
+"""The stop reason of a drill whose records somebody else changed."""
+
+
+class SteeringLook:
+    """Reads the records for the watch and stops the drill where another has changed them.
+
+    `looks_min`: so many looks in a row must show the same difference. One is enough where the
+    drill's own changes are announced in the same process; the watchdog hears of them by messages,
+    which may come later than their effect, and takes two.
+    """
+
+    def __init__(
+        self,
+        steering: Route53,
+        expected: Expected,
+        stop: StopFlag,
+        *,
+        missing_s_max: float,
+        looks_min: int = 1,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._steering = steering
+        self._expected = expected
+        self._stop = stop
+        self._missing_s_max = missing_s_max
+        self._looks_min = looks_min
+        self._monotonic_s = monotonic_s
+        self._now_s = now_s
+        self._read_s = monotonic_s()
+        self._wrong = ""
+        self._seen = 0
+
+    def weights(self) -> dict[str, int]:
+        """Weight by region, looked at. Raises SteeringError when they cannot be read."""
+        began_s = self._monotonic_s()
+        try:
+            shown = self._steering.shown()
+        except SteeringError as error:
+            silent_s = self._monotonic_s() - self._read_s
+            if silent_s > self._missing_s_max and self._expected.judges:
+                detail = f"the records have not been readable for {silent_s:.0f} s: {error}"
+                self._stop.set(StopReason("data_lost", "ABORTED", detail, self._now_s()))
+            raise
+        self._read_s = self._monotonic_s()
+        self._judge(self._expected.differs(shown, began_s))
+        return self._steering.by_region(shown)
+
+    def _judge(self, wrong: str) -> None:
+        self._seen = self._seen + 1 if wrong and wrong == self._wrong else bool(wrong)
+        self._wrong = wrong
+        if wrong and self._seen >= self._looks_min:
+            self._stop.set(changed(self._steering.settings.record, wrong, self._now_s()))
+
+
+def changed(record: str, wrong: str, now_s: float) -> StopReason:
+    """The reason to stop: what another changed of `record`, from what to what."""
+    return StopReason(CHANGED, "ABORTED", f"{record}: {wrong}", now_s)
+
+
+def steer(session: Session, weights: Mapping[str, int]) -> None:
+    """Set the regions' weights, with the intent on record first and nothing of another's undone.
+
+    Raises DrillAborted when the records are not as the drill left them, LogLost when the intent
+    cannot be kept, SteeringError when the API refuses.
+    """
+    planned = session.steering.plan(weights)
+    for entry in session.undo.pending:
+        if entry.kind == TrafficShift.kind and "sets" in entry.params:
+            sets = [*entry.params["sets"], planned][-SETS_KEPT:]
+            session.undo.amend(entry, {**entry.params, "sets": sets})
+
+    began_s = session.clock.monotonic_s()
+
+    def check(shown: Snapshot) -> None:
+        wrong = session.expected.differs(shown, began_s)
+        if wrong:
+            record = session.target.steering.record
+            session.stop_now(changed(record, wrong, session.clock.now_s()))
+
+    session.expected.intends(planned)
+    session.watchdog.steers(planned)
+    session.steering.set_weights(weights, check=check, accepted=lambda: _accepted(session))
+    session.step_at_s = session.clock.now_s()
+
+
+def _accepted(session: Session) -> None:
+    session.expected.accepted(session.clock.monotonic_s())
+    session.watchdog.steered()
+
+
+def look(session: Session) -> None:
+    """One look outside the watch's own polls. Raises DrillAborted when another has changed them."""
+    began_s = session.clock.monotonic_s()
+    try:
+        wrong = session.expected.differs(session.steering.shown(), began_s)
+    except SteeringError as error:
+        logger.warning("steering: %s", error)
+        return
+    if wrong:
+        record = session.target.steering.record
+        session.stop_now(changed(record, wrong, session.clock.now_s()))

@@ -1,0 +1,126 @@
+"""Weighted records as values: which of them steer, whose they are, and what each of them weighs.
+
+Only A, AAAA and CNAME records steer (alias records are A or AAAA). Others may carry weights too, as
+the TXT registry of external-dns does at the same name: they are never read and never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+STEERING_TYPES = frozenset({"A", "AAAA", "CNAME"})
+_OCTAL = re.compile(r"\\([0-7]{3})")
+Weights = Mapping[str, int]
+"""Weight by record: `record_key` names one."""
+
+
+def name_of(text: str) -> str:
+    r"""A name as it is compared: lower case, its last dot, `\052` read as `*`."""
+    plain = _OCTAL.sub(lambda match: chr(int(match.group(1), 8)), text).lower()
+    return plain if plain.endswith(".") else f"{plain}."
+
+
+def record_key(record: Mapping[str, Any]) -> str:
+    """Type and set identifier: what tells the records of one name apart."""
+    return f"{record['Type']} {record['SetIdentifier']}"
+
+
+def steers(record: Mapping[str, Any], name: str) -> bool:
+    """Whether a record of a listing is one of `name`'s weighted address records."""
+    same = name_of(record["Name"]) == name_of(name)
+    return same and record["Type"] in STEERING_TYPES and "Weight" in record
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One record as the API has it: its weight, and all the rest of it as one text."""
+
+    weight: int
+    rest: str
+
+
+Snapshot = Mapping[str, Shown]
+"""What the API shows of all records that steer a name, by `record_key`."""
+
+
+def snapshot_of(records: Iterable[Mapping[str, Any]]) -> dict[str, Shown]:
+    """The records as values that can be compared."""
+    return {record_key(record): Shown(int(record["Weight"]), _rest(record)) for record in records}
+
+
+def weights_of(shown: Snapshot) -> dict[str, int]:
+    """The weights alone."""
+    return {key: one.weight for key, one in shown.items()}
+
+
+def _rest(record: Mapping[str, Any]) -> str:
+    """TTL, values, alias and health check of a record, in one text."""
+    words = [f"TTL {record['TTL']}"] if "TTL" in record else []
+    words += sorted(str(value["Value"]) for value in record.get("ResourceRecords", ()))
+    alias = record.get("AliasTarget")
+    if alias:
+        words.append(f"alias {json.dumps(alias, sort_keys=True)}")
+    check = record.get("HealthCheckId")
+    words.append(f"health check {check}" if check else "no health check")
+    return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Which region a set identifier belongs to. What `named` does not name is a region itself."""
+
+    named: Mapping[str, Sequence[str]]
+
+    def region_of(self, identifier: str) -> str:
+        """The region of that set identifier."""
+        for region, identifiers in self.named.items():
+            if identifier in identifiers:
+                return region
+        return identifier
+
+    def by_region(self, weights: Weights) -> dict[str, int]:
+        """Weight by region: that of its records of one type, summed.
+
+        Raises ValueError where the types of one set identifier disagree.
+        """
+        by_identifier: dict[str, int] = {}
+        for key, weight in weights.items():
+            identifier = key.partition(" ")[2]
+            if by_identifier.setdefault(identifier, weight) != weight:
+                raise ValueError(f"records of {identifier} have different weights")
+        found: dict[str, int] = {}
+        for identifier, weight in by_identifier.items():
+            region = self.region_of(identifier)
+            found[region] = found.get(region, 0) + weight
+        return found
+
+    def spread(self, regions: Mapping[str, int], base: Weights) -> dict[str, int]:
+        """Weight by record so that each region has its sum; `base` gives the proportions.
+
+        A region's records keep the proportions that they have in `base` (all alike when those are
+        all 0); the types of one set identifier move together.
+        """
+        found: dict[str, int] = {}
+        for region, total in regions.items():
+            keys = [key for key in base if self.region_of(key.partition(" ")[2]) == region]
+            shares = {key.partition(" ")[2]: base[key] for key in keys}
+            spread = _apportion(shares, total)
+            found |= {key: spread[key.partition(" ")[2]] for key in keys}
+        return {key: found[key] for key in base if key in found}
+
+
+def _apportion(shares: Mapping[str, int], total: int) -> dict[str, int]:
+    """`total` in whole parts, by the largest remainders; exactly `shares` when it is their sum."""
+    whole = sum(shares.values())
+    parts = dict(shares) if whole else dict.fromkeys(shares, 1)
+    whole = whole or len(parts)
+    exact = {name: total * part / whole for name, part in parts.items()}
+    found = {name: int(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (found[name] - exact[name], name))
+    for name in by_remainder[: total - sum(found.values())]:
+        found[name] += 1
+    return found
