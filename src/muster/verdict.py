@@ -34,7 +34,13 @@ from muster.contract.windows import Window
 from muster.errors import BadInput
 from muster.ledger import LedgerRead, read_ledger
 from muster.undo import read_undo
-from muster.verdict_profile import loss_objective, profile_of, shown_signals, target_profiles
+from muster.verdict_profile import (
+    lengths_of,
+    loss_objective,
+    profile_of,
+    shown_signals,
+    target_profiles,
+)
 
 SCHEMA_VERSION = 1
 EXIT_CODES = {
@@ -154,6 +160,7 @@ def _findings(
     loss = loss_of(ledger.events, phases)
     scrape_s = float(started["scrape_interval_s"])
     gate = contract.gates[started["gate"]]
+    lengths = lengths_of(bundle, ledger.events)
     judging = Judging(
         contract=contract,
         samples=samples,
@@ -162,7 +169,8 @@ def _findings(
         stale_s=contract.measurement.gap_s_max(scrape_s),
         absences=absences_of(ledger.events, margin_s=10 * scrape_s),
         scrape_s=scrape_s,
-        shown=shown_signals(bundle),
+        shown=shown_signals(bundle) | lengths.signals,
+        lengths=lengths,
         excusable=frozenset(LATENCY_SLOS if loss is None else SLOS),
     )
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
