@@ -28,6 +28,7 @@ from muster.contract.findings import Finding, from_json
 from muster.contract.gate_rules import judge_gate_rules
 from muster.contract.loss import JudgedLoss, judge_loss, loss_of
 from muster.contract.model import Contract
+from muster.contract.outcomes import outcomes_of
 from muster.contract.phases import Phase, absences_of, phases_of
 from muster.contract.samples import Samples, read_samples
 from muster.contract.windows import Window
@@ -43,13 +44,7 @@ from muster.verdict_profile import (
 )
 
 SCHEMA_VERSION = 1
-EXIT_CODES = {
-    "PASS": 0,
-    "FAIL": 1,
-    "INCONCLUSIVE": 3,
-    "ABORTED": 4,
-    "ROLLBACK_FAILED": 5,
-}
+EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "ABORTED": 4, "ROLLBACK_FAILED": 5}
 WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "region_evacuation": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
@@ -85,6 +80,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     unknowns = _evidence_faults(ledger, started, ended)
     findings: list[Finding] = []
     lost: JudgedLoss | None = None
+    outcomes: dict[str, int | None] = {}
     chosen = contract
     if started is not None:
         chosen = contract or load_contract(bundle / "contract.yaml")
@@ -101,6 +97,8 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
             started = {**started, "gate_profile": False}
         try:
             findings, lost = _findings(bundle, ledger, started, chosen, samples)
+            stale_s = chosen.measurement.gap_s_max(float(started["scrape_interval_s"]))
+            outcomes = outcomes_of(samples, ledger.events, stale_s)
         except (KeyError, TypeError, ValueError) as error:
             what = f"{type(error).__name__} {error}"
             unknowns.append(f"ledger.jsonl: a line does not say what it must: {what}")
@@ -117,6 +115,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
         verdict = "INCONCLUSIVE"
     document = _document(ledger, started, verdict, stopped_by, findings, unknowns, pending, chosen)
     document["loss"] = None if lost is None else lost.document
+    document["load"]["outcomes"] = outcomes
     return Verdict(verdict, stopped_by, tuple(findings), document)
 
 

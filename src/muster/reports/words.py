@@ -23,6 +23,7 @@ SLO_TITLES = {
     "rto": "Recovery time",
     "streams_broken": "Streams broken by the loss",
     "broken_elsewhere": "Streams broken elsewhere",
+    "stream_lengths": "Streams shorter than asked",
     "rig_blackout": "Rig pinned by the loss",
     "load_offered": "Load offered",
     "load_loop_lag": "Loop lag",
@@ -50,7 +51,7 @@ LOAD_TITLES = {
     "achieved_streams": "Streams, achieved",
     "scheduled": "Arrivals scheduled",
     "offered": "Arrivals offered",
-    "late_share": "Arrivals over 100 ms late",
+    "late_share": "Arrivals started late",
     "loop_lag_ms_p99": "Loop lag p99",
     "first_token_error_ms_p95": "First-token error p95",
 }

@@ -302,6 +302,9 @@ class TestbedGateway(Document):
     rate_limit_factor: PositiveSeconds = Field(
         default=3.0, description="a region's rate limit over all arrivals of profile and scale"
     )
+    stalled_s: PositiveSeconds = Field(
+        default=60.0, description="how long the planted defect stalled_streams holds a stream up"
+    )
     grace_s: PositiveSeconds = 5.0
 
 
