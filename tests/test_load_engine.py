@@ -25,8 +25,6 @@ from load_peers import (
 )
 
 from muster.load import exposition
-from muster.load.attempt import canary_outcome
-from muster.load.wire import Answer
 
 
 def series(page: str, name: str, **labels: str) -> float | None:
@@ -199,7 +197,7 @@ def test_a_stall_shows_in_latencies_from_the_intended_start():
 
     async def body():
         async with peer() as one:
-            async with running(config(one.port)) as engine:
+            async with running(config(one.port, catch_up_s_max=600)) as engine:
                 await until(lambda: outcomes(engine).get("success", 0) > 5)
                 await until(lambda: not engine.open)
                 time.sleep(0.8)  # neither the endpoint nor the client runs
@@ -251,27 +249,6 @@ def test_canaries_are_counted_apart_and_go_on_while_arrivals_stop():
                 assert set(one.tokens) == {1}
 
     asyncio.run(body())
-
-
-@pytest.mark.parametrize(
-    ("data", "wanted"),
-    [
-        (HEAD, None),
-        (HEAD + chunk(EVENT), "answered"),
-        (HEAD + END, "other"),
-        (plain(429), "answered"),
-        (plain(429, b"go away"), "other"),
-        (plain(429)[:-3], None),
-        (plain(503), "5xx"),
-        (plain(401), "other"),
-        (b"", None),
-    ],
-)
-def test_a_canary_is_answered_by_a_2xx_byte_or_a_well_formed_429(data, wanted):
-    """5xx, cut answers and other refusals are no answers."""
-    answer = Answer()
-    answer.feed(data)
-    assert canary_outcome(answer) == wanted
 
 
 def test_a_silent_endpoint_leaves_canaries_unavailable():

@@ -16,7 +16,7 @@ from muster.load.tally import REGIONS_MAX, UNKNOWN, Tally
 def attempt(number, **changes):
     given = {
         "number": number, "tries": 1, "tokens": 5, "region": "eu-west-1", "content": True,
-        "first_token_s": 0.5, "connection": None, **changes,
+        "first_token_s": 0.5, "connection": None, "short": False, **changes,
     }  # fmt: skip
     return SimpleNamespace(**given)
 

@@ -1,24 +1,31 @@
-"""What a piece of a server-sent event stream of chat chunks says, without taking it apart."""
+"""What one line of a server-sent event stream of chat chunks says, without parsing its JSON.
+
+A quote inside a JSON string is always written `\\"`, so that a key such as `"content":` can not
+stand in generated text. Only a line that holds the word `"error"` whole must be parsed to be sure.
+"""
 
 from __future__ import annotations
 
 import re
 
-_KEY = b'"content":'
-_CONTENT = re.compile(rb'"content":[ ]*"[^"]')
+# The look ahead spares the names of most keys the alternatives: a third of the time.
+_TEXT = re.compile(
+    rb'"(?=[cratf])(?:(?:content|reasoning_content|reasoning|refusal|arguments)"\s*:\s*"[^"]'
+    rb'|tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{\s*")'
+)
+_DATA = b"data:"
 
 
-def carries_content(seen: bytes) -> bool:
-    """Whether a `data:` line of `seen`, which begins with a line, carries content: no empty role.
+def generated(line: bytes) -> bool:
+    """Whether `line` is a `data:` line with a generated delta: text, reasoning or a tool call.
 
-    Read from the end, where the event with content stands; CPython searches short texts several
-    times faster that way, too.
+    An empty text and an event that gives a role alone are none.
     """
-    at = seen.rfind(_KEY)
-    while at >= 0:
-        if _CONTENT.match(seen, at):
-            line = seen.rfind(b"\n", 0, at) + 1
-            if seen.startswith(b"data:", line):
-                return True
-        at = seen.rfind(_KEY, 0, at)
-    return False
+    return line.startswith(_DATA) and _TEXT.search(line) is not None
+
+
+def carries_delta(seen: bytes) -> bool:
+    """Whether a line of `seen`, which begins with a line, carries a generated delta."""
+    if _TEXT.search(seen) is None:
+        return False
+    return any(generated(line) for line in seen.split(b"\n"))

@@ -95,6 +95,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
         ledger, started, verdict, stopped_by, findings, unknowns, pending, chosen
     )
     document["loss"] = None if judged.lost is None else judged.lost.document
+    document["load"]["outcomes"] = dict(judged.outcomes)
     return Verdict(verdict, stopped_by, tuple(findings), document)
 
 

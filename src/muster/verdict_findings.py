@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ from muster.contract.findings import Finding, from_json
 from muster.contract.gate_rules import judge_gate_rules
 from muster.contract.held import BASELINE, judge_held
 from muster.contract.loss import JudgedLoss, judge_loss, loss_of
+from muster.contract.outcomes import outcomes_of
 from muster.contract.phases import Phase, absences_of, phases_of
 from muster.contract.rig_fault import RigFaults, excused, stop_fault
 from muster.contract.samples import Samples
 from muster.contract.windows import Window
 from muster.ledger import LedgerRead
 from muster.verdict_phases import missing_phases
-from muster.verdict_profile import asked_of, loss_objective, shown_signals
+from muster.verdict_profile import asked_of, lengths_of, loss_objective, shown_signals
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class Judged:
 
     `stop_excuse`: why what stopped the drill for the platform's sake proves nothing; empty: it
     stands, or nothing did. `lost`: the abrupt loss of a region, where the ledger declares one.
+    `outcomes`: attempts of the judged phases, by how they ended.
     """
 
     findings: tuple[Finding, ...] = ()
     lost: JudgedLoss | None = None
     stop_excuse: str = ""
+    outcomes: Mapping[str, int | None] = field(default_factory=dict)
 
 
 def findings_of(
@@ -52,6 +55,7 @@ def findings_of(
     scrape_s = float(started["scrape_interval_s"])
     gate = contract.gates[started["gate"]]
     time_scale = float(started["time_scale"])
+    lengths = lengths_of(bundle, ledger.events)
     judging = Judging(
         contract=contract,
         samples=samples,
@@ -60,7 +64,8 @@ def findings_of(
         stale_s=contract.measurement.gap_s_max(scrape_s),
         absences=absences_of(ledger.events, margin_s=10 * scrape_s),
         scrape_s=scrape_s,
-        shown=shown_signals(bundle),
+        shown=shown_signals(bundle) | lengths.signals,
+        lengths=lengths,
     )
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
     findings += missing_phases(started, phases)
@@ -86,11 +91,12 @@ def findings_of(
         window_s=float(contract.triggers.window_s) / time_scale,
         lost_s=None if loss is None else loss.start_s,
     )
+    outcomes = outcomes_of(samples, ledger.events, judging.stale_s)
     if loss is None:
-        return Judged(tuple(findings), None, excuse)
+        return Judged(tuple(findings), None, excuse, outcomes)
     lost = judge_loss(judging, loss, loss_objective(bundle), ledger.events)
     together = (*lost.excused(findings), *lost.findings)
-    return Judged(together, lost, excuse or lost.stop_excuse)
+    return Judged(together, lost, excuse or lost.stop_excuse, outcomes)
 
 
 def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:

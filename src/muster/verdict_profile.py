@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from muster.contract import Contract, Profile, parse_profile
+from muster.contract import Contract, Profile, lengths, parse_profile
 from muster.contract.held import Asked
+from muster.contract.lengths import Lengths
 from muster.documents import read_yaml
 from muster.errors import BadInput
 
@@ -44,6 +45,11 @@ def target_profiles(bundle: Path) -> Mapping[str, Any]:
 def shown_signals(bundle: Path) -> frozenset[str]:
     """The judged signals that a platform may leave out, and this one's target names."""
     return JUDGED_OPTIONAL & frozenset(_section(bundle, "signals"))
+
+
+def lengths_of(bundle: Path, events: Iterable[Mapping[str, Any]]) -> Lengths:
+    """Whether the lengths of streams were looked at, and are kept. Raises BadInput."""
+    return lengths.lengths_of(events, _section(bundle, "load"))
 
 
 def loss_objective(bundle: Path) -> Mapping[str, Any]:

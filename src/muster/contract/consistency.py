@@ -14,7 +14,12 @@ from collections.abc import Iterator, Sequence
 
 from muster.contract.findings import Finding
 from muster.contract.oddities import oddities
-from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
+from muster.contract.rates import (
+    CANARY_OUTCOMES,
+    CANARY_OUTCOMES_ALWAYS,
+    OUTCOMES,
+    OUTCOMES_ALWAYS,
+)
 from muster.contract.samples import Samples, Series
 from muster.contract.windows import Window
 
@@ -48,8 +53,8 @@ LOAD_BY_PROCESS = ("client_offered", "client_scheduled")
 LABELLED = ("client_attempts", "client_canaries", "client_open_over", "open_over")
 TOLD_APART_BY = ("kind", "le", "outcome", "phase")
 KNOWN = (
-    ("client_attempts", "outcome", OUTCOMES),
-    ("client_canaries", "outcome", CANARY_OUTCOMES),
+    ("client_attempts", "outcome", OUTCOMES, OUTCOMES_ALWAYS),
+    ("client_canaries", "outcome", CANARY_OUTCOMES, CANARY_OUTCOMES_ALWAYS),
 )
 Owner = tuple[str, str]
 Missing = tuple[str, str, str]
@@ -64,9 +69,9 @@ def judge_consistency(
     `shown`: optional signals that the target names.
     """
     missing = [*oddities(samples, window), *_processes(samples, window)]
-    missing += [*_load_processes(samples), *_labels(samples)]
+    missing += [*_load_processes(samples), *_labels(samples, shown)]
     missing += [
-        ("server", signal, "shows no series, and the target names it")
+        (_source(signal), signal, "shows no series, and the target names it")
         for signal in sorted(shown)
         if not samples.of(signal)
     ]
@@ -113,10 +118,10 @@ def _load_processes(samples: Samples) -> Iterator[Missing]:
                 yield "client", signal, f"misses {instance or 'a process'} of the load{where}"
 
 
-def _labels(samples: Samples) -> Iterator[Missing]:
+def _labels(samples: Samples, shown: frozenset[str]) -> Iterator[Missing]:
     """Label values that one process shows and another does not, or that the load always shows."""
     for signal in LABELLED:
-        source = "client" if signal.startswith("client") else "server"
+        source = _source(signal)
         by_owner: dict[Owner, set[tuple[tuple[str, str], ...]]] = {}
         for one in samples.of(signal):
             own = sorted((k, v) for k, v in one.labels.items() if k in TOLD_APART_BY)
@@ -126,10 +131,15 @@ def _labels(samples: Samples) -> Iterator[Missing]:
             if every - own_labels:
                 what = ", ".join(value for _, value in min(every - own_labels))
                 yield source, signal, f"misses {what} of {instance or 'a process'} in {region}"
-    for signal, label, values in KNOWN:
+    for signal, label, every_value, always in KNOWN:
+        values = every_value if "client_streams_short" in shown else always
         known = {one.labels.get(label, "") for one in samples.of(signal)}
         if known and set(values) - known:
             yield "client", signal, f"misses every {min(set(values) - known)}"
+
+
+def _source(signal: str) -> str:
+    return "client" if signal.startswith("client") else "server"
 
 
 def _misses(source: str, signal: str, owners: set[Owner]) -> Iterator[Missing]:

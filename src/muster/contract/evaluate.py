@@ -16,9 +16,10 @@ from muster.contract.counting import Count, judge_share, smallest_sample, upper_
 from muster.contract.findings import Finding, Status
 from muster.contract.gauges import judge_queue_age, mean_total
 from muster.contract.latency import judge_latency
+from muster.contract.lengths import NOT_COUNTED, Lengths, judge_lengths
 from muster.contract.model import Contract, Profile, Tier
 from muster.contract.phases import Phase, merged
-from muster.contract.rates import canary_count, client_counts, server_counts
+from muster.contract.rates import canary_count, client_counts, failed_by_name, server_counts
 from muster.contract.rig import judge_rig
 from muster.contract.samples import Samples
 from muster.contract.windows import Absence, Window
@@ -42,6 +43,7 @@ class Judging:
     absences: tuple[Absence, ...]
     scrape_s: float = 1.0
     shown: frozenset[str] = frozenset()
+    lengths: Lengths = NOT_COUNTED
 
 
 def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
@@ -54,7 +56,9 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
         window = _window(judging, phase.start_s, phase.end_s)
         findings.extend(queue_findings(judging, window, phase.name))
         findings.extend(judge_consistency(judging.samples, window, phase.name, judging.shown))
-        rig = judge_rig(judging.samples, window, phase.name, judging.contract.load_validity)
+        rules = judging.contract.load_validity
+        findings.extend(judge_lengths(judging.samples, window, phase.name, rules, judging.lengths))
+        rig = judge_rig(judging.samples, window, phase.name, rules)
         findings.extend(rig.findings)
     return findings
 
@@ -77,10 +81,13 @@ def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str
         "client": client_counts(judging.samples, window)[slo],
         "server": server_counts(judging.samples, window)[slo],
     }
-    return [
+    found = [
         _share_finding(slo, tier.name, phase, source, window, counts[source], bad_max)
         for source in SOURCES
     ]
+    if slo == "success_2xx" and found[0].status == "fail":
+        found[0] = replace(found[0], reason=failed_by_name(judging.samples, window))
+    return found
 
 
 SOURCES = ("client", "server")

@@ -191,6 +191,9 @@ class LoadValidity(Document):
     late_share_max: Share
     # Absent from contracts that are older than it, which old bundles carry.
     blackout_s_max: PositiveSeconds = 5.0
+    catch_up_s_max: PositiveSeconds = 1.0
+    faster_than_asked_max: PositiveNumber = 4.0
+    short_share_max: Share = Fraction(2, 100)
 
 
 class DrillRules(Document):

@@ -19,8 +19,9 @@ from muster.contract.windows import Window, total_growth
 
 FAILED_5XX = frozenset({"http_5xx", "refused", "reset", "timeout"})
 _STATUS = re.compile(r"[1-5]\d\d")
-OUTCOMES = ("success", "broken", "http_429", "http_4xx", *sorted(FAILED_5XX))
-CANARY_OUTCOMES = (
+OUTCOMES_ALWAYS = ("success", "broken", "http_429", "http_4xx", *sorted(FAILED_5XX))
+OUTCOMES = (*OUTCOMES_ALWAYS, "error_in_stream", "empty_stream")
+CANARY_OUTCOMES_ALWAYS = (
     "answered",
     "unavailable_5xx",
     "unavailable_other",
@@ -28,7 +29,17 @@ CANARY_OUTCOMES = (
     "unavailable_reset",
     "unavailable_timeout",
 )
-"""What the load counts, each from the start; a test holds them to be the load's own."""
+CANARY_OUTCOMES = (
+    *CANARY_OUTCOMES_ALWAYS,
+    "unavailable_broken",
+    "unavailable_empty_stream",
+    "unavailable_error_in_stream",
+    "unavailable_wrong_answer",
+)
+"""What the load counts, each from the start; a test holds them to be the load's own.
+
+Evidence of a load that did not look into its streams has those of `…_ALWAYS` alone.
+"""
 
 
 def is_status(code: str) -> bool:
@@ -49,6 +60,17 @@ def client_counts(samples: Samples, window: Window) -> dict[str, Count]:
         "rate_5xx": Count(bad(lambda outcome: outcome in FAILED_5XX), total),
         "rate_429": Count(bad(lambda outcome: outcome == "http_429"), total),
     }
+
+
+def failed_by_name(samples: Samples, window: Window) -> str:
+    """The outcomes of attempts that were no success, the most frequent first: `reset 3, …`."""
+    series = samples.of("client_attempts")
+    counts: dict[str, float] = {}
+    for name in {one.labels.get("outcome", "") for one in series} - {"success"}:
+        chosen = [one for one in series if one.labels.get("outcome") == name]
+        counts[name] = total_growth(chosen, window, siblings=series) or 0.0
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count:.0f}" for name, count in ranked if count)
 
 
 def server_counts(samples: Samples, window: Window) -> dict[str, Count]:

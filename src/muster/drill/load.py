@@ -78,8 +78,6 @@ class DrillLoad:
         from muster.load import LoadPlan
 
         access = self._target.load
-        tiers = tuple(self._plan.contract.tiers.values())
-        measurement = self._plan.contract.measurement
         return LoadPlan(
             url=self._target.public_url,
             dns_server=access.dns_server,
@@ -87,6 +85,11 @@ class DrillLoad:
             region_header=access.region_header,
             token=access.token,
             canary_token=access.canary_token,
+            model=access.model,
+            canary_model=access.canary_model,
+            canary_phrase=access.canary_phrase,
+            canary_tokens=access.canary_tokens,
+            contract=self._plan.contract,
             profile=self._plan.profile,
             scale=self._plan.settings.scale,
             seed=self._plan.settings.seed,
@@ -98,8 +101,4 @@ class DrillLoad:
             raw_share=access.raw_share,
             trace=home.root() / access.trace if access.trace else None,
             outlives_parent=True,
-            first_token_edges_s=tuple(measurement.first_token_edges_s),
-            completion_edges_s=tuple(measurement.completion_edges_s),
-            first_token_over_s=tuple(sorted({t.first_token_p95_s_max for t in tiers})),
-            completion_over_s=tuple(sorted({t.completion_p95_s_max for t in tiers})),
         )

@@ -25,6 +25,7 @@ from muster.faults.traffic_shift import TrafficShift
 from muster.load.schedule import ramp_seconds
 from muster.signals import PrometheusError
 from muster.steering import shares_of
+from muster.targets.model import SIGNALS_DEFAULT
 
 logger = logging.getLogger("chaostoolkit")
 HEALTHY_S_MAX = 60.0
@@ -76,7 +77,12 @@ def ramp(session: Session) -> None:
     with phase(session, "ramp", None):
         session.slow(session.load.start)
         session.watchdog.hand_over_load(session.load.pids, session.load.lifelines)
-        session.record("load_started", shards=len(session.load.pids), pids=session.load.pids)
+        session.record(
+            "load_started",
+            shards=len(session.load.pids),
+            pids=session.load.pids,
+            counts=list(SIGNALS_DEFAULT),
+        )
         session.watch.require_load()
         target = session.streams_target
         # The tolerance of DEFINITIONS §7, doubled: baseline measures it, here it must only be near.

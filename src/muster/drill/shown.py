@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from muster.drill.session import Session
 from muster.signals import RawSeries
-from muster.targets.model import SIGNALS_CLIENT
+from muster.targets.model import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 Labels = Mapping[str, str | float | None]
 """What a series must carry: a text, a histogram's edge as a number, or None for anything."""
@@ -45,7 +45,7 @@ def not_shown(session: Session) -> str:
 def load_not_shown(session: Session) -> str:
     """What Prometheus does not show of the running load; empty: nothing."""
     signals = session.target.signals
-    for signal in SIGNALS_CLIENT:
+    for signal in (*SIGNALS_CLIENT, *SIGNALS_DEFAULT):
         wanted: Labels = {"component": "load"} if signal == "rig_lag" else {}
         if not any(_carries(one, wanted) for one in _known(fresh(session, signal))):
             return f"signals.{signal}: {signals[signal]} shows no series{_named(wanted)}"

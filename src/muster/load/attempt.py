@@ -1,4 +1,4 @@
-"""One attempt, from its intended start to its outcome; and one canary, which is judged apart.
+"""One attempt, from its intended start to its outcome.
 
 The unit is an attempt. A request sent again at once, because a reused connection ended without a
 byte, is the same attempt. Latency runs from the intended start, so that a client held up by the
@@ -8,7 +8,6 @@ platform cannot hide what a user would have waited.
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 from muster.load.pool import Connection
@@ -27,6 +26,7 @@ class Sending:
         "address", "answered", "cache", "connection", "engine", "intended_s", "over", "region",
         "resent", "sent_s",
     )  # fmt: skip
+    keeps = False
 
     def __init__(self, engine: Engine, intended_s: float, cache: Cache) -> None:
         self.engine = engine
@@ -56,6 +56,9 @@ class Sending:
 
     def end(self, outcome: str) -> None:
         raise NotImplementedError
+
+    def went_on(self) -> None:
+        """One more plain event of the stream came."""
 
     def relocated(self, region: str) -> None:
         """The region became known."""
@@ -148,7 +151,9 @@ class Sending:
 class Attempt(Sending):
     """One scheduled attempt or retry. `tries` counts the attempts of its request, from 1."""
 
-    __slots__ = ("content", "first_token_s", "kind", "number", "tokens", "tries")
+    __slots__ = (
+        "content", "first_token_s", "kind", "number", "short", "token_s", "tokens", "tries",
+    )  # fmt: skip
 
     def __init__(
         self, engine: Engine, intended_s: float, cache: Cache, tokens: int, number: int, tries: int
@@ -160,6 +165,8 @@ class Attempt(Sending):
         self.kind = "scheduled" if tries == 1 else "retry"
         self.content = False
         self.first_token_s = 0.0
+        self.short = False  # a success with less than was asked for
+        self.token_s = 0.0  # when the last generated delta came
 
     def request(self) -> bytes:
         return self.engine.requests.of(self.tokens)
@@ -177,11 +184,20 @@ class Attempt(Sending):
             self.answered = True
             self.located(answer)
             self.engine.tally.answer(self.region, str(answer.status), self.kind)
-        if answer.content and not self.content:
-            self.content = True
-            self.engine.first_token(self, answer)
+        if answer.moved_on():
+            if self.content:
+                self.went_on()
+            else:
+                self.content = True
+                self.token_s = self.engine.now_s()
+                self.engine.first_token(self, answer)
         if answer.complete:
             self.end(outcome_of(answer))
+
+    def went_on(self) -> None:
+        now_s = self.engine.now_s()
+        self.engine.tally.token_gap(self.region, now_s - self.token_s)
+        self.token_s = now_s
 
     def end(self, outcome: str) -> None:
         if not self.over:
@@ -190,69 +206,20 @@ class Attempt(Sending):
             self.let_go()
 
 
-class Canary(Sending):
-    """One canary: answered by a 2xx first byte or a well-formed 429 in time, then read on."""
-
-    __slots__ = ("judged",)
-
-    def __init__(self, engine: Engine, intended_s: float, cache: Cache) -> None:
-        super().__init__(engine, intended_s, cache)
-        self.judged = False
-
-    def request(self) -> bytes:
-        return self.engine.canary_request
-
-    def moved(self, answer: Answer) -> None:
-        if not self.answered and answer.status:
-            self.answered = True
-            self.located(answer)
-        if not self.judged:
-            outcome = canary_outcome(answer)
-            if outcome is not None:
-                self.judge(outcome)
-        if answer.complete:
-            self.end("other")
-
-    def judge(self, outcome: str) -> None:
-        """Count it, once."""
-        if not self.judged:
-            self.judged = True
-            name = outcome if outcome == "answered" else f"unavailable_{outcome}"
-            self.engine.tally.canary(self.region, name)
-
-    def end(self, outcome: str) -> None:
-        if not self.over:
-            self.over = True
-            self.judge(outcome if outcome in ("refused", "reset", "timeout") else "other")
-            self.engine.canary_ended(self)
-            self.let_go()
-
-
 def outcome_of(answer: Answer, *, cut: bool = False) -> str:
-    """Outcome of an attempt whose head came; `cut` when the message did not reach its end."""
+    """Outcome of an attempt whose head came; `cut` when the message did not reach its end.
+
+    A stream is judged by what it carries: an error in it counts however it ended.
+    """
     status = answer.status
     if 200 <= status < 300:
-        return "success" if answer.done and not cut else "broken"
+        events = answer.events
+        events.end()
+        if events.error:
+            return "error_in_stream"
+        if cut or not events.done:
+            return "broken"
+        return "success" if events.generated else "empty_stream"
     if status == 429:
         return "http_429"
     return "http_5xx" if status >= 500 else "http_4xx"
-
-
-def canary_outcome(answer: Answer) -> str | None:
-    """`answered`, why not, or None while the answer cannot be judged yet."""
-    status = answer.status
-    if not status:
-        return None
-    if 200 <= status < 300:
-        if answer.got_bytes:
-            return "answered"
-        return "other" if answer.complete else None
-    if status == 429:
-        if not answer.complete:
-            return None
-        try:
-            body = json.loads(answer.body)
-        except ValueError:
-            return "other"
-        return "answered" if isinstance(body, dict) and "error" in body else "other"
-    return "5xx" if status >= 500 else "other"

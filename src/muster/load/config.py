@@ -24,6 +24,9 @@ class ShardConfig(Document):
     token: SecretStr = SecretStr("")
     canary_token: SecretStr = SecretStr("")
     model: str = "muster-stub"
+    canary_model: str | None = None
+    canary_phrase: str | None = None
+    canary_tokens: Annotated[int, Field(ge=1)] = 1
     traffic: Traffic
     scale: Seconds = 1.0
     seed: int = 1
@@ -34,6 +37,10 @@ class ShardConfig(Document):
     raw_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     start_at: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     metrics: tuple[str, Annotated[int, Field(ge=0, le=65535)]] = ("127.0.0.1", 0)
+    canary_s_max: Seconds
+    late_s: Seconds
+    catch_up_s_max: Seconds
+    faster_than_asked_max: Seconds
     first_token_edges_s: tuple[float, ...]
     completion_edges_s: tuple[float, ...]
     first_token_over_s: tuple[float, ...]
@@ -43,11 +50,15 @@ class ShardConfig(Document):
     connect_s_max: Seconds = 5.0
     first_byte_s_max: Seconds = 30.0
     stream_s_max: Seconds | None = None
-    canary_s_max: Seconds = 5.0
     idle_s_max: Seconds = 15.0
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     linger_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     parent_pid: int | None = None
+
+    @property
+    def tokens_per_s_max(self) -> float:
+        """A stream that was faster than this was not generated for the load."""
+        return self.faster_than_asked_max * self.traffic.tokens_per_s
 
     @property
     def stream_bound_s(self) -> float:

@@ -2,8 +2,12 @@
 
 One 10 ms beat drives everything timed: it measures the loop's lag, starts what is due, ends what
 is overdue. A timer an arrival would wake every process of the chain for each request by itself. A
-start that comes late is counted, never skipped. Retries stand outside the schedule, so that fast
-rejects bring no more than their bounded backoff allows.
+start that comes late is counted. Retries stand outside the schedule, so that fast rejects bring no
+more than their bounded backoff allows.
+
+A pause of the load itself (a beat later than `catch_up_s_max`) is not made up for: a burst of all
+that came due would be a load that nobody asked for. Those arrivals are late and not offered, which
+`offered` against `scheduled` then says; retries are put off, canaries left out.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
-from muster.load.attempt import Attempt, Canary, outcome_of
+from muster.load.attempt import Attempt, outcome_of
+from muster.load.canary import Canary
 from muster.load.config import Endpoint, ShardConfig
+from muster.load.lengths import is_short
 from muster.load.pool import Pool
 from muster.load.requests import Requests
 from muster.load.resolvers import Lookup, Population, caches_of_shard
@@ -32,9 +38,10 @@ _PHASE_S = 0.8 * BEAT_S
 """After the platform's own beats where both share a machine: see `testbed.wire.ticker`."""
 _SWEEP_BEATS = 10
 _SECOND_BEATS = 100
-_LATE_S = 0.1
 _RETRY_AFTER_S_MAX = 60.0
-_RETRIED = frozenset(("refused", "reset", "timeout", "broken", "http_429", "http_5xx"))
+_RETRIED = frozenset(
+    ("refused", "reset", "timeout", "broken", "error_in_stream", "http_429", "http_5xx")
+)
 
 
 class Engine:
@@ -55,7 +62,7 @@ class Engine:
         self.loop = loop
         self.requests = Requests(endpoint, config.token.get_secret_value(), config.model)
         canary = Requests(endpoint, config.canary_token.get_secret_value(), config.model)
-        self.canary_request = canary.of(1)
+        self.canary_request = canary.of(config.canary_tokens)
         header = config.region_header
         self.region_header = header.lower().encode() if header else None
         self.pool = Pool(
@@ -77,7 +84,8 @@ class Engine:
         self.schedule = schedule
         self.waiting: dict[Attempt, None] = {}  # no first token yet, oldest first
         self.open: dict[Attempt, None] = {}  # oldest first
-        self.canaries: deque[Canary] = deque()
+        self.canaries: deque[Canary] = deque()  # first byte not yet due, oldest first
+        self.canaries_ending: deque[Canary] = deque()
         self.canaries_open: set[Canary] = set()
         self.arriving = False
         self.start_s = 0.0
@@ -97,6 +105,7 @@ class Engine:
         self._beats = 0
         self._running = False
         self._missed = 0
+        self._skipped = 0
 
     # Time, places and tasks
 
@@ -128,7 +137,7 @@ class Engine:
 
     def stop_arrivals(self) -> None:
         """No more arrivals and retries; canaries go on. What was due stays scheduled."""
-        self._missed = self.scheduled() - self.tally.offered
+        self._missed = self.scheduled() - self.tally.offered - self._skipped
         self.arriving = False
         self._retries.clear()
 
@@ -138,8 +147,11 @@ class Engine:
         self._running = False
         if self._timer is not None:
             self._timer.cancel()
+        now_s = self.now_s()
         for attempt in list(self.open):
             attempt.over = True
+            if attempt.content:
+                self.tally.stalled(attempt.region, now_s - attempt.token_s)
         for canary in list(self.canaries_open):
             canary.over = True
         self.open.clear()
@@ -151,7 +163,7 @@ class Engine:
 
     def scheduled(self) -> int:
         """Arrivals that the schedule has had due by now."""
-        due = self.tally.offered + self._missed
+        due = self.tally.offered + self._skipped + self._missed
         if self.arriving and self.start_s + self._next.at_s <= self.now_s():
             late_s = self.now_s() - self.start_s - self._next.at_s
             due += 1 + int(late_s * self.schedule.ramp.rate_per_s / self.config.shards)
@@ -166,6 +178,9 @@ class Engine:
     def _advance(self, now_s: float) -> None:
         """Start what is due: arrivals, retries, canaries."""
         tally = self.tally
+        late_s = self.config.late_s
+        # Of what came due in a pause only what is not late is started.
+        paused = now_s - self._due_s > self.config.catch_up_s_max
         if self.arriving:
             start_s = self.start_s
             while True:
@@ -174,21 +189,42 @@ class Engine:
                 if intended_s > now_s:
                     break
                 self._next = next(self._arrivals)
-                tally.offered += 1
-                if now_s - intended_s > _LATE_S:
+                if now_s - intended_s > late_s:
                     tally.late += 1
+                    if paused:
+                        self._skipped += 1
+                        continue
+                tally.offered += 1
                 cache = self.population.pick(arrival.draw)
                 self._begin(Attempt(self, intended_s, cache, arrival.tokens, arrival.number, 1))
         retries = self._retries
+        if paused:
+            self._put_off(now_s)
         while retries and retries[0][0] <= now_s:
             self._begin(heapq.heappop(retries)[2])
         while self.start_s + self._next_canary <= now_s:
             intended_s = self.start_s + self._next_canary
             self._next_canary = next(self._canary_times, float("inf"))
+            if paused and now_s - intended_s > late_s:
+                continue
             canary = Canary(self, intended_s, self.population.pick(float(self._choices.random())))
             self.canaries.append(canary)
             self.canaries_open.add(canary)
             canary.begin()
+
+    def _put_off(self, now_s: float) -> None:
+        """After a pause: retries wait anew, and canaries under way tell nothing."""
+        retries = self._retries
+        while retries and retries[0][0] <= now_s:
+            again = heapq.heappop(retries)[2]
+            again.intended_s = now_s + self._backoff_s()
+            heapq.heappush(retries, (again.intended_s, next(self._serial), again))
+        for canary in list(self.canaries_open):
+            canary.forget()
+
+    def _backoff_s(self) -> float:
+        low_s, high_s = self.config.traffic.backoff_s
+        return low_s + float(self._choices.random()) * (high_s - low_s)
 
     def _begin(self, attempt: Attempt) -> None:
         self.open[attempt] = None
@@ -218,15 +254,27 @@ class Engine:
             tally.answer(region, outcome, attempt.kind)
         tally.outcome(region, outcome, attempt.kind)
         if outcome == "success":
-            if not attempt.content:  # an empty but whole stream: its first token never came
-                self.tally.first_token_came(region, age_s)
             tally.completed(region, age_s)
-        elif outcome == "broken":
-            tally.never_completed(region, age_s, first_token=attempt.content)
+            if self._short(attempt):
+                attempt.short = True
+                tally.was_short(region)
+        else:
+            if outcome == "broken":
+                tally.never_completed(region, age_s, first_token=attempt.content)
+            if attempt.content:
+                tally.stalled(region, self.now_s() - attempt.token_s)
         if self._on_ended is not None:
             self._on_ended(attempt, outcome, age_s)
         if outcome in _RETRIED and self.arriving:
             self._retry(attempt)
+
+    def _short(self, attempt: Attempt) -> bool:
+        connection = attempt.connection
+        if connection is None:
+            return False
+        took_s = self.now_s() - attempt.sent_s
+        events = connection.answer.events
+        return is_short(events, attempt.tokens, took_s, self.config.tokens_per_s_max)
 
     def canary_ended(self, canary: Canary) -> None:
         self.canaries_open.discard(canary)
@@ -235,8 +283,7 @@ class Engine:
         traffic = self.config.traffic
         if attempt.tries >= traffic.attempts_max:
             return
-        low_s, high_s = traffic.backoff_s
-        wait_s = low_s + float(self._choices.random()) * (high_s - low_s)
+        wait_s = self._backoff_s()
         connection = attempt.connection
         if connection is not None:
             after = connection.answer.header(b"retry-after") or b""
@@ -260,7 +307,9 @@ class Engine:
         self.tally.lagged(now_s - self._due_s)
         self._advance(now_s)
         self._beats += 1
-        if self._beats % _SWEEP_BEATS == 0:
+        # After a pause answers may lie unread: they are read before anything is overdue.
+        late = now_s - self._due_s > self.config.catch_up_s_max
+        if self._beats % _SWEEP_BEATS == 0 and not late:
             self._sweep(now_s)
         if self._running:
             # On a grid, and from this beat's start: what it took itself is lag of the next, if it
@@ -285,16 +334,17 @@ class Engine:
         for attempt in overdue:
             answer = attempt.connection.answer if attempt.connection else None
             attempt.end(outcome_of(answer, cut=True) if answer and answer.status else "timeout")
-        canaries = self.canaries
-        while canaries and now_s - canaries[0].intended_s >= config.canary_s_max:
-            canary = canaries.popleft()
-            if not canary.judged:
+        bound_s = config.canary_s_max
+        while self.canaries and now_s - self.canaries[0].intended_s >= bound_s:
+            canary = self.canaries.popleft()
+            if not canary.over and canary.in_time:
+                self.canaries_ending.append(canary)
+            else:
                 canary.end("timeout")
+        while self.canaries_ending and now_s - self.canaries_ending[0].intended_s >= 2 * bound_s:
+            self.canaries_ending.popleft().end("broken")
         if self._beats % _SECOND_BEATS == 0:
             self.pool.sweep(now_s)
-            for canary in list(self.canaries_open):
-                if now_s - canary.intended_s >= config.first_byte_s_max:
-                    canary.end("timeout")
 
     # Attempts that are still open, by age
 

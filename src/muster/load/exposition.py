@@ -76,7 +76,7 @@ def render(engine: Engine) -> str:
     )
     page.counter(
         "muster_load_canaries_total",
-        "Canaries, by whether they were answered.",
+        "Canaries, by whether they were answered, and rightly.",
         (
             ({"region": region, "outcome": outcome}, count)
             for (region, outcome), count in tally.canaries.items()
@@ -86,12 +86,13 @@ def render(engine: Engine) -> str:
         ("connections", "Connections opened.", tally.connections),
         ("dns_answers", "DNS answers, by the region of their address.", tally.dns_answers),
         ("resends", "Requests sent again at once after a reused connection.", tally.resends),
+        ("streams_short", "Successful streams that were shorter than asked for.", tally.short),
     ):
         rows = (({"region": region}, count) for region, count in counts.items())
         page.counter(f"muster_load_{name}_total", text, rows)
     page.histogram(
         "muster_load_first_token_seconds",
-        "From the intended start to the first content.",
+        "From the intended start to the first generated token.",
         (({"region": region}, histogram) for region, histogram in tally.first_token.items()),
     )
     page.histogram(
@@ -112,6 +113,13 @@ def render(engine: Engine) -> str:
             for region, count in engine.open_over(phase, threshold_s).items()
         ),
     )
+    _render_schedule(page, engine)
+    return page.text()
+
+
+def _render_schedule(page: Page, engine: Engine) -> None:
+    """What was to be offered, what was, and how late the loop is."""
+    tally, config = engine.tally, engine.config
     page.gauge(
         "muster_load_streams_open",
         "Attempts under way.",
@@ -123,7 +131,11 @@ def render(engine: Engine) -> str:
     for name, text, count in (
         ("scheduled", "Arrivals that the schedule has due.", engine.scheduled()),
         ("offered", "Arrivals started.", tally.offered),
-        ("late", "Arrivals started more than 100 ms late.", tally.late),
+        (
+            "late",
+            f"Arrivals started more than {1000 * config.late_s:g} ms late, or left out as overdue.",
+            tally.late,
+        ),
         ("dns_failures", "DNS queries without an answer.", tally.dns_failures),
     ):
         page.counter(f"muster_load_{name}_total", text, [(nothing, count)])
@@ -132,7 +144,6 @@ def render(engine: Engine) -> str:
         "How late each 10 ms beat of the loop was.",
         [({"component": "load"}, tally.lag)],
     )
-    return page.text()
 
 
 def _escaped(label: str) -> str:

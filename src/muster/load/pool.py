@@ -22,8 +22,14 @@ IDLE_MAX = 20_000
 class Exchange(Protocol):
     """What a connection tells the attempt that uses it."""
 
+    keeps: bool
+    """Whether the body of a 2xx answer is wanted, too."""
+
     def moved(self, answer: Answer) -> None:
         """Bytes came; the flags of `answer` say how far it is."""
+
+    def went_on(self) -> None:
+        """One more plain event of the stream came."""
 
     def lost(self, answer: Answer, reused: bool, error: Exception | None) -> None:
         """The connection ended before the answer did."""
@@ -52,7 +58,7 @@ class Connection(asyncio.Protocol):
     def send(self, exchange: Exchange, request: bytes) -> None:
         """Start an exchange."""
         self.exchange = exchange
-        self.answer = Answer()
+        self.answer = Answer(keep=exchange.keeps)
         self.uses += 1
         self.transport.write(request)
 
@@ -64,6 +70,7 @@ class Connection(asyncio.Protocol):
         answer = self.answer
         try:
             if not answer.feed(data):
+                exchange.went_on()
                 return
         except WireError as error:
             if not answer.complete:

@@ -37,6 +37,8 @@ class Recorder:
         shard: int,
         raw_share: float = 0.0,
         raw_bytes_max: int = RAW_BYTES_MAX,
+        *,
+        late_s: float | None = None,
     ) -> None:
         """Raises OSError when the directory cannot be written to."""
         directory.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ class Recorder:
         self._shard = shard
         self._before: dict[str, float] = {}
         header = {"schema": 1, "bucket_ratio": BUCKET_RATIO, "bucket_min_ms": BUCKET_MIN_MS}
-        self._write({**header, "shard": shard})
+        self._write({**header, "late_s": late_s, "shard": shard})
 
     def second(self, engine: Engine) -> None:
         """One line for what happened since the last."""
@@ -78,6 +80,11 @@ class Recorder:
                 "first_token_error_ms": taken.first_token_error_ms,
                 "canaries": taken.canaries,
                 "connections": taken.connections,
+                "streams_short": taken.short,
+                "token_gap_ms": taken.token_gap_ms,
+                "token_gap_ms_max": {
+                    region: round(gap_ms, 3) for region, gap_ms in taken.token_gap_ms_max.items()
+                },
                 "dns_failures": taken.dns_failures,
                 "loop_lag_ms_max": round(taken.loop_lag_ms_max, 3),
                 "loop_lag_ms": taken.loop_lag_ms,
@@ -102,6 +109,7 @@ class Recorder:
                 "status": connection.answer.status or None if connection is not None else None,
                 "first_token_s": round(attempt.first_token_s, 4) if attempt.content else None,
                 "age_s": round(age_s, 4),
+                "short": attempt.short,
             },
             option=_KEYS,
         )

@@ -79,7 +79,8 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     lookup = await open_lookup(Endpoint(config.url).host, server, loop)
     recorder = None
     if config.record is not None:
-        recorder = Recorder(Path(config.record), config.shard, config.raw_share)
+        directory = Path(config.record)
+        recorder = Recorder(directory, config.shard, config.raw_share, late_s=config.late_s)
     engine = Engine(
         config,
         Schedule(

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from muster.contract import Profile
+from muster.contract import Contract, Profile
+from muster.contract import load as load_contract
 from muster.errors import MusterError
 from muster.load.config import Endpoint, ShardConfig, server_address
 from muster.load.traffic import Traffic, traffic_of
@@ -46,15 +47,17 @@ class LoadPlan:
     token: str = field(default="", repr=False)
     canary_token: str = field(default="", repr=False)
     model: str = "muster-stub"
+    canary_model: str | None = None
+    """What answers to canaries name, where that is not `model`."""
+    canary_phrase: str | None = None
+    canary_tokens: int = 1
+    contract: Contract | None = None
+    """Where edges, thresholds and the load's own limits come from; None: the contract in force."""
     shards: int = 0
     duration_s_max: float | None = None
     record_dir: Path | None = None
     file_sd: Path | None = None
     metrics_host: str = "127.0.0.1"
-    first_token_edges_s: tuple[float, ...] = ()
-    completion_edges_s: tuple[float, ...] = ()
-    first_token_over_s: tuple[float, ...] = (2.0, 2.5, 3.0)
-    completion_over_s: tuple[float, ...] = (15.0, 18.0, 20.0)
     trace: Path | None = None
     raw_share: float = 0.0
     stream_s_max: float | None = None
@@ -87,7 +90,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
     numbers: Sequence[int] = range(shards)
     if plan.only_shard is not None:
         numbers, shards = (plan.only_shard[0],), plan.only_shard[1]
-    first_edges_s, completion_edges_s = _edges(plan)
+    ruled = _ruled(plan.contract or load_contract())
     return [
         ShardConfig.model_validate(
             {
@@ -98,6 +101,9 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
                 "token": plan.token,
                 "canary_token": plan.canary_token,
                 "model": plan.model,
+                "canary_model": plan.canary_model,
+                "canary_phrase": plan.canary_phrase,
+                "canary_tokens": plan.canary_tokens,
                 "traffic": traffic,
                 "scale": plan.scale,
                 "seed": plan.seed,
@@ -107,10 +113,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
                 "record": str(plan.record_dir) if plan.record_dir is not None else None,
                 "raw_share": plan.raw_share,
                 "metrics": (plan.metrics_host, plan.metrics_port),
-                "first_token_edges_s": first_edges_s,
-                "completion_edges_s": completion_edges_s,
-                "first_token_over_s": plan.first_token_over_s,
-                "completion_over_s": plan.completion_over_s,
+                **ruled,
                 "trace": str(plan.trace) if plan.trace is not None else None,
                 "wait_start": True,
                 "stream_s_max": plan.stream_s_max,
@@ -124,17 +127,20 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
     ]
 
 
-def _edges(plan: LoadPlan) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The plan's edges, else the contract's."""
-    if plan.first_token_edges_s and plan.completion_edges_s:
-        return plan.first_token_edges_s, plan.completion_edges_s
-    from muster.contract import load
-
-    measurement = load().measurement
-    return (
-        plan.first_token_edges_s or tuple(float(edge) for edge in measurement.first_token_edges_s),
-        plan.completion_edges_s or tuple(float(edge) for edge in measurement.completion_edges_s),
-    )
+def _ruled(contract: Contract) -> dict[str, object]:
+    """What a shard takes from the contract: no figure of it stands anywhere else."""
+    measurement, validity = contract.measurement, contract.load_validity
+    tiers = contract.tiers.values()
+    return {
+        "canary_s_max": measurement.availability.answered_within_s,
+        "late_s": validity.late_s,
+        "catch_up_s_max": validity.catch_up_s_max,
+        "faster_than_asked_max": validity.faster_than_asked_max,
+        "first_token_edges_s": tuple(measurement.first_token_edges_s),
+        "completion_edges_s": tuple(measurement.completion_edges_s),
+        "first_token_over_s": tuple(sorted({t.first_token_p95_s_max for t in tiers})),
+        "completion_over_s": tuple(sorted({t.completion_p95_s_max for t in tiers})),
+    }
 
 
 class LoadHandle:

@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 
 from muster.load.buckets import NEVER, quantile_ms
-
-_FAILURES = ("broken", "http_429", "http_4xx", "http_5xx", "refused", "reset", "timeout")
+from muster.load.tally import OUTCOMES
 
 
 @dataclass
@@ -23,6 +22,10 @@ class Sum:
     canaries: Counter[str] = field(default_factory=Counter)
     first_token_ms: Counter[int | str] = field(default_factory=Counter)
     completion_ms: Counter[int | str] = field(default_factory=Counter)
+    token_gap_ms: Counter[int | str] = field(default_factory=Counter)
+    token_gap_ms_max: float = 0.0
+    short: int = 0
+    late_s: float | None = None
     scheduled: int = 0
     offered: int = 0
     late: int = 0
@@ -34,8 +37,9 @@ class Sum:
     streams_target: dict[int, float] = field(default_factory=dict)
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """One line of a shard's record; a line that is no second changes nothing."""
+        """One line of a shard's record; of a line that is no second, the figures it is read by."""
         if "t" not in line:
+            self.late_s = line.get("late_s", self.late_s)
             return
         shard = int(line["shard"])
         for key, into in (("outcomes", self.outcomes), ("canaries", self.canaries)):
@@ -44,10 +48,13 @@ class Sum:
         for key, buckets in (
             ("first_token_ms", self.first_token_ms),
             ("completion_ms", self.completion_ms),
+            ("token_gap_ms", self.token_gap_ms),
         ):
             for counts in line[key].values():
                 for index, count in counts.items():
                     buckets[index if index == NEVER else int(index)] += count
+        self.token_gap_ms_max = max(self.token_gap_ms_max, *line["token_gap_ms_max"].values(), 0.0)
+        self.short += sum(line["streams_short"].values())
         self.scheduled += line["scheduled"]
         self.offered += line["offered"]
         self.late += line["late"]
@@ -61,7 +68,7 @@ class Sum:
     def progress(self, elapsed_s: float) -> str:
         """One line: how the load stands now."""
         failures = " ".join(
-            f"{name} {self.outcomes[name]}" for name in _FAILURES if self.outcomes[name]
+            f"{name} {self.outcomes[name]}" for name in OUTCOMES[1:] if self.outcomes[name]
         )
         text = (
             f"{elapsed_s:5.0f} s  streams {sum(self.streams_open.values())} of "
@@ -77,7 +84,7 @@ class Sum:
         rows = [
             f"Load ran {elapsed_s:.1f} s",
             f"  arrivals     {self.offered} started of {self.scheduled} scheduled, "
-            f"{self.late} of them over 100 ms late",
+            f"{self.late} late" + (f" (over {1000 * self.late_s:g} ms)" if self.late_s else ""),
             f"  attempts     {ended} ended: "
             + (", ".join(f"{n} {name}" for name, n in self.outcomes.most_common() if n) or "none"),
             f"  2xx success  {_share(self.outcomes['success'], ended)}",
@@ -85,12 +92,17 @@ class Sum:
             f"p95 {shown_ms(self.first_token_ms)} (from the intended start)",
             f"  completion   p50 {shown_ms(self.completion_ms, 0.5)}, "
             f"p95 {shown_ms(self.completion_ms)}",
+            f"  between tokens p95 {shown_ms(self.token_gap_ms)}, "
+            f"p99 {shown_ms(self.token_gap_ms, 0.99)}, longest {self.token_gap_ms_max:.0f} ms",
             f"  the load's own: loop lag at most {self.loop_lag_ms_max:.0f} ms, "
             f"CPU {self.cpu_s:.1f} s",
         ]
         answered, sent = self.canaries["answered"], sum(self.canaries.values())
         if sent:
             rows.insert(4, f"  canaries     {_share(answered, sent)} answered of {sent}")
+        if self.short:
+            short = _share(self.short, self.outcomes["success"])
+            rows.append(f"  shorter than asked for: {self.short} successful streams ({short})")
         if self.resends:
             rows.append(f"  sent again at once on a new connection: {self.resends}")
         if self.dns_failures:

@@ -13,12 +13,14 @@ UNKNOWN = "unknown"
 REGIONS_MAX = 64
 """What answers may name before memory would grow with them."""
 OUTCOMES = (
-    "success", "broken", "http_429", "http_4xx", "http_5xx", "refused", "reset", "timeout",
+    "success", "broken", "error_in_stream", "empty_stream", "http_429", "http_4xx", "http_5xx",
+    "refused", "reset", "timeout",
 )  # fmt: skip
 KINDS = ("scheduled", "retry")
 CANARY_OUTCOMES = (
     "answered", "unavailable_5xx", "unavailable_reset", "unavailable_refused",
-    "unavailable_timeout", "unavailable_other",
+    "unavailable_timeout", "unavailable_broken", "unavailable_empty_stream",
+    "unavailable_error_in_stream", "unavailable_wrong_answer", "unavailable_other",
 )  # fmt: skip
 LAG_EDGES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -39,6 +41,9 @@ class SecondCounts:
     first_token_ms: Buckets = field(default_factory=lambda: defaultdict(Counter))
     completion_ms: Buckets = field(default_factory=lambda: defaultdict(Counter))
     first_token_error_ms: Counter[int] = field(default_factory=Counter)
+    token_gap_ms: Buckets = field(default_factory=lambda: defaultdict(Counter))
+    token_gap_ms_max: dict[str, float] = field(default_factory=dict)
+    short: dict[str, int] = field(default_factory=dict)
     loop_lag_ms: Counter[int] = field(default_factory=Counter)
     loop_lag_ms_max: float = 0.0
 
@@ -61,6 +66,7 @@ class Tally:
         self.dns_failures = 0
         self.resends: Counter[str] = Counter()
         self.streams_open: Counter[str] = Counter()
+        self.short: Counter[str] = Counter()
         self.first_token: dict[str, EdgeHistogram] = {}
         self.completion: dict[str, EdgeHistogram] = {}
         self.lag = EdgeHistogram(LAG_EDGES_S)
@@ -87,7 +93,9 @@ class Tally:
                 self.attempts[region, outcome, kind] = 0
         for outcome in CANARY_OUTCOMES:
             self.canaries[region, outcome] = 0
-        for counter in (self.connections, self.dns_answers, self.resends, self.streams_open):
+        for counter in (
+            self.connections, self.dns_answers, self.resends, self.streams_open, self.short,
+        ):  # fmt: skip
             counter[region] = 0
         return region
 
@@ -121,6 +129,23 @@ class Tally:
             self.first_token[region].observe_never(age_s)
             self.second.first_token_ms[region][NEVER] += 1
 
+    def token_gap(self, region: str, gap_s: float) -> None:
+        """Two generated deltas of one stream came so far apart."""
+        gap_ms = gap_s * 1000
+        second = self.second
+        second.token_gap_ms[region][bucket_index(gap_ms)] += 1
+        if gap_ms > second.token_gap_ms_max.get(region, 0.0):
+            second.token_gap_ms_max[region] = gap_ms
+
+    def stalled(self, region: str, gap_s: float) -> None:
+        """A stream ended, or was left, so long after its last token: none came to end the gap."""
+        gaps_ms = self.second.token_gap_ms_max
+        gaps_ms[region] = max(gaps_ms.get(region, 0.0), gap_s * 1000)
+
+    def was_short(self, region: str) -> None:
+        """A whole stream was shorter than asked for."""
+        self.short[region] += 1
+
     def first_token_error(self, error_ms: float) -> None:
         self.second.first_token_error_ms[bucket_index(error_ms)] += 1
 
@@ -143,6 +168,7 @@ class Tally:
         taken.outcomes = _nested(self._risen("outcomes", self.attempts).items())
         taken.canaries = _nested(self._risen("canaries", self.canaries).items())
         taken.connections = self._risen("connections", self.connections)
+        taken.short = self._risen("short", self.short)
         return taken
 
     def _risen(self, name: str, now: Mapping[_Key, int]) -> dict[_Key, int]:

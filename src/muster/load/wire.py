@@ -1,24 +1,24 @@
-"""One HTTP/1.x answer read by hand: head, framing, and the three events a stream is timed by.
+"""One HTTP/1.x answer read by hand: head and framing; `events` says what its stream carried.
 
-Only what the timing needs is looked at; nothing is parsed as JSON. A chunk of a stream costs one
-pass over its bytes, from the end: CPython searches short texts several times faster that way. The
-parser holds no socket and no clock: bytes in, flags out.
+What most reads of a stream bring, one plain event in a chunk of its own, costs two comparisons and
+one search. The parser holds no socket and no clock: bytes in, flags out.
 """
 
 from __future__ import annotations
 
 import re
 
-from muster.sse import carries_content
+from muster.load.events import Events
 
 HEAD_BYTES_MAX = 65536
 _BODY_KEPT_MAX = 65536
-_TAIL = 16
 _HEX = re.compile(rb"[0-9A-Fa-f]+\Z")
 _END = b"\r\n0\r\n\r\n"
 _SIZES_KEPT_MAX = 4096
 _sizes: dict[bytes, int] = {}
 """What size lines said before: the same lengths come again and again."""
+_NO_EVENTS = Events()
+"""Of an answer whose body is no stream; nothing is ever read into it."""
 
 
 class WireError(Exception):
@@ -29,19 +29,20 @@ class Answer:
     """What is known of one answer so far; `feed` moves it on."""
 
     __slots__ = (
-        "_between", "_chunked", "_head", "_in_trailer", "_left", "_line", "_lowered", "_raw",
-        "_tail",
-        "body", "complete", "content", "done", "got_bytes", "keep_alive", "status",
+        "_between", "_chunked", "_head", "_in_trailer", "_keep", "_left", "_line", "_lowered",
+        "_raw",
+        "body", "complete", "events", "got_bytes", "keep_alive", "status",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep: bool = False) -> None:
+        """`keep` the body of a 2xx answer, too."""
         self.status = 0
         self.got_bytes = False  # any byte of the body
-        self.content = False  # a data event that carries content
-        self.done = False  # data: [DONE]
+        self.events = _NO_EVENTS  # of a 2xx answer: what its stream says
         self.complete = False  # the message reached its proper end
         self.keep_alive = True
-        self.body = b""  # of an answer that is no 2xx, bounded
+        self.body = b""  # bounded
+        self._keep = keep
         self._head = b""
         self._raw = b""
         self._lowered = b""
@@ -50,7 +51,24 @@ class Answer:
         self._left = 0  # of the chunk (with its line end), or of the body; -1: until closed
         self._line = b""  # a chunk's size line cut in two
         self._in_trailer = False
-        self._tail = b"\n"  # the body begins with a line
+
+    @property
+    def content(self) -> bool:
+        """Whether a generated delta came."""
+        return self.events.generated
+
+    def moved_on(self) -> bool:
+        """Whether a generated delta came since this was asked last."""
+        events = self.events
+        fresh = events.fresh
+        if fresh:
+            events.fresh = False
+        return fresh
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream said that it is done."""
+        return self.events.done
 
     @property
     def untouched(self) -> bool:
@@ -58,7 +76,7 @@ class Answer:
         return not self.status and not self._head
 
     def feed(self, data: bytes) -> bool:
-        """Read on; False when that told nothing new.
+        """Read on; False when that was one more plain event of a stream.
 
         Raises WireError for what is no HTTP answer, or bytes after its end.
         """
@@ -66,21 +84,27 @@ class Answer:
             # What most reads then bring is one chunk alone, or one and the end.
             line = data.find(b"\r\n", 0, 16)
             octets = _sizes.get(data[:line], 0)
-            after = data[line + 2 + octets :] if octets else b""
-            if after == b"\r\n" and data.endswith(b"\n\n\r\n") and data.rfind(b"[DONE]") < 0:
-                return False
-            if after == _END:
-                self._take(data[line + 2 : -len(_END)])
+            end = line + 2 + octets
+            if octets and len(data) == end + 2:
+                events = self.events
+                front = events.front
+                if data.startswith(front, line + 2):
+                    text = line + 2 + len(front)
+                    quote = data.find(b'"', text)
+                    if quote > text and data[quote:] == events.back_chunk:
+                        events.text_bytes += quote - text
+                        return False
+            elif octets and data.startswith(_END, end) and len(data) == end + len(_END):
+                self._take(data[line + 2 : end])
                 self.complete = True
                 self._between = False
                 return True
         self._feed(data)
         # Between two events of a stream: what most reads then bring can be passed over.
         self._between = (
-            self.content
-            and self._chunked
-            and not (self._left or self._line or self._in_trailer)
-            and self._tail.endswith(b"\n\n")
+            self._chunked
+            and not (self._left or self._line or self._in_trailer or self._keep)
+            and self.events.between
         )
         return True
 
@@ -132,6 +156,8 @@ class Answer:
         if 100 <= status < 200:  # an interim answer: the real one follows
             return self._read_head(rest) if rest else b""
         self.status = status
+        if 200 <= status < 300:
+            self.events = Events()
         self._raw = head[: end + 2]
         self._lowered = self._raw.lower()
         self._framing(head[5:8] == b"1.0")
@@ -215,20 +241,11 @@ class Answer:
     def _take(self, data: bytes) -> None:
         """Look at a piece of the body."""
         self.got_bytes = True
-        if not 200 <= self.status < 300:
-            if len(self.body) < _BODY_KEPT_MAX:
-                self.body += data
-            return
-        # Events may be cut anywhere: what could still matter is kept, bounded.
-        seen = self._tail + data
-        if seen.rfind(b"[DONE]") >= 0 and (b"\ndata: [DONE]" in seen or b"\ndata:[DONE]" in seen):
-            self.done = True
-        if not self.content:
-            if not carries_content(seen):
-                self._tail = seen[-_BODY_KEPT_MAX:]
-                return
-            self.content = True
-        self._tail = seen[-_TAIL:]
+        stream = 200 <= self.status < 300
+        if (self._keep or not stream) and len(self.body) < _BODY_KEPT_MAX:
+            self.body += data
+        if stream:
+            self.events.take(data)
 
 
 def _size(line: bytes) -> int:

@@ -178,17 +178,29 @@ class _Frame:
             "429": (ORANGE, (6, 2), 1.8),
             "5xx": (VERMILION, SOLID, 2.2),
             "broken": (INK, (2, 2), 2.0),
+            "error in stream": (VERMILION, (2, 2), 2.0),
+            "empty stream": (ORANGE, (2, 2), 2.0),
             "other 4xx": (PURPLE, (9, 2, 2, 2), 1.6),
         }
-        labels = {"5xx": "5xx, refused, reset, timed out", "broken": "broken streams"}
+        labels = {
+            "5xx": "5xx, refused, reset, timed out",
+            "broken": "broken streams",
+            "error in stream": "errors in streams",
+            "empty stream": "empty streams",
+        }
         strokes = [Stroke(x, labels.get(x.name, x.name), *looks[x.name]) for x in found]
         title = "Attempts a second by class"
         if found:
             sums = {line.name: ln.total(line) for line in found}
-            every = sum(n for name, n in sums.items() if name != "broken")
+            every = sum(n for name, n in sums.items() if name not in ln.STREAM_CLASSES)
+            more = "".join(
+                f", {sums[name]:,.0f} {labels[name]}"
+                for name in ln.STREAM_CLASSES
+                if name != "broken" and sums.get(name)
+            )
             title = (
                 f"Of {every:,.0f} attempts {sums['429']:,.0f} got 429, "
-                f"{sums['5xx']:,.0f} failed, {sums['broken']:,.0f} streams broke"
+                f"{sums['5xx']:,.0f} failed, {sums['broken']:,.0f} streams broke{more}"
             )
         return self._chart(
             "error_classes",

@@ -12,7 +12,7 @@ from typing import Any
 from muster.contract.model import Contract
 from muster.reports import limits, loss
 from muster.reports.evidence import Evidence
-from muster.reports.lines import classes
+from muster.reports.lines import STREAM_CLASSES, classes
 from muster.reports.loadfile import LoadSeconds
 from muster.reports.model import Fact, FindingRow, PhaseRow
 from muster.reports.numbers import NO_DATA, count, number, quantity, seconds
@@ -104,7 +104,7 @@ def impact(
             continue
         for name, n in classes(second).items():
             sums[name] = sums.get(name, 0.0) + n
-    answered = sum(n for name, n in sums.items() if name != "broken")
+    answered = sum(n for name, n in sums.items() if name not in STREAM_CLASSES)
     if not answered:
         return ("What the load's clients felt is not known: no data.",)
     said = [
@@ -113,6 +113,11 @@ def impact(
         f"(5xx, refused, reset or timed out), and {count(sums.get('broken', 0))} streams broke.",
         *loss.impact(evidence.verdict),
     ]
+    if sums.get("error in stream") or sums.get("empty stream"):
+        said.append(
+            f"Of the 200 streams {count(sums.get('error in stream', 0))} ended as error in stream "
+            f"and {count(sums.get('empty stream', 0))} as empty stream: no success."
+        )
     if gaps:
         said.append(f"{gaps} s of the load's record are missing and not counted.")
     return tuple(said)

@@ -22,7 +22,13 @@ BINS_MAX = 360
 P95_WINDOW_S = 5
 P95_SAMPLES_MIN = 20
 """Fewer answers in a window than this show no p95: one slow answer would be the p95."""
-ERROR_CLASSES = ("2xx", "429", "5xx", "broken", "other 4xx")
+STREAM_CLASSES = {
+    "broken": "broken",
+    "error in stream": "error_in_stream",
+    "empty stream": "empty_stream",
+}
+"""Classes of streams that were answered 2xx and are no success, by the outcome that counts them."""
+ERROR_CLASSES = ("2xx", "429", "5xx", *STREAM_CLASSES, "other 4xx")
 _UNREACHED = {"refused", "reset", "timeout"}
 
 
@@ -82,7 +88,8 @@ def classes(second: Second) -> dict[str, float]:
         for code, n in counts.items():
             found[_class(code)] += n
     for counts in second.outcomes.values():
-        found["broken"] += counts.get("broken", 0.0)
+        for name, outcome in STREAM_CLASSES.items():
+            found[name] += counts.get(outcome, 0.0)
     return found
 
 

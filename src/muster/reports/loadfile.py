@@ -28,6 +28,8 @@ class Second:
     outcomes: Tally = field(default_factory=dict)
     first_token: Tally = field(default_factory=dict)
     completion: Tally = field(default_factory=dict)
+    token_gap: Tally = field(default_factory=dict)
+    token_gap_ms_max: float | None = None
     loop_lag_ms_max: float | None = None
     scheduled: float = 0.0
     offered: float = 0.0
@@ -134,6 +136,7 @@ def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
         ("outcomes", second.outcomes),
         ("first_token_ms", second.first_token),
         ("completion_ms", second.completion),
+        ("token_gap_ms", second.token_gap),
     ):
         for region, counts in _mapping(row.get(key)).items():
             into = tally.setdefault(region, {})
@@ -144,6 +147,8 @@ def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
     second.late += _count(row.get("late"))
     for bucket, n in _mapping(row.get("first_token_error_ms")).items():
         second.first_token_error[bucket] = second.first_token_error.get(bucket, 0.0) + _count(n)
+    for gap_ms in _mapping(row.get("token_gap_ms_max")).values():
+        second.token_gap_ms_max = max(_count(gap_ms), second.token_gap_ms_max or 0.0)
     lag = row.get("loop_lag_ms_max")
     if _finite(lag):
         second.loop_lag_ms_max = max(float(lag), second.loop_lag_ms_max or 0.0)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from muster.reports.client_p95 import recorded
 from muster.reports.evidence import Evidence
 from muster.reports.figures import impact, load_facts, timing_facts
 from muster.reports.findings import finding_row, matrix, misses, phase_order, thresholds
+from muster.reports.gaps import gap_facts
 from muster.reports.model import (
     Banner,
     Fact,
@@ -115,7 +116,7 @@ def build_view(evidence: Evidence) -> View:
         findings=tuple(rows),
         faults=faults,
         timings=timing_facts(evidence, findings, phases),
-        load=load_facts(evidence, rows),
+        load=(*load_facts(evidence, rows), *gap_facts(evidence.load, phases)),
         trips=trips,
         guard=guard_sentence(trips, bool(phases)),
         undo=undo,

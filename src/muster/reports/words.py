@@ -25,6 +25,7 @@ SLO_TITLES = {
     "rto": "Recovery time",
     "streams_broken": "Streams broken by the loss",
     "broken_elsewhere": "Streams broken elsewhere",
+    "stream_lengths": "Streams shorter than asked",
     "rig_blackout": "Rig pinned by the loss",
     "load_offered": "Load offered",
     "load_loop_lag": "Loop lag",

@@ -9,7 +9,13 @@ from typing import Any
 
 from muster.errors import BadInput
 from muster.targets.calendar import span_of
-from muster.targets.model import SIGNALS_CLIENT, SIGNALS_OPTIONAL, SIGNALS_SERVER, Target
+from muster.targets.model import (
+    SIGNALS_CLIENT,
+    SIGNALS_DEFAULT,
+    SIGNALS_OPTIONAL,
+    SIGNALS_SERVER,
+    Target,
+)
 from muster.targets.shared import SharedTxt
 
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
@@ -85,7 +91,7 @@ def _check_shared(target: Target, file: Path | str) -> None:
 
 
 def _check_signals(target: Target, file: Path | str) -> None:
-    known = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT)
+    known = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
     for signal, selector in target.signals.items():
         if signal not in known:
             names = ", ".join(sorted(known))

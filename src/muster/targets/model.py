@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from muster.documents import Document
 from muster.targets.calendar import Calendar
@@ -43,6 +43,8 @@ SIGNALS_OPTIONAL = (
     "region_ready",
     "gateway_health",
 )
+SIGNALS_DEFAULT = {"client_streams_short": "muster_load_streams_short_total"}
+"""Signals of the load that a target need not name, and what they are then."""
 SIGNALS_CLIENT = (
     "client_attempts",
     "client_answers",
@@ -65,6 +67,11 @@ Without `rig_lag` the load's own lateness would be unknown, and so every verdict
 """
 
 
+def with_default_signals(signals: dict[str, str]) -> dict[str, str]:
+    """`signals` with those that a target need not name."""
+    return {**SIGNALS_DEFAULT, **signals}
+
+
 class LoadAccess(Document):
     """How the load reaches the platform's public name."""
 
@@ -80,6 +87,24 @@ class LoadAccess(Document):
     )
     region_header: str | None = Field(
         default=None, description="answer header that names the region; null: by address"
+    )
+    model: Annotated[str, Field(min_length=1)] = Field(
+        default="muster-stub", description="model that streams and canaries ask for"
+    )
+    canary_model: str | None = Field(
+        default=None,
+        description="model that answers name where it is another than asked for; null: as asked",
+    )
+    canary_phrase: str | None = Field(
+        default=None,
+        description="what a canary's text must carry; ask for tokens enough by canary_tokens",
+    )
+    canary_tokens: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="tokens that a canary asks for"
+    )
+    lengths_kept: bool = Field(
+        default=False,
+        description="true: every stream generates the tokens asked for; a shorter one then fails",
     )
     shards: Annotated[int, Field(ge=0)] = Field(default=0, description="0: as many as needed")
     metrics_host: str = "127.0.0.1"
@@ -304,6 +329,9 @@ class TestbedGateway(Document):
     rate_limit_factor: PositiveSeconds = Field(
         default=3.0, description="a region's rate limit over all arrivals of profile and scale"
     )
+    stalled_s: PositiveSeconds = Field(
+        default=60.0, description="how long the planted defect stalled_streams holds a stream up"
+    )
     grace_s: PositiveSeconds = 5.0
 
 
@@ -364,10 +392,12 @@ class Target(Document):
     incident: str | None = Field(
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )
-    signals: dict[str, str] = Field(
+    signals: Annotated[dict[str, str], AfterValidator(with_default_signals)] = Field(
         description="a PromQL selector of each signal",
         json_schema_extra={
-            "propertyNames": {"enum": [*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT]},
+            "propertyNames": {
+                "enum": [*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT]
+            },
             "required": [*SIGNALS_SERVER, *SIGNALS_CLIENT],
             "additionalProperties": {"type": "string", "pattern": "\\S"},
         },

@@ -212,6 +212,7 @@ def gateway(
             "circuit": {"open_s": gateway.circuit_open_s},
             "shed_at_streams": max(1, math.floor(0.6 * config.streams)),
             "defect": defect_of(config.defect, "gateway", region, config.evacuate),
+            "stalled_s": gateway.stalled_s,
             "build": "testbed",
             "grace_s": gateway.grace_s,
             "edges_first_token_s": config.edges_first_token_s,

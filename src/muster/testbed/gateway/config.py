@@ -17,6 +17,10 @@ GatewayDefect = Literal[
     "cuts_streams_on_drain",
     "sheds_too_much",
     "queue_stuck",
+    "errors_in_stream",
+    "empty_streams",
+    "cached_answers",
+    "stalled_streams",
     "no_redis_fallback",
 ]
 
@@ -76,6 +80,7 @@ class GatewayConfig(Document):
         default=None, description="cold_survivor, queue_stuck; null: half of the limit"
     )
     cold_extra_s: Seconds = 3.0
+    stalled_s: Seconds = Field(default=60.0, description="stalled_streams")
     build: str = "testbed"
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
     edges_first_token_s: tuple[Seconds, ...] = (2.0, 2.5, 3.0)

@@ -97,7 +97,7 @@ class ChatConnection(ServerConnection):
         if ask.stream and request.old:
             self._error(request, 400, "streams need HTTP/1.1", None, canary=canary)
             return
-        self.attempt = Attempt(self, request, canary=canary, stream=ask.stream)
+        self.attempt = self.gateway.attempt_type(self, request, canary=canary, stream=ask.stream)
         self.gateway.admit(self.attempt)
 
     def _canary_by_token(self, request: Request) -> bool | None:

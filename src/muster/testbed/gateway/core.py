@@ -12,6 +12,7 @@ from muster.testbed.gateway.attempt import Attempt, reason
 from muster.testbed.gateway.circuit import Circuit
 from muster.testbed.gateway.figures import ROUTES, Figures
 from muster.testbed.gateway.planted import Planted
+from muster.testbed.gateway.planted_streams import STREAMS
 from muster.testbed.gateway.upstream import Pool
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Gateway:
         self.serial_prefix = f"{config.region}-{config.index}-{os.getpid():x}-".encode()
         self.figures = Figures(config)
         self.planted = Planted(config)
+        self.attempt_type = STREAMS.get(config.defect or "", Attempt)
         self.admission = Admission(
             config, self.figures, identity, fallback=self.planted.redis_fallback
         )

@@ -14,6 +14,8 @@ SHED_STREAMS_SHARE = 0.6
 SHED_SHARE = 0.1
 COLD_SHARE_MAX = 0.1  # twice what p95 bears, and little enough not to fill the region as well
 CUT_AFTER_S = 1.0
+SPOILED_SHARE = 0.15  # three times what the success rate bears
+STALLED_SHARE = 0.02
 
 
 class Planted:
@@ -29,6 +31,7 @@ class Planted:
         self._warm_streams = config.warm_streams or limit / 2
         self._shed_at = config.shed_at_streams or SHED_STREAMS_SHARE * limit / LIMIT_FACTOR
         self._share = 0.0
+        self._cached = False
 
     @property
     def redis_fallback(self) -> bool:
@@ -50,6 +53,19 @@ class Planted:
             return 0.0
         share = min(COLD_SHARE_MAX, (region_streams - self._warm_streams) / region_streams)
         return self._cold_extra_s if self._one_in(share) else 0.0
+
+    def spoils(self, region_streams: int) -> bool:
+        """Whether this stream carries an error, or nothing."""
+        return self.armed and region_streams > self._warm_streams and self._one_in(SPOILED_SHARE)
+
+    def answers_from_cache(self, region_streams: int) -> bool:
+        """Whether the region answers from its cache: from when it first was alone."""
+        self._cached = self._cached or region_streams > self._warm_streams
+        return self.armed and self._cached
+
+    def stalls(self) -> bool:
+        """Whether this stream will stand still."""
+        return self.armed and self._one_in(STALLED_SHARE)
 
     def drain_asked(self, now_s: float) -> None:
         if self.name == "cuts_streams_on_drain" and self.armed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muster.sse import carries_content
+from muster.sse import carries_delta
 
 
 class FirstContent:
@@ -17,7 +17,7 @@ class FirstContent:
         """Whether content has come with `data` at the latest. Ask no more after True."""
         if self._line:
             data = self._line + data
-        if carries_content(data):
+        if carries_delta(data):
             return True
         # An event may be split anywhere: its line is kept until it is whole.
         self._line = data[data.rfind(b"\n") + 1 :]

@@ -1,0 +1,126 @@
+"""One canary: a small request from outside, judged once, at the end of its stream.
+
+- In time is its first byte within `canary_s_max` after its intended start, and its end within as
+  long again. A 429 in whatever form is an answer: it has its own budget.
+- An answer must be right, too: the model that was asked for (where the answer names one), the
+  target's phrase (where it has one), no error in the stream, and a token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from muster.load.attempt import Sending, outcome_of
+from muster.load.resolvers import Cache
+from muster.load.wire import Answer
+
+if TYPE_CHECKING:
+    from muster.load.engine import Engine
+
+_FAILURES = {
+    "broken": "broken",
+    "empty_stream": "empty_stream",
+    "error_in_stream": "error_in_stream",
+    "http_5xx": "5xx",
+    "refused": "refused",
+    "reset": "reset",
+    "timeout": "timeout",
+}
+_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+
+
+class Canary(Sending):
+    """One canary, from its intended start to what it is counted as."""
+
+    __slots__ = ("in_time",)
+    keeps = True
+
+    def __init__(self, engine: Engine, intended_s: float, cache: Cache) -> None:
+        super().__init__(engine, intended_s, cache)
+        self.in_time = False
+
+    def request(self) -> bytes:
+        return self.engine.canary_request
+
+    def moved(self, answer: Answer) -> None:
+        status = answer.status
+        if not status:
+            return
+        if not self.answered:
+            self.answered = True
+            self.located(answer)
+        config = self.engine.config
+        stream = 200 <= status < 300
+        if not self.in_time and (answer.got_bytes or answer.complete or not stream):
+            self.in_time = self.engine.now_s() - self.intended_s < config.canary_s_max
+            if not self.in_time:
+                self.end("timeout")
+                return
+        if answer.complete or not stream:
+            model = config.canary_model or config.model
+            self.end(canary_outcome(answer, model, config.canary_phrase))
+
+    def end(self, outcome: str) -> None:
+        """`outcome` of the exchange; counted once."""
+        if self.over:
+            return
+        if outcome not in ("answered", "wrong_answer"):
+            outcome = _FAILURES.get(outcome, "other")
+        self.count(outcome)
+
+    def count(self, outcome: str) -> None:
+        """It is over: nothing more of it counts."""
+        if not self.over:
+            self.over = True
+            name = outcome if outcome == "answered" else f"unavailable_{outcome}"
+            self.engine.tally.canary(self.region, name)
+            self.engine.canary_ended(self)
+            self.let_go()
+
+    def forget(self) -> None:
+        """Nobody can say whether it was answered in time: it is not counted at all."""
+        self.over = True
+        self.engine.canary_ended(self)
+        self.let_go()
+
+
+def canary_outcome(answer: Answer, model: str, phrase: str | None) -> str:
+    """What a whole answer is: `answered`, or why it is none."""
+    if answer.status == 429:
+        return "answered"
+    outcome = outcome_of(answer)
+    if outcome != "success":
+        return outcome
+    said = _said(answer.body)
+    if said is None:
+        return "wrong_answer"
+    models, text = said
+    if models - {model}:
+        return "wrong_answer"
+    return "answered" if phrase is None or phrase in text else "wrong_answer"
+
+
+def _said(body: bytes) -> tuple[set[str], str] | None:
+    """The models that the events name, and their text; None when one of them is no JSON object."""
+    models: set[str] = set()
+    text: list[str] = []
+    for line in body.splitlines():
+        if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
+            continue
+        try:
+            event: Any = orjson.loads(line[5:])
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(event, dict):
+            return None
+        model = event.get("model")
+        if isinstance(model, str) and model:
+            models.add(model)
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            delta = choice.get("delta") if isinstance(choice, dict) else None
+            if isinstance(delta, dict):
+                text += [part for key in _TEXTS if isinstance(part := delta.get(key), str)]
+    return models, "".join(text)

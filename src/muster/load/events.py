@@ -1,0 +1,177 @@
+"""The events of one stream, line by line: what was generated, how it ended, whether it failed.
+
+A stream's events mostly differ in their text alone. The first one that carries text shows what
+stands before and after it; what comes between the same two pieces, without a quote, is text and
+nothing else. Such an event costs two comparisons and one search. Every other line is looked at.
+
+An error is a data event with a member `error` (or `object`/`type` of that name), a choice with one
+or with `finish_reason: error`, or a line of its own (`event: error`, `error: …`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from muster.sse import generated
+
+LINE_BYTES_MAX = 65536
+"""Of one line so much is looked at; what follows in it says nothing."""
+_TEXT = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|refusal|arguments)"\s*:\s*'
+    rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
+)
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]*)"')
+_CONTENT = b'"content":"'
+_GOES_ON = b'"finish_reason":null}]}'
+_LOOKS_WRONG = re.compile(rb'"error"\s*:\s*[^\s:nf]|"finish_reason"\s*:\s*"error"')
+_KEPT_MAX = 256
+_no_deltas: dict[bytes, bytes] = {}
+"""Finish reason of the events without text seen before, by what stands from `"delta":` on."""
+_LEARNED_MAX = 8
+"""Events that were looked at to learn their shape; where each differs it is not worth more."""
+_USAGE = re.compile(rb'"completion_tokens"\s*:\s*(\d{1,9})')
+
+
+class Events:
+    """What the body of one answer said so far; `take` moves it on.
+
+    `text_bytes` counts generated text as it stands in the JSON: never less than its own bytes.
+    """
+
+    __slots__ = (
+        "back", "back_chunk", "done", "error", "finish", "fresh", "front", "generated",
+        "learned", "line", "skipping", "text_bytes", "tokens",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.generated = False  # any delta
+        self.fresh = False  # one of them since it was set to False
+        self.done = False  # data: [DONE]
+        self.error = False
+        self.finish = b""  # the last finish_reason
+        self.tokens: int | None = None  # usage.completion_tokens
+        self.text_bytes = 0
+        self.learned = 0  # how often the shape of an event was taken
+        self.front = b""  # what stands before the text of an event, from its line's begin
+        self.back = b""  # and after it
+        self.back_chunk = b""  # the same to the end of a chunk that holds this event alone
+        self.line = b""  # the begin of a line that is not whole
+        self.skipping = False
+
+    def take(self, data: bytes) -> None:
+        """Read on: a piece of the body, cut anywhere."""
+        if self.line:
+            data = self.line + data
+            self.line = b""
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            if self.skipping:
+                self.skipping = False
+            elif line:
+                self._read(line)
+        if rest and not self.skipping:
+            if len(rest) > LINE_BYTES_MAX:
+                self._read(rest)
+                self.skipping = True
+            else:
+                self.line = rest
+
+    def end(self) -> None:
+        """The body is over: its last line need not have an end."""
+        if self.line:
+            line, self.line = self.line, b""
+            self._read(line)
+
+    @property
+    def between(self) -> bool:
+        """Whether the last line is whole, and the shape of a plain event is known."""
+        return bool(self.front) and not self.line and not self.skipping
+
+    def _read(self, line: bytes) -> None:
+        front = self.front
+        if front and line.startswith(front):
+            text = len(front)
+            quote = line.find(b'"', text)
+            if quote > text and line[quote:] == self.back:
+                self.text_bytes += quote - text
+                self.fresh = True
+                return
+        if not line.startswith(b"data:"):
+            name, colon, value = line.partition(b":")
+            if colon and (name == b"error" or (name == b"event" and value.strip() == b"error")):
+                self.error = True
+        elif line.startswith(b"[DONE]", 6) or line[5:].strip() == b"[DONE]":
+            self.done = True
+        elif b'"error"' in line and is_error(line[5:]):
+            self.error = True
+        else:
+            delta = line.find(b'"delta":')
+            finish = _no_deltas.get(line[delta:])
+            if finish is None:
+                self._read_delta(line, delta)
+            elif finish:
+                self.finish = finish
+
+    def _read_delta(self, line: bytes, delta: int) -> None:
+        # A plain event's finish_reason is null; what else may stand there stands at the end.
+        says_more = not line.endswith(_GOES_ON) and self._read_end(line)
+        text = line.find(_CONTENT) + len(_CONTENT)
+        quote = line.find(b'"', text)
+        if text < len(_CONTENT) or quote <= text or line.find(b"\\", text, quote) >= 0:
+            # Written otherwise, or no text: the long way.
+            if not generated(line):
+                if delta >= 0 and b'"usage"' not in line and len(_no_deltas) < _KEPT_MAX:
+                    found = _FINISH.search(line, delta)
+                    _no_deltas[line[delta:]] = found[1] if found is not None else b""
+                return
+            texts = list(_TEXT.finditer(line))
+            self.text_bytes += sum(len(found[1]) for found in texts)
+            text, quote = max((found.span(1) for found in texts), key=_length, default=(0, 0))
+        else:
+            self.text_bytes += quote - text
+        self.generated = self.fresh = True
+        if self.learned < _LEARNED_MAX and quote > text and not says_more:
+            # What may be passed over from now on says nothing but its text.
+            self.learned += 1
+            self.front, self.back = line[:text], line[quote:]
+            self.back_chunk = self.back + b"\n\n\r\n"
+
+    def _read_end(self, line: bytes) -> bool:
+        """Finish reason and usage, where the line has them."""
+        finish = _FINISH.search(line)
+        if finish is not None:
+            self.finish = finish[1]
+        usage = _USAGE.search(line)
+        if usage is not None:
+            self.tokens = int(usage[1])
+        return finish is not None or usage is not None
+
+
+def _length(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
+
+
+def is_error(data: bytes) -> bool:
+    """Whether the JSON of one data event is an error. Text that merely holds the word is none."""
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _LOOKS_WRONG.search(data) is not None
+    if not isinstance(event, dict):
+        return False
+    if _failed(event) or "error" in (event.get("object"), event.get("type")):
+        return True
+    choices = event.get("choices")
+    return any(
+        isinstance(choice, dict) and (choice.get("finish_reason") == "error" or _failed(choice))
+        for choice in (choices if isinstance(choices, list) else ())
+    )
+
+
+def _failed(part: dict[str, Any]) -> bool:
+    """Whether it has an error that is one: `null`, false and an empty text say that none is."""
+    return part.get("error") not in (None, False, "")

@@ -1,0 +1,107 @@
+"""Shorter streams as a finding: fail where lengths are kept, unknown where they may matter."""
+
+from __future__ import annotations
+
+import pytest
+from test_consistency import RISING, WINDOW, series
+from test_evaluate import samples_of
+
+from muster.contract import load
+from muster.contract.consistency import judge_consistency
+from muster.contract.lengths import NOT_COUNTED, SIGNAL, Lengths, judge_lengths, lengths_of
+from muster.contract.outcomes import outcomes_of
+from muster.contract.rates import OUTCOMES, OUTCOMES_ALWAYS, failed_by_name
+
+RULES = load().load_validity
+COUNTED, KEPT = Lengths(counted=True), Lengths(counted=True, kept=True)
+
+
+def growing(signal, per_s, **labels):
+    return series(signal, points=[(t, per_s * v) for t, v in RISING], **labels)
+
+
+def judged(short_per_s, lengths, good_per_s=100.0):
+    found = [growing("client_attempts", good_per_s, outcome="success")]
+    if short_per_s is not None:
+        found.append(growing(SIGNAL, short_per_s))
+    return judge_lengths(samples_of(*found), WINDOW, "dark", RULES, lengths)
+
+
+@pytest.mark.parametrize(
+    ("short_per_s", "lengths", "status"),
+    [
+        (0.0, KEPT, "pass"),
+        (0.0, COUNTED, "pass"),
+        (0.1, KEPT, "fail"),  # one in a thousand, and the target said that there is none
+        (0.1, COUNTED, "pass"),
+        (2.0, COUNTED, "pass"),  # at the tolerance
+        (2.1, COUNTED, "unknown"),
+        (100.0, COUNTED, "unknown"),
+        (100.0, KEPT, "fail"),
+        (None, COUNTED, "unknown"),  # a drill of now without the signal
+        (None, KEPT, "unknown"),
+    ],
+)
+def test_shorter_streams_pass_fail_or_are_unknown(short_per_s, lengths, status):
+    """None: pass. Some: fail where they were ruled out, else unknown over the tolerance."""
+    [finding] = judged(short_per_s, lengths)
+    assert (finding.slo, finding.status, finding.phase) == ("stream_lengths", status, "dark")
+
+
+def test_older_evidence_has_no_such_finding():
+    """A drill whose load did not count them is judged as it was."""
+    assert judged(None, NOT_COUNTED) == []
+
+
+def test_without_a_success_nothing_is_known_of_lengths():
+    """No success, no length: that is unknown, not held."""
+    [finding] = judged(0.0, COUNTED, good_per_s=0.0)
+    assert finding.status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("event", "load_section", "wanted"),
+    [
+        ({"event": "load_started", "counts": [SIGNAL]}, {"lengths_kept": True}, KEPT),
+        ({"event": "load_started", "counts": [SIGNAL]}, {}, COUNTED),
+        ({"event": "load_started", "pids": [1]}, {}, NOT_COUNTED),
+        ({"event": "phase_started", "counts": [SIGNAL]}, {}, NOT_COUNTED),
+    ],
+)
+def test_the_ledger_says_whether_lengths_were_counted(event, load_section, wanted):
+    """The load's start names what it counts, the target whether lengths are kept."""
+    assert lengths_of([event], load_section) == wanted
+
+
+def test_a_drill_of_now_must_show_every_outcome_and_an_older_one_those_of_then():
+    """Older evidence lacks the outcomes that its load did not know; newer evidence may not."""
+    older = [growing("client_attempts", 1.0, outcome=name) for name in OUTCOMES_ALWAYS]
+    newer = [growing("client_attempts", 1.0, outcome=name) for name in OUTCOMES]
+    short = growing(SIGNAL, 0.0)
+
+    def reasons(*found, shown=frozenset()):
+        findings = judge_consistency(samples_of(*found), WINDOW, "dark", shown)
+        return [f.reason for f in findings if f.reason.startswith("client_attempts misses every")]
+
+    assert reasons(*older) == []
+    assert reasons(*newer, short, shown=COUNTED.signals) == []
+    assert reasons(*older, short, shown=COUNTED.signals) == [
+        "client_attempts misses every empty_stream"
+    ]
+
+
+def test_failures_are_named_the_most_frequent_first():
+    """What was no success, by name and number, for a finding's reason and for the verdict."""
+    samples = samples_of(
+        growing("client_attempts", 100.0, outcome="success"),
+        growing("client_attempts", 1.0, outcome="http_429"),
+        growing("client_attempts", 5.0, outcome="error_in_stream"),
+        growing("client_attempts", 0.0, outcome="broken"),
+    )
+    assert failed_by_name(samples, WINDOW) == "error_in_stream 300, http_429 60"
+    events = [
+        {"event": "phase_started", "phase": "dark", "tier": "G", "t": 100.0},
+        {"event": "phase_ended", "phase": "dark", "t": 160.0, "outcome": "complete"},
+    ]
+    assert outcomes_of(samples, events, 4.0)["error_in_stream"] == 300
+    assert outcomes_of(samples, [], 4.0) == {}
