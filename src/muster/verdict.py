@@ -26,6 +26,7 @@ from muster.contract.evaluate import (
 )
 from muster.contract.findings import Finding, from_json
 from muster.contract.gate_rules import judge_gate_rules
+from muster.contract.guarded import guard_faults
 from muster.contract.loss import JudgedLoss, judge_loss, loss_of
 from muster.contract.model import Contract
 from muster.contract.phases import Phase, absences_of, phases_of
@@ -137,10 +138,7 @@ def _evidence_faults(
         faults.append("ledger.jsonl: a line is torn, missing or out of order")
     if ended and not ledger.of("drill_ended"):
         faults.append("ledger.jsonl: no drill_ended: the drill did not come to its end")
-    states = [event.get("state") for event in ledger.of("watchdog")]
-    if states[:1] != ["started"] or states[-1] != ("alive_at_end" if ended else "alive"):
-        faults.append("ledger.jsonl: the drill was not guarded by a live watchdog throughout")
-    return faults
+    return faults + guard_faults(ledger.events, ended=ended)
 
 
 def _findings(

@@ -28,8 +28,9 @@ SIGNALS = (
     "admission_failures",
     "client_attempts",
     "client_answers",
+    "client_streams",
 )
-"""What the guard judges, and where new streams go."""
+"""What the guard judges, where new streams go, and how many are open."""
 POLL_S_MIN = 0.5
 _REACH_POLLS = 12
 
