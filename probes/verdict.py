@@ -18,6 +18,6 @@ def passed(session: Session) -> bool:
 
     Without a session (the control did not begin the drill) it fails, and so does the run.
     """
-    from muster.drill.finish import judge_so_far
+    from muster.drill.finish import passed_so_far
 
-    return judge_so_far(session).verdict == "PASS"
+    return passed_so_far(session)

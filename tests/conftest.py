@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from dataplane_fixtures import Stack
 from hypothesis import settings
+from parts import of_part, parse_part
 
 # No test asserts the speed of a machine: an example may take as long as it takes.
 settings.register_profile("muster", deadline=None)
@@ -22,3 +23,23 @@ def bare(tmp_path: Path) -> Iterator[Stack]:
         yield made.start()
     finally:
         made.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--part K/N`: only the K-th of N parts of the tests that were chosen."""
+    parser.addoption("--part", default=None, metavar="K/N", help="the K-th of N parts")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """After `-m` and `-k` have chosen: keep the part that was asked for."""
+    asked = config.getoption("--part")
+    if asked is None:
+        return
+    try:
+        part, parts = parse_part(asked)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    kept = of_part([item.nodeid for item in items], part, parts)
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+    items[:] = [item for item in items if item.nodeid in kept]

@@ -1,9 +1,11 @@
-"""Bad input to a drill: one clear line, exit 1, nothing started and nothing left."""
+"""Bad input to a drill: one clear line, exit 1 or 2, nothing started and nothing left."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,9 +14,9 @@ from drill_runner import FAILOVER, TARGET, Drill, drill
 from muster import home
 
 
-def refused(one: Drill, *words: str) -> None:
+def refused(one: Drill, *words: str, code: int = 1) -> None:
     """The drill refused in one line with those words, and started nothing."""
-    assert one.wait(60) == 1, one.output
+    assert one.wait(180) == code, one.output
     lines = [line for line in one.output.splitlines() if "CRITICAL" in line or "ERROR" in line]
     assert len(lines) == 1, one.output
     for word in words:
@@ -22,6 +24,15 @@ def refused(one: Drill, *words: str) -> None:
     assert "Traceback" not in one.output
     assert not one.bundles
     assert not list((one.work / "state").glob("testbed-*"))
+
+
+def written(work: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """The failover drill with something changed."""
+    data = json.loads(FAILOVER.read_text())
+    change(data)
+    path = work / "changed.json"
+    path.write_text(json.dumps(data))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -128,3 +139,86 @@ def test_missing_control_cannot_pass(tmp_path: Path) -> None:
         assert one.wait(60) == 1
         assert not one.bundles
         assert not list((one.work / "state").glob("testbed-*"))
+
+
+def test_a_misspelt_variable_is_refused_with_exit_code_2(tmp_path: Path) -> None:
+    """Chaos Toolkit would drop it, and the drill would run on the testbed."""
+    with drill(tmp_path) as one:
+        one.start(FAILOVER, "--var", "tagret=staging")
+        refused(one, "--var: tagret: got 'staging'", "did you mean target?", code=2)
+        assert "Running experiment" not in one.output
+
+
+def test_a_misspelt_variable_is_refused_without_validation_too(tmp_path: Path) -> None:
+    """Where Chaos Toolkit was told not to validate, the control refuses before it begins."""
+    with drill(tmp_path) as one:
+        one.start(FAILOVER, "--no-validation", "--var", "tagret=staging")
+        refused(one, "--var: tagret: got 'staging'", "did you mean target?", code=2)
+
+
+def test_a_misspelt_key_in_a_file_of_variables_is_refused(tmp_path: Path) -> None:
+    """They are dropped in the same way."""
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"configuration": {"scael": "1"}}))
+    with drill(tmp_path) as one:
+        one.start(FAILOVER, "--var-file", str(file))
+        refused(one, "scael", "did you mean scale?", code=2)
+
+
+def test_a_misspelt_environment_variable_is_refused(tmp_path: Path) -> None:
+    """Nobody would read it."""
+    with drill(tmp_path, tagret="staging") as one:
+        one.start()
+        refused(one, "MUSTER_TAGRET", "did you mean MUSTER_TARGET?", code=2)
+
+
+def test_a_drill_that_does_not_drain_is_refused(tmp_path: Path) -> None:
+    """Nothing is locked; the plan says the same, with the same exit code."""
+    path = written(tmp_path, lambda data: data["method"].pop(5))
+    with drill(tmp_path / "work") as one:
+        one.start(path)
+        refused(one, str(path), "dark where drain belongs", "evacuate, drain, dark", code=2)
+        plan = one.command("plan", str(path))
+        assert plan.returncode == 2
+        assert plan.stderr.count("dark where drain belongs") == 1
+        assert plan.stdout == ""
+
+
+def test_a_strategy_that_proves_nothing_is_refused(tmp_path: Path) -> None:
+    """The command line would win over the drill's own."""
+    with drill(tmp_path) as one:
+        one.start(FAILOVER, "--rollback-strategy", "never")
+        refused(one, "--rollback-strategy", "always", code=2)
+
+
+@pytest.mark.parametrize("options", [(), ("--no-validation",)])
+def test_a_title_with_control_sequences_never_reaches_the_terminal(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """It is bad input before Chaos Toolkit's own line, which otherwise shows it escaped."""
+
+    def paint(data: dict[str, Any]) -> None:
+        data["title"] = "Failover\x1b]0;owned\x07\x1b[2J"
+
+    with drill(tmp_path / "work") as one:
+        one.start(written(tmp_path, paint), *options)
+        refused(one, "title: got", "control characters", code=2)
+        assert "]0;owned" in one.output
+        assert "\x1b]" not in one.output
+        assert "\x1b[2J" not in one.output
+        assert "\x07" not in one.output
+        if not options:
+            assert "Running experiment" not in one.output
+
+
+def test_an_activitys_name_with_control_sequences_stays_plain(tmp_path: Path) -> None:
+    """Also where Chaos Toolkit's own validation complains about it first."""
+
+    def paint(data: dict[str, Any]) -> None:
+        data["method"][2]["name"] = "base\x1b[2Jline"
+        data["method"][2]["provider"]["func"] = "no_such_phase"
+
+    with drill(tmp_path / "work") as one:
+        one.start(written(tmp_path, paint))
+        assert one.wait(180) in (1, 2)
+        assert "\x1b[2J" not in one.output

@@ -79,7 +79,7 @@ HOUSE = {
     # The drill itself: all of the engine, and nothing of Chaos Toolkit.
     "drill": row(3.5),
     "actions": row(4),
-    "controls": row(4),
+    "controls": row(4, libraries="click"),
     "probes": row(4, "actions"),
     "cli": row(5),
 }

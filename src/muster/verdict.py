@@ -17,6 +17,7 @@ import orjson
 from muster.contract import load as load_contract
 from muster.contract.evaluate import SLOS
 from muster.contract.findings import Finding, unjudged
+from muster.contract.guarded import guard_faults
 from muster.contract.model import Contract
 from muster.contract.samples import Samples, read_samples
 from muster.errors import BadInput
@@ -124,10 +125,7 @@ def _evidence_faults(
         faults.append(f"ledger.jsonl: line {ledger.broken_at}: {BROKEN_CHAIN}")
     if ended and not ledger.of("drill_ended"):
         faults.append("ledger.jsonl: no drill_ended: the drill did not come to its end")
-    states = [event.get("state") for event in ledger.of("watchdog")]
-    if states[:1] != ["started"] or states[-1] != ("alive_at_end" if ended else "alive"):
-        faults.append("ledger.jsonl: the drill was not guarded by a live watchdog throughout")
-    return faults
+    return faults + guard_faults(ledger.events, ended=ended)
 
 
 def _pending(bundle: Path) -> list[str] | None:

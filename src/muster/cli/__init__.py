@@ -1,11 +1,14 @@
 """`chaos drill …`: commands found by name and imported when used.
 
-Chaos Toolkit imports this module at every start, so it imports nothing but click.
+Chaos Toolkit imports this module at every start, so it imports nothing but click; the lines that it
+logs are kept plain from here on.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
+import unicodedata
 from typing import Any
 
 import click
@@ -29,6 +32,29 @@ COMMANDS = {
     "slo": "slo",
 }
 """Command by the module of `muster.cli` that holds it."""
+
+
+class PlainText(logging.Filter):
+    """No line of Chaos Toolkit's carries a control sequence of a drill's text to a terminal.
+
+    Its own lines name titles and activities as they are, some before any control is asked.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if any(unicodedata.category(sign) in ("Cc", "Cf") and sign not in "\n\t" for sign in text):
+            record.msg = "".join(
+                sign
+                if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cf")
+                # An escape that shows what stood there, and does nothing.
+                else repr(sign)[1:-1]
+                for sign in text
+            )
+            record.args = ()
+        return True
+
+
+logging.getLogger("chaostoolkit").addFilter(PlainText())
 
 
 class LazyGroup(click.Group):

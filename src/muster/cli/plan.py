@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ def _plan_of(source: str, given: tuple[str, ...]) -> Any:
     from chaoslib.exceptions import ChaosException
     from chaoslib.loader import load_experiment
 
+    from muster.drill.form import CONTROL, check_form, method_of
     from muster.drill.plan import make_plan
     from muster.errors import BadInput
 
@@ -39,10 +41,13 @@ def _plan_of(source: str, given: tuple[str, ...]) -> Any:
         experiment: dict[str, Any] = load_experiment(source)
     except ChaosException as error:
         raise BadInput(source, "", str(error), "a drill") from error
+    if not isinstance(experiment, dict):
+        raise BadInput(source, "", experiment, "a drill")
+    check_form(source, experiment, variables, os.environ)
     configuration = load_configuration(experiment.get("configuration", {}), variables)
     for control in experiment.get("controls", []):
         provider = control.get("provider", {})
-        if provider.get("module") == "muster.controls.drill":
+        if provider.get("module") == CONTROL:
             named = provider.get("arguments", {})
             return make_plan(
                 configuration,
@@ -50,6 +55,6 @@ def _plan_of(source: str, given: tuple[str, ...]) -> Any:
                 title=str(experiment.get("title", "")),
                 kind=str(named.get("kind", "failover")),
                 gate=str(named.get("gate", "M3")),
-                method=experiment.get("method") or (),
+                method=method_of(source, experiment),
             )
     raise BadInput(source, "controls", None, "the control muster.controls.drill")

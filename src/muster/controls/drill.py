@@ -10,14 +10,16 @@ only fail that activity and let the next fault run.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import click
 from chaoslib.exceptions import InterruptExecution
-from chaoslib.types import Activity, Configuration, Experiment, Journal, Run, Secrets
+from chaoslib.types import Activity, Configuration, Control, Experiment, Journal, Run, Secrets
 
 from muster.drill import current as drills
 from muster.drill.stop import StopReason
@@ -48,17 +50,19 @@ def before_experiment_control(
     _phase_of_run["rollbacks"] = False
     try:
         # Imported here: `chaos` itself must stay quick to start.
+        from muster.drill.form import method_of
         from muster.drill.permit import permit
         from muster.drill.plan import make_plan
         from muster.drill.start import start
 
+        _check(context)
         plan = make_plan(
             configuration or {},
             drill=drill,
             title=str(context.get("title", drill)),
             kind=kind,
             gate=gate,
-            method=context.get("method") or (),
+            method=method_of(drill, context),
         )
         if context.get("dry"):
             _show(plan)
@@ -74,6 +78,41 @@ def before_experiment_control(
         logger.debug("the drill could not begin", exc_info=True)
         raise InterruptExecution(f"the drill could not begin: {error!r}") from error
     _take_signals(session)
+
+
+def validate_control(control: Control) -> None:
+    """Refuse a drill that lacks something before Chaos Toolkit prints or runs anything of it.
+
+    Chaos Toolkit would exit with 1 for what is raised here; bad input exits with 2.
+    """
+    from muster.controls.invocation import invocation
+    from muster.errors import BadInput
+
+    called = invocation()
+    experiment = called.experiment() if called is not None else None
+    if called is None or experiment is None:
+        return
+    try:
+        _check(experiment)
+    except BadInput as error:
+        logger.error(str(error))
+        click.get_current_context().exit(error.exit_code)
+
+
+def _check(experiment: Mapping[str, Any]) -> None:
+    """Raises BadInput for a drill that lacks something, or that was asked for what none reads."""
+    from muster.controls.invocation import exit_with, invocation
+    from muster.drill.form import check_form
+    from muster.errors import BadInput
+
+    called = invocation()
+    file = called.source if called is not None else str(experiment.get("title", "the drill"))
+    given, flags = (called.given, called.flags) if called is not None else ({}, {})
+    try:
+        check_form(file, experiment, given, os.environ, flags)
+    except BadInput as error:
+        exit_with(error.exit_code)
+        raise
 
 
 def _show(plan: DrillPlan) -> None:

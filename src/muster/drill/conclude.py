@@ -1,16 +1,19 @@
 """The end of every drill's evidence: judged, reported, sealed, in that order.
 
 The manifest comes last, over everything else; a reader who finds one knows that nothing was
-written afterwards.
+written afterwards. A verdict that was decided stands, whoever finishes the rest.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
-from muster.bundle import seal
-from muster.reports import write_reports
+from muster.bundle import MANIFEST, seal
+from muster.contract.guarded import duty_over
+from muster.drill.drawing import draw
+from muster.ledger import Ledger, read_ledger
 from muster.verdict import Verdict, judge, write_verdict
 
 logger = logging.getLogger("chaostoolkit")
@@ -23,11 +26,40 @@ def conclude(bundle: Path) -> Verdict:
     """
     verdict = judge(bundle)
     write_verdict(bundle, verdict)
-    try:
-        write_reports(bundle)
-    except Exception as error:
-        logger.error("report: %s: %s", type(error).__name__, error)
-        logger.debug("report", exc_info=True)
+    _draw_and_seal(bundle)
+    return verdict
+
+
+def conclude_released(bundle: Path, *, confirmed: bool = True) -> str:
+    """Finish the evidence of a drill that died after its guard's duty had ended; its verdict.
+
+    A verdict that is written stays as it is; otherwise the evidence is judged as it stands.
+    `confirmed` False: its process was not seen to end, and may still write. Raises MusterError.
+    """
+    path = bundle / "verdict.json"
+    if not path.exists():
+        _end_ledger(bundle / "ledger.jsonl")
+        return conclude(bundle).verdict
+    if not (bundle / MANIFEST).exists() and confirmed:
+        _draw_and_seal(bundle)
+    return str(json.loads(path.read_text(encoding="utf-8")).get("verdict"))
+
+
+def _draw_and_seal(bundle: Path) -> None:
+    if why := draw(bundle):
+        logger.error("report: %s", why)
     if unsigned := seal(bundle):
         logger.error("seal: %s", unsigned)
-    return verdict
+
+
+def _end_ledger(path: Path) -> None:
+    """The lines that the drill's process did not come to write."""
+    read = read_ledger(path)
+    ledger = Ledger(path)
+    try:
+        if not duty_over(read.events):
+            ledger.append("watchdog", state="released", detail="recorded by the watchdog")
+        if not read.of("drill_ended"):
+            ledger.append("drill_ended")
+    finally:
+        ledger.close()

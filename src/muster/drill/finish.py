@@ -1,4 +1,4 @@
-"""The end of a drill: last samples in, load out, everything back, judged, testbed stopped.
+"""The end of a drill: everything back, load out, guard's duty over, judged, testbed stopped.
 
 Each step runs whatever happened to the one before; only the verdict says how it went.
 """
@@ -22,20 +22,29 @@ from muster.verdict import Verdict, judge
 logger = logging.getLogger("chaostoolkit")
 JUDGE_S_MAX = 600.0
 """Judging two hours of evidence and drawing its report takes seconds; on a starved machine more."""
+STREAMS_LOOK_S = 0.2
 
 
-def judge_so_far(session: Session) -> Verdict:
-    """The verdict of the evidence as it stands after the method, with the last scrape in it."""
+def passed_so_far(session: Session) -> bool:
+    """Whether the evidence passes as it stands after the method.
+
+    The guard's duty ends first: judging must hold up nobody who is guarded. Where something is not
+    back the duty goes on, and nothing needs to be judged to know that the drill does not pass.
+    """
+    # While streams end nobody looks at the stop flag: a trip or an abort must not wait for that.
+    session.watchdog.act()
     _record_stop(session)
     end_measuring(session)
-    if session.watchdog.alive:
-        session.record("watchdog", state="alive")
+    if session.stop.is_set or not _back(session):
+        return False
     session.stop.allow(JUDGE_S_MAX)
-    return judge(session.bundle, ended=False)
+    if not end_duty(session):
+        return False
+    return judge(session.bundle, ended=False).verdict == "PASS"
 
 
 def end_measuring(session: Session) -> None:
-    """Stop load and watch, once, with the final scrape kept."""
+    """End load and watch, once: the streams by themselves, and with the final scrape kept."""
     if session.concluded:
         return
     session.concluded = True
@@ -43,8 +52,9 @@ def end_measuring(session: Session) -> None:
         guard.disarm()
     session.watch.release_load()
     if session.load.started:
-        # One more scrape and one more poll: what the load counted last must be in the samples.
         session.load.stop_arrivals()
+        _let_streams_end(session)
+        # One more scrape and one more poll: what the load counted last must be in the samples.
         session.clock.sleep(session.target.prometheus.scrape_interval_s + 0.2)
     session.watch.close()
     if session.load.started:
@@ -53,17 +63,42 @@ def end_measuring(session: Session) -> None:
         _try("load_ended", lambda: session.record("load_ended"))
 
 
+def _let_streams_end(session: Session) -> None:
+    """Wait until no stream is open, at most as long as a stream may last.
+
+    A cut of thousands of streams is a fault to the platform. No phase is judged here.
+    """
+    end_s = session.clock.monotonic_s() + session.target.stream_seconds_max
+    while session.load.alive() and session.clock.monotonic_s() < end_s:
+        if session.facts.total("client_streams") == 0:
+            return
+        session.stop.allow(STREAMS_LOOK_S)
+        session.clock.sleep(STREAMS_LOOK_S)
+
+
+def end_duty(session: Session) -> bool:
+    """End the guard's duty, on record; whether a live watchdog guarded the drill until here.
+
+    Everything is back or was tried, and the load is out. What comes later (a takeover, a signal,
+    a busy machine) changes nothing of what the evidence says.
+    """
+    if session.released:
+        return True
+    _record_stop(session)
+    alive = session.watchdog.release()
+    session.released = True
+    if not alive:
+        _record_stop(session)
+    state = "released" if alive else "lost"
+    session.record("watchdog", state=state, detail=session.watchdog.lost or "", back=_back(session))
+    return alive
+
+
 def finish(session: Session, journal: Any = None) -> Verdict:
     """End the session and judge it. Whatever is still changed is restored first."""
-    session.watchdog.act()
     session.stop.allow(JUDGE_S_MAX)
-    _record_stop(session)
-    if session.undo.pending:
-        _try("restore", lambda: restore_all(session))
-    elif not session.restored and not _verified(session):
-        _try("verify", lambda: _verify(session))
-    _try("end of measuring", lambda: end_measuring(session))
-    _try("watchdog", lambda: _record_watchdog(session))
+    if not session.released:
+        _end_effects(session)
     session.stop.allow(JUDGE_S_MAX)
     _try("drill_ended", lambda: session.record("drill_ended"))
     _try("ledger", session.ledger.close)
@@ -83,11 +118,17 @@ def finish(session: Session, journal: Any = None) -> Verdict:
         session.watchdog.stand_down()
 
 
-def _record_watchdog(session: Session) -> None:
-    """Whether someone else guarded the drill from its start to here."""
-    watchdog = session.watchdog
-    state = "alive_at_end" if watchdog.alive else "lost"
-    session.record("watchdog", state=state, detail=watchdog.lost or "")
+def _end_effects(session: Session) -> None:
+    """Everything back and the load out; then nobody needs to guard the drill any more."""
+    session.watchdog.act()
+    _record_stop(session)
+    if session.undo.pending:
+        _try("restore", lambda: restore_all(session))
+    elif not session.restored and not _verified(session):
+        _try("verify", lambda: _verify(session))
+    _try("end of measuring", lambda: end_measuring(session))
+    session.stop.allow(JUDGE_S_MAX)
+    _try("watchdog", lambda: end_duty(session))
 
 
 def _record_stop(session: Session) -> None:
@@ -106,6 +147,11 @@ def _record_stop(session: Session) -> None:
             t_trip=reason.t_trip_s,
         ),
     )
+
+
+def _back(session: Session) -> bool:
+    """Whether everything is back, read from the real systems."""
+    return not session.undo.pending and _verified(session)
 
 
 def _verified(session: Session) -> bool:

@@ -11,15 +11,19 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from typing import Any
 
 from muster import targets, testbed
+from muster.contract.guarded import duty_over
+from muster.drill.conclude import conclude_released
 from muster.drill.lock import TargetLock
 from muster.drill.stop import StopReason
 from muster.drill.takeover import GoneDrill, Say, end_gone_drill, judge_gone_drill
 from muster.drill.undo_logs import LeftLog, left_on
 from muster.drill.undo_store import Held, stored_undo, with_stored
 from muster.drill.way import make_way
-from muster.errors import MusterError
+from muster.errors import BadInput, MusterError
+from muster.ledger import read_ledger
 from muster.targets import Target
 
 EXIT_RESTORED = 0
@@ -76,6 +80,8 @@ def recover_log(
 ) -> int:
     """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
     drill_id = log.read.header.drill_id
+    if not log.read.pending and duty_over(_events(log)):
+        return _finish_evidence(log, say)
     if log.read.pending:
         say(f"{drill_id}: {len(log.read.pending)} changes to restore")
     # What the store does not hold was never applied, or another machine has put it back.
@@ -93,6 +99,25 @@ def recover_log(
     if not ended.verified:
         return EXIT_NOT_RESTORED
     return EXIT_RESTORED if ended.recorded else EXIT_NOT_ON_RECORD
+
+
+def _events(log: LeftLog) -> tuple[dict[str, Any], ...]:
+    try:
+        return read_ledger(log.path.with_name("ledger.jsonl")).events
+    except BadInput:
+        return ()
+
+
+def _finish_evidence(log: LeftLog, say: Say) -> int:
+    """Everything was back and nothing was left to guard: the drill only lacks its last files."""
+    bundle = log.path.parent
+    try:
+        verdict = conclude_released(bundle)
+    except (MusterError, OSError) as error:
+        say(f"{bundle.name}: not judged: {error}")
+        return EXIT_NOT_ON_RECORD
+    say(f"{bundle.name}: had ended: {verdict} ({bundle / 'report.html'})")
+    return EXIT_RESTORED
 
 
 def _end_orphan(target: Target, say: Say) -> None:

@@ -68,6 +68,7 @@ class Session:
     restored: bool = False
     concluded: bool = False
     stop_recorded: bool = False
+    released: bool = False
     guards: tuple[GuardControl, ...] = ()
     expected: Expected = field(default_factory=Expected)
 
@@ -175,6 +176,8 @@ class Session:
 
         Every effect comes through here, so here the target's blast radius holds for all of them.
         """
+        if self.released:
+            raise DrillAborted(f"action:{self.phase}", "the guard's duty has ended")
         if wrong := outside(self.target, fault):
             reason = StopReason("limit:blast_radius", "ABORTED", wrong, self.clock.now_s())
             self.stop_now(reason)

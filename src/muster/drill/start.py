@@ -24,6 +24,7 @@ from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
 from muster.drill.load import DrillLoad
 from muster.drill.lock import TargetLock
+from muster.drill.order import phases_of_method
 from muster.drill.plan import DrillPlan
 from muster.drill.room import check_room
 from muster.drill.runs import RunFiles
@@ -256,6 +257,7 @@ def _record_start(session: Session) -> None:
         drill=plan.drill,
         title=plan.title,
         kind=plan.kind,
+        phases=phases_of_method([(one.module, one.func) for one in plan.method]),
         gate=plan.gate.name,
         tier=plan.gate.tier,
         drill_tier=plan.gate.drill_tier,

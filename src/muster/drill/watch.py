@@ -71,6 +71,7 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="muster-watch", daemon=True)
         self.guard: Guard | None = None
         self.looks = 0
+        self._stops = True
 
     def start(self) -> None:
         """Begin to poll."""
@@ -82,8 +83,9 @@ class Watch:
         self._required_since_s = self._clock.now_s()
 
     def release_load(self) -> None:
-        """The load ends: its signals may stay away."""
+        """The load ends: its signals may stay away, and what is seen now stops nothing."""
         self._required_since_s = None
+        self._stops = False
 
     def close(self, last_look: bool = True) -> None:
         """Stop polling; take one last look so that the final scrape is kept."""
@@ -142,7 +144,7 @@ class Watch:
                 return
 
     def _stop_for(self, by: str, detail: str) -> None:
-        if not self._end.is_set():
+        if self._stops and not self._end.is_set():
             self._stop.set(StopReason(by, "ABORTED", detail, self._clock.now_s()))
 
     def _steering(self) -> list[RawSeries]:

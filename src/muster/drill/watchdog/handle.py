@@ -66,6 +66,7 @@ class Watchdog:
         self._right: int | None = None
         self._report: dict[str, Any] | None = None
         self._rehearsed: dict[str, Any] | None = None
+        self._released = threading.Event()
         self.lost: str | None = None
         self._channel.send({"hello": {"drill_id": run.drill_id, "target": target}})
         self._thread = threading.Thread(target=self._beat, name="muster-heart", daemon=True)
@@ -127,6 +128,20 @@ class Watchdog:
     def load_ended(self) -> None:
         """The load is over: its signals may stay away, and its processes are gone."""
         self._channel.send({"load_ended": True})
+
+    def release(self) -> bool:
+        """Its duty ends: nothing of the drill is left to guard. Idempotent.
+
+        Whether it was alive and said so. From then on neither end takes the other's silence for a
+        hang, and nothing stops the drill any more; the watchdog cleans up after a death, no more.
+        """
+        if not self._released.is_set():
+            self._channel.send({"release": True})
+        end = time.monotonic() + READY_S_MAX
+        while not self._released.wait(TICK_S / 4):
+            if self.lost is not None or time.monotonic() > end:
+                return False
+        return True
 
     def rehearse(self) -> dict[str, Any] | None:
         """What it answers to a question of no consequence; None when no answer came in a lease.
@@ -212,6 +227,8 @@ class Watchdog:
                 self._refused = str(message["failed"])
             if "failed" in message or "ready" in message:
                 self._answered.set()
+            if "released" in message:
+                self._released.set()
             if "rehearsed" in message:
                 self._rehearsed = message["rehearsed"]
             if "report" in message:
@@ -226,6 +243,8 @@ class Watchdog:
             self._lose(f"the watchdog was silent for more than {self._lease.seconds:g} s")
 
     def _tripped(self, message: Mapping[str, Any]) -> None:
+        if self._released.is_set():
+            return
         if not self._stop.set(StopReason(**message["stop"])) or self._record is None:
             return
         for event, fields in message.get("trips", ()):
@@ -240,4 +259,6 @@ class Watchdog:
         self._abort("lost_watchdog", detail)
 
     def _abort(self, by: str, detail: str) -> None:
-        self._stop.set(StopReason(by, "ABORTED", detail, time.time()))
+        # After the guard's duty has ended nothing changes what the evidence says.
+        if not self._released.is_set():
+            self._stop.set(StopReason(by, "ABORTED", detail, time.time()))

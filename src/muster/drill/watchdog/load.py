@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from muster.drill.watchdog.peer import Peer
 
 GRACE_S = 3.0
+LOOK_S = 0.2
 
 
 class HeldLoad:
@@ -36,6 +38,19 @@ class HeldLoad:
         for peer in self._peers:
             peer.close()
         self._fds, self._peers = [], []
+
+    def end_gently(self, open_streams: Callable[[], float | None], seconds_max: float) -> None:
+        """No new streams; `end` once the open ones have ended, or after `seconds_max`.
+
+        A cut of every stream at once would be one more fault to the platform.
+        """
+        for fd in self._fds:
+            with contextlib.suppress(OSError):
+                os.write(fd, b'{"stop_arrivals": true}\n')
+        end_s = time.monotonic() + seconds_max
+        while self.alive() and open_streams() != 0 and time.monotonic() < end_s:
+            time.sleep(LOOK_S)
+        self.end()
 
     def end(self) -> None:
         """End every shard; one that stays is killed."""

@@ -27,8 +27,9 @@ SIGNALS = (
     "admission_failures",
     "client_attempts",
     "client_answers",
+    "client_streams",
 )
-"""What the guard judges, and where new streams go."""
+"""What the guard judges, where new streams go, and how many are open."""
 POLL_S_MIN = 0.5
 LOOKS_MIN = 3
 """Looks that show the same change of the records: what the drill sets is told by messages."""

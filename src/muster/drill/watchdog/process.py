@@ -27,11 +27,13 @@ from muster.drill.watchdog.channel import Channel
 from muster.drill.watchdog.lease import TICK_S, Lease, Rhythm
 from muster.drill.watchdog.load import HeldLoad
 from muster.drill.watchdog.peer import Peer
-from muster.drill.watchdog.takeover import Place, end_unbegun, take_over
+from muster.drill.watchdog.takeover import Place, clean_up, end_unbegun, take_over
 from muster.errors import BadInput, MusterError
 from muster.targets import Target
 
 logger = logging.getLogger("chaostoolkit")
+RELEASED_S = 120.0
+"""After the guard's duty silence is judging under load; for longer, the process stands still."""
 
 
 class WatchdogProcess:
@@ -49,6 +51,7 @@ class WatchdogProcess:
         self._patience: Lease | None = None
         self._acting = False
         self._measuring = True
+        self._released = False
         self._turn_s_max = 0.0
 
     def run(self) -> int:
@@ -74,7 +77,7 @@ class WatchdogProcess:
             if self._place is None:
                 continue
             self._turn_s_max = max(self._turn_s_max, turn_s)
-            if turn_s > self._lease.seconds:
+            if turn_s > self._lease.seconds and not self._released:
                 self._ask(_lost(f"the watchdog stood still for {turn_s:.1f} s"))
             self._look()
             if self._patience is not None:
@@ -85,6 +88,8 @@ class WatchdogProcess:
     def _look(self) -> None:
         """Ask the drill to stop where a trip, an operator or a blind watch says so."""
         if self._asked is not None or self._place is None or self._run is None:
+            return
+        if self._released:
             return
         patrol = self._place.patrol
         why = self._run.abort_asked()
@@ -115,6 +120,8 @@ class WatchdogProcess:
             self._acting = True
             if self._place is not None:
                 self._place.patrol.expected.release()
+        elif "release" in message:
+            self._release()
         elif self._place is not None:
             self._follow(self._place, message, fds)
 
@@ -160,6 +167,12 @@ class WatchdogProcess:
         self._lease = Lease()
         self._channel.send({"ready": True})
 
+    def _release(self) -> None:
+        """Nothing is left to guard. Only a drill that died or stands still is cleaned up after."""
+        self._released = self._acting = True
+        self._lease = Lease(RELEASED_S)
+        self._channel.send({"released": True})
+
     def _stand_down(self) -> int:
         report: dict[str, Any] = {"turn_s_max": round(self._turn_s_max, 3)}
         if self._place is not None:
@@ -190,7 +203,8 @@ class WatchdogProcess:
                 end_unbegun(self._hello)
                 restored = 0
             else:
-                restored = take_over(self._place, reason, confirmed=gone)
+                end = clean_up if self._released else take_over
+                restored = end(self._place, reason, confirmed=gone)
         run.remove()
         os.close(right)
         return restored

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from muster import testbed
+from muster.drill.conclude import conclude_released
 from muster.drill.finish import link_latest
 from muster.drill.lock import TargetLock
 from muster.drill.restore import Restored
@@ -21,7 +22,7 @@ from muster.drill.takeover import GoneDrill, end_gone_drill, judge_gone_drill
 from muster.drill.undo_logs import LeftLog
 from muster.drill.watchdog.load import HeldLoad
 from muster.drill.watchdog.patrol import Patrol
-from muster.errors import DrillAborted
+from muster.errors import DrillAborted, MusterError
 from muster.faults import stops_region
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
@@ -84,7 +85,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
         )
         took_over = ("watchdog", {"state": "took_over", "confirmed": confirmed})
         ended = end_gone_drill(gone, reason, [took_over, *place.patrol.trips])
-        place.load.end()
+        _end_load(place)
         if ended.recorded:
             judge_gone_drill(gone)
             with suppress(OSError):
@@ -94,6 +95,32 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
         place.load.end()
         _tidy(place.target, place.drill_id)
         lock.release()
+
+
+def clean_up(place: Place, reason: StopReason, *, confirmed: bool) -> int:
+    """After a drill whose guard's duty was over: what is left of its end. Its verdict stands."""
+    place.load.end()
+    lock = TargetLock(place.target, place.drill_id)
+    if not _acquire(lock):
+        return RESTORED
+    try:
+        logger.error("watchdog: cleaning up after %s: %s", place.drill_id, reason.detail)
+        verdict = conclude_released(place.bundle, confirmed=confirmed)
+        logger.error("watchdog: %s: %s (%s)", place.drill_id, verdict, place.bundle)
+        with suppress(OSError):
+            link_latest(place.bundle)
+    except (MusterError, OSError) as error:
+        logger.error("watchdog: %s: not judged: %s", place.drill_id, error)
+    finally:
+        _tidy(place.target, place.drill_id)
+        lock.release()
+    return RESTORED
+
+
+def _end_load(place: Place) -> None:
+    """Everything is back, or was tried: the load's streams may end by themselves."""
+    facts = place.patrol.facts
+    place.load.end_gently(lambda: facts.total("client_streams"), place.target.stream_seconds_max)
 
 
 def end_unbegun(hello: dict[str, Any]) -> None:
