@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_counting import FINDING
 from test_evaluate import CONTRACT, samples_of
 
@@ -177,3 +179,19 @@ def test_after_an_abrupt_loss_its_own_rules_hold():
     both = trip(70.0, (50.0, 60.0), (60.0, 70.0)), stopped(70.0)
     assert said(*both, lost_s=70.0) == ""
     assert said(*both, lost_s=80.0) != ""
+
+
+STATUS = st.sampled_from(["pass", "fail", "unknown", "not_judged"])
+SPAN = st.sampled_from([None, (0.0, 30.0), (30.0, 90.0), (90.0, 120.0), (0.0, 120.0)])
+
+
+@given(st.lists(st.tuples(STATUS, SPAN, st.sampled_from(["a", "b"])), max_size=8), st.booleans())
+def test_an_excuse_makes_no_pass(rows, paused):
+    """Whatever failed has failed or is unknown after it; all else is as it was."""
+    found = [failing(status=status, window=window, slo=slo) for status, window, slo in rows]
+    told = excused(faults(PAUSE if paused else ()), PHASES, found)
+    for before, after in zip(found, told, strict=True):
+        allowed = {"fail", "unknown"} if before.status == "fail" else {before.status}
+        assert after.status in allowed
+    if not paused:
+        assert told == found

@@ -9,7 +9,7 @@ from bundle_maker import EAST, FAILOVER, LOSS, WEST, Story, make_bundle
 from bundle_series import Harm
 
 from muster.contract import load
-from muster.contract.samples import SampleWriter
+from muster.contract.samples import Samples, SampleWriter, read_samples
 from muster.verdict import judge, verdict_bytes, write_verdict
 
 SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
@@ -370,6 +370,22 @@ def test_streams_that_were_not_held_in_a_phase_never_pass(tmp_path, phase):
     assert verdict.verdict == "FAIL"
     assert failing(verdict) == {("streams_held", "client")}
     assert {f.phase for f in verdict.findings if f.status == "fail"} == {phase}
+
+
+def test_no_series_less_makes_streams_that_were_not_held_pass(tmp_path, monkeypatch):
+    """Without one process's arrivals fewer streams would be expected: it is missed by name."""
+    harm = {"dark": Harm(streams=0.4)}
+    story = Story(phases=SHORT, server_processes=1, shards=2, harm=harm)
+    bundle = keeps_lengths(make_bundle(tmp_path / "bundle", story))
+    samples = read_samples(bundle / "samples.jsonl")
+    assert judge(bundle).verdict == "FAIL"
+    for signal in ("client_offered", "client_scheduled", "client_streams", "client_attempts"):
+        kept = [one for one in samples.of(signal) if one.labels["shard"] == "0"]
+        less = Samples({**samples.by_signal, signal: tuple(kept)})
+        monkeypatch.setattr("muster.verdict.read_samples", lambda path, less=less: less)
+        verdict = judge(bundle)
+        assert verdict.verdict == "INCONCLUSIVE", signal
+        assert "samples_complete" in unknown(verdict), signal
 
 
 def recorded(status, **more):
