@@ -129,16 +129,26 @@ def test_a_limit_that_fired_on_what_the_rig_did_proves_nothing():
 
 
 def test_a_limit_in_other_windows_stands():
-    """Before the pause, or a whole window after its end."""
-    for t_s in (35.0, 110.0):
+    """In a phase in which the rig was fit, and a whole window after it was not."""
+    for t_s in (30.0, 112.0):
         assert said(trip(t_s, (t_s - 20, t_s - 10), (t_s - 10, t_s)), stopped(t_s)) == ""
+    fit = faults(PAUSE, late_share=0.29)
+    for t_s, excused_by_its_windows in ((39.0, False), (60.0, True), (85.0, False)):
+        both = trip(t_s, (t_s - 20, t_s - 10), (t_s - 10, t_s)), stopped(t_s)
+        assert bool(said(*both, rig=fit)) is excused_by_its_windows, t_s
+
+
+def test_a_limit_within_a_phase_in_which_the_rig_broke_its_limits_proves_nothing():
+    """Over the whole of it, though in none of the limit's own windows."""
+    both = trip(85.0, (65.0, 75.0), (75.0, 85.0)), stopped(85.0)
+    assert said(*both).startswith("limit:success_2xx: the rig: 16.7 % of arrivals")
 
 
 def test_a_limit_that_fires_at_once_is_looked_at_for_a_window_before():
     """The queue's limit has no length of its own."""
     at_once = trip(55.0, (55.0, 55.0), name="queue_age"), stopped(55.0, "limit:queue_age")
     assert said(*at_once).startswith("limit:queue_age: the rig: ")
-    later = trip(75.0, (75.0, 75.0), name="queue_age"), stopped(75.0, "limit:queue_age")
+    later = trip(112.0, (112.0, 112.0), name="queue_age"), stopped(112.0, "limit:queue_age")
     assert said(*later) == ""
 
 
