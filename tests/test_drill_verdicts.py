@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def test_healthy_platform_passes(tmp_path: Path) -> None:
         assert one.wait() == 0, one.output
         verdict = one.verdict
         assert verdict["verdict"] == "PASS"
-        assert {f["status"] for f in verdict["findings"]} == {"pass"}
+        assert {f["status"] for f in verdict["findings"]} <= {"pass", "not_judged"}
+        held = {f["phase"] for f in verdict["findings"] if f["slo"] == "streams_held"}
+        assert held == {"evacuate", "drain", "dark", "restore"}
         assert verdict["unknowns"] == []
         assert verdict["evidence"] == "testbed"
         assert verdict["undo"] == {"commands": [], "pending": [], "verified": True}
@@ -159,6 +162,33 @@ def test_dead_load_stops_the_drill(tmp_path: Path) -> None:
         assert one.wait() == 1
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert one.verdict["stopped_by"] == "load_died"
+
+
+def test_a_load_that_stands_still_in_the_dark_blames_nobody(tmp_path: Path) -> None:
+    """The load does not run for 10 s: what that does to the platform is no FAIL.
+
+    Windows of 6 s: the pause is shorter than what the guard allows to be missing.
+    """
+
+    def patient(data: dict) -> None:
+        data["prometheus"]["missing_s_max"] = 30
+
+    target = changed_target(tmp_path / "target", patient)
+    with drill(tmp_path, target=target, time_scale="10") as one:
+        one.start()
+        one.await_event("fault_proof")
+        (started,) = one.events("load_started")
+        for pid in started["pids"]:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(10)
+        finally:
+            for pid in started["pids"]:
+                os.kill(pid, signal.SIGCONT)
+        one.wait()
+        assert one.verdict["verdict"] in ("PASS", "INCONCLUSIVE"), one.output
+        assert not one.failures()
+        assert weights_are_back(one)
 
 
 def test_raising_action_aborts(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_counting import FINDING
 from test_evaluate import CONTRACT, samples_of
 
@@ -127,16 +129,26 @@ def test_a_limit_that_fired_on_what_the_rig_did_proves_nothing():
 
 
 def test_a_limit_in_other_windows_stands():
-    """Before the pause, or a whole window after its end."""
-    for t_s in (35.0, 110.0):
+    """In a phase in which the rig was fit, and a whole window after it was not."""
+    for t_s in (30.0, 112.0):
         assert said(trip(t_s, (t_s - 20, t_s - 10), (t_s - 10, t_s)), stopped(t_s)) == ""
+    fit = faults(PAUSE, late_share=0.29)
+    for t_s, excused_by_its_windows in ((39.0, False), (60.0, True), (85.0, False)):
+        both = trip(t_s, (t_s - 20, t_s - 10), (t_s - 10, t_s)), stopped(t_s)
+        assert bool(said(*both, rig=fit)) is excused_by_its_windows, t_s
+
+
+def test_a_limit_within_a_phase_in_which_the_rig_broke_its_limits_proves_nothing():
+    """Over the whole of it, though in none of the limit's own windows."""
+    both = trip(85.0, (65.0, 75.0), (75.0, 85.0)), stopped(85.0)
+    assert said(*both).startswith("limit:success_2xx: the rig: 16.7 % of arrivals")
 
 
 def test_a_limit_that_fires_at_once_is_looked_at_for_a_window_before():
     """The queue's limit has no length of its own."""
     at_once = trip(55.0, (55.0, 55.0), name="queue_age"), stopped(55.0, "limit:queue_age")
     assert said(*at_once).startswith("limit:queue_age: the rig: ")
-    later = trip(75.0, (75.0, 75.0), name="queue_age"), stopped(75.0, "limit:queue_age")
+    later = trip(112.0, (112.0, 112.0), name="queue_age"), stopped(112.0, "limit:queue_age")
     assert said(*later) == ""
 
 
@@ -177,3 +189,19 @@ def test_after_an_abrupt_loss_its_own_rules_hold():
     both = trip(70.0, (50.0, 60.0), (60.0, 70.0)), stopped(70.0)
     assert said(*both, lost_s=70.0) == ""
     assert said(*both, lost_s=80.0) != ""
+
+
+STATUS = st.sampled_from(["pass", "fail", "unknown", "not_judged"])
+SPAN = st.sampled_from([None, (0.0, 30.0), (30.0, 90.0), (90.0, 120.0), (0.0, 120.0)])
+
+
+@given(st.lists(st.tuples(STATUS, SPAN, st.sampled_from(["a", "b"])), max_size=8), st.booleans())
+def test_an_excuse_makes_no_pass(rows, paused):
+    """Whatever failed has failed or is unknown after it; all else is as it was."""
+    found = [failing(status=status, window=window, slo=slo) for status, window, slo in rows]
+    told = excused(faults(PAUSE if paused else ()), PHASES, found)
+    for before, after in zip(found, told, strict=True):
+        allowed = {"fail", "unknown"} if before.status == "fail" else {before.status}
+        assert after.status in allowed
+    if not paused:
+        assert told == found

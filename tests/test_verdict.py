@@ -9,7 +9,7 @@ from bundle_maker import EAST, FAILOVER, LOSS, WEST, Story, make_bundle
 from bundle_series import Harm
 
 from muster.contract import load
-from muster.contract.samples import SampleWriter
+from muster.contract.samples import Samples, SampleWriter, read_samples
 from muster.verdict import judge, verdict_bytes, write_verdict
 
 SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
@@ -350,6 +350,106 @@ def test_an_optional_signal_that_the_target_names_is_judged(tmp_path):
     assert unknown(verdict) == {"samples_complete"}
 
 
+def keeps_lengths(bundle):
+    """The bundle's target says that its platform generates as many tokens as asked for."""
+    target = yaml.safe_load((bundle / "target.yaml").read_text())
+    target["load"]["lengths_kept"] = True
+    (bundle / "target.yaml").write_text(yaml.safe_dump(target))
+    return bundle
+
+
+@pytest.mark.parametrize("phase", ["evacuate", "drain", "dark", "restore"])
+def test_streams_that_were_not_held_in_a_phase_never_pass(tmp_path, phase):
+    """2 open where 200 should be: FAIL where lengths are kept, else unknown."""
+    story = Story(phases=SHORT, server_processes=1, shards=1, harm={phase: Harm(streams=0.01)})
+    bundle = make_bundle(tmp_path / "bundle", story)
+    verdict = judge(bundle)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert unknown(verdict) == {"streams_held"}
+    verdict = judge(keeps_lengths(bundle))
+    assert verdict.verdict == "FAIL"
+    assert failing(verdict) == {("streams_held", "client")}
+    assert {f.phase for f in verdict.findings if f.status == "fail"} == {phase}
+
+
+def test_no_series_less_makes_streams_that_were_not_held_pass(tmp_path, monkeypatch):
+    """Without one process's arrivals fewer streams would be expected: it is missed by name."""
+    harm = {"dark": Harm(streams=0.4)}
+    story = Story(phases=SHORT, server_processes=1, shards=2, harm=harm)
+    bundle = keeps_lengths(make_bundle(tmp_path / "bundle", story))
+    samples = read_samples(bundle / "samples.jsonl")
+    assert judge(bundle).verdict == "FAIL"
+    for signal in ("client_offered", "client_scheduled", "client_streams", "client_attempts"):
+        kept = [one for one in samples.of(signal) if one.labels["shard"] == "0"]
+        less = Samples({**samples.by_signal, signal: tuple(kept)})
+        monkeypatch.setattr("muster.verdict.read_samples", lambda path, less=less: less)
+        verdict = judge(bundle)
+        assert verdict.verdict == "INCONCLUSIVE", signal
+        assert "samples_complete" in unknown(verdict), signal
+
+
+def recorded(status, **more):
+    finding = {"slo": "x", "status": status, "phase": "dark", "reason": "nothing to judge", **more}
+    return {"t": Story(phases=SHORT).span("dark")[0] + 5, "event": "finding", "finding": finding}
+
+
+def test_what_is_not_judged_says_why_and_is_no_service_level(tmp_path):
+    """Without a reason it is unknown; a service level that no side judged is unknown too."""
+    assert judged(tmp_path / "a", extra=(recorded("not_judged"),)).verdict == "PASS"
+    for more in ({"reason": ""}, {"slo": "availability", "phase": "elsewhere"}):
+        verdict = judged(tmp_path / str(more), extra=(recorded("not_judged", **more),))
+        assert verdict.verdict == "INCONCLUSIVE"
+        assert verdict.document["unknowns"] != []
+
+
+def test_a_drill_in_which_nothing_was_judged_does_not_pass(tmp_path):
+    """What is not judged makes no PASS."""
+    only = tuple(p for p in SHORT if p[0] in ("preflight", "verify"))
+    changes = {"phases": only, "kind": "gate", "extra": (recorded("not_judged"),)}
+    story = Story(server_processes=1, shards=1, **changes)
+    bundle = make_bundle(tmp_path / "bundle", story)
+    verdict = judge(bundle)
+    assert verdict.verdict == "INCONCLUSIVE"
+
+
+def test_the_plan_on_record_is_required_whole(tmp_path):
+    """Each phase that the drill had planned; one that was left out keeps the PASS away."""
+    bundle = make_bundle(tmp_path / "bundle", Story(phases=SHORT, server_processes=1, shards=1))
+    ledger = bundle / "ledger.jsonl"
+    lines = [orjson.loads(line) for line in ledger.read_bytes().splitlines()]
+
+    def planned(names):
+        (begun,) = [line for line in lines if line["event"] == "drill_started"]
+        begun["phases"] = names
+        ledger.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+        return judge(bundle)
+
+    names = [name for name, _, _ in SHORT]
+    assert planned(names).verdict == "PASS"
+    for wrong in ([*names[:-1], "recovery", "verify"], []):
+        verdict = planned(wrong)
+        assert verdict.verdict == "INCONCLUSIVE"
+        assert unknown(verdict) == {"phase_complete"}
+
+
+@pytest.mark.parametrize(("late", "verdict"), [(0.0, "FAIL"), (0.369, "INCONCLUSIVE")])
+def test_a_limit_that_fired_while_the_load_started_late_proves_nothing(tmp_path, late, verdict):
+    """36.9 % of the arrivals of its windows were late: the rig's doing, and said so."""
+    at = Story(phases=SHORT).span("dark")[0] + 25
+    trip = {"limit": "success_2xx", "t_trip": at, "windows": [[at - 20, at - 10], [at - 10, at]]}
+    trip |= {"t": at + 1, "event": "limit", "measured": 56.0, "threshold": 95.0, "unit": "%"}
+    found = judged(
+        tmp_path,
+        harm={"dark": Harm(rate_429=0.44, late=late)},
+        extra=(trip,),
+        stopped={"by": "limit:success_2xx", "verdict": "FAIL", "t_trip": at},
+    )
+    assert (found.verdict, found.stopped_by) == (verdict, "limit:success_2xx")
+    excused = any("limit:success_2xx: the rig: 36.9 %" in u for u in found.document["unknowns"])
+    assert excused is (late > 0)
+    assert bool(failing(found)) is (late == 0)
+
+
 LOST = Harm(broken=0.3, refused=0.7)
 SLOW_LOSS = tuple((n, t, 30 if n == "loss" else s) for n, t, s in LOSS)
 
@@ -371,6 +471,17 @@ def test_a_loss_that_was_found_in_time_passes(tmp_path):
     assert {"rto", "streams_broken", "broken_elsewhere", "traffic_split", "rig_blackout"} <= {
         finding.slo for finding in verdict.findings
     }
+
+
+def test_the_queue_of_a_dark_region_is_not_judged_and_keeps_no_pass_away(tmp_path):
+    """The region was dark from end to end: shown as not judged, in a verdict that passes."""
+    verdict = judged_loss(tmp_path)
+    left_out = [f for f in verdict.findings if f.status == "not_judged"]
+    assert {(f.slo, f.region, f.phase) for f in left_out} == {("queue_age", WEST, "failed_over")}
+    assert verdict.verdict == "PASS"
+    assert orjson.loads(verdict_bytes(verdict))["findings"][-1]["status"] == "not_judged"
+    seen = [f for f in verdict.findings if (f.slo, f.region) == ("queue_age", EAST)]
+    assert {f.status for f in seen} == {"pass"}
 
 
 @pytest.mark.parametrize(

@@ -124,9 +124,10 @@ def stop_fault(
 ) -> str:
     """Why what fired or failed the drill proves nothing: the rig. Empty: it stands, or nothing did.
 
-    A trigger or limit is excused by any of its windows, or by the time of one window (`window_s`)
-    before them: what a rig did on waking is felt for a while. A stop that is not one of them is
-    looked at from its phase's start. If one of them stands, all do. From `lost_s` on, the abrupt
+    A trigger or limit is excused by any of its windows, by the time of one window (`window_s`)
+    before them (what a rig did on waking is felt for a while), and by a phase that they lie in:
+    what fails by that phase is unknown too. A stop that is not one of them is looked at from its
+    phase's start. If one of them stands, all do. From `lost_s` on, the abrupt
     loss of a region, they have rules of their own (`rig_excuse`).
     """
     trips = [e for e in events if e["event"] in FIRED and e.get("expected") is not True]
@@ -136,7 +137,7 @@ def stop_fault(
     moments = [_moment(event) for event in (*trips, stop) if event is not None]
     if lost_s is not None and any(t_s >= lost_s for t_s in moments):
         return ""
-    causes = [(f"{e['event']}:{e.get(e['event'])}", _windows(e, window_s)) for e in trips]
+    causes = [(f"{e['event']}:{e.get(e['event'])}", _windows(e, window_s, phases)) for e in trips]
     if stop is not None and str(stop.get("by")) not in {by for by, _ in causes}:
         causes.append((str(stop.get("by")), [_phase_until(phases, stop)]))
     said = []
@@ -145,15 +146,18 @@ def stop_fault(
         if not why:
             return ""
         said.append(f"{by}: the rig: {why}")
-    return "; ".join(said)
+    return "; ".join(dict.fromkeys(said))
 
 
-def _windows(trip: Mapping[str, Any], window_s: float) -> list[tuple[float, float]]:
+def _windows(
+    trip: Mapping[str, Any], window_s: float, phases: Sequence[Phase]
+) -> list[tuple[float, float]]:
     t_s = _moment(trip)
     windows = [(float(a), float(b)) for a, b in trip.get("windows") or ()] or [(t_s, t_s)]
     first_s = min(start_s for start_s, _ in windows)
     own = [(a, b) for a, b in windows if b > a]
-    return [*own, (first_s - window_s, first_s)]
+    spans = [(p.start_s, p.end_s) for p in phases if p.start_s < t_s and p.end_s > first_s]
+    return [*own, (first_s - window_s, first_s), *spans]
 
 
 def _phase_until(phases: Sequence[Phase], stop: Mapping[str, Any]) -> tuple[float, float]:

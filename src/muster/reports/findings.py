@@ -37,7 +37,6 @@ def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
     threshold = finding.get("threshold")
-    status = finding.get("status")
     return FindingRow(
         phase=one_line(finding.get("phase"), 80) or "whole drill",
         slo=slo,
@@ -50,10 +49,19 @@ def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
         margin=_margin(slo, finding, unit),
         samples=count(finding.get("samples")),
         bracket=_bracket(finding, unit),
-        status=str(status) if status in STATUSES else "unknown",
+        status=_status(slo, finding),
         detail=_detail(finding, beside),
         margin_relative=_relative(_least_margin(slo, finding), threshold),
     )
+
+
+def _status(slo: str, finding: Mapping[str, Any]) -> str:
+    """The status. A service level that passed without anything measured was not judged."""
+    status = finding.get("status")
+    if status not in STATUSES:
+        return "unknown"
+    empty = finding.get("measured") is None and finding.get("bracket") is None
+    return "not_judged" if status == "pass" and slo in MATRIX_SLOS and empty else str(status)
 
 
 def phase_order(names: Iterable[str], ledger_order: Sequence[str]) -> list[str]:
@@ -136,11 +144,10 @@ def _relative(margin: float | None, threshold: Any) -> float | None:
 
 def _least_margin(slo: str, finding: Mapping[str, Any]) -> float | None:
     """The margin, or of a bracket the smallest that it can be; None: unknown."""
-    margin = number(finding.get("margin"))
     edges = _edges(finding)
     threshold = number(finding.get("threshold"))
-    if margin is not None or edges is None or threshold is None:
-        return margin
+    if edges is None or threshold is None:
+        return number(finding.get("margin"))
     low, high = edges
     if slo in AT_LEAST:
         return low - threshold
@@ -150,7 +157,7 @@ def _least_margin(slo: str, finding: Mapping[str, Any]) -> float | None:
 def _margin(slo: str, finding: Mapping[str, Any], unit: str | None) -> str:
     """The margin; of a bracket from the smallest that it can be to the largest."""
     edges, threshold = _edges(finding), number(finding.get("threshold"))
-    if finding.get("margin") is not None or edges is None or threshold is None:
+    if edges is None or threshold is None:
         return quantity(finding.get("margin"), unit, signed=True, apart_from=0)
     low, high = edges
     sign = -1 if slo in AT_LEAST else 1
@@ -164,12 +171,13 @@ def _margin(slo: str, finding: Mapping[str, Any], unit: str | None) -> str:
 def _edges(finding: Mapping[str, Any]) -> tuple[float, float | None] | None:
     """The bracket of a value that is known by it alone; an upper edge of None: over the top."""
     bracket = finding.get("bracket")
-    if finding.get("measured") is not None:
-        return None
     if not isinstance(bracket, list | tuple) or len(bracket) != 2:
         return None
     low, high = number(bracket[0]), number(bracket[1])
     if bracket[1] is not None and high is None:
+        return None
+    # An older verdict names the upper edge as what was measured.
+    if finding.get("measured") is not None and number(finding.get("measured")) != high:
         return None
     return (0.0 if low is None else low), high
 
