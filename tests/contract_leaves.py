@@ -179,11 +179,6 @@ def gate_age(contract: Contract) -> object:
     return [(line.rule, line.holds, line.detail) for line in result.lines if line.rule == "fresh"]
 
 
-def drill_gate_profile(contract: Contract) -> object:
-    """Each gate's profile as a drill's evidence is held to it."""
-    return [(gate.profile, gate.drill_tier) for gate in contract.gates.values()]
-
-
 def rig(contract: Contract) -> object:
     """The load's own findings on the story's baseline, and whether it was slow."""
     found = judge_rig(samples(), window(), "baseline", contract.load_validity)
@@ -288,7 +283,7 @@ OBSERVERS: dict[str, tuple[Observer, ...]] = {
                     "first_token_p95_s_max", "completion_p95_s_max")
     },
     "gates.*.tier": (gates,),
-    "gates.*.profile": (gates, drill_gate_profile),
+    "gates.*.profile": (gates,),
     "gates.*.soak_s_min": (gates, exports),
     **{f"gates.{gate}.queue_age_s_max": (guard_of(gate), gates, exports) for gate in BASE.gates},
     "gates.*.circuit_open_s_max": (gate_rules, gates),

@@ -16,6 +16,7 @@ from muster.drill.plan import make_plan
 from muster.drill.start import write_snapshots
 from muster.drill.watchdog.process import WatchdogProcess
 from muster.errors import BadInput
+from muster.jsonl import LogLost
 from muster.targets import load as load_target
 from muster.verdict import judge, verdict_bytes
 
@@ -66,6 +67,13 @@ def test_a_file_spoilt_after_the_plan_changes_nothing_of_the_bundle(project, tmp
     assert (bundle / "target.yaml").read_text() == texts["targets/testbed.yaml"]
     assert load(bundle / "contract.yaml") == plan.contract
     assert load_target(str(bundle / "target.yaml")) == plan.target
+
+
+def test_a_disk_that_refuses_them_is_one_line(project, tmp_path):
+    """As for the ledger: the drill does not begin."""
+    (tmp_path / "taken").write_text("a file where the bundle should be")
+    with pytest.raises(LogLost, match="taken"):
+        write_snapshots(planned(), tmp_path / "taken")
 
 
 def test_a_plan_of_a_changed_file_keeps_the_changed_one(project, tmp_path):

@@ -36,6 +36,7 @@ from muster.drill.undo_store import open_undo
 from muster.drill.watch import POLL_SCRAPES, Watch
 from muster.drill.watchdog.handle import Watchdog
 from muster.errors import BadInput
+from muster.jsonl import LogLost
 from muster.ledger import Ledger
 from muster.signals import Poller, Prometheus, PrometheusError, late_seconds
 from muster.steering import Expected, Route53
@@ -331,7 +332,11 @@ def write_snapshots(plan: DrillPlan, bundle: Path) -> None:
 
     They are the bytes that the plan was made from, and what the watchdog and the judge load. The
     target is kept as its file says it, placeholders and all: what fills them may be secret.
+    Raises LogLost when the disk refuses them.
     """
-    bundle.mkdir(parents=True, exist_ok=True)
-    (bundle / "contract.yaml").write_bytes(plan.contract_bytes)
-    (bundle / "target.yaml").write_bytes(plan.target_bytes)
+    try:
+        bundle.mkdir(parents=True, exist_ok=True)
+        (bundle / "contract.yaml").write_bytes(plan.contract_bytes)
+        (bundle / "target.yaml").write_bytes(plan.target_bytes)
+    except OSError as error:
+        raise LogLost(f"{bundle}: {error.strerror or error}") from error
