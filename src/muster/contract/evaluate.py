@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import sqrt
 
+from muster.contract.agreement import agreed
 from muster.contract.consistency import judge_consistency
 from muster.contract.counting import Count, judge_share, smallest_sample, upper_bound_pct
 from muster.contract.findings import Finding, Status
@@ -59,7 +60,8 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
         findings.extend(judge_consistency(judging.samples, window, phase.name, judging.shown))
         rig = judge_rig(judging.samples, window, phase.name, judging.contract.load_validity)
         findings.extend(rig.findings)
-    return findings
+    windows = [(phase.name, _window(judging, phase.start_s, phase.end_s)) for phase in phases]
+    return _agreed(judging, windows, findings)
 
 
 def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
@@ -69,7 +71,16 @@ def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[F
     found = [
         f for slo in _rules(judging, tier) for f in judge_slo(judging, window, name, tier, slo)
     ]
-    return [_excused(judging, window, name, finding) for finding in found]
+    found = [_excused(judging, window, name, finding) for finding in found]
+    return _agreed(judging, [(name, window)], found)
+
+
+def _agreed(
+    judging: Judging, windows: Sequence[tuple[str, Window]], findings: Sequence[Finding]
+) -> list[Finding]:
+    """What rests on the platform's counts holds only where they agree with the load's."""
+    tolerance = judging.contract.measurement.counts_tolerance
+    return agreed(findings, windows, judging.samples, tolerance, judging.scrape_s)
 
 
 def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str) -> list[Finding]:

@@ -17,6 +17,8 @@ GatewayDefect = Literal[
     "cuts_streams_on_drain",
     "sheds_too_much",
     "queue_stuck",
+    "counts_half",
+    "sawtooth_counters",
     "no_redis_fallback",
 ]
 
