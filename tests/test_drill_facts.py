@@ -87,7 +87,16 @@ def test_an_increase_is_of_the_series_that_are_kept():
     assert wanted == {A: 5}
 
 
-STEPS = st.lists(st.integers(0, 50) | st.just(-1), min_size=1, max_size=30)
+@st.composite
+def stories(draw):
+    """What a counter grows by, scrape by scrape; -1 is a restart, of which there is one at most."""
+    steps = draw(st.lists(st.integers(20, 50), min_size=1, max_size=30))
+    if draw(st.booleans()):
+        steps[draw(st.integers(0, len(steps) - 1))] = -1
+    return steps
+
+
+STEPS = stories()
 
 
 def counter(steps):
@@ -100,6 +109,12 @@ def test_an_increase_is_the_sum_of_the_steps_in_the_window(steps, window_s):
     """Whatever restarts there were, each step counts once, and none before the window."""
     increase = facts_of(series(counter(steps))).increase("requests", window_s)
     assert increase == {A: sum(max(0, step) for step in steps[-window_s:])}
+
+
+def test_a_fall_that_is_no_restart_makes_nothing_known():
+    """Of no region: a share of what is left would be a share of something else."""
+    saw = series([900, 30, 870, 60, 930, 90])
+    assert facts_of(saw, series([1, 2, 3], region=B)).increase("requests", 10) == {}
 
 
 @given(STEPS, st.integers(0, 29), st.data())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import sqrt
 
+from muster.contract.agreement import agreed
 from muster.contract.consistency import judge_consistency
 from muster.contract.counting import Count, judge_share, smallest_sample, upper_bound_pct
 from muster.contract.findings import Finding, Status
@@ -60,14 +61,26 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
         findings.extend(judge_lengths(judging.samples, window, phase.name, rules, judging.lengths))
         rig = judge_rig(judging.samples, window, phase.name, rules)
         findings.extend(rig.findings)
-    return findings
+    windows = [(phase.name, _window(judging, phase.start_s, phase.end_s)) for phase in phases]
+    return _agreed(judging, windows, findings)
 
 
 def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
     """All six SLOs over everything from the first to the last of `phases`."""
     name = f"{phases[0].name}..{phases[-1].name}"
     window = _window(judging, phases[0].start_s, phases[-1].end_s)
-    return [f for slo in _rules(judging, tier) for f in judge_slo(judging, window, name, tier, slo)]
+    found = [
+        f for slo in _rules(judging, tier) for f in judge_slo(judging, window, name, tier, slo)
+    ]
+    return _agreed(judging, [(name, window)], found)
+
+
+def _agreed(
+    judging: Judging, windows: Sequence[tuple[str, Window]], findings: Sequence[Finding]
+) -> list[Finding]:
+    """What rests on the platform's counts holds only where they agree with the load's."""
+    tolerance = judging.contract.measurement.counts_tolerance
+    return agreed(findings, windows, judging.samples, tolerance, judging.scrape_s)
 
 
 def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str) -> list[Finding]:

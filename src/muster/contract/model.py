@@ -172,6 +172,8 @@ class Measurement(Document):
     completion_edges_s: Edges
     gap_scrapes_max: Count
     gap_s_min: PositiveSeconds
+    # Absent from contracts that are older than it, which old bundles carry.
+    counts_tolerance: Share = Fraction(2, 100)
     availability: AvailabilityRule
 
     def gap_s_max(self, scrape_interval_s: float) -> float:

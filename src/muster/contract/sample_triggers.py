@@ -4,7 +4,9 @@
 - A queue's age over a gap is unknown: the gap neither counts nor resets.
 - A hard failure is unresolved when it still increases `unresolved_s` after its declared cause was
   reverted, or after its first increase without one. So long without an increase resolves it. Here
-  too a gap neither counts nor resets: both are measured in the time that was in sight.
+  too a gap neither counts nor resets: both are measured in the time that was in sight. A counter
+  that falls to more than a new process begins with, or again at once, is out of sight until it has
+  not fallen for as long as a sample may stand.
 Lengths arrive here already shortened by the time scale.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from muster.contract.restarts import COUNT_MAX
 from muster.contract.trips import Declared
 
 
@@ -98,6 +101,8 @@ class Unresolved:
     _seen_s: float | None = None
     _unseen_s: float = 0.0
     _caused_s: float = float("-inf")
+    _fell_s: dict[str, float] = field(default_factory=dict)
+    _odd_s: dict[str, float] = field(default_factory=dict)
 
     def saw(self, t_s: float) -> None:
         """A sample came; what lies further back than one may stand was out of sight."""
@@ -120,6 +125,13 @@ class Unresolved:
         self.saw(t_s)
         before = self._values.get(instance)
         self._values[instance] = value
+        if before is not None and value < before:
+            fell_s = self._fell_s.get(instance)
+            self._fell_s[instance] = t_s
+            if value > COUNT_MAX or self._within(fell_s, t_s):
+                self._odd_s[instance] = t_s
+        if self._within(self._odd_s.get(instance), t_s):
+            return None
         # A counter that fell was restarted: what it shows is new.
         if before is None or value in (before, 0):
             return None
@@ -149,3 +161,7 @@ class Unresolved:
             self.tripped = True
             return lasted_s
         return None
+
+    def _within(self, since_s: float | None, t_s: float) -> bool:
+        """Whether no more time than a sample may stand lies between."""
+        return since_s is not None and t_s - since_s <= self.stale_s

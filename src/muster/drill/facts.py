@@ -6,12 +6,12 @@ A fact that the samples do not show is None: never zero.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from muster.contract.restarts import NONE, Restarts, grown, restarts_within, window_points
 from muster.contract.samples import NAN, Series, series_of
 from muster.signals import RawSeries, key_of
 from muster.signals.poller import SeriesKey
@@ -106,8 +106,9 @@ class Facts:
     ) -> dict[str, float]:
         """Increase over the last `window_s` seconds by region, of the live series that `keep`.
 
-        A decrease counts as a restart from zero. A series with a single sample shows no increase,
-        not one of zero, and is left out. Empty when nothing is known.
+        A fall is a restart from zero where a new process could have counted that much; any other
+        one makes nothing known. A series with a single sample shows no increase, not one of zero,
+        and is left out. Empty when nothing is known.
         """
         end = self.newest_s(signal)
         if end is None:
@@ -116,7 +117,9 @@ class Facts:
         for recent in self._live(signal, {}):
             if not keep(recent.labels):
                 continue
-            grown = _increase(recent, end - window_s)
+            grown, restarts = _increase(recent, end - window_s, end, self._stale_s)
+            if restarts.unexplained is not None:
+                return {}
             if grown is not None:
                 region = recent.labels.get("region", "")
                 found[region] = found.get(region, 0.0) + grown
@@ -170,13 +173,16 @@ class Facts:
             ]
 
 
-def _increase(recent: _Recent, since_s: float) -> float | None:
-    times = list(recent.t_s)
-    start = max(0, bisect_right(times, since_s) - 1)
-    values = [value for value in list(recent.v)[start:] if value is not None]
-    if len(values) < 2:
-        return None
-    return sum(_step(before, after) for before, after in pairwise(values))
+def _increase(
+    recent: _Recent, since_s: float, end_s: float, stale_s: float
+) -> tuple[float | None, Restarts]:
+    """Growth since `since_s` (None: unknown), and the restarts that it is counted by."""
+    points = zip(recent.t_s, (NAN if x is None else x for x in recent.v), strict=True)
+    series = series_of("", recent.name, recent.labels, points)
+    found = restarts_within([series], since_s, end_s, stale_s)
+    restarts = found.get(series.process, NONE)
+    t, v = window_points(series, since_s, end_s)
+    return (grown(t, v, restarts) if len(v) > 1 else None), restarts
 
 
 def _step(before: float, after: float) -> float:

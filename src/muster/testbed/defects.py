@@ -134,6 +134,20 @@ DEFECTS: dict[str, Defect] = {
             "region_loss",
         ),
         Defect(
+            "counts_half",
+            "gateway_survivor",
+            "its counters and histograms leave out every second request",
+            "attempts_agree",
+            _FAILOVER,
+        ),
+        Defect(
+            "sawtooth_counters",
+            "gateway_survivor",
+            "its metrics show the counts of four workers in turn",
+            "samples_complete",
+            _FAILOVER,
+        ),
+        Defect(
             "no_redis_fallback",
             "gateway_faulted",
             "refuses every new stream while Redis is away",

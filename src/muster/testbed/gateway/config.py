@@ -21,6 +21,8 @@ GatewayDefect = Literal[
     "empty_streams",
     "cached_answers",
     "stalled_streams",
+    "counts_half",
+    "sawtooth_counters",
     "no_redis_fallback",
 ]
 

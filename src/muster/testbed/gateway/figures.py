@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from muster.testbed.gateway.config import GatewayConfig
+from muster.testbed.gateway.miscounts import Halved, Workers
 from muster.testbed.wire.metrics import Histogram, Registry, edge_text, label_text
 
 if TYPE_CHECKING:
@@ -30,8 +32,12 @@ class Figures:
     def __init__(self, config: GatewayConfig) -> None:
         self.requests: dict[str, int] = {"200": 0}
         self.canaries: dict[str, int] = {"200": 0}
-        self.first_token = Histogram((*FIRST_TOKEN_EDGES_S, *config.edges_first_token_s))
-        self.completion = Histogram((*COMPLETION_EDGES_S, *config.edges_completion_s))
+        self._halves = config.defect == "counts_half"
+        self._skips = False
+        self._workers = Workers() if config.defect == "sawtooth_counters" else None
+        kind = Halved if self._halves else Histogram
+        self.first_token = kind((*FIRST_TOKEN_EDGES_S, *config.edges_first_token_s))
+        self.completion = kind((*COMPLETION_EDGES_S, *config.edges_completion_s))
         self.route_requests = dict.fromkeys(ROUTES, 0)
         self.route_first_token = {route: Histogram(FIRST_TOKEN_EDGES_S) for route in ROUTES}
         self.admission_failures = dict.fromkeys(FAILURE_REASONS, 0)
@@ -48,6 +54,10 @@ class Figures:
 
     def answered(self, code: int, canary: bool) -> None:
         """An answer's head was written."""
+        if self._halves and not canary:
+            self._skips = not self._skips
+            if self._skips:
+                return
         counts = self.canaries if canary else self.requests
         key = str(code)
         counts[key] = counts.get(key, 0) + 1
@@ -73,9 +83,16 @@ class Figures:
         """Declare the series that only need these counts."""
         here = {"region": region}
         family = registry.family
+        requests: Mapping[str, int] = self.requests
+        first_token, completion = self.first_token, self.completion
+        if self._workers is not None:
+            registry.page(self._workers)
+            requests = self._workers.table(requests)
+            first_token = self._workers.histogram(first_token)
+            completion = self._workers.histogram(completion)
         family(
             "http_server_requests_total", "counter", "Answers by status code, without canaries."
-        ).table(here, "code", self.requests)
+        ).table(here, "code", requests)
         family(
             "chat_canary_requests_total", "counter", "Answers to canaries by status code."
         ).table(here, "code", self.canaries)
@@ -83,12 +100,12 @@ class Figures:
             "gen_ai_server_time_to_first_token_seconds",
             "histogram",
             "From request accepted to first stream byte with content.",
-        ).histogram(here, self.first_token)
+        ).histogram(here, first_token)
         family(
             "gen_ai_server_request_duration_seconds",
             "histogram",
             "From request accepted to stream close; cut streams count as never.",
-        ).histogram(here, self.completion)
+        ).histogram(here, completion)
         family(
             "chat_provider_route_requests_total", "counter", "Requests sent to each route."
         ).table(here, "route", self.route_requests)

@@ -1,0 +1,208 @@
+"""Whether both sides count the same: a platform that counts right never disagrees."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+import numpy as np
+import pytest
+from bundle_maker import Story, make_bundle
+
+from muster.contract.agreement import compare
+from muster.contract.samples import Samples, series_of
+from muster.contract.windows import Absence, Window
+from muster.verdict import judge
+
+TOLERANCE = Fraction(2, 100)
+WEST, EAST = "eu-west-1", "eu-central-1"
+
+
+def simulated(
+    seed,
+    *,
+    per_s=180.0,
+    seconds=40.0,
+    scrape_s=0.2,
+    late_s=0.3,
+    counts_at="head",
+    share=1.0,
+    fails=0.0,
+    canaries=0.0,
+    canaries_counted=False,
+    stream_s=1.1,
+):
+    """Samples of a platform that counts as it should, scraped by a busy machine, and of its load.
+
+    `counts_at` is when the platform counts: accepted, head or end. `share` of them it counts.
+    """
+    random = Random(seed)
+    rows = {"server": {}, "attempts": {}, "answers": {}, "streams": {}, "canaries": []}
+    at_s = 0.0
+    while at_s < seconds:
+        at_s += random.expovariate(per_s)
+        region = WEST if random.random() < 0.5 else EAST
+        head_s, end_s = at_s + random.uniform(0.05, 0.6), at_s + random.expovariate(1 / stream_s)
+        end_s = max(head_s, end_s)
+        failed = random.random() < fails
+        counted = {"accepted": at_s, "head": head_s, "end": end_s}[counts_at]
+        if not failed and random.random() < share:
+            rows["server"].setdefault(region, []).append(counted)
+        outcome = random.choice(["refused", "reset", "timeout"]) if failed else "success"
+        rows["attempts"].setdefault((region, outcome), []).append(end_s)
+        code = outcome if failed else "200"
+        rows["answers"].setdefault((region, code), []).append(head_s)
+        rows["streams"].setdefault(region, []).append((at_s, end_s))
+    for number in range(round(canaries * seconds)):
+        rows["canaries"].append(number / canaries)
+        if canaries_counted:
+            rows["server"].setdefault(random.choice([WEST, EAST]), []).append(number / canaries)
+
+    def scraped(signal, labels, value):
+        offset = random.uniform(0, scrape_s)
+        times = np.arange(offset, seconds + 5, scrape_s)
+        # One scrape follows the other, however late each is read.
+        read = np.maximum.accumulate(times + [random.uniform(0, late_s) for _ in times])
+        return series_of(signal, signal, labels, zip(times, (value(t) for t in read), strict=True))
+
+    def count(moments):
+        ordered = np.sort(np.array(moments))
+        return lambda t: float(np.searchsorted(ordered, t, "right"))
+
+    found = {"requests": [], "client_attempts": [], "client_answers": [], "client_streams": []}
+    for region, moments in rows["server"].items():
+        labels = {"region": region, "code": "200", "instance": f"g:{region}"}
+        found["requests"].append(scraped("requests", labels, count(moments)))
+    for (region, outcome), moments in rows["attempts"].items():
+        labels = {"region": region, "outcome": outcome, "instance": "load"}
+        found["client_attempts"].append(scraped("client_attempts", labels, count(moments)))
+    for (region, code), moments in rows["answers"].items():
+        labels = {"region": region, "code": code, "instance": "load"}
+        found["client_answers"].append(scraped("client_answers", labels, count(moments)))
+    for region, spans in rows["streams"].items():
+        began, ended = (count([span[n] for span in spans]) for n in (0, 1))
+        labels = {"region": region, "instance": "load"}
+        gauge = scraped("client_streams", labels, lambda t, a=began, b=ended: a(t) - b(t))
+        found["client_streams"].append(gauge)
+    answered = scraped("client_canaries", {"outcome": "answered"}, count(rows["canaries"]))
+    found["client_canaries"] = [answered]
+    return Samples({signal: tuple(series) for signal, series in found.items()})
+
+
+def wrong(samples, start_s=5.0, end_s=38.0, scrape_s=0.2, absences=()):
+    stale_s = max(4 * scrape_s, 3.0)
+    return compare(samples, Window(start_s, end_s, stale_s, absences), TOLERANCE, scrape_s).wrong
+
+
+@pytest.mark.parametrize("counts_at", ["accepted", "head", "end"])
+@pytest.mark.parametrize("scrape_s", [0.2, 1.0, 5.0])
+@pytest.mark.parametrize("fails", [0.0, 0.3])
+def test_a_platform_that_counts_right_never_disagrees(counts_at, scrape_s, fails):
+    """Whenever it counts, however late it is scraped, in short windows and in long ones."""
+    for seed in range(2):
+        samples = simulated(
+            seed, counts_at=counts_at, scrape_s=scrape_s, late_s=1.0, fails=fails, canaries=20.0
+        )
+        for start_s, end_s in ((5.0, 38.0), (7.3, 13.3), (20.0, 26.0), (10.0, 30.0)):
+            assert wrong(samples, start_s, end_s, scrape_s) == ""
+
+
+def test_a_platform_that_counts_half_is_unknown():
+    """4,473 answers of 10,229 attempts."""
+    samples = simulated(1, share=0.44)
+    said = wrong(samples)
+    assert "the platform counts" in said
+    assert "do not count every answer" in said
+    assert wrong(simulated(1, share=0.98)) == ""
+
+
+def test_one_region_that_counts_half_is_found_beside_one_that_counts_right():
+    """Each region is compared where the load knows the regions of its answers."""
+    samples = simulated(2)
+    halved = tuple(
+        replace(one, v=np.floor(one.v * (0.5 if one.region == WEST else 1)))
+        for one in samples.of("requests")
+    )
+    found = Samples({**samples.by_signal, "requests": halved})
+    assert f"answers in {WEST}" in wrong(found) or "do not count every" in wrong(found)
+
+
+def test_a_counter_that_stands_still_is_unknown():
+    """The load counts, the platform does not."""
+    samples = simulated(3)
+    still = tuple(replace(one, v=np.full(len(one.v), 900.0)) for one in samples.of("requests"))
+    assert "counts 0 answers" in wrong(Samples({**samples.by_signal, "requests": still}))
+
+
+def test_more_than_was_sent_is_unknown():
+    """Requests of others on a shared platform, or every series twice."""
+    samples = simulated(4)
+    twice = (
+        *samples.of("requests"),
+        *(
+            replace(one, labels={**one.labels, "instance": f"{one.region}:2"})
+            for one in samples.of("requests")
+        ),
+    )
+    said = wrong(Samples({**samples.by_signal, "requests": twice}))
+    assert said.endswith("requests of others, or series that are there twice")
+
+
+def test_canaries_in_the_platforms_figures_are_told():
+    """652 answers of 442 attempts and 251 canaries; too few to tell apart say nothing."""
+    told = simulated(5, per_s=60, seconds=60, canaries=34.0, canaries_counted=True)
+    assert "canaries are in the platform's figures" in wrong(told, 5, 58)
+    apart = simulated(5, per_s=60, seconds=60, canaries=34.0)
+    assert wrong(apart, 5, 58) == ""
+    few = simulated(5, per_s=60, seconds=60, canaries=0.5, canaries_counted=True)
+    assert wrong(few, 5, 58) == ""
+
+
+def test_without_the_counts_of_both_nothing_is_compared():
+    """No data is unknown."""
+    samples = simulated(6)
+    for signal, whose in (("requests", "platform"), ("client_attempts", "client")):
+        without = {k: v for k, v in samples.by_signal.items() if k != signal}
+        assert wrong(Samples(without)) == f"no count of the {whose} to compare"
+    # A bundle that is older than the load's count of answers is compared by what ended.
+    old = {k: v for k, v in samples.by_signal.items() if k != "client_answers"}
+    assert wrong(Samples(old)) == ""
+
+
+def test_what_a_stopped_process_had_not_shown_is_no_disagreement():
+    """Its last scrape is up to a scrape before its end."""
+    samples = simulated(7, seconds=30)
+    cut = tuple(
+        replace(one, t=one.t[one.t < 20.0], v=one.v[one.t < 20.0]) if one.region == WEST else one
+        for one in samples.of("requests")
+    )
+    dark = (Absence(WEST, 20.0, float("inf")),)
+    assert wrong(Samples({**samples.by_signal, "requests": cut}), 2.0, 21.0, absences=dark) == ""
+
+
+def test_what_rests_on_the_platforms_counts_is_unknown_where_they_disagree(tmp_path):
+    """In every phase, with the reason; the load's own findings stand."""
+    bundle = make_bundle(tmp_path / "good", Story())
+    verdict = judge(bundle)
+    agreed = [f for f in verdict.findings if f.slo == "attempts_agree"]
+    assert {f.status for f in agreed} == {"pass"}
+    assert {f.phase for f in agreed} >= {"baseline", "evacuate", "drain", "dark", "restore"}
+    assert verdict.verdict == "PASS"
+    lines = (bundle / "samples.jsonl").read_text().splitlines()
+    numbers = {line.split(",")[0][10:] for line in lines if '"signal":"requests"' in line}
+    changed = []
+    for line in lines:
+        record = json.loads(line)
+        if str(record.get("i")) in numbers:
+            record["v"] = [v // 2 for v in record["v"]]
+        changed.append(json.dumps(record))
+    (bundle / "samples.jsonl").write_text("\n".join(changed) + "\n")
+    verdict = judge(bundle)
+    assert verdict.verdict == "INCONCLUSIVE"
+    by_source = {
+        source: {f.status for f in verdict.findings if f.source == source and f.tier is not None}
+        for source in ("client", "server")
+    }
+    assert by_source == {"client": {"pass"}, "server": {"unknown"}}
