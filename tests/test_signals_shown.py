@@ -16,7 +16,7 @@ from muster.drill.shown import load_not_shown, not_shown
 from muster.drill.stop import StopFlag
 from muster.errors import DrillAborted
 from muster.signals import PrometheusError, RawSeries
-from muster.targets.model import SIGNALS_CLIENT
+from muster.targets.model import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 CONTRACT = contract.load()
 TARGET_FILE = targets.load(str(TARGET))
@@ -178,10 +178,10 @@ def test_preflight_asks_before_the_first_effect():
 
 def load_series(but=""):
     labels = {"rig_lag": {"component": "load"}}
-    return {s: [(labels.get(s, {}), 1.0)] for s in SIGNALS_CLIENT if s != but}
+    return {s: [(labels.get(s, {}), 1.0)] for s in (*SIGNALS_CLIENT, *SIGNALS_DEFAULT) if s != but}
 
 
-@pytest.mark.parametrize("signal", SIGNALS_CLIENT)
+@pytest.mark.parametrize("signal", [*SIGNALS_CLIENT, *SIGNALS_DEFAULT])
 def test_a_signal_of_the_load_that_is_not_shown_stops_the_drill_in_its_ramp(signal):
     """Inconclusive, by its name: nothing was seen of the platform yet."""
     assert load_not_shown(session_of(load_series())) == ""
