@@ -12,6 +12,7 @@ from typing import Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.jsonl import SyncedLog, read_lines
+from muster.redact import redacted_data
 
 
 class Ledger:
@@ -29,7 +30,8 @@ class Ledger:
         """Record `event`; returns the line once it is on disk. Raises LogLost."""
         with self._lock:
             self._seq += 1
-            record = {"seq": self._seq, "t": self._clock.now_s(), "event": event, **fields}
+            kept = {key: redacted_data(value) for key, value in fields.items()}
+            record = {"seq": self._seq, "t": self._clock.now_s(), "event": event, **kept}
             try:
                 self._log.append(record)
             except (TypeError, ValueError):
