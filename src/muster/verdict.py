@@ -29,6 +29,7 @@ from muster.contract.gate_rules import judge_gate_rules
 from muster.contract.loss import JudgedLoss, judge_loss, loss_of
 from muster.contract.model import Contract
 from muster.contract.phases import Phase, absences_of, phases_of
+from muster.contract.read_back import changed_by_another
 from muster.contract.samples import Samples, read_samples
 from muster.contract.windows import Window
 from muster.errors import BadInput
@@ -285,7 +286,7 @@ def _decide(
     back = bool(verify) and verify[-1].get("verified") is True
     if pending or (ledger.of("undo") and not back):
         return "ROLLBACK_FAILED", stopped_by
-    if stop is None and _another(verify):
+    if stop is None and changed_by_another(verify):
         return "ABORTED", "steering:changed_by_another"
     if stop is not None:
         wanted = str(stop.get("verdict"))
@@ -299,12 +300,6 @@ def _decide(
     if any(finding.status != "pass" for finding in findings) or not findings:
         return "INCONCLUSIVE", None
     return "PASS", None
-
-
-def _another(verify: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What any read-back found changed by somebody else, and left so."""
-    items = [item for event in verify for item in event.get("readback") or ()]
-    return [f"{item.get('subject')}: {item['another']}" for item in items if item.get("another")]
 
 
 def _fired(ledger: LedgerRead) -> str | None:
@@ -387,7 +382,7 @@ def _document(
             "pending": pending,
             "verified": bool(verify) and verify[-1].get("verified") is True,
             "commands": list(verify[-1].get("commands", ())) if verify else [],
-            "changed_by_another": _another(verify),
+            "changed_by_another": changed_by_another(verify),
         },
         "started_at": _utc(begun.get("t")),
         "ended_at": _utc(ledger.events[-1].get("t") if ledger.events else None),
