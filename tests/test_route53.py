@@ -201,8 +201,6 @@ def test_an_unknown_zone_or_record_is_an_error(url, zone):
         Zone(url, zone="nowhere.test.").steering.weights()
     said = rf"chat\.{zone.name}: no weighted A, AAAA or CNAME records in zone z"
     with pytest.raises(SteeringError, match=said):
-        SteeringError, match=rf"chat\.{zone.name}: no weighted A, AAAA or CNAME records in zone z"
-    ):
         Zone(url, record=zone.record).steering.weights()
 
 
