@@ -6,7 +6,7 @@ import boto3
 import pytest
 from drill_runner import drill
 
-pytestmark = [pytest.mark.drills, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.drills
 REGION, OTHER = "eu-west-1", "eu-central-1"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 

@@ -199,7 +199,8 @@ def test_an_unknown_zone_or_record_is_an_error(url, zone):
     """A mistyped name finds nothing, and says which."""
     with pytest.raises(SteeringError, match=r"nowhere\.test\.: 0 hosted zones of that name"):
         Zone(url, zone="nowhere.test.").steering.weights()
-    with pytest.raises(SteeringError, match=rf"chat\.{zone.name}: no weighted records in zone z"):
+    said = rf"chat\.{zone.name}: no weighted A, AAAA or CNAME records in zone z"
+    with pytest.raises(SteeringError, match=said):
         Zone(url, record=zone.record).steering.weights()
 
 
@@ -218,6 +219,76 @@ def test_a_plain_record_of_the_name_is_not_steered(url):
     plain = {"Name": zone.record, "Type": "TXT", "TTL": 5, "ResourceRecords": [{"Value": '"x"'}]}
     zone.put(plain, zone.weighted("a", 50))
     assert zone.steering.weights() == {"a": 50}
+
+
+def test_a_weighted_txt_of_the_name_is_neither_read_nor_changed(url):
+    """The registry of external-dns stands beside the address records, with weights of its own."""
+    zone = Zone(url)
+    text = {"ResourceRecords": [{"Value": '"heritage=external-dns"'}], "TTL": 300}
+    zone.put(zone.weighted("a", 50), zone.weighted("b", 50))
+    zone.put(*(zone.weighted(name, 50, kind="TXT", **text) for name in "ab"))
+    assert zone.steering.ttl_s() == 5
+    assert zone.steering.addresses() == {"a": ("192.0.2.1",), "b": ("192.0.2.1",)}
+    assert sorted(zone.steering.shown()) == ["A a", "A b"]
+    zone.steering.set_weights({"a": 0, "b": 100})
+    (batch,) = zone.batches
+    assert {change["ResourceRecordSet"]["Type"] for change in batch} == {"A"}
+    shown = {(one["Type"], one["SetIdentifier"]): one["Weight"] for one in zone.shown()}
+    assert shown["TXT", "a"] == shown["TXT", "b"] == 50
+
+
+def test_set_identifiers_of_other_names_are_mapped_and_several_are_summed(url):
+    """Two records of one region share its weight in their proportion, and come back exactly."""
+    zone = Zone(url, set_identifiers={"west": ["w1", "w2"], "east": "e"})
+    zone.put(zone.weighted("w1", 30), zone.weighted("w2", 10), zone.weighted("e", 40))
+    assert zone.steering.weights() == {"west": 40, "east": 40}
+    zone.steering.set_weights({"west": 0, "east": 100})
+    zone.steering.set_weights({"west": 20, "east": 80})
+    shown = {one["SetIdentifier"]: one["Weight"] for one in zone.shown()}
+    assert shown == {"w1": 15, "w2": 5, "e": 80}
+    zone.steering.set_weights({"west": 40, "east": 40})
+    shown = {one["SetIdentifier"]: one["Weight"] for one in zone.shown()}
+    assert shown == {"w1": 30, "w2": 10, "e": 40}
+
+
+def test_what_stands_is_checked_right_before_a_change(zone):
+    """Who sees another's weights there keeps the change from being made."""
+
+    def refuse(shown):
+        raise SteeringError(f"another: {shown['A a'].weight}")
+
+    with pytest.raises(SteeringError, match="another: 50"):
+        zone.steering.set_weights({"a": 0, "b": 100}, check=refuse)
+    assert zone.batches == []
+
+
+def test_a_zone_is_chosen_by_its_id(url):
+    """Of two zones of one name the id says which; an id of another zone is refused."""
+    zone = Zone(url)
+    zone.put(zone.weighted("a", 50))
+    second = zone.api.create_hosted_zone(Name=zone.name, CallerReference=f"2 {zone.name}")
+    with pytest.raises(SteeringError, match=r"2 hosted zones of that name \(.*name one of them"):
+        zone.steering.weights()
+    known = {"kind": "route53", "endpoint_url": url, "zone": zone.name, "record": zone.record}
+    known |= {"calls_per_s_max": 1000.0}
+    right = {"zone_id": zone.zone_id}
+    assert Route53(Route53Steering.model_validate(known | right)).weights() == {"a": 50}
+    other = {"zone_id": second["HostedZone"]["Id"]}
+    with pytest.raises(SteeringError, match="no weighted A, AAAA or CNAME records"):
+        Route53(Route53Steering.model_validate(known | other)).weights()
+    elsewhere = Zone(url)
+    wrong = Route53Steering.model_validate(known | {"zone_id": elsewhere.zone_id})
+    with pytest.raises(SteeringError, match=f"that zone is {elsewhere.name}, not {zone.name}"):
+        Route53(wrong).weights()
+
+
+def test_a_wildcard_in_capitals_is_the_name_that_route_53_writes(url):
+    """`*.Z.TEST.` is mapped to what the API answers, escaped or not."""
+    zone = Zone(url)
+    zone.put({**zone.weighted("a", 50), "Name": f"*.{zone.name}"})
+    data = {"kind": "route53", "endpoint_url": url, "calls_per_s_max": 1000.0}
+    data |= {"zone": zone.name.upper(), "record": f"*.{zone.name}".upper()}
+    assert Route53(Route53Steering.model_validate(data)).weights() == {"a": 50}
 
 
 def test_it_waits_for_insync_where_the_target_says_so(url):

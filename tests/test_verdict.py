@@ -33,7 +33,12 @@ def test_a_plain_drill_passes(tmp_path):
     verdict = judged(tmp_path)
     assert (verdict.verdict, verdict.stopped_by, verdict.exit_code) == ("PASS", None, 0)
     assert verdict.document["unknowns"] == []
-    assert verdict.document["undo"] == {"pending": [], "verified": True, "commands": []}
+    assert verdict.document["undo"] == {
+        "pending": [],
+        "verified": True,
+        "commands": [],
+        "changed_by_another": [],
+    }
 
 
 @pytest.mark.parametrize(

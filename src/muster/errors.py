@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from os import PathLike
 
+from muster.redact import redacted
+
 
 class MusterError(Exception):
     """Any failure that Muster can explain in one line."""
 
     exit_code: int = 1
+
+    def __init__(self, *args: object) -> None:
+        # No message may say a secret: an address may hold a password.
+        super().__init__(*(redacted(one) if isinstance(one, str) else one for one in args))
 
 
 class BadInput(MusterError):
@@ -38,11 +44,11 @@ class DrillAborted(MusterError):
 
     def __init__(self, by: str, detail: str = "") -> None:
         self.by = by
-        self.detail = detail
+        self.detail = redacted(detail)
         super().__init__(f"{by}: {detail}" if detail else by)
 
 
 def _short(value: object, length_max: int = 120) -> str:
     """`repr` on one line, cut so that a whole document never fills a terminal."""
-    text = " ".join(repr(value).split())
+    text = redacted(" ".join(repr(value).split()))
     return text if len(text) <= length_max else text[: length_max - 1] + "…"

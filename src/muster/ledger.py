@@ -21,6 +21,7 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import BadInput
 from muster.jsonl import LogLost, SyncedLog, line_of, read_lines
+from muster.redact import redacted_data
 
 CHAIN_START = hashlib.sha256(b"").hexdigest()
 """What the first line's `chain` follows: the digest of no line at all."""
@@ -50,7 +51,8 @@ class Ledger:
                 self._head = _head_on_disk(self.path)
                 self._unsure = False
             self._seq += 1
-            record = {"seq": self._seq, "t": self._clock.now_s(), "event": event, **fields}
+            kept = {key: redacted_data(value) for key, value in fields.items()}
+            record = {"seq": self._seq, "t": self._clock.now_s(), "event": event, **kept}
             try:
                 body = line_of(record)
             except (TypeError, ValueError):

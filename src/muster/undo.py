@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import BadInput
 from muster.jsonl import SyncedLog, read_lines
+from muster.redact import redacted
 
 SCHEMA_VERSION = 1
 State = Literal["pending", "done", "failed"]
@@ -147,6 +148,7 @@ class UndoLog:
 
         What is done leaves the mirror first: until then it is pending here too. Raises LogLost.
         """
+        detail = redacted(detail)
         marked = _with_state(entry, state, detail)
         if self.mirror is not None:
             if state == "done":

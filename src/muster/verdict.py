@@ -19,11 +19,12 @@ from muster.contract.evaluate import SLOS
 from muster.contract.findings import Finding, unjudged
 from muster.contract.guarded import guard_faults
 from muster.contract.model import Contract
+from muster.contract.read_back import changed_by_another
 from muster.contract.samples import Samples, read_samples
 from muster.errors import BadInput
 from muster.ledger import BROKEN_CHAIN, LedgerRead, read_ledger
 from muster.undo import read_undo
-from muster.verdict_document import changed_by_another, document_of, with_builds
+from muster.verdict_document import document_of, with_builds
 from muster.verdict_findings import Judged, findings_of
 from muster.verdict_profile import target_profiles
 

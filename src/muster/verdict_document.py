@@ -8,6 +8,7 @@ from typing import Any
 
 from muster.contract.findings import Finding
 from muster.contract.model import Contract
+from muster.contract.read_back import changed_by_another
 from muster.contract.samples import Samples
 from muster.ledger import LedgerRead
 
@@ -74,12 +75,6 @@ def document_of(
         "started_at": _utc(begun.get("t")),
         "ended_at": _utc(ledger.events[-1].get("t") if ledger.events else None),
     }
-
-
-def changed_by_another(verify: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What any read-back found changed by somebody else, and left so."""
-    items = [item for event in verify for item in event.get("readback") or ()]
-    return [f"{item.get('subject')}: {item['another']}" for item in items if item.get("another")]
 
 
 def _utc(t_s: Any) -> str | None:

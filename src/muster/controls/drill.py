@@ -24,6 +24,7 @@ from chaoslib.types import Activity, Configuration, Control, Experiment, Journal
 from muster.drill import current as drills
 from muster.drill.stop import StopReason
 from muster.errors import MusterError
+from muster.redact import quiet, redacted_data
 
 if TYPE_CHECKING:
     from muster.drill.plan import DrillPlan
@@ -48,6 +49,7 @@ def before_experiment_control(
     if drills.installed() is not None:
         return
     _phase_of_run["rollbacks"] = False
+    quiet(logger)
     try:
         # Imported here: `chaos` itself must stay quick to start.
         from muster.drill.form import method_of
@@ -76,7 +78,8 @@ def before_experiment_control(
     except Exception as error:
         # Chaos Toolkit would swallow this and run the drill without its control.
         logger.debug("the drill could not begin", exc_info=True)
-        raise InterruptExecution(f"the drill could not begin: {error!r}") from error
+        said = redacted_data(f"the drill could not begin: {error!r}")
+        raise InterruptExecution(said) from error
     _take_signals(session)
 
 
@@ -149,6 +152,9 @@ def after_activity_control(context: Activity, state: Run = None, **_: Any) -> No
     session = drills.installed()
     if session is None or not isinstance(state, dict) or state.get("status") != "failed":
         return
+    for key in ("exception", "output"):
+        if key in state:
+            state[key] = redacted_data(state[key])
     if _phase_of_run["rollbacks"]:
         return
     name = str(context.get("name", "an activity"))

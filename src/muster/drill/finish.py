@@ -17,6 +17,7 @@ from muster.drill.conclude import conclude
 from muster.drill.restore import record_verify, restore
 from muster.drill.session import Session
 from muster.jsonl import LogLost
+from muster.redact import redacted
 from muster.verdict import Verdict, judge
 
 logger = logging.getLogger("chaostoolkit")
@@ -171,7 +172,7 @@ def _verify(session: Session) -> None:
 def _write_journal(bundle: Path, journal: Any) -> None:
     if isinstance(journal, dict):
         text = json.dumps(journal, indent=2, default=str, ensure_ascii=False)
-        (bundle / "journal.json").write_text(text + "\n", encoding="utf-8")
+        (bundle / "journal.json").write_text(redacted(text) + "\n", encoding="utf-8")
 
 
 def link_latest(bundle: Path) -> None:

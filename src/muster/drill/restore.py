@@ -19,6 +19,7 @@ from muster.errors import MusterError
 from muster.faults import Fault, ReadBack, fault_of
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
+from muster.redact import redacted
 from muster.targets.model import Target
 from muster.undo import State, UndoEntry, UndoHeader
 
@@ -204,13 +205,17 @@ def _raised_by(revert: Callable[[], None]) -> str:
 
 
 def _said(error: Exception) -> str:
-    return str(error) if isinstance(error, MusterError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, MusterError):
+        return str(error)
+    return redacted(f"{type(error).__name__}: {error}")
 
 
 def _command(fault: Fault | None, again: str) -> str:
     """The fault's own command by hand, else the one that tries everything again."""
     try:
-        return (fault.command() if fault is not None else None) or again
+        command = (fault.command() if fault is not None else None) or again
+        # A line with a secret in it is no line for a log: the one that tries again has none.
+        return command if redacted(command) == command else again
     except Exception as error:  # no command is no reason to leave the others undone
         logger.debug("restore: no command by hand: %s", error)
         return again

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from toxiproxy.api import APIConsumer, validate_response
@@ -30,12 +29,14 @@ class NotThere(FaultError):
 
 
 class ServerApi(APIConsumer):  # type: ignore[misc]
-    """One Toxiproxy server's HTTP API. `timeout_s` bounds connect and each read."""
+    """One Toxiproxy server's HTTP API. `timeout_s` bounds connect and each read.
+
+    The URL is taken as it is, with its scheme, port and path: a proxy of the platform may stand in
+    front of it. The library itself knows only http, a host and a port.
+    """
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        self.host = parts.hostname or "127.0.0.1"
-        self.port = parts.port or 8474
+        self.base = url.rstrip("/")
         self.timeout_s = timeout_s
 
     def get(self, url: str, params: Any = None, **kwargs: Any) -> Any:
@@ -51,7 +52,7 @@ class ServerApi(APIConsumer):  # type: ignore[misc]
         return self._send("POST", url, data=data, json=json, **kwargs)
 
     def _send(self, method: str, url: str, **kwargs: Any) -> Any:
-        endpoint = f"http://{self.host}:{self.port}{url}"
+        endpoint = f"{self.base}{url}"
         try:
             with requests.Session() as session:
                 session.trust_env = False  # no proxy of the environment, no .netrc

@@ -19,7 +19,8 @@ from muster.targets.model import (
 from muster.targets.shared import SharedTxt
 
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
-_SECRETS = {"token", "canary_token"}
+_SECRET_QUERY = re.compile(r"token|key|secret|pass|auth|sig", re.IGNORECASE)
+SECRET_KEYS = {"token", "canary_token"}
 
 
 def check(target: Target, file: Path | str) -> None:
@@ -113,10 +114,27 @@ def check_written(target: Target, file: Path | str) -> None:
             if kind.group(1) == "testbed" and target.class_ != "testbed":
                 wanted = f"${{env.NAME}} or a value, since class is {target.class_}"
                 raise BadInput(file, key, found.group(0), wanted)
-        secret = key.rpartition(".")[2] in _SECRETS
+        secret = key.rpartition(".")[2] in SECRET_KEYS
         if secret and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
             # The value itself is left out: it would stand in a log.
             raise BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
+        if _literal_secret(text):
+            wanted = "user and password as ${env.NAME}: no secret stands in a file"
+            raise BadInput(file, key, "a URL with a literal secret", wanted)
+
+
+def _literal_secret(text: str) -> bool:
+    """Whether a URL holds a password, or a query that is named like one, as it is written."""
+    if "://" not in text:
+        return False
+    rest = text.partition("://")[2]
+    place, _, query = PLACEHOLDER.sub("", rest).partition("?")
+    if ":" in place.rpartition("@")[0]:
+        user_and_password = place.rpartition("@")[0]
+        if user_and_password.partition(":")[2]:
+            return True
+    pairs = [pair.partition("=") for pair in query.partition("#")[0].split("&")]
+    return any(value and _SECRET_QUERY.search(name) for name, _, value in pairs)
 
 
 def texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -8,8 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 
-def _url(*schemes: str) -> AfterValidator:
-    """A URL with one of `schemes`, or a text whose placeholders are not filled yet."""
+def _url(*schemes: str, base: bool = False, user: bool = True) -> AfterValidator:
+    """A URL with one of `schemes`, or a text whose placeholders are not filled yet.
+
+    `base`: paths are put behind it, so it has no query. Not `user`: whoever calls it sends no user
+    and password of a URL, so that none may stand there.
+    """
 
     def check(value: str) -> str:
         if "${" in value:
@@ -18,11 +22,17 @@ def _url(*schemes: str) -> AfterValidator:
         try:
             parts = urlsplit(value)
             usable = parts.scheme in schemes and parts.hostname and parts.port != 0
-        except ValueError:
+            if usable and base and (parts.query or parts.fragment):
+                raise ValueError(f"{wanted} without ? and #: paths are put behind it")
+            if usable and not user and "@" in parts.netloc:
+                raise ValueError(f"{wanted} without user and password: they would not be sent")
+        except ValueError as error:
+            if str(error).startswith(wanted):
+                raise
             usable = False
         if not usable or any(sign.isspace() for sign in value):
             raise ValueError(wanted)
-        return value
+        return value.rstrip("/") if base else value
 
     return AfterValidator(check)
 
@@ -42,6 +52,12 @@ def _zone_id(value: str) -> str:
 
 
 HttpUrl = Annotated[str, _url("http", "https")]
+BaseUrl = Annotated[str, _url("http", "https", base=True)]
+"""A URL that paths are put behind."""
+ApiUrl = Annotated[str, _url("http", "https", base=True, user=False)]
+"""As `BaseUrl`; its client signs for itself and sends no user and password of a URL."""
+PublicUrl = Annotated[str, _url("http", "https", user=False)]
+"""A whole URL, called by the load with its own tokens."""
 RedisUrl = Annotated[str, _url("redis", "rediss")]
 ZoneId = Annotated[str, AfterValidator(_zone_id)]
 SetIdentifiers = (

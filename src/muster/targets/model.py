@@ -14,10 +14,13 @@ from pydantic import AfterValidator, Field
 from muster.documents import Document
 from muster.targets.calendar import Calendar
 from muster.targets.kinds import (
+    ApiUrl,
+    BaseUrl,
     Count,
     DnsName,
     HttpUrl,
     PositiveSeconds,
+    PublicUrl,
     RedisUrl,
     SetIdentifiers,
     ZoneId,
@@ -119,7 +122,7 @@ class LoadAccess(Document):
 class PrometheusAccess(Document):
     """Where the samples come from."""
 
-    url: HttpUrl
+    url: BaseUrl
     scrape_interval_s: PositiveSeconds = 1.0
     timeout_s: PositiveSeconds = 5.0
     missing_s_max: PositiveSeconds = Field(
@@ -131,7 +134,7 @@ class Route53Steering(Document):
     """Traffic by weighted Route 53 records (source: its API's ChangeResourceRecordSets)."""
 
     kind: Literal["route53"]
-    endpoint_url: HttpUrl | None = Field(default=None, description="null: the real Route 53")
+    endpoint_url: ApiUrl | None = Field(default=None, description="null: the real Route 53")
     zone: DnsName = Field(description="the hosted zone's name, with its last dot")
     zone_id: ZoneId | None = Field(
         default=None, description="where two zones have that name, a public and a private one say"
@@ -199,7 +202,7 @@ Restart = Annotated[
 class ToxiproxyAccess(Document):
     """A region's Toxiproxy: its API and the names of its proxies by what stands behind them."""
 
-    url: HttpUrl
+    url: BaseUrl
     proxies: dict[str, str] = Field(
         description="redis, provider_primary, provider_fallback -> name"
     )
@@ -213,7 +216,7 @@ class ProcessPower(Document):
     """The testbed's switch of a region: its gateways and its Redis are processes."""
 
     kind: Literal["process"]
-    url: HttpUrl
+    url: BaseUrl
     token: str
     timeout_s: PositiveSeconds = 60.0
 
@@ -375,7 +378,7 @@ class Target(Document):
     tokens_max: Count
     time_scale: PositiveSeconds = 1.0
     evacuate: str = Field(description="the region that the drill evacuates")
-    public_url: HttpUrl
+    public_url: PublicUrl
     load: LoadAccess
     prometheus: PrometheusAccess
     steering: Route53Steering

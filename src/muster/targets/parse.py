@@ -11,7 +11,8 @@ from typing import Any
 from muster import home
 from muster.documents import DocumentT, parse, parse_yaml, read_bytes
 from muster.errors import BadInput
-from muster.targets.check import PLACEHOLDER, check, check_written
+from muster.redact import keep, keep_url
+from muster.targets.check import PLACEHOLDER, SECRET_KEYS, check, check_written, texts
 from muster.targets.model import Target
 from muster.targets.shared import SharedS3, SharedTxt
 
@@ -144,12 +145,22 @@ def _refilled(
         return str(found)
 
     try:
-        return parse(model, fill(data, key), file)
+        return parse(model, _kept(fill(data, key)), file)
     except BadInput as error:
         # Say it in the file's words: what a placeholder was filled with may be a secret.
         written = _dig(data, error.key)
         shown = error.value if written is None else written
         raise BadInput(file, error.key, shown, error.expected) from None
+
+
+def _kept(data: Any) -> Any:
+    """`data`, with every secret in it kept out of all texts from now on."""
+    for key, text in texts(data):
+        if "://" in text:
+            keep_url(text)
+        elif key.rpartition(".")[2] in SECRET_KEYS:
+            keep(text)
+    return data
 
 
 def _dig(endpoints: Mapping[str, Any] | None, dotted: str) -> Any:

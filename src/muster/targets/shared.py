@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from muster.documents import Document
-from muster.targets.kinds import DnsName, HttpUrl, PositiveSeconds, ZoneId
+from muster.targets.kinds import ApiUrl, DnsName, PositiveSeconds, ZoneId
 
 
 class _Shared(Document):
@@ -18,7 +18,7 @@ class _Shared(Document):
         default=30.0, description="how far the clocks of two drilling machines may differ"
     )
     timeout_s: PositiveSeconds = 10.0
-    endpoint_url: HttpUrl | None = Field(default=None, description="null: the real AWS")
+    endpoint_url: ApiUrl | None = Field(default=None, description="null: the real AWS")
 
 
 class SharedTxt(_Shared):

@@ -29,6 +29,7 @@ from muster.drill.watchdog.load import HeldLoad
 from muster.drill.watchdog.peer import Peer
 from muster.drill.watchdog.takeover import Place, clean_up, end_unbegun, take_over
 from muster.errors import BadInput, MusterError
+from muster.redact import quiet
 from muster.targets import Target
 
 logger = logging.getLogger("chaostoolkit")
@@ -248,6 +249,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_IGN)
     logging.raiseExceptions = False  # its terminal may be gone: no line is worth dying for
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    quiet(logger)
     # Taken from the descriptor that the drill left open for this process alone.
     with socket.socket(fileno=int(arguments[0])) as end:
         return WatchdogProcess(Channel(end)).run()
