@@ -52,10 +52,10 @@ test: setup-test ## all tests but whole drills (under 10 minutes)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_torture.py tests
 
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
-	@$(BIN)/python -m pytest -m drills $(if $(strip $(PART)),--part "$(strip $(PART))")
+	@$(BIN)/python -m pytest -m drills $${PART:+--part "$$PART"}
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)
-	@PYTHONPATH=tests $(BIN)/python tests/healthy.py --runs "$(or $(RUNS),20)" --load "$(or $(LOAD),0)"
+	@PYTHONPATH=tests $(BIN)/python tests/healthy.py --runs "$${RUNS:-20}" --load "$${LOAD:-0}"
 
 torture: setup-test ## a hundred drills killed anywhere, and everything is back (KILLS=100 SEED=1)
 	@PYTHONPATH=tests $(BIN)/python tests/torture.py --kills "$(or $(KILLS),100)" --seed "$(or $(SEED),1)"

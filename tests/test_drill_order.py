@@ -7,7 +7,7 @@ import json
 
 import pytest
 from drill_runner import ROOT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muster.drill.form import check_form
@@ -115,6 +115,7 @@ def test_what_does_not_stand_where_it_must_is_named(kind, names, index, wrong):
 
 
 @pytest.mark.parametrize("name", DRILLS)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_shipped_method_in_another_order_is_refused(name, data):
     """Any permutation or deletion of Muster's activities is as shipped, or refused in one line."""

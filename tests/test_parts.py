@@ -45,14 +45,18 @@ def collected(*arguments):
     return done.returncode, {line for line in done.stdout.splitlines() if "::" in line}, done
 
 
-def test_the_parts_together_are_all_whole_drills():
-    """As pytest collects them."""
+def test_a_part_is_of_the_whole_drills_that_pytest_collects():
+    """Chosen after `-m`; no other test runs in it."""
     _, whole, _ = collected()
     assert len(whole) > 20
-    parts = [collected("--part", f"{part}/3")[1] for part in (1, 2, 3)]
-    assert set().union(*parts) == whole
-    assert sum(map(len, parts)) == len(whole)
-    code, _, done = collected("--part", "4/3")
+    code, part, _ = collected("--part", "2/3")
+    assert code == 0
+    assert part == of_part(sorted(whole), 2, 3)
+
+
+def test_a_part_that_does_not_exist_ends_pytest():
+    """Nothing runs."""
+    code, _, done = collected("--part", "4/3", "tests/test_parts.py")
     assert code != 0
     assert "expected K/N" in done.stderr
 
@@ -111,3 +115,47 @@ def _nice(pid):
 
 def _state(pid):
     return _stat(pid)[0]
+
+
+def test_make_passes_parts_and_counts_without_a_shell_reading_them():
+    """A value never becomes part of a command line."""
+
+    def shown(*arguments):
+        command = ["make", "--no-print-directory", "--dry-run", *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    hostile = '1/3"; touch /tmp/x; "'
+    assert "touch" not in shown("test-drills", f"PART={hostile}")
+    assert "touch" not in shown("healthy", f"RUNS={hostile}", f"LOAD={hostile}")
+    assert '${PART:+--part "$PART"}' in shown("test-drills")
+    assert '--runs "${RUNS:-20}"' in shown("healthy")
+
+
+def test_each_commit_runs_one_part_of_the_whole_drills(tmp_path):
+    """Chosen by its hash, printed, and overridden by MUSTER_DRILLS."""
+    script = (ROOT / ".ci" / "run").read_text()
+    start = script.index("drills_in_turn() {")
+    function = script[start : script.index("\n}\n", start) + 3]
+
+    def chosen(commit, **environ):
+        (tmp_path / "git").write_text(f"#!/bin/sh\necho {commit}\n")
+        (tmp_path / "make").write_text('#!/bin/sh\necho "made $*"\n')
+        for name in ("git", "make"):
+            (tmp_path / name).chmod(0o755)
+        path = f"{tmp_path}:/usr/bin:/bin"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"{function}\ndrills_in_turn"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": path, **environ},
+        )
+        return done.stdout.splitlines()
+
+    assert chosen("0000000")[1] == "made test-drills PART=1/3"
+    assert chosen("0000001")[1] == "made test-drills PART=2/3"
+    assert chosen("000000b")[1] == "made test-drills PART=3/3"
+    assert chosen("fffffff")[1] == "made test-drills PART=1/3"
+    said, made = chosen("0000001", MUSTER_DRILLS="1/1")
+    assert made == "made test-drills PART=1/1"
+    assert "all of them: make test-drills" in said

@@ -182,7 +182,8 @@ def test_at_the_effect_itself_the_radius_holds_again(tmp_path):
     """Whatever a drill does, nothing is written or changed outside."""
     Elsewhere.__abstractmethods__ = frozenset()
     target = targets.load(write_target(tmp_path / "t.yaml", document()))
-    session = SimpleNamespace(target=target, stop=StopFlag(), clock=SimpleNamespace(now_s=float))
+    session = SimpleNamespace(target=target, stop=StopFlag(), released=False)
+    session.clock = SimpleNamespace(now_s=float)
     session.stop_now = lambda reason: Session.stop_now(session, reason)
     with pytest.raises(DrillAborted, match=r"blast_radius\.proxies does not allow mars/redis"):
         Session.write_undo(session, Elsewhere(target, REGION))

@@ -26,6 +26,7 @@ from typing import Any
 from drill_runner import ROOT, TARGET, Drill
 
 from muster import targets
+from muster.contract.guarded import duty_over
 from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
 from muster.faults.redis_outage import RedisOutage
@@ -44,7 +45,7 @@ VICTIMS = ("drill", "watchdog", "both")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSTOP)
 DEADLY = (signal.SIGKILL, signal.SIGSTOP)
 MOMENT_S_MAX = 24.0
-SETTLE_S_MAX = 150.0
+SETTLE_S_MAX = 300.0
 EXIT_S_MAX = 10.0
 """An interpreter on its way out is no stray yet."""
 SCALE = "0.25"
@@ -208,6 +209,10 @@ class Lane:
             begun = read_ledger(bundle / "ledger.jsonl").of("phase_started")
             return ["no verdict.json"] if begun else []
         verdict = json.loads(path.read_text())["verdict"]
+        released = duty_over(read_ledger(bundle / "ledger.jsonl").events)
+        if released and "drill" in hit and kill.signal in DEADLY and verdict != "ROLLBACK_FAILED":
+            # Nothing was left to guard: the evidence is judged as it stands, whoever is killed.
+            return []
         harmless = not hit or (hit == ["watchdog"] and kill.signal not in DEADLY)
         if verdict == "PASS" and not harmless and drill.process.returncode != 0:
             return [f"PASS although {', '.join(hit)} was hit by {kill.signal.name}"]

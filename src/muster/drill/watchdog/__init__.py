@@ -7,4 +7,6 @@
    finish an old call.
 3. The watchdog looks at the samples itself, with the drill's own guard. A trip is told to the
    drill's process; where that does not begin to restore within a lease, rule 2.
+4. The duty ends with the drill's last effect (`release`). Then silence is no hang and nothing stops
+   the drill; after a death the watchdog cleans up, and a verdict that was written stays.
 """
