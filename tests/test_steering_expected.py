@@ -192,7 +192,7 @@ OWNERS = Owners({"west": ("w1", "w2"), "east": ("e",)})
 
 
 def test_several_records_of_a_region_are_summed_and_spread_in_proportion():
-    """A region's weight is its records' sum; a share keeps their proportions, and all comes back."""
+    """A region weighs what its records do; a share keeps their proportions; all comes back."""
     base = {"A w1": 30, "A w2": 10, "AAAA w1": 30, "AAAA w2": 10, "A e": 40}
     assert OWNERS.by_region(base) == {"west": 40, "east": 40}
     spread = OWNERS.spread({"west": 10, "east": 90}, base)
