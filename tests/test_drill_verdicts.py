@@ -58,7 +58,8 @@ def test_healthy_platform_passes(tmp_path: Path) -> None:
         assert held == {"evacuate", "drain", "dark", "restore"}
         assert verdict["unknowns"] == []
         assert verdict["evidence"] == "testbed"
-        assert verdict["undo"] == {"commands": [], "pending": [], "verified": True}
+        undo = {"changed_by_another": [], "commands": [], "pending": [], "verified": True}
+        assert verdict["undo"] == undo
         for name in ("report.html", "report.md", "junit.xml", "journal.json", "manifest.json"):
             assert (one.bundle / name).stat().st_size > 0
         assert (one.work / "out" / "latest").resolve() == one.bundle.resolve()
