@@ -3,9 +3,8 @@
 A leaf is a scalar of `contract/phase5.yaml`, named by its dotted keys, list positions left out.
 `OBSERVERS` says for each leaf (or pattern, `*` is one key) which observers must see it change;
 `ENFORCED` are values of which only one is known, so that any other is refused; `DESCRIPTIVE` are
-for readers, each with its reason; `PENDING` are read by nobody yet. A new leaf that stands in none
-of them fails the test: write an observer, a function of a Contract that returns what can be
-compared, or name one that is here.
+for readers, each with its reason. A new leaf that stands in none of them fails the test: write an
+observer, a function of a Contract that returns what can be compared, or name one that is here.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -25,13 +25,16 @@ from bundle_series import Harm
 from promotion_platform import T0, Platform
 
 from muster.cli.export import exported
+from muster.cli.gate import Asked
 from muster.cli.gate import answer as gate_answer
 from muster.cli.tables import contract_lines
 from muster.contract import load
+from muster.contract.agreement import agreed
 from muster.contract.evaluate import SLOS as EVALUATED
 from muster.contract.evaluate import Judging, judge_slo, streams_finding
 from muster.contract.gate import Bundle, judge_gate
 from muster.contract.gate_rules import judge_gate_rules
+from muster.contract.lengths import Lengths, judge_lengths
 from muster.contract.loss import Loss, judge_loss
 from muster.contract.model import Contract
 from muster.contract.phases import Phase
@@ -42,9 +45,11 @@ from muster.contract.windows import Window
 from muster.drill import loss as losses
 from muster.drill.load import DrillLoad
 from muster.drill.plan import _window_holds_scrapes
+from muster.drill.quiet import await_quiet
 from muster.drill.restore_time import restore_bound_s
 from muster.drill.session import Session
 from muster.errors import BadInput
+from muster.load.starter import shard_configs
 from muster.load.traffic import traffic_of
 from muster.targets import load as load_target
 
@@ -175,7 +180,7 @@ def gate_age(contract: Contract) -> object:
         patch("muster.cli.gate.load", lambda file: contract),
         patch("muster.cli.gate._read", lambda *_: bundle),
     ):
-        result, _ = gate_answer("m1", (Path("b"),), None, None, False, clock)  # type: ignore[arg-type]
+        result, _ = gate_answer(Asked("m1", (Path("b"),)), clock)  # type: ignore[arg-type]
     return [(line.rule, line.holds, line.detail) for line in result.lines if line.rule == "fresh"]
 
 
@@ -237,8 +242,8 @@ def stale(contract: Contract) -> object:
     return contract.measurement.gap_s_max(0.2), contract.measurement.gap_s_max(2.0)
 
 
-def load_plan(contract: Contract) -> object:
-    """Everything that a drill tells its load."""
+def shards(contract: Contract) -> object:
+    """Everything that a drill tells the shards of its load."""
     settings = SimpleNamespace(scale=0.1, seed=1)
     plan = SimpleNamespace(
         contract=contract, profile=contract.profiles["m3_20k"], settings=settings
@@ -247,7 +252,41 @@ def load_plan(contract: Contract) -> object:
         update={"public_url": "http://h.test:1/v1", "load": TARGET.load.model_copy(
             update={"dns_server": "127.0.0.1:53", "file_sd": None})}
     )  # fmt: skip
-    return DrillLoad(plan, access, {}, Path("bundle"))._load_plan()  # type: ignore[arg-type]
+    told = DrillLoad(plan, access, {}, Path("bundle"))._load_plan()  # type: ignore[arg-type]
+    return [shard.to_json() for shard in shard_configs(told)]
+
+
+def short_streams(contract: Contract) -> object:
+    """Above which share of shorter streams nothing is known of the lengths."""
+    rules = contract.load_validity
+    found = judge_lengths(samples(), window(), "baseline", rules, Lengths(counted=True))
+    return [f.threshold for f in found]
+
+
+def both_counts(contract: Contract) -> object:
+    """By how much the platform's and the load's counts may differ."""
+    tolerance = contract.measurement.counts_tolerance
+
+    def status(share: float) -> str:
+        fewer = [replace(one, v=one.v * share) for one in samples().of("requests")]
+        harmed = Samples({**samples().by_signal, "requests": tuple(fewer)})
+        [found] = agreed([], [("baseline", window())], harmed, tolerance, 1.0)
+        return found.status
+
+    return [status(per_mille / 1000) for per_mille in range(850, 1000, 5)]
+
+
+def quiet(contract: Contract) -> object:
+    """How long a platform must be quiet after a fault, and how long that may take."""
+    session = MagicMock(time_scale=1.0, phase="recovery")
+    session.plan.contract = contract
+    session.plan.gate.queue_age_s_max = 30.0
+    session.target.regions = {WEST: None}
+    session.target.prometheus.scrape_interval_s = 1.0
+    session.clock.now_s.return_value = session.clock.monotonic_s.return_value = 0.0
+    session.wait_until.return_value = None
+    await_quiet(session)
+    return session.wait_until.call_args.args[1:], session.finding.call_args.kwargs["threshold"]
 
 
 @cache
@@ -300,18 +339,24 @@ OBSERVERS: dict[str, tuple[Observer, ...]] = {
     "triggers.expected_after_revert_s": (guard_of("M3"),),
     "abort_limits.*.*": (guard_of("M3"), tables),
     "measurement.percentile": (slos_of("X"), exports),
-    "measurement.first_token_edges_s": (load_plan,),
-    "measurement.completion_edges_s": (load_plan,),
+    "measurement.first_token_edges_s": (shards,),
+    "measurement.completion_edges_s": (shards,),
     "measurement.gap_*": (stale,),
-    "measurement.availability.answered_within_s": (load_plan,),
+    "measurement.availability.answered_within_s": (shards,),
     "measurement.availability.bound_confidence": (slos_of("X"),),
     "load_validity.offered_tolerance": (rig,),
     "load_validity.streams_tolerance": (streams_held,),
     "load_validity.streams_standard_errors": (streams_held,),
     "load_validity.loop_lag_p99_s_max": (rig,),
-    "load_validity.late_s": (load_plan,),
+    "load_validity.late_s": (shards,),
     "load_validity.late_share_max": (rig,),
     "load_validity.blackout_s_max": (region_lost,),
+    "load_validity.catch_up_s_max": (shards,),
+    "load_validity.faster_than_asked_max": (shards,),
+    "load_validity.short_share_max": (short_streams,),
+    "measurement.counts_tolerance": (both_counts,),
+    "drill.recovery_quiet_s": (quiet,),
+    "drill.recovery_quiet_s_max": (quiet,),
     "drill.split_tolerance": (session_bounds,),
     "drill.shifted_share_max": (session_bounds,),
     "drill.shift_after_ttl_s": (after_loss,),
@@ -354,14 +399,6 @@ DESCRIPTIVE = {
         "work is set by generated tokens"
     ),
 }
-
-PENDING: frozenset[str] = frozenset(
-    {
-        "measurement.availability.answered_within_s",
-        "load_validity.late_s",
-    }
-)
-"""Not read yet. A leaf leaves this list once its observer above sees it change."""
 
 
 def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

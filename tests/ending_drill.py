@@ -14,6 +14,7 @@ from pathlib import Path
 
 from floor_fixtures import REGION
 
+from muster import home
 from muster.drill import conclude as concluding
 from muster.drill.runs import RunFiles
 from muster.drill.stop import StopFlag
@@ -37,6 +38,7 @@ def main(target_file: str, bundle: Path, mode: str) -> int:
         "drill_id": bundle.name,
         "bundle": str(bundle),
         "target_file": target_file,
+        "contract_file": str(home.root() / "contract" / "phase5.yaml"),
         "gate": "M3",
         "time_scale": 6,
         "region": REGION,

@@ -12,7 +12,6 @@ from contract_leaves import (
     DESCRIPTIVE,
     ENFORCED,
     OBSERVERS,
-    PENDING,
     changed,
     leaves,
     name_of,
@@ -40,10 +39,9 @@ def observers_of(name):
 
 def places(name):
     """In which of the lists a leaf stands."""
-    found = ["observed"] if observers_of(name) and name not in PENDING else []
+    found = ["observed"] if observers_of(name) else []
     found += ["enforced"] if name in ENFORCED else []
     found += ["descriptive"] if any(matches(name, pattern) for pattern in DESCRIPTIVE) else []
-    found += ["pending"] if name in PENDING else []
     return found
 
 
@@ -62,7 +60,7 @@ def test_every_leaf_stands_in_exactly_one_list():
 def test_no_list_names_a_leaf_that_is_not_there():
     """What was taken out of the contract leaves the lists too."""
     names = {name_of(path) for path in PATHS}
-    patterns = [*OBSERVERS, *ENFORCED, *DESCRIPTIVE, *PENDING]
+    patterns = [*OBSERVERS, *ENFORCED, *DESCRIPTIVE]
     assert [p for p in patterns if not any(matches(name, p) for name in names)] == []
     assert all(reason for reason in DESCRIPTIVE.values())
 
@@ -97,14 +95,6 @@ def test_a_value_that_muster_cannot_follow_is_refused(name):
     here[last] = 2 if isinstance(here[last], int) else "something_else"
     with pytest.raises(BadInput, match=name.replace(".", r"\.")):
         load_bytes(yaml.safe_dump(document).encode(), FILE)
-
-
-@pytest.mark.parametrize("name", sorted(PENDING))
-def test_a_pending_leaf_is_read_by_nobody_yet(name):
-    """Once it is, it leaves the list: this test then fails."""
-    (path,) = [path for path in PATHS if name_of(path) == name]
-    for observer in observers_of(name):
-        assert observer(changed(path)) == before(observer), f"{name} is read: empty PENDING of it"
 
 
 def test_a_leaf_of_no_list_would_be_named(monkeypatch):

@@ -85,7 +85,7 @@ def test_the_loads_attempts_are_told_apart():
 
 
 def test_the_platforms_answers_are_told_apart():
-    """By their codes; a broken stream was a 200."""
+    """By their codes; a broken stream was a 200; an answer without a code could be anything."""
     answers = requests(_200=500, _204=10, _401=7, _429=30, _500=1, _503=4)
     found = server_counts(samples_of(*answers), WINDOW)
     assert found == {
@@ -97,7 +97,7 @@ def test_the_platforms_answers_are_told_apart():
     assert server_counts(samples_of(*answers, cut), WINDOW)["success_2xx"] == Count(102, 552)
     no_code = line("requests", "r_total", {}, 5)
     found = server_counts(samples_of(*answers, no_code), WINDOW)
-    assert (found["success_2xx"], found["rate_5xx"]) == (Count(47, 557), Count(5, 557))
+    assert set(found.values()) == {Count(None, None)}
     assert set(server_counts(samples_of(), WINDOW).values()) == {Count(None, None)}
 
 

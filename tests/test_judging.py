@@ -111,10 +111,9 @@ def failed(findings):
 def test_the_whole_is_from_the_first_phase_to_the_last():
     """All six SLOs, each from every source that can tell; one phase is a whole too."""
     found = whole(10, 250, 300)
-    assert [(f.slo, f.source) for f in found] == BOTH
-    assert {(f.phase, f.window, f.tier, f.status) for f in found} == {
-        ("a..c", (0.0, 300.0), "G", "pass")
-    }
+    assert [(f.slo, f.source) for f in found] == [*BOTH, ("attempts_agree", "server")]
+    assert {(f.phase, f.window, f.status) for f in found} == {("a..c", (0.0, 300.0), "pass")}
+    assert [f.tier for f in found] == [*["G"] * len(BOTH), None]
     assert {f.phase for f in whole(300)} == {"a..a"}
     for bad_5xx in (range(1, 4), range(298, 301)):
         assert failed(whole(10, 250, 300, bad_5xx=bad_5xx)) == {
@@ -212,7 +211,7 @@ def test_each_phase_has_its_queues_its_rig_and_what_is_missing():
             ("load_offered", phase, None, "client", "pass"),
             ("load_loop_lag", phase, None, "load", "pass"),
         )
-    ]
+    ] + [("attempts_agree", phase, None, "server", "pass") for phase in "ab"]
     assert {f.window for f in others} == {(0.0, 100.0), (100.0, 300.0)}
     east, west = others[:2]
     assert (east.threshold, east.measured, east.margin, east.unit) == (30.0, 31.0, -1.0, "s")

@@ -121,11 +121,15 @@ def test_a_region_that_is_back_must_show_a_queue():
     """Between the end of its darkness and its first process nobody knows."""
     slow = (EAST, OLD, counter(250, 400, "b"))
     samples = samples_of(*slow, ages(0, 100, "a"), ages(250, 400, "b"))
-    for start, end, status in ((120, 200, "pass"), (215, 240, "unknown"), (120, 240, "unknown")):
+    for start, end, status in (
+        (120, 200, "not_judged"),
+        (215, 240, "unknown"),
+        (120, 240, "unknown"),
+    ):
         window = Window(float(start), float(end), 4.0, DARK)
         found = judge_queue_age(samples, window, "west", 30.0, 1.0)
         assert (found.status, found.scrapes) == (status, 0)
-        assert found.reason == ("the region was dark" if status == "pass" else "no data")
+        assert found.reason == ("the region was dark" if status == "not_judged" else "no data")
 
 
 def test_what_was_open_in_a_process_that_was_replaced_is_none():

@@ -1,7 +1,8 @@
 """Targets: where a drill runs and how far it may reach."""
 
-from muster.targets.model import Target, TestbedSpec
+from muster.targets.model import Target
 from muster.targets.parse import load, load_bytes, path_of, resolve, resolve_shared, resolve_sight
+from muster.targets.testbed import TestbedSpec
 
 __all__ = [
     "Target",

@@ -14,7 +14,8 @@ from muster import contract, home
 from muster.documents import Document
 from muster.errors import BadInput
 from muster.machine import Machine, measured
-from muster.targets.model import Target, TestbedSpec
+from muster.targets.model import Target
+from muster.targets.testbed import TestbedSpec
 from muster.testbed.placement import check_defect
 from muster.testbed.ports import REGIONS_MAX
 from muster.testbed.shape import Limits, LoadProfile, shape

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from muster.targets.model import TestbedSpec
+from muster.targets.testbed import TestbedSpec
 
 WEIGHT = 50
 READY_PATH = "/readyz"

@@ -1,0 +1,84 @@
+"""How a testbed is built: what it starts, where its parts listen, and their limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from muster.documents import Document
+from muster.targets.kinds import PositiveSeconds
+
+
+class TestbedHealthCheck(Document):
+    """The records' health check; `probe_interval_s` (tests only) probes faster than it says."""
+
+    __test__ = False
+    interval_s: Literal[10, 30] = 10
+    threshold: Annotated[int, Field(ge=1, le=10)] = 1
+    probe_interval_s: PositiveSeconds | None = None
+
+
+class TestbedDns(Document):
+    """The authoritative server in front of the testbed."""
+
+    __test__ = False
+    ttl_s: Annotated[int, Field(ge=1, le=86400)] = 5
+    poll_s: PositiveSeconds = 0.5
+
+
+class TestbedRegion(Document):
+    """Where a region of the testbed listens."""
+
+    __test__ = False
+    address: str
+
+
+class TestbedGateway(Document):
+    """Limits of the testbed's gateways."""
+
+    __test__ = False
+    queue_s_max: PositiveSeconds = 2.0
+    queue_jobs_max: Annotated[int, Field(ge=0)] = 500
+    redis_fallback_s_max: PositiveSeconds = 120.0
+    first_token_timeout_s: PositiveSeconds = 1.5
+    circuit_open_s: PositiveSeconds = 10.0
+    streams_limit_factor: PositiveSeconds = Field(
+        default=1.5, description="a region's stream limit over all streams of profile and scale"
+    )
+    rate_limit_factor: PositiveSeconds = Field(
+        default=3.0, description="a region's rate limit over all arrivals of profile and scale"
+    )
+    stalled_s: PositiveSeconds = Field(
+        default=60.0, description="how long the planted defect stalled_streams holds a stream up"
+    )
+    grace_s: PositiveSeconds = 5.0
+
+
+class TestbedProvider(Document):
+    """What the provider stub injects."""
+
+    __test__ = False
+    first_token_s_mean: PositiveSeconds = 0.6
+    first_token_s_max: PositiveSeconds = 1.4
+    tokens_per_s: PositiveSeconds = 33.0
+    chunk_s: PositiveSeconds = 2.25
+
+
+class TestbedSpec(Document):
+    """How the testbed is built; only a target of class `testbed` has it."""
+
+    __test__ = False
+    port_base: Annotated[int, Field(ge=0, le=65000)] = Field(
+        default=7400, description="first of a block of ports; 0: a free block"
+    )
+    regions: dict[str, TestbedRegion]
+    gateways_per_region: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="0: computed from profile and scale"
+    )
+    scrape_interval_s: PositiveSeconds = 1.0
+    lifetime_s_max: PositiveSeconds = 6 * 3600.0
+    dns: TestbedDns = TestbedDns()
+    health_check: TestbedHealthCheck = TestbedHealthCheck()
+    gateway: TestbedGateway = TestbedGateway()
+    provider: TestbedProvider = TestbedProvider()
