@@ -17,6 +17,7 @@ from muster.drill.start import write_snapshots
 from muster.drill.watchdog.process import WatchdogProcess
 from muster.errors import BadInput
 from muster.jsonl import LogLost
+from muster.steering import Expected
 from muster.targets import load as load_target
 from muster.verdict import judge, verdict_bytes
 
@@ -106,13 +107,14 @@ def test_the_watchdog_loads_the_bundle_s_own_files(project, tmp_path, monkeypatc
         target=plan.target,
         ttl_s=5,
         health_checks={},
+        expected=Expected(),
     )
     config = starts._guarded(session)
     spoil(project / "contract/phase5.yaml", SPOILT[what])
     spoil(project / "targets/testbed.yaml", None)
     began = []
 
-    def begin(target, contract, gate, time_scale):
+    def begin(target, contract, gate, time_scale, records):
         began.append((target, contract, gate, time_scale))
         return SimpleNamespace()
 
