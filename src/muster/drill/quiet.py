@@ -22,6 +22,8 @@ logger = logging.getLogger("chaostoolkit")
 LOOK_S = 0.5
 SIGNALS = ("circuit_open", "admission_failures", "queue_age")
 NAMED_MAX = 4
+GAPS_MIN = 8
+"""So many gaps in the samples, of the longest that is none, the bound holds at least."""
 
 
 @dataclass
@@ -112,10 +114,11 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
     """
     rules, scale = session.plan.contract.drill, session.time_scale
     quiet_s = float(rules.recovery_quiet_s) / scale
-    bound_s = hold_s + float(rules.recovery_quiet_s_max) / scale
     stale_s = session.plan.contract.measurement.gap_s_max(
         session.target.prometheus.scrape_interval_s
     )
+    # Scrapes are never scaled: a short bound must hold more than one gap between them.
+    bound_s = hold_s + max(float(rules.recovery_quiet_s_max) / scale, quiet_s + GAPS_MIN * stale_s)
     quiet = Quiet(
         regions=tuple(session.target.regions),
         reasons=session.plan.contract.triggers.hard_failure.reasons,
