@@ -51,6 +51,26 @@ ERRORS = [
     b'data: {"choices":[{"finish_reason" : "error","delta":{"content":"bye"}}]}\n\n',
     b'data: {"choices":[{"delta":{},"error":{"code":502}}]}\n\n',
     b'data: {"error": {"message": "cut in th\n\n',
+    b'data: {"error":\ndata: {"code":502}}\n\n',
+    b'data: {"error"\r\ndata: :{"code":502}}\r\n\r\n',
+    b'data: [{"error":{"code":503}}]\n\n',
+    b'data: {"choices":[{"delta":{"error":{"code":502}}}]}\n\n',
+    b'data: {"choices":[{"delta":{},"finish_reason":"server_error"}]}\n\n',
+    b'data: {"choices":[{"finish_reason":"ABORT","delta":{}}]}\n\n',
+    b'data: {"detail":"upstream failed"}\n\n',
+    b'data: {"errors":[{"message":"no"}]}\n\n',
+    b'data: {"code":502,"message":"bad gateway"}\n\n',
+    b'data: {"status":"failed","message":"no"}\n\n',
+    b'data: {"object":"server_error","message":"no"}\n\n',
+    b'data: {"type":"response.failed","response":{}}\n\n',
+    b'data: {"response":{"error":{"code":503}}}\n\n',
+    b"data: Internal Server Error\n\n",
+    b"data: <html>502</html>\n\n",
+    b'event: exception\ndata: {"message":"no"}\n\n',
+    b"event: Error\r\ndata: {}\r\n\r\n",
+    b'{"error":{"code":502}}\n\n',
+    b'\r\n{"detail":"no"}',
+    b"<html><body>502 Bad Gateway</body></html>\n\n",
 ]
 
 
@@ -236,3 +256,39 @@ OTHER = event({"content": " all"}).replace(b'"model":"m"', b'"model":"other"')
 def test_a_canary_must_be_answered_rightly(answer, wanted):
     """Another model, another text, an error, no token and no end are no answers."""
     assert canary_outcome(answer, "m", "all") == wanted
+
+
+HEALTHY = [
+    b": ping\n\n",
+    b"data:\n\n",
+    b"data: {}\n\n",
+    b"data: null\n\n",
+    b"id: 7\nretry: 3000\n\n",
+    b'event: ping\ndata: {"type":"ping"}\n\n',
+    b'data: {"choices":[],"usage":{"completion_tokens":9}}\n\n',
+    b'data: {"choices":[],"prompt_filter_results":[{"content_filter_results":{}}]}\n\n',
+    b'data: {"type":"response.completed","response":{"error":null},"status":"completed"}\n\n',
+    b'data: {"choices":[{"delta":{"content":"Internal Server Error"}}]}\n\n',
+    b'data: {"choices":[{"delta":{"content":"{\\"detail\\":\\"error"}}]}\n\n',
+    b'data: {"choices":\ndata: [{"delta":{"content":"\\"error"\ndata: }}]}\n\n',
+    b'data: {"choices":[{"delta":{},"finish_reason":"content_filter"}]}\n\n',
+]
+
+
+@pytest.mark.parametrize("event", HEALTHY)
+def test_what_healthy_streams_carry_besides_text_is_no_error(event):
+    """Comments, keep-alives, usage, filters, and text about errors."""
+    assert outcome_of(whole(ROLE, EVENT, event, EVENT, DONE)) == "success"
+
+
+def test_what_stands_before_a_delta_is_not_taken_from_an_earlier_event():
+    """Events that are the same from their delta on may differ in what comes before it."""
+    plain = b'data: {"choices":[{"finish_reason":null,"delta":{"role":"assistant"}}]}\n\n'
+    stop = plain.replace(b"null", b'"stop"')
+    usage = (
+        b'data: {"usage":{"completion_tokens":2},"choices":[{"delta":{"role":"assistant"}}]}\n\n'
+    )
+    for _ in range(2):
+        events = whole(plain, EVENT, stop, DONE).events
+        assert (events.finish, is_short(events, 2, 9.0, 100.0)) == (b"stop", True)
+        assert whole(plain, EVENT, usage, DONE).events.tokens == 2

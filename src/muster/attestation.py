@@ -116,7 +116,8 @@ def _faults(envelope: dsse.Envelope, manifest: bytes, verdict: bytes | None) -> 
         told: Mapping[str, Any] = {}
         for one in said["predicate"]["configuration"]:
             told = one.get("annotations", told) if one["name"] == CONFIGURATION[0] else told
-    except (ValueError, KeyError, TypeError, AttributeError):
+        told = dict(told)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ["its statement is no test result"]
     if kinds != (STATEMENT_TYPE, PREDICATE_TYPE):
         return ["its statement is no test result"]
@@ -126,7 +127,7 @@ def _faults(envelope: dsse.Envelope, manifest: bytes, verdict: bytes | None) -> 
     try:
         judged: Any = json.loads(verdict or b"null")
         wanted = (result_of(judged), _annotations(judged))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return [*faults, "verdict.json is missing or no verdict"]
     if result != wanted[0] or {key: told.get(key) for key in wanted[1]} != wanted[1]:
         faults.append("its result is not the one in verdict.json")

@@ -180,7 +180,7 @@ def _hmac_of(manifest: Mapping[str, Any], sealed: Mapping[str, str]) -> list[_Si
         return []
     if not key:
         return [_Signature("HMAC", None, f"HMAC not verified: {KEY_VARIABLE} is not set")]
-    if hmac.compare_digest(str(told).encode(), _sign(sealed, key).encode()):
+    if hmac.compare_digest(_printable(str(told)).encode(), _sign(sealed, key).encode()):
         return [_Signature("HMAC", True, "HMAC holds")]
     return [_Signature("HMAC", False, "HMAC does not fit", (SIGNATURE_MISFIT,))]
 
@@ -228,7 +228,7 @@ def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
         manifest = json.loads(raw)
         sealed = manifest["sha256"].items()
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     whole = all(isinstance(digest, str) for _, digest in sealed)
     return manifest if isinstance(manifest, dict) and whole else None
@@ -240,7 +240,13 @@ def _differences(bundle: Path, sealed: Mapping[str, str]) -> list[str]:
     faults = [f"missing: {name}" for name in sorted(set(sealed) - set(found))]
     faults += [f"not in the manifest: {name}" for name in sorted(set(found) - set(sealed))]
     both = sorted(set(found) & set(sealed))
-    return faults + [f"altered: {name}" for name in both if sealed[name] != _digest(found[name])]
+    faults += [f"altered: {name}" for name in both if sealed[name] != _digest(found[name])]
+    return [_printable(fault) for fault in faults]
+
+
+def _printable(text: str) -> str:
+    """Text of a file that anybody wrote, without what a terminal obeys or cannot show."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _ledger(bundle: Path) -> LedgerRead | None:
@@ -261,8 +267,8 @@ def _files(bundle: Path) -> list[tuple[str, Path]]:
 
 
 def _digest(path: Path) -> str | None:
-    """The SHA-256 of a file; None for what is no file that can be read."""
-    if not path.is_file():
+    """The SHA-256 of a file; None for what is no file that can be read, or a link to one."""
+    if path.is_symlink() or not path.is_file():
         return None
     try:
         with path.open("rb") as file:

@@ -56,14 +56,14 @@ def encode(envelope: Envelope) -> bytes:
 
 def decode(raw: bytes) -> Envelope:
     """The envelope in `raw`. Raises ValueError for what is none, and for one without signature."""
-    document = json.loads(raw)
     try:
+        document = json.loads(raw)
         kind, signatures = document["payloadType"], document["signatures"]
         found = [Signature(str(one.get("keyid", "")), _bytes(one["sig"])) for one in signatures]
         payload = _bytes(document["payload"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no DSSE envelope: {type(error).__name__} {error}") from error
-    if not isinstance(kind, str) or not found:
+    if not isinstance(kind, str) or not kind.isascii() or not found:
         raise ValueError("no DSSE envelope: expected a payloadType and a signature")
     return Envelope(kind, payload, tuple(found))
 

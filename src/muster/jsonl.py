@@ -121,7 +121,7 @@ def read_lines(path: Path, *, unended: bool = False) -> Lines:
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 

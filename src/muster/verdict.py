@@ -27,6 +27,7 @@ from muster.undo import read_undo
 from muster.verdict_document import document_of, with_builds
 from muster.verdict_findings import Judged, findings_of
 from muster.verdict_profile import target_profiles
+from muster.verdict_shape import shaped
 
 EXIT_CODES = {
     "PASS": 0,
@@ -58,9 +59,9 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     `ended` False judges a drill that has not written its last line yet. Raises BadInput when the
     directory holds no ledger that can be read.
     """
-    ledger = read_ledger(bundle / "ledger.jsonl")
+    ledger, unreadable = shaped(read_ledger(bundle / "ledger.jsonl"))
     started: Mapping[str, Any] | None = next(iter(ledger.of("drill_started")), None)
-    unknowns = _evidence_faults(ledger, started, ended)
+    unknowns = [*_evidence_faults(ledger, started, ended), *unreadable]
     judged = Judged()
     chosen = contract
     if started is not None:

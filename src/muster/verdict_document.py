@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 def with_builds(started: Mapping[str, Any], samples: Samples) -> Mapping[str, Any]:
     """The start's facts with every build that the platform showed until the end."""
     seen = {one.labels.get("version", "unknown") for one in samples.of("build_info")}
-    return {**started, "platform_build": sorted({*started.get("platform_build", ()), *seen})}
+    return {**started, "platform_build": sorted({*(started.get("platform_build") or ()), *seen})}
 
 
 def document_of(
@@ -65,11 +65,11 @@ def document_of(
         ],
         "triggers": [dict(event) for event in ledger.of("trigger")],
         "limits": [dict(event) for event in ledger.of("limit")],
-        "timings_s": {str(e["name"]): e["value_s"] for e in ledger.of("timing")},
+        "timings_s": {str(e["name"]): e.get("value_s") for e in ledger.of("timing")},
         "undo": {
             "pending": pending,
             "verified": bool(verify) and verify[-1].get("verified") is True,
-            "commands": list(verify[-1].get("commands", ())) if verify else [],
+            "commands": list(verify[-1].get("commands") or ()) if verify else [],
             "changed_by_another": changed_by_another(verify),
         },
         "started_at": _utc(begun.get("t")),

@@ -19,7 +19,7 @@ from muster.contract.rig_fault import RigFaults, excused, stop_fault
 from muster.contract.samples import Samples
 from muster.contract.windows import Window
 from muster.ledger import LedgerRead
-from muster.verdict_phases import missing_phases
+from muster.verdict_phases import missing_phases, unjudged_phases
 from muster.verdict_profile import asked_of, lengths_of, loss_objective, shown_signals
 
 
@@ -69,6 +69,7 @@ def findings_of(
     )
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
     findings += missing_phases(started, phases)
+    findings += unjudged_phases(phases)
     for tier_name, group in _by_tier(phases):
         tier = contract.tiers[tier_name]  # type: ignore[index]
         findings += judge_phases(judging, group, tier)

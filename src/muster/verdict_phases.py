@@ -18,6 +18,20 @@ WANTED_PHASES = {
 """What a drill of that name or kind must have, whatever it planned."""
 WANTED_ALWAYS = ("baseline", "verify")
 """... and any other one."""
+JUDGED = frozenset(
+    {
+        "baseline",
+        "evacuate",
+        "drain",
+        "dark",
+        "restore",
+        "failed_over",
+        "comeback",
+        "fault",
+        "recovery",
+    }
+)
+"""Phases under load, which a tier must judge: what it does not judge proves nothing."""
 
 
 def missing_phases(started: Mapping[str, Any], phases: Sequence[Phase]) -> list[Finding]:
@@ -47,6 +61,12 @@ def missing_phases(started: Mapping[str, Any], phases: Sequence[Phase]) -> list[
     missed += [name for name in least if name not in complete and name not in missed]
     found += [_missing(name, "this phase was not completed") for name in missed]
     return found
+
+
+def unjudged_phases(phases: Sequence[Phase]) -> list[Finding]:
+    """An unknown finding for each phase under load that the ledger gives no tier."""
+    loose = [phase.name for phase in phases if phase.name in JUDGED and phase.tier is None]
+    return [_missing(name, "no tier judged this phase") for name in loose]
 
 
 def _missing(name: str | None, reason: str) -> Finding:

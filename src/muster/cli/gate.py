@@ -21,6 +21,7 @@ from muster.errors import BadInput
 from muster.ledger import read_ledger
 from muster.signing import VerifyKey, verify_keys
 from muster.verdict import EXIT_CODES, judge
+from muster.verdict_shape import shaped
 
 DAY_S = 86400.0
 
@@ -114,7 +115,7 @@ def _read(path: Path, contract: Contract, keys: tuple[VerifyKey, ...]) -> Bundle
         # Nothing in it is believed, not even how it is to be judged.
         document = refused(path, seal).document
         return Bundle(name, document, (), None, seal.why, seal.signed, seal.signature)
-    ledger = read_ledger(path / "ledger.jsonl")
+    ledger, _ = shaped(read_ledger(path / "ledger.jsonl"))  # what is left out, the verdict tells
     ended = ledger.of("drill_ended")
     return Bundle(
         name=name,

@@ -88,17 +88,17 @@ def agreed(
 def compare(samples: Samples, window: Window, tolerance: Fraction, scrape_s: float) -> Agreement:
     """Client's and server's counts of `window`, over all regions and in each."""
     requests = samples.of("requests")
-    sent = _sent(samples, window, None)
+    sent = sent_of(samples, window, None)
     served = total_growth(requests, window)
     if sent is None or served is None:
         whose = "client" if sent is None else "platform"
         return Agreement(f"no count of the {whose} to compare", None, served)
-    slack = _slack(samples, window, sent, scrape_s)
+    slack = slack_of(samples, window, sent, scrape_s)
     canaries = _canaries(samples, window)
     wrong = _verdict(sent, served, slack, float(tolerance), canaries, "")
     if not wrong and not _of_nobody(samples, window):
         for region in sorted({one.region for one in requests} - {""}):
-            own = _sent(samples, window, region)
+            own = sent_of(samples, window, region)
             here = [one for one in requests if one.region == region]
             own_served = total_growth(here, window, siblings=requests)
             if own is not None and own_served is not None:
@@ -126,7 +126,7 @@ def _verdict(
     return f"{counts}: processes that nobody scrapes, or that do not count every answer"
 
 
-def _sent(samples: Samples, window: Window, region: str | None) -> _Sent | None:
+def sent_of(samples: Samples, window: Window, region: str | None) -> _Sent | None:
     """By the load's counters; None: unknown."""
 
     def here(one: Series) -> bool:
@@ -169,7 +169,7 @@ def _growth(
     return total_growth(chosen, window, siblings=series)
 
 
-def _slack(samples: Samples, window: Window, sent: _Sent, scrape_s: float) -> float:
+def slack_of(samples: Samples, window: Window, sent: _Sent, scrape_s: float) -> float:
     """What both sides may be apart by the moments at which they were scraped."""
     per_s = PEAK * max(sent.most, 0.0) / max(window.end_s - window.start_s, 1e-9)
     counted = (*samples.of("requests"), *samples.of("client_attempts"))

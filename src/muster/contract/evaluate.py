@@ -23,6 +23,7 @@ from muster.contract.phases import Phase, merged
 from muster.contract.rates import canary_count, client_counts, failed_by_name, server_counts
 from muster.contract.rig import judge_rig
 from muster.contract.samples import Samples
+from muster.contract.timed import untimed
 from muster.contract.windows import Absence, Window
 
 LATENCY_SLOS = ("first_token_p95", "completion_p95")
@@ -270,6 +271,10 @@ def _latency(
         threshold_s=threshold_s,
         percentile=judging.contract.measurement.percentile,
     )
+    if latency.status == "pass":
+        tolerance = judging.contract.measurement.counts_tolerance
+        if why := untimed(judging.samples, window, latency.total, tolerance, judging.scrape_s):
+            latency = replace(latency, status="unknown", reason=why)
     share = latency.share_under_pct
     said = f"{share:.2f} % at or under {threshold_s:g} s" if share is not None else ""
     return Finding(

@@ -8,5 +8,7 @@ from typing import Any
 
 def changed_by_another(verify: Sequence[Mapping[str, Any]]) -> list[str]:
     """What any `verify` event of the ledger found changed by somebody else, and left so."""
-    items = [item for event in verify for item in event.get("readback") or ()]
-    return [f"{item.get('subject')}: {item['another']}" for item in items if item.get("another")]
+    told = [event.get("readback") for event in verify]
+    items = [item for readback in told if isinstance(readback, list) for item in readback]
+    known = [item for item in items if isinstance(item, dict)]
+    return [f"{item.get('subject')}: {item['another']}" for item in known if item.get("another")]

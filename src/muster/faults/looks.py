@@ -53,7 +53,7 @@ def look_at(url: str, timeout_s: float = LOOK_S_MAX) -> Look:
         status = _client().get(url, timeout=timeout_s).status_code
     except (httpx.ConnectTimeout, httpx.ConnectError) as error:
         return _unconnected(error)
-    except (httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+    except (httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
         return Look("blind", f"could not ask: {error or type(error).__name__}")
     except httpx.HTTPError as error:
         return Look("accepts", f"accepts a connection and gives no answer: {type(error).__name__}")

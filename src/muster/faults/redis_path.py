@@ -49,6 +49,8 @@ def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
         return RedisLook("blind", f"its address cannot be used: {error}")
     try:
         link = socket.create_connection((host, port), timeout=timeout_s)
+    except UnicodeError as error:
+        return RedisLook("blind", f"its name cannot be used: {error}")
     except OSError as error:
         return _unconnected(error)
     try:

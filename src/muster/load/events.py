@@ -4,17 +4,14 @@ A stream's events mostly differ in their text alone. The first one that carries 
 stands before and after it; what comes between the same two pieces, without a quote, is text and
 nothing else. Such an event costs two comparisons and one search. Every other line is looked at.
 
-An error is a data event with a member `error` (or `object`/`type` of that name), a choice with one
-or with `finish_reason: error`, or a line of its own (`event: error`, `error: …`).
+What an error is, however it is written, is told by `stream_errors`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
-import orjson
-
+from muster.load.stream_errors import FAILED_FINISH, is_error, is_error_line
 from muster.sse import generated
 
 LINE_BYTES_MAX = 65536
@@ -26,7 +23,6 @@ _TEXT = re.compile(
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]*)"')
 _CONTENT = b'"content":"'
 _GOES_ON = b'"finish_reason":null}]}'
-_LOOKS_WRONG = re.compile(rb'"error"\s*:\s*[^\s:nf]|"finish_reason"\s*:\s*"error"')
 _KEPT_MAX = 256
 _no_deltas: dict[bytes, bytes] = {}
 """Finish reason of the events without text seen before, by what stands from `"delta":` on."""
@@ -101,20 +97,18 @@ class Events:
                 self.fresh = True
                 return
         if not line.startswith(b"data:"):
-            name, colon, value = line.partition(b":")
-            if colon and (name == b"error" or (name == b"event" and value.strip() == b"error")):
-                self.error = True
+            self.error = self.error or is_error_line(line)
         elif line.startswith(b"[DONE]", 6) or line[5:].strip() == b"[DONE]":
             self.done = True
-        elif b'"error"' in line and is_error(line[5:]):
+        elif (b'"error"' in line or b'"choices"' not in line) and is_error(line[5:]):
             self.error = True
         else:
             delta = line.find(b'"delta":')
             finish = _no_deltas.get(line[delta:])
-            if finish is None:
+            if finish is None or _says_more_before(line, delta):
                 self._read_delta(line, delta)
             elif finish:
-                self.finish = finish
+                self._finished(finish)
 
     def _read_delta(self, line: bytes, delta: int) -> None:
         # A plain event's finish_reason is null; what else may stand there stands at the end.
@@ -124,7 +118,8 @@ class Events:
         if text < len(_CONTENT) or quote <= text or line.find(b"\\", text, quote) >= 0:
             # Written otherwise, or no text: the long way.
             if not generated(line):
-                if delta >= 0 and b'"usage"' not in line and len(_no_deltas) < _KEPT_MAX:
+                kept = delta >= 0 and b'"usage"' not in line and len(_no_deltas) < _KEPT_MAX
+                if kept and not _says_more_before(line, delta):
                     found = _FINISH.search(line, delta)
                     _no_deltas[line[delta:]] = found[1] if found is not None else b""
                 return
@@ -144,34 +139,21 @@ class Events:
         """Finish reason and usage, where the line has them."""
         finish = _FINISH.search(line)
         if finish is not None:
-            self.finish = finish[1]
+            self._finished(finish[1])
         usage = _USAGE.search(line)
         if usage is not None:
             self.tokens = int(usage[1])
         return finish is not None or usage is not None
+
+    def _finished(self, reason: bytes) -> None:
+        self.finish = reason
+        self.error = self.error or FAILED_FINISH.search(reason) is not None
 
 
 def _length(span: tuple[int, int]) -> int:
     return span[1] - span[0]
 
 
-def is_error(data: bytes) -> bool:
-    """Whether the JSON of one data event is an error. Text that merely holds the word is none."""
-    try:
-        event = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return _LOOKS_WRONG.search(data) is not None
-    if not isinstance(event, dict):
-        return False
-    if _failed(event) or "error" in (event.get("object"), event.get("type")):
-        return True
-    choices = event.get("choices")
-    return any(
-        isinstance(choice, dict) and (choice.get("finish_reason") == "error" or _failed(choice))
-        for choice in (choices if isinstance(choices, list) else ())
-    )
-
-
-def _failed(part: dict[str, Any]) -> bool:
-    """Whether it has an error that is one: `null`, false and an empty text say that none is."""
-    return part.get("error") not in (None, False, "")
+def _says_more_before(line: bytes, delta: int) -> bool:
+    """Whether finish reason or usage stand before the delta: what follows it does not tell them."""
+    return line.find(b'"finish_reason"', 0, delta) >= 0 or line.find(b'"usage"', 0, delta) >= 0

@@ -1,0 +1,87 @@
+"""What in a stream of chat chunks says that it failed, however a platform or a proxy writes it.
+
+An error is one of these:
+
+- a data event with a member `error`, also of a choice, its delta or its message;
+- a data event without `choices` whose `object` or `type` names an error, or that carries `detail`,
+  `errors`, a status from 400 on, or an error one level down: what frameworks and proxies write;
+- a data event that is text and no JSON (`Internal Server Error`);
+- a finish reason that no model gives (`error`, `abort`, …);
+- a line of its own: `event: error`, `error: …`, or a bare body in JSON or HTML.
+
+Generated text is never one: in JSON its quotes are escaped, and it stands in a choice.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+FAILED_FINISH = re.compile(rb"error|abort|fail|insufficient|interrupt|timeout", re.IGNORECASE)
+"""In a finish reason: the platform stopped, not the model."""
+_FAILED_NAME = re.compile(rb"error|exception|fail", re.IGNORECASE)
+_LOOKS_WRONG = re.compile(
+    rb'(?<!\\)"error"\s*(?::\s*(?:[^\s:nf]|\Z)|\Z)|"finish_reason"\s*:\s*"error"'
+)
+_TEXT_ALONE = re.compile(rb"\s*(?!true\b|false\b|null\b)[A-Za-z<]")
+_BODIES = (b"{", b"<")
+_STATUSES = ("code", "status", "status_code")
+
+
+def is_error_line(line: bytes) -> bool:
+    """Whether a line that is no data line says that the stream failed."""
+    name, colon, value = line.partition(b":")
+    if name == b"event":
+        return _FAILED_NAME.search(value) is not None
+    return (bool(colon) and name == b"error") or line.lstrip().startswith(_BODIES)
+
+
+def is_error(data: bytes) -> bool:
+    """Whether one data event, or one line of it, is an error. Text with the word is none."""
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _LOOKS_WRONG.search(data) is not None or _TEXT_ALONE.match(data) is not None
+    return any(_is_error(one) for one in (event if isinstance(event, list) else [event]))
+
+
+def _is_error(event: Any) -> bool:
+    if not isinstance(event, dict):
+        return False
+    if _failed(event) or "error" in (event.get("object"), event.get("type")):
+        return True
+    choices = event.get("choices")
+    if not isinstance(choices, list):
+        return _is_other_error(event)
+    return any(
+        isinstance(choice, dict)
+        and (
+            choice.get("finish_reason") == "error"
+            or _failed(choice)
+            or any(_failed(choice.get(part)) for part in ("delta", "message"))
+        )
+        for choice in choices
+    )
+
+
+def _is_other_error(event: dict[str, Any]) -> bool:
+    """Of an event without choices: whether it is an error as others than OpenAI write it."""
+    for key in ("object", "type"):
+        name = event.get(key)
+        if isinstance(name, str) and _FAILED_NAME.search(name.encode(errors="replace")):
+            return True
+    if event.get("detail") or event.get("errors"):
+        return True
+    if any(type(event.get(key)) is int and event[key] >= 400 for key in _STATUSES):
+        return True
+    failed = event.get("status")
+    if isinstance(failed, str) and _FAILED_NAME.search(failed.encode(errors="replace")):
+        return True
+    return any(_failed(part) for part in event.values())
+
+
+def _failed(part: Any) -> bool:
+    """Whether it has an error that is one: `null`, false and an empty text say that none is."""
+    return isinstance(part, dict) and part.get("error") not in (None, False, "")
