@@ -8,6 +8,8 @@ import pytest
 from test_evaluate import CONTRACT, WINDOW, histogram, line, samples_of
 
 from muster.contract.rig import judge_rig
+from muster.contract.samples import Samples, series_of
+from muster.contract.windows import Window
 
 RULES = CONTRACT.load_validity
 LAG_EDGES = (0.01, 0.1, 0.2, 5.0)
@@ -186,3 +188,43 @@ def test_a_lag_bucket_that_shows_up_late_began_at_zero():
     assert lags(*late)["load"].status == "pass"
     two = [*lag((100, 0.005), instance="a"), *lag((2, 0.15), instance="b")]
     assert (lags(*two)["load"].bracket, lags(*two)["load"].samples) == ((100.0, 200.0), 102)
+
+
+def counted(signal, points):
+    return series_of(signal, f"{signal}_total", {"instance": "l"}, points)
+
+
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [(1000, "pass"), (995, "pass"), (980, "unknown"), (950, "unknown")],
+)
+def test_arrivals_that_start_just_after_a_window_were_late_and_not_left_out(after, status):
+    """Fifty were due at its end: those that were made up for at once count, others are missing."""
+    due = counted("client_scheduled", [(t, 10 * min(t, 100)) for t in range(0, 111)])
+    begun = [(t, 10 * t) for t in range(0, 96)] + [(t, 950) for t in range(96, 101)]
+    late = counted("client_offered", [*begun, *((t, after) for t in range(101, 111))])
+    [finding] = [
+        f
+        for f in judge_rig(
+            Samples({"client_scheduled": (due,), "client_offered": (late,)}),
+            Window(0.0, 100.0, 4.0),
+            "dark",
+            RULES,
+        ).findings
+        if f.slo == "load_offered"
+    ]
+    assert finding.status == status, finding
+
+
+def test_a_backlog_of_the_window_before_is_not_offered_twice():
+    """More than was scheduled was offered here, since the last window's late ones came."""
+    due = counted("client_scheduled", [(t, 10 * t) for t in range(0, 111)])
+    points = [(t, 10 * t if t > 51 else min(10 * t, 450)) for t in range(111)]
+    begun = counted("client_offered", points)
+    found = judge_rig(
+        Samples({"client_scheduled": (due,), "client_offered": (begun,)}),
+        Window(50.0, 100.0, 4.0),
+        "dark",
+        RULES,
+    )
+    assert (found.findings[0].status, found.slow) == ("pass", "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from muster.contract.findings import Finding, Status
 from muster.contract.model import LoadValidity
 from muster.contract.samples import Samples
-from muster.contract.windows import Window, total_growth
+from muster.contract.windows import Window, at, total_growth
 
 LAG_SHARE_MIN = 0.99
 
@@ -51,9 +51,13 @@ def _offered(samples: Samples, window: Window, phase: str, rules: LoadValidity) 
     status: Status = "unknown"
     reason, share = "no data", None
     if scheduled and offered is not None:
-        share = 100 * offered / scheduled
+        # What was due at an end of the window and started just after it was late, not left out.
+        within_s = rules.catch_up_s_max + window.stale_s
+        kept = offered + _made_up(samples, window.end_s, within_s, window.stale_s)
+        kept -= _made_up(samples, window.start_s, within_s, window.stale_s)
+        share = 100 * kept / scheduled
         tolerance = float(rules.offered_tolerance) * scheduled
-        short = abs(offered - scheduled) > max(tolerance, 2.0)
+        short = abs(kept - scheduled) > max(tolerance, 2.0)
         status, reason = ("unknown", "the load left its schedule") if short else ("pass", "")
     floor = 100 * (1 - float(rules.offered_tolerance))
     return Finding(
@@ -71,6 +75,29 @@ def _offered(samples: Samples, window: Window, phase: str, rules: LoadValidity) 
         status=status,
         reason=reason,
     )
+
+
+def _made_up(samples: Samples, moment_s: float, within_s: float, stale_s: float) -> float:
+    """Arrivals that were due at a moment and not started, and were started within `within_s`.
+
+    An arrival that is left out stays missing in every later count, so that only late ones are here.
+    """
+
+    def missing(t_s: float) -> float | None:
+        due = [at(one, t_s, stale_s) for one in samples.of("client_scheduled")]
+        begun = [at(one, t_s, stale_s) for one in samples.of("client_offered")]
+        if not due or not begun or None in due or None in begun:
+            return None
+        return sum(filter(None, due)) - sum(filter(None, begun))
+
+    now = missing(moment_s)
+    if now is None:
+        return 0.0
+    first = samples.of("client_offered")[0].t
+    later = first[(first > moment_s) & (first <= moment_s + within_s)]
+    known = (missing(float(t_s)) for t_s in later)
+    least = min((one for one in known if one is not None), default=now)
+    return max(0.0, now - max(0.0, least))
 
 
 def _lag(
