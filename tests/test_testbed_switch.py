@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -239,7 +240,8 @@ def control_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[http
 def test_a_killed_callers_stop_keeps_no_region_dark(control_of: httpx.Client) -> None:
     """The caller of a stop goes away at once; the start that follows brings the region back."""
     for patience_s in (0.001, 0.05):
-        with pytest.raises(httpx.TimeoutException):
+        # A quick machine may answer before the caller's patience is over.
+        with contextlib.suppress(httpx.TimeoutException):
             control_of.post("/regions/eu-west-1/stop", timeout=patience_s)
         answer = control_of.post("/regions/eu-west-1/start")
         assert answer.status_code == 200
