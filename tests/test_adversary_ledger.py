@@ -74,6 +74,7 @@ STARTED = [
     ("time_scale", 0),
     ("time_scale", -1),
     ("time_scale", NAN),
+    ("time_scale", 121.0),
     ("scrape_interval_s", NAN),
     ("scrape_interval_s", 0),
     ("kind", None),
@@ -159,3 +160,11 @@ def test_the_lines_of_a_plain_drill_say_what_they_must(made):
     """Nothing is left out of a ledger that a drill wrote."""
     lines = (made / "ledger.jsonl").read_text().splitlines()
     assert [wrong for line in lines if (wrong := wrong_of(json.loads(line)))] == []
+
+
+def test_a_scrape_interval_that_the_target_does_not_have_is_unknown(edited):
+    """What may be missing between two samples follows it."""
+    bundle = edited(setting("drill_started", scrape_interval_s=1e9))
+    found = judge(bundle)
+    assert found.verdict == "INCONCLUSIVE"
+    assert any("the target says 1" in line for line in found.document["unknowns"])

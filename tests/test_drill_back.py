@@ -21,7 +21,10 @@ class Session(SimpleNamespace):
     """As much of a session as these waits need."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(stop=StopFlag(), phase="restore", **more)
+        super().__init__(stop=StopFlag(), phase="restore", findings=[], **more)
+
+    def finding(self, slo: str, status: str, **more: Any) -> None:
+        self.findings.append((slo, status, more["measured"], more["reason"]))
 
     def wait_until(self, holds, seconds_max, look_s):
         return self.stop.wait_until(holds, seconds_max, 0.001)
@@ -36,6 +39,11 @@ class Scripted(RegionPower):
 
     looks: list[ReadBack | FaultError]
     back_s_max = 0.1  # type: ignore[assignment]
+    limits: tuple[float | None, float | None] = (300.0, 300.0)
+    stops = True  # type: ignore[assignment]
+
+    def room(self) -> tuple[float | None, float | None]:
+        return self.limits
 
     def look_back(self) -> tuple[ReadBack, bool]:
         look = self.looks[0] if len(self.looks) == 1 else self.looks.pop(0)
@@ -57,6 +65,43 @@ BACK = ReadBack("region", "room for 300 streams", "room for 300 streams", True)
 def test_it_waits_until_the_region_is_back() -> None:
     """Short of room, then a look that fails, then all of it: the drill goes on."""
     observe.await_back(Session(), region(SHORT, FaultError("no answer"), BACK))
+
+
+@pytest.mark.parametrize(
+    ("limits", "found"),
+    [
+        ((300.0, 300.0), ("pass", 0.0, "room for 300 streams, 300 before the fault")),
+        ((300.0, 450.0), ("pass", 0.0, "room for 450 streams, 300 before the fault")),
+        ((None, 300.0), ("unknown", None, "no stream limit before the fault")),
+        ((300.0, None), ("unknown", None, "no stream limit now")),
+    ],
+)
+def test_room_that_nobody_read_is_unknown(limits, found) -> None:
+    """It is on record beside the region's return, so that no drill passes without it."""
+    session, fault = Session(), region(BACK)
+    fault.limits = limits
+    observe.await_back(session, fault)
+    assert session.findings == [("capacity_back", *found)]
+
+
+def test_a_region_that_is_not_stopped_keeps_its_room() -> None:
+    """By the power `none` nothing of it changes, and nothing is on record."""
+    session, fault = Session(), RegionPower(a_target(), REGION)
+    assert not fault.stops
+    calm = region(BACK)
+    calm.stops = False  # type: ignore[misc]
+    observe.await_back(session, calm)
+    assert session.findings == []
+
+
+def test_room_below_that_before_passes_only_as_an_autoscalers_choice() -> None:
+    """Anything else would not have counted as back."""
+    session, fault = Session(), region(BACK)
+    fault.limits = (300.0, 200.0)
+    observe.await_back(session, fault)
+    [(_, status, missing, reason)] = session.findings
+    assert (status, missing) == ("pass", 100.0)
+    assert "autoscaler" in reason
 
 
 @pytest.mark.parametrize(

@@ -190,13 +190,18 @@ def test_a_value_without_a_json_form_moves_the_chain_not_at_all(tmp_path):
     assert not read_ledger(ledger.path).broken
 
 
-def chained(bundle):
-    """The bundle's ledger written again, with a chain."""
+PLANNED = ["baseline", "evacuate", "drain", "dark", "restore", "verify"]
+
+
+def chained(bundle, planned=PLANNED):
+    """The bundle's ledger written again, with a chain, and with the plan that goes with one."""
     events = [json.loads(line) for line in lines_of(bundle / "ledger.jsonl")]
     (bundle / "ledger.jsonl").unlink()
     ledger = Ledger(bundle / "ledger.jsonl")
     for event in events:
         fields = {k: v for k, v in event.items() if k not in ("seq", "t", "event")}
+        if event["event"] == "drill_started" and planned is not None:
+            fields["phases"] = planned
         ledger._clock = _At(event["t"])
         ledger.append(event["event"], **fields)
     ledger.close()
@@ -212,3 +217,12 @@ def test_a_broken_chain_can_not_pass(tmp_path):
     found = judge(bundle)
     assert found.verdict == "INCONCLUSIVE"
     assert [text for text in found.document["unknowns"] if "added or moved" in text]
+
+
+def test_a_chained_ledger_without_a_plan_can_not_pass(tmp_path):
+    """No older version wrote it, so that the plan is missing and not merely unknown to it."""
+    bundle = make_bundle(tmp_path / "b", Story())
+    chained(bundle, planned=None)
+    found = judge(bundle)
+    assert found.verdict == "INCONCLUSIVE"
+    assert [text for text in found.document["unknowns"] if "which phases were planned" in text]

@@ -76,13 +76,15 @@ class LedgerRead:
     """A ledger's events; `torn` when lines are missing, cut off or out of order.
 
     `broken_at`: the number of the first line that does not follow from the one before, None where
-    the chain holds or the ledger has none. `head`: the last line's `chain`, as hex.
+    the chain holds or the ledger has none. `head`: the last line's `chain`, as hex. `chained`: at
+    least one line has a chain, so that no older version wrote the ledger.
     """
 
     events: tuple[dict[str, Any], ...]
     torn: bool
     broken_at: int | None = None
     head: str = CHAIN_START
+    chained: bool = False
 
     @property
     def broken(self) -> bool:
@@ -105,7 +107,8 @@ def read_ledger(path: Path) -> LedgerRead:
     ]
     in_order = all(record["seq"] == index for index, record in enumerate(whole, start=1))
     torn = lines.torn or not in_order or len(whole) != len(lines.records)
-    return LedgerRead(tuple(whole), torn, broken_at, head)
+    chained = any("chain" in record for record in lines.records)
+    return LedgerRead(tuple(whole), torn, broken_at, head, chained)
 
 
 def _next(head: str, body: bytes) -> str:

@@ -20,7 +20,13 @@ from muster.contract.samples import Samples
 from muster.contract.windows import Window
 from muster.ledger import LedgerRead
 from muster.verdict_phases import missing_phases, unjudged_phases
-from muster.verdict_profile import asked_of, lengths_of, loss_objective, shown_signals
+from muster.verdict_profile import (
+    asked_of,
+    lengths_of,
+    loss_objective,
+    scrape_interval_s,
+    shown_signals,
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def findings_of(
     """
     phases = phases_of(ledger.events)
     loss = loss_of(ledger.events, phases)
-    scrape_s = float(started["scrape_interval_s"])
+    scrape_s = scrape_interval_s(bundle, started)
     gate = contract.gates[started["gate"]]
     time_scale = float(started["time_scale"])
     lengths = lengths_of(bundle, ledger.events)
@@ -68,7 +74,7 @@ def findings_of(
         lengths=lengths,
     )
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
-    findings += missing_phases(started, phases)
+    findings += missing_phases(started, phases, chained=ledger.chained)
     findings += unjudged_phases(phases)
     for tier_name, group in _by_tier(phases):
         tier = contract.tiers[tier_name]  # type: ignore[index]

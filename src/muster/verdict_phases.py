@@ -34,20 +34,22 @@ JUDGED = frozenset(
 """Phases under load, which a tier must judge: what it does not judge proves nothing."""
 
 
-def missing_phases(started: Mapping[str, Any], phases: Sequence[Phase]) -> list[Finding]:
+def missing_phases(
+    started: Mapping[str, Any], phases: Sequence[Phase], *, chained: bool = False
+) -> list[Finding]:
     """An unknown finding for each phase that was wanted and not completed, in its place.
 
     Wanted is what the drill had planned when it began (`phases` in the ledger's `drill_started`),
     and in any case what a drill of its kind must have. A plan of nothing, or none that makes sense,
-    is unknown; a ledger that is older than the plan has none.
+    is unknown; a ledger that is older than the plan has none, and no hash chain (`chained`) either.
     """
     named = str(started["drill" if started["kind"] == "experiment" else "kind"])
     least = WANTED_PHASES.get(named, WANTED_ALWAYS)
     complete = [phase.name for phase in phases if phase.complete]
     found: list[Finding] = []
     planned: Sequence[str] = ()
-    if "phases" in started:
-        plan = started["phases"]
+    if "phases" in started or chained:
+        plan = started.get("phases")
         if isinstance(plan, list) and plan and all(isinstance(name, str) for name in plan):
             planned = plan
         else:

@@ -57,6 +57,18 @@ def loss_objective(bundle: Path) -> Mapping[str, Any]:
     return _section(bundle, "region_loss")
 
 
+def scrape_interval_s(bundle: Path, started: Mapping[str, Any]) -> float:
+    """How often samples were scraped: by the ledger, and no more seldom than the target says.
+
+    What may be missing between two samples follows it. Raises ValueError where they differ.
+    """
+    told, own = float(started["scrape_interval_s"]), _section(bundle, "prometheus")
+    wanted = own.get("scrape_interval_s")
+    if isinstance(wanted, int | float) and told != wanted:
+        raise ValueError(f"scrape_interval_s {told:g}, the target says {wanted:g}")
+    return told
+
+
 def _section(bundle: Path, key: str) -> Mapping[str, Any]:
     section = read_yaml(bundle / "target.yaml").get(key) or {}
     return section if isinstance(section, dict) else {}

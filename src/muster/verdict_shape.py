@@ -16,6 +16,8 @@ from muster.ledger import LedgerRead
 
 T_S_MAX = 2.5e11
 """The year 9999, in seconds since the epoch."""
+TIME_SCALE_MAX = 120.0
+"""No drill is planned with more."""
 TOLD_MAX = 3
 Event = Mapping[str, Any]
 
@@ -61,6 +63,10 @@ def _above_zero(value: object) -> bool:
     return _number(value) and value > 0  # type: ignore[operator]
 
 
+def _time_scale(value: object) -> bool:
+    return _above_zero(value) and value <= TIME_SCALE_MAX  # type: ignore[operator]
+
+
 def _text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -104,7 +110,7 @@ _MUST: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
         "regions": lambda value: _texts(value) and value != [],
         "platform_build": _or_none(_texts),
         "scrape_interval_s": _above_zero,
-        "time_scale": _above_zero,
+        "time_scale": _time_scale,
         "streams_target": _above_zero,
     },
     "phase_started": {"phase": _text, "tier": _or_none(_text)},

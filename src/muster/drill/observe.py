@@ -13,6 +13,7 @@ from muster.drill.steered import CHANGED
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults import Fault
+from muster.faults.capacity import is_back
 from muster.faults.region_power import RegionPower
 
 READY_APART_S = 0.3
@@ -134,6 +135,29 @@ def await_back(session: Session, fault: Fault) -> None:
     if session.wait_until(back, fault.back_s_max, look_s=READY_APART_S) is None:
         detail = f"{fault.region} was started and is not back as before: {missing}"
         session.fail("platform:region_not_back", detail)
+    if fault.stops:
+        _record_room(session, fault)
+
+
+def _record_room(session: Session, fault: RegionPower) -> None:
+    """Whether as many streams fit as before the fault; a limit that nobody read is unknown."""
+    before, now = fault.room()
+    missing = None if before is None or now is None else max(0.0, before - now)
+    reason = "no stream limit before the fault" if before is None else "no stream limit now"
+    if before is not None and now is not None:
+        reason = f"room for {now:.0f} streams, {before:.0f} before the fault"
+        if not is_back(now, before):
+            reason += "; the region's autoscaler decides how many there are"
+    session.finding(
+        "capacity_back",
+        "unknown" if missing is None else "pass",
+        measured=missing,
+        threshold=0,
+        unit="streams",
+        region=fault.region,
+        source="server",
+        reason=reason,
+    )
 
 
 def check_last_healthy(session: Session, region: str) -> None:

@@ -28,7 +28,7 @@ from muster.faults.kubernetes import Deployments
 from muster.faults.looks import UPSTREAM_MISSING, Look, look_at
 from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
 from muster.faults.power_state import PowerState, kubernetes_state, process_state
-from muster.targets.model import KubernetesPower, ProcessPower, Target
+from muster.targets.model import KubernetesPower, NoPower, ProcessPower, Target
 
 LOOK_APART_S = 0.3
 
@@ -235,6 +235,18 @@ class RegionPower(Fault):
             return False
         # An autoscaler decides how many there are, and so how much fits.
         return state is None or not state.autoscaled
+
+    def room(self) -> tuple[float | None, float | None]:
+        """Streams that fitted before the fault, and that fit now; None: not read."""
+        try:
+            return self._limit, capacity.streams_limit(self.target, self.region)
+        except FaultError:
+            return self._limit, None
+
+    @property
+    def stops(self) -> bool:
+        """Whether the region is stopped at all; by the power `none` its room never changes."""
+        return not isinstance(self._power, NoPower)
 
     def _state(self) -> PowerState | None:
         if isinstance(self._power, ProcessPower):

@@ -22,6 +22,7 @@ SLO_TITLES = {
     "failover_action_in_baseline": "Failover actions in the baseline",
     "fault_proof": "Fault seen to bite",
     "recovery_quiet": "Quiet after the fault",
+    "capacity_back": "Room for streams back",
     "rto": "Recovery time",
     "streams_broken": "Streams broken by the loss",
     "broken_elsewhere": "Streams broken elsewhere",
