@@ -355,10 +355,10 @@ def test_an_optional_signal_that_the_target_names_is_judged(tmp_path):
     assert unknown(verdict) == {"samples_complete"}
 
 
-def keeps_lengths(bundle):
-    """The bundle's target says that its platform generates as many tokens as asked for."""
+def keeps_lengths(bundle, kept=True):
+    """The bundle's target says that its platform generates as many tokens as asked for, or not."""
     target = yaml.safe_load((bundle / "target.yaml").read_text())
-    target["load"]["lengths_kept"] = True
+    target["load"]["lengths_kept"] = kept
     (bundle / "target.yaml").write_text(yaml.safe_dump(target))
     return bundle
 
@@ -368,7 +368,7 @@ def test_streams_that_were_not_held_in_a_phase_never_pass(tmp_path, phase):
     """2 open where 200 should be: FAIL where lengths are kept, else unknown."""
     story = Story(phases=SHORT, server_processes=1, shards=1, harm={phase: Harm(streams=0.01)})
     bundle = make_bundle(tmp_path / "bundle", story)
-    verdict = judge(bundle)
+    verdict = judge(keeps_lengths(bundle, kept=False))
     assert verdict.verdict == "INCONCLUSIVE"
     assert unknown(verdict) == {"streams_held"}
     verdict = judge(keeps_lengths(bundle))

@@ -76,8 +76,8 @@ class LedgerRead:
     """A ledger's events; `torn` when lines are missing, cut off or out of order.
 
     `broken_at`: the number of the first line that does not follow from the one before, None where
-    the chain holds or the ledger has none. `head`: the last line's `chain`, as hex. `chained`: at
-    least one line has a chain, so that no older version wrote the ledger.
+    the chain holds or the ledger has none. `head`: the last line's `chain`, as hex. `chained`: the
+    first line has a chain, so that no older version began the ledger.
     """
 
     events: tuple[dict[str, Any], ...]
@@ -107,7 +107,7 @@ def read_ledger(path: Path) -> LedgerRead:
     ]
     in_order = all(record["seq"] == index for index, record in enumerate(whole, start=1))
     torn = lines.torn or not in_order or len(whole) != len(lines.records)
-    chained = any("chain" in record for record in lines.records)
+    chained = any("chain" in record for record in lines.records[:1])
     return LedgerRead(tuple(whole), torn, broken_at, head, chained)
 
 
