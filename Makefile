@@ -48,7 +48,7 @@ drill: setup ## evacuate a region under load and judge it (SCALE=1 for all strea
 	@$(BIN)/chaos --no-version-check run $(DRILL)
 
 # Two workers, a file of tests on one of them; the ten killed drills take longest, so they come first.
-test: setup-test ## all tests but whole drills (under 10 minutes)
+test: setup-test ## all tests but whole drills (about 20 minutes on two cores)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_torture.py tests
 
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
