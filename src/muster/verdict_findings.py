@@ -9,7 +9,7 @@ from typing import Any
 
 from muster.contract import Contract
 from muster.contract.evaluate import Judging, judge_phases, judge_whole, streams_finding
-from muster.contract.findings import Finding, from_json
+from muster.contract.findings import Finding, from_json, unmeasured
 from muster.contract.gate_rules import judge_gate_rules
 from muster.contract.held import BASELINE, judge_held
 from muster.contract.loss import JudgedLoss, judge_loss, loss_of
@@ -133,20 +133,13 @@ def _fault_proofs(ledger: LedgerRead, started: Mapping[str, Any]) -> list[Findin
         proven = bool(looks) and all(look.get("proven") is True for look in looks)
         why = "; ".join(dict.fromkeys(str(look.get("why", "")) for look in looks))
         findings.append(
-            Finding(
-                slo="fault_proof",
-                tier=None,
-                phase=None,
+            unmeasured(
+                "fault_proof",
+                fault,
+                "pass" if proven else "unknown",
+                why or "nobody saw it bite",
                 region=region,
-                source=fault,
-                window=None,
-                threshold=None,
-                measured=None,
-                margin=None,
-                unit="",
                 samples=len(looks),
-                status="pass" if proven else "unknown",
-                reason=why or "nobody saw it bite",
             )
         )
     return findings

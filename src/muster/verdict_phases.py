@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from muster.contract.findings import Finding
+from muster.contract.findings import Finding, unmeasured
 from muster.contract.phases import Phase
 
 WANTED_PHASES = {
@@ -72,18 +72,4 @@ def unjudged_phases(phases: Sequence[Phase]) -> list[Finding]:
 
 
 def _missing(name: str | None, reason: str) -> Finding:
-    return Finding(
-        slo="phase_complete",
-        tier=None,
-        phase=name,
-        region=None,
-        source="ledger",
-        window=None,
-        threshold=None,
-        measured=None,
-        margin=None,
-        unit="",
-        samples=None,
-        status="unknown",
-        reason=reason,
-    )
+    return unmeasured("phase_complete", "ledger", "unknown", reason, phase=name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from muster.contract.findings import Finding
+from muster.contract.findings import Finding, unmeasured
 from muster.contract.oddities import oddities
 from muster.contract.rates import (
     CANARY_OUTCOMES,
@@ -165,18 +165,11 @@ def _working(series: Sequence[Series], window: Window) -> set[Owner]:
 
 
 def _finding(source: str, phase: str, window: Window, reason: str) -> Finding:
-    return Finding(
-        slo="samples_complete",
-        tier=None,
+    return unmeasured(
+        "samples_complete",
+        source,
+        "unknown",
+        reason,
         phase=phase,
-        region=None,
-        source=source,
         window=(window.start_s, window.end_s),
-        threshold=None,
-        measured=None,
-        margin=None,
-        unit="",
-        samples=None,
-        status="unknown",
-        reason=reason,
     )

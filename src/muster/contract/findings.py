@@ -61,6 +61,35 @@ class Finding:
         return f"over {low:g} to {high:g} {self.unit}"
 
 
+def unmeasured(
+    slo: str,
+    source: str,
+    status: Status,
+    reason: str,
+    *,
+    phase: str | None = None,
+    region: str | None = None,
+    window: tuple[float, float] | None = None,
+    samples: int | None = None,
+) -> Finding:
+    """A finding about what has no value, such as evidence that is missing or a proof."""
+    return Finding(
+        slo=slo,
+        tier=None,
+        phase=phase,
+        region=region,
+        source=source,
+        window=window,
+        threshold=None,
+        measured=None,
+        margin=None,
+        unit="",
+        samples=samples,
+        status=status,
+        reason=reason,
+    )
+
+
 def from_json(data: Mapping[str, Any]) -> Finding:
     """A finding that the drill itself recorded; what is not said is unknown."""
     window = data.get("window")

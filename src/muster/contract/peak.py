@@ -15,7 +15,7 @@ from itertools import pairwise
 from muster.contract.consistency import judge_consistency
 from muster.contract.counting import Count, judge_share
 from muster.contract.evaluate import LATENCY_SLOS, SLOS, Judging, judge_slo
-from muster.contract.findings import Finding
+from muster.contract.findings import Finding, unmeasured
 from muster.contract.gauges import mean_total
 from muster.contract.latency import judge_latency
 from muster.contract.model import Contract, Tier
@@ -226,18 +226,11 @@ def _longest(moments: Sequence[float]) -> float:
 
 
 def _missing(name: str, window: Window, why: str) -> Finding:
-    return Finding(
-        slo="samples_complete",
-        tier=None,
+    return unmeasured(
+        "samples_complete",
+        "server",
+        "unknown",
+        why,
         phase=name,
-        region=None,
-        source="server",
         window=(window.start_s, window.end_s),
-        threshold=None,
-        measured=None,
-        margin=None,
-        unit="",
-        samples=None,
-        status="unknown",
-        reason=why,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from muster.contract.counting import Count
 from muster.contract.evaluate import LATENCY_SLOS
-from muster.contract.findings import Finding
+from muster.contract.findings import Finding, unmeasured
 from muster.contract.peak import (
     SIGNALS,
     Asked,
@@ -80,18 +80,11 @@ def read_all(
 
 
 def _unread(occurrence: Occurrence, why: str) -> Finding:
-    return Finding(
-        slo="samples_complete",
-        tier=None,
+    return unmeasured(
+        "samples_complete",
+        "server",
+        "unknown",
+        why,
         phase=occurrence.name,
-        region=None,
-        source="server",
         window=(occurrence.start_s, occurrence.end_s),
-        threshold=None,
-        measured=None,
-        margin=None,
-        unit="",
-        samples=None,
-        status="unknown",
-        reason=why,
     )
