@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 import socket
+from collections.abc import MutableSequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,6 +19,7 @@ from testbed_peers import small_target
 
 from muster import contract, targets
 from muster.errors import BadInput
+from muster.targets.testbed import TestbedSpec
 from muster.testbed import config as settings
 from muster.testbed import ports, prometheus_config
 from muster.testbed.binaries import WANTED, Binary, Wanted, find
@@ -212,9 +216,15 @@ def test_prometheus_scrapes_every_part() -> None:
 
 
 def test_free_blocks_stay_out_of_the_ephemeral_range() -> None:
-    """Outgoing connections never take a testbed's port."""
-    for base in ports.free_blocks():
+    """Outgoing connections never take a testbed's port; each block can also be asked for by a target."""
+
+    class Unshuffled(random.Random):
+        def shuffle(self, x: MutableSequence[Any]) -> None:
+            x.reverse()
+
+    for base in ports.free_blocks(Unshuffled()):
         assert base + BLOCK <= 32_768 or base > 60_999
+        assert TestbedSpec(port_base=base, regions={}).port_base == base
 
 
 def test_a_block_is_held_by_one_alone() -> None:

@@ -9,6 +9,9 @@ from pydantic import Field
 from muster.documents import Document
 from muster.targets.kinds import PositiveSeconds
 
+LAST_PORT_BASE = 65_000
+"""The highest first port of a block that a target may ask for."""
+
 
 class TestbedHealthCheck(Document):
     """The records' health check; `probe_interval_s` (tests only) probes faster than it says."""
@@ -69,7 +72,7 @@ class TestbedSpec(Document):
     """How the testbed is built; only a target of class `testbed` has it."""
 
     __test__ = False
-    port_base: Annotated[int, Field(ge=0, le=65000)] = Field(
+    port_base: Annotated[int, Field(ge=0, le=LAST_PORT_BASE)] = Field(
         default=7400, description="first of a block of ports; 0: a free block"
     )
     regions: dict[str, TestbedRegion]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muster.errors import BadInput
+from muster.targets.testbed import LAST_PORT_BASE
 
 BLOCK = 100
 GUARD = 99
@@ -99,11 +100,11 @@ def check(wishes: Iterator[Wish] | list[Wish]) -> None:
 
 
 def free_blocks(rng: random.Random | None = None) -> Iterator[int]:
-    """Bases of blocks to try, in random order, none of them in the ephemeral range."""
+    """Bases of blocks to try, in random order: what a target may say, and none of the ephemeral range."""
     low, high = _ephemeral()
     bases = [
         base
-        for base in range(_FREE_FIRST, 65_500 - BLOCK, BLOCK)
+        for base in range(_FREE_FIRST, LAST_PORT_BASE + 1, BLOCK)
         if base + BLOCK <= low or base > high
     ]
     (rng or random.Random(os.urandom(8))).shuffle(bases)
