@@ -24,7 +24,7 @@ JUDGE = """
 import json, resource, sys, time
 from pathlib import Path
 began = time.perf_counter()
-from muster.verdict import judge
+from muster.judge.verdict import judge
 verdict = judge(Path(sys.argv[1]))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 # Kibibytes on Linux, bytes on macOS.
@@ -74,7 +74,7 @@ def make(directory: Path) -> tuple[int, int]:
 def guard_day() -> dict[str, float]:
     """24 hours of one gateway in each of two regions, a minute a push."""
     from muster.contract import load
-    from muster.contract.triggers import Guard
+    from muster.guard.triggers import Guard
 
     contract = load()
     guard = Guard(contract, contract.gates["M3"], contract.tiers["G"], 1.0, ("a", "b"), 4.0)

@@ -14,7 +14,7 @@ from typing import Any
 from bundle_series import Harm, make_series
 
 from muster import home
-from muster.contract.samples import SampleWriter
+from muster.samples.series import SampleWriter
 
 WEST, EAST = "eu-west-1", "eu-central-1"
 START_S = 1_790_000_000.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muster.contract import load
-from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
+from muster.samples.rates import CANARY_OUTCOMES, OUTCOMES
 
 if TYPE_CHECKING:
     from bundle_maker import Story

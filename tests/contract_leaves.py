@@ -29,28 +29,28 @@ from muster.cli.gate import Asked
 from muster.cli.gate import answer as gate_answer
 from muster.cli.tables import contract_lines
 from muster.contract import load
-from muster.contract.agreement import agreed
-from muster.contract.evaluate import SLOS as EVALUATED
-from muster.contract.evaluate import Judging, judge_slo, streams_finding
-from muster.contract.gate import Bundle, judge_gate
-from muster.contract.gate_rules import judge_gate_rules
-from muster.contract.lengths import Lengths, judge_lengths
-from muster.contract.loss import Loss, judge_loss
 from muster.contract.model import Contract
-from muster.contract.phases import Phase
-from muster.contract.rig import judge_rig
-from muster.contract.samples import Samples, series_of
-from muster.contract.triggers import Declared, Guard
-from muster.contract.windows import Window
-from muster.drill import loss as losses
 from muster.drill.load import DrillLoad
-from muster.drill.plan import _window_holds_scrapes
-from muster.drill.quiet import await_quiet
-from muster.drill.restore_time import restore_bound_s
+from muster.drill.phases import abrupt_loss
+from muster.drill.plan.plan import _window_holds_scrapes
 from muster.drill.session import Session
+from muster.drill.sight.quiet import await_quiet
+from muster.drill.undo.restore_time import restore_bound_s
 from muster.errors import BadInput
+from muster.guard.triggers import Declared, Guard
+from muster.judge.agreement import agreed
+from muster.judge.evaluate import SLOS as EVALUATED
+from muster.judge.evaluate import Judging, judge_slo, streams_finding
+from muster.judge.gate import Bundle, judge_gate
+from muster.judge.gate_rules import judge_gate_rules
+from muster.judge.lengths import Lengths, judge_lengths
+from muster.judge.loss import Loss, judge_loss
+from muster.judge.phases import Phase
+from muster.judge.rig import judge_rig
 from muster.load.starter import shard_configs
 from muster.load.traffic import traffic_of
+from muster.samples.series import Samples, series_of
+from muster.samples.windows import Window
 from muster.targets import load as load_target
 
 Observer = Callable[[Contract], object]
@@ -210,11 +210,11 @@ def after_loss(contract: Contract) -> object:
     session.clock.now_s.return_value = 0.0
     names = ("observe", "await_headroom", "RegionLoss", "_cut", "_record_rig")
     with (
-        patch.multiple(losses, **{name: MagicMock() for name in names}),
-        patch.object(losses, "phase", lambda *_, **__: nullcontext()),
-        patch.object(losses, "_await_detection", lambda *_: 0.0),
+        patch.multiple(abrupt_loss, **{name: MagicMock() for name in names}),
+        patch.object(abrupt_loss, "phase", lambda *_, **__: nullcontext()),
+        patch.object(abrupt_loss, "_await_detection", lambda *_: 0.0),
     ):
-        losses.lose(session)
+        abrupt_loss.lose(session)
     return session.wait_with_progress.call_args
 
 

@@ -16,9 +16,9 @@ from floor_fixtures import REGION
 
 from muster import home
 from muster.drill import stop as stops
-from muster.drill.runs import RunFiles
+from muster.drill.lock.runs import RunFiles
 from muster.drill.watchdog.handle import Watchdog
-from muster.drill.watchdog.lease import LEASE_S
+from muster.drill.watchdog.silence import LEASE_S
 from muster.ledger import Ledger
 from muster.undo import UndoHeader, UndoLog
 

@@ -16,12 +16,12 @@ from floor_fixtures import REGION
 
 from muster import home
 from muster.drill import conclude as concluding
-from muster.drill.runs import RunFiles
+from muster.drill.lock.runs import RunFiles
 from muster.drill.stop import StopFlag
 from muster.drill.watchdog.handle import Watchdog
-from muster.drill.watchdog.lease import LEASE_S
+from muster.drill.watchdog.silence import LEASE_S
+from muster.judge.verdict import judge, write_verdict
 from muster.ledger import Ledger
-from muster.verdict import judge, write_verdict
 
 
 def hog(seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from muster.contract import load
-from muster.contract.promotion import Answer, Rules, judge_promotion
+from muster.guard.promotion import Answer, Rules, judge_promotion
 from muster.signals import RawSeries
 
 CONTRACT = load()

@@ -10,9 +10,9 @@ from bundle_maker import FAILOVER, Story, make_bundle
 
 from muster.bundle import seal
 from muster.cli.gate import Asked, answer
+from muster.judge.ledger_lines import wrong_of
+from muster.judge.verdict import judge, write_verdict
 from muster.reports import write_reports
-from muster.verdict import judge, write_verdict
-from muster.verdict_shape import wrong_of
 
 PHASES = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
 NAN = float("nan")

@@ -10,10 +10,10 @@ from bundle_maker import FAILOVER, Story
 from bundle_series import make_series
 
 from muster.contract import load
-from muster.contract.evaluate import Judging, judge_slo
-from muster.contract.samples import Samples, Series
-from muster.contract.timed import untimed
-from muster.contract.windows import Window
+from muster.judge.evaluate import Judging, judge_slo
+from muster.judge.timed import untimed
+from muster.samples.series import Samples, Series
+from muster.samples.windows import Window
 
 PHASES = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
 STORY = Story(phases=PHASES, server_processes=1, shards=1)

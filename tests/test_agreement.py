@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from bundle_maker import Story, make_bundle
 
-from muster.contract.agreement import compare
-from muster.contract.samples import Samples, series_of
-from muster.contract.windows import Absence, Window
-from muster.verdict import judge
+from muster.judge.agreement import compare
+from muster.judge.verdict import judge
+from muster.samples.series import Samples, series_of
+from muster.samples.windows import Absence, Window
 
 TOLERANCE = Fraction(2, 100)
 WEST, EAST = "eu-west-1", "eu-central-1"

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from muster import dsse
 from muster.attestation import ATTESTATION, result_of, statement
 from muster.bundle import MANIFEST, check_seal, seal
+from muster.judge.verdict import judge, write_verdict
 from muster.signing import new_pair, verify_keys
-from muster.verdict import judge, write_verdict
 
 TYPE = b"application/vnd.in-toto+json"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from test_evaluate import samples_of
 
-from muster.contract.consistency import judge_consistency
-from muster.contract.doubled import doubled_label, twin_label
-from muster.contract.oddities import oddities
-from muster.contract.rates import OUTCOMES
-from muster.contract.samples import series_of
-from muster.contract.windows import Window
+from muster.judge.consistency import judge_consistency
+from muster.judge.oddities import oddities
+from muster.samples.doubled import doubled_label, twin_label
+from muster.samples.rates import OUTCOMES
+from muster.samples.series import series_of
+from muster.samples.windows import Window
 
 WINDOW = Window(100.0, 160.0, 4.0)
 NAN = float("nan")

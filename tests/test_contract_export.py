@@ -16,7 +16,7 @@ from muster import home
 from muster.cli import drill
 from muster.cli.export import exported, stale
 from muster.contract import load
-from muster.contract.triggers import Guard
+from muster.guard.triggers import Guard
 
 CONTRACT = load()
 PROMTOOL = shutil.which("promtool")

@@ -9,9 +9,9 @@ from math import comb
 import pytest
 from test_evaluate import WINDOW, attempts, line, requests, samples_of
 
-from muster.contract.counting import Count, at_most, judge_share, smallest_sample, upper_bound_pct
-from muster.contract.findings import Finding, from_json
-from muster.contract.rates import canary_count, client_counts, server_counts
+from muster.judge.findings import Finding, from_json
+from muster.samples.counting import Count, at_most, judge_share, smallest_sample, upper_bound_pct
+from muster.samples.rates import canary_count, client_counts, server_counts
 
 PARTS = {"success": 500, "broken": 20, "http_429": 30, "http_4xx": 7, "http_5xx": 1}
 LOST = {"refused": 2, "reset": 3, "timeout": 4}

@@ -10,13 +10,13 @@ from typing import Any
 import dnslib
 import pytest
 
-from muster.testbed import ports
+from muster.testbed.design import ports
 from muster.testbed.dns import server as module
 from muster.testbed.dns.decide import AddressRecord
 from muster.testbed.dns.health import Checker, probe
 from muster.testbed.dns.records import HealthCheck, Zone
 from muster.testbed.dns.server import DnsConfig, NameServer
-from muster.testbed.small_http import Answer, Request, serve
+from muster.testbed.rig.small_http import Answer, Request, serve
 
 
 class Api:

@@ -14,7 +14,7 @@ from muster.bundle import check_seal
 from muster.drill import conclude as concluding
 from muster.drill import drawing
 from muster.drill.conclude import conclude
-from muster.verdict import judge, write_verdict
+from muster.judge.verdict import judge, write_verdict
 
 
 def python(code, *arguments):

@@ -9,7 +9,7 @@ import pytest
 from floor_fixtures import REGION, a_target
 
 from muster import targets
-from muster.drill import observe
+from muster.drill.sight import observe
 from muster.drill.stop import StopFlag, StopReason
 from muster.errors import DrillAborted
 from muster.faults import FaultError, ReadBack

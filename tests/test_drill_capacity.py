@@ -9,11 +9,11 @@ import pytest
 from drill_runner import TARGET
 
 from muster import testbed
-from muster.drill import capacity as drill_capacity
-from muster.drill.capacity import capacity_of, told
-from muster.drill.describe import describe
-from muster.drill.permit import permit
-from muster.drill.plan import make_plan
+from muster.drill.plan.capacity import capacity_of, told
+from muster.drill.plan.describe import describe
+from muster.drill.plan.permit import permit
+from muster.drill.plan.plan import capacity as drill_capacity
+from muster.drill.plan.plan import make_plan
 from muster.drill.start import start
 from muster.errors import BadInput
 from muster.machine import Machine

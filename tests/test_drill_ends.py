@@ -12,7 +12,7 @@ from drill_runner import Drill, drill
 from floor_fixtures import await_true
 
 from muster.bundle import check_seal
-from muster.drill.watchdog.lease import LEASE_S
+from muster.drill.watchdog.silence import LEASE_S
 
 pytestmark = pytest.mark.drills
 LAG_OF_THE_RIG = {"load_loop_lag", "load_late", "load_offered", "testbed_loop_lag"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.drill.facts import KEEP_S, Facts
+from muster.drill.sight.facts import KEEP_S, Facts
 from muster.signals import RawSeries
 
 A, B = "eu-west-1", "eu-central-1"

@@ -11,9 +11,9 @@ import pytest
 
 from muster.drill import finish
 from muster.drill.session import Session
+from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag, StopReason
-from muster.drill.watch import Watch
-from muster.drill.watchdog.load import HeldLoad
+from muster.drill.watchdog.orphan_load import HeldLoad
 from muster.errors import DrillAborted
 
 STOP = StopReason("operator", "ABORTED", "asked", 0.0)

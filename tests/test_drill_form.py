@@ -10,8 +10,8 @@ from drill_runner import FAILOVER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.drill.asked import distance, has_control, near
-from muster.drill.form import check_form, method_of
+from muster.drill.plan.asked import distance, has_control, near
+from muster.drill.plan.form import check_form, method_of
 from muster.errors import BadInput
 
 SHIPPED = json.loads(FAILOVER.read_text())
@@ -86,7 +86,10 @@ def put(path, value):
         (put(["method", 3], {"ref": "dark"}), ("dark",)),
         (put(["method", 3], function("muster.actions.undo", "restore_all")), ("restore_all",)),
         (put(["method", 3], function("probes.verdict", "passed")), ("probes.verdict.passed",)),
-        (put(["method", 3], function("muster.drill.phases", "darken")), ("muster.drill.phases",)),
+        (
+            put(["method", 3], function("muster.drill.phases.failover", "darken")),
+            ("muster.drill.phases.failover",),
+        ),
         # Phases.
         (lambda d: d["method"].pop(5), ("method.5 (dark)", "dark where drain belongs")),
         (lambda d: d["method"].pop(), ("no verify",)),

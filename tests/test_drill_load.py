@@ -9,7 +9,7 @@ import yaml
 from drill_runner import TARGET
 
 from muster.drill.load import DrillLoad
-from muster.drill.plan import make_plan
+from muster.drill.plan.plan import make_plan
 from muster.errors import BadInput
 
 

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from muster.drill.lock import FileLock, holder_of
+from muster.drill.lock.held import FileLock, holder_of
 from muster.errors import DrillAborted
 
 HOLD = """
 import subprocess, sys, time
-from muster.drill.lock import FileLock
+from muster.drill.lock.held import FileLock
 lock = FileLock("testbed", "drill-1")
 lock.acquire()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) if "child" in sys.argv else None

@@ -10,9 +10,9 @@ from drill_runner import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muster.drill.form import check_form
-from muster.drill.order import ACTS, BLOCKS, order_fault, phases_of_method
-from muster.drill.outline import STEPS
+from muster.drill.plan.form import check_form
+from muster.drill.plan.order import ACTS, BLOCKS, order_fault, phases_of_method
+from muster.drill.plan.outline import STEPS
 from muster.errors import BadInput
 
 FILES = sorted([*(ROOT / "drills").glob("*.json"), *(ROOT / "experiments").glob("*.json")])

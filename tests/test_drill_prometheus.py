@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 from floor_fixtures import await_true, stand_in
 
-from muster.drill.facts import Facts
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
-from muster.drill.watch import Watch
 from muster.errors import BadInput
 from muster.signals import Poller, Prometheus, PrometheusError
 

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 from floor_fixtures import REGION, await_true
 
-from muster.drill import proofs
-from muster.drill.facts import Facts
-from muster.drill.proofs import Looker, Throughout
+from muster.drill.sight import proofs
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.proofs import Looker, Throughout
 from muster.drill.stop import StopFlag, StopReason
 from muster.errors import DrillAborted
 from muster.faults import FaultError, Proof

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from muster import contract
-from muster.contract.samples import series_of
-from muster.drill.facts import Facts
-from muster.drill.quiet import Quiet, await_quiet
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.quiet import Quiet, await_quiet
 from muster.drill.stop import StopFlag
+from muster.samples.series import series_of
 from muster.signals import RawSeries
 
 REGIONS = ("west", "east")

@@ -12,10 +12,10 @@ from floor_fixtures import NOWHERE, OTHER, REGION, stand_in, testbed_document
 from strict_aws import strict_aws
 
 from muster import targets
-from muster.drill.preflight import no_leftover_undo
-from muster.drill.recover import recover_target
-from muster.drill.undo_logs import left_on
-from muster.drill.undo_store import open_undo
+from muster.drill.phases.preflight import no_leftover_undo
+from muster.drill.recover.again import recover_target
+from muster.drill.undo.logs import left_on
+from muster.drill.undo.store import open_undo
 from muster.ledger import Ledger, read_ledger
 from muster.undo import UndoHeader, read_undo
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from floor_fixtures import REGION, a_target, stand_in
 
-from muster.drill.restore import record_verify, restore, settle
+from muster.drill.undo.restore import record_verify, restore, settle
 from muster.faults import FAULTS, Fault, FaultError, Proof, ReadBack
 from muster.ledger import Ledger, read_ledger
 from muster.undo import UndoHeader, UndoLog, read_undo

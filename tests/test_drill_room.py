@@ -9,8 +9,8 @@ from collections import namedtuple
 import pytest
 from disks import fill, tmpfs
 
-from muster.drill import room
-from muster.drill.room import check_room
+from muster.drill.plan.plan import room
+from muster.drill.plan.room import check_room
 from muster.errors import BadInput
 
 Usage = namedtuple("Usage", "total used free")

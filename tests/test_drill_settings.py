@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.drill.settings import DrillSettings, parse_settings
+from muster.drill.plan.settings import DrillSettings, parse_settings
 from muster.errors import BadInput
 
 

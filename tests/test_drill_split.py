@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from muster.drill.facts import Facts
-from muster.drill.split import Split, await_looks, gone, tolerance_of
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.split import Split, await_looks, gone, tolerance_of
 from muster.signals import RawSeries
 
 

@@ -9,9 +9,9 @@ import pytest
 from floor_fixtures import await_true, free_port, prometheus_server, stand_in, stopped
 
 from muster.clock import SYSTEM_CLOCK
-from muster.drill.facts import Facts
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.watch import STEERING_SIGNAL, Watch
 from muster.drill.stop import StopFlag, StopReason
-from muster.drill.watch import STEERING_SIGNAL, Watch
 from muster.jsonl import LogLost
 from muster.signals import Poller, Prometheus
 from muster.steering import SteeringError

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muster.contract import load
-from muster.contract.counting import Count, at_most, judge_share, smallest_sample, upper_bound_pct
-from muster.contract.evaluate import Judging, judge_phases, judge_slo
-from muster.contract.gauges import judge_queue_age
-from muster.contract.latency import judge_latency
-from muster.contract.phases import Phase
-from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
-from muster.contract.samples import Samples, series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.evaluate import Judging, judge_phases, judge_slo
+from muster.judge.gauges import judge_queue_age
+from muster.judge.latency import judge_latency
+from muster.judge.phases import Phase
+from muster.samples.counting import Count, at_most, judge_share, smallest_sample, upper_bound_pct
+from muster.samples.rates import CANARY_OUTCOMES, OUTCOMES
+from muster.samples.series import Samples, series_of
+from muster.samples.windows import Absence, Window
 
 CONTRACT = load()
 EDGES = CONTRACT.measurement.first_token_edges_s

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from muster.contract.phases import Phase, absences_of, dark_hold_s, merged, phases_of
-from muster.contract.windows import Absence, Window
+from muster.judge.phases import Phase, absences_of, dark_hold_s, merged, phases_of
+from muster.samples.windows import Absence, Window
 
 
 def event(t, name, **fields):

@@ -15,15 +15,15 @@ from test_evaluate import (
     two_processes,
 )
 
-from muster.contract.consistency import judge_consistency
-from muster.contract.evaluate import streams_finding
-from muster.contract.gate_rules import judge_gate_rules
-from muster.contract.gauges import judge_queue_age, mean_total
-from muster.contract.phases import Phase
-from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
-from muster.contract.samples import series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.consistency import judge_consistency
+from muster.judge.evaluate import streams_finding
+from muster.judge.gate_rules import judge_gate_rules
+from muster.judge.gauges import judge_queue_age, mean_total
+from muster.judge.phases import Phase
 from muster.load import tally
+from muster.samples.rates import CANARY_OUTCOMES, OUTCOMES
+from muster.samples.series import series_of
+from muster.samples.windows import Absence, Window
 
 END_S = 240
 WINDOW = Window(0.0, float(END_S), 4.0)

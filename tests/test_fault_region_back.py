@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from floor_fixtures import REGION, a_target, free_port, stand_in
 
-from muster.drill.restore import restore
+from muster.drill.undo.restore import restore
 from muster.faults import capacity, fault_of
 from muster.faults.back import Stretch, back_s_max
 from muster.faults.looks import look_at
@@ -239,7 +239,7 @@ def test_a_limit_that_nobody_shows_before_is_none_afterwards() -> None:
 
 def test_a_start_that_fails_at_first_is_tried_again(tmp_path, monkeypatch) -> None:
     """The switch is still busy with the stop of a killed drill: the restore outlasts that."""
-    monkeypatch.setattr("muster.drill.restore.RETRY_S_MIN", 0.01)
+    monkeypatch.setattr("muster.drill.undo.restore.RETRY_S_MIN", 0.01)
     with a_world() as (world, fault):
         undo = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d1", "testbed", "t.yaml"))
         undo.add(fault.kind, fault.subject, fault.undo_params(), REGION)
@@ -270,7 +270,7 @@ def test_a_start_that_fails_at_first_is_tried_again(tmp_path, monkeypatch) -> No
 
 def test_a_start_that_never_works_ends_in_bounded_time(tmp_path, monkeypatch) -> None:
     """Tried until the target's own time-out, then told with what to do."""
-    monkeypatch.setattr("muster.drill.restore.RETRY_S_MIN", 0.01)
+    monkeypatch.setattr("muster.drill.undo.restore.RETRY_S_MIN", 0.01)
     with a_world() as (_, fault), stand_in(lambda call: (500, {"error": "broken"})) as switch:
         undo = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d1", "testbed", "t.yaml"))
         undo.add(fault.kind, fault.subject, fault.undo_params(), REGION)

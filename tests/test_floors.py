@@ -60,6 +60,10 @@ HOUSE = {
     "signing": row(1, libraries="cryptography"),
     "attestation": row(2),
     "contract": row(1),
+    # What was scraped, as values: whoever judges, guards or looks reads it with these.
+    "samples": row(1),
+    "judge": row(2),
+    "guard": row(2),
     "targets": row(1),
     "ledger": row(1),
     "undo": row(1),
@@ -71,12 +75,6 @@ HOUSE = {
     "faults": row(2, "signals", "steering", "stores", libraries="chaosk8s kubernetes"),
     "load": row(2),
     "bundle": row(3),
-    "verdict": row(3, "verdict_document", "verdict_findings", "verdict_profile", "verdict_shape"),
-    "verdict_document": row(3),
-    "verdict_findings": row(3, "verdict_phases", "verdict_profile"),
-    "verdict_phases": row(3),
-    "verdict_profile": row(3),
-    "verdict_shape": row(3),
     "reports": row(3, "bundle"),
     "testbed": row(3),
     # The drill itself: all of the engine, and nothing of Chaos Toolkit.

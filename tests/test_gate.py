@@ -15,9 +15,9 @@ from muster import home
 from muster.bundle import seal
 from muster.cli import COMMANDS, drill
 from muster.contract import load
-from muster.contract.gate import Bundle, judge_gate
-from muster.contract.phases import Phase
-from muster.verdict import judge, write_verdict
+from muster.judge.gate import Bundle, judge_gate
+from muster.judge.phases import Phase
+from muster.judge.verdict import judge, write_verdict
 
 CONTRACT = load()
 NOW_S = 1_800_000_000.0

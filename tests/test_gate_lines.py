@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_gate import ask, bundle, finding, refused
 
-from muster.contract.gate import Line
+from muster.judge.gate import Line
 
 
 def also(*findings, plain=None):

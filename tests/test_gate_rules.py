@@ -6,9 +6,9 @@ import pytest
 from test_evaluate import CONTRACT, samples_of
 from test_evidence_gaps import arrivals, circuit, gauge, rule, steering
 
-from muster.contract.gate_rules import judge_gate_rules
-from muster.contract.samples import series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.gate_rules import judge_gate_rules
+from muster.samples.series import series_of
+from muster.samples.windows import Absence, Window
 
 NAN = float("nan")
 ALL = set(range(241))

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from test_evaluate import CONTRACT, judging, samples_of
 
-from muster.contract.evaluate import streams_finding
-from muster.contract.gauges import Held, QueueAge, judge_queue_age, mean_total
-from muster.contract.phases import Phase
-from muster.contract.samples import series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.evaluate import streams_finding
+from muster.judge.gauges import Held, QueueAge, judge_queue_age, mean_total
+from muster.judge.phases import Phase
+from muster.samples.series import series_of
+from muster.samples.windows import Absence, Window
 
 WEST = {"region": "west", "instance": "a"}
 MINUTE = Window(0.0, 60.0, 4.0)

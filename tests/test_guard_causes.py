@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from test_triggers import CONTRACT, EAST, T0, WEST, Trace, minutes
 
-from muster.contract.triggers import Guard
-from muster.contract.trips import Declared, Rotation
+from muster.guard.triggers import Guard
+from muster.guard.trips import Declared, Rotation
 
 FAILURE = "token_validation"
 LOST_WITH_IT = ("requests", "streams_broken", "queue_age", "circuit_open", "admission_failures")

@@ -16,13 +16,13 @@ from test_watchdog_process import platform
 
 from muster import home
 from muster.bundle import MANIFEST, check_seal
-from muster.contract.guarded import duty_over, guard_faults
 from muster.drill import conclude as concluding
 from muster.drill.conclude import conclude_released
-from muster.drill.recover import recover_target
-from muster.drill.runs import runs_of
+from muster.drill.lock.runs import runs_of
+from muster.drill.recover.again import recover_target
 from muster.jsonl import read_lines
-from muster.verdict import judge
+from muster.judge.guarded import duty_over, guard_faults
+from muster.judge.verdict import judge
 
 __all__ = ["platform"]
 TESTS = Path(__file__).parent

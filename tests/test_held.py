@@ -11,11 +11,11 @@ import yaml
 from test_evaluate import CONTRACT, samples_of
 
 from muster.contract import parse_profile
-from muster.contract.evaluate import Judging
-from muster.contract.held import Asked, held, judge_held
-from muster.contract.phases import Phase
-from muster.contract.samples import series_of
-from muster.contract.windows import Window
+from muster.judge.evaluate import Judging
+from muster.judge.held import Asked, held, judge_held
+from muster.judge.phases import Phase
+from muster.samples.series import series_of
+from muster.samples.windows import Window
 
 TARGET = Path(__file__).parent / "targets" / "test.yaml"
 SHORT = parse_profile(

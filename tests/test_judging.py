@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from test_evaluate import CONTRACT, EDGES, SLOS, samples_of
 
-from muster.contract.evaluate import Judging, judge_phases, judge_slo, judge_whole
-from muster.contract.phases import Phase
-from muster.contract.rates import CANARY_OUTCOMES, OUTCOMES
-from muster.contract.rig_fault import RigFaults, excused
-from muster.contract.samples import series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.evaluate import Judging, judge_phases, judge_slo, judge_whole
+from muster.judge.phases import Phase
+from muster.judge.rig_fault import RigFaults, excused
+from muster.samples.rates import CANARY_OUTCOMES, OUTCOMES
+from muster.samples.series import series_of
+from muster.samples.windows import Absence, Window
 
 G = CONTRACT.tiers["G"]
 COMPLETION_EDGES = CONTRACT.measurement.completion_edges_s

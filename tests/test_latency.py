@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from test_evaluate import EDGES, WINDOW, histogram, line, open_over, samples_of
 
-from muster.contract.histograms import unit_of
-from muster.contract.latency import Latency, judge_latency
-from muster.contract.samples import series_of
-from muster.contract.windows import Absence
+from muster.judge.latency import Latency, judge_latency
+from muster.samples.histograms import unit_of
+from muster.samples.series import series_of
+from muster.samples.windows import Absence
 
 AROUND = (1.0, 1.9, 2.1, 4.0)
 """Edges on either side of the threshold of 2 s."""

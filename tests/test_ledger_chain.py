@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muster.jsonl import LogLost
+from muster.judge.verdict import judge
 from muster.ledger import CHAIN_START, Ledger, read_ledger
-from muster.verdict import judge
 
 EVENTS = ("a", "b", "c", "d", "e")
 

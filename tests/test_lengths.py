@@ -7,10 +7,10 @@ from test_consistency import RISING, WINDOW, series
 from test_evaluate import samples_of
 
 from muster.contract import load
-from muster.contract.consistency import judge_consistency
-from muster.contract.lengths import NOT_COUNTED, SIGNAL, Lengths, judge_lengths, lengths_of
-from muster.contract.outcomes import outcomes_of
-from muster.contract.rates import OUTCOMES, OUTCOMES_ALWAYS, failed_by_name
+from muster.judge.consistency import judge_consistency
+from muster.judge.lengths import NOT_COUNTED, SIGNAL, Lengths, judge_lengths, lengths_of
+from muster.judge.outcomes import outcomes_of
+from muster.samples.rates import OUTCOMES, OUTCOMES_ALWAYS, failed_by_name
 
 RULES = load().load_validity
 COUNTED, KEPT = Lengths(counted=True), Lengths(counted=True, kept=True)

@@ -8,11 +8,11 @@ import pytest
 from test_rig_pinned import process
 
 from muster.contract import load
-from muster.contract.evaluate import Judging
-from muster.contract.loss import failing_until, judge_loss, loss_of
-from muster.contract.phases import phases_of
-from muster.contract.samples import Samples, series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.evaluate import Judging
+from muster.judge.loss import failing_until, judge_loss, loss_of
+from muster.judge.phases import phases_of
+from muster.samples.series import Samples, series_of
+from muster.samples.windows import Absence, Window
 
 CONTRACT = load()
 EAST, WEST = "eu-central-1", "eu-west-1"

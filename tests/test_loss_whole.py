@@ -22,13 +22,13 @@ from test_loss import (
 )
 from test_rig_pinned import process, seen
 
-from muster.contract.evaluate import Judging
-from muster.contract.loss import Failing, Loss, failing_until, judge_loss, loss_of
-from muster.contract.phases import Phase, phases_of
-from muster.contract.rig_excuse import unfit
-from muster.contract.rig_pinned import Span, blackout
-from muster.contract.samples import Samples, series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.evaluate import Judging
+from muster.judge.loss import Failing, Loss, failing_until, judge_loss, loss_of
+from muster.judge.phases import Phase, phases_of
+from muster.judge.rig_excuse import unfit
+from muster.judge.rig_pinned import Span, blackout
+from muster.samples.series import Samples, series_of
+from muster.samples.windows import Absence, Window
 
 RTO = "from the loss to the last second in which over 1 % of the attempts failed"
 ELSEWHERE = "streams that broke in regions that were not lost"

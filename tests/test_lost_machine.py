@@ -24,12 +24,12 @@ from strict_aws import strict_aws, weighted
 from muster import aws as aws_clients
 from muster import targets
 from muster.cli import drill as drill_commands
-from muster.drill.lock import FileLock
-from muster.drill.readiness import readiness, unlock
-from muster.drill.recover import recover_target
-from muster.drill.recover_alone import recover_without_store
-from muster.drill.restore import restore
-from muster.drill.undo_store import open_undo, stored_undo
+from muster.drill.lock.held import FileLock
+from muster.drill.lock.readiness import readiness, unlock
+from muster.drill.recover.again import recover_target
+from muster.drill.recover.alone import recover_without_store
+from muster.drill.undo.restore import restore
+from muster.drill.undo.store import open_undo, stored_undo
 from muster.errors import BadInput, DrillAborted
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
@@ -42,8 +42,8 @@ FIRST_MACHINE = f"""
 import sys, time
 from pathlib import Path
 from muster import home, targets
-from muster.drill.lock import TargetLock
-from muster.drill.undo_store import open_undo
+from muster.drill.lock.held import TargetLock
+from muster.drill.undo.store import open_undo
 from muster.faults.traffic_shift import TrafficShift
 from muster.ledger import Ledger
 from muster.undo import UndoHeader
@@ -249,7 +249,7 @@ def test_throttled_half_way_a_step_is_whole_or_not_at_all(world, tmp_path, monke
 def test_an_api_that_throttles_for_a_moment_does_not_fail_a_restore(world, tmp_path, monkeypatch):
     """The revert that raised is tried again until it is back."""
     monkeypatch.setattr(aws_clients, "ATTEMPTS_MAX", 1)
-    monkeypatch.setattr("muster.drill.restore.RETRY_S_MIN", 0.01)
+    monkeypatch.setattr("muster.drill.undo.restore.RETRY_S_MIN", 0.01)
     header = UndoHeader(DRILL, "staging", world.file)
     undo = open_undo(world.target, tmp_path / "undo.jsonl", header)
     shift = TrafficShift(world.target, REGION, 0)

@@ -17,10 +17,11 @@ import yaml
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
-from muster.contract import load, rig_fault
-from muster.contract.findings import Finding
-from muster.contract.rig import Rig
-from muster.contract.samples import Samples
+from muster.contract import load
+from muster.judge import rig_fault
+from muster.judge.findings import Finding
+from muster.judge.rig import Rig
+from muster.samples.series import Samples
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

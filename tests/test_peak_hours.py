@@ -18,10 +18,10 @@ from floor_fixtures import await_true, prometheus_server, stand_in
 from muster import home
 from muster.cli import drill
 from muster.contract import load
-from muster.contract.peak import SIGNALS, Asked, judge_hours, judge_together, not_judged, word_of
-from muster.drill.peak import read_hours, samples_of
-from muster.drill.promotion import CHUNK_S
+from muster.drill.real_traffic.peak import read_hours, samples_of
+from muster.drill.real_traffic.promotion import CHUNK_S
 from muster.errors import BadInput
+from muster.judge.peak import SIGNALS, Asked, judge_hours, judge_together, not_judged, word_of
 from muster.signals import Prometheus, RawSeries
 from muster.targets import load as load_target
 from muster.targets.peak import Occurrence, occurrences, parse_peak
@@ -443,6 +443,6 @@ def test_judging_reads_the_zone_as_the_calendar_does():
 
 def test_no_samples_at_all_judge_as_unknown():
     """Nothing read is nothing held."""
-    from muster.contract.samples import Samples
+    from muster.samples.series import Samples
 
     assert judge_hours(asked(), Samples({}), "x", T0, T0 + 600).word == "UNKNOWN"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from promotion_platform import BOTH, CONTRACT, EAST, REASONS, T0, WEST, Platform, rules
 
-from muster.contract.promotion import as_json, judge_promotion, too_short
+from muster.guard.promotion import as_json, judge_promotion, too_short
 
 
 def fired(answer):

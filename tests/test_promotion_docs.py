@@ -15,8 +15,8 @@ import yaml
 from promotion_platform import Platform
 
 from muster import home
-from muster.contract.promotion import as_json
-from muster.drill.promotion_serve import AnswerServer
+from muster.drill.real_traffic.serve import AnswerServer
+from muster.guard.promotion import as_json
 
 TEXT = (home.root() / "docs" / "promotion.md").read_text()
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.S)]

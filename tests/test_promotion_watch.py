@@ -22,15 +22,15 @@ from promotion_platform import EAST, T0, WEST, Platform, rules
 
 from muster import home
 from muster.cli import drill
-from muster.contract.promotion import SIGNALS, as_json
-from muster.drill.promotion import CHUNK_S, History, PromotionWatch, past
-from muster.drill.promotion_serve import (
+from muster.drill.real_traffic.promotion import CHUNK_S, History, PromotionWatch, past
+from muster.drill.real_traffic.serve import (
     BODY_BYTES_MAX,
     REQUESTS_AT_ONCE_MAX,
     AnswerServer,
     parse_address,
 )
 from muster.errors import BadInput
+from muster.guard.promotion import SIGNALS, as_json
 from muster.signals import Prometheus, PrometheusError, RawSeries
 from muster.steering import SteeringError
 

@@ -6,11 +6,11 @@ import pytest
 from test_triggers import EAST, WEST
 
 from muster.contract import load
-from muster.contract.rate_guard import RateGuard
-from muster.contract.rate_triggers import RateRule, WindowCounts, tolerated
-from muster.contract.sample_triggers import OverFor
-from muster.contract.streaming import CounterStream
-from muster.contract.trips import Declared
+from muster.guard.rate_guard import RateGuard
+from muster.guard.rate_triggers import RateRule, WindowCounts, tolerated
+from muster.guard.sample_triggers import OverFor
+from muster.guard.trips import Declared
+from muster.samples.streaming import CounterStream
 
 CONTRACT = load()
 G = CONTRACT.tiers["G"]

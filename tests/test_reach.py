@@ -13,13 +13,13 @@ from shared_targets import shared_document, write_target
 from strict_aws import strict_aws, weighted
 
 from muster import targets
-from muster.drill import observe
-from muster.drill.describe import describe
-from muster.drill.outline import steps_of
-from muster.drill.permit import permit
-from muster.drill.plan import make_plan
-from muster.drill.reach import outside
+from muster.drill.plan.describe import describe
+from muster.drill.plan.outline import steps_of
+from muster.drill.plan.permit import permit
+from muster.drill.plan.plan import make_plan
+from muster.drill.plan.reach import outside
 from muster.drill.session import Session
+from muster.drill.sight import observe
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput, DrillAborted
 from muster.faults.model import Fault, Touch

@@ -16,7 +16,7 @@ import yaml
 from testbed_peers import alive, small_target, start, until
 
 from muster import targets, testbed
-from muster.drill.recover import recover_target
+from muster.drill.recover.again import recover_target
 from muster.faults import Fault, fault_of
 from muster.faults.drain import Drain
 from muster.faults.provider_latency import ProviderLatency
@@ -24,7 +24,7 @@ from muster.faults.redis_outage import RedisOutage
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
 from muster.targets.model import Target
-from muster.testbed.state import State
+from muster.testbed.rig.state import State
 from muster.undo import UndoHeader, UndoLog, read_undo
 
 pytestmark = pytest.mark.skipif(

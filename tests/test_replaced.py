@@ -6,9 +6,9 @@ import pytest
 from test_evaluate import histogram, samples_of
 from test_latency import judged as latency
 
-from muster.contract.gauges import judge_queue_age
-from muster.contract.samples import series_of
-from muster.contract.windows import Absence, Window, ended, total_growth
+from muster.judge.gauges import judge_queue_age
+from muster.samples.series import series_of
+from muster.samples.windows import Absence, Window, ended, total_growth
 
 DARK = (Absence("west", 98.0, 210.0),)
 PHASES = [(0, 98), (98, 200), (200, 300), (300, 400), (0, 400)]

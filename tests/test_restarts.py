@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muster.contract import load
-from muster.contract.rate_guard import RateGuard
-from muster.contract.rates import server_counts
-from muster.contract.restarts import pace, restarts_of
-from muster.contract.samples import Samples, series_of
-from muster.contract.streaming import CounterStream
-from muster.contract.windows import Absence, Window, growth, total_growth
+from muster.guard.rate_guard import RateGuard
+from muster.samples.rates import server_counts
+from muster.samples.restarts import pace, restarts_of
+from muster.samples.series import Samples, series_of
+from muster.samples.streaming import CounterStream
+from muster.samples.windows import Absence, Window, growth, total_growth
 
 STALE_S = 4.0
 WEST = "eu-west-1"

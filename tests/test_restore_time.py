@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muster import contract
-from muster.drill.restore_time import restore_bound_s, restore_finding
+from muster.drill.undo.restore_time import restore_bound_s, restore_finding
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from test_evaluate import CONTRACT, WINDOW, histogram, line, samples_of
 
-from muster.contract.rig import judge_rig
-from muster.contract.samples import Samples, series_of
-from muster.contract.windows import Window
+from muster.judge.rig import judge_rig
+from muster.samples.series import Samples, series_of
+from muster.samples.windows import Window
 
 RULES = CONTRACT.load_validity
 LAG_EDGES = (0.01, 0.1, 0.2, 5.0)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from test_counting import FINDING
 from test_evaluate import CONTRACT, samples_of
 
-from muster.contract.phases import Phase
-from muster.contract.rig_fault import RigFaults, excused, stop_fault
-from muster.contract.samples import series_of
+from muster.judge.phases import Phase
+from muster.judge.rig_fault import RigFaults, excused, stop_fault
+from muster.samples.series import series_of
 
 PHASES = [
     Phase("evacuate", "G", 0.0, 30.0, True),

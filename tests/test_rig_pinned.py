@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from muster.contract.rig_pinned import Span, blackout
-from muster.contract.samples import Samples, series_of
-from muster.contract.windows import Absence, Window
+from muster.judge.rig_pinned import Span, blackout
+from muster.samples.series import Samples, series_of
+from muster.samples.windows import Absence, Window
 
 LIMIT_S = 0.1
 WINDOW = Window(0.0, 20.0, 4.0)

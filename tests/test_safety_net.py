@@ -12,8 +12,8 @@ from strict_aws import strict_aws
 
 from muster import contract, targets
 from muster.clock import SYSTEM_CLOCK
-from muster.drill import safety
-from muster.drill.lease import SharedLease
+from muster.drill.lock.lease import SharedLease
+from muster.drill.phases import safety
 from muster.stores import Store, Stored
 
 

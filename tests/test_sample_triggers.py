@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from muster.contract.sample_triggers import OpenFor, OverFor, Unresolved
-from muster.contract.trips import Declared
+from muster.guard.sample_triggers import OpenFor, OverFor, Unresolved
+from muster.guard.trips import Declared
 
 CAUSE = Declared("redis_outage", "west", ("admission_failures",), 0.0)
 REVERTED = Declared("redis_outage", "west", ("admission_failures",), 0.0, 20.0)

@@ -7,9 +7,9 @@ from math import isnan
 
 import pytest
 
-from muster.contract.samples import Samples, SampleWriter, read_samples, series_of
 from muster.errors import BadInput
 from muster.jsonl import LogLost
+from muster.samples.series import Samples, SampleWriter, read_samples, series_of
 
 WEST = {"region": "west", "instance": "a"}
 

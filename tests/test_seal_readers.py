@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from muster.bundle import MANIFEST, check_seal, seal
 from muster.cli import drill
 from muster.drill.conclude import conclude
-from muster.drill.runs import BeatFile, RunFiles
+from muster.drill.lock.runs import BeatFile, RunFiles
 from muster.signing import new_pair, verify_keys
 
 FILES = (

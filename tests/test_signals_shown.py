@@ -10,9 +10,9 @@ from drill_runner import TARGET, drill
 
 from muster import contract, targets
 from muster.clock import SYSTEM_CLOCK
-from muster.drill import phases
-from muster.drill.preflight import CHECKS
-from muster.drill.shown import load_not_shown, not_shown
+from muster.drill.phases import failover
+from muster.drill.phases.preflight import CHECKS
+from muster.drill.sight.shown import load_not_shown, not_shown
 from muster.drill.stop import StopFlag
 from muster.errors import DrillAborted
 from muster.signals import PrometheusError, RawSeries
@@ -185,10 +185,10 @@ def load_series(but=""):
 def test_a_signal_of_the_load_that_is_not_shown_stops_the_drill_in_its_ramp(signal):
     """Inconclusive, by its name: nothing was seen of the platform yet."""
     assert load_not_shown(session_of(load_series())) == ""
-    phases.await_load_shown(session_of(load_series()))
+    failover.await_load_shown(session_of(load_series()))
     session = session_of(load_series(but=signal))
     with pytest.raises(DrillAborted, match=f"signals.{signal}: .* shows no series"):
-        phases.await_load_shown(session)
+        failover.await_load_shown(session)
     reason = session.stop.reason
     assert (reason.by, reason.verdict) == ("load:not_shown", "INCONCLUSIVE")
 
@@ -208,7 +208,7 @@ def test_a_prometheus_that_is_silent_then_is_named():
 
     session.prometheus.raw = silent
     with pytest.raises(DrillAborted, match="timed out"):
-        phases.await_load_shown(session)
+        failover.await_load_shown(session)
 
 
 def test_every_target_that_comes_along_names_the_loads_lag():

@@ -8,9 +8,9 @@ import pytest
 from test_signals_shown import REGIONS, labels_shown, session_of
 
 from muster.contract import load
-from muster.drill import phases
-from muster.drill.preflight import CHECKS
-from muster.drill.sound import clock_off, unsound
+from muster.drill.phases import failover
+from muster.drill.phases.preflight import CHECKS
+from muster.drill.sight.sound import clock_off, unsound
 from muster.errors import DrillAborted
 from muster.signals import RawSeries
 
@@ -194,8 +194,8 @@ def test_it_is_looked_at_before_the_load_and_again_under_load():
     row = ("requests", "requests_total", {"region": A, "instance": "a", "code": "200"}, saw)
     assert check.look(session_with(platform())) == ""
     assert "fell from" in check.look(session_with([row]))
-    phases.check_sound(session_with(platform()))
+    failover.check_sound(session_with(platform()))
     session = session_with([row])
     session.stop_now = session_of({}).stop_now
     with pytest.raises(DrillAborted, match="fell from"):
-        phases.check_sound(session)
+        failover.check_sound(session)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from muster.cli import drill
-from muster.drill.room import check_room
+from muster.drill.plan.room import check_room
 from muster.errors import BadInput
 from muster.signing import new_pair, read_private, read_public, signing_key, verify_keys
 

@@ -12,14 +12,14 @@ from muster import home
 from muster.contract import load
 from muster.contract.model import Contract
 from muster.drill import start as starts
-from muster.drill.plan import make_plan
+from muster.drill.plan.plan import make_plan
 from muster.drill.start import write_snapshots
 from muster.drill.watchdog.process import WatchdogProcess
 from muster.errors import BadInput
 from muster.jsonl import LogLost
+from muster.judge.verdict import judge, verdict_bytes
 from muster.steering import Expected
 from muster.targets import load as load_target
-from muster.verdict import judge, verdict_bytes
 
 SPOILT = {
     "changed": lambda text: text.replace("queue_age_s_max: 30", "queue_age_s_max: 3000"),

@@ -9,8 +9,8 @@ import pytest
 from muster import contract
 from muster.errors import BadInput
 from muster.machine import Machine, measured
-from muster.testbed.capacity import BYTES_BASE, BYTES_PER_STREAM, capacity, check
-from muster.testbed.shape import Limits, shape
+from muster.testbed.design.capacity import BYTES_BASE, BYTES_PER_STREAM, capacity, check
+from muster.testbed.design.shape import Limits, shape
 
 M3 = contract.load().profiles["m3_20k"]
 BIG = Machine(open_files=20_000, ports=28_232, memory_bytes=24 << 30, cores=2)

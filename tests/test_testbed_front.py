@@ -14,12 +14,12 @@ from testbed_peers import until
 
 from muster.errors import BadInput
 from muster.faults.toxiproxy import ProxyHandle
-from muster.testbed import ports
-from muster.testbed.binaries import WANTED, find
-from muster.testbed.parts import ProcessSpec, Proxy
-from muster.testbed.processes import StartError
-from muster.testbed.small_http import serve
-from muster.testbed.toxiproxies import Front, create_proxies
+from muster.testbed.design import ports
+from muster.testbed.design.binaries import WANTED, find
+from muster.testbed.design.parts import ProcessSpec, Proxy
+from muster.testbed.rig.processes import StartError
+from muster.testbed.rig.small_http import serve
+from muster.testbed.rig.toxiproxies import Front, create_proxies
 
 TOXIPROXY = next(wanted for wanted in WANTED if wanted.name == "toxiproxy-server")
 

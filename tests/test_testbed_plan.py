@@ -20,18 +20,18 @@ from testbed_peers import small_target
 from muster import contract, targets
 from muster.errors import BadInput
 from muster.targets.testbed import TestbedSpec
-from muster.testbed import config as settings
-from muster.testbed import ports, prometheus_config
-from muster.testbed.binaries import WANTED, Binary, Wanted, find
-from muster.testbed.defects import DEFECTS
-from muster.testbed.layout import Layout, endpoints, lay_out
-from muster.testbed.parts import Secrets
-from muster.testbed.placement import defect_of
-from muster.testbed.planted_region import region_of
-from muster.testbed.ports import BLOCK, Ports, Wish
-from muster.testbed.regions import Region
-from muster.testbed.shape import FDS_PER_STREAM, Limits, shape
-from muster.testbed.state import is_locked, lock_directory, read_state
+from muster.testbed.design import config as settings
+from muster.testbed.design import ports, prometheus_config
+from muster.testbed.design.binaries import WANTED, Binary, Wanted, find
+from muster.testbed.design.defects import DEFECTS
+from muster.testbed.design.layout import Layout, endpoints, lay_out
+from muster.testbed.design.parts import Secrets
+from muster.testbed.design.placement import defect_of
+from muster.testbed.design.ports import BLOCK, Ports, Wish
+from muster.testbed.design.shape import FDS_PER_STREAM, Limits, shape
+from muster.testbed.rig.planted_region import region_of
+from muster.testbed.rig.regions import Region
+from muster.testbed.rig.state import is_locked, lock_directory, read_state
 
 M3 = contract.load().profiles["m3_20k"]
 SECRETS = Secrets("load", "canary", "control")
@@ -216,7 +216,7 @@ def test_prometheus_scrapes_every_part() -> None:
 
 
 def test_free_blocks_stay_out_of_the_ephemeral_range() -> None:
-    """Outgoing connections never take a testbed's port; each block can also be asked for by a target."""
+    """Outgoing connections never take a testbed's port; a target may ask for each block."""
 
     class Unshuffled(random.Random):
         def shuffle(self, x: MutableSequence[Any]) -> None:

@@ -30,9 +30,9 @@ from testbed_peers import (
 from muster import targets, testbed
 from muster.errors import BadInput
 from muster.steering.route53 import Route53
-from muster.testbed import ports
-from muster.testbed.ports import Wish
-from muster.testbed.state import State, directory_of
+from muster.testbed.design import ports
+from muster.testbed.design.ports import Wish
+from muster.testbed.rig.state import State, directory_of
 
 pytestmark = pytest.mark.skipif(
     shutil.which("redis-server") is None or shutil.which("prometheus") is None,

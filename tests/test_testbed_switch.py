@@ -15,13 +15,13 @@ from dataplane_fixtures import free_port
 from testbed_peers import small_target, start
 
 from muster import testbed
-from muster.testbed import planted_region, regions
-from muster.testbed.control import Control
-from muster.testbed.parts import ProcessSpec
-from muster.testbed.planted_region import HalfBack, LitInDark
-from muster.testbed.processes import Child, StartError
-from muster.testbed.regions import Region, RegionError
-from muster.testbed.small_http import Request
+from muster.testbed.design.parts import ProcessSpec
+from muster.testbed.rig import planted_region, regions
+from muster.testbed.rig.control import Control
+from muster.testbed.rig.planted_region import HalfBack, LitInDark
+from muster.testbed.rig.processes import Child, StartError
+from muster.testbed.rig.regions import Region, RegionError
+from muster.testbed.rig.small_http import Request
 
 SERVES = """
 import http.server, signal, sys, time

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from muster.contract import load
-from muster.contract.triggers import Declared, Guard, Trip
+from muster.guard.triggers import Declared, Guard, Trip
 
 CONTRACT = load()
 EAST, WEST = "eu-central-1", "eu-west-1"

@@ -8,8 +8,8 @@ import pytest
 from shared_targets import MemoryStore, shared_target
 from strict_aws import strict_aws
 
-from muster.drill.undo_logs import LeftLog
-from muster.drill.undo_store import StoreMirror, open_undo, stored_undo, with_stored
+from muster.drill.undo.logs import LeftLog
+from muster.drill.undo.store import StoreMirror, open_undo, stored_undo, with_stored
 from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.stores import store_of

@@ -9,8 +9,8 @@ from bundle_maker import EAST, FAILOVER, LOSS, WEST, Story, make_bundle
 from bundle_series import Harm
 
 from muster.contract import load
-from muster.contract.samples import Samples, SampleWriter, read_samples
-from muster.verdict import judge, verdict_bytes, write_verdict
+from muster.judge.verdict import judge, verdict_bytes, write_verdict
+from muster.samples.series import Samples, SampleWriter, read_samples
 
 SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
 
@@ -387,7 +387,7 @@ def test_no_series_less_makes_streams_that_were_not_held_pass(tmp_path, monkeypa
     for signal in ("client_offered", "client_scheduled", "client_streams", "client_attempts"):
         kept = [one for one in samples.of(signal) if one.labels["shard"] == "0"]
         less = Samples({**samples.by_signal, signal: tuple(kept)})
-        monkeypatch.setattr("muster.verdict.read_samples", lambda path, less=less: less)
+        monkeypatch.setattr("muster.judge.verdict.read_samples", lambda path, less=less: less)
         verdict = judge(bundle)
         assert verdict.verdict == "INCONCLUSIVE", signal
         assert "samples_complete" in unknown(verdict), signal

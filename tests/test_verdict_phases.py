@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from muster.contract.phases import Phase
-from muster.verdict_phases import WANTED_PHASES, missing_phases
+from muster.judge.phases import Phase
+from muster.judge.required import WANTED_PHASES, missing_phases
 
 FAILOVER = ["preflight", "ramp", *WANTED_PHASES["failover"]]
 OUTAGE = ["preflight", "ramp", "baseline", "fault", "recovery", "verify"]

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.drill.runs import STALE_S, BeatFile, RunFiles, runs_of
+from muster.drill.lock.runs import STALE_S, BeatFile, RunFiles, runs_of
+from muster.drill.lock.way import make_way
 from muster.drill.stop import HEADWAY_S_MAX, StopFlag
 from muster.drill.watchdog.channel import Channel
-from muster.drill.watchdog.lease import TICK_S, Lease, Rhythm, boot_s
-from muster.drill.watchdog.load import HeldLoad
+from muster.drill.watchdog.orphan_load import HeldLoad
 from muster.drill.watchdog.peer import Peer, start_ticks_of
-from muster.drill.way import make_way
+from muster.drill.watchdog.silence import TICK_S, Lease, Rhythm, boot_s
 
 
 class Boot:
@@ -320,7 +320,7 @@ def test_a_watchdog_that_restores_is_waited_for(run, sleeper, monkeypatch):
         if next(looks, None) is None:
             run.remove()
 
-    monkeypatch.setattr("muster.drill.way.time.sleep", sleep)
+    monkeypatch.setattr("muster.drill.lock.way.time.sleep", sleep)
     make_way("test", said.append)
     assert len(said) == 1
     assert "restores" in said[0]

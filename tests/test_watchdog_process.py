@@ -18,9 +18,9 @@ import yaml
 from floor_fixtures import NOWHERE, OTHER, REGION, await_true, stand_in, testbed_document
 from strict_aws import strict_aws
 
-from muster.drill.runs import RunFiles, runs_of
+from muster.drill.lock.runs import RunFiles, runs_of
 from muster.drill.watchdog.channel import Channel
-from muster.drill.watchdog.lease import TICK_S, boot_s
+from muster.drill.watchdog.silence import TICK_S, boot_s
 from muster.ledger import read_ledger
 from muster.undo import read_undo
 

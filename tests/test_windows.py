@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muster.contract.samples import SampleWriter, read_samples, series_of
-from muster.contract.streaming import CounterStream
-from muster.contract.windows import Absence, Window, at, growth, total_growth
+from muster.samples.series import SampleWriter, read_samples, series_of
+from muster.samples.streaming import CounterStream
+from muster.samples.windows import Absence, Window, at, growth, total_growth
 
 STALE_S = 4.0
 

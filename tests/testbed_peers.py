@@ -12,7 +12,7 @@ import dnslib
 
 from muster import contract, targets, testbed
 from muster.targets.model import Target
-from muster.testbed.state import State
+from muster.testbed.rig.state import State
 
 SCALE = 0.002
 """40 streams of m3_20k: one gateway a region."""

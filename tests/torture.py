@@ -26,11 +26,11 @@ from typing import Any
 from drill_runner import ROOT, TARGET, Drill
 
 from muster import targets
-from muster.contract.guarded import duty_over
 from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
 from muster.faults.redis_outage import RedisOutage
 from muster.faults.region_power import RegionPower
+from muster.judge.guarded import duty_over
 from muster.ledger import read_ledger
 from muster.steering import Route53
 from muster.targets import Target

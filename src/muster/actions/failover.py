@@ -19,7 +19,7 @@ __all__ = ["baseline", "dark", "drain", "evacuate", "preflight", "ramp", "restor
 @activity
 def preflight(session: Session) -> str:
     """Check everything that must hold before the first effect."""
-    from muster.drill.preflight import preflight as run_preflight
+    from muster.drill.phases.preflight import preflight as run_preflight
 
     session.phase_start("preflight", None)
     try:
@@ -34,61 +34,61 @@ def preflight(session: Session) -> str:
 @activity
 def ramp(session: Session) -> str:
     """Start the background load and wait until its streams are reached and steady."""
-    from muster.drill import phases
+    from muster.drill.phases import failover
 
-    phases.ramp(session)
+    failover.ramp(session)
     return f"{session.streams_target} streams"
 
 
 @activity
 def baseline(session: Session, minutes: float) -> str:
     """Hold the load on all regions for `minutes` (scaled), judged by the gate's own tier."""
-    from muster.drill import phases
+    from muster.drill.phases import failover
 
-    phases.hold(session, "baseline", session.plan.gate.tier, minutes)
+    failover.hold(session, "baseline", session.plan.gate.tier, minutes)
     return "held"
 
 
 @activity
 def evacuate(session: Session, shares_pct: list[float]) -> str:
     """Step the region's traffic share down, each step paced by what is observed."""
-    from muster.drill import phases
+    from muster.drill.phases import failover
 
-    phases.evacuate(session, shares_pct, _drill_tier(session))
+    failover.evacuate(session, shares_pct, _drill_tier(session))
     return f"{session.target.evacuate} at {shares_pct[-1]:g} %"
 
 
 @activity
 def drain(session: Session) -> str:
     """Wait until the region's streams have ended by themselves."""
-    from muster.drill import phases
+    from muster.drill.phases import failover
 
-    phases.drain(session, _drill_tier(session))
+    failover.drain(session, _drill_tier(session))
     return "empty"
 
 
 @activity
 def dark(session: Session, minutes: float) -> str:
     """Stop the region, see that it is dark, and hold for `minutes` (scaled)."""
-    from muster.drill import phases
+    from muster.drill.phases import failover
 
-    phases.darken(session, _drill_tier(session), minutes)
+    failover.darken(session, _drill_tier(session), minutes)
     return "held dark"
 
 
 @activity
 def restore(session: Session, shares_pct: list[float]) -> str:
     """Start the region and step its share back to what it was."""
-    from muster.drill import phases
+    from muster.drill.phases import failover
 
-    phases.restore_traffic(session, shares_pct, _drill_tier(session))
+    failover.restore_traffic(session, shares_pct, _drill_tier(session))
     return "traffic as before"
 
 
 @activity
 def verify(session: Session) -> str:
     """Read every change back from the real systems."""
-    from muster.drill import observe
+    from muster.drill.sight import observe
 
     observe.verify(session)
     return "undo log empty and read back"

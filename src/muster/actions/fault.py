@@ -15,7 +15,7 @@ __all__ = ["provider_latency", "recovery", "redis_outage"]
 @activity
 def redis_outage(session: Session, seconds: float) -> str:
     """The region's Redis refuses for `seconds` of real time."""
-    from muster.drill import single_fault
+    from muster.drill.phases import single_fault
     from muster.faults.redis_outage import RedisOutage
 
     single_fault.run(session, RedisOutage(session.target, session.target.evacuate), seconds)
@@ -25,7 +25,7 @@ def redis_outage(session: Session, seconds: float) -> str:
 @activity
 def provider_latency(session: Session, seconds: float, latency_ms: int, jitter_ms: int) -> str:
     """The region's primary provider route is `latency_ms` slower for `seconds` of real time."""
-    from muster.drill import single_fault
+    from muster.drill.phases import single_fault
     from muster.faults.provider_latency import ProviderLatency
 
     fault = ProviderLatency(
@@ -38,7 +38,7 @@ def provider_latency(session: Session, seconds: float, latency_ms: int, jitter_m
 @activity
 def recovery(session: Session, seconds: float) -> str:
     """Hold the load for `seconds` of real time after the fault, still judged."""
-    from muster.drill import single_fault
+    from muster.drill.phases import single_fault
 
     single_fault.recovery(session, seconds)
     return "held"

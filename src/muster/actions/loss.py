@@ -15,27 +15,27 @@ __all__ = ["comeback", "failed_over", "region_loss"]
 @activity
 def region_loss(session: Session) -> str:
     """Kill every gateway of the region, and wait until its traffic must have gone elsewhere."""
-    from muster.drill import loss
+    from muster.drill.phases import abrupt_loss
 
-    loss.lose(session)
+    abrupt_loss.lose(session)
     return f"{session.target.evacuate} is lost, and gone from the answers"
 
 
 @activity
 def failed_over(session: Session, minutes: float) -> str:
     """Hold the load on the survivors for `minutes` (scaled), judged by the drill's tier."""
-    from muster.drill import loss
+    from muster.drill.phases import abrupt_loss
 
-    loss.hold_lost(session, _tier(session), minutes)
+    abrupt_loss.hold_lost(session, _tier(session), minutes)
     return "held without the region"
 
 
 @activity
 def comeback(session: Session) -> str:
     """Start the region and wait until it has its share of the streams again."""
-    from muster.drill import loss
+    from muster.drill.phases import abrupt_loss
 
-    loss.come_back(session, _tier(session))
+    abrupt_loss.come_back(session, _tier(session))
     return "traffic as before"
 
 

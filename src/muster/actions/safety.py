@@ -15,7 +15,7 @@ __all__ = ["freeze", "guard", "lock", "undo"]
 @activity
 def lock(session: Session) -> str:
     """A second holder of the target's lock is refused, here and in its store."""
-    from muster.drill import safety
+    from muster.drill.phases import safety
 
     safety.lock(session)
     return "looked"
@@ -24,7 +24,7 @@ def lock(session: Session) -> str:
 @activity
 def freeze(session: Session) -> str:
     """The calendar refuses moments in a freeze and outside the allowed hours."""
-    from muster.drill import safety
+    from muster.drill.phases import safety
 
     safety.freeze(session)
     return "looked"
@@ -33,7 +33,7 @@ def freeze(session: Session) -> str:
 @activity
 def undo(session: Session) -> str:
     """A harmless change goes through undo log, effect, restore and read-back."""
-    from muster.drill import safety
+    from muster.drill.phases import safety
 
     safety.undo(session)
     return "looked"
@@ -42,7 +42,7 @@ def undo(session: Session) -> str:
 @activity
 def guard(session: Session) -> str:
     """A planted breach trips a guard and restores a harmless change, timed."""
-    from muster.drill import safety
+    from muster.drill.phases import safety
 
     safety.guard(session)
     return "looked"

@@ -23,7 +23,7 @@ def abort(target: str, why: str, wait: bool) -> None:
     nobody is there to restore it: then use `chaos drill recover`.
     """
     from muster import targets
-    from muster.drill.runs import runs_of
+    from muster.drill.lock.runs import runs_of
 
     name = targets.load(target).name
     running = runs_of(name)
@@ -40,7 +40,7 @@ def abort(target: str, why: str, wait: bool) -> None:
 
 
 def _await_end(drill_id: str, target: str) -> int:
-    from muster.drill.runs import ROLES, RunFiles
+    from muster.drill.lock.runs import ROLES, RunFiles
 
     run = RunFiles(drill_id)
     began = spoke = time.monotonic()

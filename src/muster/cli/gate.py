@@ -14,14 +14,14 @@ from muster.bundle import MANIFEST, check_seal
 from muster.cli.seal import differences, is_running, refused
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract import Contract, load
-from muster.contract.gate import Bundle, GateResult, judge_gate
 from muster.contract.parse import FILE_NAME
-from muster.contract.phases import dark_hold_s, phases_of
 from muster.errors import BadInput
+from muster.judge.gate import Bundle, GateResult, judge_gate
+from muster.judge.ledger_lines import shaped
+from muster.judge.phases import dark_hold_s, phases_of
+from muster.judge.verdict import EXIT_CODES, judge
 from muster.ledger import read_ledger
 from muster.signing import VerifyKey, verify_keys
-from muster.verdict import EXIT_CODES, judge
-from muster.verdict_shape import shaped
 
 DAY_S = 86400.0
 

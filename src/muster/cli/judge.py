@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from muster.contract.model import Contract
-    from muster.verdict import Verdict
+    from muster.judge.verdict import Verdict
 
 BUNDLE = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -51,8 +51,8 @@ def judge(
     """
     from muster.cli.seal import look, refused, rewrite, with_mark
     from muster.errors import BadInput
-    from muster.verdict import judge as judge_bundle
-    from muster.verdict import verdict_bytes
+    from muster.judge.verdict import judge as judge_bundle
+    from muster.judge.verdict import verdict_bytes
 
     if write and contract_file is not None:
         raise BadInput("--write", "", "--contract", "one of them: a bundle keeps its own contract")
@@ -123,7 +123,7 @@ def gate(
     import json
 
     from muster.cli.gate import Asked, answer, keep, record
-    from muster.contract.gate import NOT_A_GATE
+    from muster.judge.gate import NOT_A_GATE
 
     asked = Asked(name, bundles, contract_file, age_days_max, allow_testbed, unsigned, key_files)
     result, code = answer(asked)

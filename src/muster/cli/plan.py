@@ -16,7 +16,7 @@ def plan(source: str, given: tuple[str, ...]) -> None:
 
     The same is shown by `chaos run --dry=activities SOURCE`, which exits 1 since nothing passed.
     """
-    from muster.drill.describe import describe
+    from muster.drill.plan.describe import describe
 
     for line in describe(_plan_of(source, given)):
         click.echo(line)
@@ -27,8 +27,8 @@ def _plan_of(source: str, given: tuple[str, ...]) -> Any:
     from chaoslib.exceptions import ChaosException
     from chaoslib.loader import load_experiment
 
-    from muster.drill.form import CONTROL, check_form, method_of
-    from muster.drill.plan import make_plan
+    from muster.drill.plan.form import CONTROL, check_form, method_of
+    from muster.drill.plan.plan import make_plan
     from muster.errors import BadInput
 
     variables: dict[str, str] = {}

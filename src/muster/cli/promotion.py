@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from muster.contract.promotion import Answer, Rules
-    from muster.drill.promotion import PromotionWatch
-    from muster.drill.promotion_serve import AnswerServer
+    from muster.drill.real_traffic.promotion import PromotionWatch
+    from muster.drill.real_traffic.serve import AnswerServer
+    from muster.guard.promotion import Answer, Rules
     from muster.targets import Target
 
 EXIT = {"held": 0, "roll_back": 1, "unknown": 3}
@@ -54,7 +54,7 @@ def promotion(
 
     Exit code: 0 held, 1 roll back, 2 bad input, 3 unknown.
     """
-    from muster.drill.promotion_serve import parse_address
+    from muster.drill.real_traffic.serve import parse_address
     from muster.errors import BadInput, MusterError
 
     where = None if address is None else parse_address(address)
@@ -97,8 +97,8 @@ def sighted(name: str) -> Target:
 def _rules(name: str, gate: str, tier: str | None) -> tuple[Target, Rules]:
     from muster import contract as contracts
     from muster import home
-    from muster.contract.promotion import Rules
     from muster.errors import BadInput
+    from muster.guard.promotion import Rules
 
     target = sighted(name)
     contract = contracts.load(home.root() / target.contract)
@@ -119,8 +119,8 @@ def _long_enough(rules: Rules, minutes: float, look_back_minutes: float) -> None
     """Every trigger could fire within the time that is judged. Raises BadInput."""
     from math import ceil
 
-    from muster.contract.promotion import too_short
     from muster.errors import BadInput
+    from muster.guard.promotion import too_short
 
     for option, value in (("--minutes", minutes), ("--look-back-minutes", look_back_minutes)):
         if not 0 <= value <= MINUTES_MAX:
@@ -146,8 +146,8 @@ def _watch(
     as_json: bool,
 ) -> int:
     from muster.clock import SYSTEM_CLOCK
-    from muster.drill.promotion import POLL_S_MIN, watch_of
-    from muster.drill.promotion_serve import AnswerServer
+    from muster.drill.real_traffic.promotion import POLL_S_MIN, watch_of
+    from muster.drill.real_traffic.serve import AnswerServer
     from muster.signals import Prometheus
     from muster.steering import Route53
 
@@ -248,7 +248,7 @@ class Progress:
 
 def told(answer: Answer, target: Target, rules: Rules, watch: PromotionWatch) -> Mapping[str, Any]:
     """The answer as JSON, with what it was asked about."""
-    from muster.contract.promotion import as_json
+    from muster.guard.promotion import as_json
 
     return as_json(
         answer,

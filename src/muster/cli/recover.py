@@ -22,8 +22,8 @@ def recover(target: str, without_store: str | None) -> None:
     the target or has restored already, and nothing is touched. Whoever knows that none does may
     name the drill by --without-store; all back is then exit 4, since the store could not be told.
     """
-    from muster.drill.recover import recover_target
-    from muster.drill.recover_alone import recover_without_store
+    from muster.drill.recover.again import recover_target
+    from muster.drill.recover.alone import recover_without_store
 
     if without_store is None:
         outcome = recover_target(target, say=click.echo)

@@ -13,7 +13,7 @@ from muster.errors import BadInput
 from muster.signing import verify_keys
 
 if TYPE_CHECKING:
-    from muster.verdict import Verdict
+    from muster.judge.verdict import Verdict
 
 DECISIVE = ("verdict", "stopped_by", "evidence", "gate", "profile", "target")
 
@@ -25,7 +25,7 @@ def look(bundle: Path, key_files: Sequence[Path] = ()) -> Seal:
 
 def is_running(drill_id: str) -> bool:
     """Whether that drill, or its watchdog, is awake on this machine."""
-    from muster.drill.runs import ROLES, RunFiles
+    from muster.drill.lock.runs import ROLES, RunFiles
 
     beats = [RunFiles(drill_id).beat(role) for role in ROLES]
     return any(beat is not None and beat.fresh for beat in beats)
@@ -33,8 +33,8 @@ def is_running(drill_id: str) -> bool:
 
 def refused(bundle: Path, found: Seal) -> Verdict:
     """The verdict on evidence that is not as it was sealed: nothing in it is believed."""
-    from muster.verdict import Verdict
-    from muster.verdict_document import SCHEMA_VERSION
+    from muster.judge.document import SCHEMA_VERSION
+    from muster.judge.verdict import Verdict
 
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -59,7 +59,7 @@ def differences(bundle: Path, verdict: Verdict, *, decisive: bool = False) -> st
 
     `decisive` leaves out figures, which another version of Muster may round in another way.
     """
-    from muster.verdict import verdict_bytes
+    from muster.judge.verdict import verdict_bytes
 
     path = bundle / "verdict.json"
     try:
@@ -88,8 +88,8 @@ def rewrite(bundle: Path, verdict: Verdict | None, found: Seal) -> list[Path]:
     Raises BadInput where that would turn a signed bundle into an unsigned one, and for a drill that
     still runs. Evidence that was not as sealed gets no seal: that would hide it.
     """
+    from muster.judge.verdict import write_verdict
     from muster.reports import write_reports
-    from muster.verdict import write_verdict
 
     if found.state == "running":
         raise BadInput(bundle, "", "a drill that is running", "one that has ended")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from muster.contract.findings import Finding
-    from muster.contract.peak import Asked, Hours
+    from muster.judge.findings import Finding
+    from muster.judge.peak import Asked, Hours
     from muster.targets import Target
 
 EXIT = {"HELD": 0, "MISSED": 1, "UNKNOWN": 3}
@@ -55,9 +55,9 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     from muster import contract as contracts
     from muster import home
     from muster.cli.promotion import sighted
-    from muster.contract.peak import Asked, judge_together, not_judged, word_of
-    from muster.drill.peak import read_all
+    from muster.drill.real_traffic.peak import read_all
     from muster.errors import BadInput
+    from muster.judge.peak import Asked, judge_together, not_judged, word_of
     from muster.signals import Prometheus
     from muster.targets.peak import occurrences, parse_peak
 
@@ -120,7 +120,7 @@ def _tell(hours: Hours, as_json: bool) -> None:
 
 
 def _line(finding: Finding) -> str:
-    from muster.contract.peak import WORDS
+    from muster.judge.peak import WORDS
 
     word = WORDS.get(finding.status, "UNKNOWN")
     shown = "no data" if finding.measured is None else f"{finding.measured:g} {finding.unit}"

@@ -13,7 +13,7 @@ from muster.errors import BadInput
 
 if TYPE_CHECKING:
     from muster.targets.model import Target
-    from muster.testbed.shape import LoadProfile
+    from muster.testbed.design.shape import LoadProfile
 
 STATUS_S_MAX = 10.0
 
@@ -68,7 +68,7 @@ def status(target: str, as_json: bool) -> None:
     wanted = targets.load(target)
     name = wanted.name
     if not as_json:
-        from muster.drill.readiness import readiness
+        from muster.drill.lock.readiness import readiness
 
         for line in readiness(wanted, str(targets.path_of(target))):
             click.echo(line)

@@ -14,7 +14,7 @@ def unlock(target: str, holder: str) -> None:
     A lock whose holder is gone runs out by itself after its lease; `recover` waits for that.
     """
     from muster import targets
-    from muster.drill.readiness import unlock as break_lock
+    from muster.drill.lock.readiness import unlock as break_lock
 
     for line in break_lock(targets.load(target), holder):
         click.echo(line)

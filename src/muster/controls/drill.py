@@ -27,7 +27,7 @@ from muster.errors import MusterError
 from muster.redact import quiet, redacted_data
 
 if TYPE_CHECKING:
-    from muster.drill.plan import DrillPlan
+    from muster.drill.plan.plan import DrillPlan
     from muster.drill.session import Session
 
 logger = logging.getLogger("chaostoolkit")
@@ -52,9 +52,9 @@ def before_experiment_control(
     quiet(logger)
     try:
         # Imported here: `chaos` itself must stay quick to start.
-        from muster.drill.form import method_of
-        from muster.drill.permit import permit
-        from muster.drill.plan import make_plan
+        from muster.drill.plan.form import method_of
+        from muster.drill.plan.permit import permit
+        from muster.drill.plan.plan import make_plan
         from muster.drill.start import start
 
         _check(context)
@@ -105,7 +105,7 @@ def validate_control(control: Control) -> None:
 def _check(experiment: Mapping[str, Any]) -> None:
     """Raises BadInput for a drill that lacks something, or that was asked for what none reads."""
     from muster.controls.invocation import exit_with, invocation
-    from muster.drill.form import check_form
+    from muster.drill.plan.form import check_form
     from muster.errors import BadInput
 
     called = invocation()
@@ -120,7 +120,7 @@ def _check(experiment: Mapping[str, Any]) -> None:
 
 def _show(plan: DrillPlan) -> None:
     """Whatever kind of dry run is asked for, no activity of a drill runs: the plan is all."""
-    from muster.drill.describe import describe
+    from muster.drill.plan.describe import describe
 
     for line in describe(plan):
         print(line)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from muster.drill import observe
-from muster.drill.restore import record_verify, restore
-from muster.drill.restore_time import restore_bound_s, restore_finding
 from muster.drill.session import Session
+from muster.drill.sight import observe
+from muster.drill.undo.restore import record_verify, restore
+from muster.drill.undo.restore_time import restore_bound_s, restore_finding
 from muster.faults import stops_region
 
 logger = logging.getLogger("chaostoolkit")

@@ -11,10 +11,10 @@ import logging
 from pathlib import Path
 
 from muster.bundle import MANIFEST, seal
-from muster.contract.guarded import duty_over
 from muster.drill.drawing import draw
+from muster.judge.guarded import duty_over
+from muster.judge.verdict import Verdict, judge, write_verdict
 from muster.ledger import Ledger, read_ledger
-from muster.verdict import Verdict, judge, write_verdict
 
 logger = logging.getLogger("chaostoolkit")
 

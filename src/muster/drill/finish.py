@@ -14,11 +14,11 @@ from typing import Any
 from muster import home, testbed
 from muster.drill.abort import restore_all
 from muster.drill.conclude import conclude
-from muster.drill.restore import record_verify, restore
 from muster.drill.session import Session
+from muster.drill.undo.restore import record_verify, restore
 from muster.jsonl import LogLost
+from muster.judge.verdict import Verdict, judge
 from muster.redact import redacted
-from muster.verdict import Verdict, judge
 
 logger = logging.getLogger("chaostoolkit")
 JUDGE_S_MAX = 600.0

@@ -1,6 +1,6 @@
 """The guard of a running drill: rollback triggers and the drill's own limits, on every sample.
 
-What decides is `muster.contract.triggers`, pure; here it is told what is in rotation and which
+What decides is `muster.guard.triggers`, pure; here it is told what is in rotation and which
 faults are declared, and a trip becomes a line of the ledger and the reason to stop.
 """
 
@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract.model import Contract, Gate
-from muster.contract.triggers import Declared, Guard, Trip
 from muster.drill.stop import StopReason
+from muster.guard.triggers import Declared, Guard, Trip
 from muster.signals import RawSeries
 from muster.targets import Target
 

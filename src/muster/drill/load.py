@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muster import home
-from muster.drill.plan import DrillPlan
+from muster.drill.plan.plan import DrillPlan
 from muster.targets import Target
 
 if TYPE_CHECKING:

@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 
 from muster import testbed
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.drill.facts import Facts
 from muster.drill.guard import GuardControl
 from muster.drill.load import DrillLoad
-from muster.drill.lock import TargetLock
-from muster.drill.plan import DrillPlan
-from muster.drill.reach import outside
-from muster.drill.split import Split
+from muster.drill.lock.held import TargetLock
+from muster.drill.plan.plan import DrillPlan
+from muster.drill.plan.reach import outside
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.split import Split
+from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag, StopReason
-from muster.drill.watch import Watch
 from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of

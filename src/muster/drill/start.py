@@ -17,27 +17,27 @@ from pathlib import Path
 from typing import Any
 
 from muster import home, targets, testbed
-from muster.contract.samples import SampleWriter
-from muster.drill.capacity import capacity_of, told
 from muster.drill.current import install
-from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
 from muster.drill.load import DrillLoad
-from muster.drill.lock import TargetLock
-from muster.drill.order import phases_of_method
-from muster.drill.plan import DrillPlan
-from muster.drill.room import check_room
-from muster.drill.runs import RunFiles
-from muster.drill.samples import SampleSink
+from muster.drill.lock.held import TargetLock
+from muster.drill.lock.runs import RunFiles
+from muster.drill.plan.capacity import capacity_of, told
+from muster.drill.plan.order import phases_of_method
+from muster.drill.plan.plan import DrillPlan
+from muster.drill.plan.room import check_room
 from muster.drill.session import Session
-from muster.drill.steered import SteeringLook
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.samples import SampleSink
+from muster.drill.sight.steered import SteeringLook
+from muster.drill.sight.watch import POLL_SCRAPES, Watch
 from muster.drill.stop import StopFlag, StopReason
-from muster.drill.undo_store import open_undo
-from muster.drill.watch import POLL_SCRAPES, Watch
+from muster.drill.undo.store import open_undo
 from muster.drill.watchdog.handle import Watchdog
 from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
+from muster.samples.series import SampleWriter
 from muster.signals import Poller, Prometheus, PrometheusError, late_seconds
 from muster.steering import Expected, Route53
 from muster.targets import Target

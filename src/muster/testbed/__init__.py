@@ -7,7 +7,7 @@ listens on loopback, and every process is a child of one supervisor, which ends 
 from __future__ import annotations
 
 from muster.testbed.api import TestbedError, down, room, status, up
-from muster.testbed.capacity import Capacity
-from muster.testbed.state import ProcessState, State
+from muster.testbed.design.capacity import Capacity
+from muster.testbed.rig.state import ProcessState, State
 
 __all__ = ["Capacity", "ProcessState", "State", "TestbedError", "down", "room", "status", "up"]

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from muster.errors import BadInput, MusterError
 from muster.machine import Machine, measured
-from muster.testbed.state import State, directory_of, is_locked, lock_directory, read_state
+from muster.testbed.rig.state import State, directory_of, is_locked, lock_directory, read_state
 
 if TYPE_CHECKING:
     from muster.targets.model import Target
-    from muster.testbed.capacity import Capacity
-    from muster.testbed.shape import LoadProfile
+    from muster.testbed.design.capacity import Capacity
+    from muster.testbed.design.shape import LoadProfile
 
 DOWN_S_MAX = 30.0
 _POLL_S = 0.05
@@ -51,7 +51,7 @@ def up(
     a part does not come up.
     """
     # The supervisor's own modules are imported here, so that `status` stays quick.
-    from muster.testbed import config as settings
+    from muster.testbed.design import config as settings
 
     machine = measured()
     fits = room(target, profile, scale=scale, machine=machine)
@@ -63,7 +63,7 @@ def up(
         raise already_up(target.name, read_state(directory))
     progress(f"{fits.line()}; {config.shape_line()}")
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", "muster.testbed.supervisor", "--config", "-"],
+        [sys.executable, "-m", "muster.testbed.rig.supervisor", "--config", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -88,8 +88,8 @@ def room(
 
     Raises BadInput, with the largest scale that fits, when the load at `scale` is more.
     """
-    from muster.testbed import capacity
-    from muster.testbed import config as settings
+    from muster.testbed.design import capacity
+    from muster.testbed.design import config as settings
 
     settings.check_scale(scale)
     machine = machine or measured()

@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from muster import home
-from muster.drill.runs import BeatFile, RunFiles
+from muster.drill.lock.runs import BeatFile, RunFiles
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watchdog.channel import Channel
-from muster.drill.watchdog.lease import TICK_S, Lease, Rhythm
 from muster.drill.watchdog.peer import Peer
+from muster.drill.watchdog.silence import TICK_S, Lease, Rhythm
 from muster.errors import DrillAborted
 from muster.jsonl import LogLost
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from muster.contract.model import Contract
-from muster.drill.facts import Facts
 from muster.drill.guard import DrillGuard
-from muster.drill.steered import SteeringLook
+from muster.drill.sight.facts import Facts
+from muster.drill.sight.steered import SteeringLook
+from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
-from muster.drill.watch import Watch
 from muster.signals import Poller, Prometheus, RawSeries, late_seconds
 from muster.steering import Expected, Route53, snapshot_from
 from muster.targets import Target

@@ -20,14 +20,14 @@ from typing import Any
 
 from muster import contract as contracts
 from muster import targets, testbed
-from muster.drill.runs import BeatFile, RunFiles
+from muster.drill.lock.runs import BeatFile, RunFiles
 from muster.drill.stop import StopReason
 from muster.drill.watchdog import patrol as patrols
 from muster.drill.watchdog.channel import Channel
-from muster.drill.watchdog.lease import TICK_S, Lease, Rhythm
-from muster.drill.watchdog.load import HeldLoad
+from muster.drill.watchdog.orphan_load import HeldLoad
 from muster.drill.watchdog.peer import Peer
-from muster.drill.watchdog.takeover import Place, clean_up, end_unbegun, take_over
+from muster.drill.watchdog.silence import TICK_S, Lease, Rhythm
+from muster.drill.watchdog.take_over import Place, clean_up, end_unbegun, take_over
 from muster.errors import BadInput, MusterError
 from muster.redact import quiet
 from muster.targets import Target

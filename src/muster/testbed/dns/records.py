@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from muster.testbed import route53
 from muster.testbed.dns.decide import AddressRecord
+from muster.testbed.rig import route53
 
 # Searched for, not split: moto 5.2 wraps the value of its SOA into the text of a Python mapping.
 _SOA = re.compile(r"([\w.-]+) ([\w.-]+) (\d+) (\d+) (\d+) (\d+) (\d+)")

@@ -17,7 +17,7 @@ from muster.documents import Document
 from muster.testbed.dns.answer import Memo, answer
 from muster.testbed.dns.health import Checker
 from muster.testbed.dns.records import Route53Reader, Zone
-from muster.testbed.small_http import Answer, Request, serve
+from muster.testbed.rig.small_http import Answer, Request, serve
 
 TCP_IDLE_S_MAX = 10.0
 Address = tuple[str, Annotated[int, Field(ge=1, le=65535)]]

@@ -1,0 +1,62 @@
+"""Before anyone else acts on a target: the drill that ran there is over, restored or ended.
+
+A drill whose process is awake is left alone: the target's lock says so. One whose watchdog is
+awake is waited for, since it restores. Where both are gone or stand still, both are killed and seen
+gone, so that neither wakes up later and finishes an old call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from muster.drill.lock.runs import ROLES, RunFiles, runs_of
+from muster.errors import DrillAborted
+
+WAIT_S_MAX = 300.0
+_LOOK_S = 0.2
+
+
+def make_way(target: str, say: Callable[[str], None]) -> None:
+    """Return once no process of an earlier drill on `target` can act any more, or one still runs.
+
+    Raises DrillAborted when a watchdog does not come to its end, or a process can't be killed.
+    """
+    for run in runs_of(target):
+        drill = run.beat("drill")
+        if drill is not None and drill.fresh:
+            continue
+        _await_watchdog(run, say)
+        if not run.over:
+            _end(run)
+
+
+def _await_watchdog(run: RunFiles, say: Callable[[str], None]) -> None:
+    end = time.monotonic() + WAIT_S_MAX
+    said = False
+    while not run.over:
+        watchdog = run.beat("watchdog")
+        if watchdog is None or not watchdog.fresh:
+            return
+        if not said:
+            say(f"{run.drill_id}: its watchdog (process {watchdog.pid}) restores: waiting for it")
+            said = True
+        if time.monotonic() > end:
+            raise DrillAborted(
+                "recover", f"the watchdog of {run.drill_id} has not ended in {WAIT_S_MAX:g} s"
+            )
+        time.sleep(_LOOK_S)
+
+
+def _end(run: RunFiles) -> None:
+    for role in ROLES:
+        beat = run.beat(role)
+        peer = beat.peer() if beat is not None else None
+        if peer is None:
+            continue
+        try:
+            if not peer.kill():
+                raise DrillAborted("recover", f"process {peer.pid} of {run.drill_id} does not end")
+        finally:
+            peer.close()
+    run.remove()

@@ -1,0 +1,1 @@
+"""What a drill does, phase by phase."""

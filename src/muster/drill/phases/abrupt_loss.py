@@ -1,0 +1,142 @@
+"""The phases of an abrupt loss: the region killed, gone from the answers, held so, and back.
+
+No weight is moved and nothing is asked to drain: what is drilled is the platform's own detection.
+The phase `loss` lasts until detection, TTL and 2 s, and no tier judges it; then the tier holds.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from muster.drill.phases.failover import await_headroom, await_split, phase, wait_scaled
+from muster.drill.session import Session
+from muster.drill.sight import observe, proofs
+from muster.drill.sight.quiet import await_quiet
+from muster.faults import Proof
+from muster.faults.region_loss import RegionLoss
+from muster.judge.rig_pinned import blackout
+from muster.samples.series import Samples
+from muster.samples.windows import Window
+from muster.steering import shares_of
+
+logger = logging.getLogger("chaostoolkit")
+ANSWERS_MIN = 30
+"""DNS answers in the look-back, at least, before a region counts as gone from them."""
+
+
+def lose(session: Session) -> None:
+    """Kill the region's gateways, and wait until its traffic must have gone elsewhere."""
+    region = session.target.evacuate
+    with phase(session, "loss", None):
+        observe.check_last_healthy(session, region)
+        await_headroom(session)
+        session.weights_before = session.steering.weights()
+        fault = RegionLoss(session.target, region, steady_s=observe.steady_s(session))
+        session.write_undo(fault)
+        broken_before = observe.broken(session, region)["client"]
+        session.declare_fault(fault.kind, region, fault.expects)
+        lost_at_s = session.clock.now_s()
+        session.dark_at_s = session.clock.monotonic_s()
+        session.slow(fault.apply)
+        session.record("fault_applied", fault=fault.kind, region=region)
+        session.record("region_dark", region=region)
+        proofs.await_bite(session, fault)
+        detected_s = _await_detection(session, region, lost_at_s)
+        session.timing("detect_s", detected_s - lost_at_s)
+        after_s = session.ttl_s + float(session.plan.contract.drill.shift_after_ttl_s)
+        session.record("loss_detected", region=region, after_s=round(detected_s - lost_at_s, 3))
+        session.wait_with_progress(max(0.0, detected_s + after_s - session.clock.now_s()))
+        session.record_proof(fault.kind, region, _cut(session, region, broken_before))
+        _record_rig(session, lost_at_s)
+
+
+def _await_detection(session: Session, region: str, lost_at_s: float) -> float:
+    """When the region was last in the DNS answers, since the epoch; past the bound the drill fails.
+
+    The bound is a health check's detection, and what the name server and the samples take.
+    """
+    interval_s, threshold = max(session.health_checks.values(), default=(0, 0))
+    objective = session.target.region_loss
+    rto_s = objective.rto_s_max if objective is not None else 0.0
+    bound_s = max(interval_s * threshold, rto_s) + session.ttl_s + 3 * session.poll_s + 10
+    look_back_s = 3 * session.target.prometheus.scrape_interval_s
+
+    def gone() -> bool:
+        answers = session.facts.increase("client_dns_answers", look_back_s)
+        total = sum(answers.values())
+        named = 100 * answers.get(region, 0.0) / total if total >= ANSWERS_MIN else 100.0
+        return named < session.gone_pct
+
+    if session.wait_until(gone, bound_s) is None:
+        session.fail(
+            "platform:loss_not_detected",
+            f"the name server still answers with {region}, {bound_s:.0f} s after it was lost",
+        )
+    last_s = session.facts.last_share_at(
+        "client_dns_answers", region, session.gone_pct / 100, lost_at_s, lambda labels: True
+    )
+    return session.clock.now_s() if last_s is None else max(last_s, lost_at_s)
+
+
+def _cut(session: Session, region: str, before: float | None) -> Proof:
+    """Seen from the clients: streams of the lost region that broke."""
+    now = observe.broken(session, region)["client"]
+    if now is None or before is None:
+        return Proof(False, "nobody counted the streams that broke", {})
+    cut = now - before
+    return Proof(cut > 0, f"{cut:.0f} open streams of {region} broke", {"streams_broken": cut})
+
+
+def _record_rig(session: Session, since_s: float) -> None:
+    """Where the rig itself was pinned meanwhile, so that nobody reads it as the platform's."""
+    samples = Samples({"rig_lag": session.facts.series("rig_lag")})
+    rules = session.plan.contract.load_validity
+    scrape_s = session.target.prometheus.scrape_interval_s
+    stale_s = session.plan.contract.measurement.gap_s_max(scrape_s)
+    window = Window(since_s, session.clock.now_s(), stale_s)
+    seen = blackout(samples, window, rules.loop_lag_p99_s_max)
+    for one in seen.pinned:
+        session.record(
+            "rig_pinned",
+            component=one.component,
+            instance=one.instance,
+            t_from=round(one.start_s, 3),
+            t_to=round(one.end_s, 3),
+            pinned_s=round(one.pinned_s, 3),
+            lag_s=None if one.lag_s == float("inf") else one.lag_s,
+        )
+    session.record(
+        "rig_blackout",
+        seconds=round(seen.seconds, 3),
+        spans=[
+            {"from": round(s.start_s, 3), "to": round(s.end_s, 3), "pinned_s": round(s.pinned_s, 3)}
+            for s in seen.spans
+        ],
+    )
+    logger.info("loss: the rig itself was pinned for %.1f s", seen.seconds)
+
+
+def hold_lost(session: Session, tier: str, minutes: float) -> None:
+    """The phase `failed_over`: the survivors carry everything, the region still gone."""
+    with phase(session, "failed_over", tier):
+        fault = session.fault_from_undo(RegionLoss.kind)
+        with proofs.throughout(session, fault, proofs.lit(session, fault.region)):
+            wait_scaled(session, minutes)
+
+
+def come_back(session: Session, tier: str) -> None:
+    """The phase `comeback`: the region started, healthy, and with its share of the streams."""
+    region = session.target.evacuate
+    with phase(session, "comeback", tier):
+        began = session.clock.monotonic_s()
+        fault = session.fault_from_undo(RegionLoss.kind)
+        session.slow(fault.revert)
+        session.fault_reverted(RegionLoss.kind, region)
+        session.record("region_lit", region=region)
+        session.timing("lost_s", session.clock.monotonic_s() - session.dark_at_s)
+        observe.await_back(session, fault)
+        before = session.weights_before or session.steering.weights()
+        session.step_at_s = session.clock.now_s()
+        await_split(session, shares_of(before)[region], leaving=False)
+        session.timing("restore_s", session.clock.monotonic_s() - began)
+        await_quiet(session)

@@ -1,0 +1,301 @@
+"""The phases of a failover drill, each waiting for observed facts, never for time alone.
+
+What a phase changes it first writes to the undo log. A phase that sees the platform refuse to
+follow stops the drill with the platform's name on it; every wait is bounded.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from muster.drill.session import Session
+from muster.drill.sight import observe, proofs
+from muster.drill.sight.rig_cpu import points_between, read_cpu
+from muster.drill.sight.shown import load_not_shown
+from muster.drill.sight.sound import unsound
+from muster.drill.sight.split import gone
+from muster.drill.sight.steered import look, steer
+from muster.drill.stop import StopReason
+from muster.errors import DrillAborted, MusterError
+from muster.faults.drain import Drain, DrainState
+from muster.faults.region_power import RegionPower
+from muster.faults.traffic_shift import TrafficShift
+from muster.load.schedule import ramp_seconds
+from muster.signals import PrometheusError
+from muster.steering import shares_of
+from muster.targets.model import SIGNALS_DEFAULT
+
+logger = logging.getLogger("chaostoolkit")
+HEALTHY_S_MAX = 60.0
+SHOWN_S_MAX = 10.0
+
+
+@contextmanager
+def phase(session: Session, name: str, tier: str | None) -> Iterator[None]:
+    """The phase `name`, judged by `tier` (None: not judged), with its start and end on record."""
+    session.stop.check()
+    session.phase_start(name, tier)
+    outcome = "aborted"
+    try:
+        yield
+        outcome = "ok"
+    except DrillAborted:
+        raise
+    except MusterError:
+        outcome = "failed"
+        raise
+    finally:
+        session.phase_end(outcome)
+
+
+def hold(session: Session, name: str, tier: str | None, minutes: float) -> None:
+    """Let `minutes` of scaled time pass under watch, in a phase of its own."""
+    with phase(session, name, tier):
+        before = read_cpu(session.rig_pids())
+        wait_scaled(session, minutes)
+        points = points_between(before, read_cpu(session.rig_pids()))
+        if points is not None:
+            session.record("rig_cpu", phase=name, points=round(points, 1))
+            logger.info(
+                "%s: testbed and load used %.0f points of CPU (100 is one core)", name, points
+            )
+
+
+def wait_scaled(session: Session, minutes: float) -> None:
+    """Wait `minutes` / time scale, with a line of progress now and then."""
+    session.wait_with_progress(minutes * 60.0 / session.time_scale)
+
+
+def ramp(session: Session) -> None:
+    """Start the load and wait until its streams are reached and steady.
+
+    A load that is not up after its ramp and three times the longest stream is either short of its
+    schedule (the rig's fault) or not carried by the platform.
+    """
+    with phase(session, "ramp", None):
+        session.slow(session.load.start)
+        session.watchdog.hand_over_load(session.load.pids, session.load.lifelines)
+        session.record(
+            "load_started",
+            shards=len(session.load.pids),
+            pids=session.load.pids,
+            counts=list(SIGNALS_DEFAULT),
+        )
+        session.watch.require_load()
+        target = session.streams_target
+        # The tolerance of DEFINITIONS §7, doubled: baseline measures it, here it must only be near.
+        tolerance = max(0.04 * target, 6.0 * target**0.5)
+        ramp_s = ramp_seconds(session.plan.profile.ramp_s, target)
+        seconds_max = ramp_s + 3 * session.target.stream_seconds_max + 30
+
+        def steady() -> bool:
+            streams = session.facts.total("client_streams")
+            return streams is not None and abs(streams - target) <= tolerance
+
+        took = session.wait_until(steady, seconds_max)
+        if took is None:
+            stop_not_reached(session)
+        await_load_shown(session)
+        session.stop.wait(min(5.0, session.target.stream_seconds_max / 6))
+        if session.wait_until(steady, seconds_max) is None:
+            stop_not_reached(session)
+        check_sound(session)
+
+
+def check_sound(session: Session) -> None:
+    """What the platform shows under load can be true, or the drill stops. Raises DrillAborted."""
+    try:
+        wrong = unsound(session)
+    except PrometheusError as error:
+        wrong = str(error)
+    if wrong:
+        now_s = session.clock.now_s()
+        session.stop_now(StopReason("signals:unsound", "INCONCLUSIVE", wrong, now_s))
+
+
+def await_load_shown(session: Session) -> None:
+    """Prometheus shows every signal of the load, or the drill stops here. Raises DrillAborted."""
+
+    def lacks() -> str:
+        try:
+            return load_not_shown(session)
+        except PrometheusError as error:
+            return str(error)
+
+    if session.wait_until(lambda: not lacks(), SHOWN_S_MAX) is None and (hidden := lacks()):
+        now_s = session.clock.now_s()
+        session.stop_now(StopReason("load:not_shown", "INCONCLUSIVE", hidden, now_s))
+
+
+def stop_not_reached(session: Session) -> None:
+    """Say whose fault it is that the streams were not reached, and stop. Raises DrillAborted."""
+    await_load_shown(session)
+    scheduled = session.facts.total("client_scheduled")
+    offered = session.facts.total("client_offered")
+    streams = session.facts.total("client_streams")
+    shown = "unknown" if streams is None else f"{streams:.0f}"
+    detail = f"{shown} of {session.streams_target} streams"
+    if not scheduled or offered is None or offered < 0.99 * scheduled:
+        reason = StopReason("load:short_of_schedule", "INCONCLUSIVE", detail, session.clock.now_s())
+        session.stop_now(reason)
+    session.fail("platform:streams_not_reached", detail)
+
+
+def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
+    """Step the region's traffic share down; the next step only when the survivors can take it."""
+    region = session.target.evacuate
+    with phase(session, "evacuate", tier):
+        began = session.clock.monotonic_s()
+        before = session.steering.weights()
+        session.weights_before = before
+        shift = TrafficShift(
+            session.target, region, before=before, steering=session.steering, sets=()
+        )
+        session.write_undo(shift)
+        ask_drain(session, "closing")
+        for source, count in observe.broken(session, region).items():
+            session.counts_before[f"broken:{source}"] = count
+        for share_pct in shares_pct:
+            await_headroom(session)
+            shift.share_pct = share_pct
+            session.record("step", shares={region: share_pct}, weights=shift.weights())
+            if share_pct == shares_pct[0]:
+                session.timing("decide_s", session.clock.monotonic_s() - began)
+            steer(session, shift.weights())
+            session.step_at_s = session.clock.now_s()
+            await_split(session, share_pct, leaving=True)
+        shift_s = observe.shift_seconds(session, region)
+        if shift_s is not None:
+            session.timing("shift_s", shift_s)
+
+
+def ask_drain(session: Session, state: DrainState) -> None:
+    """Ask the region to let go of its clients, where its target has a hook for that."""
+    region = session.target.evacuate
+    if session.target.regions[region].drain is None:
+        return
+    drain = Drain(session.target, region, state)
+    session.write_undo(drain)
+    drain.apply()
+
+
+def await_headroom(session: Session) -> None:
+    """Wait until the survivors say that they can hold every stream, and are ready."""
+    survivors = session.target.survivors
+    wrong = "their stream limits are unknown"
+
+    def room() -> bool:
+        nonlocal wrong
+        wrong = observe.short_of_room(session, session.facts.by_region("streams_limit"))
+        return not wrong and all(observe.ready(session, region) for region in survivors)
+
+    if session.wait_until(room, HEALTHY_S_MAX, look_s=0.5) is None:
+        session.fail(
+            "limit:survivor_headroom",
+            wrong or f"survivors {', '.join(survivors)} are not ready",
+        )
+
+
+def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
+    """Wait until new streams are split as the records say, within 5 points (under 1 % for 0).
+
+    The bound is what DNS and its clients may take: every resolver's TTL, a health check's
+    detection, and three polls of the samples.
+    """
+    region = session.target.evacuate
+    observed: float | None = None
+
+    def follows() -> bool:
+        nonlocal observed
+        if share_pct == 0:
+            observed = gone(session.split, region, session.gone_pct)
+            return observed is not None and observed < session.gone_pct
+        seen = session.split.look(region, share_pct)
+        observed = None if seen is None else seen.share_pct
+        return seen is not None and seen.holds
+
+    took = session.wait_until(follows, observe.split_seconds_max(session, leaving=leaving))
+    session.record("observed_split", region=region, share_pct=observed, wanted_pct=share_pct)
+    if took is not None:
+        return
+    look(session)  # another's weights are not the platform's refusal to follow
+    shown = "unknown" if observed is None else f"{observed:.1f} %"
+    detail = f"{region} takes {shown} of the new streams, its records say {share_pct:g} %"
+    if observed is None:
+        session.stop_now(StopReason("data_lost", "ABORTED", detail, session.clock.now_s()))
+    session.fail(
+        "platform:traffic_would_not_leave" if leaving else "platform:traffic_would_not_return",
+        detail,
+    )
+
+
+def drain(session: Session, tier: str) -> None:
+    """Wait until the region's streams have ended by themselves; bound passed: FAIL, never dark."""
+    region = session.target.evacuate
+    with phase(session, "drain", tier):
+        began = session.clock.monotonic_s()
+        ask_drain(session, "draining")
+        seconds_max = session.ttl_s + session.target.stream_seconds_max + 3 * session.poll_s
+
+        def empty() -> bool:
+            seen = session.facts.by_region("client_streams").get(region)
+            served = session.facts.by_region("streams_active").get(region)
+            return seen == 0 and served == 0
+
+        if session.wait_until(empty, seconds_max) is None:
+            left = session.facts.by_region("client_streams").get(region)
+            shown = "unknown" if left is None else f"{left:.0f}"
+            session.fail(
+                "platform:drain_bound_passed",
+                f"{region} still has {shown} streams after {seconds_max:.0f} s",
+            )
+        session.timing("drain_s", session.clock.monotonic_s() - began)
+        observe.record_streams_cut(session, region)
+
+
+def darken(session: Session, tier: str, minutes: float) -> None:
+    """Stop the region, see that it is dark at every poll, and hold."""
+    region = session.target.evacuate
+    with phase(session, "dark", tier):
+        observe.check_last_healthy(session, region)
+        power = RegionPower(session.target, region, steady_s=observe.steady_s(session))
+        session.write_undo(power)
+        session.declare_fault("region_power", region)
+        session.slow(power.apply)
+        session.record("fault_applied", fault="region_power", region=region)
+        session.record("region_dark", region=region)
+        session.dark_at_s = session.clock.monotonic_s()
+        proofs.await_bite(session, power)
+        session.counts_before["reached"] = observe.reached(session, region)
+        with proofs.throughout(session, power, proofs.lit(session, region)):
+            wait_scaled(session, minutes)
+        observe.record_dark_traffic(session, region)
+
+
+def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) -> None:
+    """Start the region, wait until all of it is back for good, and step its share back up."""
+    region = session.target.evacuate
+    with phase(session, "restore", tier):
+        began = session.clock.monotonic_s()
+        power = session.fault_from_undo(RegionPower.kind)
+        session.slow(power.revert)
+        session.fault_reverted("region_power", region)
+        session.record("region_lit", region=region)
+        session.timing("dark_s", session.clock.monotonic_s() - session.dark_at_s)
+        observe.await_back(session, power)
+        if session.target.regions[region].drain is not None:
+            Drain(session.target, region).revert()
+        before = session.weights_before or {}
+        shift = TrafficShift(session.target, region, before=before, steering=session.steering)
+        final_pct = shares_of(before)[region]
+        for share_pct in [*shares_pct, final_pct]:
+            await_headroom(session)
+            shift.share_pct = share_pct
+            last = share_pct == final_pct
+            weights = before if last else shift.weights()
+            session.record("step", shares={region: share_pct}, weights=weights)
+            steer(session, weights)
+            await_split(session, share_pct, leaving=False)
+        session.timing("restore_s", session.clock.monotonic_s() - began)

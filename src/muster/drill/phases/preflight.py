@@ -1,0 +1,252 @@
+"""Preflight: what must hold before the first effect. One that does not stops the drill untouched.
+
+Each check says what it looked at. A check that cannot look has not passed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+
+from muster.drill.plan.outline import steps_of
+from muster.drill.plan.permit import closed, reach_of, unconfirmed
+from muster.drill.session import Session
+from muster.drill.sight import observe
+from muster.drill.sight.shown import fresh, not_shown
+from muster.drill.sight.sound import clock_off, unsound
+from muster.drill.undo.logs import left_on
+from muster.drill.undo.restore import recover_command
+from muster.drill.undo.store import stored_undo
+from muster.errors import DrillAborted, MusterError
+from muster.faults.drain import Drain
+from muster.faults.proxies import proxy_of
+from muster.samples.histograms import edge_of, wrong_unit
+from muster.signals import RawSeries
+
+logger = logging.getLogger("chaostoolkit")
+FRESH_S_MAX = 30.0
+SCRAPED_S_MAX = 10.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look: `name` names it in the ledger, `look` returns what is wrong (empty: nothing)."""
+
+    name: str
+    look: Callable[[Session], str]
+
+
+def preflight(session: Session) -> None:
+    """Run every check; the first that fails stops the drill. Raises DrillAborted."""
+    for check in CHECKS:
+        session.stop.check()
+        try:
+            wrong = check.look(session)
+        except MusterError as error:
+            wrong = str(error)
+        session.record("check", name=check.name, ok=not wrong, detail=wrong)
+        if wrong:
+            raise DrillAborted(f"preflight:{check.name}", wrong)
+    logger.info("preflight: %d checks hold", len(CHECKS))
+
+
+def allowed(session: Session) -> str:
+    """The target's blast radius covers what this drill will touch."""
+    plan = session.plan
+    return reach_of(session.target, steps_of(session.target, plan.method, plan.time_scale))
+
+
+def confirmed(session: Session) -> str:
+    """Production needs its name said twice."""
+    return unconfirmed(session.plan)
+
+
+def open_now(session: Session) -> str:
+    """The target's calendar allows a drill now."""
+    return closed(session.target)
+
+
+def lock_kept(session: Session) -> str:
+    """The target's lock is still this drill's, and can be renewed where it is shared."""
+    lease = session.lock.lease
+    if lease is not None:
+        lease.renew()
+    return ""
+
+
+def undo_known(session: Session) -> str:
+    """For every change of the drill it can be read now what to put back."""
+    seen: set[str] = set()
+    plan = session.plan
+    for step in steps_of(session.target, plan.method, plan.time_scale):
+        for fault in step.faults:
+            if not step.back and fault.subject not in seen:
+                seen.add(fault.subject)
+                fault.undo_params()
+    return ""
+
+
+def no_leftover_undo(session: Session) -> str:
+    """No earlier drill left something undone on this target."""
+    left = left_on(session.target.name, but=session.bundle)
+    if left.unusable:
+        return left.unusable[0]
+    held = stored_undo(session.target) or {}
+    for drill, entries in held.items():
+        if drill != session.bundle.name:
+            return (
+                f"{drill} left {len(entries)} changes undone: run "
+                f"{recover_command(session.plan.target_file)}"
+            )
+    for log in left.pending:
+        return (
+            f"{log.read.header.drill_id} left {len(log.read.pending)} changes undone: run "
+            f"{recover_command(session.plan.target_file)}"
+        )
+    return ""
+
+
+def regions_ready(session: Session) -> str:
+    """Every region answers that it can take traffic."""
+    silent = [name for name in session.target.regions if not observe.ready(session, name)]
+    return f"not ready: {', '.join(silent)}" if silent else ""
+
+
+def steering_readable(session: Session) -> str:
+    """Every region has a weighted record, and none stands at 0 from an earlier drill."""
+    weights = session.steering.weights()
+    if set(weights) != set(session.target.regions):
+        return f"records for {sorted(weights)}, regions {sorted(session.target.regions)}"
+    dark = sorted(name for name, weight in weights.items() if weight == 0)
+    return f"weight 0 left over for {', '.join(dark)}" if dark else ""
+
+
+def no_toxics(session: Session) -> str:
+    """Every proxy that the target names is enabled and carries no toxic."""
+    for region, spec in session.target.regions.items():
+        roles = spec.toxiproxy.proxies if spec.toxiproxy else {}
+        for role in roles:
+            state = proxy_of(session.target, region, role).state()
+            if state.get("toxics") or not state.get("enabled"):
+                names = [toxic["name"] for toxic in state.get("toxics", [])]
+                return f"{region} {role}: toxics {names}, enabled {state.get('enabled')}"
+    return ""
+
+
+def serving(session: Session) -> str:
+    """No region is still asked to drain."""
+    for region, spec in session.target.regions.items():
+        if spec.drain is not None:
+            shown = Drain(session.target, region).shown()
+            if shown != "serving":
+                return f"{region} is {shown}"
+    return ""
+
+
+def prometheus_fresh(session: Session) -> str:
+    """Prometheus is ready and has scraped the platform just now."""
+    session.prometheus.ready()
+    found: list[RawSeries] = []
+
+    def scraped() -> bool:
+        found[:] = fresh(session, "streams_limit")
+        return bool(found)
+
+    if session.stop.wait_until(scraped, FRESH_S_MAX, look_s=0.5) is None:
+        return f"no fresh sample of {session.target.signals['streams_limit']}"
+    return clock_off(session, found)
+
+
+def signals_sound(session: Session) -> str:
+    """What the platform shows can be true: no series twice, no sawtooth, real codes, seconds."""
+    return unsound(session)
+
+
+def signals_shown(session: Session) -> str:
+    """Every signal of the platform that the target names is there, in every region.
+
+    A platform that just started gets a moment here too.
+    """
+    session.wait_until(lambda: not not_shown(session), SCRAPED_S_MAX)
+    return not_shown(session)
+
+
+def edges_present(session: Session) -> str:
+    """The platform's histograms have a finite edge above every threshold of the contract."""
+    tiers = session.plan.contract.tiers.values()
+    wanted = {
+        "first_token": max(float(tier.first_token_p95_s_max) for tier in tiers),
+        "completion": max(float(tier.completion_p95_s_max) for tier in tiers),
+    }
+    for signal, threshold_s in wanted.items():
+        selector = session.target.signals[signal]
+        finite: list[float] = []
+        for le in sorted(
+            {one.labels["le"] for one in fresh(session, signal) if "le" in one.labels}
+        ):
+            edge = edge_of(le)
+            if edge is None:
+                return f'{signal}: {selector} shows le="{le}", which is no number'
+            finite += [edge] if isfinite(edge) else []
+        if not finite:
+            return f"{signal}: {selector} shows no histogram"
+        if wrong := wrong_unit(max(finite)):
+            return f"{signal}: {wrong}"
+        if max(finite) <= threshold_s:
+            return (
+                f"{signal}: top finite edge {max(finite):g} s is not above {threshold_s:g} s: "
+                "a p95 over the threshold could never be seen"
+            )
+        exact = {float(getattr(tier, f"{signal}_p95_s_max")) for tier in tiers}
+        if missing := sorted(exact - set(finite)):
+            logger.warning("preflight: %s has no edge at %s s: brackets decide", signal, missing)
+    return ""
+
+
+def no_incident(session: Session) -> str:
+    """No incident is open, as far as the target says how to see one."""
+    query = session.target.incident
+    if query and (found := session.prometheus.instant(query)):
+        return f"an incident is open: {query} answers {len(found)} series"
+    return ""
+
+
+def headroom(session: Session) -> str:
+    """The survivors say that they can hold every stream of the run.
+
+    A platform that just started is scraped process by process: it gets a moment to say it all.
+    """
+    session.wait_until(lambda: not _short_of_room(session), SCRAPED_S_MAX)
+    return _short_of_room(session)
+
+
+def _short_of_room(session: Session) -> str:
+    limits: dict[str, float] = {}
+    for series in fresh(session, "streams_limit"):
+        value = series.v[-1]
+        region = series.labels.get("region", "")
+        if value is not None:
+            limits[region] = limits.get(region, 0.0) + value
+    return observe.short_of_room(session, limits)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("blast_radius", allowed),
+    Check("confirm", confirmed),
+    Check("calendar", open_now),
+    Check("lock", lock_kept),
+    Check("leftover_undo", no_leftover_undo),
+    Check("regions_ready", regions_ready),
+    Check("steering", steering_readable),
+    Check("toxics", no_toxics),
+    Check("drain_state", serving),
+    Check("undo_known", undo_known),
+    Check("prometheus", prometheus_fresh),
+    Check("signals", signals_shown),
+    Check("signals_sound", signals_sound),
+    Check("histogram_edges", edges_present),
+    Check("incident", no_incident),
+    Check("headroom", headroom),
+)

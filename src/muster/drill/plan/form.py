@@ -1,0 +1,184 @@
+"""What a drill's JSON must have before anything is locked or started. Pure.
+
+Chaos Toolkit runs what it is given: a drill without its probe, its rollback or a phase would change
+a region and prove nothing. Everything that Muster's verdict rests on is demanded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from muster.drill.plan.asked import check_asked, check_text, mapping_of, mappings_of
+from muster.drill.plan.order import ACTS, Named, check_order
+from muster.errors import BadInput
+
+CONTROL = "muster.controls.drill"
+CONTROL_ARGUMENTS = ("drill", "kind", "gate")
+STRATEGIES = {"hypothesis": "after-method-only", "rollbacks": "always"}
+VERDICT = ("probes.verdict", "passed")
+RESTORE = ("muster.actions.undo", "restore_all")
+LOOKS = {("probes.series", "query")}
+"""Probes of Muster's that may stand anywhere in a method."""
+PAUSE_S_MAX = 600.0
+Document = Mapping[str, Any]
+
+
+def check_form(
+    file: str,
+    experiment: Document,
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+    flags: Mapping[str, str | None] | None = None,
+) -> None:
+    """Raises BadInput for the first thing that a drill lacks, in one line that names it.
+
+    `flags`: strategies that the command line sets over the drill's own.
+    """
+    check_text(file, experiment)
+    arguments = _check_controls(file, experiment)
+    check_asked(file, experiment, given, environ)
+    _check_strategies(file, experiment, flags or {})
+    _check_hypothesis(file, experiment)
+    _check_rollbacks(file, experiment)
+    method = method_of(file, experiment)
+    _check_activities(file, method)
+    named = [Named(_name(one), *_function(one)) for one in method]
+    check_order(file, str(arguments.get("kind", "failover")), named)
+    _check_shares(file, method)
+
+
+def method_of(file: str, experiment: Document) -> list[Document]:
+    """The activities of the method, each `ref` replaced by what it names. Raises BadInput."""
+    known = {
+        str(one["name"]): one
+        for one in [*mappings_of(experiment, "method"), *_probes(experiment)]
+        if "name" in one
+    }
+    found = []
+    for index, one in enumerate(mappings_of(experiment, "method")):
+        ref = one.get("ref")
+        if ref is not None and str(ref) not in known:
+            raise BadInput(file, f"method.{index}.ref", ref, "the name of an activity")
+        found.append(one if ref is None else {**known[str(ref)], "ref": ref})
+    return found
+
+
+def _check_controls(file: str, experiment: Document) -> Document:
+    """Muster's control stands once, for every activity, and nothing takes its name."""
+    own = [one for one in mappings_of(experiment, "controls") if _function(one)[0] == CONTROL]
+    if len(own) != 1:
+        raise BadInput(file, "controls", len(own), f"the control {CONTROL} once")
+    (control,) = own
+    for key, wanted in (("automatic", True), ("scope", None)):
+        if control.get(key, wanted) != wanted:
+            raise BadInput(file, f"controls.muster.{key}", control[key], "none: it acts always")
+    name = control.get("name")
+    for path, other in _controls(experiment):
+        if other is not control and other.get("name") == name and _function(other)[0] != CONTROL:
+            raise BadInput(file, path, name, f"another name than that of {CONTROL}")
+    arguments = mapping_of(mapping_of(control, "provider"), "arguments")
+    for key, value in arguments.items():
+        if key not in CONTROL_ARGUMENTS:
+            known = f"one of {', '.join(CONTROL_ARGUMENTS)}"
+            raise BadInput(file, f"controls.muster.{key}", value, known)
+    return arguments
+
+
+def _check_strategies(file: str, experiment: Document, flags: Mapping[str, str | None]) -> None:
+    runtime = mapping_of(experiment, "runtime")
+    for what, wanted in STRATEGIES.items():
+        found = mapping_of(runtime, what).get("strategy")
+        if found != wanted:
+            raise BadInput(file, f"runtime.{what}.strategy", found, wanted)
+        flag = flags.get(what)
+        if flag is not None and flag != wanted:
+            option = f"--{'rollback' if what == 'rollbacks' else what}-strategy"
+            raise BadInput(option, "", flag, f"{wanted}: a drill proves nothing otherwise")
+
+
+def _check_hypothesis(file: str, experiment: Document) -> None:
+    for probe in _probes(experiment):
+        if _function(probe) == VERDICT and probe.get("type") == "probe":
+            if probe.get("tolerance") is not True:
+                key = "steady-state-hypothesis.probes.tolerance"
+                raise BadInput(file, key, probe.get("tolerance"), "true for probes.verdict.passed")
+            return
+    raise BadInput(
+        file,
+        "steady-state-hypothesis.probes",
+        [_said(one) for one in _probes(experiment)],
+        "the probe probes.verdict.passed, which decides",
+    )
+
+
+def _check_rollbacks(file: str, experiment: Document) -> None:
+    rollbacks = mappings_of(experiment, "rollbacks")
+    if not rollbacks or _function(rollbacks[0]) != RESTORE:
+        shown = [_said(one) for one in rollbacks]
+        raise BadInput(file, "rollbacks", shown, "muster.actions.undo.restore_all first")
+    for index, one in enumerate(rollbacks):
+        if one.get("background") or "ref" in one:
+            raise BadInput(file, f"rollbacks.{index}", _said(one), "an action of the foreground")
+        if index and _function(one)[0].startswith("muster."):
+            raise BadInput(file, f"rollbacks.{index}", _said(one), "restore_all alone of Muster's")
+
+
+def _check_activities(file: str, method: Sequence[Document]) -> None:
+    for index, one in enumerate(method):
+        where = f"method.{index} ({_name(one)})"
+        if one.get("background"):
+            wanted = "false: rollbacks would wait for it, and the order would be lost"
+            raise BadInput(file, f"{where}.background", one["background"], wanted)
+        for key, value in mapping_of(one, "pauses").items():
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (number and 0 <= value <= PAUSE_S_MAX):
+                wanted = f"seconds from 0 to {PAUSE_S_MAX:g}"
+                raise BadInput(file, f"{where}.pauses.{key}", value, wanted)
+        called = _function(one)
+        own = called[0].split(".")[0] in ("muster", "probes")
+        if own and called not in ACTS and called not in LOOKS:
+            wanted = "an activity of muster.actions, or probes.series.query"
+            raise BadInput(file, f"{where}.provider", ".".join(called), wanted)
+
+
+def _check_shares(file: str, method: Sequence[Document]) -> None:
+    """Nothing is drained that still gets new streams."""
+    for index, one in enumerate(method):
+        if _function(one) != ("muster.actions.failover", "evacuate"):
+            continue
+        shares = mapping_of(mapping_of(one, "provider"), "arguments").get("shares_pct")
+        last = shares[-1] if isinstance(shares, Sequence) and shares else None
+        if isinstance(last, bool) or last != 0:
+            where = f"method.{index} ({_name(one)}).provider.arguments.shares_pct"
+            raise BadInput(file, where, shares, "shares in percent that end with 0")
+
+
+def _controls(experiment: Document) -> Iterator[tuple[str, Document]]:
+    hypothesis = mapping_of(experiment, "steady-state-hypothesis")
+    groups = [("", experiment), ("steady-state-hypothesis.", hypothesis)]
+    for part in ("method", "rollbacks"):
+        for index, one in enumerate(mappings_of(experiment, part)):
+            groups.append((f"{part}.{index}.", one))
+    for index, one in enumerate(_probes(experiment)):
+        groups.append((f"steady-state-hypothesis.probes.{index}.", one))
+    for path, group in groups:
+        for index, control in enumerate(mappings_of(group, "controls")):
+            yield f"{path}controls.{index}.name", control
+
+
+def _probes(experiment: Document) -> list[Document]:
+    return mappings_of(mapping_of(experiment, "steady-state-hypothesis"), "probes")
+
+
+def _function(one: Document) -> tuple[str, str]:
+    provider = mapping_of(one, "provider")
+    return str(provider.get("module", "")), str(provider.get("func", ""))
+
+
+def _name(one: Document) -> str:
+    return str(one.get("name", one.get("ref", "an activity")))
+
+
+def _said(one: Document) -> str:
+    return ".".join(part for part in _function(one) if part) or _name(one)

@@ -1,0 +1,57 @@
+"""What is refused before anything is locked or started: what the files and this machine tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from muster.drill.plan.capacity import capacity_of
+from muster.drill.plan.outline import Step, steps_of
+from muster.drill.plan.plan import DrillPlan
+from muster.drill.plan.reach import outside
+from muster.errors import BadInput, DrillAborted
+from muster.faults.region_power import RegionPower
+from muster.targets import Target
+from muster.targets.calendar import blocked, next_start, shown
+
+
+def permit(plan: DrillPlan) -> tuple[Step, ...]:
+    """The drill's steps, if its target allows them now. Raises BadInput or DrillAborted."""
+    steps = steps_of(plan.target, plan.method, plan.time_scale)
+    if wrong := reach_of(plan.target, steps):
+        raise DrillAborted("preflight:blast_radius", f"{plan.target_file}: {wrong}")
+    if wrong := unconfirmed(plan):
+        raise BadInput("configuration", "confirm", plan.settings.confirm, wrong)
+    if wrong := closed(plan.target):
+        raise DrillAborted("preflight:calendar", f"target {plan.target.name}: {wrong}")
+    capacity_of(plan)
+    return steps
+
+
+def reach_of(target: Target, steps: tuple[Step, ...]) -> str:
+    """What of `steps` the target's blast radius does not allow; empty: nothing."""
+    for step in steps:
+        for fault in step.faults:
+            if wrong := outside(target, fault):
+                return wrong
+            if isinstance(fault, RegionPower) and target.blast_radius.regions_dark_max < 1:
+                return "blast_radius.regions_dark_max allows no dark region"
+    return ""
+
+
+def unconfirmed(plan: DrillPlan) -> str:
+    """What must be confirmed: production needs its name said twice."""
+    target = plan.target
+    if target.class_ == "production" and plan.settings.confirm != target.name:
+        return f"{target.name}, since that target is production (--var confirm={target.name})"
+    return ""
+
+
+def closed(target: Target, at: datetime | None = None) -> str:
+    """Why the target's calendar allows no drill at `at` (now), and when it does; empty: it does."""
+    moment = at or datetime.now(UTC)
+    why = blocked(target.calendar, moment)
+    if not why or target.calendar is None:
+        return ""
+    following = next_start(target.calendar, moment)
+    when = "in no foreseeable time" if following is None else shown(following, target.calendar)
+    return f"{why}; a drill may begin next: {when}"

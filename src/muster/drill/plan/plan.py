@@ -1,0 +1,152 @@
+"""What a drill is asked to be: its kind, its gate, its settings, all checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from muster import contract as contracts
+from muster import home, targets
+from muster.contract.model import Contract, Gate, Profile
+from muster.documents import read_bytes
+from muster.drill.plan.outline import Activity
+from muster.drill.plan.settings import DrillSettings, parse_settings
+from muster.errors import BadInput
+from muster.targets import Target
+
+DrillKind = Literal["failover", "experiment", "gate", "safety"]
+KINDS: tuple[DrillKind, ...] = ("failover", "experiment", "gate", "safety")
+
+
+@dataclass(frozen=True)
+class DrillPlan:
+    """Everything known before the first effect; placeholders of `target` are not filled yet."""
+
+    drill: str
+    title: str
+    kind: DrillKind
+    gate: Gate
+    settings: DrillSettings
+    contract: Contract
+    target: Target
+    target_file: str
+    profile: Profile
+    time_scale: float
+    method: tuple[Activity, ...] = ()
+    # The bytes that `contract` and `target` were parsed from: the bundle keeps these, and whoever
+    # guards or judges the drill loads them from there. The files may change while a drill runs.
+    contract_bytes: bytes = b""
+    target_bytes: bytes = b""
+
+    @property
+    def streams_target(self) -> int:
+        """Concurrent streams that the run must hold."""
+        return max(1, round(self.profile.streams * self.settings.scale))
+
+    @property
+    def evidence(self) -> Literal["gate", "rehearsal", "testbed"]:
+        """What the run can be evidence of (DEFINITIONS: a planted defect is always testbed)."""
+        if self.target.class_ == "testbed" or self.settings.defect is not None:
+            return "testbed"
+        whole = self.settings.scale == 1 and self.time_scale == 1
+        # A target's own profile of the same name need not be the contract's.
+        whole = whole and self.profile.name not in self.target.profiles
+        return "gate" if whole and self.profile.name == self.gate.profile else "rehearsal"
+
+
+def make_plan(
+    configuration: Mapping[str, Any],
+    *,
+    drill: str,
+    title: str,
+    kind: str,
+    gate: str,
+    method: Sequence[Mapping[str, Any]] = (),
+) -> DrillPlan:
+    """The plan, or BadInput for the first thing that does not fit; nothing is started."""
+    settings = parse_settings(configuration)
+    if kind not in KINDS:
+        raise BadInput(drill, "controls.muster.kind", kind, f"one of {', '.join(KINDS)}")
+    target_path = targets.path_of(settings.target)
+    target_bytes = read_bytes(target_path)
+    target = targets.load_bytes(target_bytes, target_path)
+    contract_path = home.root() / target.contract
+    contract_bytes = read_bytes(contract_path)
+    contract = contracts.load_bytes(contract_bytes, contract_path)
+    if gate not in contract.gates:
+        raise BadInput(drill, "controls.muster.gate", gate, f"one of {', '.join(contract.gates)}")
+    profile = _profile(contract, target, settings.profile)
+    if settings.defect is not None and target.class_ != "testbed":
+        raise BadInput(
+            "configuration", "defect", settings.defect, "none: only a testbed has planted defects"
+        )
+    time_scale = settings.time_scale or target.time_scale
+    _window_holds_scrapes(target, time_scale, contract)
+    if target.load.trace is not None:
+        _trace_fits(target, home.root() / target.load.trace)
+    return DrillPlan(
+        drill=drill,
+        title=title,
+        kind=kind,
+        gate=contract.gates[gate],
+        settings=settings,
+        contract=contract,
+        target=target,
+        target_file=str(target_path),
+        profile=profile,
+        time_scale=time_scale,
+        method=tuple(_activity(activity) for activity in method),
+        contract_bytes=contract_bytes,
+        target_bytes=target_bytes,
+    )
+
+
+def _activity(activity: Mapping[str, Any]) -> Activity:
+    provider = activity.get("provider") or {}
+    return Activity(
+        name=str(activity.get("name", activity.get("ref", "an activity"))),
+        kind=str(activity.get("type", "action")),
+        module=str(provider.get("module", provider.get("type", ""))),
+        func=str(provider.get("func", "")),
+        arguments=dict(provider.get("arguments") or {}),
+    )
+
+
+def _profile(contract: Contract, target: Target, name: str) -> Profile:
+    if name in target.profiles:
+        file = f"target {target.name}: profiles.{name}"
+        return contracts.parse_profile(name, target.profiles[name], file)
+    if name in contract.profiles:
+        return contract.profiles[name]
+    known = ", ".join([*contract.profiles, *target.profiles])
+    raise BadInput("configuration", "profile", name, f"one of {known}")
+
+
+def _trace_fits(target: Target, path: Path) -> None:
+    """The trace can be read whole, and asks for no stream longer than the target allows."""
+    # numpy comes with it: only a drill that replays a trace pays for it here.
+    from muster.load.trace import TraceSource
+
+    longest = TraceSource(path).tokens_max
+    if longest > target.tokens_max:
+        raise BadInput(
+            path, "GeneratedTokens", int(longest), f"at most the target's {target.tokens_max}"
+        )
+
+
+def _window_holds_scrapes(target: Target, time_scale: float, contract: Contract) -> None:
+    """A trigger's window, scaled, must hold enough scrapes, or no trigger could be judged in it."""
+    rules = contract.triggers
+    window_s, needed = rules.window_s, rules.window_scrapes_min
+    scrapes = window_s / time_scale / target.prometheus.scrape_interval_s
+    if scrapes < needed:
+        most = window_s / target.prometheus.scrape_interval_s / needed
+        raise BadInput(
+            "configuration",
+            "time_scale",
+            time_scale,
+            f"at most {most:g} with scrapes every {target.prometheus.scrape_interval_s:g} s "
+            f"(a window holds at least {needed})",
+        )

@@ -1,0 +1,1 @@
+"""Real traffic judged without a drill: promotions and peak hours."""

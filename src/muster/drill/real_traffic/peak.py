@@ -1,0 +1,90 @@
+"""Peak hours of real traffic out of Prometheus: one occurrence's samples at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from muster.drill.real_traffic.promotion import History, past
+from muster.judge.evaluate import LATENCY_SLOS
+from muster.judge.findings import Finding, unmeasured
+from muster.judge.peak import (
+    SIGNALS,
+    Asked,
+    Counted,
+    Hours,
+    judge_hours,
+)
+from muster.samples.counting import Count
+from muster.samples.series import Samples, Series, series_of
+from muster.signals import Prometheus, PrometheusError
+from muster.targets import Target
+from muster.targets.peak import Occurrence
+
+NAN = float("nan")
+NOTHING = Counted(Count(None, None))
+
+
+def read_hours(
+    prometheus: Prometheus, target: Target, asked: Asked, occurrence: Occurrence
+) -> Hours:
+    """One occurrence, read and judged; where Prometheus does not answer, unknown with its words."""
+    name, start_s, end_s = occurrence.name, occurrence.start_s, occurrence.end_s
+    try:
+        samples = samples_of(prometheus, target, start_s - 2 * asked.stale_s, end_s + asked.stale_s)
+    except PrometheusError as error:
+        counted = dict.fromkeys(("success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS), NOTHING)
+        return Hours(name, start_s, end_s, (_unread(occurrence, str(error)),), counted)
+    return judge_hours(asked, samples, name, start_s, end_s)
+
+
+def samples_of(prometheus: Prometheus, target: Target, start_s: float, end_s: float) -> Samples:
+    """What was scraped of the judged signals in that time, in bounded questions.
+
+    Raises PrometheusError.
+    """
+    by_signal: dict[str, tuple[Series, ...]] = {}
+    for signal in SIGNALS:
+        selector = target.signals.get(signal)
+        if selector is None:
+            continue
+        history = History()
+        history.add(list(past(prometheus, signal, selector, start_s, end_s)))
+        found = [
+            series_of(
+                signal,
+                name,
+                labels,
+                [(t, NAN if v is None else v) for t, v in zip(times, values, strict=True)],
+            )
+            for _, name, labels, times, values in history.series()
+        ]
+        if found:
+            by_signal[signal] = tuple(found)
+    return Samples(by_signal)
+
+
+def read_all(
+    prometheus: Prometheus,
+    target: Target,
+    asked: Asked,
+    found: Sequence[Occurrence],
+    say: Callable[[Hours], None],
+) -> list[Hours]:
+    """Every occurrence in order; `say` hears of each when it is judged."""
+    judged: list[Hours] = []
+    for occurrence in found:
+        hours = read_hours(prometheus, target, asked, occurrence)
+        say(hours)
+        judged.append(hours)
+    return judged
+
+
+def _unread(occurrence: Occurrence, why: str) -> Finding:
+    return unmeasured(
+        "samples_complete",
+        "server",
+        "unknown",
+        why,
+        phase=occurrence.name,
+        window=(occurrence.start_s, occurrence.end_s),
+    )

@@ -1,0 +1,1 @@
+"""Recovery by another process than the drill: its undo log played back from outside."""

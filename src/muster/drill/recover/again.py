@@ -1,0 +1,128 @@
+"""Recovery after the drill's process is gone: its undo log played back from outside.
+
+The drill's lock is taken first, so that a drill that still runs is never recovered under its feet,
+and two recoveries never act at once. The dead drill's ledger is ended and judged, so that its
+evidence says what happened. Evidence never comes first: a log that cannot be read keeps no other
+from being restored, and a disk without room keeps nothing dark.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Any
+
+from muster import targets, testbed
+from muster.drill.conclude import conclude_released
+from muster.drill.lock.held import TargetLock
+from muster.drill.lock.way import make_way
+from muster.drill.recover.ended import GoneDrill, Say, end_gone_drill, judge_gone_drill
+from muster.drill.stop import StopReason
+from muster.drill.undo.logs import LeftLog, left_on
+from muster.drill.undo.store import Held, stored_undo, with_stored
+from muster.errors import BadInput, MusterError
+from muster.judge.guarded import duty_over
+from muster.ledger import read_ledger
+from muster.targets import Target
+
+EXIT_RESTORED = 0
+EXIT_NOT_ON_RECORD = 4
+EXIT_NOT_RESTORED = 5
+DRILL_ID = re.compile(r"\d{8}T\d{6}Z-")
+"""How a drill's id begins; a testbed that a person brought up has another owner."""
+
+
+def recover_target(name_or_path: str, say: Say) -> int:
+    """Recover every drill that left changes on the target; the command's exit code.
+
+    Raises BadInput for a target that cannot be used, DrillAborted while a drill runs.
+    """
+    target = targets.load(name_or_path)
+    make_way(target.name, say)
+    # A name of its own: two recoveries, on two machines, must not take each other for themselves.
+    lock = TargetLock(target, f"recover-{secrets.token_hex(4)}")
+    lock.acquire(patient=True, say=say)
+    try:
+        held = stored_undo(target)
+        left = left_on(target.name)
+        logs = with_stored(left.pending, target, str(targets.path_of(name_or_path)), held)
+        if not logs and not left.unusable:
+            say(f"target {target.name}: nothing is left changed")
+        resolved = reach(target, say) if logs else None
+        # The oldest values are those of the first drill: it is restored last.
+        ended = [*left.unjudged, *reversed(logs)]
+        exits = [recover_log(log, held, resolved, target, say) for log in ended]
+        for line in left.unusable:
+            say(f"NOT RESTORED: {line}")
+            exits.append(EXIT_NOT_RESTORED)
+        if not any(exits):
+            _end_orphan(target, say)
+    finally:
+        lock.release()
+    return max(exits, default=EXIT_RESTORED)
+
+
+def reach(target: Target, say: Say) -> Target | None:
+    """The target with its endpoints; None when it was a testbed that is no longer there."""
+    if target.class_ != "testbed":
+        return targets.resolve(target)
+    state = testbed.status(target.name)
+    if state is None:
+        return None
+    for death in state.deaths:
+        say(f"testbed {target.name}: {death['name']} ended unasked with {death['exit_code']}")
+    return targets.resolve(target, testbed=state.endpoints)
+
+
+def recover_log(
+    log: LeftLog, held: Held | None, resolved: Target | None, target: Target, say: Say
+) -> int:
+    """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
+    drill_id = log.read.header.drill_id
+    if not log.read.pending and duty_over(_events(log)):
+        return _finish_evidence(log, say)
+    if log.read.pending:
+        say(f"{drill_id}: {len(log.read.pending)} changes to restore")
+    # What the store does not hold was never applied, or another machine has put it back.
+    only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
+    detail = "the drill's process was gone before the drill had ended"
+    stop = StopReason("lost_lease", "ABORTED", detail, time.time())
+    gone = GoneDrill(log, resolved, target, say, only)
+    try:
+        ended = end_gone_drill(gone, stop)
+        if ended.recorded:
+            judge_gone_drill(gone)
+    except (MusterError, OSError) as error:
+        say(f"NOT RESTORED: {drill_id}: {error}")
+        return EXIT_NOT_RESTORED
+    if not ended.verified:
+        return EXIT_NOT_RESTORED
+    return EXIT_RESTORED if ended.recorded else EXIT_NOT_ON_RECORD
+
+
+def _events(log: LeftLog) -> tuple[dict[str, Any], ...]:
+    try:
+        return read_ledger(log.path.with_name("ledger.jsonl")).events
+    except BadInput:
+        return ()
+
+
+def _finish_evidence(log: LeftLog, say: Say) -> int:
+    """Everything was back and nothing was left to guard: the drill only lacks its last files."""
+    bundle = log.path.parent
+    try:
+        verdict = conclude_released(bundle)
+    except (MusterError, OSError) as error:
+        say(f"{bundle.name}: not judged: {error}")
+        return EXIT_NOT_ON_RECORD
+    say(f"{bundle.name}: had ended: {verdict} ({bundle / 'report.html'})")
+    return EXIT_RESTORED
+
+
+def _end_orphan(target: Target, say: Say) -> None:
+    """End a testbed that a drill started: with the lock in hand, that drill is no more."""
+    state = testbed.status(target.name) if target.class_ == "testbed" else None
+    if state is not None and DRILL_ID.match(state.owner):
+        testbed.down(target.name)
+        say(f"testbed {target.name}: ended, since {state.owner} had started it")

@@ -1,0 +1,190 @@
+"""What the platform and the load show right now, from the samples of the last minute.
+
+A fact that the samples do not show is None: never zero.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from muster.samples.restarts import NONE, Restarts, grown, restarts_within, window_points
+from muster.samples.series import NAN, Series, series_of
+from muster.signals import RawSeries, key_of
+from muster.signals.poller import SeriesKey
+
+KEEP_S = 90.0
+
+
+@dataclass
+class _Recent:
+    labels: Mapping[str, str]
+    name: str
+    t_s: deque[float] = field(default_factory=deque)
+    v: deque[float | None] = field(default_factory=deque)
+
+    def extend(self, series: RawSeries) -> None:
+        self.t_s.extend(series.t_s)
+        self.v.extend(series.v)
+        while self.t_s and self.t_s[0] < self.t_s[-1] - KEEP_S:
+            self.t_s.popleft()
+            self.v.popleft()
+
+
+class Facts:
+    """The newest samples by signal; threads may share it."""
+
+    def __init__(self, stale_s: float) -> None:
+        self._stale_s = stale_s
+        self._lock = threading.Lock()
+        self._series: dict[SeriesKey, _Recent] = {}
+        self._newest_s: dict[str, float] = {}
+        self._known_s: dict[str, float] = {}
+
+    def add(self, fresh: Iterable[RawSeries]) -> None:
+        """Take in what one poll brought."""
+        with self._lock:
+            for series in fresh:
+                if not series.t_s:
+                    continue
+                recent = self._series.setdefault(
+                    key_of(series), _Recent(dict(series.labels), series.name)
+                )
+                recent.extend(series)
+                newest = self._newest_s.get(series.signal, 0.0)
+                self._newest_s[series.signal] = max(newest, series.t_s[-1])
+                known = [t for t, v in zip(series.t_s, series.v, strict=True) if v is not None]
+                if known:
+                    before = self._known_s.get(series.signal, 0.0)
+                    self._known_s[series.signal] = max(before, known[-1])
+
+    def newest_s(self, signal: str) -> float | None:
+        """When `signal` was last scraped (seconds since the epoch)."""
+        with self._lock:
+            return self._newest_s.get(signal)
+
+    def known_s(self, signal: str) -> float | None:
+        """When `signal` last had a value: a scrape of NaN shows nothing."""
+        with self._lock:
+            return self._known_s.get(signal)
+
+    def total(self, signal: str, **labels: str) -> float | None:
+        """Sum of the newest values of the live series with those labels; None if there is none."""
+        found = [recent.v[-1] for recent in self._live(signal, labels)]
+        known = [value for value in found if value is not None]
+        return sum(known) if known and len(known) == len(found) else None
+
+    def series(self, signal: str) -> tuple[Series, ...]:
+        """What is kept of `signal`, as a bundle's samples would show it."""
+        with self._lock:
+            kept = [
+                (recent.name, recent.labels, list(recent.t_s), list(recent.v))
+                for key, recent in self._series.items()
+                if key[0] == signal and recent.t_s
+            ]
+        return tuple(
+            series_of(
+                signal, name, labels, zip(t_s, (NAN if x is None else x for x in v), strict=True)
+            )
+            for name, labels, t_s, v in kept
+        )
+
+    def by_region(self, signal: str) -> dict[str, float]:
+        """`total` by the label `region`."""
+        regions = {recent.labels.get("region", "") for recent in self._live(signal, {})}
+        totals = {region: self.total(signal, region=region) for region in regions if region}
+        return {region: total for region, total in totals.items() if total is not None}
+
+    def increase(
+        self,
+        signal: str,
+        window_s: float,
+        keep: Callable[[Mapping[str, str]], bool] = lambda labels: True,
+    ) -> dict[str, float]:
+        """Increase over the last `window_s` seconds by region, of the live series that `keep`.
+
+        A fall is a restart from zero where a new process could have counted that much; any other
+        one makes nothing known. A series with a single sample shows no increase, not one of zero,
+        and is left out. Empty when nothing is known.
+        """
+        end = self.newest_s(signal)
+        if end is None:
+            return {}
+        found: dict[str, float] = {}
+        for recent in self._live(signal, {}):
+            if not keep(recent.labels):
+                continue
+            grown, restarts = _increase(recent, end - window_s, end, self._stale_s)
+            if restarts.unexplained is not None:
+                return {}
+            if grown is not None:
+                region = recent.labels.get("region", "")
+                found[region] = found.get(region, 0.0) + grown
+        return found
+
+    def last_share_at(
+        self,
+        signal: str,
+        region: str,
+        share: float,
+        since_s: float,
+        keep: Callable[[Mapping[str, str]], bool],
+    ) -> float | None:
+        """When `region` last had at least `share` of `signal`'s increase, after `since_s`.
+
+        Seconds since the epoch, to the scrape; `since_s` itself if it never had; None if nothing
+        is known.
+        """
+        bins: dict[float, dict[str, float]] = {}
+        for recent in self._live(signal, {}):
+            if not keep(recent.labels):
+                continue
+            pairs = zip(recent.t_s, recent.v, strict=True)
+            points = [(t, v) for t, v in pairs if v is not None and t >= since_s - 1]
+            for (_, before), (t, after) in pairwise(points):
+                # Shards are scraped at moments of their own: a quarter of a second joins them.
+                by_region = bins.setdefault(round(t * 4) / 4, {})
+                name = recent.labels.get("region", "")
+                by_region[name] = by_region.get(name, 0.0) + _step(before, after)
+        if not bins:
+            return None
+        last = since_s
+        for t, by_region in sorted(bins.items()):
+            total = sum(by_region.values())
+            if t > since_s and total and by_region.get(region, 0.0) / total >= share:
+                last = t
+        return last
+
+    def _live(self, signal: str, labels: Mapping[str, str]) -> list[_Recent]:
+        with self._lock:
+            newest = self._newest_s.get(signal)
+            if newest is None:
+                return []
+            return [
+                _Recent(recent.labels, recent.name, deque(recent.t_s), deque(recent.v))
+                for key, recent in self._series.items()
+                if key[0] == signal
+                and recent.t_s
+                and recent.t_s[-1] >= newest - self._stale_s
+                and all(recent.labels.get(name) == value for name, value in labels.items())
+            ]
+
+
+def _increase(
+    recent: _Recent, since_s: float, end_s: float, stale_s: float
+) -> tuple[float | None, Restarts]:
+    """Growth since `since_s` (None: unknown), and the restarts that it is counted by."""
+    points = zip(recent.t_s, (NAN if x is None else x for x in recent.v), strict=True)
+    series = series_of("", recent.name, recent.labels, points)
+    found = restarts_within([series], since_s, end_s, stale_s)
+    restarts = found.get(series.process, NONE)
+    t, v = window_points(series, since_s, end_s)
+    return (grown(t, v, restarts) if len(v) > 1 else None), restarts
+
+
+def _step(before: float, after: float) -> float:
+    """A counter's growth from one sample to the next; a decrease is a restart from zero."""
+    return after - before if after >= before else after

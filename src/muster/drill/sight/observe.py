@@ -1,0 +1,258 @@
+"""What a drill sees for itself: where new streams go, what was cut, what reached a dark region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+
+from muster.drill.session import Session
+from muster.drill.sight.split import Look, await_looks, scheduled
+from muster.drill.sight.steered import CHANGED
+from muster.drill.stop import StopReason
+from muster.drill.undo.restore import record_verify, settle
+from muster.errors import DrillAborted, MusterError
+from muster.faults import Fault
+from muster.faults.capacity import is_back
+from muster.faults.region_power import RegionPower
+
+READY_APART_S = 0.3
+INTERVAL_S_DEFAULT = 10
+"""Of records without a health check: the shortest that Route 53 has."""
+
+
+def split_seconds_max(session: Session, *, leaving: bool) -> float:
+    """How long the split may take to follow the records, in seconds.
+
+    Every resolver's TTL, the DNS server's own look at the records, and three polls of the samples;
+    on the way back a health check's detection comes first.
+    """
+    interval_s, threshold = max(session.health_checks.values(), default=(0, 0))
+    detection_s = 0 if leaving else interval_s * threshold
+    return session.ttl_s + detection_s + 3 * session.poll_s + 10
+
+
+def shift_seconds(session: Session, region: str) -> float | None:
+    """Seconds from the step to weight 0 until the region took under 1 % of new streams."""
+    last = session.facts.last_share_at(
+        "client_answers", region, session.gone_pct / 100, session.step_at_s, scheduled
+    )
+    return None if last is None else max(0.0, last - session.step_at_s)
+
+
+def broken(session: Session, region: str) -> dict[str, float | None]:
+    """Broken streams counted so far in `region`, by who counted."""
+    return {
+        "client": session.facts.total("client_attempts", region=region, outcome="broken"),
+        "server": session.facts.total("streams_broken", region=region),
+    }
+
+
+def record_streams_cut(session: Session, region: str) -> None:
+    """Streams that the drill cut in `region` since evacuation began: must be 0."""
+    now = broken(session, region)
+    for source, count in now.items():
+        before = session.counts_before.get(f"broken:{source}")
+        # Without a count from before, only "none ever" says that none were cut since.
+        cut = None if count is None or (before is None and count > 0) else count - (before or 0.0)
+        if count is None and source == "server" and "streams_broken" not in session.target.signals:
+            continue
+        status = "unknown" if cut is None else "pass" if cut <= 0 else "fail"
+        session.finding(
+            "streams_cut",
+            status,
+            measured=cut,
+            threshold=0,
+            unit="streams",
+            region=region,
+            source=source,
+            reason="streams of the evacuated region that ended before their proper end",
+        )
+
+
+def reached(session: Session, region: str) -> float | None:
+    """Connection attempts of the load to `region` so far."""
+    return session.facts.total("client_connections", region=region)
+
+
+def record_dark_traffic(session: Session, region: str) -> None:
+    """Connection attempts to the dark region: must be 0, seen from the client."""
+    before, now = session.counts_before.get("reached"), reached(session, region)
+    attempts = None if before is None or now is None else now - before
+    status = "unknown" if attempts is None else "pass" if attempts <= 0 else "fail"
+    session.finding(
+        "traffic_split",
+        status,
+        measured=attempts,
+        threshold=0,
+        unit="connections",
+        region=region,
+        reason="connections that the load tried to open to the dark region",
+    )
+
+
+def ready(session: Session, region: str) -> bool:
+    """Whether the region's ready_url answers 2xx now."""
+    url = session.target.regions[region].ready_url
+    try:
+        answer = httpx.get(url, timeout=2.0, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return 200 <= answer.status_code < 300
+
+
+def steady_s(session: Session) -> float:
+    """How long a region must be ready without a break before it counts as back, in seconds.
+
+    Longer than a health check's interval, so that no flapping hides between two checks. Health
+    checks are never scaled; a testbed of the tests that probes faster than its records say counts.
+    """
+    testbed = session.target.testbed
+    probe_s = testbed.health_check.probe_interval_s if testbed is not None else None
+    intervals = [interval_s for interval_s, _ in session.health_checks.values()]
+    return (probe_s or max(intervals, default=INTERVAL_S_DEFAULT)) + READY_APART_S
+
+
+def await_back(session: Session, fault: Fault) -> None:
+    """Wait until the region is back for good: ready for a stretch, whole, and with its capacity.
+
+    The drill fails when that does not come in time; what is missing is named.
+    """
+    if not isinstance(fault, RegionPower):
+        raise DrillAborted(f"action:{session.phase}", f"{fault.subject} is no region's power")
+    missing = ""
+
+    def back() -> bool:
+        nonlocal missing
+        try:
+            seen, _ = fault.look_back()
+        except MusterError as error:
+            missing = str(error)
+            return False
+        missing = f"{seen.actual} (expected {seen.expected})"
+        return seen.ok
+
+    if session.wait_until(back, fault.back_s_max, look_s=READY_APART_S) is None:
+        detail = f"{fault.region} was started and is not back as before: {missing}"
+        session.fail("platform:region_not_back", detail)
+    if fault.stops:
+        _record_room(session, fault)
+
+
+def _record_room(session: Session, fault: RegionPower) -> None:
+    """Whether as many streams fit as before the fault; a limit that nobody read is unknown."""
+    before, now = fault.room()
+    missing = None if before is None or now is None else max(0.0, before - now)
+    reason = "no stream limit before the fault" if before is None else "no stream limit now"
+    if before is not None and now is not None:
+        reason = f"room for {now:.0f} streams, {before:.0f} before the fault"
+        if not is_back(now, before):
+            reason += "; the region's autoscaler decides how many there are"
+    session.finding(
+        "capacity_back",
+        "unknown" if missing is None else "pass",
+        measured=missing,
+        threshold=0,
+        unit="streams",
+        region=fault.region,
+        source="server",
+        reason=reason,
+    )
+
+
+def check_last_healthy(session: Session, region: str) -> None:
+    """Never the last healthy region, nor one more than may be dark: looked at right now."""
+    others = [name for name in session.target.regions if name != region]
+    away = [name for name in others if not ready(session, name)]
+    if len(away) == len(others):
+        session.fail("limit:last_healthy_region", f"no region but {region} is ready")
+    most = session.target.blast_radius.regions_dark_max
+    if len(away) + 1 > most:
+        detail = f"{', '.join([*away, region])} would be dark, at most {most} may be"
+        session.fail("limit:regions_dark", detail)
+
+
+def short_of_room(session: Session, limits: Mapping[str, float]) -> str:
+    """What the survivors' stream limits lack of what must stay; empty: nothing."""
+    radius = session.target.blast_radius
+    has = sum(limits.get(region, 0.0) for region in session.target.survivors)
+    needed = session.streams_target * radius.streams_headroom_min
+    if has < needed:
+        return f"survivors hold {has:.0f} streams, {needed:.0f} are needed"
+    missing = [region for region in session.target.regions if region not in limits]
+    if radius.capacity_share_min and missing:
+        return f"the stream limit of {', '.join(missing)} is unknown"
+    whole = sum(limits.get(region, 0.0) for region in session.target.regions)
+    if has < radius.capacity_share_min * whole:
+        share = f"{radius.capacity_share_min:.0%}"
+        return f"survivors hold {has:.0f} of {whole:.0f} streams, {share} must stay"
+    return ""
+
+
+def wait_split_back(
+    session: Session, weights: Mapping[str, int], seconds_max: float
+) -> float | None:
+    """Seconds until new streams are split by `weights` again; None past the bound."""
+    return _await_looks(session, weights, seconds_max)[0]
+
+
+def _await_looks(
+    session: Session, weights: Mapping[str, int], seconds_max: float
+) -> tuple[float | None, dict[str, Look | None]]:
+    def sleep(seconds: float) -> None:
+        # Not the session's own wait: the drill may be stopping already when this is asked.
+        session.stop.allow(seconds)
+        session.clock.sleep(seconds)
+
+    return await_looks(
+        session.split,
+        weights,
+        seconds_max,
+        still=lambda: session.load.alive() and session.watch.alive,
+        sleep=sleep,
+        monotonic_s=session.clock.monotonic_s,
+    )
+
+
+def verify(session: Session) -> None:
+    """Read every change back, and see that the traffic is split as before the drill.
+
+    Raises DrillAborted when something is not back; the rollbacks then try again.
+    """
+    session.phase_start("verify", None)
+    outcome = "failed"
+    try:
+        # A region's read-back may last for a stretch of looks.
+        restored = session.slow(lambda: settle(session.target, session.undo, session.ledger))
+        record_verify(session.ledger, session.undo, restored)
+        if not restored.verified:
+            raise DrillAborted("action:verify", f"not back: {', '.join(restored.failed)}")
+        if restored.another:
+            detail = "; ".join(restored.another)
+            session.stop_now(StopReason(CHANGED, "ABORTED", detail, session.clock.now_s()))
+        _record_split(session)
+        outcome = "ok"
+    finally:
+        session.phase_end(outcome)
+
+
+def _record_split(session: Session) -> None:
+    before = session.weights_before
+    if before is None:
+        return
+    region = session.target.evacuate
+    # The looks that ended the wait count: one taken anew could be another one's chance.
+    bound_s = 3 * session.poll_s + session.ttl_s
+    took_s, looks = _await_looks(session, before, bound_s)
+    seen = looks.get(region)
+    missed = any(look is not None and not look.holds for look in looks.values())
+    status = "pass" if took_s is not None else "fail" if missed else "unknown"
+    session.finding(
+        "traffic_split",
+        status,
+        measured=None if seen is None else round(seen.off_pct, 3),
+        threshold=session.split_tolerance_pct if seen is None else round(seen.tolerance_pct, 3),
+        unit="points",
+        region=region,
+        reason="how far the split of new streams is from that before the drill",
+    )

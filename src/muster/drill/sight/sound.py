@@ -1,0 +1,134 @@
+"""Whether what the platform shows can be true, before the load starts and again under load.
+
+Some of it shows only once there are answers: codes, and counters that fall because several workers
+answer a scrape in turn. So the same is looked at after the ramp, and by the judge in every phase.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+
+from muster.drill.session import Session
+from muster.judge.oddities import COUNTERS, named
+from muster.samples.doubled import doubled_label, twin_label
+from muster.samples.rates import is_status
+from muster.samples.restarts import restarts_within
+from muster.samples.series import COUNTED_APART, NAN, Series, series_of
+from muster.signals import RawSeries
+from muster.targets.model import SIGNALS_SERVER
+
+logger = logging.getLogger("chaostoolkit")
+LOOK_BACK_S = 60.0
+LOOK_BACK_SCRAPES = 20
+AHEAD_S_MAX = 2.0
+BEHIND_S_MAX = 10.0
+"""Beyond what a sample may be old: a busy machine shows its scrapes late."""
+TIMED = ("first_token", "completion", "queue_age")
+_OTHER_UNIT = re.compile(r"(milliseconds|microseconds|nanoseconds|minutes|_(?:ms|us|ns))(?:_|$)")
+_GROUPED = re.compile(r"[1-5]xx", re.IGNORECASE)
+
+
+def unsound(session: Session) -> str:
+    """What cannot be true of what the platform shows, as one line; empty: nothing was seen."""
+    signals = session.target.signals
+    scrape_s = session.target.prometheus.scrape_interval_s
+    for signal in (name for name in SIGNALS_SERVER if name in signals):
+        look_s = max(LOOK_BACK_S, LOOK_BACK_SCRAPES * scrape_s)
+        series = session.prometheus.raw(signal, signals[signal], look_s)
+        wrong = twice(signal, series)
+        if not wrong and signal in COUNTERS:
+            stale_s = session.plan.contract.measurement.gap_s_max(scrape_s)
+            wrong = sawtooth(signal, series, stale_s)
+        if not wrong and signal in TIMED:
+            wrong = other_unit(series)
+        if not wrong and signal == "requests":
+            wrong = without_status(series)
+        if wrong:
+            return f"signals.{signal}: {signals[signal]} {wrong}"
+    return ""
+
+
+def clock_off(session: Session, series: Sequence[RawSeries]) -> str:
+    """How far the samples' times are from this machine's clock; empty: near enough."""
+    newest_s = max(one.t_s[-1] for one in series)
+    off_s = newest_s - session.clock.now_s()
+    scrape_s = session.target.prometheus.scrape_interval_s
+    behind_s_max = session.plan.contract.measurement.gap_s_max(scrape_s) + BEHIND_S_MAX
+    if off_s > AHEAD_S_MAX:
+        return f"the newest sample is {off_s:.0f} s ahead of this machine's clock: set the clocks"
+    if -off_s > behind_s_max:
+        return (
+            f"the newest sample is {-off_s:.0f} s old, over {behind_s_max:g} s: set the clocks, or "
+            "prometheus.scrape_interval_s to the real interval"
+        )
+    return ""
+
+
+def twice(signal: str, series: Sequence[RawSeries]) -> str:
+    """Which label makes two of one series."""
+    found = doubled_label(one.labels for one in series)
+    if found is None and signal in COUNTERS:
+        rows = [
+            ({**one.labels, "__name__": one.name}, value)
+            for one in series
+            if one.v and (value := one.v[-1]) is not None
+        ]
+        found = twin_label(rows, (*COUNTED_APART, "region", "__name__"))
+    if found is None:
+        return ""
+    label, values = found
+    return (
+        f"shows every series twice, by {label}: {', '.join(values)}. "
+        f'Select one of them, as {label}="{values[0]}"'
+    )
+
+
+def sawtooth(signal: str, series: Sequence[RawSeries], stale_s: float) -> str:
+    """Which counter falls without a restart of its process."""
+    kept = [_kept(signal, one) for one in series if one.t_s]
+    if not kept:
+        return ""
+    start_s, end_s = min(one.t[0] for one in kept), max(one.t[-1] for one in kept)
+    for process, found in restarts_within(kept, start_s, end_s, stale_s).items():
+        if found.unexplained is not None:
+            own = [one for one in kept if one.process == process]
+            return f"is no counter: {named(own[found.unexplained.of])} {found.unexplained.said()}"
+    return ""
+
+
+def other_unit(series: Sequence[RawSeries]) -> str:
+    """Which metric says by its name that it is not in seconds."""
+    for name in sorted({one.name for one in series}):
+        if match := _OTHER_UNIT.search(name.lower()):
+            return f"shows {name}, in {match.group(1).strip('_')} by its name: seconds are needed"
+    return ""
+
+
+def without_status(series: Sequence[RawSeries]) -> str:
+    """Which answers are counted under something else than a three-digit status."""
+    codes = {one.labels.get("code", "") for one in series}
+    odd = sorted(code for code in codes if not is_status(code))
+    statuses = codes - set(odd)
+    if not odd:
+        return ""
+    if statuses and not any(_GROUPED.fullmatch(code) for code in odd):
+        what = ", ".join(code or "none" for code in odd)
+        logger.warning("preflight: requests with the code %s: unknown once one is counted", what)
+        return ""
+    return f"shows no three-digit code, but {'; '.join(_labels_there(series))}"
+
+
+def _labels_there(series: Sequence[RawSeries]) -> Iterator[str]:
+    """Each label with some of its values, the likely ones first."""
+    names = {name for one in series for name in one.labels}
+    likely = ("code", "status", "status_code", "response_code", "http_status_code")
+    for name in sorted(names, key=lambda name: (name not in likely, name))[:5]:
+        values = sorted({one.labels.get(name, "") for one in series} - {""})
+        yield f"{name} {', '.join(values[:4])}{', …' if len(values) > 4 else ''}"
+
+
+def _kept(signal: str, raw: RawSeries) -> Series:
+    points = zip(raw.t_s, (NAN if x is None else x for x in raw.v), strict=True)
+    return series_of(signal, raw.name, raw.labels, points)

@@ -1,0 +1,158 @@
+"""How new streams are split over the regions, from the samples; whoever holds facts may ask.
+
+1. The tolerance follows the number of arrivals: the contract's points, or three standard errors
+   where that is wider. Over twice the contract's points nothing is known, and the look-back grows.
+2. Arrivals that share a resolver's answer are one draw and not many: there are no more draws than
+   resolver caches, and as many again for each TTL of the look-back.
+3. A look-back never begins before the step that it judges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from muster.drill.sight.facts import Facts
+from muster.drill.stop import LOOK_S
+from muster.steering import shares_of
+
+ARRIVALS_MIN = 30
+"""Arrivals in the look-back, at least, before an observed split means anything."""
+ERRORS = 3.0
+"""Standard errors that a healthy split may be off by."""
+UNKNOWN_TIMES = 2.0
+"""A tolerance wider than so many times the contract's says nothing."""
+LOOK_BACKS = (2, 3, 5, 10, 20)
+"""Look-backs in scrapes, the shortest first, so that a shift shows soon."""
+
+
+def scheduled(labels: Mapping[str, str]) -> bool:
+    """Whether a series counts arrivals of the schedule (not retries, not canaries)."""
+    return labels.get("kind", "scheduled") == "scheduled"
+
+
+def tolerance_of(wanted_pct: float, draws: float, tolerance_pct: float) -> float | None:
+    """How far, in points, a healthy split may be from `wanted_pct`; None: nothing can be said.
+
+    `draws`: independent ones; `tolerance_pct`: the contract's points.
+    """
+    if draws < ARRIVALS_MIN:
+        return None
+    share = min(max(wanted_pct / 100, 0.0), 1.0)
+    error_pct = 100 * math.sqrt(share * (1 - share) / draws)
+    tolerance = max(tolerance_pct, ERRORS * error_pct)
+    return tolerance if tolerance <= UNKNOWN_TIMES * tolerance_pct else None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A region's share of the newest streams, by how many arrivals, and how far it may be off."""
+
+    share_pct: float
+    arrivals: float
+    wanted_pct: float
+    tolerance_pct: float
+
+    @property
+    def off_pct(self) -> float:
+        """Points between what was seen and what was wanted."""
+        return abs(self.share_pct - self.wanted_pct)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the share is as wanted, within the tolerance."""
+        return self.off_pct <= self.tolerance_pct
+
+
+@dataclass(frozen=True)
+class Split:
+    """The observed split. `tolerance_pct` is in points of percent.
+
+    `resolvers`: resolver caches of the load (0: not known, every arrival is a draw of its own),
+    which hold an answer for `ttl_s`. `since_s`: the step that is judged, seconds since the epoch.
+    """
+
+    facts: Facts
+    scrape_s: float
+    tolerance_pct: float
+    resolvers: int = 0
+    ttl_s: float = 0.0
+    since_s: float = 0.0
+
+    def look(self, region: str, wanted_pct: float) -> Look | None:
+        """The region's share by the shortest look-back that says enough; None when none does."""
+        for scrapes in LOOK_BACKS:
+            counts = self._counts(scrapes)
+            arrivals = sum(counts.values())
+            draws = min(arrivals, self._draws(scrapes * self.scrape_s))
+            tolerance = tolerance_of(wanted_pct, draws, self.tolerance_pct)
+            if tolerance is not None:
+                share_pct = 100.0 * counts.get(region, 0.0) / arrivals
+                return Look(share_pct, arrivals, wanted_pct, tolerance)
+        return None
+
+    def share_pct(self, region: str, arrivals_min: int = ARRIVALS_MIN) -> float | None:
+        """Percent of the newest streams that went to `region`; None when too few are known."""
+        for scrapes in LOOK_BACKS:
+            counts = self._counts(scrapes)
+            total = sum(counts.values())
+            if total >= arrivals_min:
+                return 100.0 * counts.get(region, 0.0) / total
+        return None
+
+    def looks(self, weights: Mapping[str, int]) -> dict[str, Look | None]:
+        """A look at every region's share, against what `weights` give it."""
+        return {region: self.look(region, share) for region, share in shares_of(weights).items()}
+
+    def _draws(self, window_s: float) -> float:
+        if not self.resolvers:
+            return math.inf
+        return self.resolvers * (1 + (window_s / self.ttl_s if self.ttl_s else 0.0))
+
+    def _counts(self, scrapes: int) -> dict[str, float]:
+        """Arrivals by region of that look-back; empty when it began before the step."""
+        end_s = self.facts.newest_s("client_answers")
+        # The first sample of a look-back may be a scrape older than the look-back itself.
+        if end_s is None or end_s - (scrapes + 1) * self.scrape_s < self.since_s:
+            return {}
+        return self.facts.increase("client_answers", scrapes * self.scrape_s, scheduled)
+
+
+def gone(split: Split, region: str, gone_pct: float) -> float | None:
+    """The region's share where so many arrivals are known that `gone_pct` of them is one."""
+    return split.share_pct(region, arrivals_min=math.ceil(100 / gone_pct))
+
+
+def await_looks(
+    split: Split,
+    weights: Mapping[str, int],
+    seconds_max: float,
+    still: Callable[[], bool],
+    sleep: Callable[[float], None],
+    monotonic_s: Callable[[], float],
+) -> tuple[float | None, dict[str, Look | None]]:
+    """Seconds until every region gets what `weights` give it, and the looks that ended the wait.
+
+    None past the bound or once not `still`; the looks are the last ones then.
+    """
+    began = monotonic_s()
+    while True:
+        looks = split.looks(weights)
+        if all(look is not None and look.holds for look in looks.values()):
+            return monotonic_s() - began, looks
+        if monotonic_s() - began > seconds_max or not still():
+            return None, looks
+        sleep(2 * LOOK_S)
+
+
+def await_split(
+    split: Split,
+    weights: Mapping[str, int],
+    seconds_max: float,
+    still: Callable[[], bool],
+    sleep: Callable[[float], None],
+    monotonic_s: Callable[[], float],
+) -> float | None:
+    """Seconds until new streams are split by `weights`; None past the bound or once not `still`."""
+    return await_looks(split, weights, seconds_max, still, sleep, monotonic_s)[0]

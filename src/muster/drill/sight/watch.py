@@ -1,0 +1,162 @@
+"""The watch: takes every sample as it is scraped, keeps it, and asks the guard what it thinks.
+
+One thread, from preflight to the end. It never dies silently: whatever it meets either stops the
+drill or is in the ledger. Data that stays away longer than the target allows stops the drill.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.sight.facts import Facts
+from muster.drill.stop import StopFlag, StopReason
+from muster.signals import Poller, PrometheusError, RawSeries
+from muster.steering import SteeringError
+
+logger = logging.getLogger("chaostoolkit")
+STEERING_SIGNAL = "steering_weight"
+POLL_SCRAPES = 2
+"""Scrapes to a poll: each poll costs a query a signal."""
+
+
+class Sink(Protocol):
+    """Where samples are kept."""
+
+    def add(self, fresh: Sequence[RawSeries]) -> None:
+        """Take in new samples."""
+
+
+class Guard(Protocol):
+    """What judges the samples while the drill runs."""
+
+    def look(self, fresh: Sequence[RawSeries], now_s: float) -> StopReason | None:
+        """The reason to stop, if these samples give one."""
+
+
+class Watch:
+    """Polls, keeps and judges samples in a thread of its own."""
+
+    def __init__(
+        self,
+        poller: Poller,
+        weights: Callable[[], dict[str, int]],
+        facts: Facts,
+        sink: Sink,
+        stop: StopFlag,
+        *,
+        poll_s: float,
+        missing_s_max: float,
+        required: Sequence[str],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._poller = poller
+        self._weights = weights
+        self._facts = facts
+        self._sink = sink
+        self._stop = stop
+        self._poll_s = poll_s
+        self._missing_s_max = missing_s_max
+        self._required = tuple(required)
+        self._clock = clock
+        self._end = threading.Event()
+        self._once = threading.Lock()
+        self._required_since_s: float | None = None
+        self._answered_s = time.monotonic()
+        self._looked_s = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="muster-watch", daemon=True)
+        self.guard: Guard | None = None
+        self.looks = 0
+        self._stops = True
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._answered_s = self._looked_s = time.monotonic()
+        self._thread.start()
+
+    def require_load(self) -> None:
+        """From now on the required signals must keep coming, or data is lost."""
+        self._required_since_s = self._clock.now_s()
+
+    def release_load(self) -> None:
+        """The load ends: its signals may stay away, and what is seen now stops nothing."""
+        self._required_since_s = None
+        self._stops = False
+
+    def close(self, last_look: bool = True) -> None:
+        """Stop polling; take one last look so that the final scrape is kept."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=60)
+        if last_look:
+            self._look()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs and has looked lately."""
+        late_s = time.monotonic() - self._looked_s
+        return self._thread.is_alive() and late_s < self._missing_s_max + 10 * self._poll_s
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            began = time.monotonic()
+            self._look()
+            self._end.wait(max(0.05, self._poll_s - (time.monotonic() - began)))
+
+    def _look(self) -> None:
+        with self._once:
+            try:
+                fresh = [*self._poller.poll(), *self._steering()]
+                self._answered_s = time.monotonic()
+                self.looks += 1
+                self._sink.add(fresh)
+                self._facts.add(fresh)
+                guard = self.guard
+                reason = guard.look(fresh, self._clock.now_s()) if guard else None
+                if reason is not None:
+                    self._stop.set(reason)
+            except PrometheusError as error:
+                logger.warning("watch: %s", error)
+            except Exception as error:  # a blind watch must stop the drill, whatever blinded it
+                logger.error("watch: %s", error)
+                self._stop_for("action:watch", f"{type(error).__name__}: {error}")
+            finally:
+                self._looked_s = time.monotonic()
+            self._judge_silence()
+
+    def _judge_silence(self) -> None:
+        silent_s = time.monotonic() - self._answered_s
+        if silent_s > self._missing_s_max:
+            self._stop_for("data_lost", f"Prometheus has not answered for {silent_s:.0f} s")
+            return
+        since_s = self._required_since_s
+        if since_s is None:
+            return
+        now_s = self._clock.now_s()
+        for signal in self._required:
+            newest_s = max(self._facts.known_s(signal) or 0.0, since_s)
+            if now_s - newest_s > self._missing_s_max:
+                self._stop_for("data_lost", f"no sample of {signal} for {now_s - newest_s:.0f} s")
+                return
+
+    def _stop_for(self, by: str, detail: str) -> None:
+        if self._stops and not self._end.is_set():
+            self._stop.set(StopReason(by, "ABORTED", detail, self._clock.now_s()))
+
+    def _steering(self) -> list[RawSeries]:
+        try:
+            weights = self._weights()
+        except SteeringError as error:
+            logger.warning("watch: %s", error)
+            return []
+        now_s = self._clock.now_s()
+        return [
+            RawSeries(
+                STEERING_SIGNAL, "steering_weight", {"region": region}, (now_s,), (float(weight),)
+            )
+            for region, weight in weights.items()
+        ]

@@ -1,0 +1,1 @@
+"""How everything comes back: the undo logs, their copies off the machine, the restore."""

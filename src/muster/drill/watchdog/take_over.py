@@ -1,0 +1,190 @@
+"""What the watchdog does once the drill's own process is gone for sure."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from muster import testbed
+from muster.drill.conclude import conclude_released
+from muster.drill.finish import link_latest
+from muster.drill.lock.held import TargetLock
+from muster.drill.recover.ended import GoneDrill, end_gone_drill, judge_gone_drill
+from muster.drill.sight.split import Split, await_split
+from muster.drill.stop import StopReason
+from muster.drill.undo.logs import LeftLog
+from muster.drill.undo.restore import Restored
+from muster.drill.undo.restore_time import restore_bound_s, restore_finding
+from muster.drill.watchdog.orphan_load import HeldLoad
+from muster.drill.watchdog.patrol import Patrol
+from muster.errors import DrillAborted, MusterError
+from muster.faults import stops_region
+from muster.jsonl import LogLost
+from muster.ledger import Ledger
+from muster.load.starter import write_file_sd
+from muster.targets import Target
+from muster.undo import UndoEntry, read_undo
+
+logger = logging.getLogger("chaostoolkit")
+LOCK_S_MAX = 15.0
+RESTORED, NOT_RESTORED = 0, 5
+
+
+@dataclass
+class Place:
+    """What the watchdog stands in for: the drill's bundle, its target, its load."""
+
+    drill_id: str
+    bundle: Path
+    target: Target
+    region: str
+    ttl_s: float
+    health_checks: dict[str, tuple[int, int]]
+    patrol: Patrol
+    load: HeldLoad = field(default_factory=lambda: HeldLoad((), ()))
+
+    @classmethod
+    def of(cls, config: dict[str, Any], target: Target, patrol: Patrol) -> Place:
+        """The place that the drill's own process described."""
+        return cls(
+            config["drill_id"],
+            Path(config["bundle"]),
+            target,
+            config["region"],
+            float(config["ttl_s"]),
+            {name: (int(a), int(b)) for name, (a, b) in config["health_checks"].items()},
+            patrol,
+        )
+
+
+def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
+    """Restore, measure, judge, and clean up after the drill; 0 when everything is back."""
+    place.patrol.guard.disarm()
+    place.patrol.expected.release()
+    place.patrol.watch.release_load()
+    lock = TargetLock(place.target, place.drill_id)
+    if not _acquire(lock):
+        # Someone recovers the target by hand already, and has read the same undo log.
+        place.load.end()
+        return NOT_RESTORED
+    try:
+        path = place.bundle / "undo.jsonl"
+        gone = GoneDrill(
+            LeftLog(path, read_undo(path)),
+            place.target,
+            place.target,
+            say=lambda line: logger.error("watchdog: %s", line),
+            after_restore=lambda entries, restored, ledger: _measure(
+                place, reason, entries, restored, ledger
+            ),
+        )
+        took_over = ("watchdog", {"state": "took_over", "confirmed": confirmed})
+        ended = end_gone_drill(gone, reason, [took_over, *place.patrol.trips])
+        _end_load(place)
+        if ended.recorded:
+            judge_gone_drill(gone)
+            with suppress(OSError):
+                link_latest(place.bundle)
+        return RESTORED if ended.verified else NOT_RESTORED
+    finally:
+        place.load.end()
+        _tidy(place.target, place.drill_id)
+        lock.release()
+
+
+def clean_up(place: Place, reason: StopReason, *, confirmed: bool) -> int:
+    """After a drill whose guard's duty was over: what is left of its end. Its verdict stands."""
+    place.load.end()
+    lock = TargetLock(place.target, place.drill_id)
+    if not _acquire(lock):
+        return RESTORED
+    try:
+        logger.error("watchdog: cleaning up after %s: %s", place.drill_id, reason.detail)
+        verdict = conclude_released(place.bundle, confirmed=confirmed)
+        logger.error("watchdog: %s: %s (%s)", place.drill_id, verdict, place.bundle)
+        with suppress(OSError):
+            link_latest(place.bundle)
+    except (MusterError, OSError) as error:
+        logger.error("watchdog: %s: not judged: %s", place.drill_id, error)
+    finally:
+        _tidy(place.target, place.drill_id)
+        lock.release()
+    return RESTORED
+
+
+def _end_load(place: Place) -> None:
+    """Everything is back, or was tried: the load's streams may end by themselves."""
+    facts = place.patrol.facts
+    place.load.end_gently(lambda: facts.total("client_streams"), place.target.stream_seconds_max)
+
+
+def end_unbegun(hello: dict[str, Any]) -> None:
+    """A drill that died before it began has changed nothing; its testbed may have come up."""
+    state = testbed.status(str(hello.get("target")))
+    if state is not None and state.owner == hello.get("drill_id"):
+        testbed.down(state.name)
+
+
+def _acquire(lock: TargetLock) -> bool:
+    """The kernel lets go of a dead holder's lock; a moment may pass until it has."""
+    end = time.monotonic() + LOCK_S_MAX
+    while True:
+        try:
+            lock.acquire()
+            return True
+        except DrillAborted as error:
+            if time.monotonic() > end:
+                logger.error("watchdog: %s", error)
+                return False
+            time.sleep(0.1)
+
+
+def _measure(
+    place: Place,
+    reason: StopReason,
+    entries: Sequence[UndoEntry],
+    restored: Restored,
+    ledger: Ledger,
+) -> None:
+    """Trip to restored, while the load still shows where new streams go."""
+    moved = next((entry for entry in entries if entry.kind == "traffic_shift"), None)
+    if moved is None or not restored.verified or restored.another or not place.load.alive():
+        return
+    patrol = place.patrol
+    dark = any(stops_region(entry.kind) for entry in entries)
+    bound_s = restore_bound_s(patrol.contract, place.ttl_s, place.health_checks, dark=dark)
+    split = Split(
+        patrol.facts,
+        place.target.prometheus.scrape_interval_s,
+        100 * float(patrol.contract.drill.split_tolerance),
+    )
+    back_s = await_split(
+        split,
+        moved.params["weights"],
+        2 * bound_s,
+        still=lambda: place.load.alive() and patrol.watch.alive,
+        sleep=time.sleep,
+        monotonic_s=time.monotonic,
+    )
+    took_s = None if back_s is None else time.time() - reason.t_trip_s
+    seen = place.load.alive() and patrol.watch.alive
+    with suppress(LogLost):
+        if took_s is not None:
+            ledger.append("timing", name="trip_to_restored_s", value_s=round(took_s, 3))
+        ledger.append("finding", finding=restore_finding(place.region, took_s, bound_s, seen=seen))
+
+
+def _tidy(target: Target, drill_id: str) -> None:
+    """What the drill's process would have removed at its end."""
+    try:
+        if target.load.file_sd is not None:
+            write_file_sd(Path(target.load.file_sd), [])
+        if target.class_ == "testbed":
+            end_unbegun({"target": target.name, "drill_id": drill_id})
+    except Exception as error:  # nothing of this may keep the lock
+        logger.error("watchdog: %s: %s", type(error).__name__, error)

@@ -1,0 +1,259 @@
+"""The guard: the five rollback triggers and a drill's own abort limits, on samples as they come.
+
+Pure: it is told the samples, which regions are in rotation and which faults are declared, and says
+what tripped. Lengths and windows are shortened by the time scale, thresholds never. Memory is
+constant: one window of samples, and the newest of each series. A window closes when its end is
+`stale_s` past, so that the scrapes around it have arrived. What a declared fault must cause is kept
+in `expected` and trips nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from muster.contract.model import Contract, Gate, OverRule, Tier
+from muster.guard.rate_guard import COUNTED, RateGuard
+from muster.guard.rate_triggers import WindowCounts
+from muster.guard.sample_triggers import OpenFor, OverFor, Unresolved
+from muster.guard.trips import Declared, Rotation, Trip, TripKind, cause_of
+
+__all__ = ["Declared", "Fresh", "Guard", "Trip"]
+
+Fresh = tuple[str, str, Mapping[str, str], Sequence[float], Sequence[float | None]]
+"""New samples of one series: signal, metric name, labels, scrape times (s), values (None: NaN)."""
+SERIES = "series"
+"""What a fault that takes a region's processes expects: that their series vanish."""
+WATCHED = ("queue_age", "circuit_open", "admission_failures")
+Point = tuple[float, str, float]
+
+
+@dataclass
+class Guard:
+    """Push samples in, get trips out; the first push is when its first window begins."""
+
+    contract: Contract
+    gate: Gate
+    tier: Tier
+    time_scale: float
+    regions: tuple[str, ...]
+    stale_s: float
+    expected: list[Trip] = field(default_factory=list)
+    on_window: Callable[[WindowCounts], None] | None = None
+    """Told the counts of each window that closes, for who must know which ones were unknown."""
+    _rotation: Rotation = field(default_factory=Rotation)
+    _lost: frozenset[str] = frozenset()
+    _window_start_s: float | None = None
+    _queues: dict[tuple[str, str], OverFor] = field(default_factory=dict)
+    _circuits: dict[tuple[str, str], OpenFor] = field(default_factory=dict)
+    _failures: dict[tuple[str, str], Unresolved] = field(default_factory=dict)
+    _newest_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    _silent: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.after_s = self.contract.triggers.expected_after_revert_s / self.time_scale
+        self._rates = RateGuard(
+            self.contract, self.tier, self.regions, self.stale_s, self.after_s, self.on_window
+        )
+
+    @property
+    def window_s(self) -> float:
+        """Length of a window, in seconds of real time."""
+        return self.contract.triggers.window_s / self.time_scale
+
+    def push(
+        self,
+        fresh: Iterable[Fresh],
+        now_s: float,
+        *,
+        rotation: frozenset[str],
+        declared: Sequence[Declared],
+    ) -> list[Trip]:
+        """Take new samples; what tripped, in the order of time."""
+        if self._window_start_s is None:
+            self._window_start_s = now_s
+        rotation, left_s = self._without_lost(rotation, now_s, declared)
+        for gone in self.regions:
+            if gone not in rotation:
+                self._leave(gone)
+        self._rotation.set(left_s, rotation)
+        trips: list[Trip] = []
+        points: dict[tuple[str, str, str], list[Point]] = {}
+        for signal, name, labels, t_s, v in fresh:
+            if signal in COUNTED:
+                self._rates.add(signal, name, labels, t_s, v)
+            elif signal in WATCHED and labels.get("region") in rotation:
+                part = labels.get("route" if signal == "circuit_open" else "reason", "")
+                instance = labels.get("instance", "")
+                if t_s and self._calm(signal, labels["region"], part, instance, v):
+                    key = (signal, labels["region"])
+                    self._newest_s[key] = max(max(t_s), self._newest_s.get(key, 0.0))
+                    if signal == "admission_failures":
+                        for t in t_s:
+                            self._failures[labels["region"], part].saw(t)
+                    continue
+                points.setdefault((signal, labels["region"], part), []).extend(
+                    (t, instance, x) for t, x in zip(t_s, v, strict=True) if x is not None
+                )
+        for (signal, region, part), found in points.items():
+            found.sort()
+            if found:
+                key = (signal, region)
+                self._newest_s[key] = max(found[-1][0], self._newest_s.get(key, 0.0))
+            trips += self._look(signal, region, part, found, declared)
+        trips += self._close(now_s, declared)
+        self.expected += [trip for trip in trips if trip.expected]
+        return sorted((t for t in trips if not t.expected), key=lambda trip: trip.t_trip_s)
+
+    def _without_lost(
+        self, rotation: frozenset[str], now_s: float, declared: Sequence[Declared]
+    ) -> tuple[frozenset[str], float]:
+        """Rotation without regions whose processes a fault took, and since when it is so.
+
+        What such a region shows says nothing any more, from the fault on and not from when the next
+        samples came: its broken streams must not stand in a window that began before it.
+        """
+        lost = {one: cause_of(declared, one, SERIES, now_s, self.after_s) for one in rotation}
+        since_s = {one: cause.declared_s for one, cause in lost.items() if cause is not None}
+        newly_s = [t_s for one, t_s in since_s.items() if one not in self._lost]
+        self._lost = frozenset(since_s)
+        return rotation - self._lost, min([now_s, *newly_s])
+
+    def _calm(
+        self, signal: str, region: str, part: str, instance: str, v: Sequence[float | None]
+    ) -> bool:
+        """Whether these samples can change nothing, so that a quiet day costs next to nothing."""
+        if None in v:
+            return False
+        low, high = min(v), max(v)  # type: ignore[type-var]
+        if signal == "circuit_open":
+            circuit = self._circuits.get((region, instance))
+            return not high and (circuit is None or circuit.since_s is None)
+        if signal == "queue_age":
+            # Trigger and limit look at the same samples against the same age.
+            queue = self._queues.get(("trigger", region))
+            low_enough = high <= self.gate.queue_age_s_max  # type: ignore[operator]
+            return bool(low_enough) and (queue is None or not queue.over)
+        failure = self._failures.get((region, part))
+        return low == high and failure is not None and failure.shown(instance) == low
+
+    def _look(
+        self, signal: str, region: str, part: str, points: list[Point], declared: Sequence[Declared]
+    ) -> Iterator[Trip]:
+        if signal == "queue_age":
+            return self._queue(region, points, declared)
+        if signal == "circuit_open":
+            return self._circuit(region, part, points, declared)
+        return self._failure(region, part, points, declared)
+
+    def _queue(
+        self, region: str, points: list[Point], declared: Sequence[Declared]
+    ) -> Iterator[Trip]:
+        limit_s = self.gate.queue_age_s_max
+        rules: tuple[tuple[TripKind, OverRule], ...] = (
+            ("trigger", self.contract.triggers.queue_age),
+            ("limit", self.contract.abort_limits.queue_age),
+        )
+        for kind, rule in rules:
+            over_s_max = rule.over_s_max / self.time_scale
+            made = OverFor(limit_s, over_s_max, self.stale_s)
+            detector = self._queues.setdefault((kind, region), made)
+            for t_s, instance, age_s in points:
+                cause = cause_of(declared, region, "queue_age", t_s, self.after_s)
+                worst_s = detector.sample(t_s, instance, age_s, cause is not None)
+                if worst_s is not None:
+                    began_s = t_s - detector.over_s
+                    yield Trip(
+                        kind,
+                        "queue_age",
+                        region,
+                        t_s,
+                        f"oldest job {worst_s:.1f} s, over {limit_s:g} s for {detector.over_s:g} s",
+                        ((began_s, t_s),),
+                        measured=worst_s,
+                        threshold=limit_s,
+                        unit="s",
+                    )
+
+    def _circuit(
+        self, region: str, route: str, points: list[Point], declared: Sequence[Declared]
+    ) -> Iterator[Trip]:
+        rule = self.contract.triggers.circuit_open
+        if route != rule.route:
+            return
+        open_s_max = rule.open_s_max / self.time_scale
+        for t_s, instance, value in points:
+            detector = self._circuits.setdefault((region, instance), OpenFor(open_s_max))
+            cause = cause_of(declared, region, f"circuit_open:{route}", t_s, self.after_s)
+            open_s = detector.sample(t_s, value > 0, cause is not None)
+            if open_s is not None:
+                yield Trip(
+                    "trigger",
+                    "circuit_open",
+                    region,
+                    t_s,
+                    f"circuit of route {route} open for {open_s:.1f} s at {instance or region}",
+                    ((t_s - open_s, t_s),),
+                    measured=open_s,
+                    threshold=open_s_max,
+                    unit="s",
+                    expected=detector.expected,
+                )
+
+    def _failure(
+        self, region: str, reason: str, points: list[Point], declared: Sequence[Declared]
+    ) -> Iterator[Trip]:
+        rule = self.contract.triggers.hard_failure
+        if reason not in rule.reasons:
+            return
+        unresolved_s = rule.unresolved_s / self.time_scale
+        detector = self._failures.setdefault(
+            (region, reason), Unresolved(unresolved_s, self.stale_s)
+        )
+        for t_s, instance, value in points:
+            cause = cause_of(declared, region, f"admission_failures:{reason}", t_s, self.after_s)
+            lasted_s = detector.sample(t_s, instance, value, cause)
+            if lasted_s is not None:
+                yield Trip(
+                    "trigger",
+                    f"hard_failure:{reason}",
+                    region,
+                    t_s,
+                    f"{reason} still increasing after {lasted_s:.1f} s",
+                    ((t_s - lasted_s, t_s),),
+                    measured=lasted_s,
+                    threshold=unresolved_s,
+                    unit="s",
+                    expected=cause is not None,
+                )
+
+    def _leave(self, region: str) -> None:
+        """A region out of rotation is not looked at, and begins anew when it comes back."""
+        for table in (self._queues, self._circuits, self._failures, self._silent):
+            for key in [key for key in table if region in key]:
+                del table[key]
+
+    def _close(self, now_s: float, declared: Sequence[Declared]) -> Iterator[Trip]:
+        """Judge every window whose samples have all arrived."""
+        start_s = self._window_start_s
+        if start_s is None:
+            return
+        while now_s >= start_s + self.window_s + self.stale_s:
+            end_s = start_s + self.window_s
+            kept = self._rotation.throughout(start_s, end_s)
+            yield from self._rates.close(start_s, end_s, kept, declared)
+            yield from self._presence(start_s, end_s, kept)
+            self._window_start_s = start_s = end_s
+            self._rotation.forget(start_s)
+
+    def _presence(self, start_s: float, end_s: float, kept: frozenset[str]) -> Iterator[Trip]:
+        """A signal that no process of a region in rotation shows any more is unknown."""
+        most = self.contract.triggers.unknown_windows_max
+        for region in sorted(kept):
+            for signal in WATCHED:
+                key = (signal, region)
+                shown = self._newest_s.get(key, float("-inf")) >= end_s - self.stale_s
+                count = self._silent[key] = 0 if shown else self._silent.get(key, 0) + 1
+                if count == most + 1:
+                    detail = f"{signal}: {count} windows in a row without data"
+                    yield Trip("data_lost", signal, region, end_s, detail, ((start_s, end_s),))

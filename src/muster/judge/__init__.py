@@ -1,0 +1,1 @@
+"""Evidence in, verdict out: every finding is a pure function of a bundle."""

@@ -1,0 +1,232 @@
+"""Whether the platform counts what the load sent: else nothing is known by the platform's counts.
+
+The load knows how many attempts began, were answered and ended. A platform counts an answer at any
+moment between: its count lies between these three, and may be off by
+
+- attempts that failed before an answer: the platform may have counted them (more), or not;
+- streams that broke: one that counts at the end never counted them (fewer);
+- what is counted between the moments at which both sides were scraped, and in processes that were
+  stopped before their next scrape;
+- the contract's tolerance.
+
+More than that are canaries, where it is as many as there were, else requests of others or series
+that are there twice. Fewer are processes that nobody scrapes or that do not count all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from muster.judge.findings import Finding
+from muster.samples.rates import is_status
+from muster.samples.series import Samples, Series
+from muster.samples.windows import Window, at, total_growth
+
+SLO = "attempts_agree"
+UNANSWERED = frozenset({"refused", "reset", "timeout"})
+SERVER_SLOS = frozenset(
+    {"success_2xx", "rate_5xx", "rate_429", "first_token_p95", "completion_p95"}
+)
+LATE_S = 1.0
+"""How much later than its scrape's time a busy process may have counted what it shows."""
+PEAK = 1.5
+"""Attempts come up to so many times as fast as on the mean: retries after a loss."""
+FEW = 20.0
+NOBODY = "unknown"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """`wrong` says why the counts do not agree, or cannot be compared; empty: they agree."""
+
+    wrong: str
+    client: float | None
+    server: float | None
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What the load knows of a window, all regions or one: the least and most to be counted."""
+
+    least: float
+    most: float
+    answered: float
+
+
+def agreed(
+    findings: Sequence[Finding],
+    stretches: Sequence[tuple[str, Window]],
+    samples: Samples,
+    tolerance: Fraction,
+    scrape_s: float,
+) -> list[Finding]:
+    """`findings` and one more for each stretch (name, window): whether both sides' counts agree.
+
+    Where they do not, what rests on the platform's counts is unknown.
+    """
+    known: dict[tuple[float, float], Agreement] = {}
+
+    def of(window: Window) -> Agreement:
+        key = (window.start_s, window.end_s)
+        if key not in known:
+            known[key] = compare(samples, window, tolerance, scrape_s)
+        return known[key]
+
+    found: list[Finding] = []
+    for one in findings:
+        if one.source == "server" and one.slo in SERVER_SLOS and one.window is not None:
+            window = replace(stretches[0][1], start_s=one.window[0], end_s=one.window[1])
+            if wrong := of(window).wrong:
+                reason = f"{one.reason}; {wrong}".removeprefix("; ")
+                one = replace(one, status="unknown", reason=reason)
+        found.append(one)
+    return [*found, *(_finding(name, window, of(window)) for name, window in stretches)]
+
+
+def compare(samples: Samples, window: Window, tolerance: Fraction, scrape_s: float) -> Agreement:
+    """Client's and server's counts of `window`, over all regions and in each."""
+    requests = samples.of("requests")
+    sent = sent_of(samples, window, None)
+    served = total_growth(requests, window)
+    if sent is None or served is None:
+        whose = "client" if sent is None else "platform"
+        return Agreement(f"no count of the {whose} to compare", None, served)
+    slack = slack_of(samples, window, sent, scrape_s)
+    canaries = _canaries(samples, window)
+    wrong = _verdict(sent, served, slack, float(tolerance), canaries, "")
+    if not wrong and not _of_nobody(samples, window):
+        for region in sorted({one.region for one in requests} - {""}):
+            own = sent_of(samples, window, region)
+            here = [one for one in requests if one.region == region]
+            own_served = total_growth(here, window, siblings=requests)
+            if own is not None and own_served is not None:
+                where = f" in {region}"
+                wrong = wrong or _verdict(own, own_served, slack, float(tolerance), 0.0, where)
+    return Agreement(wrong, sent.answered, served)
+
+
+def _verdict(
+    sent: _Sent, served: float, slack: float, tolerance: float, canaries: float, where: str
+) -> str:
+    """Why `served` is not what was sent; empty: it is."""
+    slack += tolerance * max(sent.most, served)
+    if sent.least - slack <= served <= sent.most + slack:
+        return ""
+    counts = f"the platform counts {served:.0f} answers{where}, the load {sent.answered:.0f}"
+    with_canaries = sent.least + canaries - slack <= served <= sent.most + canaries + slack
+    if canaries > slack and with_canaries:
+        return (
+            f"{counts} and {canaries:.0f} canaries: canaries are in the platform's figures; "
+            "have it leave out what carries load.canary_token"
+        )
+    if served > sent.most:
+        return f"{counts}: requests of others, or series that are there twice"
+    return f"{counts}: processes that nobody scrapes, or that do not count every answer"
+
+
+def sent_of(samples: Samples, window: Window, region: str | None) -> _Sent | None:
+    """By the load's counters; None: unknown."""
+
+    def here(one: Series) -> bool:
+        return region is None or one.region == region
+
+    attempts = samples.of("client_attempts")
+    failed = _growth(
+        attempts, window, lambda one: here(one) and one.labels.get("outcome") in UNANSWERED
+    )
+    ended = _growth(
+        attempts, window, lambda one: here(one) and one.labels.get("outcome") not in UNANSWERED
+    )
+    broken = _growth(
+        attempts, window, lambda one: here(one) and one.labels.get("outcome") == "broken"
+    )
+    answers = samples.of("client_answers")
+    answered = ended
+    if answers:
+        answered = _growth(
+            answers, window, lambda one: here(one) and is_status(one.labels.get("code", ""))
+        )
+    if failed is None or ended is None or broken is None or answered is None:
+        return None
+    opened = 0.0
+    for one in filter(here, samples.of("client_streams")):
+        before = at(one, window.start_s, window.stale_s)
+        after = at(one, window.end_s, window.stale_s)
+        opened += 0.0 if before is None or after is None else after - before
+    moments = (ended, answered, ended + failed + opened)
+    return _Sent(min(moments) - broken - failed, max(moments) + failed, answered)
+
+
+def _growth(
+    series: Sequence[Series], window: Window, keep: Callable[[Series], bool]
+) -> float | None:
+    """Growth of those that `keep`; zero where there are only others."""
+    chosen = [one for one in series if keep(one)]
+    if not chosen:
+        return 0.0 if series else None
+    return total_growth(chosen, window, siblings=series)
+
+
+def slack_of(samples: Samples, window: Window, sent: _Sent, scrape_s: float) -> float:
+    """What both sides may be apart by the moments at which they were scraped."""
+    per_s = PEAK * max(sent.most, 0.0) / max(window.end_s - window.start_s, 1e-9)
+    counted = (*samples.of("requests"), *samples.of("client_attempts"))
+    ages_s = sum(_age(counted, t_s, window.stale_s) for t_s in (window.start_s, window.end_s))
+    stopped = sum(
+        window.start_s - window.stale_s <= one.start_s <= window.end_s for one in window.absences
+    )
+    return FEW + per_s * (ages_s + 2 * LATE_S + stopped * (scrape_s + LATE_S))
+
+
+def _age(series: Sequence[Series], t_s: float, stale_s: float) -> float:
+    """How old the oldest sample is that stands for `t_s`, of the series that are there."""
+    oldest_s = 0.0
+    for one in series:
+        index = int(one.t.searchsorted(t_s, "right")) - 1
+        if index >= 0 and t_s - one.t[index] <= stale_s:
+            oldest_s = max(oldest_s, float(t_s - one.t[index]))
+    return oldest_s
+
+
+def _canaries(samples: Samples, window: Window) -> float:
+    """Canaries that the platform answered."""
+    series = samples.of("client_canaries")
+    silent = {f"unavailable_{outcome}" for outcome in UNANSWERED}
+    return _growth(series, window, lambda one: one.labels.get("outcome") not in silent) or 0.0
+
+
+def _of_nobody(samples: Samples, window: Window) -> bool:
+    """Whether the load does not know the region of some of its answers."""
+    series = samples.of("client_attempts")
+    return bool(
+        _growth(
+            series,
+            window,
+            lambda one: one.region in ("", NOBODY) and one.labels.get("outcome") not in UNANSWERED,
+        )
+    )
+
+
+def _finding(phase: str, window: Window, agreement: Agreement) -> Finding:
+    client, server = agreement.client, agreement.server
+    share = None if not client or server is None else round(100 * server / client, 2)
+    said = ""
+    if client is not None and server is not None:
+        said = f"the platform counts {server:.0f} answers, the load {client:.0f}"
+    return Finding(
+        slo=SLO,
+        tier=None,
+        phase=phase,
+        region=None,
+        source="server",
+        window=(window.start_s, window.end_s),
+        threshold=None,
+        measured=share,
+        margin=None,
+        unit="%",
+        samples=None if server is None else round(server),
+        status="unknown" if agreement.wrong else "pass",
+        reason=agreement.wrong or said,
+    )

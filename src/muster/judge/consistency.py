@@ -1,0 +1,175 @@
+"""Series that are missing beside others: one of them was lost, so nothing is known.
+
+- What succeeded was also timed, and what was timed was answered, process by process. On the
+  platform a label value has a series only once it happened, so a missing one can not be seen.
+- What one answering process shows besides, each of them must show.
+- The load shows every series from the start: each of its processes must show them all.
+- An optional signal that the target names must be there.
+- What is there must be possible (`oddities`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from muster.judge.findings import Finding, unmeasured
+from muster.judge.oddities import oddities
+from muster.samples.rates import (
+    CANARY_OUTCOMES,
+    CANARY_OUTCOMES_ALWAYS,
+    OUTCOMES,
+    OUTCOMES_ALWAYS,
+)
+from muster.samples.series import Samples, Series
+from muster.samples.windows import Window
+
+PAIRS = (
+    ("server", "requests", "code", "2", ("first_token", "completion")),
+    (
+        "client",
+        "client_attempts",
+        "outcome",
+        "success",
+        ("client_first_token", "client_completion"),
+    ),
+)
+BESIDES = (
+    "queue_age",
+    "circuit_open",
+    "admission_failures",
+    "streams_broken",
+    "open_over",
+    "build_info",
+)
+LOAD_BY_REGION = (
+    "client_attempts",
+    "client_canaries",
+    "client_completion",
+    "client_first_token",
+    "client_open_over",
+    "client_streams",
+)
+LOAD_BY_PROCESS = ("client_offered", "client_scheduled")
+LABELLED = ("client_attempts", "client_canaries", "client_open_over", "open_over")
+TOLD_APART_BY = ("kind", "le", "outcome", "phase")
+KNOWN = (
+    ("client_attempts", "outcome", OUTCOMES, OUTCOMES_ALWAYS),
+    ("client_canaries", "outcome", CANARY_OUTCOMES, CANARY_OUTCOMES_ALWAYS),
+)
+Owner = tuple[str, str]
+Missing = tuple[str, str, str]
+"""Source, signal, and what of it is missing."""
+
+
+def judge_consistency(
+    samples: Samples, window: Window, phase: str, shown: frozenset[str] = frozenset()
+) -> list[Finding]:
+    """An unknown finding for each signal of which something is missing that must be there.
+
+    `shown`: optional signals that the target names.
+    """
+    missing = [*oddities(samples, window), *_processes(samples, window)]
+    missing += [*_load_processes(samples), *_labels(samples, shown)]
+    missing += [
+        (_source(signal), signal, "shows no series, and the target names it")
+        for signal in sorted(shown)
+        if not samples.of(signal)
+    ]
+    first = {(source, signal): what for source, signal, what in reversed(missing)}
+    return [
+        _finding(source, phase, window, f"{signal} {what}")
+        for (source, signal), what in sorted(first.items())
+    ]
+
+
+def _processes(samples: Samples, window: Window) -> Iterator[Missing]:
+    """Processes that one signal shows at work and another does not show."""
+    answering: set[Owner] = set()
+    for source, counted, label, good, timed in PAIRS:
+        answered = _working(
+            [s for s in samples.of(counted) if s.labels.get(label, "").startswith(good)], window
+        )
+        if source == "server":
+            answering = answered
+        for histogram in timed:
+            counts = samples.of(histogram, "_count")
+            yield from _misses(source, histogram, answered - _owners(counts))
+            yield from _misses(
+                source, counted, _working(counts, window) - _owners(samples.of(counted))
+            )
+    for signal in BESIDES:
+        owners = _owners(samples.of(signal))
+        if owners & answering:
+            yield from _misses("server", signal, answering - owners)
+
+
+def _load_processes(samples: Samples) -> Iterator[Missing]:
+    """Processes of the load that show one of its signals and not another."""
+    by_region = {signal: _owners(samples.of(signal)) for signal in LOAD_BY_REGION}
+    alone = {signal: _owners(samples.of(signal)) for signal in LOAD_BY_PROCESS}
+    pairs: set[Owner] = set().union(*by_region.values())
+    # These have no region: it is the process alone that must be there.
+    processes = {("", instance) for _, instance in pairs.union(*alone.values())}
+    for shown, everyone in ((by_region, pairs), (alone, processes)):
+        for signal, owners in shown.items():
+            if owners and everyone - owners:
+                region, instance = min(everyone - owners)
+                where = f" in {region}" if region else ""
+                yield "client", signal, f"misses {instance or 'a process'} of the load{where}"
+
+
+def _labels(samples: Samples, shown: frozenset[str]) -> Iterator[Missing]:
+    """Label values that one process shows and another does not, or that the load always shows."""
+    for signal in LABELLED:
+        source = _source(signal)
+        by_owner: dict[Owner, set[tuple[tuple[str, str], ...]]] = {}
+        for one in samples.of(signal):
+            own = sorted((k, v) for k, v in one.labels.items() if k in TOLD_APART_BY)
+            by_owner.setdefault(one.owner, set()).add(tuple(own))
+        every = set().union(*by_owner.values())
+        for (region, instance), own_labels in by_owner.items():
+            if every - own_labels:
+                what = ", ".join(value for _, value in min(every - own_labels))
+                yield source, signal, f"misses {what} of {instance or 'a process'} in {region}"
+    for signal, label, every_value, always in KNOWN:
+        values = every_value if "client_streams_short" in shown else always
+        known = {one.labels.get(label, "") for one in samples.of(signal)}
+        if known and set(values) - known:
+            yield "client", signal, f"misses every {min(set(values) - known)}"
+
+
+def _source(signal: str) -> str:
+    return "client" if signal.startswith("client") else "server"
+
+
+def _misses(source: str, signal: str, owners: set[Owner]) -> Iterator[Missing]:
+    if owners:
+        region, instance = min(owners)
+        who = instance or "a process"
+        yield source, signal, f"misses {who} of {region}, which others show at work"
+
+
+def _owners(series: Sequence[Series]) -> set[Owner]:
+    return {one.owner for one in series}
+
+
+def _working(series: Sequence[Series], window: Window) -> set[Owner]:
+    """Processes whose counters grew within the window, also by how much nobody knows."""
+    found: set[Owner] = set()
+    for one in series:
+        inside = (one.t > window.start_s - window.stale_s) & (one.t <= window.end_s)
+        seen = one.v[inside]
+        if len(seen) and ((seen != seen[0]).any() or (one.t[0] > window.start_s and seen[0] > 0)):
+            found.add(one.owner)
+    return found
+
+
+def _finding(source: str, phase: str, window: Window, reason: str) -> Finding:
+    return unmeasured(
+        "samples_complete",
+        source,
+        "unknown",
+        reason,
+        phase=phase,
+        window=(window.start_s, window.end_s),
+    )

@@ -1,0 +1,145 @@
+"""Every finding of a bundle: those that the drill recorded, and those of its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from muster.contract import Contract
+from muster.judge.evaluate import Judging, judge_phases, judge_whole, streams_finding
+from muster.judge.findings import Finding, from_json, unmeasured
+from muster.judge.gate_rules import judge_gate_rules
+from muster.judge.held import BASELINE, judge_held
+from muster.judge.loss import JudgedLoss, judge_loss, loss_of
+from muster.judge.outcomes import outcomes_of
+from muster.judge.own_target import (
+    asked_of,
+    lengths_of,
+    loss_objective,
+    scrape_interval_s,
+    shown_signals,
+)
+from muster.judge.phases import Phase, absences_of, phases_of
+from muster.judge.required import missing_phases, unjudged_phases
+from muster.judge.rig_fault import RigFaults, excused, stop_fault
+from muster.ledger import LedgerRead
+from muster.samples.series import Samples
+from muster.samples.windows import Window
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the samples and the ledger come to.
+
+    `stop_excuse`: why what stopped the drill for the platform's sake proves nothing; empty: it
+    stands, or nothing did. `lost`: the abrupt loss of a region, where the ledger declares one.
+    `outcomes`: attempts of the judged phases, by how they ended.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    lost: JudgedLoss | None = None
+    stop_excuse: str = ""
+    outcomes: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def findings_of(
+    bundle: Path,
+    ledger: LedgerRead,
+    started: Mapping[str, Any],
+    contract: Contract,
+    samples: Samples,
+) -> Judged:
+    """Judge `samples` by `contract`, phase by phase of `ledger`.
+
+    Raises KeyError, TypeError or ValueError where a line of the ledger lacks what it must say, and
+    BadInput where the target's file does.
+    """
+    phases = phases_of(ledger.events)
+    loss = loss_of(ledger.events, phases)
+    scrape_s = scrape_interval_s(bundle, started)
+    gate = contract.gates[started["gate"]]
+    time_scale = float(started["time_scale"])
+    lengths = lengths_of(bundle, ledger.events)
+    judging = Judging(
+        contract=contract,
+        samples=samples,
+        regions=tuple(started["regions"]),
+        queue_age_s_max=float(gate.queue_age_s_max),
+        stale_s=contract.measurement.gap_s_max(scrape_s),
+        absences=absences_of(ledger.events, margin_s=10 * scrape_s),
+        scrape_s=scrape_s,
+        shown=shown_signals(bundle) | lengths.signals,
+        lengths=lengths,
+    )
+    findings = [from_json(event["finding"]) for event in ledger.of("finding")]
+    findings += missing_phases(started, phases, chained=ledger.chained)
+    findings += unjudged_phases(phases)
+    for tier_name, group in _by_tier(phases):
+        tier = contract.tiers[tier_name]  # type: ignore[index]
+        findings += judge_phases(judging, group, tier)
+        if len(group) > 1:
+            findings += judge_whole(judging, group, tier)
+    asked = asked_of(bundle, contract, started)
+    findings += judge_held(judging, phases, asked)
+    for phase in phases:
+        if phase.name == BASELINE:
+            findings.append(streams_finding(judging, phase, asked.profile, asked.streams_target))
+            window = Window(phase.start_s, phase.end_s, judging.stale_s, judging.absences)
+            findings += judge_gate_rules(samples, window, phase.name, contract, gate, time_scale)
+    findings += _fault_proofs(ledger, started)
+    faults = RigFaults(samples, contract.load_validity, judging.stale_s, judging.absences)
+    findings = excused(faults, phases, findings)
+    excuse = stop_fault(
+        faults,
+        phases,
+        ledger.events,
+        window_s=float(contract.triggers.window_s) / time_scale,
+        lost_s=None if loss is None else loss.start_s,
+    )
+    outcomes = outcomes_of(samples, ledger.events, judging.stale_s)
+    if loss is None:
+        return Judged(tuple(findings), None, excuse, outcomes)
+    lost = judge_loss(judging, loss, loss_objective(bundle), ledger.events)
+    together = (*lost.excused(findings), *lost.findings)
+    return Judged(together, lost, excuse or lost.stop_excuse, outcomes)
+
+
+def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
+    """Judged phases that follow each other under the same tier."""
+    groups: list[tuple[str, list[Phase]]] = []
+    previous: Phase | None = None
+    for phase in phases:
+        if phase.tier is not None:
+            if previous is not None and previous.tier == phase.tier:
+                groups[-1][1].append(phase)
+            else:
+                groups.append((phase.tier, [phase]))
+        previous = phase
+    return groups
+
+
+def _fault_proofs(ledger: LedgerRead, started: Mapping[str, Any]) -> list[Finding]:
+    """Every declared fault must have been seen to bite, each time that it was looked at."""
+    proofs = ledger.of("fault_proof")
+    declared = {(str(e["fault"]), str(e["region"])) for e in ledger.of("fault_declared")}
+    declared |= {(str(e["fault"]), str(e["region"])) for e in proofs}
+    if not declared and started["kind"] in ("failover", "experiment"):
+        declared = {("any fault", str(started.get("evacuated")))}
+    findings: list[Finding] = []
+    for fault, region in sorted(declared):
+        looks = [p for p in proofs if (p.get("fault"), p.get("region")) == (fault, region)]
+        proven = bool(looks) and all(look.get("proven") is True for look in looks)
+        why = "; ".join(dict.fromkeys(str(look.get("why", "")) for look in looks))
+        findings.append(
+            unmeasured(
+                "fault_proof",
+                fault,
+                "pass" if proven else "unknown",
+                why or "nobody saw it bite",
+                region=region,
+                samples=len(looks),
+            )
+        )
+    return findings

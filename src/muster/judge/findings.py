@@ -1,0 +1,137 @@
+"""A finding: one rule, judged on one stretch of time: pass, fail or unknown.
+
+`not_judged` is a fourth value, for what a rule in code names as having nothing to judge, such as
+the queue of a region that was dark throughout. It is shown as such and never as passed. It keeps no
+PASS away, and makes none: see `unjudged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from muster.samples.counting import Status
+
+STATUSES: tuple[Status, ...] = ("pass", "fail", "unknown", "not_judged")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured against what. `margin` is positive on the good side, in `unit`.
+
+    `bracket` says between which edges of a histogram the value lies, the lower one excluded; an
+    upper one of None: over the top edge. Then `measured` and `margin` are None: neither is known.
+    """
+
+    slo: str
+    tier: str | None
+    phase: str | None
+    region: str | None
+    source: str
+    window: tuple[float, float] | None
+    threshold: float | None
+    measured: float | None
+    margin: float | None
+    unit: str
+    samples: int | None
+    status: Status
+    reason: str = ""
+    bracket: tuple[float, float | None] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as verdict.json carries it."""
+        return asdict(self)
+
+    def line(self) -> str:
+        """The finding in one line for a terminal."""
+        where = " ".join(part for part in (self.phase, self.region) if part)
+        limit = "" if self.threshold is None else f" (threshold {self.threshold:g} {self.unit})"
+        why = f": {self.reason}" if self.reason else ""
+        status = self.status.replace("_", " ")
+        return f"{status}: {self.slo} {where} [{self.source}] {self._shown()}{limit}{why}"
+
+    def _shown(self) -> str:
+        if self.measured is not None:
+            return f"{self.measured:g} {self.unit}"
+        if self.bracket is None:
+            return "no data"
+        low, high = self.bracket
+        if high is None:
+            return f"over {low:g} {self.unit}"
+        return f"over {low:g} to {high:g} {self.unit}"
+
+
+def unmeasured(
+    slo: str,
+    source: str,
+    status: Status,
+    reason: str,
+    *,
+    phase: str | None = None,
+    region: str | None = None,
+    window: tuple[float, float] | None = None,
+    samples: int | None = None,
+) -> Finding:
+    """A finding about what has no value, such as evidence that is missing or a proof."""
+    return Finding(
+        slo=slo,
+        tier=None,
+        phase=phase,
+        region=region,
+        source=source,
+        window=window,
+        threshold=None,
+        measured=None,
+        margin=None,
+        unit="",
+        samples=samples,
+        status=status,
+        reason=reason,
+    )
+
+
+def from_json(data: Mapping[str, Any]) -> Finding:
+    """A finding that the drill itself recorded; what is not said is unknown."""
+    window = data.get("window")
+    bracket = data.get("bracket")
+    return Finding(
+        slo=str(data.get("slo")),
+        tier=data.get("tier"),
+        phase=data.get("phase"),
+        region=data.get("region"),
+        source=str(data.get("source", "client")),
+        window=(window[0], window[1]) if window else None,
+        threshold=data.get("threshold"),
+        measured=data.get("measured"),
+        margin=data.get("margin"),
+        unit=str(data.get("unit", "")),
+        samples=data.get("samples"),
+        status=_status(data),
+        reason=str(data.get("reason", "")),
+        bracket=(bracket[0], bracket[1]) if bracket else None,
+    )
+
+
+def _status(data: Mapping[str, Any]) -> Status:
+    """What is not judged says why, or it is unknown."""
+    status = data.get("status")
+    if status == "not_judged" and not data.get("reason"):
+        return "unknown"
+    return status if status in STATUSES else "unknown"
+
+
+def unjudged(findings: Iterable[Finding], slos: Collection[str]) -> list[str]:
+    """A line for each of `slos` that in some phase was not judged, by no side and in no region.
+
+    The service levels themselves must be judged: by one side at least.
+    """
+    judged: set[tuple[str, str | None]] = set()
+    left_out: dict[tuple[str, str | None], Finding] = {}
+    for one in findings:
+        if one.slo in slos:
+            if one.status == "not_judged":
+                left_out.setdefault((one.slo, one.phase), one)
+            else:
+                judged.add((one.slo, one.phase))
+    return [one.line() for key, one in left_out.items() if key not in judged]

@@ -1,0 +1,263 @@
+"""Whether evidence opens a gate: which rule each bundle satisfies, and why another is refused.
+
+1. Every bundle must be whole, signed, fresh, gate evidence, PASS, and PASS on its own record.
+   Whoever allows unsigned ones gets an answer that names them.
+2. All of them must be of one build of the platform.
+3. One must hold the soak: profile, streams and length, the tier's SLOs, the gate's own rules.
+4. Where the gate asks for a drill, one must hold it: its tier, and dark for long enough.
+Whoever allows the testbed gets the same answers and no gate: every line says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from muster.contract.model import Contract, Gate
+from muster.judge.phases import Phase
+
+NOT_A_GATE = "NOT A GATE"
+SLOS = (
+    "availability",
+    "success_2xx",
+    "rate_5xx",
+    "rate_429",
+    "first_token_p95",
+    "completion_p95",
+)
+DRILL_PHASES = ("evacuate", "drain", "dark", "restore")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One bundle as the gate sees it, judged again by the gate's own contract.
+
+    `signed`: True where its signature was verified, None where no key was at hand; `signature` says
+    which signature, or why not. `dark_s`: how long a region was held dark, in seconds. `on_record`:
+    what its verdict.json says otherwise than its evidence.
+    """
+
+    name: str
+    document: Mapping[str, Any]
+    phases: tuple[Phase, ...]
+    ended_s: float | None
+    seal_faults: tuple[str, ...]
+    signed: bool | None
+    signature: str = ""
+    dark_s: float = 0.0
+    on_record: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One rule, whether it holds, by which bundle, and what was seen."""
+
+    rule: str
+    bundle: str
+    holds: bool
+    detail: str
+
+    def text(self, not_a_gate: bool) -> str:
+        """The line as it is printed."""
+        mark = "ok     " if self.holds else "REFUSED"
+        end = f" [{NOT_A_GATE}]" if not_a_gate else ""
+        return f"{mark} {self.rule}: {self.bundle}: {self.detail}{end}"
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """The answer. `opens` is the only thing that opens it."""
+
+    gate: str
+    opens: bool
+    not_a_gate: bool
+    lines: tuple[Line, ...]
+    unsigned: tuple[str, ...] = ()
+    """The bundles that were taken although no signature of theirs was verified."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as a document; one that is not a gate says so first."""
+        head: dict[str, Any] = {"notice": NOT_A_GATE} if self.not_a_gate else {}
+        return head | {
+            "schema_version": 1,
+            "gate": self.gate,
+            "opens": self.opens and not self.not_a_gate,
+            "rules_hold": self.opens,
+            "not_a_gate": self.not_a_gate,
+            "unsigned": list(self.unsigned),
+            "rules": [
+                {"rule": x.rule, "bundle": x.bundle, "holds": x.holds, "detail": x.detail}
+                for x in self.lines
+            ],
+        }
+
+
+def judge_gate(
+    contract: Contract,
+    gate: Gate,
+    bundles: Sequence[Bundle],
+    *,
+    now_s: float,
+    age_s_max: float,
+    allow_testbed: bool = False,
+    allow_unsigned: bool = False,
+) -> GateResult:
+    """Whether `bundles` open `gate`; `now_s` since the epoch, none older than `age_s_max`."""
+    lines: list[Line] = []
+    for bundle in bundles:
+        lines += [_whole(bundle), _signed(bundle, allow_unsigned)]
+        lines += _admitted(gate, bundle, now_s, age_s_max, allow_testbed)
+    lines.append(_one_build(bundles))
+    lines += _best([(b, _soak(contract, gate, b, allow_testbed)) for b in bundles], "soak")
+    if gate.drill_tier is not None:
+        drills = [(b, _drill(contract, gate, b, allow_testbed)) for b in bundles]
+        lines += _best(drills, "failover drill")
+    below = any(bundle.document.get("evidence") != "gate" for bundle in bundles)
+    opens = bool(bundles) and all(line.holds for line in lines)
+    unsigned = tuple(b.name for b in bundles if _taken_unsigned(b, allow_unsigned))
+    return GateResult(gate.name, opens, allow_testbed or below, tuple(lines), unsigned)
+
+
+def _admitted(
+    gate: Gate, bundle: Bundle, now_s: float, age_s_max: float, allow_testbed: bool
+) -> list[Line]:
+    """What every bundle must be, whatever it is evidence of."""
+    document = bundle.document
+    lines: list[Line] = []
+    age_s = None if bundle.ended_s is None else now_s - bundle.ended_s
+    fresh = age_s is not None and 0 <= age_s <= age_s_max
+    days = f"{age_s / 86400:.1f} days old" if age_s is not None else "its end is not known"
+    lines.append(Line("fresh", bundle.name, fresh, f"{days}, {age_s_max / 86400:g} allowed"))
+    evidence = document.get("evidence")
+    admitted = evidence == "gate" or (allow_testbed and evidence in ("testbed", "rehearsal"))
+    lines.append(Line("evidence", bundle.name, admitted, str(evidence)))
+    same = document.get("gate") == gate.name
+    lines.append(Line("gate", bundle.name, same, f"run for {document.get('gate')}"))
+    stopped = document.get("stopped_by")
+    verdict = f"{document.get('verdict')}" + (f", stopped by {stopped}" if stopped else "")
+    lines.append(Line("verdict", bundle.name, document.get("verdict") == "PASS", verdict))
+    if bundle.on_record:
+        lines.append(Line("verdict.json", bundle.name, False, bundle.on_record))
+    return lines
+
+
+def _whole(bundle: Bundle) -> Line:
+    said = "; ".join(bundle.seal_faults) or "every file is as the manifest says"
+    return Line("whole", bundle.name, not bundle.seal_faults, said)
+
+
+def _taken_unsigned(bundle: Bundle, allow_unsigned: bool) -> bool:
+    return allow_unsigned and bundle.signed is not True and not bundle.seal_faults
+
+
+def _signed(bundle: Bundle, allow_unsigned: bool) -> Line:
+    """A verified signature. One that does not fit is never taken: it is a fault of the seal."""
+    if _taken_unsigned(bundle, allow_unsigned):
+        said = f"NOT VERIFIED, taken by --unsigned: {bundle.signature}"
+        return Line("signature", bundle.name, True, said)
+    return Line("signature", bundle.name, bundle.signed is True, bundle.signature)
+
+
+def _one_build(bundles: Sequence[Bundle]) -> Line:
+    """One build of the platform, named by every bundle."""
+    builds = {tuple(bundle.document.get("platform_build") or ()) for bundle in bundles}
+    shown = "; ".join(sorted(", ".join(build) or "unknown" for build in builds))
+    one = len(builds) == 1 and len(next(iter(builds))) == 1 and next(iter(builds)) != ("unknown",)
+    return Line("one build", "all", one, shown or "no bundle")
+
+
+def _best(tried: Sequence[tuple[Bundle, list[Line]]], rule: str) -> list[Line]:
+    """The lines of the bundle that satisfies the rule, else of the one that comes nearest."""
+    candidates = [lines for _, lines in tried if lines]
+    if not candidates:
+        return [Line(rule, "none", False, "no bundle holds one")]
+    return min(candidates, key=lambda lines: sum(not line.holds for line in lines))
+
+
+def _soak(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -> list[Line]:
+    """The soak's rules on a bundle; empty when it holds no baseline under the gate's tier."""
+    baseline = _phase(bundle, "baseline")
+    if baseline is None or baseline.tier != gate.tier:
+        return []
+    document, name = bundle.document, bundle.name
+    time_scale = float(document.get("time_scale") or 1.0) if allow_testbed else 1.0
+    soak_s = (baseline.end_s - baseline.start_s) * time_scale
+    minutes = f"{soak_s / 60:.1f} of {gate.soak_s_min / 60:g} min"
+    long_enough = soak_s >= gate.soak_s_min
+    if not baseline.complete:
+        long_enough, minutes = False, f"{minutes}, and it was not completed"
+    lines = [
+        Line("soak length", name, long_enough, minutes),
+        *_load(contract, gate, bundle, allow_testbed),
+    ]
+    missed = _held(bundle, "baseline", SLOS, gate.tier)
+    lines.append(Line(f"Tier {gate.tier} SLOs", name, not missed, missed or "all pass"))
+    rules = [("queue age", "queue_age", f"<= {gate.queue_age_s_max:g} s")]
+    if gate.circuit_open_s_max is not None:
+        rules.append(("circuit", "circuit_open", f"<= {gate.circuit_open_s_max:g} s"))
+    if gate.failover_actions_in_baseline_max is not None:
+        rules.append(("no failover action", "failover_action_in_baseline", "none"))
+    for rule, slo, limit in rules:
+        missed = _held(bundle, "baseline", (slo,), None)
+        lines.append(Line(rule, name, not missed, missed or limit))
+    return lines
+
+
+def _load(
+    contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool, of: str = ""
+) -> list[Line]:
+    """Whether the gate's own profile was offered in full, and held."""
+    wanted = contract.tiers[gate.tier].streams
+    target = int(bundle.document.get("load", {}).get("target_streams") or 0)
+    full = target >= wanted or allow_testbed
+    profile = bundle.document.get("profile")
+    held = _held(bundle, "baseline", ("streams_achieved",), None)
+    shown = held or f"{target:,} of {wanted:,} held"
+    return [
+        Line(f"{of}profile", bundle.name, profile == gate.profile, str(profile)),
+        Line(f"{of}streams", bundle.name, full and not held, shown),
+    ]
+
+
+def _drill(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -> list[Line]:
+    """The drill's rules on a bundle; empty when it evacuates no region."""
+    dark = _phase(bundle, "dark")
+    if dark is None or _phase(bundle, "evacuate") is None:
+        return []
+    name, tier = bundle.name, gate.drill_tier
+    whole = all((p := _phase(bundle, n)) is not None and p.complete for n in DRILL_PHASES)
+    time_scale = float(bundle.document.get("time_scale") or 1.0) if allow_testbed else 1.0
+    dark_s = bundle.dark_s * time_scale
+    needed_s = contract.drill.dark_hold_s_min
+    missed = _held(bundle, f"{DRILL_PHASES[0]}..{DRILL_PHASES[-1]}", SLOS, tier)
+    proof = _held(bundle, None, ("fault_proof",), None)
+    return [
+        Line("drill phases", name, whole, "evacuated and restored" if whole else "not completed"),
+        *_load(contract, gate, bundle, allow_testbed, "drill "),
+        Line(f"drill Tier {tier}", name, not missed, missed or "all pass"),
+        Line("dark hold", name, dark_s >= needed_s, f"{dark_s:.0f} of {needed_s:g} s"),
+        Line("fault proof", name, not proof, proof or "seen to bite"),
+    ]
+
+
+def _held(bundle: Bundle, phase: str | None, slos: Sequence[str], tier: str | None) -> str:
+    """Empty when every one of `slos` passes in `phase`; else the first that does not."""
+    for slo in slos:
+        found = [
+            finding
+            for finding in bundle.document.get("findings", ())
+            if finding.get("slo") == slo
+            and phase in (None, finding.get("phase"))
+            and tier in (None, finding.get("tier"))
+        ]
+        if not found:
+            return f"{slo} was not judged"
+        for finding in found:
+            if finding.get("status") != "pass":
+                return f"{slo}: {finding.get('status')}"
+    return ""
+
+
+def _phase(bundle: Bundle, name: str) -> Phase | None:
+    return next((phase for phase in bundle.phases if phase.name == name), None)

@@ -1,0 +1,141 @@
+"""Gauges over a stretch of time: the queue's oldest job, and streams held.
+
+- The age of a queue's oldest job grows at most one second a second. So where a scrape is missing it
+  was at most the last one plus the gap: over the limit is unknown, else it held.
+- A sample of streams stands for one scrape. To have held enough of them, what nobody saw counts as
+  none; to have held too few, what was seen must be too few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from muster.samples.counting import Status
+from muster.samples.series import Samples, Series
+from muster.samples.windows import Window, could_be_new, ended
+
+MISSING_SCRAPES = 1.5
+"""Further apart than so many scrape intervals, two samples miss one between them."""
+
+
+@dataclass(frozen=True)
+class QueueAge:
+    """The worst that was seen of one region's queue, in seconds."""
+
+    status: Status
+    age_s_max: float | None
+    scrapes: int
+    reason: str
+
+
+def judge_queue_age(
+    samples: Samples, window: Window, region: str, limit_s: float, scrape_s: float
+) -> QueueAge:
+    """Whether no job of `region` was ever older than `limit_s` (a gap may hide it).
+
+    Not judged where the ledger declares the region to be dark from end to end, and no queue of it
+    was seen.
+    """
+    series = samples.of("queue_age", region=region)
+    worst: float | None = None
+    scrapes = 0
+    reason = ""
+    lived_here = False
+    for one in series:
+        inside = (one.t >= window.start_s) & (one.t <= window.end_s)
+        ages = one.v[inside]
+        scrapes += int(inside.sum())
+        known = ages[~np.isnan(ages)]
+        if len(known):
+            worst = max(worst or 0.0, float(known.max()))
+        start_s, end_s = window.start_s, window.end_s
+        if _newly_started(samples, one, window.stale_s):
+            start_s = max(start_s, float(one.t[0]))
+        if ended(one, series, window):
+            end_s = min(end_s, float(one.t[-1]))
+        if start_s <= end_s:
+            lived_here = True
+            lived = replace(window, start_s=start_s, end_s=end_s)
+            reason = reason or _gap(one, lived, limit_s, scrape_s)
+    if worst is not None and worst > limit_s:
+        return QueueAge("fail", worst, scrapes, "")
+    if reason:
+        return QueueAge("unknown", worst, scrapes, reason)
+    if worst is None:
+        # One that was there may have been stopped a moment after the window began, unscraped.
+        slack_s = window.stale_s if lived_here else 0.0
+        gone = all(
+            window.absent(region, t_s) for t_s in (window.start_s + slack_s, window.end_s - slack_s)
+        )
+        if not gone:
+            return QueueAge("unknown", None, scrapes, "no data")
+        return QueueAge("not_judged", None, scrapes, "the region was dark")
+    return QueueAge("pass", worst, scrapes, "")
+
+
+def _newly_started(samples: Samples, series: Series, stale_s: float) -> bool:
+    """Whether its process began with it, as its own count of requests shows."""
+    counts = [one for one in samples.of("requests") if len(one.t)]
+    own = [one for one in counts if one.owner == series.owner]
+    if not own or len(series.t) == 0:
+        return False
+    began_s = min(float(one.t[0]) for one in own)
+    first = [one for one in own if one.t[0] == began_s]
+    return (
+        began_s > min(float(one.t[0]) for one in counts)
+        and float(series.t[0]) <= began_s + stale_s
+        and all(could_be_new(one.t.tolist(), one.v.tolist(), stale_s) for one in first)
+    )
+
+
+def _gap(series: Series, window: Window, limit_s: float, scrape_s: float) -> str:
+    """Why the samples leave it open whether the limit held; empty when they do not."""
+    region = series.region
+    good = ~np.isnan(series.v)
+    t, v = series.t[good], series.v[good]
+    first = max(0, int(np.searchsorted(t, window.start_s, "right")) - 1)
+    last = int(np.searchsorted(t, window.end_s, "right"))
+    points = [(float(a), float(b)) for a, b in zip(t[first:last], v[first:last], strict=True)]
+    # Before the first sample a queue may have stood at anything, unless it was just started.
+    previous_t, previous_v = points[0] if points else (window.start_s, float("inf"))
+    late = bool(points) and previous_t > window.start_s + MISSING_SCRAPES * scrape_s
+    if late and not window.absent(region, window.start_s):
+        return f"no sample for the first {previous_t - window.start_s:.0f} s"
+    for now_t, now_v in [*points[1:], (window.end_s, 0.0)]:
+        gap_s = now_t - previous_t
+        if gap_s > MISSING_SCRAPES * scrape_s and previous_v + gap_s > limit_s:
+            middle = (previous_t + now_t) / 2
+            if not window.absent(region, middle):
+                return f"no sample for {gap_s:.0f} s"
+        previous_t, previous_v = now_t, now_v
+    return ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Mean of what was seen, and the least that it can have been when nothing was unseen."""
+
+    seen: float
+    at_least: float
+
+
+def mean_total(samples: Samples, signal: str, window: Window, scrape_s: float) -> Held | None:
+    """Mean over `window` of the sum of `signal`'s series; None when one has no samples there."""
+    series = samples.of(signal)
+    if not series or window.end_s <= window.start_s:
+        return None
+    seen = at_least = 0.0
+    for one in series:
+        known = (one.t <= window.end_s) & ~np.isnan(one.v)
+        t, v = one.t[known], one.v[known]
+        inside = t >= window.start_s
+        if not inside.any():
+            return None
+        seen += float(v[inside].mean())
+        follows = np.append(t[1:], window.end_s)
+        until = np.where(follows - t > MISSING_SCRAPES * scrape_s, t + scrape_s, follows)
+        stands_s = np.clip(until - np.maximum(t, window.start_s), 0.0, None)
+        at_least += float((v * stands_s).sum()) / (window.end_s - window.start_s)
+    return Held(seen, at_least)

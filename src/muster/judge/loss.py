@@ -1,0 +1,391 @@
+"""The abrupt loss of a region, judged by what its users felt and by what the rig itself was up to.
+
+At the fastest legal detection half of the attempts fail for over ten seconds, which no tier allows.
+So the time until then is judged by the target's own objectives: how long attempts failed (RTO), how
+many streams broke, and none of them elsewhere. From detection, TTL and 2 s on the tier holds again.
+
+What the rig did to itself is never read as the platform's: it is measured (`rig_pinned`), and where
+it could explain a miss, the miss is unknown. A rig pinned for longer than it may be proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from muster.judge.evaluate import Judging
+from muster.judge.findings import Finding
+from muster.judge.phases import Phase
+from muster.judge.rig_excuse import stop_excuse, unfit
+from muster.judge.rig_pinned import Blackout, blackout
+from muster.samples.counting import Status
+from muster.samples.rates import FAILED_5XX
+from muster.samples.series import Array, Samples, Series
+from muster.samples.windows import Window, at, total_growth
+
+FAULT = "region_loss"
+PHASES = ("loss", "failed_over")
+SPANS_MAX = 4
+BIN_S = 1.0
+"""Attempts are counted second by second, or scrape by scrape where those are further apart."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Lost at `start_s`; the phase `loss` ends at `shifted_s`, the region stays away to `end_s`."""
+
+    region: str
+    start_s: float
+    shifted_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class JudgedLoss:
+    """What a loss comes to. `document` is the verdict's `loss`.
+
+    `stop_excuse`: why a stop for the platform's sake proves nothing; empty: it stands. `unfit`: why
+    the rig shows nothing of the platform any more; empty: it does.
+    """
+
+    loss: Loss
+    findings: tuple[Finding, ...]
+    document: Mapping[str, Any]
+    stop_excuse: str
+    unfit: str
+
+    def excused(self, findings: Iterable[Finding]) -> list[Finding]:
+        """`findings` of others: after the loss an unfit rig shows no failing ones."""
+        return [
+            replace(one, status="unknown", reason=f"{one.reason}; {self.unfit}".removeprefix("; "))
+            if self.unfit and one.status == "fail" and _after(self.loss, one)
+            else one
+            for one in findings
+        ]
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Seconds from the loss to the last second in which too many attempts failed.
+
+    `worst_s` takes every second of which nothing is known for such a one.
+    """
+
+    seen_s: float
+    worst_s: float
+
+
+def loss_of(events: Iterable[Mapping[str, Any]], phases: Sequence[Phase]) -> Loss | None:
+    """The loss that the ledger declares; None where it declares none."""
+    declared = next(
+        (e for e in events if e["event"] == "fault_declared" and e.get("fault") == FAULT), None
+    )
+    if declared is None:
+        return None
+    start_s = float(declared["t"])
+    ends = {phase.name: phase.end_s for phase in phases if phase.end_s >= start_s}
+    shifted_s = ends.get("loss", start_s)
+    end_s = ends.get("failed_over", shifted_s)
+    return Loss(str(declared.get("region", "")), start_s, shifted_s, end_s)
+
+
+def judge_loss(
+    judging: Judging,
+    loss: Loss,
+    objective: Mapping[str, Any],
+    events: Sequence[Mapping[str, Any]] = (),
+) -> JudgedLoss:
+    """RTO, streams broken by it and elsewhere, traffic to where nothing is, and the rig."""
+    rules = judging.contract.load_validity
+    whole = _window(judging, loss.start_s, loss.end_s)
+    dark = blackout(judging.samples, whole, rules.loop_lag_p99_s_max)
+    share_max = float(judging.contract.drill.shifted_share_max)
+    failing = failing_until(judging.samples, whole, share_max, judging.scrape_s)
+    counts = _counts(judging, loss)
+    findings = (
+        _rto(loss, failing, objective.get("rto_s_max"), dark, share_max),
+        _broken(loss, counts, objective.get("streams_broken_share_max"), dark),
+        _elsewhere(loss, counts, dark),
+        _reached(judging, loss),
+        _rig(loss, dark, rules.blackout_s_max),
+    )
+    return JudgedLoss(
+        loss,
+        findings,
+        _document(loss, failing, counts, dark),
+        stop_excuse(judging, loss.start_s, dark, events),
+        unfit(dark.seconds, rules.blackout_s_max),
+    )
+
+
+def _after(loss: Loss, finding: Finding) -> bool:
+    return finding.window is not None and finding.window[1] > loss.start_s
+
+
+def failing_until(
+    samples: Samples, window: Window, share_max: float, scrape_s: float
+) -> Failing | None:
+    """How long more than `share_max` of the attempts failed; None when nothing is known."""
+    series = samples.of("client_answers")
+    if not series or window.end_s <= window.start_s:
+        return None
+    bin_s = max(BIN_S, scrape_s)
+    length_s = window.end_s - window.start_s
+    if attempts := total_growth(series, window):
+        # So many that one failure of them is not yet more than the share.
+        bin_s = max(bin_s, length_s / share_max / attempts)
+    edges = np.linspace(window.start_s, window.end_s, max(1, int(length_s / bin_s)) + 1)
+    total = np.zeros(len(edges) - 1)
+    failed = np.zeros(len(edges) - 1)
+    for one in series:
+        grown = _grown(one, edges, window.stale_s)
+        total += grown
+        if _failed(one):
+            failed += grown
+    # What stood there at the first scrape of all did not grow in its second.
+    total[edges[:-1] < min(one.t[0] for one in series)] = np.nan
+    unknown = np.isnan(total) | (total <= 0)
+    over = ~unknown & (failed > share_max * np.where(unknown, 0.0, total))
+    if unknown.all():
+        return None
+
+    def last(bins: npt.NDArray[np.bool_]) -> float:
+        found = np.flatnonzero(bins)
+        return float(edges[found[-1] + 1] - window.start_s) if len(found) else 0.0
+
+    return Failing(last(over), last(over | unknown))
+
+
+def _grown(series: Series, edges: Array, stale_s: float) -> Array:
+    """Growth between `edges`; before its first sample a counter stood at 0.
+
+    NaN after a gap, and where the counter fell: what a restart took with it is not known.
+    """
+    index = np.searchsorted(series.t, edges, "right") - 1
+    held = np.maximum(index, 0)
+    t, v = series.t[held], series.v[held]
+    values = np.where(index < 0, 0.0, np.where(edges - t > stale_s, np.nan, v))
+    grown: Array = np.diff(values)
+    grown[grown < 0] = np.nan
+    return grown
+
+
+def _failed(series: Series) -> bool:
+    code = series.labels.get("code", "")
+    return code.startswith("5") or code in FAILED_5XX
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Of the phase `loss`, as the load counts; None: unknown."""
+
+    streams_open: float | None
+    broken: float | None
+    broken_elsewhere: float | None
+    failed: float | None
+    attempts: float | None
+
+
+def _counts(judging: Judging, loss: Loss) -> _Counts:
+    samples = judging.samples
+    window = _window(judging, loss.start_s, loss.shifted_s)
+    open_at = [at(one, loss.start_s, window.stale_s) for one in samples.of("client_streams")]
+    known = [value for value in open_at if value is not None]
+    attempts = samples.of("client_attempts")
+    broken = [one for one in attempts if one.labels.get("outcome") == "broken"]
+    failed = [one for one in attempts if one.labels.get("outcome") in FAILED_5XX]
+    elsewhere = [one for one in broken if one.region != loss.region]
+    return _Counts(
+        sum(known) if known and len(known) == len(open_at) else None,
+        total_growth(broken, window, siblings=attempts),
+        total_growth(elsewhere, window, siblings=attempts),
+        total_growth(failed, window, siblings=attempts),
+        total_growth(attempts, window),
+    )
+
+
+def _rto(
+    loss: Loss, failing: Failing | None, limit_s: float | None, dark: Blackout, share_max: float
+) -> Finding:
+    if failing is None or limit_s is None:
+        reason = "no data" if failing is None else "the target names no region_loss.rto_s_max"
+        return _finding("rto", loss, "unknown", None, limit_s, "s", reason=reason)
+    failed = f"{100 * share_max:g} %"
+    said = f"from the loss to the last second in which over {failed} of the attempts failed"
+    if failing.worst_s <= limit_s:
+        return _finding("rto", loss, "pass", failing.worst_s, limit_s, "s", reason=said)
+    if failing.seen_s <= limit_s:
+        reason = f"{said}; seconds up to {failing.worst_s:.0f} s are missing"
+        return _finding("rto", loss, "unknown", failing.seen_s, limit_s, "s", reason=reason)
+    pinned_s = dark.within(loss.start_s, loss.start_s + failing.seen_s)
+    if failing.seen_s - pinned_s <= limit_s:
+        reason = f"{said}; the rig itself was pinned for {pinned_s:.1f} s of it"
+        return _finding("rto", loss, "unknown", failing.seen_s, limit_s, "s", reason=reason)
+    return _finding("rto", loss, "fail", failing.seen_s, limit_s, "s", reason=said)
+
+
+def _broken(loss: Loss, counts: _Counts, share_max: float | None, dark: Blackout) -> Finding:
+    slo = "streams_broken"
+    limit = None if share_max is None else 100 * float(share_max)
+    if limit is None or counts.broken is None or not counts.streams_open:
+        named = "the target names no region_loss.streams_broken_share_max"
+        return _finding(
+            slo, loss, "unknown", None, limit, "%", reason=named if limit is None else "no data"
+        )
+    share = 100 * counts.broken / counts.streams_open
+    said = f"{counts.broken:.0f} of {counts.streams_open:.0f} open streams broke"
+    status, reason = _excused("pass" if share <= limit else "fail", said, loss, dark)
+    samples = round(counts.streams_open)
+    return _finding(slo, loss, status, round(share, 3), limit, "%", samples, reason=reason)
+
+
+def _elsewhere(loss: Loss, counts: _Counts, dark: Blackout) -> Finding:
+    count = counts.broken_elsewhere
+    said = "streams that broke in regions that were not lost"
+    if count is None:
+        return _finding("broken_elsewhere", loss, "unknown", None, 0, "streams", reason="no data")
+    status, reason = _excused("pass" if count <= 0 else "fail", said, loss, dark)
+    return _finding("broken_elsewhere", loss, status, count, 0, "streams", reason=reason)
+
+
+def _excused(status: Status, said: str, loss: Loss, dark: Blackout) -> tuple[Status, str]:
+    pinned_s = dark.within(loss.start_s, loss.shifted_s)
+    if status == "fail" and pinned_s:
+        return "unknown", f"{said}; the rig itself was pinned for {pinned_s:.1f} s meanwhile"
+    return status, said
+
+
+def _reached(judging: Judging, loss: Loss) -> Finding:
+    """The lost region's share of the attempts once its traffic must be gone."""
+    window = _window(judging, loss.shifted_s, loss.end_s)
+    every = judging.samples.of("client_answers")
+    own = [one for one in every if one.region == loss.region]
+    total = total_growth(every, window)
+    tried = total_growth(own, window, siblings=every) if own else 0.0
+    share = None if not total or tried is None else 100 * tried / total
+    limit = 100 * float(judging.contract.drill.shifted_share_max)
+    status: Status = "unknown" if share is None else "pass" if share < limit else "fail"
+    return Finding(
+        slo="traffic_split",
+        tier=None,
+        phase="failed_over",
+        region=loss.region,
+        source="client",
+        window=(window.start_s, window.end_s),
+        threshold=limit,
+        measured=None if share is None else round(share, 4),
+        margin=None if share is None else round(limit - share, 4),
+        unit="%",
+        samples=None if total is None else round(total),
+        status=status,
+        reason="no data" if share is None else "of the attempts went to the lost region",
+    )
+
+
+def _rig(loss: Loss, dark: Blackout, limit_s: float) -> Finding:
+    """The rig's own blackout. Too long a one, or one that nobody saw, makes nothing known."""
+    worst = dark.worst
+    reason = "no process of the rig was pinned"
+    if worst is not None:
+        lag = "over every edge" if worst.lag_s == float("inf") else f"up to {worst.lag_s:g} s"
+        parts = [
+            f"{span.pinned_s:.1f} s within {span.start_s - loss.start_s:.1f} to "
+            f"{span.end_s - loss.start_s:.1f} s"
+            for span in dark.spans
+        ]
+        who = f"{worst.component} {worst.instance}".rstrip()
+        more = f" and {len(parts) - SPANS_MAX} times more" if len(parts) > SPANS_MAX else ""
+        reason = (
+            f"the rig itself was pinned {', '.join(parts[:SPANS_MAX])}{more} after the loss; "
+            f"longest {who}, beats {lag} late"
+        )
+    status: Status = "pass" if dark.seconds <= limit_s else "unknown"
+    if dark.unseen:
+        status, reason = "unknown", f"no data of {', '.join(dark.unseen)}"
+    return _finding(
+        "rig_blackout", loss, status, _seconds(dark), limit_s, "s", source="rig",
+        reason=reason, region=None,
+    )  # fmt: skip
+
+
+def _seconds(dark: Blackout) -> float | None:
+    """How long the rig was pinned; None where a part of it was not seen: never zero."""
+    return None if dark.unseen else round(dark.seconds, 3)
+
+
+def _finding(
+    slo: str,
+    loss: Loss,
+    status: Status,
+    measured: float | None,
+    threshold: float | None,
+    unit: str,
+    samples: int | None = None,
+    *,
+    reason: str,
+    source: str = "client",
+    region: str | None = "",
+) -> Finding:
+    margin = None if measured is None or threshold is None else round(threshold - measured, 3)
+    return Finding(
+        slo=slo,
+        tier=None,
+        phase="loss",
+        region=loss.region if region == "" else region,
+        source=source,
+        window=(loss.start_s, loss.shifted_s),
+        threshold=threshold,
+        measured=measured,
+        margin=margin,
+        unit=unit,
+        samples=samples,
+        status=status,
+        reason=reason,
+    )
+
+
+def _document(
+    loss: Loss, failing: Failing | None, counts: _Counts, dark: Blackout
+) -> dict[str, Any]:
+    return {
+        "region": loss.region,
+        "lost_at": loss.start_s,
+        "judged_from": loss.shifted_s,
+        "rto_s": None if failing is None else round(failing.seen_s, 3),
+        "streams_open": counts.streams_open,
+        "streams_broken": counts.broken,
+        "streams_broken_elsewhere": counts.broken_elsewhere,
+        "attempts": counts.attempts,
+        "attempts_failed": counts.failed,
+        "rig": {
+            "blackout_s": _seconds(dark),
+            "spans": [
+                {
+                    "from": round(span.start_s, 3),
+                    "to": round(span.end_s, 3),
+                    "pinned_s": round(span.pinned_s, 3),
+                }
+                for span in dark.spans
+            ],
+            "pinned": [
+                {
+                    "component": one.component,
+                    "instance": one.instance,
+                    "from": round(one.start_s, 3),
+                    "to": round(one.end_s, 3),
+                    "pinned_s": round(one.pinned_s, 3),
+                    "lag_s": None if one.lag_s == float("inf") else one.lag_s,
+                }
+                for one in dark.pinned
+            ],
+            "unseen": list(dark.unseen),
+        },
+    }
+
+
+def _window(judging: Judging, start_s: float, end_s: float) -> Window:
+    return Window(start_s, end_s, judging.stale_s, judging.absences)

@@ -1,0 +1,75 @@
+"""What a bundle's own target file says of a drill: its load profile, its platform's signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from muster.contract import Contract, Profile, parse_profile
+from muster.documents import read_yaml
+from muster.errors import BadInput
+from muster.judge import lengths
+from muster.judge.held import Asked
+from muster.judge.lengths import Lengths
+
+JUDGED_OPTIONAL = frozenset({"open_over", "streams_broken"})
+
+
+def profile_of(bundle: Path, contract: Contract, name: str) -> Profile:
+    """The profile `name` as the bundle carries it. Raises BadInput when it carries none."""
+    file = bundle / "target.yaml"
+    own = target_profiles(bundle)
+    if name in own:
+        return parse_profile(name, own[name], file)
+    if name in contract.profiles:
+        return contract.profiles[name]
+    raise BadInput(file, "profiles", name, "the profile that the drill ran with")
+
+
+def asked_of(bundle: Path, contract: Contract, started: Mapping[str, Any]) -> Asked:
+    """What the load of the drill asked for. Raises BadInput when its profile is nowhere."""
+    load = _section(bundle, "load")
+    return Asked(
+        profile_of(bundle, contract, str(started["profile"])),
+        int(started["streams_target"]),
+        lengths_kept=load.get("lengths_kept") is True,
+        traced=load.get("trace") is not None,
+    )
+
+
+def target_profiles(bundle: Path) -> Mapping[str, Any]:
+    """The profiles that the bundle's target brings itself, by name. Raises BadInput."""
+    return _section(bundle, "profiles")
+
+
+def shown_signals(bundle: Path) -> frozenset[str]:
+    """The judged signals that a platform may leave out, and this one's target names."""
+    return JUDGED_OPTIONAL & frozenset(_section(bundle, "signals"))
+
+
+def lengths_of(bundle: Path, events: Iterable[Mapping[str, Any]]) -> Lengths:
+    """Whether the lengths of streams were looked at, and are kept. Raises BadInput."""
+    return lengths.lengths_of(events, _section(bundle, "load"))
+
+
+def loss_objective(bundle: Path) -> Mapping[str, Any]:
+    """What the target says the abrupt loss of a region is judged by. Raises BadInput."""
+    return _section(bundle, "region_loss")
+
+
+def scrape_interval_s(bundle: Path, started: Mapping[str, Any]) -> float:
+    """How often samples were scraped: by the ledger, and no more seldom than the target says.
+
+    What may be missing between two samples follows it. Raises ValueError where they differ.
+    """
+    told, own = float(started["scrape_interval_s"]), _section(bundle, "prometheus")
+    wanted = own.get("scrape_interval_s")
+    if isinstance(wanted, int | float) and told != wanted:
+        raise ValueError(f"scrape_interval_s {told:g}, the target says {wanted:g}")
+    return told
+
+
+def _section(bundle: Path, key: str) -> Mapping[str, Any]:
+    section = read_yaml(bundle / "target.yaml").get(key) or {}
+    return section if isinstance(section, dict) else {}

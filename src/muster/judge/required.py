@@ -1,0 +1,75 @@
+"""The phases that a drill must have gone through, in order, each to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.judge.findings import Finding, unmeasured
+from muster.judge.phases import Phase
+
+WANTED_PHASES = {
+    "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
+    "region_evacuation": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
+    "region_loss": ("baseline", "loss", "failed_over", "comeback", "verify"),
+    "gate": ("baseline",),
+    "safety": ("safety_lock", "safety_freeze", "safety_undo", "safety_guard", "verify"),
+}
+"""What a drill of that name or kind must have, whatever it planned."""
+WANTED_ALWAYS = ("baseline", "verify")
+"""... and any other one."""
+JUDGED = frozenset(
+    {
+        "baseline",
+        "evacuate",
+        "drain",
+        "dark",
+        "restore",
+        "failed_over",
+        "comeback",
+        "fault",
+        "recovery",
+    }
+)
+"""Phases under load, which a tier must judge: what it does not judge proves nothing."""
+
+
+def missing_phases(
+    started: Mapping[str, Any], phases: Sequence[Phase], *, chained: bool = False
+) -> list[Finding]:
+    """An unknown finding for each phase that was wanted and not completed, in its place.
+
+    Wanted is what the drill had planned when it began (`phases` in the ledger's `drill_started`),
+    and in any case what a drill of its kind must have. A plan of nothing, or none that makes sense,
+    is unknown; a ledger that is older than the plan has none, and no hash chain (`chained`) either.
+    """
+    named = str(started["drill" if started["kind"] == "experiment" else "kind"])
+    least = WANTED_PHASES.get(named, WANTED_ALWAYS)
+    complete = [phase.name for phase in phases if phase.complete]
+    found: list[Finding] = []
+    planned: Sequence[str] = ()
+    if "phases" in started or chained:
+        plan = started.get("phases")
+        if isinstance(plan, list) and plan and all(isinstance(name, str) for name in plan):
+            planned = plan
+        else:
+            found.append(_missing(None, "the ledger does not say which phases were planned"))
+    missed, place = [], 0
+    for name in planned:
+        if name in complete[place:]:
+            place = complete.index(name, place) + 1
+        else:
+            missed.append(name)
+    missed += [name for name in least if name not in complete and name not in missed]
+    found += [_missing(name, "this phase was not completed") for name in missed]
+    return found
+
+
+def unjudged_phases(phases: Sequence[Phase]) -> list[Finding]:
+    """An unknown finding for each phase under load that the ledger gives no tier."""
+    loose = [phase.name for phase in phases if phase.name in JUDGED and phase.tier is None]
+    return [_missing(name, "no tier judged this phase") for name in loose]
+
+
+def _missing(name: str | None, reason: str) -> Finding:
+    return unmeasured("phase_complete", "ledger", "unknown", reason, phase=name)

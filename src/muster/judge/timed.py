@@ -1,0 +1,39 @@
+"""Whether a histogram timed what succeeded: one that stands still, or times a part, proves nothing.
+
+Each stream that succeeded had a first token and an end. Those of a window may have had either
+outside of it, by as many as were open at its begin or its end. Fewer than that are missing.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from muster.judge.agreement import sent_of, slack_of
+from muster.samples.series import Samples
+from muster.samples.windows import Window, at, total_growth
+
+
+def untimed(
+    samples: Samples, window: Window, timed: int | None, tolerance: Fraction, scrape_s: float
+) -> str:
+    """Why `timed` requests of `window` cannot be shown to be all of them; empty: they can.
+
+    Without a load, as on past hours of real traffic, there is nothing to compare with.
+    """
+    attempts = samples.of("client_attempts")
+    if timed is None or not attempts:
+        return ""
+    good = [one for one in attempts if one.labels.get("outcome") == "success"]
+    succeeded = total_growth(good, window, siblings=attempts)
+    sent = sent_of(samples, window, None)
+    if succeeded is None or sent is None:
+        return "how many streams succeeded is not known"
+    elsewhere = max(_open(samples, window, t_s) for t_s in (window.start_s, window.end_s))
+    slack = slack_of(samples, window, sent, scrape_s) + float(tolerance) * succeeded
+    if timed >= succeeded - elsewhere - slack:
+        return ""
+    return f"{timed} requests were timed, and {succeeded:.0f} streams succeeded"
+
+
+def _open(samples: Samples, window: Window, t_s: float) -> float:
+    return sum(at(one, t_s, window.stale_s) or 0.0 for one in samples.of("client_streams"))

@@ -1,0 +1,1 @@
+"""What was scraped, as values: series, windows, counters that fall, shares by counting."""

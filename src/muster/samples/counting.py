@@ -1,0 +1,80 @@
+"""Shares judged by counting whole things against exact thresholds.
+
+A share needs a smallest sample: with a tolerated share q of bad ones, fewer than 1/q say nothing,
+unless so many are bad already that even the smallest sample filled up with good ones would fail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, exp, lgamma, log, log1p
+from typing import Literal
+
+Status = Literal["pass", "fail", "unknown", "not_judged"]
+"""What a judgement may say; `not_judged` is for what nobody asked of the platform."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """`bad` of `total`; None: unknown."""
+
+    bad: float | None
+    total: float | None
+
+    @property
+    def share_bad_pct(self) -> float | None:
+        """Percent of bad ones; None without data."""
+        if self.bad is None or not self.total:
+            return None
+        return 100.0 * self.bad / self.total
+
+
+def smallest_sample(bad_max: Fraction) -> int:
+    """How many are needed to show that at most a share `bad_max` is bad."""
+    return 1 if bad_max == 0 else ceil(1 / bad_max)
+
+
+def judge_share(count: Count, bad_max: Fraction) -> tuple[Status, str]:
+    """(status, reason) of "at most `bad_max` of them are bad"."""
+    if count.bad is None or count.total is None:
+        return "unknown", "no data"
+    bad, total = Fraction(round(count.bad)), Fraction(round(count.total))
+    needed = smallest_sample(bad_max)
+    if total < needed:
+        if bad > bad_max * needed:
+            return "fail", ""
+        return "unknown", f"{total} samples, {needed} are needed to show it"
+    return ("pass" if bad <= bad_max * total else "fail"), ""
+
+
+def upper_bound_pct(bad: int, total: int, confidence: float = 0.95) -> float:
+    """Exact (Clopper-Pearson) one-sided upper bound of the bad share, in percent.
+
+    The largest share under which seeing `bad` or fewer still has probability 1 - confidence.
+    """
+    if bad >= total:
+        return 100.0
+    low, high = bad / total, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if at_most(bad, total, middle) > 1 - confidence:
+            low = middle
+        else:
+            high = middle
+    return 100.0 * high
+
+
+def at_most(bad: int, total: int, share: float) -> float:
+    """P(X <= bad) of a binomial, for bad < total and bad / total <= share < 1.
+
+    From there downwards its terms only get smaller, so they are summed until they add nothing.
+    """
+    chosen = lgamma(total + 1) - lgamma(bad + 1) - lgamma(total - bad + 1)
+    term = exp(chosen + bad * log(share) + (total - bad) * log1p(-share))
+    summed = 0.0
+    while term > 1e-17 * summed:
+        summed += term
+        term *= bad * (1 - share) / ((total - bad + 1) * share)
+        bad -= 1
+    return summed

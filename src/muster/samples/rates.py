@@ -1,0 +1,113 @@
+"""Rates and availability of a stretch of time, as counted by the client and by the server.
+
+- An attempt succeeded when it was answered 2xx and its stream reached its proper end.
+- 5xx: 5xx answers, and attempts refused, reset or timed out before headers.
+- 429 is apart from both. The denominator is all attempts but canaries.
+- A server's answer counts by its three-digit status code; one that is counted without (`4xx`, `0`,
+  none) could be anything, so it makes the server's rates unknown.
+- Availability is the share of canaries answered in time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from muster.samples.counting import Count
+from muster.samples.series import Samples, Series
+from muster.samples.windows import Window, total_growth
+
+FAILED_5XX = frozenset({"http_5xx", "refused", "reset", "timeout"})
+_STATUS = re.compile(r"[1-5]\d\d")
+OUTCOMES_ALWAYS = ("success", "broken", "http_429", "http_4xx", *sorted(FAILED_5XX))
+OUTCOMES = (*OUTCOMES_ALWAYS, "error_in_stream", "empty_stream")
+CANARY_OUTCOMES_ALWAYS = (
+    "answered",
+    "unavailable_5xx",
+    "unavailable_other",
+    "unavailable_refused",
+    "unavailable_reset",
+    "unavailable_timeout",
+)
+CANARY_OUTCOMES = (
+    *CANARY_OUTCOMES_ALWAYS,
+    "unavailable_broken",
+    "unavailable_empty_stream",
+    "unavailable_error_in_stream",
+    "unavailable_wrong_answer",
+)
+"""What the load counts, each from the start; a test holds them to be the load's own.
+
+Evidence of a load that did not look into its streams has those of `…_ALWAYS` alone.
+"""
+
+
+def is_status(code: str) -> bool:
+    """Whether a label's value is an HTTP status: three digits, from 100 to 599."""
+    return _STATUS.fullmatch(code) is not None
+
+
+def client_counts(samples: Samples, window: Window) -> dict[str, Count]:
+    """`success_2xx`, `rate_5xx`, `rate_429` from the load's own attempts, bad ones counted."""
+    series = samples.of("client_attempts")
+    total = total_growth(series, window)
+
+    def bad(which: Callable[[str], bool]) -> float | None:
+        return _part(series, window, lambda s: which(s.labels.get("outcome", "")))
+
+    return {
+        "success_2xx": Count(bad(lambda outcome: outcome != "success"), total),
+        "rate_5xx": Count(bad(lambda outcome: outcome in FAILED_5XX), total),
+        "rate_429": Count(bad(lambda outcome: outcome == "http_429"), total),
+    }
+
+
+def failed_by_name(samples: Samples, window: Window) -> str:
+    """The outcomes of attempts that were no success, the most frequent first: `reset 3, …`."""
+    series = samples.of("client_attempts")
+    counts: dict[str, float] = {}
+    for name in {one.labels.get("outcome", "") for one in series} - {"success"}:
+        chosen = [one for one in series if one.labels.get("outcome") == name]
+        counts[name] = total_growth(chosen, window, siblings=series) or 0.0
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count:.0f}" for name, count in ranked if count)
+
+
+def server_counts(samples: Samples, window: Window) -> dict[str, Count]:
+    """The same three from the platform's requests; broken streams are no success."""
+    series = samples.of("requests")
+    total = total_growth(series, window)
+    if _part(series, window, lambda s: not is_status(s.labels.get("code", ""))):
+        total = None
+
+    def bad(which: Callable[[str], bool]) -> float | None:
+        if total is None:
+            return None
+        return _part(series, window, lambda s: which(s.labels.get("code", "")))
+
+    not_2xx = bad(lambda code: not code.startswith("2"))
+    broken_series = samples.of("streams_broken")
+    # A platform without the signal cannot count them: then the client's count decides.
+    broken = total_growth(broken_series, window) if broken_series else 0.0
+    no_success = None if not_2xx is None or broken is None else not_2xx + broken
+    return {
+        "success_2xx": Count(no_success, total),
+        "rate_5xx": Count(bad(lambda code: code.startswith("5")), total),
+        "rate_429": Count(bad(lambda code: code == "429"), total),
+    }
+
+
+def canary_count(samples: Samples, window: Window) -> Count:
+    """Canaries that were not answered, of all."""
+    series = samples.of("client_canaries")
+    total = total_growth(series, window)
+    bad = _part(series, window, lambda s: s.labels.get("outcome") != "answered")
+    return Count(bad, total)
+
+
+def _part(series: Sequence[Series], window: Window, keep: Callable[[Series], bool]) -> float | None:
+    """Growth of the series that `keep`; zero only where there are siblings but none of these."""
+    chosen = [one for one in series if keep(one)]
+    if not chosen:
+        return 0.0 if series else None
+    return total_growth(chosen, window, siblings=series)

@@ -1,0 +1,214 @@
+"""How much counters grew between two moments: exactly, or unknown.
+
+1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
+2. Growth is value at the end minus value at the start; after a restart of its process the counter
+   began from 0 again. Interior scrapes matter only for finding restarts, and a fall that is none
+   (`restarts`) makes the growth of every counter of that process unknown.
+3. A series that begins inside the window or after it began at 0 if its siblings (same signal)
+   were already being scraped: its label had not happened yet, or its process was not there. The
+   latter is believed only of a first value that a new process could have reached: an old one that
+   was out of sight would bring its whole past as growth. Before any sibling was scraped, it is
+   unknown.
+4. A series that ends inside the window is unknown, unless the ledger declares that its process was
+   gone by then (a darkened region): then its last value is final. It stays so when the region is
+   back, if it is seen that the process came back without it or that others took its place.
+5. Windows that meet share their moment, so that parts add up to the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from muster.samples.restarts import NONE, Restarts, grown, restarts_within, window_points
+from muster.samples.series import Process, Series
+
+NEW_GAPS = 2.0
+NEW_COUNT_MAX = 10.0
+
+
+@dataclass(frozen=True)
+class Absence:
+    """From `start_s` to `end_s` the processes of `region` are declared to be stopped."""
+
+    region: str
+    start_s: float
+    end_s: float
+
+    def covers(self, region: str, t_s: float) -> bool:
+        """Whether `region` is declared to be gone at `t_s`."""
+        return region == self.region and self.start_s <= t_s <= self.end_s
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time to judge, and how samples in it are read."""
+
+    start_s: float
+    end_s: float
+    stale_s: float
+    absences: tuple[Absence, ...] = ()
+
+    def absent(self, region: str, t_s: float) -> bool:
+        """Whether the region's processes are declared to be gone at `t_s`."""
+        return any(absence.covers(region, t_s) for absence in self.absences)
+
+
+def growth(
+    series: Series,
+    window: Window,
+    first_scrape_s: float,
+    process_scrape_s: float = float("inf"),
+    final: bool = False,
+    restarts: Restarts | None = None,
+) -> float | None:
+    """How much `series` grew within `window`; None is unknown.
+
+    `first_scrape_s` is when any sibling was first scraped: a series that begins later began at 0,
+    if its process had been scraped before it (from `process_scrape_s` on) or is a new one.
+    `final`: after its last sample there was no more. `restarts`: of its process; None: as the
+    series alone shows them.
+    """
+    if len(series.t) == 0:
+        return None
+    if final and series.t[-1] < window.start_s:
+        return 0.0
+    if restarts is None:
+        found = restarts_within([series], window.start_s, window.end_s, window.stale_s)
+        restarts = found.get(series.process, NONE)
+    start = _start_value(series, window, first_scrape_s, process_scrape_s, restarts)
+    if start is None:
+        return None
+    since, base = start
+    last = int(np.searchsorted(series.t, window.end_s, "right")) - 1
+    if last < 0:
+        # It began at 0 after the window: its label had not happened yet.
+        return 0.0
+    if last < since:
+        # Nothing newer than the start: fine only where the process is declared to be gone.
+        if window.end_s - series.t[last] <= window.stale_s:
+            return 0.0
+        return 0.0 if final or window.absent(series.region, window.end_s) else None
+    if window.end_s - series.t[last] > window.stale_s and not (
+        final or window.absent(series.region, window.end_s)
+    ):
+        return None
+    if np.isnan(series.v[last]):
+        return None
+    if restarts is NONE:
+        return float(series.v[last]) - base
+    t, v = window_points(series, window.start_s, window.end_s)
+    return grown(t, v, restarts) if since else grown([t[0], *t], [base, *v], restarts)
+
+
+def _start_value(
+    series: Series,
+    window: Window,
+    first_scrape_s: float,
+    process_scrape_s: float,
+    restarts: Restarts,
+) -> tuple[int, float] | None:
+    """(index of the first sample after the start, value at the start); None is unknown."""
+    since = int(np.searchsorted(series.t, window.start_s, "right"))
+    if since == 0:
+        began_at_zero = series.t[0] > first_scrape_s and (
+            series.t[0] > process_scrape_s
+            or could_be_new(series.t.tolist(), series.v.tolist(), window.stale_s)
+        )
+        return (0, 0.0) if began_at_zero else None
+    before = since - 1
+    value = float(series.v[before])
+    if np.isnan(value):
+        return None
+    if window.start_s - series.t[before] > window.stale_s and not (
+        window.absent(series.region, window.start_s) or _dead_before(series, since, restarts)
+    ):
+        return None
+    return since, value
+
+
+def could_be_new(t_s: Sequence[float], v: Sequence[float], stale_s: float) -> bool:
+    """Whether the first value could be a new process's.
+
+    It was first scraped within `NEW_GAPS` * `stale_s` of its start, and counted until then at most
+    as fast as at any time after; a handful says nothing either way.
+    """
+    if v[0] <= NEW_COUNT_MAX:
+        return True
+    per_s = max(
+        ((b - a) / (later - t) for (t, a), (later, b) in pairwise(zip(t_s, v, strict=True))),
+        default=0.0,
+    )
+    return v[0] <= NEW_GAPS * stale_s * per_s
+
+
+def _dead_before(series: Series, since: int, restarts: Restarts) -> bool:
+    """Whether it restarted before the next sample: then what stood before cannot matter."""
+    return since < len(series.t) and restarts.within(
+        float(series.t[since - 1]), float(series.t[since])
+    )
+
+
+def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
+    """Whether `series` came to its end by the end of `window` when its process was stopped.
+
+    The ledger declares the region to be gone around its last sample; and of its siblings, those of
+    the same process went on without it, or there is a process that came after it.
+    """
+    if not window.absences or len(series.t) == 0:
+        return False
+    last_s = float(series.t[-1])
+    if last_s >= window.end_s - window.stale_s or not any(
+        absence.region == series.region
+        and absence.start_s - window.stale_s <= last_s <= absence.end_s
+        for absence in window.absences
+    ):
+        return False
+    return any(
+        one.t[-1 if one.owner == series.owner else 0] > last_s
+        for one in siblings
+        if len(one.t) and one.region == series.region
+    )
+
+
+def total_growth(
+    series: Iterable[Series],
+    window: Window,
+    siblings: Sequence[Series] | None = None,
+    restarts: Mapping[Process, Restarts] | None = None,
+) -> float | None:
+    """Growth of all `series` together; None when one of them is unknown or there is none.
+
+    One that ended before the window began adds nothing where its process is declared to be gone.
+    `restarts`: of the siblings in this window, where they are known already.
+    """
+    chosen = list(series)
+    if not chosen:
+        return None
+    known = chosen if siblings is None else siblings
+    first = min((float(s.t[0]) for s in known if len(s.t)), default=float("inf"))
+    if restarts is None:
+        restarts = restarts_within(known, window.start_s, window.end_s, window.stale_s)
+    total = 0.0
+    for one in chosen:
+        process_s = float("inf")
+        if len(one.t) and one.t[0] > max(window.start_s, first):
+            own = [s for s in known if len(s.t) and s.owner == one.owner]
+            process_s = min((float(s.t[0]) for s in own), default=process_s)
+        final = ended(one, known, window)
+        grew = growth(one, window, first, process_s, final, restarts.get(one.process, NONE))
+        if grew is None:
+            return None
+        total += grew
+    return total
+
+
+def at(series: Series, t_s: float, stale_s: float) -> float | None:
+    """The value at `t_s`: the last sample at or before it, no older than `stale_s`."""
+    index = int(np.searchsorted(series.t, t_s, "right")) - 1
+    if index < 0 or t_s - series.t[index] > stale_s or np.isnan(series.v[index]):
+        return None
+    return float(series.v[index])

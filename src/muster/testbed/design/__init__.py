@@ -1,0 +1,1 @@
+"""What a testbed will be: processes, ports, limits, defects. Starts nothing."""

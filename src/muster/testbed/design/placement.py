@@ -1,0 +1,43 @@
+"""In which processes a planted defect lives.
+
+A defect is planted where its drill must meet it: what a survivor cannot bear in the survivors, what
+draining breaks in the region that is evacuated. What a fault brings out is in every region, since
+an experiment may choose any.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from muster.errors import BadInput
+from muster.testbed.design.defects import DEFECTS
+
+Kind = Literal["gateway", "provider", "dns", "region", "redis"]
+
+
+def check_defect(defect: str | None) -> None:
+    """Raises BadInput for a defect that nobody planted."""
+    if defect is not None and defect not in DEFECTS:
+        raise BadInput("--defect", "", defect, f"one of {', '.join(sorted(DEFECTS))}")
+
+
+def defect_of(
+    defect: str | None, kind: Kind, region: str | None = None, evacuated: str | None = None
+) -> str | None:
+    """`defect` when a process of that kind in `region` has it; else None.
+
+    The kind `region` is the region's switch, `redis` the Redis that its gateways are given.
+    """
+    if defect is None:
+        return None
+    part = DEFECTS[defect].part
+    has = {
+        "gateway_survivor": kind == "gateway" and region != evacuated,
+        "gateway_evacuated": kind == "gateway" and region == evacuated,
+        "gateway_faulted": kind == "gateway",
+        "provider": kind == "provider",
+        "dns": kind == "dns",
+        "region_evacuated": kind == "region" and region == evacuated,
+        "survivor_redis": kind == "redis" and region != evacuated,
+    }[part]
+    return defect if has else None

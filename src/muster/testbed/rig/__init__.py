@@ -1,0 +1,1 @@
+"""What runs a testbed: its supervisor, its parts, its switches."""

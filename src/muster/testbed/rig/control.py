@@ -1,0 +1,97 @@
+"""The control API: what a drill asks of the testbed as it would ask a platform's operators.
+
+Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R,
+GET|POST /regions/R/drain, POST /regions/R/toxiproxy/restart, GET /status, POST /shutdown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from muster.errors import MusterError
+from muster.testbed.rig.regions import DRAIN_STATES, Region, RegionError
+from muster.testbed.rig.small_http import Answer, Request
+
+StatusSource = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Control:
+    """Turns requests into verbs of regions. `shutdown` must return at once."""
+
+    def __init__(
+        self,
+        token: str,
+        regions: Mapping[str, Region],
+        *,
+        status: StatusSource,
+        shutdown: Callable[[], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._token = token
+        self._regions = regions
+        self._status = status
+        self._shutdown = shutdown
+        self._changed = changed
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request; a verb that could not be done is 409 or 500 with the reason."""
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+            return Answer(401, {"error": "a bearer token is needed: control_token in state.json"})
+        parts = [part for part in request.path.partition("?")[0].split("/") if part]
+        if parts == ["status"] and request.method == "GET":
+            return Answer(200, await self._status())
+        if parts == ["shutdown"] and request.method == "POST":
+            self._shutdown()
+            return Answer(202, {"state": "ending"})
+        if len(parts) >= 2 and parts[0] == "regions":
+            region = self._regions.get(parts[1])
+            if region is None:
+                return Answer(404, {"error": f"no region {parts[1]}; {sorted(self._regions)}"})
+            return await self._region(request, region, "/".join(parts[2:]))
+        return Answer(404, {"error": f"no {request.method} {request.path}"})
+
+    async def _region(self, request: Request, region: Region, verb: str) -> Answer:
+        verbs: dict[str, Callable[[], Awaitable[None]]] = {
+            "stop": region.stop,
+            "start": region.start,
+            "kill": region.kill,
+            "toxiproxy/restart": region.restart_toxiproxies,
+        }
+        try:
+            if request.method == "GET" and verb == "":
+                return Answer(200, await region.show())
+            if request.method == "GET" and verb == "drain":
+                return Answer(200, {"region": region.name, "state": await region.drain_state()})
+            if request.method == "POST" and verb == "drain":
+                return await self._drain(request, region)
+            if request.method == "POST" and verb in verbs:
+                # Whoever asked may be gone before it is done: half a stop would leave processes
+                # that neither serve nor end.
+                await asyncio.shield(asyncio.create_task(self._do(verbs[verb])))
+                return Answer(200, await region.show())
+        except RegionError as error:
+            return Answer(409, {"error": str(error)})
+        except MusterError as error:
+            return Answer(500, {"error": str(error)})
+        return Answer(404, {"error": f"no {request.method} {request.path}"})
+
+    async def _do(self, verb: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await verb()
+        finally:
+            self._changed()
+
+    async def _drain(self, request: Request, region: Region) -> Answer:
+        try:
+            state = json.loads(request.body)["state"]
+        except (ValueError, KeyError, TypeError):
+            state = None
+        if state not in DRAIN_STATES:
+            return Answer(400, {"error": f"body: got {state!r}, expected one of {DRAIN_STATES}"})
+        await region.drain(state)
+        return Answer(200, {"region": region.name, "state": state})

@@ -1,0 +1,250 @@
+"""The running testbed: its parts brought up in order, watched, and taken down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import httpx
+
+from muster.errors import BadInput
+from muster.testbed.design import binaries, ports, prometheus_config
+from muster.testbed.design.config import SupervisorConfig
+from muster.testbed.design.layout import Layout, endpoints, lay_out, load_file_sd, toxiproxy_port
+from muster.testbed.design.parts import LOCAL, Kind, Secrets
+from muster.testbed.design.placement import defect_of
+from muster.testbed.design.ports import Ports
+from muster.testbed.rig import route53
+from muster.testbed.rig.control import Control
+from muster.testbed.rig.planted_region import region_of
+from muster.testbed.rig.processes import Child, StartError, death_of
+from muster.testbed.rig.regions import Region
+from muster.testbed.rig.small_http import serve
+from muster.testbed.rig.state import State, write_state
+from muster.testbed.rig.toxiproxies import Front, create_proxies
+from muster.testbed.rig.waiting import await_ready
+
+LOGS = "logs"
+DEATHS = "deaths.json"
+_FIRST: tuple[Kind, ...] = ("redis", "toxiproxy", "route53", "provider", "prometheus")
+_DNS_GAUGE = re.compile(r'^muster_dns_region_(weight|healthy)\{region="([^"]+)"\} (\S+)$', re.M)
+
+
+class Rig:
+    """Every part of one testbed. `stop` is set by POST /shutdown."""
+
+    def __init__(self, config: SupervisorConfig, stop: asyncio.Event) -> None:
+        self._config = config
+        self._stop = stop
+        self._started_at = time.time()
+        self._secrets = Secrets(*(secrets.token_urlsafe(18) for _ in range(3)))
+        self._layout: Layout | None = None
+        self._versions: dict[str, str] = {}
+        self._children: dict[str, Child] = {}
+        self._regions: dict[str, Region] = {}
+        self._servers: list[asyncio.Server] = []
+        self._guard: socket | None = None
+        self._client = httpx.AsyncClient(trust_env=False)
+        self._deaths: list[dict[str, Any]] = []
+        self._ready = False
+
+    async def start(self, progress: Callable[[str], None]) -> None:
+        """Bring everything up. Raises BadInput (a port, a program) or StartError (a part)."""
+        programs = binaries.find_all()
+        self._versions = {name: binary.version for name, binary in programs.items()}
+        layout = self._layout = self._claim(programs)
+        self._prepare_files(layout)
+        for spec in layout.processes:
+            self._children[spec.name] = Child(spec, layout.directory / LOGS, self._died)
+        self._regions = {
+            region: region_of(
+                defect_of(self._config.defect, "region", region, self._config.evacuate)
+            )(
+                region,
+                self._of("gateway", region),
+                self._of("redis", region),
+                self._of("toxiproxy", region),
+                self._client,
+            )
+            for region in layout.addresses
+        }
+        self._write_state()
+        progress(f"ports {layout.ports.base} to {layout.ports.base + ports.BLOCK - 1}")
+        await self._bring_up(_FIRST)
+        await asyncio.gather(
+            *(create_proxies(self._client, spec) for spec in layout.of("toxiproxy")),
+            asyncio.to_thread(self._seed, layout),
+        )
+        progress("Redis, Toxiproxy, Route 53, provider and Prometheus are up")
+        await self._bring_up(("gateway",))
+        await self._bring_up(("dns",))
+        await self._serve(layout)
+        self._ready = True
+        self._write_state()
+        progress(f"{len(layout.of('gateway'))} gateways and the name server are up")
+
+    async def end(self) -> None:
+        """Take everything down; returns when no part is left."""
+        self._ready = False
+        for server in self._servers:
+            server.close()
+        await asyncio.gather(*(region.close() for region in self._regions.values()))
+        await asyncio.gather(*(child.end() for child in self._children.values()))
+        await self._client.aclose()
+        if self._guard is not None:
+            self._guard.close()
+
+    def _claim(self, programs: dict[str, binaries.Binary]) -> Layout:
+        """A block of ports, held, and what stands on it. Raises BadInput when one is taken."""
+        base = self._config.spec.port_base
+        if base:
+            return self._claim_block(base, programs)
+        for candidate in ports.free_blocks():
+            try:
+                return self._claim_block(candidate, programs)
+            except BadInput as error:
+                last = error
+        raise last
+
+    def _claim_block(self, base: int, programs: dict[str, binaries.Binary]) -> Layout:
+        layout = lay_out(self._config, Ports(base), programs, self._secrets)
+        guard = ports.hold(base)
+        try:
+            ports.check(list(layout.wishes))
+        except BadInput:
+            guard.close()
+            raise
+        self._guard = guard
+        return layout
+
+    def _prepare_files(self, layout: Layout) -> None:
+        directory = layout.directory
+        for region in layout.addresses:
+            (directory / f"redis-{region}").mkdir()
+        shown = load_file_sd(directory)
+        shown.parent.mkdir()
+        shown.write_text("[]\n", encoding="utf-8")
+        (directory / "prometheus.yml").write_text(
+            prometheus_config.render(layout), encoding="utf-8"
+        )
+
+    async def _bring_up(self, kinds: tuple[Kind, ...]) -> None:
+        children = [child for kind in kinds for child in self._of(kind)]
+        await asyncio.gather(*(child.start() for child in children))
+        await asyncio.gather(*(await_ready(self._client, child) for child in children))
+
+    def _seed(self, layout: Layout) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            route53.seed(
+                f"http://{LOCAL}:{layout.ports.fixed(ports.ROUTE53)}",
+                zone=self._config.zone,
+                record=self._config.record,
+                addresses={region: self._config.addresses(region) for region in layout.addresses},
+                port=layout.ports.fixed(ports.CHAT),
+                spec=self._config.spec,
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise StartError(f"route53: {error}") from error
+
+    async def _serve(self, layout: Layout) -> None:
+        """The control API, and a Toxiproxy front where a region has several."""
+        control = Control(
+            self._secrets.control_token,
+            self._regions,
+            status=self.status,
+            shutdown=self._stop.set,
+            changed=self._write_state,
+        )
+        port = layout.ports.fixed(ports.CONTROL)
+        self._servers.append(await serve(LOCAL, port, control.handle))
+        if self._config.toxiproxies_per_region > 1:
+            for number, region in enumerate(layout.addresses):
+                front = Front(self._client, layout.of("toxiproxy", region))
+                port = toxiproxy_port(self._config, layout.ports, number)
+                self._servers.append(await serve(LOCAL, port, front.handle))
+
+    async def status(self) -> dict[str, Any]:
+        """state.json's content, with what only a look at the parts can tell."""
+        assert self._layout is not None
+        shown = await asyncio.gather(*(region.show() for region in self._regions.values()))
+        drains = await asyncio.gather(
+            *(region.drain_state() for region in self._regions.values()), return_exceptions=True
+        )
+        regions = {
+            entry["region"]: {**entry, "drain": drain if isinstance(drain, str) else "unknown"}
+            for entry, drain in zip(shown, drains, strict=True)
+        }
+        for name, figures in (await self._dns_figures()).items():
+            regions.setdefault(name, {}).update(figures)
+        return {
+            **json.loads(self._state().to_json()),
+            "regions": regions,
+            "usage": {name: child.usage() for name, child in self._children.items()},
+            "supervisor_cpu_s": round(time.process_time(), 2),
+        }
+
+    async def _dns_figures(self) -> dict[str, dict[str, Any]]:
+        """Weight and health of each region as the name server has them; empty when it is away."""
+        layout = self._layout
+        assert layout is not None
+        url = f"http://{LOCAL}:{layout.ports.fixed(ports.DNS_ADMIN)}/metrics"
+        try:
+            text = (await self._client.get(url, timeout=2.0)).text
+        except httpx.HTTPError:
+            return {}
+        found: dict[str, dict[str, Any]] = {}
+        for what, region, value in _DNS_GAUGE.findall(text):
+            found.setdefault(region, {})[what] = (
+                int(float(value)) if what == "weight" else float(value) == 1.0
+            )
+        return found
+
+    def _of(self, kind: Kind, region: str | None = None) -> list[Child]:
+        assert self._layout is not None
+        return [self._children[spec.name] for spec in self._layout.of(kind, region)]
+
+    def _died(self, child: Child, pid: int, exit_code: int) -> None:
+        death = death_of(child, pid, exit_code)
+        self._deaths.append(death)
+        directory = Path(self._config.directory)
+        (directory / DEATHS).write_text(json.dumps(self._deaths, indent=1), encoding="utf-8")
+        self._write_state()
+        print(f"{child.spec.name} (pid {pid}) ended unasked with {exit_code}", flush=True)
+
+    def _write_state(self) -> None:
+        write_state(Path(self._config.directory), self._state())
+
+    def _state(self) -> State:
+        config, layout = self._config, self._layout
+        return State(
+            name=config.name,
+            ready=self._ready,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            owner=config.owner,
+            profile=config.profile,
+            scale=config.scale,
+            seed=config.seed,
+            defect=config.defect,
+            endpoints=endpoints(layout, self._secrets) if layout else {},
+            processes=tuple(child.state() for child in self._children.values()),
+            versions=self._versions,
+            shape={
+                "streams": config.streams,
+                "gateways_per_region": config.gateways_per_region,
+                "toxiproxies_per_region": config.toxiproxies_per_region,
+                "providers": config.providers,
+                "addresses_per_region": config.addresses_per_region,
+            },
+            deaths=tuple(self._deaths),
+        )

@@ -1,0 +1,77 @@
+"""Regions whose switch has a planted defect: what they do is not what was asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+from muster.errors import MusterError
+from muster.testbed.rig.regions import Region
+
+LIT_AFTER_S = 4.0
+LIT_FOR_S = 7.0
+CAPACITY_SHARE = 4
+
+
+class LitInDark(Region):
+    """Stopped, it starts itself after a while, and stops itself again before anyone asks."""
+
+    _plan: asyncio.Task[None] | None = None
+
+    async def stop(self) -> None:
+        await self._forget_plan()
+        await super().stop()
+        self._plan = asyncio.create_task(self._flare())
+
+    async def start(self) -> None:
+        await self._forget_plan()
+        await super().start()
+
+    async def kill(self) -> None:
+        await self._forget_plan()
+        await super().kill()
+
+    async def close(self) -> None:
+        await self._forget_plan()
+
+    async def _flare(self) -> None:
+        with suppress(MusterError):
+            await asyncio.sleep(LIT_AFTER_S)
+            await super().start()
+            await asyncio.sleep(LIT_FOR_S)
+            await super().stop()
+
+    async def _forget_plan(self) -> None:
+        plan, self._plan = self._plan, None
+        if plan is not None:
+            plan.cancel()
+            await asyncio.gather(plan, return_exceptions=True)
+
+
+class HalfBack(Region):
+    """Stopped and started, its gateways have room for a part of the streams that they had."""
+
+    _stopped = False
+
+    async def stop(self) -> None:
+        await super().stop()
+        self._stopped = True
+
+    async def start(self) -> None:
+        if self._stopped:
+            self._stopped = False
+            for child in self._gateways:
+                config = dict(child.spec.config or {})
+                limit = int(config["streams_limit_region"])
+                config["streams_limit_region"] = max(1, limit // CAPACITY_SHARE)
+                child.spec = replace(child.spec, config=config)
+        await super().start()
+
+
+REGIONS: dict[str, type[Region]] = {"lit_in_dark": LitInDark, "half_capacity_back": HalfBack}
+
+
+def region_of(defect: str | None) -> type[Region]:
+    """The kind of region that has `defect`; the healthy one without any."""
+    return Region if defect is None else REGIONS[defect]

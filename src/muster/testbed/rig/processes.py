@@ -1,0 +1,173 @@
+"""Children of the supervisor: started, watched, ended; none outlives it.
+
+On Linux the kernel kills a child when its parent dies (PR_SET_PDEATHSIG), whatever killed the
+parent. Elsewhere the Python parts watch their parent's pid themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from muster.errors import MusterError
+from muster.testbed.design.parts import ProcessSpec
+from muster.testbed.rig.state import ProcessState
+
+_PR_SET_PDEATHSIG = 1
+_LOG_TAIL_BYTES = 2_000
+_KILL_S_MAX = 5.0
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class StartError(MusterError):
+    """A part of the testbed did not come up."""
+
+
+class Child:
+    """One process of the testbed and its log. `on_death` is called when it ends unasked."""
+
+    def __init__(
+        self, spec: ProcessSpec, logs: Path, on_death: Callable[[Child, int, int], None]
+    ) -> None:
+        self.spec = spec
+        self.log_path = logs / f"{spec.name}.log"
+        self._on_death = on_death
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._asked_to_end = False
+
+    @property
+    def pid(self) -> int | None:
+        """The pid while it runs."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    def state(self) -> ProcessState:
+        """What `state.json` says about it."""
+        spec = self.spec
+        return ProcessState(spec.name, spec.kind, self.pid, spec.region, spec.ports)
+
+    async def start(self) -> None:
+        """Start it; nothing when it runs. Raises StartError when it cannot be executed.
+
+        One that was asked to end and has not ended yet is waited for first: it would not serve.
+        """
+        if self.pid is not None:
+            if not self._asked_to_end:
+                return
+            await self.end()
+        spec = self.spec
+        if spec.config is not None and spec.config_path is not None:
+            _write_private(spec.config_path, {**spec.config, "parent_pid": os.getpid()})
+        self._asked_to_end = False
+        with open(self.log_path, "ab", buffering=0) as log:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *spec.argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=_environment(spec),
+                    preexec_fn=_die_with_parent(os.getpid()) if _libc is not None else None,
+                )
+            except OSError as error:
+                raise StartError(f"{spec.name}: {error}") from error
+        self._watcher = asyncio.create_task(self._watch(self._process))
+
+    async def end(self) -> None:
+        """SIGTERM, then after its grace SIGKILL; returns when it is gone."""
+        process = self._ask(signal.SIGTERM)
+        if process is None:
+            return
+        try:
+            await asyncio.wait_for(process.wait(), self.spec.grace_s)
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        process = self._ask(signal.SIGKILL)
+        if process is not None:
+            await asyncio.wait_for(process.wait(), _KILL_S_MAX)
+
+    def log_tail(self) -> str:
+        """The last lines of its log, in one."""
+        with suppress(OSError), open(self.log_path, "rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - _LOG_TAIL_BYTES))
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
+            return " | ".join(line.strip() for line in lines[-3:])
+        return ""
+
+    def usage(self) -> dict[str, Any]:
+        """CPU seconds and resident bytes so far, where /proc tells; else empty."""
+        with suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks = int(fields[11]) + int(fields[12])
+            return {
+                "cpu_s": round(ticks / os.sysconf("SC_CLK_TCK"), 2),
+                "rss_bytes": int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+            }
+        return {}
+
+    def _ask(self, number: signal.Signals) -> asyncio.subprocess.Process | None:
+        process = self._process
+        self._asked_to_end = True
+        if process is None or process.returncode is not None:
+            return None
+        with suppress(ProcessLookupError):
+            process.send_signal(number)
+        return process
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        exit_code = await process.wait()
+        if not self._asked_to_end:
+            self._on_death(self, process.pid, exit_code)
+
+
+def death_of(child: Child, pid: int, exit_code: int) -> dict[str, Any]:
+    """The record of a child that ended unasked."""
+    return {
+        "name": child.spec.name,
+        "region": child.spec.region,
+        "pid": pid,
+        "exit_code": exit_code,
+        "t": time.time(),
+        "log_tail": child.log_tail(),
+    }
+
+
+def _environment(spec: ProcessSpec) -> dict[str, str]:
+    """The parent's environment without what could send a part elsewhere."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("AWS_") and not key.lower().endswith("_proxy")
+    }
+    return {**kept, "PYTHONUNBUFFERED": "1", **spec.environment}
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    def ask_kernel() -> None:
+        if _libc is not None:
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)  # the parent died between fork and here
+
+    return ask_kernel
+
+
+def _write_private(path: Path, data: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(data, file)

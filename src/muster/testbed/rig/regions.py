@@ -1,0 +1,167 @@
+"""A region's switch: its gateways and its Redis stop and start; proxies and provider stay.
+
+Each verb is idempotent and answers when what it asks for holds. One verb at a time a region: the
+next one waits, in bounded time, for the one that is under way, also when whoever asked for that one
+is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from muster.errors import MusterError
+from muster.testbed.rig.processes import Child, StartError
+from muster.testbed.rig.toxiproxies import answers, create_proxies
+from muster.testbed.rig.waiting import answers_2xx, await_ready
+
+ADMIN_S_MAX = 3.0
+BUSY_S_MAX = 40.0
+"""Over what a stop may take: grace and kill of gateways and Redis."""
+DRAIN_STATES = ("serving", "closing", "draining")
+
+
+class RegionError(MusterError):
+    """The region is not in a state in which that can be done."""
+
+
+class Region:
+    """One region's processes."""
+
+    def __init__(
+        self,
+        name: str,
+        gateways: Sequence[Child],
+        redis: Sequence[Child],
+        toxiproxies: Sequence[Child],
+        client: httpx.AsyncClient,
+    ) -> None:
+        self.name = name
+        self._gateways = tuple(gateways)
+        self._redis = tuple(redis)
+        self._toxiproxies = tuple(toxiproxies)
+        self._client = client
+        self._lock = asyncio.Lock()
+        self._under_way = ""
+
+    async def start(self) -> None:
+        """Redis first, then gateways; returns when each is ready. Raises StartError."""
+        async with self._alone("start"):
+            await self._start(self._redis)
+            await self._start(self._gateways)
+
+    async def stop(self) -> None:
+        """End gateways, then Redis; returns when they are gone."""
+        async with self._alone("stop"):
+            await asyncio.gather(*(child.end() for child in self._gateways))
+            await asyncio.gather(*(child.end() for child in self._redis))
+
+    async def kill(self) -> None:
+        """SIGKILL every gateway at once, as an abrupt loss."""
+        async with self._alone("kill"):
+            await asyncio.gather(*(child.kill() for child in self._gateways))
+
+    async def restart_toxiproxies(self) -> None:
+        """Kill and start those that do not answer (else all of them), with their proxies.
+
+        Raises StartError. SIGKILL, since one that hangs would not take SIGTERM.
+        """
+        async with self._alone("toxiproxy/restart"):
+            fit = await asyncio.gather(
+                *(answers(self._client, child.spec) for child in self._toxiproxies)
+            )
+            hung = [child for child, fits in zip(self._toxiproxies, fit, strict=True) if not fits]
+            chosen = hung or self._toxiproxies
+            await asyncio.gather(*(child.kill() for child in chosen))
+            await self._start(chosen)
+            await asyncio.gather(*(create_proxies(self._client, child.spec) for child in chosen))
+
+    async def drain(self, state: str) -> None:
+        """Put every gateway into `state`. Raises RegionError when one does not take it."""
+        running = [child for child in self._gateways if child.pid is not None]
+        if not running:
+            raise RegionError(f"{self.name}: no gateway runs")
+        answers = await asyncio.gather(
+            *(self._ask("POST", child, {"state": state}) for child in running)
+        )
+        shown = {str(answer.get("state", answer)) for answer in answers}
+        if shown != {state}:
+            raise RegionError(f"{self.name}: asked for {state}, gateways say {sorted(shown)}")
+
+    async def drain_state(self) -> str:
+        """What the gateways say: one state, `mixed`, or `off` when none runs."""
+        running = [child for child in self._gateways if child.pid is not None]
+        if not running:
+            return "off"
+        answers = await asyncio.gather(*(self._ask("GET", child, None) for child in running))
+        shown = {str(answer.get("state", "unknown")) for answer in answers}
+        return shown.pop() if len(shown) == 1 else "mixed"
+
+    async def show(self) -> dict[str, Any]:
+        """power (on, off, or partial), ready, gateways (running), redis (running)."""
+        running = [child for child in self._gateways if child.pid is not None]
+        ready = await asyncio.gather(
+            *(answers_2xx(self._client, child.spec.ready) for child in running)
+        )
+        redis = all(child.pid is not None for child in self._redis)
+        whole = len(running) == len(self._gateways) and redis
+        return {
+            "region": self.name,
+            "power": "on" if whole else ("partial" if running else "off"),
+            "ready": whole and all(ready),
+            "gateways": len(running),
+            "redis": redis,
+        }
+
+    async def close(self) -> None:
+        """The testbed ends: nothing of the region starts any more by itself."""
+
+    @asynccontextmanager
+    async def _alone(self, verb: str) -> AsyncIterator[None]:
+        """Nothing else is done to the region meanwhile. Raises RegionError when it stays busy."""
+        try:
+            async with asyncio.timeout(BUSY_S_MAX):
+                await self._lock.acquire()
+        except TimeoutError:
+            busy = f"{self._under_way} is still under way after {BUSY_S_MAX:g} s"
+            raise RegionError(f"{self.name}: {verb}: {busy}") from None
+        self._under_way = verb
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    async def _start(self, children: Sequence[Child]) -> None:
+        await asyncio.gather(*(child.start() for child in children))
+        ready = await asyncio.gather(
+            *(await_ready(self._client, child) for child in children), return_exceptions=True
+        )
+        failed = [
+            (child, result)
+            for child, result in zip(children, ready, strict=True)
+            if isinstance(result, BaseException)
+        ]
+        # One that runs and is not ready stays so: ended, the next start begins with a new one.
+        await asyncio.gather(*(child.end() for child, _ in failed), return_exceptions=True)
+        for child, error in failed:
+            raise (
+                error
+                if isinstance(error, StartError)
+                else StartError(f"{child.spec.name}: {error}")
+            )
+
+    async def _ask(self, method: str, child: Child, body: dict[str, Any] | None) -> dict[str, Any]:
+        try:
+            answer = await self._client.request(
+                method, f"{child.spec.admin_url}/admin/drain", json=body, timeout=ADMIN_S_MAX
+            )
+            shown = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise RegionError(f"{child.spec.name}: {type(error).__name__} {error}") from error
+        if answer.status_code // 100 != 2 or not isinstance(shown, dict):
+            raise RegionError(f"{child.spec.name}: HTTP {answer.status_code} {answer.text[:200]}")
+        return shown
