@@ -9,10 +9,10 @@ import pytest
 from drill_runner import TARGET
 
 from muster import testbed
+from muster.drill.plan import capacity as drill_capacity
 from muster.drill.plan.capacity import capacity_of, told
 from muster.drill.plan.describe import describe
 from muster.drill.plan.permit import permit
-from muster.drill.plan.plan import capacity as drill_capacity
 from muster.drill.plan.plan import make_plan
 from muster.drill.start import start
 from muster.errors import BadInput

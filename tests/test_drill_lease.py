@@ -12,8 +12,8 @@ from floor_fixtures import await_true
 from shared_targets import MemoryStore, shared_target
 from strict_aws import strict_aws
 
+from muster.drill.lock import lease as leases
 from muster.drill.lock.held import TargetLock, place
-from muster.drill.lock.held import lease as leases
 from muster.drill.lock.lease import LeaseRecord, SharedLease, record_of
 from muster.errors import DrillAborted
 from muster.stores import StoreError

@@ -9,7 +9,7 @@ from collections import namedtuple
 import pytest
 from disks import fill, tmpfs
 
-from muster.drill.plan.plan import room
+from muster.drill.plan import room
 from muster.drill.plan.room import check_room
 from muster.errors import BadInput
 
