@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from floor_fixtures import Call
 
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 
 EMPTY: dict[str, Any] = {"status": "success", "data": {"resultType": "matrix", "result": []}}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from muster.contract import load
 from muster.guard.promotion import Answer, Rules, judge_promotion
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 
 CONTRACT = load()
 EAST, WEST = "eu-central-1", "eu-west-1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muster.errors import BadInput
-from muster.steering.detection import Detection, detections
+from muster.platform.steering.detection import Detection, detections
 
 CHECKS = {
     "fast": {"Type": "HTTP", "RequestInterval": 10, "FailureThreshold": 2},

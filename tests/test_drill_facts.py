@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muster.drill.sight.facts import KEEP_S, Facts
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 
 A, B = "eu-west-1", "eu-central-1"
 

@@ -15,7 +15,7 @@ from drill_runner import ROOT, TARGET, Drill, drill
 from muster import targets
 from muster.faults.region_power import RegionPower
 from muster.faults.toxiproxy import ProxyHandle
-from muster.steering import Route53
+from muster.platform.steering import Route53
 
 pytestmark = pytest.mark.drills
 REGION = "eu-west-1"

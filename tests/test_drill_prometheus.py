@@ -15,7 +15,7 @@ from muster.drill.sight.facts import Facts
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput
-from muster.signals import Poller, Prometheus, PrometheusError
+from muster.platform.metrics import Poller, Prometheus, PrometheusError
 
 SIGNALS = {"jobs": "jobs_total", "streams": "streams_open"}
 

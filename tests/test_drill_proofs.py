@@ -16,7 +16,7 @@ from muster.drill.sight.proofs import Looker, Throughout
 from muster.drill.stop import StopFlag, StopReason
 from muster.errors import DrillAborted
 from muster.faults import FaultError, Proof
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 
 BITES, GONE = Proof(True, "refuses"), Proof(False, "it answers 200")
 

@@ -11,8 +11,8 @@ from muster import contract
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.quiet import Quiet, await_quiet
 from muster.drill.stop import StopFlag
+from muster.platform.metrics import RawSeries
 from muster.samples.series import series_of
-from muster.signals import RawSeries
 
 REGIONS = ("west", "east")
 REASONS = ("redis_unavailable", "token_validation", "gateway_health")

@@ -8,7 +8,7 @@ import pytest
 
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.split import Split, await_looks, gone, tolerance_of
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 
 
 def facts_of(arrivals_per_scrape, share, *, scrapes=30, scrape_s=1.0, rng=None):

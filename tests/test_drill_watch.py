@@ -13,8 +13,8 @@ from muster.drill.sight.facts import Facts
 from muster.drill.sight.watch import STEERING_SIGNAL, Watch
 from muster.drill.stop import StopFlag, StopReason
 from muster.jsonl import LogLost
-from muster.signals import Poller, Prometheus
-from muster.steering import SteeringError
+from muster.platform.metrics import Poller, Prometheus
+from muster.platform.steering import SteeringError
 
 SIGNALS = {"jobs": "jobs_total", "streams": "streams_open"}
 

@@ -11,7 +11,7 @@ from floor_fixtures import OTHER, REGION, a_target, free_port, moto_server
 
 from muster.faults import FaultError, fault_of
 from muster.faults.traffic_shift import TrafficShift
-from muster.steering import SteeringError
+from muster.platform.steering import SteeringError
 from muster.undo import UndoEntry
 
 

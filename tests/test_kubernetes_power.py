@@ -13,7 +13,7 @@ from muster.faults import FaultError, fault_of, kubernetes
 from muster.faults.kubernetes import Deployments
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
-from muster.targets.model import KubernetesPower
+from muster.targets.power import KubernetesPower
 from muster.undo import UndoEntry
 
 

@@ -34,7 +34,7 @@ from muster.errors import BadInput, DrillAborted
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
 from muster.ledger import read_ledger
-from muster.steering import Route53, SteeringError
+from muster.platform.steering import Route53, SteeringError
 from muster.undo import UndoHeader
 
 DRILL = "20260101T000000Z-region_failover-ab12"

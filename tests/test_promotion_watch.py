@@ -31,8 +31,8 @@ from muster.drill.real_traffic.serve import (
 )
 from muster.errors import BadInput
 from muster.guard.promotion import SIGNALS, as_json
-from muster.signals import Prometheus, PrometheusError, RawSeries
-from muster.steering import SteeringError
+from muster.platform.metrics import Prometheus, PrometheusError, RawSeries
+from muster.platform.steering import SteeringError
 
 
 @dataclass
@@ -295,7 +295,9 @@ def place(tmp_path, monkeypatch):
     fake = FakePrometheus(
         {name: document["signals"][name] for name in SIGNALS if name in document["signals"]}
     )
-    monkeypatch.setattr("muster.steering.Route53.weights", lambda self: {EAST: 50, WEST: 50})
+    monkeypatch.setattr(
+        "muster.platform.steering.Route53.weights", lambda self: {EAST: 50, WEST: 50}
+    )
     with stand_in(fake.answer) as shown:
         document["prometheus"] = {"url": shown.url, "scrape_interval_s": 5, "missing_s_max": 15}
         path = tmp_path / "staging.yaml"
@@ -391,7 +393,7 @@ def test_anything_unforeseen_exits_3(place, monkeypatch):
     def broken(self):
         raise ZeroDivisionError("x")
 
-    monkeypatch.setattr("muster.steering.Route53.weights", broken)
+    monkeypatch.setattr("muster.platform.steering.Route53.weights", broken)
     result = ask(path)
     assert (result.exit_code, "ZeroDivisionError" in result.output) == (3, True)
 

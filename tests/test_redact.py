@@ -13,9 +13,9 @@ from muster.errors import BadInput, DrillAborted, MusterError
 from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
 from muster.ledger import Ledger, read_ledger
+from muster.platform.metrics import Prometheus
+from muster.platform.steering import Route53
 from muster.redact import Redacting, redacted, redacted_data
-from muster.signals import Prometheus
-from muster.steering import Route53
 from muster.targets import Target, resolve
 from muster.targets.check import texts
 from muster.undo import UndoHeader, UndoLog

@@ -10,8 +10,8 @@ import pytest
 from floor_fixtures import NOWHERE, moto_server, stand_in
 
 from muster import aws
-from muster.steering import Route53, SteeringError
-from muster.targets.model import Route53Steering
+from muster.platform.steering import Route53, SteeringError
+from muster.targets.steering import Route53Steering
 
 NUMBERS = itertools.count()
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from muster.steering import shares_of, weights_for
-from muster.steering.shares import WEIGHT_MAX
+from muster.platform.steering import shares_of, weights_for
+from muster.platform.steering.shares import WEIGHT_MAX
 
 NAMES = st.text("abcdef", min_size=1, max_size=3)
 WEIGHTS = st.dictionaries(NAMES, st.integers(0, WEIGHT_MAX), min_size=2, max_size=6)

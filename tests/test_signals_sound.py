@@ -12,7 +12,7 @@ from muster.drill.phases import failover
 from muster.drill.phases.preflight import CHECKS
 from muster.drill.sight.sound import clock_off, unsound
 from muster.errors import DrillAborted
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 
 A, B = REGIONS
 EDGES = ("1", "2", "2.5", "3", "15", "18", "20", "60", "+Inf")

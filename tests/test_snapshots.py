@@ -18,7 +18,7 @@ from muster.drill.watchdog.process import WatchdogProcess
 from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.judge.verdict import judge, verdict_bytes
-from muster.steering import Expected
+from muster.platform.steering import Expected
 from muster.targets import load as load_target
 
 SPOILT = {

@@ -29,7 +29,7 @@ from testbed_peers import (
 
 from muster import targets, testbed
 from muster.errors import BadInput
-from muster.steering.route53 import Route53
+from muster.platform.steering.route53 import Route53
 from muster.testbed.design import ports
 from muster.testbed.design.ports import Wish
 from muster.testbed.rig.state import State, directory_of

@@ -32,7 +32,7 @@ from muster.faults.redis_outage import RedisOutage
 from muster.faults.region_power import RegionPower
 from muster.judge.guarded import duty_over
 from muster.ledger import read_ledger
-from muster.steering import Route53
+from muster.platform.steering import Route53
 from muster.targets import Target
 from muster.undo import read_undo
 

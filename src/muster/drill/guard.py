@@ -15,7 +15,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract.model import Contract, Gate
 from muster.drill.stop import StopReason
 from muster.guard.triggers import Declared, Guard, Trip
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 from muster.targets import Target
 
 logger = logging.getLogger("chaostoolkit")

@@ -27,8 +27,8 @@ from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of
 from muster.ledger import Ledger
-from muster.signals import Prometheus
-from muster.steering import Expected, Route53
+from muster.platform.metrics import Prometheus
+from muster.platform.steering import Expected, Route53
 from muster.targets import Target
 from muster.undo import UndoLog
 

@@ -37,9 +37,9 @@ from muster.drill.watchdog.handle import Watchdog
 from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
+from muster.platform.metrics import Poller, Prometheus, PrometheusError, late_seconds
+from muster.platform.steering import Expected, Route53
 from muster.samples.series import SampleWriter
-from muster.signals import Poller, Prometheus, PrometheusError, late_seconds
-from muster.steering import Expected, Route53
 from muster.targets import Target
 from muster.undo import UndoHeader, UndoLog
 

@@ -7,7 +7,7 @@ machine, knows how much has to come back.
 from __future__ import annotations
 
 from muster.faults.model import FaultError
-from muster.signals import Prometheus, PrometheusError
+from muster.platform.metrics import Prometheus, PrometheusError
 from muster.targets.model import Target
 
 SIGNAL = "streams_limit"

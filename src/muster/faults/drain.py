@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 from muster.faults.by_hand import bearer, curl
 from muster.faults.http_hook import call
 from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack
-from muster.targets.model import DrainHook, Target
+from muster.targets.drain import DrainHook
+from muster.targets.model import Target
 
 DrainState = Literal["serving", "closing", "draining"]
 

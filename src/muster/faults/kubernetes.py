@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from muster.faults.model import FaultError
-from muster.targets.model import KubernetesPower
+from muster.targets.power import KubernetesPower
 
 logger = logging.getLogger("chaostoolkit")
 CALL_S_MAX = 10.0

@@ -12,7 +12,7 @@ from typing import Any
 from muster.faults.kubernetes import Deployments
 from muster.faults.model import Change, FaultError
 from muster.faults.region_power import RegionPower
-from muster.targets.model import KubernetesPower, ProcessPower
+from muster.targets.power import KubernetesPower, ProcessPower
 
 
 class RegionLoss(RegionPower):

@@ -28,7 +28,8 @@ from muster.faults.kubernetes import Deployments
 from muster.faults.looks import UPSTREAM_MISSING, Look, look_at
 from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
 from muster.faults.power_state import PowerState, kubernetes_state, process_state
-from muster.targets.model import KubernetesPower, NoPower, ProcessPower, Target
+from muster.targets.model import Target
+from muster.targets.power import KubernetesPower, NoPower, ProcessPower
 
 LOOK_APART_S = 0.3
 

@@ -20,14 +20,9 @@ from muster.faults.http_hook import call
 from muster.faults.kubernetes import Deployments
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
-from muster.targets.model import (
-    CommandRestart,
-    KubernetesPower,
-    KubernetesRestart,
-    NoRestart,
-    ProcessRestart,
-    ToxiproxyAccess,
-)
+from muster.targets.model import ToxiproxyAccess
+from muster.targets.power import KubernetesPower
+from muster.targets.restart import CommandRestart, KubernetesRestart, NoRestart, ProcessRestart
 
 logger = logging.getLogger("chaostoolkit")
 LOOK_S = 0.1

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from muster.faults.by_hand import line
 from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
-from muster.steering import Route53, SteeringError, restoration, shares_of, weights_for
-from muster.steering.expected import Restoration
-from muster.steering.records import Snapshot, snapshot_of, weights_of
+from muster.platform.steering import Route53, SteeringError, restoration, shares_of, weights_for
+from muster.platform.steering.expected import Restoration
+from muster.platform.steering.records import Snapshot, snapshot_of, weights_of
 from muster.targets.model import Target
 
 SETS_KEPT = 2

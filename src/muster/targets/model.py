@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 
 from muster.documents import Document
 from muster.targets.calendar import Calendar
+from muster.targets.drain import DrainHook
 from muster.targets.kinds import (
-    ApiUrl,
     BaseUrl,
     Count,
     DnsName,
@@ -22,10 +22,11 @@ from muster.targets.kinds import (
     PositiveSeconds,
     PublicUrl,
     RedisUrl,
-    SetIdentifiers,
-    ZoneId,
 )
+from muster.targets.power import Power
+from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
+from muster.targets.steering import Route53Steering
 from muster.targets.testbed import TestbedSpec
 
 TargetClass = Literal["testbed", "staging", "production"]
@@ -131,75 +132,6 @@ class PrometheusAccess(Document):
     )
 
 
-class Route53Steering(Document):
-    """Traffic by weighted Route 53 records (source: its API's ChangeResourceRecordSets)."""
-
-    kind: Literal["route53"]
-    endpoint_url: ApiUrl | None = Field(default=None, description="null: the real Route 53")
-    zone: DnsName = Field(description="the hosted zone's name, with its last dot")
-    zone_id: ZoneId | None = Field(
-        default=None, description="where two zones have that name, a public and a private one say"
-    )
-    record: DnsName = Field(description="the weighted record's name, with its last dot")
-    set_identifiers: dict[str, SetIdentifiers] = Field(
-        default={},
-        description="region -> SetIdentifier of its records, or a list; else the region's name",
-    )
-    detection_s_max: PositiveSeconds | None = Field(
-        default=None,
-        description="seconds until DNS stops naming a lost region; null: by its health check",
-    )
-    wait_insync: bool = True
-    calls_per_s_max: PositiveSeconds = 1.0
-    timeout_s: PositiveSeconds = 10.0
-
-    @property
-    def identifiers(self) -> dict[str, tuple[str, ...]]:
-        """`set_identifiers` with a tuple for every region that it names."""
-        return {
-            region: (given,) if isinstance(given, str) else tuple(given)
-            for region, given in self.set_identifiers.items()
-        }
-
-
-class ProcessRestart(Document):
-    """Asked of the testbed's control API."""
-
-    kind: Literal["process"]
-    url: HttpUrl
-    token: str
-    timeout_s: PositiveSeconds = 30.0
-
-
-class CommandRestart(Document):
-    """A command of the target's own, run without a shell where the drill runs."""
-
-    kind: Literal["command"]
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    timeout_s: PositiveSeconds = 60.0
-
-
-class KubernetesRestart(Document):
-    """A deployment rolled over, as `kubectl rollout restart` does."""
-
-    kind: Literal["kubernetes"]
-    namespace: str
-    deployment: str
-    context: str | None = None
-    timeout_s: PositiveSeconds = 120.0
-
-
-class NoRestart(Document):
-    """Nobody but a person restarts it: a server that hangs ends as ROLLBACK_FAILED."""
-
-    kind: Literal["none"] = "none"
-
-
-Restart = Annotated[
-    ProcessRestart | CommandRestart | KubernetesRestart | NoRestart, Field(discriminator="kind")
-]
-
-
 class ToxiproxyAccess(Document):
     """A region's Toxiproxy: its API and the names of its proxies by what stands behind them."""
 
@@ -211,42 +143,6 @@ class ToxiproxyAccess(Document):
     restart: Restart = Field(
         default=NoRestart(), description="what to do when it hangs and its proxies cannot be remade"
     )
-
-
-class ProcessPower(Document):
-    """The testbed's switch of a region: its gateways and its Redis are processes."""
-
-    kind: Literal["process"]
-    url: BaseUrl
-    token: str
-    timeout_s: PositiveSeconds = 60.0
-
-
-class KubernetesPower(Document):
-    """Named deployments are scaled to 0 and back; the replicas are remembered in the undo log."""
-
-    kind: Literal["kubernetes"]
-    namespace: str
-    deployments: Annotated[tuple[str, ...], Field(min_length=1)]
-    context: str | None = None
-    timeout_s: PositiveSeconds = 300.0
-
-
-class NoPower(Document):
-    """The region is not stopped: weight 0 and unreachable; the verdict says so."""
-
-    kind: Literal["none"]
-
-
-Power = Annotated[ProcessPower | KubernetesPower | NoPower, Field(discriminator="kind")]
-
-
-class DrainHook(Document):
-    """Where a region is asked to close keep-alive connections and to let its streams finish."""
-
-    url: HttpUrl
-    token: str | None = None
-    timeout_s: PositiveSeconds = 10.0
 
 
 class Region(Document):

@@ -15,9 +15,9 @@ from muster.drill.sight.quiet import await_quiet
 from muster.faults import Proof
 from muster.faults.region_loss import RegionLoss
 from muster.judge.rig_pinned import blackout
+from muster.platform.steering import shares_of
 from muster.samples.series import Samples
 from muster.samples.windows import Window
-from muster.steering import shares_of
 
 logger = logging.getLogger("chaostoolkit")
 ANSWERS_MIN = 30

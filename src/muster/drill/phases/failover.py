@@ -23,8 +23,8 @@ from muster.faults.drain import Drain, DrainState
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
 from muster.load.schedule import ramp_seconds
-from muster.signals import PrometheusError
-from muster.steering import shares_of
+from muster.platform.metrics import PrometheusError
+from muster.platform.steering import shares_of
 from muster.targets.model import SIGNALS_DEFAULT
 
 logger = logging.getLogger("chaostoolkit")

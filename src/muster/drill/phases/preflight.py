@@ -22,8 +22,8 @@ from muster.drill.undo.store import stored_undo
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
+from muster.platform.metrics import RawSeries
 from muster.samples.histograms import edge_of, wrong_unit
-from muster.signals import RawSeries
 
 logger = logging.getLogger("chaostoolkit")
 FRESH_S_MAX = 30.0

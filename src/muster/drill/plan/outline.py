@@ -20,7 +20,7 @@ from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
-from muster.steering import Route53
+from muster.platform.steering import Route53
 from muster.targets import Target
 
 

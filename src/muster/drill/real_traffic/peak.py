@@ -14,9 +14,9 @@ from muster.judge.peak import (
     Hours,
     judge_hours,
 )
+from muster.platform.metrics import Prometheus, PrometheusError
 from muster.samples.counting import Count
 from muster.samples.series import Samples, Series, series_of
-from muster.signals import Prometheus, PrometheusError
 from muster.targets import Target
 from muster.targets.peak import Occurrence
 

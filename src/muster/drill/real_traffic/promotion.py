@@ -18,9 +18,9 @@ from muster.guard.promotion import (
     too_short,
 )
 from muster.guard.triggers import Fresh
-from muster.signals import Prometheus, PrometheusError, RawSeries, key_of, late_seconds
-from muster.signals.poller import Poller, SeriesKey
-from muster.steering import SteeringError
+from muster.platform.metrics import Prometheus, PrometheusError, RawSeries, key_of, late_seconds
+from muster.platform.metrics.poller import Poller, SeriesKey
+from muster.platform.steering import SteeringError
 from muster.targets import Target
 
 CHUNK_S = 600.0

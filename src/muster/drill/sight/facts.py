@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from muster.platform.metrics import RawSeries, key_of
+from muster.platform.metrics.poller import SeriesKey
 from muster.samples.restarts import NONE, Restarts, grown, restarts_within, window_points
 from muster.samples.series import NAN, Series, series_of
-from muster.signals import RawSeries, key_of
-from muster.signals.poller import SeriesKey
 
 KEEP_S = 90.0
 

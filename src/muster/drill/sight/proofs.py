@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from muster.faults import Fault, Proof
 from muster.jsonl import LogLost
-from muster.targets.model import ProcessPower
+from muster.targets.power import ProcessPower
 
 if TYPE_CHECKING:
     from muster.drill.session import Session

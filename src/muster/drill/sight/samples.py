@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from muster.platform.metrics import RawSeries
 from muster.samples.series import SampleWriter
-from muster.signals import RawSeries
 
 
 class SampleSink:

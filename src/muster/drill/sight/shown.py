@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from muster.drill.session import Session
-from muster.signals import RawSeries
+from muster.platform.metrics import RawSeries
 from muster.targets.model import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 Labels = Mapping[str, str | float | None]

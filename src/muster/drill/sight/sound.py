@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 
 from muster.drill.session import Session
 from muster.judge.oddities import COUNTERS, named
+from muster.platform.metrics import RawSeries
 from muster.samples.doubled import doubled_label, twin_label
 from muster.samples.rates import is_status
 from muster.samples.restarts import restarts_within
 from muster.samples.series import COUNTED_APART, NAN, Series, series_of
-from muster.signals import RawSeries
 from muster.targets.model import SIGNALS_SERVER
 
 logger = logging.getLogger("chaostoolkit")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from muster.drill.sight.facts import Facts
 from muster.drill.stop import LOOK_S
-from muster.steering import shares_of
+from muster.platform.steering import shares_of
 
 ARRIVALS_MIN = 30
 """Arrivals in the look-back, at least, before an observed split means anything."""

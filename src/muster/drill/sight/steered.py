@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from muster.drill.stop import StopFlag, StopReason
 from muster.faults.traffic_shift import SETS_KEPT, TrafficShift
-from muster.steering import Expected, Route53, SteeringError
-from muster.steering.records import Snapshot
+from muster.platform.steering import Expected, Route53, SteeringError
+from muster.platform.steering.records import Snapshot
 
 if TYPE_CHECKING:
     from muster.drill.session import Session

@@ -15,8 +15,8 @@ from typing import Protocol
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.sight.facts import Facts
 from muster.drill.stop import StopFlag, StopReason
-from muster.signals import Poller, PrometheusError, RawSeries
-from muster.steering import SteeringError
+from muster.platform.metrics import Poller, PrometheusError, RawSeries
+from muster.platform.steering import SteeringError
 
 logger = logging.getLogger("chaostoolkit")
 STEERING_SIGNAL = "steering_weight"

@@ -15,8 +15,8 @@ from muster.drill.sight.facts import Facts
 from muster.drill.sight.steered import SteeringLook
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
-from muster.signals import Poller, Prometheus, RawSeries, late_seconds
-from muster.steering import Expected, Route53, snapshot_from
+from muster.platform.metrics import Poller, Prometheus, RawSeries, late_seconds
+from muster.platform.steering import Expected, Route53, snapshot_from
 from muster.targets import Target
 
 SIGNALS = (

@@ -1,7 +1,7 @@
 """Signals: PromQL in, raw samples out."""
 
-from muster.signals.poller import Poller, key_of, late_seconds
-from muster.signals.prometheus import Prometheus, PrometheusError, RawSeries, partial
+from muster.platform.metrics.poller import Poller, key_of, late_seconds
+from muster.platform.metrics.prometheus import Prometheus, PrometheusError, RawSeries, partial
 
 __all__ = [
     "Poller",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from muster.signals.prometheus import Prometheus, RawSeries
+from muster.platform.metrics.prometheus import Prometheus, RawSeries
 
 LATE_SCRAPES = 4
 LATE_S_MIN = 2.4

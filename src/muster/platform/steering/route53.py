@@ -12,8 +12,8 @@ from typing import Any
 
 from muster.aws import HostedZone
 from muster.errors import MusterError
-from muster.steering.detection import Detection, detections
-from muster.steering.records import (
+from muster.platform.steering.detection import Detection, detections
+from muster.platform.steering.records import (
     Owners,
     Shown,
     Snapshot,
@@ -24,7 +24,7 @@ from muster.steering.records import (
     steers,
     weights_of,
 )
-from muster.targets.model import Route53Steering
+from muster.targets.steering import Route53Steering
 
 CHANGE_COMMENT = "muster drill"
 

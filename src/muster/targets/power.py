@@ -1,0 +1,38 @@
+"""How a region is stopped and started."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from muster.documents import Document
+from muster.targets.kinds import BaseUrl, PositiveSeconds
+
+
+class ProcessPower(Document):
+    """The testbed's switch of a region: its gateways and its Redis are processes."""
+
+    kind: Literal["process"]
+    url: BaseUrl
+    token: str
+    timeout_s: PositiveSeconds = 60.0
+
+
+class KubernetesPower(Document):
+    """Named deployments are scaled to 0 and back; the replicas are remembered in the undo log."""
+
+    kind: Literal["kubernetes"]
+    namespace: str
+    deployments: Annotated[tuple[str, ...], Field(min_length=1)]
+    context: str | None = None
+    timeout_s: PositiveSeconds = 300.0
+
+
+class NoPower(Document):
+    """The region is not stopped: weight 0 and unreachable; the verdict says so."""
+
+    kind: Literal["none"]
+
+
+Power = Annotated[ProcessPower | KubernetesPower | NoPower, Field(discriminator="kind")]

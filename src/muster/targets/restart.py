@@ -1,0 +1,48 @@
+"""How a Toxiproxy that hangs is started again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from muster.documents import Document
+from muster.targets.kinds import HttpUrl, PositiveSeconds
+
+
+class ProcessRestart(Document):
+    """Asked of the testbed's control API."""
+
+    kind: Literal["process"]
+    url: HttpUrl
+    token: str
+    timeout_s: PositiveSeconds = 30.0
+
+
+class CommandRestart(Document):
+    """A command of the target's own, run without a shell where the drill runs."""
+
+    kind: Literal["command"]
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    timeout_s: PositiveSeconds = 60.0
+
+
+class KubernetesRestart(Document):
+    """A deployment rolled over, as `kubectl rollout restart` does."""
+
+    kind: Literal["kubernetes"]
+    namespace: str
+    deployment: str
+    context: str | None = None
+    timeout_s: PositiveSeconds = 120.0
+
+
+class NoRestart(Document):
+    """Nobody but a person restarts it: a server that hangs ends as ROLLBACK_FAILED."""
+
+    kind: Literal["none"] = "none"
+
+
+Restart = Annotated[
+    ProcessRestart | CommandRestart | KubernetesRestart | NoRestart, Field(discriminator="kind")
+]

@@ -1,0 +1,41 @@
+"""How a target's traffic is steered between its regions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from muster.documents import Document
+from muster.targets.kinds import ApiUrl, DnsName, PositiveSeconds, SetIdentifiers, ZoneId
+
+
+class Route53Steering(Document):
+    """Traffic by weighted Route 53 records (source: its API's ChangeResourceRecordSets)."""
+
+    kind: Literal["route53"]
+    endpoint_url: ApiUrl | None = Field(default=None, description="null: the real Route 53")
+    zone: DnsName = Field(description="the hosted zone's name, with its last dot")
+    zone_id: ZoneId | None = Field(
+        default=None, description="where two zones have that name, a public and a private one say"
+    )
+    record: DnsName = Field(description="the weighted record's name, with its last dot")
+    set_identifiers: dict[str, SetIdentifiers] = Field(
+        default={},
+        description="region -> SetIdentifier of its records, or a list; else the region's name",
+    )
+    detection_s_max: PositiveSeconds | None = Field(
+        default=None,
+        description="seconds until DNS stops naming a lost region; null: by its health check",
+    )
+    wait_insync: bool = True
+    calls_per_s_max: PositiveSeconds = 1.0
+    timeout_s: PositiveSeconds = 10.0
+
+    @property
+    def identifiers(self) -> dict[str, tuple[str, ...]]:
+        """`set_identifiers` with a tuple for every region that it names."""
+        return {
+            region: (given,) if isinstance(given, str) else tuple(given)
+            for region, given in self.set_identifiers.items()
+        }
