@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from muster.faults.looks import look_at
 from muster.faults.redis_path import look_at_redis
+from muster.platform.looks import look_at
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".x"])

@@ -11,8 +11,8 @@ from floor_fixtures import REGION, a_target, free_port, stand_in
 from muster.drill.undo.restore import restore
 from muster.faults import capacity, fault_of
 from muster.faults.back import Stretch, back_s_max
-from muster.faults.looks import look_at
 from muster.faults.region_power import RegionPower
+from muster.platform.looks import look_at
 from muster.undo import UndoEntry, UndoHeader, UndoLog
 
 

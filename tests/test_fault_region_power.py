@@ -9,9 +9,9 @@ from floor_fixtures import REGION, a_target, closing_port, free_port, stand_in
 
 from muster.errors import BadInput
 from muster.faults import FAULTS, FaultError, fault_of, region_power, stops_region
-from muster.faults.looks import Look
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
+from muster.platform.looks import Look
 from muster.undo import UndoEntry
 
 

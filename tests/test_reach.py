@@ -22,7 +22,8 @@ from muster.drill.session import Session
 from muster.drill.sight import observe
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput, DrillAborted
-from muster.faults.model import Fault, Touch
+from muster.faults.model import Fault
+from muster.platform.port import Touch
 
 METHODS = {
     path.stem: json.loads(path.read_text())["method"]

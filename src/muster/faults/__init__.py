@@ -1,7 +1,8 @@
 """Faults: each with apply, observe, revert and a read-back."""
 
-from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
+from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.registry import FAULTS, fault_of, stops_region
+from muster.platform.port import Change, Proof, Touch
 
 __all__ = [
     "FAULTS",

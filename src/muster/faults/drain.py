@@ -7,8 +7,9 @@ from typing import Any, Literal, Self
 
 from muster.faults.by_hand import bearer, curl
 from muster.faults.http_hook import call
-from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack
-from muster.targets.drain import DrainHook
+from muster.faults.model import Fault, FaultError, ReadBack
+from muster.platform.port import Change, Proof
+from muster.targets.drain import HttpDrain
 from muster.targets.model import Target
 
 DrainState = Literal["serving", "closing", "draining"]
@@ -30,7 +31,7 @@ class Drain(Fault):
     @property
     def retry_s(self) -> float:
         hook = self.target.regions[self.region].drain
-        return 0.0 if hook is None else hook.timeout_s
+        return 0.0 if hook is None else hook.timeout_s  # type: ignore[union-attr]
 
     def change(self) -> Change:
         return Change(self.shown(), self.state)
@@ -73,8 +74,8 @@ class Drain(Fault):
         hook = self._hook()
         call("POST", hook.url, hook.token, hook.timeout_s, {"state": state})
 
-    def _hook(self) -> DrainHook:
+    def _hook(self) -> HttpDrain:
         hook = self.target.regions[self.region].drain
         if hook is None:
             raise FaultError(f"target {self.target.name}: regions.{self.region}.drain is not set")
-        return hook
+        return hook  # type: ignore[return-value]

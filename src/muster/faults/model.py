@@ -8,26 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
-from muster.errors import MusterError
+from muster.platform.port import Change, PortError, Proof, Touch
 from muster.targets.model import Target
 
 LOOK_S_MAX = 5.0
 
 
-class FaultError(MusterError):
+class FaultError(PortError):
     """A fault could not be applied, seen, or reverted."""
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What was observed of a fault. `proven` only if it was seen to bite; `facts` carry units."""
-
-    proven: bool
-    why: str
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,22 +34,6 @@ class ReadBack:
     actual: str
     ok: bool
     another: str = ""
-
-
-@dataclass(frozen=True)
-class Touch:
-    """A thing that a fault changes: `kind` is the key of `blast_radius` that must name it."""
-
-    kind: Literal["regions", "zones", "records", "proxies", "namespaces"]
-    name: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """From what to what a fault changes its subject, in words."""
-
-    before: str
-    after: str
 
 
 class Fault(ABC):

@@ -14,9 +14,10 @@ from typing import Any, Self
 
 import httpx
 
-from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
+from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.faults.toxiproxy_restart import bring_back, by_hand
+from muster.platform.port import Change, Proof, Touch
 from muster.targets.model import Target
 
 TOXIC = "muster_latency"

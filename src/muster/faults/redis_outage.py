@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
+from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.faults.redis_path import RedisLook, accepts, look_at_redis
 from muster.faults.toxiproxy_restart import bring_back, by_hand
+from muster.platform.port import Change, Proof, Touch
 from muster.targets.model import Target
 
 PONG = "PONG"

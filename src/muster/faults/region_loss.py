@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from muster.faults.kubernetes import Deployments
-from muster.faults.model import Change, FaultError
+from muster.faults.model import FaultError
 from muster.faults.region_power import RegionPower
+from muster.platform.port import Change
 from muster.targets.power import KubernetesPower, ProcessPower
 
 

@@ -25,9 +25,10 @@ from muster.faults.back import Stretch, back_s_max
 from muster.faults.by_hand import line
 from muster.faults.http_hook import call
 from muster.faults.kubernetes import Deployments
-from muster.faults.looks import UPSTREAM_MISSING, Look, look_at
-from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
+from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.power_state import PowerState, kubernetes_state, process_state
+from muster.platform.looks import UPSTREAM_MISSING, Look, look_at
+from muster.platform.port import Change, Proof, Touch
 from muster.targets.model import Target
 from muster.targets.power import KubernetesPower, NoPower, ProcessPower
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
+from muster.faults.model import Fault, FaultError, ReadBack
+from muster.platform.port import Change, Proof, Touch
 from muster.stores import Store, Stored, StoreError, store_of
 from muster.targets.model import Target
 from muster.targets.shared import SharedTxt

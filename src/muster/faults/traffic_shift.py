@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from muster.faults.by_hand import line
-from muster.faults.model import Change, Fault, FaultError, Proof, ReadBack, Touch
+from muster.faults.model import Fault, FaultError, ReadBack
+from muster.platform.port import Change, Proof, Touch
 from muster.platform.steering import Route53, SteeringError, restoration, shares_of, weights_for
 from muster.platform.steering.expected import Restoration
 from muster.platform.steering.records import Snapshot, snapshot_of, weights_of

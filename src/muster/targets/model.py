@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from muster.documents import Document
 from muster.targets.calendar import Calendar
-from muster.targets.drain import DrainHook
+from muster.targets.drain import Drain
 from muster.targets.kinds import (
     BaseUrl,
     Count,
@@ -157,7 +157,7 @@ class Region(Document):
         default=None, description="the region's Redis on the path its gateways use, for proofs"
     )
     power: Power
-    drain: DrainHook | None = None
+    drain: Drain | None = None
 
 
 class BlastRadius(Document):

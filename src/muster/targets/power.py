@@ -29,10 +29,21 @@ class KubernetesPower(Document):
     timeout_s: PositiveSeconds = 300.0
 
 
+class CommandPower(Document):
+    """A command of the target's own: `argv stop`, `kill`, `start` and `state`."""
+
+    kind: Literal["command"]
+    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    timeout_s: PositiveSeconds = 300.0
+    kills: bool = Field(default=False, description="whether the command knows the verb kill")
+
+
 class NoPower(Document):
     """The region is not stopped: weight 0 and unreachable; the verdict says so."""
 
     kind: Literal["none"]
 
 
-Power = Annotated[ProcessPower | KubernetesPower | NoPower, Field(discriminator="kind")]
+Power = Annotated[
+    ProcessPower | KubernetesPower | CommandPower | NoPower, Field(discriminator="kind")
+]

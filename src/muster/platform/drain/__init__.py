@@ -1,0 +1,6 @@
+"""Drain: a region asked to let go of its clients."""
+
+from muster.platform.drain.model import Drain, DrainState
+from muster.platform.drain.registry import drain_of
+
+__all__ = ["Drain", "DrainState", "drain_of"]

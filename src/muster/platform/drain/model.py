@@ -1,0 +1,45 @@
+"""The port that asks one region to let go of its clients.
+
+An adapter is made without asking anything; each call is bounded by `timeout_s` and raises
+PortError when the platform does not do or say what it must.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from muster.platform.port import Touch
+
+DrainState = Literal["serving", "closing", "draining"]
+"""`closing` stays ready; `draining` turns unready once the region is empty."""
+
+
+class Drain(ABC):
+    """How one region is asked to drain."""
+
+    asks: ClassVar[bool] = True
+    """Whether there is anybody to ask; not so by `none`: then clients leave by themselves."""
+
+    region: str
+
+    @property
+    @abstractmethod
+    def timeout_s(self) -> float:
+        """How long one call may take, in seconds."""
+
+    @abstractmethod
+    def touches(self) -> tuple[Touch, ...]:
+        """What it changes besides the region itself; asks no system anything, raises nothing."""
+
+    @abstractmethod
+    def ask(self, state: DrainState) -> None:
+        """Ask for `state`; `serving` takes a drain back, and calling that again changes nothing."""
+
+    @abstractmethod
+    def shown(self) -> str:
+        """The state that the region says it is in."""
+
+    @abstractmethod
+    def command(self) -> str | None:
+        """The whole shell line by which a person takes the drain back; None: none does."""

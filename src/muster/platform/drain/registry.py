@@ -1,0 +1,20 @@
+"""Every way to drain, a line each."""
+
+from __future__ import annotations
+
+from muster.platform.drain.model import Drain
+from muster.platform.port import adapter
+from muster.targets.model import Region
+
+DRAINS = {
+    "http": "muster.platform.drain.http:HttpDrain",
+    "command": "muster.platform.drain.command:CommandDrain",
+    "none": "muster.platform.drain.none:NoDrain",
+}
+
+
+def drain_of(name: str, region: Region) -> Drain:
+    """The adapter of a region's `drain` section; none where the target has no such section."""
+    kind = "none" if region.drain is None else region.drain.kind
+    made: Drain = adapter(DRAINS, kind)(name, region.drain)
+    return made

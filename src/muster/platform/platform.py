@@ -1,0 +1,38 @@
+"""A platform as a drill knows it: its ports, made once from a target.
+
+Nothing above this package knows which adapter stands behind a port. Making a platform asks nothing
+of anybody: a plan may name what it would touch while the platform is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from muster.platform.drain import Drain, drain_of
+from muster.platform.metrics import Prometheus
+from muster.platform.power import Power, power_of
+from muster.platform.steering import Route53
+from muster.targets.model import Target
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The ports of one target. `power` and `drain` are by region."""
+
+    target: Target
+    steering: Route53
+    power: Mapping[str, Power]
+    drain: Mapping[str, Drain]
+    metrics: Prometheus
+
+
+def platform_of(target: Target) -> Platform:
+    """The platform that `target` describes; its placeholders must be filled before it is used."""
+    return Platform(
+        target=target,
+        steering=Route53(target.steering),
+        power={name: power_of(name, region) for name, region in target.regions.items()},
+        drain={name: drain_of(name, region) for name, region in target.regions.items()},
+        metrics=Prometheus(target.prometheus.url, target.prometheus.timeout_s),
+    )
