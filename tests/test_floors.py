@@ -159,6 +159,55 @@ def floor_breaches(root: Path) -> list[str]:
     return found
 
 
+def import_graph(root: Path) -> dict[str, set[str]]:
+    """Which of our modules each of them imports: at any depth, for type checking alone too."""
+    names = {
+        ".".join((*source.package, source.path.stem)).removesuffix(".__init__"): source
+        for source in sources(root)
+    }
+    graph: dict[str, set[str]] = {}
+    for name, source in names.items():
+        graph[name] = set()
+        for _, full in imported(source):
+            # `from a import b` imports the module a.b where there is one, else a.
+            found = full if full in names else full.rpartition(".")[0]
+            if found in names and found != name:
+                graph[name].add(found)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Modules that import each other, by whatever way round: strongly connected components."""
+    seen: set[str] = set()
+    left: list[str] = []
+
+    def leave(name: str) -> None:
+        seen.add(name)
+        for other in sorted(graph[name] - seen):
+            if other not in seen:
+                leave(other)
+        left.append(name)
+
+    for name in sorted(graph):
+        if name not in seen:
+            leave(name)
+    importers: dict[str, set[str]] = {name: set() for name in graph}
+    for name, others in graph.items():
+        for other in others:
+            importers[other].add(name)
+    found = []
+    while left:
+        circle, ways = set(), [left.pop()]
+        while ways:
+            name = ways.pop()
+            circle.add(name)
+            ways += importers.pop(name, set()) & importers.keys()
+        left = [name for name in left if name not in circle]
+        if len(circle) > 1:
+            found.append(sorted(circle))
+    return found
+
+
 def size_breaches(root: Path) -> list[str]:
     """Modules and functions that have grown past what one reads at a sitting."""
     found = []
@@ -197,6 +246,11 @@ def docstring_breaches(root: Path) -> list[str]:
 def test_the_house_keeps_its_floors() -> None:
     """No module imports from its own floor or above, but where the table says so."""
     assert floor_breaches(ROOT) == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """There is no import circle, inside a room either, not even one for type checking alone."""
+    assert circles(import_graph(ROOT)) == []
 
 
 def test_modules_and_functions_stay_short() -> None:
@@ -270,6 +324,46 @@ def test_an_import_by_the_table_is_left_alone(tmp_path: Path, name: str, text: s
     """Floors below, the part itself, the row's siblings and the floor's libraries are fine."""
     plant(tmp_path, name, text)
     assert floor_breaches(tmp_path) == []
+
+
+IF_TYPE_CHECKING = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    "
+
+
+@pytest.mark.parametrize(
+    ("files", "circle"),
+    [
+        (
+            {"load/a.py": "from muster.load.b import x", "load/b.py": "import muster.load.a"},
+            ["muster.load.a", "muster.load.b"],
+        ),
+        (
+            {
+                "load/a.py": "from muster.load import b",
+                "load/b.py": IF_TYPE_CHECKING + "from .a import A",
+            },
+            ["muster.load.a", "muster.load.b"],
+        ),
+        (
+            {
+                "faults/a.py": "from muster.faults.b import x",
+                "faults/b.py": "def f():\n    from muster.faults.c import x",
+                "faults/c.py": "from muster.faults import x",
+                "faults/__init__.py": "from muster.faults.a import x",
+                "faults/d.py": "from muster.faults.a import x",
+            },
+            ["muster.faults", "muster.faults.a", "muster.faults.b", "muster.faults.c"],
+        ),
+    ],
+)
+def test_an_import_circle_is_named(
+    tmp_path: Path, files: dict[str, str], circle: list[str]
+) -> None:
+    """Two modules of a room, or more: who only imports a circle, or is imported, is no part."""
+    for name, text in files.items():
+        plant(tmp_path, f"src/muster/{name}", text)
+    plant(tmp_path, "src/muster/load/c.py", "from muster.load.a import x\nimport muster.load.d")
+    plant(tmp_path, "src/muster/load/d.py", "import json")
+    assert circles(import_graph(tmp_path)) == [circle]
 
 
 def test_a_long_module_and_a_long_function_are_named(tmp_path: Path) -> None:

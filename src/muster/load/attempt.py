@@ -8,15 +8,43 @@ platform cannot hide what a user would have waited.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
-from muster.load.pool import Connection
+from muster.load.pool import Connection, Pool
+from muster.load.requests import Requests
 from muster.load.resolvers import Cache
-from muster.load.tally import UNKNOWN
+from muster.load.tally import UNKNOWN, Tally
 from muster.load.wire import Answer
 
-if TYPE_CHECKING:
-    from muster.load.engine import Engine
+
+class Host(Protocol):
+    """What an exchange needs of the engine that starts it."""
+
+    pool: Pool
+    region_header: bytes | None
+    tally: Tally
+
+    def now_s(self) -> float:
+        """The time, on the clock that intended starts are on."""
+
+    def region_of(self, address: str) -> str:
+        """The region that an address belongs to."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside everything else."""
+
+
+class AttemptHost(Host, Protocol):
+    """What an attempt needs of it besides."""
+
+    requests: Requests
+
+    def first_token(self, attempt: Attempt, answer: Answer) -> None:
+        """The first content came."""
+
+    def ended(self, attempt: Attempt, outcome: str) -> None:
+        """The attempt is over; told once."""
 
 
 class Sending:
@@ -28,7 +56,7 @@ class Sending:
     )  # fmt: skip
     keeps = False
 
-    def __init__(self, engine: Engine, intended_s: float, cache: Cache) -> None:
+    def __init__(self, engine: Host, intended_s: float, cache: Cache) -> None:
         self.engine = engine
         self.intended_s = intended_s
         self.cache = cache
@@ -154,9 +182,16 @@ class Attempt(Sending):
     __slots__ = (
         "content", "first_token_s", "kind", "number", "short", "token_s", "tokens", "tries",
     )  # fmt: skip
+    engine: AttemptHost
 
     def __init__(
-        self, engine: Engine, intended_s: float, cache: Cache, tokens: int, number: int, tries: int
+        self,
+        engine: AttemptHost,
+        intended_s: float,
+        cache: Cache,
+        tokens: int,
+        number: int,
+        tries: int,
     ) -> None:
         super().__init__(engine, intended_s, cache)
         self.tokens = tokens

@@ -8,16 +8,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import orjson
 
-from muster.load.attempt import Sending, outcome_of
+from muster.load.attempt import Host, Sending, outcome_of
+from muster.load.config import ShardConfig
 from muster.load.resolvers import Cache
 from muster.load.wire import Answer
-
-if TYPE_CHECKING:
-    from muster.load.engine import Engine
 
 _FAILURES = {
     "broken": "broken",
@@ -31,13 +29,24 @@ _FAILURES = {
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
+class CanaryHost(Host, Protocol):
+    """What a canary needs of the engine besides."""
+
+    canary_request: bytes
+    config: ShardConfig
+
+    def canary_ended(self, canary: Canary) -> None:
+        """The canary is over."""
+
+
 class Canary(Sending):
     """One canary, from its intended start to what it is counted as."""
 
     __slots__ = ("in_time",)
     keeps = True
+    engine: CanaryHost
 
-    def __init__(self, engine: Engine, intended_s: float, cache: Cache) -> None:
+    def __init__(self, engine: CanaryHost, intended_s: float, cache: Cache) -> None:
         super().__init__(engine, intended_s, cache)
         self.in_time = False
 

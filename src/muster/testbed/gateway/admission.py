@@ -14,18 +14,34 @@ import time
 from collections import deque
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from muster.testbed.gateway.redis_wire import RedisWire
+from muster.testbed.gateway.config import GatewayConfig
+from muster.testbed.gateway.figures import Figures
+from muster.testbed.gateway.redis_wire import RedisWire, Waiting
 from muster.testbed.gateway.scripts import BEAT_S, Scripts
-
-if TYPE_CHECKING:
-    from muster.testbed.gateway.attempt import Attempt
-    from muster.testbed.gateway.config import GatewayConfig
-    from muster.testbed.gateway.figures import Figures
 
 PUMP_S = 0.05
 PUMP_JOBS_MAX = 64
+
+
+class Applicant(Waiting, Protocol):
+    """An attempt that asks to be admitted."""
+
+    over: bool
+    counted: bool
+    holds: bool
+    mine: int
+    queued_s: float
+
+    def admitted(self) -> None:
+        """It may go on."""
+
+    def shed(self) -> None:
+        """There was no room within the time that may be waited."""
+
+    def unavailable(self, message: str, code: str) -> None:
+        """Nobody can decide."""
 
 
 class Admission:
@@ -36,13 +52,13 @@ class Admission:
     ) -> None:
         self.held = 0
         self.others = 0
-        self.queue: deque[Attempt] = deque()
+        self.queue: deque[Applicant] = deque()
         self.away_since_s: float | None = time.monotonic()
         self._asking = 0
         self._config = config
         self._figures = figures
         self._fallback = fallback
-        self._trying: dict[Attempt, None] = {}  # jobs that Redis is asked about, still queued
+        self._trying: dict[Applicant, None] = {}  # jobs that Redis is asked about, still queued
         self._pumping = False
         self._pump_due_s = 0.0
         self._beat_due_s = 0.0
@@ -75,7 +91,7 @@ class Admission:
     def jobs(self) -> int:
         return sum(not job.over for job in self.queue)
 
-    def request(self, attempt: Attempt) -> None:
+    def request(self, attempt: Applicant) -> None:
         """Decide on a new attempt, now or later: `admitted`, `shed` or `unavailable` is called."""
         if self.queue and self._head() is not None:
             self._join(attempt)
@@ -88,7 +104,7 @@ class Admission:
         if self.queue:
             self.pump()
 
-    def replied(self, attempt: Attempt, number: int) -> None:
+    def replied(self, attempt: Applicant, number: int) -> None:
         """Redis' answer to `attempt`; see `scripts.ADMIT`."""
         self._asking -= attempt.counted
         admitted = number > 0
@@ -100,7 +116,7 @@ class Admission:
         if admitted and self.queue:
             self.pump()
 
-    def unanswered(self, attempt: Attempt) -> None:
+    def unanswered(self, attempt: Applicant) -> None:
         """Redis went away while `attempt` was being asked about."""
         self._asking -= attempt.counted
         if attempt.over:
@@ -108,7 +124,7 @@ class Admission:
         else:
             self._decide_alone(attempt)
 
-    def forgotten(self, attempt: Attempt) -> None:
+    def forgotten(self, attempt: Applicant) -> None:
         """Redis has lost the script: ask again with the whole of it."""
         if self.wire.up:
             self.wire.send(self._scripts.admit_whole(attempt.counted, attempt.mine), attempt)
@@ -148,7 +164,7 @@ class Admission:
             self.wire.flush()
         await self.wire.stop()
 
-    def _ask(self, attempt: Attempt) -> bool:
+    def _ask(self, attempt: Applicant) -> bool:
         """False when it was refused at once."""
         if not self.wire.up:
             return self._decide_alone(attempt)
@@ -157,7 +173,7 @@ class Admission:
         self.wire.send(self._scripts.admit(attempt.counted, attempt.mine), attempt)
         return True
 
-    def _decide_alone(self, attempt: Attempt) -> bool:
+    def _decide_alone(self, attempt: Applicant) -> bool:
         self._figures.admission_failures["redis_unavailable"] += 1
         if not self._fallback or self.exhausted:
             self._untry(attempt)
@@ -169,7 +185,7 @@ class Admission:
         self._refuse(attempt)
         return False
 
-    def _admit(self, attempt: Attempt) -> None:
+    def _admit(self, attempt: Applicant) -> None:
         self._untry(attempt)
         # A client that has left meanwhile holds nothing; the next admission says so to Redis.
         if not attempt.over:
@@ -178,26 +194,26 @@ class Admission:
                 attempt.holds = True
             attempt.admitted()
 
-    def _refuse(self, attempt: Attempt) -> None:
+    def _refuse(self, attempt: Applicant) -> None:
         if attempt in self._trying:
             del self._trying[attempt]
         elif not attempt.over:
             self._join(attempt)
 
-    def _untry(self, attempt: Attempt) -> None:
+    def _untry(self, attempt: Applicant) -> None:
         if attempt in self._trying:
             del self._trying[attempt]
             with suppress(ValueError):  # its time may have run out meanwhile
                 self.queue.remove(attempt)
 
-    def _join(self, attempt: Attempt) -> None:
+    def _join(self, attempt: Applicant) -> None:
         if len(self.queue) >= self._config.queue_jobs_max or self._config.queue_s_max <= 0:
             attempt.shed()
             return
         attempt.queued_s = time.monotonic()
         self.queue.append(attempt)
 
-    def _head(self) -> Attempt | None:
+    def _head(self) -> Applicant | None:
         queue = self.queue
         while queue and queue[0].over:
             queue.popleft()

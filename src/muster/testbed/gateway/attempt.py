@@ -6,20 +6,34 @@ first token and duration run from the accepted request; a stream that is cut cou
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from muster.testbed.gateway.core import Gateway
+from muster.testbed.gateway.upstream import Answer, UpstreamStream
 from muster.testbed.wire.chunked import LAST_CHUNK, framed
 from muster.testbed.wire.openai import error_answer
-from muster.testbed.wire.server import REASONS
-
-if TYPE_CHECKING:
-    from muster.testbed.gateway.connection import ChatConnection
-    from muster.testbed.gateway.core import Gateway
-    from muster.testbed.gateway.upstream import Answer, UpstreamStream
-    from muster.testbed.wire.server import Request
+from muster.testbed.wire.server import Request
 
 RETRY_AFTER = "Retry-After: 1\r\n"
+
+
+class Client(Protocol):
+    """The connection that a request came by."""
+
+    gateway: Gateway
+    attempt: Attempt | None
+    transport: asyncio.Transport | None
+
+    def write(self, data: bytes) -> None:
+        """Send to the client, if it is still there."""
+
+    def finish(self, *, keep_alive: bool) -> None:
+        """The answer is written: go on with the next request, or close."""
+
+    def cut(self) -> None:
+        """Close after what was written, which has no proper end."""
 
 
 class Attempt:
@@ -50,12 +64,10 @@ class Attempt:
         "upstream",
     )
 
-    def __init__(
-        self, connection: ChatConnection, request: Request, *, canary: bool, stream: bool
-    ) -> None:
+    def __init__(self, connection: Client, request: Request, *, canary: bool, stream: bool) -> None:
         gateway = connection.gateway
         gateway.serial += 1
-        self.gateway: Gateway = gateway
+        self.gateway = gateway
         self.connection = connection
         self.accepted_s = request.accepted_s
         self.body = request.body
@@ -245,8 +257,3 @@ class Attempt:
         if self.holds:
             self.holds = False
             gateway.admission.release()
-
-
-def reason(status: int) -> str:
-    """The reason phrase for a status line."""
-    return REASONS.get(status, "Status")

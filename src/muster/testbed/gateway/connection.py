@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
 
 from muster.testbed.gateway.attempt import Attempt
+from muster.testbed.gateway.core import Gateway
 from muster.testbed.wire.openai import (
     CHAT_PATH,
     MODELS_BODY,
@@ -16,9 +16,6 @@ from muster.testbed.wire.openai import (
 )
 from muster.testbed.wire.server import Connections, Request, ServerConnection, answer
 
-if TYPE_CHECKING:
-    from muster.testbed.gateway.core import Gateway
-
 _REFUSALS = {
     400: ("the request could not be read", "bad_request"),
     413: ("the body is too large", "body_too_large"),
@@ -27,13 +24,16 @@ _REFUSALS = {
 
 
 class ChatConnection(ServerConnection):
-    """One client."""
+    """One client. `attempt_type` is the kind of attempt that its requests become."""
 
-    __slots__ = ("attempt", "gateway")
+    __slots__ = ("attempt", "attempt_type", "gateway")
 
-    def __init__(self, connections: Connections, gateway: Gateway) -> None:
+    def __init__(
+        self, connections: Connections, gateway: Gateway, attempt_type: type[Attempt]
+    ) -> None:
         super().__init__(connections)
         self.gateway = gateway
+        self.attempt_type = attempt_type
         self.attempt: Attempt | None = None
 
     def handle(self, request: Request) -> None:
@@ -97,7 +97,7 @@ class ChatConnection(ServerConnection):
         if ask.stream and request.old:
             self._error(request, 400, "streams need HTTP/1.1", None, canary=canary)
             return
-        self.attempt = self.gateway.attempt_type(self, request, canary=canary, stream=ask.stream)
+        self.attempt = self.attempt_type(self, request, canary=canary, stream=ask.stream)
         self.gateway.admit(self.attempt)
 
     def _canary_by_token(self, request: Request) -> bool | None:

@@ -5,25 +5,36 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import Literal, Protocol
 
-from muster.testbed.gateway.admission import Admission
-from muster.testbed.gateway.attempt import Attempt, reason
+from muster.testbed.gateway.admission import Admission, Applicant
 from muster.testbed.gateway.circuit import Circuit
+from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.figures import ROUTES, Figures
 from muster.testbed.gateway.planted import Planted
-from muster.testbed.gateway.planted_streams import STREAMS
-from muster.testbed.gateway.upstream import Pool
-
-if TYPE_CHECKING:
-    from muster.testbed.gateway.config import GatewayConfig
-    from muster.testbed.gateway.connection import ChatConnection
-    from muster.testbed.gateway.upstream import Answer
+from muster.testbed.gateway.upstream import Answer, Pool, Requester
+from muster.testbed.wire.server import REASONS
 
 DrainState = Literal["serving", "closing", "draining"]
 DRAIN_STATES: tuple[DrainState, ...] = ("serving", "closing", "draining")
 LAG_JUDGED_S_MAX = 0.03
 LAG_SKIPS_MAX = 5
+
+
+class Routed(Applicant, Requester, Protocol):
+    """An attempt, as the gateway sends it to a route and ends it."""
+
+    accepted_s: float
+    late: bool
+    route: str
+    sent_s: float
+
+    def refuse(self, status: int, message: str, code: str) -> None:
+        """Answer with an error instead of a stream."""
+
+    def cut(self) -> None:
+        """Break the stream in the middle of its answer."""
 
 
 class Gateway:
@@ -43,7 +54,6 @@ class Gateway:
         self.serial_prefix = f"{config.region}-{config.index}-{os.getpid():x}-".encode()
         self.figures = Figures(config)
         self.planted = Planted(config)
-        self.attempt_type = STREAMS.get(config.defect or "", Attempt)
         self.admission = Admission(
             config, self.figures, identity, fallback=self.planted.redis_fallback
         )
@@ -60,8 +70,8 @@ class Gateway:
         self.drained = False
         self.stopping = False
         # Both bounds are the same for every attempt, so the first in line is due first.
-        self._first_tokens: deque[tuple[float, Attempt]] = deque()
-        self._held_back: deque[tuple[float, Attempt]] = deque()
+        self._first_tokens: deque[tuple[float, Routed]] = deque()
+        self._held_back: deque[tuple[float, Routed]] = deque()
         self._skipped = 0
 
     @property
@@ -92,14 +102,14 @@ class Gateway:
         if state != "draining":
             self.drained = False
 
-    def admit(self, attempt: Attempt) -> None:
+    def admit(self, attempt: Routed) -> None:
         planted = self.planted
         if planted.name is not None and planted.sheds(self.admission.region_streams):
             attempt.shed()
         else:
             self.admission.request(attempt)
 
-    def start(self, attempt: Attempt) -> None:
+    def start(self, attempt: Routed) -> None:
         """Send an admitted attempt to the provider."""
         now_s = time.monotonic()
         if self.planted.name is not None:
@@ -109,14 +119,14 @@ class Gateway:
                 return
         self._choose_route(attempt, now_s)
 
-    def _choose_route(self, attempt: Attempt, now_s: float) -> None:
+    def _choose_route(self, attempt: Routed, now_s: float) -> None:
         for route in ROUTES:
             if self.circuits[route].allow(now_s):
                 self._send(attempt, route, now_s)
                 return
         attempt.unavailable("no provider route is available", "provider_unavailable")
 
-    def route_failed(self, attempt: Attempt) -> None:
+    def route_failed(self, attempt: Routed) -> None:
         """The attempt's route failed hard: count it and go the other way, once."""
         now_s = time.monotonic()
         self.circuits[attempt.route].failed(now_s)
@@ -128,7 +138,7 @@ class Gateway:
     def head_of(self, head: Answer, size: int) -> bytes:
         """Status line and headers for an answer of `size` bytes that is no stream."""
         return (
-            f"HTTP/1.1 {head.status} {reason(head.status)}\r\n"
+            f"HTTP/1.1 {head.status} {REASONS.get(head.status, 'Status')}\r\n"
             f"Content-Type: {head.content_type.decode('latin-1')}\r\n"
             f"{self.common_headers}Content-Length: {size}\r\n"
         ).encode("latin-1")
@@ -144,14 +154,11 @@ class Gateway:
         if self.planted.name is not None:
             self._planted_tick(now_s)
 
-    def sweep(self, now_s: float, connections: list[ChatConnection]) -> None:
+    def sweep(self, now_s: float, attempts: Iterable[Routed]) -> None:
         """Once a second: end what has been silent for too long."""
         for pool in self.pools.values():
             pool.sweep()
-        for connection in connections:
-            attempt = connection.attempt
-            if attempt is None:
-                continue
+        for attempt in attempts:
             upstream = attempt.upstream
             if attempt.begun and upstream is not None:
                 upstream.silent_s += 1
@@ -160,18 +167,17 @@ class Gateway:
             elif now_s - attempt.accepted_s > self.config.answer_s_max:
                 attempt.refuse(504, "the provider did not answer in time", "provider_timeout")
 
-    def cut_streams(self, connections: list[ChatConnection]) -> None:
+    def cut_streams(self, attempts: Iterable[Routed]) -> None:
         """Break every open stream (a planted defect)."""
-        for connection in connections:
-            attempt = connection.attempt
-            if attempt is not None and attempt.begun:
+        for attempt in attempts:
+            if attempt.begun:
                 attempt.cut()
 
     def close(self) -> None:
         for pool in self.pools.values():
             pool.close()
 
-    def _send(self, attempt: Attempt, route: str, now_s: float) -> None:
+    def _send(self, attempt: Routed, route: str, now_s: float) -> None:
         attempt.route = route
         attempt.sent_s = now_s
         attempt.tries += 1

@@ -5,14 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.miscounts import Halved, Workers
 from muster.testbed.wire.metrics import Histogram, Registry, edge_text, label_text
-
-if TYPE_CHECKING:
-    from muster.testbed.gateway.attempt import Attempt
 
 FIRST_TOKEN_EDGES_S = (
     *(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5),
@@ -45,8 +41,9 @@ class Figures:
         self.abandoned = 0
         self.resends = 0
         # Open attempts by the moment they were accepted, oldest first (dicts keep their order).
-        self.no_first_token: dict[Attempt, float] = {}
-        self.open: dict[Attempt, float] = {}
+        # Only their identity and their age count here.
+        self.no_first_token: dict[object, float] = {}
+        self.open: dict[object, float] = {}
         self._thresholds = {
             "first_token": (self.no_first_token, sorted(config.edges_first_token_s)),
             "completion": (self.open, sorted(config.edges_completion_s)),

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
-from muster.testbed.gateway.attempt import Attempt
+from muster.testbed.gateway.attempt import Attempt, Client
+from muster.testbed.gateway.core import Gateway
+from muster.testbed.gateway.upstream import Answer
 from muster.testbed.provider.text import DONE, StreamText
 from muster.testbed.wire.openai import ChatRequest
-
-if TYPE_CHECKING:
-    from muster.testbed.gateway.connection import ChatConnection
-    from muster.testbed.gateway.core import Gateway
-    from muster.testbed.gateway.upstream import Answer
-    from muster.testbed.wire.server import Request
+from muster.testbed.wire.server import Request
 
 ERROR = b'data: {"error":{"message":"the provider failed","type":"server_error","code":502}}\n\n'
 EMPTY = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}\n\n'
@@ -53,9 +49,7 @@ class CachedStream(Attempt):
 class StallingStream(Attempt):
     """`stalled_streams`: some streams stand still in the middle, then go on as if nothing were."""
 
-    def __init__(
-        self, connection: ChatConnection, request: Request, *, canary: bool, stream: bool
-    ) -> None:
+    def __init__(self, connection: Client, request: Request, *, canary: bool, stream: bool) -> None:
         super().__init__(connection, request, canary=canary, stream=stream)
         self._stalls = stream and not canary and self.gateway.planted.stalls()
         self._until_s = 0.0

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import cast
 
 import orjson
 
+from muster.testbed.gateway.attempt import Attempt
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.connection import ChatConnection
 from muster.testbed.gateway.core import DRAIN_STATES, Gateway
+from muster.testbed.gateway.planted_streams import STREAMS
 from muster.testbed.wire.metrics import CONTENT_TYPE, Registry
 from muster.testbed.wire.process import (
     BACKLOG,
@@ -154,9 +157,10 @@ async def serve(config: GatewayConfig) -> None:
     ticker.start()
     gateway.admission.wire.start()
     await _redis_or_timeout(gateway)
+    attempt_type = STREAMS.get(config.defect or "", Attempt)
     public = [
         await loop.create_server(
-            partial(ChatConnection, clients, gateway), sock=sock, backlog=BACKLOG
+            partial(ChatConnection, clients, gateway, attempt_type), sock=sock, backlog=BACKLOG
         )
         for sock in public_sockets
     ]
@@ -168,7 +172,7 @@ async def serve(config: GatewayConfig) -> None:
         now_s = time.monotonic()
         clients.sweep(now_s)
         operators.sweep(now_s)
-        gateway.sweep(now_s, _chats(clients))
+        gateway.sweep(now_s, _attempts(clients))
         try:
             async with asyncio.timeout(1.0):
                 await stop.wait()
@@ -182,7 +186,7 @@ async def serve(config: GatewayConfig) -> None:
     while clients.open and time.monotonic() < deadline_s:
         await asyncio.sleep(0.02)
         clients.close_idle()
-    gateway.cut_streams(_chats(clients))
+    gateway.cut_streams(_attempts(clients))
     await gateway.admission.stop()
     gateway.close()
     admin.close()
@@ -190,13 +194,16 @@ async def serve(config: GatewayConfig) -> None:
     await asyncio.sleep(0)
 
 
-def _chats(connections: Connections) -> list[ChatConnection]:
-    return cast(list[ChatConnection], list(connections.open))
+def _attempts(connections: Connections) -> Iterator[Attempt]:
+    """The requests in work."""
+    for connection in cast(list[ChatConnection], list(connections.open)):
+        if connection.attempt is not None:
+            yield connection.attempt
 
 
 def _cut_when_planted(gateway: Gateway, clients: Connections, now_s: float, lag_s: float) -> None:
     if gateway.planted.cuts_now(now_s):
-        gateway.cut_streams(_chats(clients))
+        gateway.cut_streams(_attempts(clients))
 
 
 async def _redis_or_timeout(gateway: Gateway) -> None:

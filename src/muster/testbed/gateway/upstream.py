@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from muster.machine import unpaced
 from muster.testbed.wire import http2
 from muster.testbed.wire.first_content import FirstContent
 from muster.testbed.wire.http2_headers import Fields
-
-if TYPE_CHECKING:
-    from muster.testbed.gateway.attempt import Attempt
 
 HELD_BYTES_MAX = 1 << 20
 OPENING_MAX = 4
@@ -40,15 +37,49 @@ class Answer:
         self.processing_ms = known.get(b"openai-processing-ms", b"0")
 
 
+class Requester(Protocol):
+    """The request that a stream carries: it is told what becomes of it."""
+
+    stream: bool
+    begun: bool
+    body: bytes
+    tries: int
+    upstream: UpstreamStream | None
+
+    def awaits(self, tries: int) -> bool:
+        """Whether the connection asked for in try number `tries` is still wanted."""
+
+    def begin(self, head: Answer, held: bytes, ended: bool) -> None:
+        """The answer comes: its head, and the body so far."""
+
+    def forward(self, data: bytes, ended: bool) -> None:
+        """A further piece of the body came."""
+
+    def completed(self) -> None:
+        """The body came to its end."""
+
+    def broken(self) -> None:
+        """The stream ended in the middle of the body."""
+
+    def route_failed(self) -> None:
+        """The route refused, reset or answered 5xx."""
+
+    def route_lost(self, *, resend: bool) -> None:
+        """The stream ended before anything of it came; `resend`: not by the route's fault."""
+
+    def route_lost_at(self, tries: int) -> None:
+        """Connecting for try number `tries` failed."""
+
+
 class UpstreamStream(http2.Stream):
     """One request of one attempt."""
 
     __slots__ = ("_answer", "_first", "_held", "answered", "attempt", "connection", "silent_s")
 
-    def __init__(self, connection: UpstreamConnection, attempt: Attempt) -> None:
+    def __init__(self, connection: UpstreamConnection, attempt: Requester) -> None:
         super().__init__()
         self.connection = connection
-        self.attempt: Attempt | None = attempt
+        self.attempt: Requester | None = attempt
         self.answered = False
         self.silent_s = 0
         self._answer: Answer | None = None
@@ -113,7 +144,7 @@ class UpstreamStream(http2.Stream):
         # A kept connection that closed before the first byte says nothing about the route.
         self._lost(resend=self.connection.served and not self.answered)
 
-    def _begin(self, attempt: Attempt, data: bytes, ended: bool) -> None:
+    def _begin(self, attempt: Requester, data: bytes, ended: bool) -> None:
         self._held += data
         if self._answer is None or len(self._held) > HELD_BYTES_MAX:
             self._fail(attempt)
@@ -127,11 +158,11 @@ class UpstreamStream(http2.Stream):
         if ended and self.attempt is attempt:
             self._ended(attempt)
 
-    def _ended(self, attempt: Attempt) -> None:
+    def _ended(self, attempt: Requester) -> None:
         self.attempt = None
         attempt.completed()
 
-    def _fail(self, attempt: Attempt) -> None:
+    def _fail(self, attempt: Requester) -> None:
         self.abandon()
         attempt.route_failed()
 
@@ -158,7 +189,7 @@ class UpstreamConnection(http2.Connection):
         """Whether the provider has said hello: a proxy accepts also for one that is not there."""
         self.idle_s = 0
 
-    def ask(self, attempt: Attempt) -> None:
+    def ask(self, attempt: Requester) -> None:
         """Send the request of `attempt`; its methods are called with what becomes of it."""
         stream = UpstreamStream(self, attempt)
         attempt.upstream = stream
@@ -202,11 +233,11 @@ class Pool:
         self._all: set[UpstreamConnection] = set()
         self._opening = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: deque[tuple[Attempt, int]] = deque()
+        self._waiting: deque[tuple[Requester, int]] = deque()
         self._streams_max = http2.STREAMS_ASSUMED
         self._loop = asyncio.get_running_loop()
 
-    def send(self, attempt: Attempt, *, fresh: bool = False) -> None:
+    def send(self, attempt: Requester, *, fresh: bool = False) -> None:
         """Send on an open connection, or on a new one: none has room, or `fresh` asks for it."""
         if not fresh:
             for connection in self._usable:
