@@ -46,6 +46,7 @@ def bundle(name="both", gate="M3", soak_s=7200.0, dark_s=660.0, **changes):
     ]
     findings.append(finding("fault_proof", None))
     document = {
+        "kind": "failover",
         "verdict": "PASS",
         "evidence": "gate",
         "gate": gate,
@@ -116,6 +117,10 @@ def worse(slo, phase, status="fail", gate="M3"):
     [
         (bundle(soak_s=7199.0), {"soak length"}),
         (bundle(dark_s=659.0), {"dark hold"}),
+        (bundle(document={"kind": "gate"}), {"drill kind"}),
+        (bundle(document={"kind": "experiment"}), {"soak kind"}),
+        (bundle(document={"kind": "safety"}), {"soak kind", "drill kind"}),
+        (bundle(document={"kind": None}), {"soak kind", "drill kind"}),
         (bundle(document={"verdict": "FAIL"}), {"verdict"}),
         (bundle(document={"verdict": "INCONCLUSIVE"}), {"verdict"}),
         (bundle(document={"evidence": "testbed"}), {"evidence"}),

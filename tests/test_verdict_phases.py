@@ -68,4 +68,15 @@ def test_a_ledger_older_than_the_plan_is_held_to_its_kind():
     """As it was when it was written."""
     assert missed("region_failover", "failover", FAILOVER) == []
     assert missed("region_failover", "failover", FAILOVER, ("dark",)) == ["dark"]
-    assert missed("redis_outage", "experiment", ["baseline"]) == ["verify"]
+    assert missed("redis_outage", "experiment", ["baseline"]) == ["fault", "recovery", "verify"]
+    assert missed("own", "experiment", ["baseline"]) == ["verify"]
+
+
+def test_a_drill_is_held_to_its_name_whatever_kind_it_says():
+    """An evacuation that is said to be a gate is an evacuation all the same."""
+    left_out = ["evacuate", "drain", "dark", "restore"]
+    short = ["baseline", "verify"]
+    for drill in ("region_failover", "region_evacuation"):
+        assert missed(drill, "gate", short, phases=short) == left_out
+    assert missed("m1_gate", "gate", short, phases=short) == []
+    assert missed("m1_gate", "gate", ["baseline"], phases=["baseline"]) == ["verify"]

@@ -40,6 +40,7 @@ def document_of(
         "schema_version": SCHEMA_VERSION,
         "drill_id": begun.get("drill_id"),
         "drill": begun.get("drill"),
+        "kind": begun.get("kind"),
         "verdict": verdict,
         "stopped_by": stopped_by,
         "evidence": _evidence(begun, contract),

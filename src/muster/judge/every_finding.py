@@ -14,6 +14,7 @@ from muster.judge.gate_rules import judge_gate_rules
 from muster.judge.held import BASELINE, judge_held
 from muster.judge.loss import JudgedLoss, judge_loss, loss_of
 from muster.judge.outcomes import outcomes_of
+from muster.judge.own_kind import FAULT_PHASES, kind_faults
 from muster.judge.own_target import (
     asked_of,
     lengths_of,
@@ -76,6 +77,7 @@ def findings_of(
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
     findings += missing_phases(started, phases, chained=ledger.chained)
     findings += unjudged_phases(phases)
+    findings += kind_faults(started, phases, ledger.events)
     for tier_name, group in _by_tier(phases):
         tier = contract.tiers[tier_name]  # type: ignore[index]
         findings += judge_phases(judging, group, tier)
@@ -88,7 +90,7 @@ def findings_of(
             findings.append(streams_finding(judging, phase, asked.profile, asked.streams_target))
             window = Window(phase.start_s, phase.end_s, judging.stale_s, judging.absences)
             findings += judge_gate_rules(samples, window, phase.name, contract, gate, time_scale)
-    findings += _fault_proofs(ledger, started)
+    findings += _fault_proofs(ledger, started, phases)
     faults = RigFaults(samples, contract.load_validity, judging.stale_s, judging.absences)
     findings = excused(faults, phases, findings)
     excuse = stop_fault(
@@ -120,12 +122,15 @@ def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
     return groups
 
 
-def _fault_proofs(ledger: LedgerRead, started: Mapping[str, Any]) -> list[Finding]:
+def _fault_proofs(
+    ledger: LedgerRead, started: Mapping[str, Any], phases: Sequence[Phase]
+) -> list[Finding]:
     """Every declared fault must have been seen to bite, each time that it was looked at."""
     proofs = ledger.of("fault_proof")
     declared = {(str(e["fault"]), str(e["region"])) for e in ledger.of("fault_declared")}
     declared |= {(str(e["fault"]), str(e["region"])) for e in proofs}
-    if not declared and started["kind"] in ("failover", "experiment"):
+    faulty = any(phase.name in FAULT_PHASES for phase in phases)
+    if not declared and (faulty or started["kind"] in ("failover", "experiment")):
         declared = {("any fault", str(started.get("evacuated")))}
     findings: list[Finding] = []
     for fault, region in sorted(declared):

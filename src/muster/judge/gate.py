@@ -27,6 +27,10 @@ SLOS = (
     "completion_p95",
 )
 DRILL_PHASES = ("evacuate", "drain", "dark", "restore")
+SOAK_KINDS = ("gate", "failover")
+"""Drills whose baseline may be a gate's soak: it is what they are for."""
+DRILL_KINDS = ("failover", "experiment")
+"""Drills that may be the controlled regional failover, where they evacuate a region."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,7 @@ def _soak(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -
     if not baseline.complete:
         long_enough, minutes = False, f"{minutes}, and it was not completed"
     lines = [
+        _kind(bundle, SOAK_KINDS, "soak kind"),
         Line("soak length", name, long_enough, minutes),
         *_load(contract, gate, bundle, allow_testbed),
     ]
@@ -233,12 +238,18 @@ def _drill(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) 
     missed = _held(bundle, f"{DRILL_PHASES[0]}..{DRILL_PHASES[-1]}", SLOS, tier)
     proof = _held(bundle, None, ("fault_proof",), None)
     return [
+        _kind(bundle, DRILL_KINDS, "drill kind"),
         Line("drill phases", name, whole, "evacuated and restored" if whole else "not completed"),
         *_load(contract, gate, bundle, allow_testbed, "drill "),
         Line(f"drill Tier {tier}", name, not missed, missed or "all pass"),
         Line("dark hold", name, dark_s >= needed_s, f"{dark_s:.0f} of {needed_s:g} s"),
         Line("fault proof", name, not proof, proof or "seen to bite"),
     ]
+
+
+def _kind(bundle: Bundle, kinds: Sequence[str], rule: str) -> Line:
+    kind = bundle.document.get("kind")
+    return Line(rule, bundle.name, kind in kinds, f"{kind}, of {' or '.join(kinds)}")
 
 
 def _held(bundle: Bundle, phase: str | None, slos: Sequence[str], tier: str | None) -> str:

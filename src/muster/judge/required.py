@@ -10,12 +10,15 @@ from muster.judge.phases import Phase
 
 WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
+    "region_failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "region_evacuation": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "region_loss": ("baseline", "loss", "failed_over", "comeback", "verify"),
-    "gate": ("baseline",),
+    "gate": ("baseline", "verify"),
+    "redis_outage": ("baseline", "fault", "recovery", "verify"),
+    "provider_latency": ("baseline", "fault", "recovery", "verify"),
     "safety": ("safety_lock", "safety_freeze", "safety_undo", "safety_guard", "verify"),
 }
-"""What a drill of that name or kind must have, whatever it planned."""
+"""What a drill of that kind and of that name must have, whatever it planned."""
 WANTED_ALWAYS = ("baseline", "verify")
 """... and any other one."""
 JUDGED = frozenset(
@@ -43,8 +46,10 @@ def missing_phases(
     and in any case what a drill of its kind must have. A plan of nothing, or none that makes sense,
     is unknown; a ledger that is older than the plan has none, and no hash chain (`chained`) either.
     """
-    named = str(started["drill" if started["kind"] == "experiment" else "kind"])
-    least = WANTED_PHASES.get(named, WANTED_ALWAYS)
+    # By both: a region's evacuation that is said to be a gate is an evacuation all the same.
+    names = (str(started["kind"]), str(started["drill"]))
+    wanted = [WANTED_PHASES[name] for name in names if name in WANTED_PHASES] or [WANTED_ALWAYS]
+    least = dict.fromkeys(name for one in wanted for name in one)
     complete = [phase.name for phase in phases if phase.complete]
     found: list[Finding] = []
     planned: Sequence[str] = ()

@@ -1,0 +1,90 @@
+"""Whether a ledger's kind, plan and events fit each other.
+
+Each of them says what the drill was. An editor who changes one of them, so that less is asked of
+the drill, has the others against him:
+
+- a kind that no drill has is unknown;
+- so is a phase that was gone through and not planned, and an effect outside the phases that have
+  it: a region that went dark in a baseline was not the plan's;
+- a phase that takes a region away and in which no region was seen dark proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from muster.judge.findings import Finding, unmeasured
+from muster.judge.phases import Phase
+
+KINDS = ("failover", "experiment", "gate", "safety")
+DARK_PHASES = frozenset({"dark", "loss"})
+"""Phases that take a whole region away."""
+FAULT_PHASES = DARK_PHASES | {"fault"}
+EFFECTS: Mapping[str, frozenset[str]] = {
+    "fault_declared": FAULT_PHASES,
+    "fault_applied": FAULT_PHASES,
+    "region_dark": DARK_PHASES,
+    "step": frozenset({"evacuate", "restore"}),
+}
+"""What a drill does to a platform, and the phases in which it may."""
+
+
+def kind_faults(
+    started: Mapping[str, Any], phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]
+) -> list[Finding]:
+    """An unknown finding for each thing that contradicts the drill's own start."""
+    kind = str(started["kind"])
+    found: list[Finding] = []
+    if kind not in KINDS:
+        found.append(_unknown(None, f"no drill is of the kind {kind}"))
+    names = [phase.name for phase in phases]
+    plan = started.get("phases")
+    if isinstance(plan, list):
+        more = Counter(names) - Counter(str(name) for name in plan)
+        found += [
+            _unknown(name, "this phase was gone through and not planned")
+            for name in more
+            if name != "preflight"
+        ]
+    found += _effects_outside(events)
+    return found + _never_dark(phases, events)
+
+
+def _effects_outside(events: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """One for each kind of effect that a phase shows and may not have."""
+    now: str | None = None
+    outside: dict[tuple[str | None, str], None] = {}
+    for event in events:
+        kind = event["event"]
+        if kind == "phase_started":
+            now = str(event["phase"])
+        elif kind == "phase_ended":
+            now = None
+        elif kind in EFFECTS and now not in EFFECTS[kind]:
+            outside[now, kind] = None
+    return [
+        _unknown(name, f"{kind} outside {' and '.join(sorted(EFFECTS[kind]))}")
+        for name, kind in outside
+    ]
+
+
+def _never_dark(phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    moments = [float(event["t"]) for event in events if event["event"] == "region_dark"]
+    return [
+        unmeasured(
+            "fault_proof",
+            "ledger",
+            "unknown",
+            "no region was seen dark in this phase",
+            phase=phase.name,
+        )
+        for phase in phases
+        if phase.name in DARK_PHASES
+        and not any(phase.start_s <= t_s <= phase.end_s for t_s in moments)
+    ]
+
+
+def _unknown(name: str | None, reason: str) -> Finding:
+    return unmeasured("phase_complete", "ledger", "unknown", reason, phase=name)
