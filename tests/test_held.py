@@ -12,7 +12,7 @@ from test_evaluate import CONTRACT, samples_of
 
 from muster.contract import parse_profile
 from muster.judge.evaluate import Judging
-from muster.judge.held import Asked, held, judge_held
+from muster.judge.held import Asked, held, judge_held, needs_widening
 from muster.judge.phases import Phase
 from muster.samples.series import series_of
 from muster.samples.windows import Window
@@ -226,6 +226,19 @@ def test_a_replayed_trace_is_held_to_the_mean_that_it_implies():
     assert finding(run.samples(), 10.0, 60.0, traced).status == "pass"
     short = Run(17, SHORT, 100, 60.0, 0.2, lambda asked, at: np.where(at > 8.0, 0.01, asked * 2))
     assert finding(short.samples(), 10.0, 60.0, traced).status == "fail"
+
+
+@pytest.mark.parametrize(("part", "widened"), [(1.0, False), (0.93, True)])
+def test_a_trace_says_where_its_streams_needed_a_wider_tolerance(part, widened):
+    """They pass, and the contract's own tolerance did not hold: no gate is held by them."""
+    run = Run(19, REAL, 20000, 60.0, 1.0, lambda asked, at: np.where(at > 8.0, asked * part, asked))
+    judging = Judging(CONTRACT, run.samples(), ("west",), 30.0, 4.0, (), 1.0)
+    phases = [Phase("dark", "G", 30.0, 60.0, True)]
+    asked = Asked(REAL, 20000, traced=True)
+    (found,) = judge_held(judging, phases, asked)
+    assert found.status == "pass"
+    assert needs_widening(judging, phases, asked) is widened
+    assert not needs_widening(judging, phases, replace(asked, traced=False))
 
 
 def test_the_baseline_and_what_no_tier_judges_are_left_out():

@@ -335,6 +335,22 @@ def test_a_profile_of_the_targets_own_is_no_gates_profile(tmp_path):
     assert judge(bundle).document["evidence"] == "rehearsal"
 
 
+@pytest.mark.parametrize(
+    ("trace", "part", "evidence"), [("t.csv", 0.93, "rehearsal"), ("t.csv", 1.0, "gate")]
+)
+def test_a_trace_that_needed_a_wider_tolerance_is_no_gate_evidence(tmp_path, trace, part, evidence):
+    """Its streams pass by a tolerance that the contract does not have."""
+    harm = {name: Harm(streams=part) for name in ("evacuate", "drain", "dark", "restore")}
+    bundle = make_bundle(tmp_path / "bundle", Story(phases=FAILOVER, harm=harm, **WHOLE))
+    target = yaml.safe_load((bundle / "target.yaml").read_text())
+    target["load"] = {**target.get("load", {}), "trace": trace}
+    (bundle / "target.yaml").write_text(yaml.safe_dump(target))
+    found = judge(bundle)
+    held = [one.status for one in found.findings if one.slo == "streams_held"]
+    assert held == ["pass"] * 4
+    assert found.document["evidence"] == evidence
+
+
 def test_every_build_that_was_seen_is_named(tmp_path):
     """One that was deployed in mid-drill too."""
     bundle = make_bundle(tmp_path / "bundle", Story(phases=SHORT))

@@ -98,7 +98,7 @@ def _evidence(started: Mapping[str, Any], contract: Contract | None) -> str | No
         return "testbed"
     gate = contract.gates.get(started["gate"]) if contract and started.get("gate") else None
     whole = started.get("scale") == 1 and started.get("time_scale") == 1
-    whole = whole and started.get("gate_profile") is not False
+    whole = whole and started.get("gate_load") is not False
     if claimed == "gate" and not (whole and gate and gate.profile == started.get("profile")):
         return "rehearsal"
     return None if claimed is None else str(claimed)

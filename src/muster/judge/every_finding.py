@@ -11,7 +11,7 @@ from muster.contract import Contract
 from muster.judge.evaluate import Judging, judge_phases, judge_whole, streams_finding
 from muster.judge.findings import Finding, from_json, unmeasured
 from muster.judge.gate_rules import judge_gate_rules
-from muster.judge.held import BASELINE, judge_held
+from muster.judge.held import BASELINE, judge_held, needs_widening
 from muster.judge.loss import JudgedLoss, judge_loss, loss_of
 from muster.judge.outcomes import outcomes_of
 from muster.judge.own_kind import FAULT_PHASES, kind_faults
@@ -36,13 +36,15 @@ class Judged:
 
     `stop_excuse`: why what stopped the drill for the platform's sake proves nothing; empty: it
     stands, or nothing did. `lost`: the abrupt loss of a region, where the ledger declares one.
-    `outcomes`: attempts of the judged phases, by how they ended.
+    `outcomes`: attempts of the judged phases, by how they ended. `widened`: the streams of a
+    replayed trace were held by a wider tolerance than the contract's.
     """
 
     findings: tuple[Finding, ...] = ()
     lost: JudgedLoss | None = None
     stop_excuse: str = ""
     outcomes: Mapping[str, int | None] = field(default_factory=dict)
+    widened: bool = False
 
 
 def findings_of(
@@ -101,11 +103,12 @@ def findings_of(
         lost_s=None if loss is None else loss.start_s,
     )
     outcomes = outcomes_of(samples, ledger.events, judging.stale_s)
+    widened = needs_widening(judging, phases, asked)
     if loss is None:
-        return Judged(tuple(findings), None, excuse, outcomes)
+        return Judged(tuple(findings), None, excuse, outcomes, widened)
     lost = judge_loss(judging, loss, loss_objective(bundle), ledger.events)
     together = (*lost.excused(findings), *lost.findings)
-    return Judged(together, lost, excuse or lost.stop_excuse, outcomes)
+    return Judged(together, lost, excuse or lost.stop_excuse, outcomes, widened)
 
 
 def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -46,12 +46,19 @@ class Asked:
 
     `lengths_kept`: the platform says that it generates as many tokens as asked for. `traced`: the
     lengths are those of a replayed trace, whose mean is as the target and the arrivals imply.
+    `strict`: the contract's tolerance alone holds, for a trace too.
     """
 
     profile: Profile
     streams_target: int
     lengths_kept: bool = False
     traced: bool = False
+    strict: bool = False
+
+    @property
+    def widened(self) -> float:
+        """By which share the contract's tolerance is widened."""
+        return TRACE_OFF if self.traced and not self.strict else 0.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,14 @@ def judge_held(judging: Judging, phases: Sequence[Phase], asked: Asked) -> list[
         for phase in phases
         if phase.tier is not None and phase.name != BASELINE
     ]
+
+
+def needs_widening(judging: Judging, phases: Sequence[Phase], asked: Asked) -> bool:
+    """Whether a phase was not held by the contract's own tolerance, wider as a trace's may be."""
+    if not asked.widened:
+        return False
+    strictly = judge_held(judging, phases, replace(asked, strict=True))
+    return any(finding.status != "pass" for finding in strictly)
 
 
 def held(samples: Samples, window: Window, asked: Asked) -> Held | None:
@@ -115,7 +130,7 @@ def _finding(judging: Judging, phase: Phase, asked: Asked) -> Finding:
     floor = None
     reason = "no data"
     if found is not None:
-        share = float(rules.streams_tolerance) + (TRACE_OFF if asked.traced else 0.0)
+        share = float(rules.streams_tolerance) + asked.widened
         chance = rules.streams_standard_errors * found.error
         floor = max(0.0, found.expected * (1 - share) - chance)
         status, reason = _judged(found, floor, share, chance, window.stale_s, asked)
