@@ -7,14 +7,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
 
 from muster.testbed.gateway.circuit import PROBE_S_MAX, Circuit
 from muster.testbed.gateway.config import CircuitConfig, GatewayConfig
 from muster.testbed.gateway.planted import Planted
 from muster.testbed.gateway.redis_wire import command
 from muster.testbed.wire.first_content import FirstContent
-from muster.testbed.wire.metrics import Histogram, Registry
 from muster.testbed.wire.openai import BadRequest, ChatRequest
 
 ROLE = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
@@ -76,28 +74,6 @@ def test_few_failures_among_successes_leave_a_circuit_closed():
         circuit.succeeded(0.0)
         circuit.failed(0.0)
     assert not circuit.open
-
-
-def test_metrics_are_what_prometheus_reads():
-    """prometheus_client's own parser reads every series; never-values are in +Inf only."""
-    registry = Registry()
-    histogram = Histogram([2.5, 2.0])
-    histogram.observe(2.0)
-    histogram.observe(2.1)
-    histogram.observe_never(1.0)
-    registry.family("t_seconds", "histogram", "T.").histogram({"region": 'a"\\\nb'}, histogram)
-    registry.family("c_total", "counter", "C.").table({}, "code", {"200": 3})
-    samples = {
-        (sample.name, sample.labels.get("le")): sample
-        for family in text_string_to_metric_families(registry.render().decode())
-        for sample in family.samples
-    }
-    assert samples["t_seconds_bucket", "2.0"].value == 1
-    assert samples["t_seconds_bucket", "2.5"].value == 2
-    assert samples["t_seconds_bucket", "+Inf"].value == 3
-    assert samples["t_seconds_count", None].value == 3
-    assert samples["t_seconds_count", None].labels["region"] == 'a"\\\nb'
-    assert samples["c_total", None].value == 3
 
 
 def test_a_redis_command_is_framed_by_bytes():

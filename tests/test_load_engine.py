@@ -55,7 +55,7 @@ def test_whole_streams_are_successes_on_kept_connections():
     assert set(found) == {"success"}
     assert one.connections < one.requests
     assert engine.tally.first_token[REGION].total >= 50
-    assert engine.tally.completion[REGION].counts[-1] == 0
+    assert engine.tally.completion[REGION].cells[-1] == 0
 
 
 async def cut(writer, tokens, number):
@@ -80,8 +80,8 @@ def test_a_200_that_is_cut_is_no_success(script):
     _, engine, found = run(script)
     assert set(found) == {"broken"}
     completion = engine.tally.completion[REGION]
-    assert completion.counts[-1] == completion.total >= 20
-    assert engine.tally.first_token[REGION].counts[-1] == 0
+    assert completion.cells[-1] == completion.total >= 20
+    assert engine.tally.first_token[REGION].cells[-1] == 0
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_an_open_stream_older_than_the_threshold_shows():
         async with peer(hang) as one:
             async with running(config(one.port, traffic=traffic(streams=5))) as engine:
                 await until(lambda: engine.open_over("first_token", 0.5)[REGION] > 2)
-                page = exposition.render(engine)
+                page = exposition.registry_of(engine).render().decode()
                 labels = {"region": REGION, "phase": "completion", "le": "0.5"}
                 assert (series(page, "muster_load_open_over", **labels) or 0) > 2
                 assert engine.open_over("first_token", 600)[REGION] == 0
@@ -290,7 +290,7 @@ def test_every_known_region_shows_its_rare_counters_at_zero():
         async with peer() as one:
             given = config(one.port, regions_by_address={"127.0.0.1": REGION, "127.0.0.2": "b"})
             async with running(given) as engine:
-                return exposition.render(engine)
+                return exposition.registry_of(engine).render().decode()
 
     page = asyncio.run(body())
     for region in (REGION, "b", "unknown"):

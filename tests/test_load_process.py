@@ -92,10 +92,10 @@ def test_a_load_runs_in_shards_and_leaves_only_its_record(endpoint, tmp_path):
         entry = json.loads((tmp_path / "load.json").read_text())
         assert entry == [{"targets": handle.metrics, "labels": {"job": "load"}}]
         assert len(pids) == 2
-        wanted = f'muster_load_attempts_total{{region="{REGION}",outcome="success"'
         for shard, address in enumerate(handle.metrics):
-            eventually(lambda at=address: wanted in page(at))
-            assert f'shard="{shard}"' in page(address)
+            labels = f'shard="{shard}",region="{REGION}",outcome="success"'
+            wanted = f"muster_load_attempts_total{{{labels}"
+            eventually(lambda at=address, wanted=wanted: wanted in page(at))
         total = Sum()
         follower = Follower(tmp_path / "record")
 

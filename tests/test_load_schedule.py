@@ -14,7 +14,6 @@ from muster import contract
 from muster.errors import BadInput
 from muster.load.buckets import (
     BUCKET_RATIO,
-    EdgeHistogram,
     bucket_edge_ms,
     bucket_index,
     quantile_ms,
@@ -93,15 +92,6 @@ def test_a_bucket_holds_what_it_says_within_one_percent(value):
     assert value <= bucket_edge_ms(index) * (1 + 1e-9)
     if index:
         assert value > bucket_edge_ms(index) / BUCKET_RATIO * (1 - 1e-9)
-
-
-def test_an_edge_holds_what_equals_it_and_a_stream_that_never_came_is_over_all():
-    """2 s is at or under 2 s; a broken stream stands in +Inf alone."""
-    histogram = EdgeHistogram((1.0, 2.0))
-    histogram.observe(2.0)
-    histogram.observe(2.0000001)
-    histogram.observe_never(0.1)
-    assert histogram.cumulative() == [("1", 0), ("2", 1), ("+Inf", 3)]
 
 
 def test_a_percentile_of_what_never_came_is_infinite():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from muster.exposition import Registry
 from muster.testbed.gateway.miscounts import WORKER_SHARES, Halved, Workers
-from muster.testbed.wire.metrics import Registry
 
 
 def test_half_of_what_is_observed_is_shown():

@@ -25,6 +25,7 @@ from muster.reports.numbers import NO_DATA, count, epoch, number, quantity, seco
 from muster.reports.server import read_server
 from muster.reports.view import build_view
 from muster.reports.words import clean
+from muster.samples.series import read_samples
 from tests.report_bundle import EAST, START_S, WEST, Story, make
 
 
@@ -210,13 +211,39 @@ def test_server_p95_survives_resets_and_says_when_over(tmp_path: Path) -> None:
         lines.append({"series": i, "signal": "first_token", "name": "x_bucket", "labels": labels})
         lines.append({"i": i, "t": [0, 5, 10, 15], "v": values})
     path = tmp_path / "samples.jsonl"
-    path.write_text("\n".join(json.dumps(line) for line in lines))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     server, faults = read_server(path)
     assert server is not None
     assert faults == []
     found = server.p95("first_token", EAST, np.asarray([0.0, 5, 10, 15]), 5, 20)
     assert np.isinf(found[[0, 2]]).all()
     assert np.isnan(found[1])
+
+
+def test_server_samples_are_read_as_the_judge_reads_them(tmp_path: Path) -> None:
+    """One edge written two ways is one series; a torn line is named; no sample is no server."""
+    lines = []
+    for i, (le, t, v) in enumerate(
+        [("1", [0, 5], [0, 90]), ("1.0", [10, 15], [95, 190]), ("+Inf", [15, 0, 5], [200, 0, 100])]
+    ):
+        labels = {"le": le, "region": EAST, "instance": "a"}
+        lines.append({"series": i, "signal": "first_token", "name": "x_bucket", "labels": labels})
+        lines.append({"i": i, "t": t, "v": v})
+    path = tmp_path / "samples.jsonl"
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    path.write_text(text + '{"i": 0, "t": [20], "v"')
+    server, faults = read_server(path)
+    assert server is not None
+    assert faults == ["samples.jsonl: a line cannot be read and is left out"]
+    assert read_samples(path).torn
+    assert server.regions() == (EAST,)
+    found = server.p95("first_token", EAST, np.asarray([0.0, 5, 15]), 5, 20)
+    # 90 of 100 within the top edge, then all of 100.
+    assert found.tolist() == [math.inf, pytest.approx(0.95)]
+    path.write_text("")
+    assert read_server(path) == (None, ["samples.jsonl: holds no server sample"])
+    path.unlink()
+    assert read_server(path) == (None, ["samples.jsonl: No such file or directory"])
 
 
 def test_regions_differ_by_dash_as_well_as_colour() -> None:

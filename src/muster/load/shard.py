@@ -98,7 +98,7 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
         recorder.ended if recorder is not None and config.raw_share > 0 else None,
     )
     control.engine, control.recorder = engine, recorder
-    page = await exposition.serve(config.metrics, lambda: exposition.render(engine))
+    page = await exposition.serve(config.metrics, exposition.registry_of(engine).render)
     print(f"ready {page.sockets[0].getsockname()[1]}", flush=True)
     reading = loop.create_task(_read(stdin, control)) if stdin is not None else None
     try:

@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from muster.load.buckets import NEVER, EdgeHistogram, bucket_index
+from muster.exposition import Histogram
+from muster.load.buckets import NEVER, bucket_index
 
 UNKNOWN = "unknown"
 REGIONS_MAX = 64
@@ -67,9 +68,9 @@ class Tally:
         self.resends: Counter[str] = Counter()
         self.streams_open: Counter[str] = Counter()
         self.short: Counter[str] = Counter()
-        self.first_token: dict[str, EdgeHistogram] = {}
-        self.completion: dict[str, EdgeHistogram] = {}
-        self.lag = EdgeHistogram(LAG_EDGES_S)
+        self.first_token: dict[str, Histogram] = {}
+        self.completion: dict[str, Histogram] = {}
+        self.lag = Histogram(LAG_EDGES_S)
         self.offered = 0
         self.late = 0
         self.second = SecondCounts()
@@ -86,8 +87,8 @@ class Tally:
             if len(self.regions) >= REGIONS_MAX:
                 return UNKNOWN
             self.regions = (*self.regions, region)
-        self.first_token[region] = EdgeHistogram(self._edges[0])
-        self.completion[region] = EdgeHistogram(self._edges[1])
+        self.first_token[region] = Histogram(self._edges[0])
+        self.completion[region] = Histogram(self._edges[1])
         for kind in KINDS:
             for outcome in OUTCOMES:
                 self.attempts[region, outcome, kind] = 0

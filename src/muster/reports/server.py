@@ -9,44 +9,30 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import orjson
 
-Array = npt.NDArray[np.float64]
-_WANTED = {"first_token", "completion", "queue_age"}
+from muster.errors import BadInput
+from muster.samples.histograms import edge_of, joined
+from muster.samples.series import Array, Samples, Series, read_samples
 
-
-@dataclass(frozen=True)
-class Scraped:
-    """One series as scraped: sample times (epoch seconds, ascending) and values."""
-
-    signal: str
-    name: str
-    labels: Mapping[str, str]
-    t: Array
-    v: Array
+_WANTED = ("first_token", "completion", "queue_age")
 
 
 @dataclass(frozen=True)
 class Server:
-    """The wanted series of a bundle."""
+    """The wanted series of a bundle, as the judge reads them."""
 
-    series: tuple[Scraped, ...]
+    samples: Samples
 
     def regions(self) -> tuple[str, ...]:
         """The regions that exported anything, by name."""
-        return tuple(sorted({s.labels.get("region", "") for s in self.series} - {""}))
+        found = {one.region for series in self.samples.by_signal.values() for one in series}
+        return tuple(sorted(found - {""}))
 
     def queue_age(self, region: str, at: Array, reach_s: float) -> Array:
         """The region's oldest job's age in seconds at the times `at`; NaN without a sample."""
-        ages = [
-            _held(series, at, reach_s)
-            for series in self.series
-            if series.signal == "queue_age" and series.labels.get("region") == region
-        ]
+        ages = [_held(one, at, reach_s) for one in self.samples.of("queue_age", region=region)]
         if not ages:
             return np.full(len(at), np.nan)
         stacked = np.vstack(ages)
@@ -62,11 +48,9 @@ class Server:
         of fewer than `count_min` answers as unknown.
         """
         increases: dict[float, Array] = {}
-        for series in self.series:
-            edge = _edge(series.labels.get("le"))
-            if series.signal != signal or series.labels.get("region") != region or edge is None:
-                continue
-            if not series.name.endswith("_bucket"):
+        for series in joined(self.samples.of(signal, "_bucket", region=region)):
+            edge = edge_of(series.labels.get("le"))
+            if edge is None:
                 continue
             grown = _increase(_held(series, ends, reach_s))
             if edge in increases:
@@ -80,48 +64,18 @@ class Server:
 
 def read_server(path: Path) -> tuple[Server | None, list[str]]:
     """The wanted series in `samples.jsonl`, and a line for what could not be read."""
-    heads: dict[int, Mapping[str, Any]] = {}
-    times: dict[int, list[float]] = {}
-    values: dict[int, list[float]] = {}
-    fault = ""
     try:
-        file = path.open("rb")
-    except OSError as error:
-        return None, [f"samples.jsonl: {error.strerror}"]
-    with file:
-        for text in file:
-            try:
-                record = orjson.loads(text)
-                if "series" in record:
-                    if record["signal"] in _WANTED:
-                        heads[record["series"]] = record
-                elif record["i"] in heads:
-                    index = record["i"]
-                    times.setdefault(index, []).extend(record["t"])
-                    values.setdefault(index, []).extend(
-                        math.nan if v is None else v for v in record["v"]
-                    )
-            except (ValueError, KeyError, TypeError):
-                fault = "samples.jsonl: a line cannot be read and is left out"
-    found = [
-        _scraped(head, times.get(index, []), values.get(index, [])) for index, head in heads.items()
-    ]
-    faults = [fault] if fault else []
-    if not any(len(series.t) for series in found):
+        samples = read_samples(path)
+    except BadInput as error:
+        return None, [f"samples.jsonl: {error.value}"]
+    faults = ["samples.jsonl: a line cannot be read and is left out"] if samples.torn else []
+    wanted = {name: series for name in _WANTED if (series := samples.by_signal.get(name))}
+    if not wanted:
         return None, [*faults, "samples.jsonl: holds no server sample"]
-    return Server(tuple(found)), faults
+    return Server(Samples(wanted, samples.torn)), faults
 
 
-def _scraped(head: Mapping[str, Any], t: list[float], v: list[float]) -> Scraped:
-    size = min(len(t), len(v))
-    at = np.asarray(t[:size], dtype=np.float64)
-    value = np.asarray(v[:size], dtype=np.float64)
-    at, first = np.unique(at, return_index=True)
-    labels = {str(key): str(text) for key, text in dict(head.get("labels") or {}).items()}
-    return Scraped(str(head["signal"]), str(head.get("name", "")), labels, at, value[first])
-
-
-def _held(series: Scraped, at: Array, reach_s: float) -> Array:
+def _held(series: Series, at: Array, reach_s: float) -> Array:
     """The last value at or before each moment, if it is not older than `reach_s`."""
     if not len(series.t):
         return np.full(len(at), np.nan)
@@ -158,10 +112,3 @@ def _quantile(edges: list[float], below: Array, rank: float) -> float:
     low = float(below[index - 1]) if index else 0.0
     share = (rank - low) / (float(below[index]) - low)
     return low_edge + (edges[index] - low_edge) * share
-
-
-def _edge(le: str | None) -> float | None:
-    try:
-        return None if le is None else float(le)
-    except ValueError:
-        return None

@@ -6,15 +6,18 @@ import asyncio
 import random
 import socket
 import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, cast
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from pydantic import Field
 
 from muster.documents import Document
+from muster.exposition import CONTENT_TYPE, Labels, Registry
 from muster.testbed.dns.answer import Memo, answer
+from muster.testbed.dns.decide import AddressRecord
 from muster.testbed.dns.health import Checker
 from muster.testbed.dns.records import Route53Reader, Zone
 from muster.testbed.rig.small_http import Answer, Request, serve
@@ -39,31 +42,12 @@ class DnsConfig(Document):
 
 
 class Figures:
-    """The name server's own metrics."""
+    """The name server's own counts."""
 
     def __init__(self) -> None:
-        self.registry = own = CollectorRegistry()
-        region = ["region"]
-        self.answers = Counter(
-            "muster_dns_answers", "Answers by the region they name", region, registry=own
-        )
-        self.queries = Counter(
-            "muster_dns_queries", "Queries by answer code", ["rcode"], registry=own
-        )
-        self.healthy = Gauge(
-            "muster_dns_region_healthy", "1 while its health check passes", region, registry=own
-        )
-        self.weight = Gauge(
-            "muster_dns_region_weight", "Weight of the record in force", region, registry=own
-        )
-        self.age = Gauge(
-            "muster_dns_records_age_seconds", "Since the API last answered", registry=own
-        )
-        self.failures = Counter("muster_dns_poll_failures", "Polls that failed", registry=own)
-
-    def text(self) -> str:
-        """Everything in Prometheus's text format."""
-        return generate_latest(self.registry).decode()
+        self.answers: Counter[str] = Counter()
+        self.queries: Counter[str] = Counter()
+        self.poll_failures = 0
 
 
 class NameServer:
@@ -79,6 +63,7 @@ class NameServer:
         self._first_weights: dict[tuple[str, str], int] = {}
         self.checker = Checker(config.probe_interval_s)
         self.figures = Figures()
+        self._registry = self._declared()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`. Raises OSError when an address is taken."""
@@ -110,9 +95,9 @@ class NameServer:
             answered = answer(packet, None, healthy, draw)
         else:
             answered = self._memo.answer(packet, healthy, draw)
-        self.figures.queries.labels(answered.rcode).inc()
+        self.figures.queries[answered.rcode] += 1
         if answered.region:
-            self.figures.answers.labels(answered.region).inc()
+            self.figures.answers[answered.region] += 1
         return answered.packet
 
     async def _poll_always(self) -> None:
@@ -121,7 +106,7 @@ class NameServer:
             try:
                 zone = await asyncio.to_thread(self._reader.read)
             except Exception:  # whatever the API or its client does, the last records stay
-                self.figures.failures.inc()
+                self.figures.poll_failures += 1
             else:
                 self._take(zone)
             await asyncio.sleep(max(0.0, self._config.poll_s - (time.monotonic() - began)))
@@ -135,7 +120,7 @@ class NameServer:
         self._zone = zone
         self._memo = Memo(zone)
         for record in zone.records:
-            self.figures.answers.labels(record.region)  # shown from 0 on
+            self.figures.answers[record.region] += 0  # shown from 0 on
         self.checker.follow(zone.checks)
 
     def _with_first_weights(self, zone: Zone) -> Zone:
@@ -155,21 +140,55 @@ class NameServer:
 
     async def _admin(self, request: Request) -> Answer:
         if request.path == "/metrics":
-            self._refresh_gauges()
-            return Answer(200, self.figures.text(), "text/plain; version=0.0.4; charset=utf-8")
+            return Answer(200, self._registry.render().decode(), CONTENT_TYPE)
         if request.path in ("/healthz", "/readyz"):
             ready = self._zone is not None and self.checker.probed.is_set()
             return Answer(200 if ready else 503, "ok\n" if ready else "no records yet\n")
         return Answer(404, {"error": "no such path"})
 
-    def _refresh_gauges(self) -> None:
+    def _declared(self) -> Registry:
+        """Every series of the name server."""
+        registry, figures = Registry(), self.figures
+        family = registry.family
+        nothing: Labels = {}
+        family("muster_dns_answers_total", "counter", "Answers by the region they name.").table(
+            nothing, "region", figures.answers
+        )
+        family("muster_dns_queries_total", "counter", "Queries by answer code.").table(
+            nothing, "rcode", figures.queries
+        )
+        family("muster_dns_poll_failures_total", "counter", "Polls that failed.").value(
+            nothing, lambda: figures.poll_failures
+        )
+        family(
+            "muster_dns_region_healthy", "gauge", "1 while a region's health check passes."
+        ).rows(self._healthy)
+        family("muster_dns_region_weight", "gauge", "Weight of the record in force.").rows(
+            self._weights
+        )
+        family("muster_dns_records_age_seconds", "gauge", "Time since the API last answered.").rows(
+            self._age
+        )
+        return registry
+
+    def _healthy(self) -> Iterator[tuple[Labels, int]]:
         healthy = self.checker.healthy
-        for record in self._zone.records if self._zone else ():
+        for region, record in self._by_region().items():
             well = record.health_check_id is None or healthy.get(record.health_check_id, True)
-            self.figures.healthy.labels(record.region).set(int(well))
-            self.figures.weight.labels(record.region).set(record.weight)
+            yield {"region": region}, int(well)
+
+    def _weights(self) -> Iterator[tuple[Labels, int]]:
+        for region, record in self._by_region().items():
+            yield {"region": region}, record.weight
+
+    def _by_region(self) -> dict[str, AddressRecord]:
+        # One series a region, whatever number of names it has records under.
+        return {record.region: record for record in (self._zone.records if self._zone else ())}
+
+    def _age(self) -> Iterator[tuple[Labels, float]]:
+        # Before the first answer there is no age, rather than one of 0.
         if self._read_s is not None:
-            self.figures.age.set(time.monotonic() - self._read_s)
+            yield {}, time.monotonic() - self._read_s
 
     async def _tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):

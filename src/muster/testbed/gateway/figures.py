@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
+from muster.exposition import Histogram, Labels, Registry, edge_text
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.miscounts import Halved, Workers
-from muster.testbed.wire.metrics import Histogram, Registry, edge_text, label_text
 
 FIRST_TOKEN_EDGES_S = (
     *(0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5),
@@ -106,11 +106,9 @@ class Figures:
         family(
             "chat_provider_route_requests_total", "counter", "Requests sent to each route."
         ).table(here, "route", self.route_requests)
-        upstream = family(
+        family(
             "chat_provider_first_token_seconds", "histogram", "First token of the provider alone."
-        )
-        for route, histogram in self.route_first_token.items():
-            upstream.histogram({**here, "route": route}, histogram)
+        ).histograms(here, "route", self.route_first_token)
         family(
             "chat_admission_failures_total",
             "counter",
@@ -122,19 +120,10 @@ class Figures:
             ("chat_provider_resends_total", "resends", "Resent: a kept connection was dead."),
         ):
             family(name, "counter", text).value(here, partial(getattr, self, attribute))
-        registry.page(OpenOverPage(self, region))
+        family("chat_requests_open_over", "gauge", "Open attempts older than a threshold.").rows(
+            partial(self._open_over_rows, region)
+        )
 
-
-class OpenOverPage:
-    """`chat_requests_open_over`, counted once a scrape."""
-
-    def __init__(self, figures: Figures, region: str) -> None:
-        self._figures = figures
-        self._region = region
-
-    def lines(self, out: list[str]) -> None:
-        name = "chat_requests_open_over"
-        out.append(f"# HELP {name} Open attempts older than a threshold.\n# TYPE {name} gauge\n")
-        for (phase, threshold_s), count in self._figures.open_over().items():
-            labels = {"region": self._region, "phase": phase, "le": edge_text(threshold_s)}
-            out.append(f"{name}{label_text(labels)} {count}\n")
+    def _open_over_rows(self, region: str) -> Iterator[tuple[Labels, int]]:
+        for (phase, threshold_s), count in self.open_over().items():
+            yield {"region": region, "phase": phase, "le": edge_text(threshold_s)}, count

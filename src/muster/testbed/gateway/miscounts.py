@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from muster.testbed.wire.metrics import Histogram
+from muster.exposition import Histogram
 
 WORKER_SHARES = (0.02, 0.5, 0.05, 0.43)
 """Of all requests; the least busy ones show next to nothing."""

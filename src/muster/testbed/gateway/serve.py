@@ -10,12 +10,12 @@ from typing import cast
 
 import orjson
 
+from muster.exposition import CONTENT_TYPE, Registry
 from muster.testbed.gateway.attempt import Attempt
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.connection import ChatConnection
 from muster.testbed.gateway.core import DRAIN_STATES, Gateway
 from muster.testbed.gateway.planted_streams import STREAMS
-from muster.testbed.wire.metrics import CONTENT_TYPE, Registry
 from muster.testbed.wire.process import (
     BACKLOG,
     die_with_parent,

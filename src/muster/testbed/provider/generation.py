@@ -10,11 +10,11 @@ import time
 from functools import partial
 from typing import Protocol
 
+from muster.exposition import Registry
 from muster.testbed.provider.config import ProviderConfig
 from muster.testbed.provider.delays import Delays
 from muster.testbed.provider.text import StreamText, whole
 from muster.testbed.provider.wheel import Wheel
-from muster.testbed.wire.metrics import Registry
 from muster.testbed.wire.openai import ChatRequest
 from muster.testbed.wire.ticker import TICK_S
 

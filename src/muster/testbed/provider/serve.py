@@ -6,12 +6,12 @@ import asyncio
 import time
 from functools import partial
 
+from muster.exposition import CONTENT_TYPE
 from muster.testbed.provider.config import ProviderConfig
 from muster.testbed.provider.generation import Provider
 from muster.testbed.provider.http1 import Http1Connection
 from muster.testbed.provider.http2 import Http2Connection, Http2Connections
 from muster.testbed.provider.wheel import Wheel
-from muster.testbed.wire.metrics import CONTENT_TYPE
 from muster.testbed.wire.process import (
     BACKLOG,
     die_with_parent,

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from muster.testbed.wire.metrics import Histogram, Registry
+from muster.exposition import Histogram, Registry
 
 TICK_S = 0.01
 AWAKE_S = 0.002
