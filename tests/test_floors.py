@@ -51,7 +51,7 @@ HOUSE = {
     "clock": row(0),
     "exposition": row(0),
     "machine": row(0),
-    "sse": row(0),
+    "sse": row(0, libraries="orjson"),
     "home": row(0, "errors"),
     # Everything above reads documents, so this stands with the errors that it raises.
     "documents": row(0, "errors", libraries="pydantic yaml"),

@@ -123,7 +123,20 @@ EMPTIES = [
     [event({"content": "", "reasoning_content": ""}), USAGE % 12, DONE],
     [event({"tool_calls": []}), DONE],
     [b': "content":"x"\n\n', DONE],
+    [event({"content": []}), DONE],
+    [event({"content": [{"type": "text", "text": ""}]}), DONE],
+    [event({"content": [{"type": "text"}], "thinking_blocks": [], "audio": {"id": "a"}}), DONE],
+    [event({"thinking": "", "reasoning_details": [{"type": "reasoning.text", "index": 0}]}), DONE],
+    [b'data: {"choices":[],"content":[{"type":"text","text":"x"}]}\n\n', DONE],
+    [b'data: {"choices":[{"delta":{"content":[{"text":"cut\n\n', DONE],
+    [b"data: null\n\n", DONE],
 ]
+
+
+def pretty(one: bytes, end: bytes = b"\n") -> bytes:
+    """The same event as a server writes it that indents its JSON: a `data:` field each line."""
+    lines = json.dumps(json.loads(one[5:]), indent=2).encode().split(b"\n")
+    return b"".join(b"data: " + line + end for line in lines) + end
 
 
 @pytest.mark.parametrize("events", EMPTIES)
@@ -142,6 +155,15 @@ DELTAS = [
     {"content": None, "refusal": "no"},
     {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]},
     {"function_call": {"name": "f"}},
+    {"thinking": "so"},
+    {"content": [{"type": "text", "text": "so"}]},
+    {"content": [{"type": "text", "text": ""}, {"type": "text", "text": "so"}]},
+    {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "so"}]}]},
+    {"content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]},
+    {"content": "", "thinking_blocks": [{"type": "thinking", "thinking": "so"}]},
+    {"content": None, "reasoning_details": [{"type": "reasoning.text", "text": "so", "index": 0}]},
+    {"audio": {"id": "a1", "data": "AAAA"}},
+    {"reasoning": {"text": "so"}},
 ]
 
 
@@ -163,6 +185,86 @@ def test_any_generated_delta_is_a_first_token(delta):
         assert not answer.moved_on()
         answer.feed(chunk(DONE) + END)
         assert outcome_of(answer) == "success"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("delta", DELTAS)
+def test_an_event_in_several_lines_says_what_it_says_in_one(delta, end):
+    """It is over with the empty line after it, and then its delta has come."""
+    answer = Answer()
+    lines = pretty(event(delta), end)
+    answer.feed(HEAD + chunk(pretty(ROLE, end)) + chunk(lines[: -len(end)]))
+    assert not answer.content
+    answer.feed(chunk(end))
+    assert answer.content
+    stop = pretty(event({}, finish_reason="length"), end)
+    answer.feed(chunk(stop) + chunk(pretty(USAGE % 7, end)) + chunk(DONE) + END)
+    assert outcome_of(answer) == "success"
+    assert (answer.events.finish, answer.events.tokens) == (b"length", 7)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"detail": "upstream failed"},
+        {"code": 502, "message": "bad gateway"},
+        {"object": "server_error", "message": "no"},
+        {"choices": [{"delta": {}, "finish_reason": "error"}]},
+        {"choices": [{"delta": {"content": "x"}, "error": {"code": 502}}]},
+    ],
+)
+@pytest.mark.parametrize("after", [[], [EVENT, DONE]])
+def test_an_error_in_several_lines_is_one(error, after):
+    """No line of it says so by itself."""
+    lines = pretty(b"data: " + json.dumps(error).encode())
+    assert outcome_of(whole(EVENT, lines, *after)) == "error_in_stream"
+
+
+def test_several_lines_that_say_that_there_is_no_error_are_none():
+    """An empty text as the error, in a line of its own."""
+    fine = {"error": "", "choices": [{"index": 0, "delta": {"content": "x"}}]}
+    assert outcome_of(whole(pretty(b"data: " + json.dumps(fine).encode()), DONE)) == "success"
+
+
+def test_events_that_no_empty_line_parts_are_read_each_by_itself():
+    """A line that never becomes whole swallows no event after it."""
+    one, two = EVENT.rstrip(b"\n") + b"\n", event({"content": "x"}).rstrip(b"\n") + b"\n"
+    answer = whole(b'data: {"cut":\n', one, two, one, DONE)
+    assert outcome_of(answer) == "success"
+    assert answer.events.text_bytes == len("ahoy") * 2 + 1
+
+
+def test_what_is_held_of_an_event_is_bounded():
+    """One that goes on and on is not kept whole, and the next event is read."""
+    events = Events()
+    events.take(b'data: {"a":[\n')
+    for _ in range(100):
+        events.take(b"data: " + b"1," * 2000 + b"\n")
+    assert len(events.held) <= 2 * LINE_BYTES_MAX
+    events.take(b"\n" + EVENT)
+    assert events.generated
+    assert not events.held
+
+
+@given(data=st.data())
+def test_an_event_in_several_lines_may_be_cut_anywhere(data):
+    """TCP keeps no borders."""
+    lines = pretty(b'data: {"detail":"upstream failed"}')
+    body = HEAD + chunk(ROLE + EVENT) + chunk(lines) + chunk(EVENT) + chunk(DONE) + END
+    cuts = data.draw(st.lists(st.integers(0, len(body)), max_size=8))
+    answer = Answer()
+    for start, end in pairwise(sorted({0, len(body), *cuts})):
+        answer.feed(body[start:end])
+    assert outcome_of(answer) == "error_in_stream"
+
+
+def test_the_text_of_parts_is_counted():
+    """A list of parts is no shorter than the text in it, and the next one is passed over."""
+    parts = [event({"content": [{"type": "text", "text": text}]}) for text in ("one", "two", "six")]
+    answer = Answer()
+    passed = [answer.feed(piece) for piece in (HEAD, *(chunk(one) for one in parts))]
+    assert answer.events.text_bytes == len("onetwosix")
+    assert passed[-1] is False
 
 
 def test_a_plain_event_is_passed_over_and_its_text_counted():
@@ -249,6 +351,15 @@ OTHER = event({"content": " all"}).replace(b'"model":"m"', b'"model":"other"')
         (canary(event({"content": "a"}), event({"content": "ll"}), DONE), "answered"),
         (canary(event({"content": " all"}), b"data: {corrupt\n\n", DONE), "wrong_answer"),
         (canary(event({"content": " all"}), ERRORS[0], DONE), "error_in_stream"),
+        (canary(b"data: null\n\n", event({"content": " all"}), DONE), "answered"),
+        (canary(pretty(ROLE), pretty(event({"content": " all"})), DONE), "answered"),
+        (canary(pretty(event({"content": " all"}), b"\r\n"), DONE), "answered"),
+        (canary(pretty(OTHER), DONE), "wrong_answer"),
+        (canary(pretty(event({"content": " xyz"})), DONE), "wrong_answer"),
+        (canary(event({"content": " all"}).rstrip() + b"\n", OTHER, DONE), "wrong_answer"),
+        (canary(event({"content": " all"}), b"data: [1]\n\n", DONE), "wrong_answer"),
+        (canary(event({"content": [{"type": "text", "text": " all"}]}), DONE), "answered"),
+        (canary(event({"thinking": "all"}), DONE), "answered"),
         (canary(ROLE, DONE), "empty_stream"),
         (canary(event({"content": " all"})), "broken"),
     ],

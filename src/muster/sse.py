@@ -1,31 +1,81 @@
-"""What one line of a server-sent event stream of chat chunks says, without parsing its JSON.
+"""What one line of a server-sent event stream of chat chunks says, mostly without parsing its JSON.
 
 A quote inside a JSON string is always written `\\"`, so that a key such as `"content":` can not
-stand in generated text. Only a line that holds the word `"error"` whole must be parsed to be sure.
+stand in generated text. Only a line that holds the word `"error"` whole, or whose delta holds lists
+or objects where text stands elsewhere, must be parsed to be sure.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import orjson
 
 # The look ahead spares the names of most keys the alternatives: a third of the time.
 _TEXT = re.compile(
-    rb'"(?=[cratf])(?:(?:content|reasoning_content|reasoning|refusal|arguments)"\s*:\s*"[^"]'
+    rb'"(?=[cratf])(?:(?:content|reasoning_content|reasoning|thinking|refusal|arguments)"\s*:\s*"[^"]'
     rb'|tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{\s*")'
 )
+PART_LISTS = (
+    "content", "reasoning", "reasoning_content", "reasoning_details", "thinking",
+    "thinking_blocks", "audio", "images",
+)  # fmt: skip
+"""Members of a delta that may be a list or an object of parts."""
+_PARTS = re.compile(rb'"(?:%b)"\s*:\s*[\[{]' % "|".join(PART_LISTS).encode())
+_NO_TEXT = frozenset({"format", "id", "index", "signature", "type"})
+"""Members of a part that are about it, and no part of what was generated."""
 _DATA = b"data:"
 
 
 def generated(line: bytes) -> bool:
-    """Whether `line` is a `data:` line with a generated delta: text, reasoning or a tool call.
+    """Whether `line` is a `data:` line with a generated delta of any kind.
 
-    An empty text and an event that gives a role alone are none.
+    Text, reasoning, a refusal, a tool call, parts of them in a list. An empty text and an event
+    that gives a role alone are none.
     """
-    return line.startswith(_DATA) and _TEXT.search(line) is not None
+    if not line.startswith(_DATA):
+        return False
+    return _TEXT.search(line) is not None or (
+        _PARTS.search(line) is not None and bool(part_texts(line[len(_DATA) :]))
+    )
 
 
 def carries_delta(seen: bytes) -> bool:
     """Whether a line of `seen`, which begins with a line, carries a generated delta."""
-    if _TEXT.search(seen) is None:
+    if _TEXT.search(seen) is None and _PARTS.search(seen) is None:
         return False
     return any(generated(line) for line in seen.split(b"\n"))
+
+
+def part_texts(data: bytes) -> list[str]:
+    """What the parts of an event's deltas hold, where they stand in lists or objects."""
+    try:
+        event: Any = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return []
+    choices = event.get("choices") if isinstance(event, dict) else None
+    deltas = [
+        choice.get("delta")
+        for choice in (choices if isinstance(choices, list) else ())
+        if isinstance(choice, dict)
+    ]
+    return [
+        text
+        for delta in deltas
+        if isinstance(delta, dict)
+        for key in PART_LISTS
+        if isinstance(delta.get(key), list | dict)
+        for text in texts_of(delta[key])
+    ]
+
+
+def texts_of(part: Any) -> list[str]:
+    """Every text of a part that is not empty, and not about the part itself."""
+    if isinstance(part, str):
+        return [part] if part else []
+    if isinstance(part, list):
+        return [text for one in part for text in texts_of(one)]
+    if isinstance(part, dict):
+        return [t for key, one in part.items() if key not in _NO_TEXT for t in texts_of(one)]
+    return []

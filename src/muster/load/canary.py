@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import orjson
@@ -15,7 +16,9 @@ import orjson
 from muster.load.attempt import Host, Sending, outcome_of
 from muster.load.config import ShardConfig
 from muster.load.resolvers import Cache
+from muster.load.stream_errors import says_error
 from muster.load.wire import Answer
+from muster.sse import texts_of
 
 _FAILURES = {
     "broken": "broken",
@@ -26,7 +29,7 @@ _FAILURES = {
     "reset": "reset",
     "timeout": "timeout",
 }
-_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+_TEXTS = ("content", "reasoning_content", "reasoning", "thinking", "refusal")
 
 
 class CanaryHost(Host, Protocol):
@@ -115,13 +118,13 @@ def _said(body: bytes) -> tuple[set[str], str] | None:
     """The models that the events name, and their text; None when one of them is no JSON object."""
     models: set[str] = set()
     text: list[str] = []
-    for line in body.splitlines():
-        if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
-            continue
+    for data in _data_of(body):
         try:
-            event: Any = orjson.loads(line[5:])
+            event: Any = orjson.loads(data)
         except orjson.JSONDecodeError:
             return None
+        if event is None:
+            continue  # a keep-alive
         if not isinstance(event, dict):
             return None
         model = event.get("model")
@@ -131,5 +134,25 @@ def _said(body: bytes) -> tuple[set[str], str] | None:
         for choice in choices if isinstance(choices, list) else ():
             delta = choice.get("delta") if isinstance(choice, dict) else None
             if isinstance(delta, dict):
-                text += [part for key in _TEXTS if isinstance(part := delta.get(key), str)]
+                text += [part for key in _TEXTS for part in texts_of(delta.get(key))]
     return models, "".join(text)
+
+
+def _data_of(body: bytes) -> Iterator[bytes]:
+    """The data of each event, its lines joined, as the standard has it; without what says nothing.
+
+    A line that is whole JSON is an event of its own: some end an event with one line break.
+    """
+    held: list[bytes] = []
+    for line in [*body.splitlines(), b""]:
+        if line.startswith(b"data:"):
+            data = line[5:].strip()
+            if data == b"[DONE]":
+                continue
+            if not held and says_error(data) is not None:
+                yield data
+            elif data:
+                held.append(data)
+        elif not line and held:
+            yield b"\n".join(held)
+            held = []

@@ -4,6 +4,9 @@ A stream's events mostly differ in their text alone. The first one that carries 
 stands before and after it; what comes between the same two pieces, without a quote, is text and
 nothing else. Such an event costs two comparisons and one search. Every other line is looked at.
 
+An event may stand in several `data:` lines. One that is no whole JSON by itself is held until its
+event is over, and then all of it is looked at.
+
 What an error is, however it is written, is told by `stream_errors`.
 """
 
@@ -11,15 +14,19 @@ from __future__ import annotations
 
 import re
 
-from muster.load.stream_errors import FAILED_FINISH, is_error, is_error_line
+from muster.load.stream_errors import FAILED_FINISH, is_error, is_error_line, says_error
 from muster.sse import generated
 
 LINE_BYTES_MAX = 65536
 """Of one line so much is looked at; what follows in it says nothing."""
 _TEXT = re.compile(
-    rb'"(?:content|reasoning_content|reasoning|refusal|arguments)"\s*:\s*'
+    rb'"(?:content|reasoning_content|reasoning|thinking|refusal|arguments)"\s*:\s*'
     rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 )
+_PART_TEXT = re.compile(
+    rb'"(?:text|thinking|summary|transcript|data)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
+)
+"""The same where a delta holds its parts in a list or an object."""
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]*)"')
 _CONTENT = b'"content":"'
 _GOES_ON = b'"finish_reason":null}]}'
@@ -28,6 +35,8 @@ _no_deltas: dict[bytes, bytes] = {}
 """Finish reason of the events without text seen before, by what stands from `"delta":` on."""
 _LEARNED_MAX = 8
 """Events that were looked at to learn their shape; where each differs it is not worth more."""
+_WHOLE = (b"}", b"}\r")
+"""How an event ends that stands in one line."""
 _USAGE = re.compile(rb'"completion_tokens"\s*:\s*(\d{1,9})')
 
 
@@ -39,7 +48,7 @@ class Events:
 
     __slots__ = (
         "back", "back_chunk", "done", "error", "finish", "fresh", "front", "generated",
-        "learned", "line", "skipping", "text_bytes", "tokens",
+        "held", "learned", "line", "skipping", "text_bytes", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -54,6 +63,7 @@ class Events:
         self.front = b""  # what stands before the text of an event, from its line's begin
         self.back = b""  # and after it
         self.back_chunk = b""  # the same to the end of a chunk that holds this event alone
+        self.held = b""  # data of an event that is not whole in the lines read so far
         self.line = b""  # the begin of a line that is not whole
         self.skipping = False
 
@@ -69,6 +79,8 @@ class Events:
                 self.skipping = False
             elif line:
                 self._read(line)
+            elif self.held:
+                self._over()
         if rest and not self.skipping:
             if len(rest) > LINE_BYTES_MAX:
                 self._read(rest)
@@ -81,11 +93,13 @@ class Events:
         if self.line:
             line, self.line = self.line, b""
             self._read(line)
+        if self.held:
+            self._over()
 
     @property
     def between(self) -> bool:
         """Whether the last line is whole, and the shape of a plain event is known."""
-        return bool(self.front) and not self.line and not self.skipping
+        return bool(self.front) and not (self.line or self.held or self.skipping)
 
     def _read(self, line: bytes) -> None:
         front = self.front
@@ -97,18 +111,44 @@ class Events:
                 self.fresh = True
                 return
         if not line.startswith(b"data:"):
-            self.error = self.error or is_error_line(line)
-        elif line.startswith(b"[DONE]", 6) or line[5:].strip() == b"[DONE]":
+            if line != b"\r":
+                self.error = self.error or is_error_line(line)
+            elif self.held:
+                self._over()
+        elif line.startswith(b"[DONE]", 6) or (len(line) < 32 and line[5:].strip() == b"[DONE]"):
             self.done = True
-        elif (b'"error"' in line or b'"choices"' not in line) and is_error(line[5:]):
+        elif self.held and not _stands_alone(line):
+            if len(self.held) < LINE_BYTES_MAX:
+                self.held += b"\n" + line[5:]
+        elif b'"error"' in line or b'"choices"' not in line:
+            error = says_error(line[5:])
+            if error:
+                self.error = True
+            elif error is None:
+                self.held = line[5:]
+            else:
+                self._read_whole(line)
+        elif line.endswith(_WHOLE):
+            self._read_whole(line)
+        else:
+            self.held = line[5:]
+
+    def _read_whole(self, line: bytes) -> None:
+        """A line that is an event of its own, and no error."""
+        delta = line.find(b'"delta":')
+        finish = _no_deltas.get(line[delta:])
+        if finish is None or _says_more_before(line, delta):
+            self._read_delta(line, delta)
+        elif finish:
+            self._finished(finish)
+
+    def _over(self) -> None:
+        """The event that was held is over: all of it is here now, or what ever comes of it."""
+        data, self.held = self.held, b""
+        if is_error(data):
             self.error = True
         else:
-            delta = line.find(b'"delta":')
-            finish = _no_deltas.get(line[delta:])
-            if finish is None or _says_more_before(line, delta):
-                self._read_delta(line, delta)
-            elif finish:
-                self._finished(finish)
+            self._read_delta(b"data:" + data, -1)
 
     def _read_delta(self, line: bytes, delta: int) -> None:
         # A plain event's finish_reason is null; what else may stand there stands at the end.
@@ -123,13 +163,13 @@ class Events:
                     found = _FINISH.search(line, delta)
                     _no_deltas[line[delta:]] = found[1] if found is not None else b""
                 return
-            texts = list(_TEXT.finditer(line))
+            texts = list(_TEXT.finditer(line)) or list(_PART_TEXT.finditer(line))
             self.text_bytes += sum(len(found[1]) for found in texts)
             text, quote = max((found.span(1) for found in texts), key=_length, default=(0, 0))
         else:
             self.text_bytes += quote - text
         self.generated = self.fresh = True
-        if self.learned < _LEARNED_MAX and quote > text and not says_more:
+        if delta >= 0 and self.learned < _LEARNED_MAX and quote > text and not says_more:
             # What may be passed over from now on says nothing but its text.
             self.learned += 1
             self.front, self.back = line[:text], line[quote:]
@@ -148,6 +188,14 @@ class Events:
     def _finished(self, reason: bytes) -> None:
         self.finish = reason
         self.error = self.error or FAILED_FINISH.search(reason) is not None
+
+
+def _stands_alone(line: bytes) -> bool:
+    """Whether a line is an event of its own though the one before it is not over.
+
+    Some end an event with one line break, and what is held may never become whole.
+    """
+    return b'"choices"' in line and line[5:].lstrip().startswith(b"{") and line.endswith(_WHOLE)
 
 
 def _length(span: tuple[int, int]) -> int:

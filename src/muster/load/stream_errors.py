@@ -38,13 +38,21 @@ def is_error_line(line: bytes) -> bool:
     return (bool(colon) and name == b"error") or line.lstrip().startswith(_BODIES)
 
 
-def is_error(data: bytes) -> bool:
-    """Whether one data event, or one line of it, is an error. Text with the word is none."""
+def says_error(data: bytes) -> bool | None:
+    """Whether the data of an event is an error; None: it is no JSON, or not all of it."""
     try:
         event = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _LOOKS_WRONG.search(data) is not None or _TEXT_ALONE.match(data) is not None
+        return None
     return any(_is_error(one) for one in (event if isinstance(event, list) else [event]))
+
+
+def is_error(data: bytes) -> bool:
+    """Whether one data event, all of it, is an error. Text with the word is none."""
+    told = says_error(data)
+    if told is not None:
+        return told
+    return _LOOKS_WRONG.search(data) is not None or _TEXT_ALONE.match(data) is not None
 
 
 def _is_error(event: Any) -> bool:
