@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from drill_runner import TARGET
 from muster.drill.load import DrillLoad
 from muster.drill.plan.plan import make_plan
 from muster.errors import BadInput
+from muster.load.starter import shard_configs
 
 
 def plan_with(tmp_path: Path, tokens: int, **load: object):
@@ -30,6 +33,18 @@ def test_a_drill_replays_its_targets_trace(tmp_path):
     trace, plan = plan_with(tmp_path, 600, raw_share=0.25)
     told = DrillLoad(plan, plan.target, {}, tmp_path)._load_plan()
     assert (told.trace, told.raw_share) == (trace, 0.25)
+
+
+def test_a_drill_sends_the_fields_that_its_target_wants(tmp_path):
+    """In every shard's configuration, canaries among them."""
+    body = {"ignore_eos": True, "min_tokens": "{tokens}", "nvext": {"top_k": [1, "{tokens}"]}}
+    _, plan = plan_with(tmp_path, 600, body=body)
+    told = DrillLoad(plan, plan.target, {}, tmp_path)._load_plan()
+    assert dict(told.body) == body
+    reached = replace(told, url="http://127.0.0.1:9")
+    assert {json.dumps(one.to_json()["body"]) for one in shard_configs(reached)} == {
+        json.dumps(body)
+    }
 
 
 def test_a_trace_longer_than_the_target_allows_is_refused(tmp_path):

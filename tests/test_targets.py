@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 
 import pytest
 import yaml
@@ -68,7 +69,7 @@ def refused(path, data):
 
 MISFITS = [
     (put("klass", 1), "klass: got 1, expected one of the known keys: blast_radius, calendar, class,"),
-    (put("load/tokn", "x"), "load.tokn: got 'x', expected one of the known keys: canary_model,"),
+    (put("load/tokn", "x"), "load.tokn: got 'x', expected one of the known keys: body, canary_model,"),
     (put(f"regions/{REGION}/redis", 1), f"regions.{REGION}.redis: got 1, expected one of the known"),
     (
         put(f"regions/{REGION}/power/namespace", "x"),
@@ -83,11 +84,11 @@ MISFITS = [
     ),
     (
         drop(f"regions/{REGION}/power/kind"),
-        f"regions.{REGION}.power.kind: got nothing, expected one of 'process', 'kubernetes', 'none'",
+        f"regions.{REGION}.power.kind: got nothing, expected one of 'process', 'kubernetes', 'command', 'none'",
     ),
     (
         put(f"regions/{REGION}/power/kind", "vm"),
-        f"regions.{REGION}.power.kind: got 'vm', expected one of 'process', 'kubernetes', 'none'",
+        f"regions.{REGION}.power.kind: got 'vm', expected one of 'process', 'kubernetes', 'command', 'none'",
     ),
     (put("steering/kind", "dns"), "steering.kind: got 'dns', expected 'route53'"),
     (put("class", "prod"), "class: got 'prod', expected 'testbed', 'staging' or 'production'"),
@@ -112,6 +113,19 @@ MISFITS = [
     (put("stream_seconds_max", "long"), "stream_seconds_max: got 'long', expected a number"),
     (put("provider", "fake"), "provider: got 'fake', expected 'stub' or 'real'"),
     (put("load", 3), "load: got 3, expected a mapping of keys to values"),
+    (put("load/body", 3), "load.body: got 3, expected a mapping of keys to values"),
+    (put("load/body", {"stream": False}), "load.body.stream: got False, expected another field: the"),
+    (put("load/body", {"a": 1, "max_tokens": 5}), "load.body.max_tokens: got 5, expected another"),
+    (put("load/body", {"user": "x"}), "load.body.user: got 'x', expected another field: the load sets"),
+    (put("load/body", {"x": float("nan")}), "load.body.x: got nan, expected a JSON value: text, number"),
+    (
+        put("load/body", {"x": [datetime.date(2026, 1, 2)]}),
+        "load.body.x: got [datetime.date(2026, 1, 2)], expected a JSON value: text, number, true,",
+    ),
+    (
+        put("load/body", {"x": {"k": "${home}"}}),
+        "load.body.x.k: got '${home}', expected ${testbed.KEY} or ${env.NAME}",
+    ),
     (put("signals/requests", None), "signals.requests: got None, expected a text"),
     (put("signals/requests", " "), "signals.requests: got ' ', expected a PromQL selector"),
     (put("signals/reqs", "x"), "signals.reqs: got 'x', expected one of the signals admission_"),

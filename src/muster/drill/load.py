@@ -86,6 +86,7 @@ class DrillLoad:
             token=access.token,
             canary_token=access.canary_token,
             model=access.model,
+            body=access.body,
             canary_model=access.canary_model,
             canary_phrase=access.canary_phrase,
             canary_tokens=access.canary_tokens,

@@ -24,6 +24,7 @@ class ShardConfig(Document):
     token: SecretStr = SecretStr("")
     canary_token: SecretStr = SecretStr("")
     model: str = "muster-stub"
+    body: dict[str, Any] = Field(default_factory=dict)
     canary_model: str | None = None
     canary_phrase: str | None = None
     canary_tokens: Annotated[int, Field(ge=1)] = 1

@@ -60,8 +60,9 @@ class Engine:
         self.config = config
         self.tally = tally
         self.loop = loop
-        self.requests = Requests(endpoint, config.token.get_secret_value(), config.model)
-        canary = Requests(endpoint, config.canary_token.get_secret_value(), config.model)
+        token, canary_token = config.token, config.canary_token
+        self.requests = Requests(endpoint, token.get_secret_value(), config.model, config.body)
+        canary = Requests(endpoint, canary_token.get_secret_value(), config.model, config.body)
         self.canary_request = canary.of(config.canary_tokens)
         header = config.region_header
         self.region_header = header.lower().encode() if header else None

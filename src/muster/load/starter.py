@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -47,6 +47,8 @@ class LoadPlan:
     token: str = field(default="", repr=False)
     canary_token: str = field(default="", repr=False)
     model: str = "muster-stub"
+    body: Mapping[str, object] = field(default_factory=dict)
+    """Fields of a request besides the load's own."""
     canary_model: str | None = None
     """What answers to canaries name, where that is not `model`."""
     canary_phrase: str | None = None
@@ -101,6 +103,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
                 "token": plan.token,
                 "canary_token": plan.canary_token,
                 "model": plan.model,
+                "body": plan.body,
                 "canary_model": plan.canary_model,
                 "canary_phrase": plan.canary_phrase,
                 "canary_tokens": plan.canary_tokens,

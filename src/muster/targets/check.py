@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ from muster.targets.shared import SharedTxt
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
 _SECRET_QUERY = re.compile(r"token|key|secret|pass|auth|sig", re.IGNORECASE)
 SECRET_KEYS = {"token", "canary_token"}
+BODY_OWN = frozenset(
+    {"model", "messages", "stream", "max_tokens", "max_completion_tokens", "n", "user"}
+)
+"""Fields of a request that the load or nobody sets: what is measured rests on them."""
 
 
 def check(target: Target, file: Path | str) -> None:
@@ -40,6 +45,7 @@ def check(target: Target, file: Path | str) -> None:
     _check_steering(target, file)
     _check_calendar(target, file)
     _check_signals(target, file)
+    _check_body(target, file)
     if target.testbed is None and target.class_ == "testbed":
         raise BadInput(file, "testbed", None, "a testbed section, since class is testbed")
     if target.testbed is not None and target.class_ != "testbed":
@@ -102,6 +108,20 @@ def _check_signals(target: Target, file: Path | str) -> None:
     for signal in (*SIGNALS_SERVER, *SIGNALS_CLIENT):
         if signal not in target.signals:
             raise BadInput(file, f"signals.{signal}", None, "a PromQL selector: it is judged")
+
+
+def _check_body(target: Target, file: Path | str) -> None:
+    """More fields of a request: none that the load sets by itself, and nothing but JSON."""
+    for name, value in target.load.body.items():
+        key = f"load.body.{name}"
+        if name in BODY_OWN:
+            wanted = f"another field: the load sets {', '.join(sorted(BODY_OWN))} by itself"
+            raise BadInput(file, key, value, wanted)
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            wanted = "a JSON value: text, number, true, false, null, a list or a mapping of these"
+            raise BadInput(file, key, value, wanted) from error
 
 
 def check_written(target: Target, file: Path | str) -> None:

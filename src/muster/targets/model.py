@@ -96,6 +96,11 @@ class LoadAccess(Document):
     model: Annotated[str, Field(min_length=1)] = Field(
         default="muster-stub", description="model that streams and canaries ask for"
     )
+    body: dict[str, object] = Field(
+        default={},
+        description="more fields of every request's JSON, for example ignore_eos: true; the text "
+        "{tokens} stands for the tokens asked for",
+    )
     canary_model: str | None = Field(
         default=None,
         description="model that answers name where it is another than asked for; null: as asked",
