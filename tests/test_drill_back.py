@@ -13,8 +13,8 @@ from muster.drill.sight import observe
 from muster.drill.stop import StopFlag, StopReason
 from muster.errors import DrillAborted
 from muster.faults import FaultError, ReadBack
-from muster.faults.drain import Drain
 from muster.faults.region_power import RegionPower
+from muster.platform import platform_of
 
 
 class Session(SimpleNamespace):
@@ -53,7 +53,7 @@ class Scripted(RegionPower):
 
 
 def region(*looks: ReadBack | FaultError) -> Scripted:
-    fault = Scripted(a_target(), REGION)
+    fault = Scripted(platform_of(a_target()), REGION)
     fault.looks = list(looks)
     return fault
 
@@ -86,7 +86,7 @@ def test_room_that_nobody_read_is_unknown(limits, found) -> None:
 
 def test_a_region_that_is_not_stopped_keeps_its_room() -> None:
     """By the power `none` nothing of it changes, and nothing is on record."""
-    session, fault = Session(), RegionPower(a_target(), REGION)
+    session, fault = Session(), RegionPower(platform_of(a_target()), REGION)
     assert not fault.stops
     calm = region(BACK)
     calm.stops = False  # type: ignore[misc]
@@ -128,12 +128,6 @@ def test_the_wait_ends_at_once_when_the_drill_must_stop() -> None:
     session.stop.set(StopReason("limit:rate_5xx", "FAIL", "too many", 0.0))
     with pytest.raises(DrillAborted, match="limit:rate_5xx"):
         observe.await_back(session, region(SHORT))
-
-
-def test_only_a_regions_power_can_come_back() -> None:
-    """Another fault has no such state."""
-    with pytest.raises(DrillAborted, match=r"action:restore: drain eu-west-1 is no region's power"):
-        observe.await_back(Session(), Drain(a_target(), REGION))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from drill_runner import ROOT, TARGET, Drill, drill
 from muster import targets
 from muster.faults.region_power import RegionPower
 from muster.faults.toxiproxy import ProxyHandle
+from muster.platform import platform_of
 from muster.platform.steering import Route53
 
 pytestmark = pytest.mark.drills
@@ -39,7 +40,7 @@ def is_as_before(one: Drill) -> bool:
             state = ProxyHandle(region.toxiproxy.url, name, 3).state()
             clean.append(bool(state["enabled"]) and not state["toxics"])
     weights = Route53(target.steering).weights()
-    power = RegionPower(target, REGION).read_back()
+    power = RegionPower(platform_of(target), REGION).read_back()
     return len(set(weights.values())) == 1 and 0 not in weights.values() and power.ok and all(clean)
 
 

@@ -229,13 +229,14 @@ def test_a_dark_region_is_contradicted_by_its_own_series_and_by_streams(kind: st
 
     sample("streams_limit", now_s, 300)
     sample("client_attempts", now_s, 10, outcome="success")
-    power = proofs.ProcessPower(kind="process", url="http://h", token="t")
     session = SimpleNamespace(
         facts=facts,
         clock=SimpleNamespace(now_s=lambda: now_s),
         target=SimpleNamespace(
             prometheus=SimpleNamespace(scrape_interval_s=1.0),
-            regions={REGION: SimpleNamespace(power=power if kind == "process" else None)},
+        ),
+        platform=SimpleNamespace(
+            power={REGION: SimpleNamespace(own_samples=kind == "process")},
         ),
     )
     against = proofs.lit(session, REGION)

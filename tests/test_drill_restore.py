@@ -12,6 +12,7 @@ from floor_fixtures import REGION, a_target, stand_in
 from muster.drill.undo.restore import record_verify, restore, settle
 from muster.faults import FAULTS, Fault, FaultError, Proof, ReadBack
 from muster.ledger import Ledger, read_ledger
+from muster.platform import platform_of
 from muster.undo import UndoHeader, UndoLog, read_undo
 
 
@@ -23,8 +24,8 @@ class Lamp(Fault):
     broken: ClassVar[dict[str, Exception]] = {}
     reverted: ClassVar[list[str]] = []
 
-    def __init__(self, target, region, name):
-        super().__init__(target, region)
+    def __init__(self, platform, region, name):
+        super().__init__(platform, region)
         self.name = name
 
     @property
@@ -35,8 +36,8 @@ class Lamp(Fault):
         return {"name": self.name}
 
     @classmethod
-    def restore(cls, target, region, params):
-        return cls(target, region, params["name"])
+    def restore(cls, platform, region, params):
+        return cls(platform, region, params["name"])
 
     def apply(self):
         self.on[self.name] = False
@@ -75,7 +76,7 @@ def drill(tmp_path):
     undo = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d1", "testbed", "t.yaml"))
     ledger = Ledger(tmp_path / "ledger.jsonl")
     for name in "abc":
-        fault = Lamp(target, REGION, name)
+        fault = Lamp(platform_of(target), REGION, name)
         undo.add(fault.kind, fault.subject, fault.undo_params(), REGION)
         fault.apply()
     return target, undo, ledger
@@ -88,7 +89,7 @@ def verify_of(ledger) -> dict[str, Any]:
 def test_it_goes_back_last_first_and_reads_each_back(drill, lamps):
     """Order reversed, every entry done, and the ledger shows it."""
     target, undo, ledger = drill
-    restored = restore(target, undo, ledger)
+    restored = restore(platform_of(target), undo, ledger)
     record_verify(ledger, undo, restored)
     assert lamps.reverted == ["c", "b", "a"]
     assert all(lamps.on.values())
@@ -111,7 +112,7 @@ def test_one_that_fails_does_not_stop_the_others(drill, lamps, error, caplog):
     target, undo, ledger = drill
     lamps.broken["b"] = error
     with caplog.at_level(logging.ERROR):
-        restored = restore(target, undo, ledger)
+        restored = restore(platform_of(target), undo, ledger)
     record_verify(ledger, undo, restored)
     assert lamps.on == {"a": True, "b": False, "c": True}
     assert not restored.verified
@@ -123,7 +124,7 @@ def test_one_that_fails_does_not_stop_the_others(drill, lamps, error, caplog):
     assert verify_of(ledger)["commands"] == ["switch on b"]
     assert "lamp b" in caplog.text
     lamps.broken.clear()
-    assert restore(target, undo, ledger).verified, "a later try finishes it"
+    assert restore(platform_of(target), undo, ledger).verified, "a later try finishes it"
     assert lamps.reverted == ["c", "b", "a", "b"]
 
 
@@ -138,7 +139,7 @@ def test_a_revert_that_raised_and_worked_all_the_same_is_back(drill, lamps, monk
             raise error
 
     monkeypatch.setattr(lamps, "revert", lost)
-    restored = restore(target, undo, ledger)
+    restored = restore(platform_of(target), undo, ledger)
     assert restored.verified
     assert len(restored.readback) == 3
     assert read_undo(undo.path).pending == ()
@@ -152,7 +153,7 @@ def test_a_revert_that_raised_is_read_back_and_said_not_to_be_back(drill, lamps)
     """What it raised, and what the system shows."""
     target, undo, ledger = drill
     lamps.broken["b"] = FaultError("it said no")
-    restored = restore(target, undo, ledger)
+    restored = restore(platform_of(target), undo, ledger)
     (off,) = [item for item in restored.readback if not item.ok]
     assert (off.subject, off.actual) == ("lamp b", "off")
     (event,) = [one for one in read_ledger(ledger.path).of("undo") if one["state"] == "failed"]
@@ -170,7 +171,7 @@ def test_what_raised_and_cannot_be_read_back_is_not_known_to_be_back(drill, lamp
 
     monkeypatch.setattr(lamps, "read_back", deaf)
     lamps.broken["b"] = FaultError("it said no")
-    restored = restore(target, undo, ledger)
+    restored = restore(platform_of(target), undo, ledger)
     assert not restored.verified
     assert len(undo.pending) == 3
     said = [one["detail"] for one in read_ledger(ledger.path).of("undo")]
@@ -182,7 +183,7 @@ def test_a_revert_that_does_not_show_is_not_back(drill, lamps, monkeypatch):
     """What the system says decides, not that nothing was raised."""
     target, undo, ledger = drill
     monkeypatch.setattr(lamps, "revert", lambda self: None)
-    restored = restore(target, undo, ledger)
+    restored = restore(platform_of(target), undo, ledger)
     assert not restored.verified
     assert [item.ok for item in restored.readback] == [False, False, False]
     assert len(undo.pending) == 3
@@ -191,8 +192,8 @@ def test_a_revert_that_does_not_show_is_not_back(drill, lamps, monkeypatch):
 def test_restoring_again_is_harmless(drill, lamps):
     """Nothing is pending, so nothing is touched and the verdict stays."""
     target, undo, ledger = drill
-    restore(target, undo, ledger)
-    again = restore(target, undo, ledger)
+    restore(platform_of(target), undo, ledger)
+    again = restore(platform_of(target), undo, ledger)
     assert again.verified
     assert (again.readback, len(lamps.reverted)) == ((), 3)
 
@@ -201,7 +202,7 @@ def test_settling_reads_back_without_acting(drill, lamps):
     """What the drill put back itself is done; what it did not stays pending, and is not touched."""
     target, undo, ledger = drill
     lamps.on["a"] = lamps.on["c"] = True
-    settled = settle(target, undo, ledger)
+    settled = settle(platform_of(target), undo, ledger)
     assert lamps.reverted == []
     assert settled.failed == ("lamp b",)
     assert [entry.subject for entry in undo.pending] == ["lamp b"]
@@ -212,7 +213,7 @@ def test_an_unknown_kind_does_not_stop_the_others(drill, lamps):
     """An entry of another version of Muster is told, and the rest is restored."""
     target, undo, ledger = drill
     undo.add("volcano", "mount x", {})
-    restored = restore(target, undo, ledger)
+    restored = restore(platform_of(target), undo, ledger)
     assert restored.failed == ("mount x",)
     assert restored.commands == ("chaos drill recover --target t.yaml",)
     assert all(lamps.on.values())
@@ -229,7 +230,7 @@ def test_a_fault_without_a_line_by_hand_still_goes_back(drill, lamps, monkeypatc
 
     monkeypatch.setattr(lamps, "command", none)
     lamps.broken["b"] = FaultError("it said no")
-    restored = restore(target, undo, ledger)
+    restored = restore(platform_of(target), undo, ledger)
     assert lamps.reverted == ["c", "b", "a"]
     assert restored.commands == ("chaos drill recover --target t.yaml",)
 
@@ -243,14 +244,14 @@ def test_a_full_disk_keeps_nothing_dark(drill, lamps, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("muster.jsonl.os.write", full)
-        restored = restore(target, undo, ledger)
+        restored = restore(platform_of(target), undo, ledger)
     assert all(lamps.on.values())
     assert lamps.reverted == ["c", "b", "a"]
     assert len(undo.pending) == len(read_undo(undo.path).pending) == 3
     record_verify(ledger, undo, restored)
     assert verify_of(ledger)["verified"] is False
     assert verify_of(ledger)["pending"] == ["u3", "u2", "u1"]
-    assert restore(target, undo, ledger).verified, "with room again it is written down"
+    assert restore(platform_of(target), undo, ledger).verified, "with room again it is written down"
     assert read_undo(undo.path).pending == ()
 
 
@@ -268,10 +269,10 @@ def test_a_disk_that_fills_up_half_way_keeps_nothing_dark(drill, lamps, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr("muster.jsonl.os.write", filling)
-        restore(target, undo, ledger)
+        restore(platform_of(target), undo, ledger)
     assert all(lamps.on.values())
     assert len(read_undo(undo.path).pending) == 3
-    restore(target, undo, ledger)
+    restore(platform_of(target), undo, ledger)
     assert read_undo(undo.path).pending == ()
 
 
@@ -291,6 +292,6 @@ def test_another_process_restores_from_the_log_alone(tmp_path, lamps):
         state["state"] = "draining"
         log.close()
         header = read_undo(log.path).header
-        restored = restore(target, UndoLog(log.path, header))
+        restored = restore(platform_of(target), UndoLog(log.path, header))
     assert restored.verified
     assert state == {"state": "serving"}

@@ -8,8 +8,10 @@ import pytest
 from by_hand_lines import paste
 from floor_fixtures import REGION, a_target, free_port, stand_in
 
-from muster.faults import FaultError, fault_of
+from muster.faults import fault_of
 from muster.faults.drain import Drain
+from muster.platform import platform_of
+from muster.platform.port import PortError
 from muster.undo import UndoEntry
 
 
@@ -30,7 +32,7 @@ class Hook:
 
 def drain_at(url, state="closing", token="secret", timeout_s=2.0):
     hook = {"url": f"{url}/drain", "token": token, "timeout_s": timeout_s}
-    return Drain(a_target(region={"drain": hook}), REGION, state)
+    return Drain(platform_of(a_target(region={"drain": hook})), REGION, state)
 
 
 @pytest.mark.parametrize("state", ["closing", "draining"])
@@ -43,7 +45,7 @@ def test_it_bites_is_seen_and_goes_away(state):
         fault.apply()
         assert fault.observe().proven
         assert not fault.read_back().ok
-        restored = fault_of(fault.target, UndoEntry("u1", "drain", fault.subject, REGION, {}))
+        restored = fault_of(fault.platform, UndoEntry("u1", "drain", fault.subject, REGION, {}))
         for _ in range(2):
             restored.revert()
             assert restored.read_back().ok
@@ -62,7 +64,7 @@ def test_a_region_that_does_not_listen_is_not_proven():
 def test_a_wrong_token_is_an_error_without_the_token():
     """The refusal is told; the secret is not."""
     with stand_in(Hook().answer) as shown:
-        with pytest.raises(FaultError, match="HTTP 401") as caught:
+        with pytest.raises(PortError, match="HTTP 401") as caught:
             drain_at(shown.url, token="hunter2").apply()
         assert "hunter2" not in str(caught.value)
 
@@ -72,7 +74,7 @@ def test_any_other_answer_is_an_error(answer):
     """What is no JSON object in time is no state."""
     with stand_in(lambda call: answer) as shown:
         for step in (drain_at(shown.url).apply, drain_at(shown.url).observe):
-            with pytest.raises(FaultError, match="/drain: "):
+            with pytest.raises(PortError, match="/drain: "):
                 step()
 
 
@@ -85,17 +87,17 @@ def test_an_answer_without_a_state_is_not_serving():
 
 def test_a_silent_hook_is_an_error_in_time():
     """Hanging or gone, the step ends within the time-out."""
-    with pytest.raises(FaultError, match="Connection refused"):
+    with pytest.raises(PortError, match="Connection refused"):
         drain_at(f"http://127.0.0.1:{free_port()}").apply()
     with stand_in(lambda call: (time.sleep(1), (200, {}))[1]) as shown:
-        with pytest.raises(FaultError, match="timed out"):
+        with pytest.raises(PortError, match="timed out"):
             drain_at(shown.url, timeout_s=0.1).apply()
 
 
 def test_a_target_without_a_hook_says_so():
     """The missing key is named."""
-    with pytest.raises(FaultError, match=rf"regions\.{REGION}\.drain is not set"):
-        Drain(a_target(), REGION).apply()
+    with pytest.raises(PortError, match=rf"regions\.{REGION}\.drain is not set"):
+        Drain(platform_of(a_target()), REGION).apply()
 
 
 def test_the_line_by_hand_puts_it_back(monkeypatch):
@@ -118,7 +120,10 @@ def test_without_a_variable_for_the_token_there_is_no_line():
     """A secret is never printed, and half a line helps nobody."""
     assert drain_at("http://h").command() is None
     hook = {"url": "http://h/drain", "token": None}
-    assert "Authorization" not in Drain(a_target(region={"drain": hook}), REGION).command()
+    assert (
+        "Authorization"
+        not in Drain(platform_of(a_target(region={"drain": hook})), REGION).command()
+    )
 
 
 def test_revert_before_apply_asks_nothing():

@@ -10,6 +10,7 @@ from floor_fixtures import REGION, a_target, free_port, stand_in, toxiproxy_serv
 
 from muster.faults import FaultError, fault_of
 from muster.faults.provider_latency import TOXIC, ProviderLatency
+from muster.platform import platform_of
 from muster.undo import UndoEntry
 
 LATENCY_MS = 120
@@ -28,7 +29,7 @@ def rig():
 def the_fault(server, *, proxy="primary", latency_ms=LATENCY_MS):
     proxies = {"provider_primary": proxy}
     region = {"toxiproxy": {"url": server.url, "proxies": proxies, "timeout_s": 2.0}}
-    return ProviderLatency(a_target(region=region), REGION, latency_ms, 10)
+    return ProviderLatency(platform_of(a_target(region=region)), REGION, latency_ms, 10)
 
 
 def test_it_bites_is_seen_and_goes_away(rig):
@@ -43,7 +44,7 @@ def test_it_bites_is_seen_and_goes_away(rig):
     back = fault.read_back()
     assert (back.ok, back.actual) == (False, TOXIC)
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
-    restored = fault_of(fault.target, entry)
+    restored = fault_of(fault.platform, entry)
     for _ in range(2):
         restored.revert()
         assert restored.read_back().ok
@@ -216,7 +217,7 @@ def test_the_undo_log_knows_the_speed_before(rig):
     fault.apply()
     try:
         entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
-        assert fault_of(fault.target, entry).observe().proven
+        assert fault_of(fault.platform, entry).observe().proven
     finally:
         fault.revert()
 
@@ -227,7 +228,7 @@ def test_a_route_that_stays_slow_is_not_back(rig):
     params = json.loads(json.dumps(fault.undo_params()))
     fault.apply()
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
-    hidden = fault_of(fault.target, entry)
+    hidden = fault_of(fault.platform, entry)
     real, hidden._proxy = hidden._proxy, NoToxics(hidden._proxy)
     try:
         back = hidden.read_back()

@@ -23,6 +23,7 @@ from muster.faults import FaultError, fault_of
 from muster.faults.proxies import address_of
 from muster.faults.redis_outage import RedisOutage
 from muster.faults.redis_path import look_at_redis
+from muster.platform import platform_of
 from muster.undo import UndoEntry
 
 
@@ -43,7 +44,7 @@ def the_fault(rig, *, redis_port=None, timeout_s=2.0, proxies=None):
         },
         "redis_url": f"redis://127.0.0.1:{redis_port or listen}",
     }
-    return RedisOutage(a_target(region=region), REGION)
+    return RedisOutage(platform_of(a_target(region=region)), REGION)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_it_bites_is_seen_and_goes_away(rig, fault):
     assert not fault.read_back().ok
     assert redis.Redis(port=rig[0]).ping(), "Redis itself is untouched"
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
-    restored = fault_of(fault.target, entry)
+    restored = fault_of(fault.platform, entry)
     for _ in range(2):
         restored.revert()
         assert restored.read_back().ok
@@ -244,7 +245,7 @@ def test_a_target_without_the_proxy_or_the_path_says_so(rig):
     region = target.regions[REGION].model_copy(update={"redis_url": None})
     bare = target.model_copy(update={"regions": {**target.regions, REGION: region}})
     with pytest.raises(FaultError, match=rf"regions\.{REGION}\.redis_url is not set"):
-        RedisOutage(bare, REGION).observe()
+        RedisOutage(platform_of(bare), REGION).observe()
 
 
 def test_a_hanging_toxiproxy_is_an_error_in_time(rig):
@@ -290,6 +291,6 @@ def test_an_outage_that_raised_after_its_effect_goes_back(rig, fault):
     """The call that disables it came through, its answer did not."""
     params = fault.undo_params()
     fault._proxy.api.post("/proxies/redis", json={"enabled": False})
-    restored = fault_of(fault.target, UndoEntry("u1", fault.kind, "x", REGION, params))
+    restored = fault_of(fault.platform, UndoEntry("u1", fault.kind, "x", REGION, params))
     restored.revert()
     assert restored.read_back().ok

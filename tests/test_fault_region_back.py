@@ -12,6 +12,7 @@ from muster.drill.undo.restore import restore
 from muster.faults import capacity, fault_of
 from muster.faults.back import Stretch, back_s_max
 from muster.faults.region_power import RegionPower
+from muster.platform import platform_of
 from muster.platform.looks import look_at
 from muster.undo import UndoEntry, UndoHeader, UndoLog
 
@@ -122,13 +123,13 @@ def a_world(steady_s: float = 0.05):
             update={"url": prometheus.url, "scrape_interval_s": 0.05}
         )
         target = target.model_copy(update={"prometheus": access})
-        yield world, RegionPower(target, REGION, steady_s=steady_s)
+        yield world, RegionPower(platform_of(target), REGION, steady_s=steady_s)
 
 
 def from_log(fault: RegionPower, params) -> RegionPower:
     """The fault as another process reads it from the undo log."""
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
-    found = fault_of(fault.target, entry)
+    found = fault_of(fault.platform, entry)
     assert isinstance(found, RegionPower)
     return found
 
@@ -261,7 +262,7 @@ def test_a_start_that_fails_at_first_is_tried_again(tmp_path, monkeypatch) -> No
                 update={"regions": {**fault.target.regions, REGION: region}}
             )
             tries = []
-            restored = restore(target, undo, trying=lambda: tries.append(1))
+            restored = restore(platform_of(target), undo, trying=lambda: tries.append(1))
         assert restored.verified
         assert len(tries) == 4
         assert undo.pending == ()
@@ -279,7 +280,8 @@ def test_a_start_that_never_works_ends_in_bounded_time(tmp_path, monkeypatch) ->
         )
         region = fault.target.regions[REGION].model_copy(update={"power": power})
         regions = {**fault.target.regions, REGION: region}
-        restored = restore(fault.target.model_copy(update={"regions": regions}), undo)
+        platform = platform_of(fault.target.model_copy(update={"regions": regions}))
+        restored = restore(platform, undo)
         assert not restored.verified
         assert restored.failed == (f"region {REGION}",)
         assert len(switch.paths("POST")) > 1

@@ -8,10 +8,12 @@ import pytest
 from floor_fixtures import REGION, a_target, closing_port, free_port, stand_in
 
 from muster.errors import BadInput
-from muster.faults import FAULTS, FaultError, fault_of, region_power, stops_region
+from muster.faults import FAULTS, fault_of, region_power, stops_region
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
+from muster.platform import platform_of
 from muster.platform.looks import Look
+from muster.platform.port import PortError
 from muster.undo import UndoEntry
 
 
@@ -48,7 +50,7 @@ def switch():
 
 def power_of(shown, ready_url, *, token="secret", timeout_s=5.0, kind=RegionPower):
     power = {"kind": "process", "url": f"{shown.url}/r", "token": token, "timeout_s": timeout_s}
-    return kind(a_target(region={"ready_url": ready_url, "power": power}), REGION)
+    return kind(platform_of(a_target(region={"ready_url": ready_url, "power": power})), REGION)
 
 
 def test_a_region_that_answers_is_not_dark(switch):
@@ -72,7 +74,7 @@ def test_a_region_that_refuses_is_dark(switch):
         fault = power_of(switch[1], f"{front.url}/readyz")
         params = json.loads(json.dumps(fault.undo_params()))
         fault.apply()
-    for one in (fault, fault_of(fault.target, UndoEntry("u1", fault.kind, "x", REGION, params))):
+    for one in (fault, fault_of(fault.platform, UndoEntry("u1", fault.kind, "x", REGION, params))):
         proof = one.observe()
         assert (proof.proven, proof.why) == (True, "the region refuses connections")
         assert proof.facts["answered_before"] == 401
@@ -107,7 +109,7 @@ def test_a_port_that_accepts_without_an_answer_is_not_dark(switch):
             "ready_url": f"http://127.0.0.1:{port}/",
             "power": fault.target.regions[REGION].power.model_dump(),
         }
-        there = RegionPower.restore(a_target(region=region), REGION, params)
+        there = RegionPower.restore(platform_of(a_target(region=region)), REGION, params)
         proof = there.observe()
         assert (proof.proven, proof.facts["met"]) == (False, "accepts")
 
@@ -116,7 +118,7 @@ def test_a_look_that_is_blind_is_an_error_and_no_darkness(switch):
     """A name that does not resolve says nothing about the region."""
     fault = power_of(switch[1], "http://nowhere.invalid/readyz")
     fault._answered = 200
-    with pytest.raises(FaultError, match="does not resolve"):
+    with pytest.raises(PortError, match="does not resolve"):
         fault.observe()
 
 
@@ -134,7 +136,7 @@ def test_silence_counts_while_another_region_is_reached(switch, monkeypatch, oth
     if other_answers:
         assert fault.observe().proven
     else:
-        with pytest.raises(FaultError, match="no other region answers either"):
+        with pytest.raises(PortError, match="no other region answers either"):
             fault.observe()
 
 
@@ -146,7 +148,7 @@ def test_revert_waits_until_the_region_is_ready(switch):
         fault.apply()
         assert not fault.ready()
         entry = UndoEntry("u1", "region_power", fault.subject, REGION, {})
-        restored = fault_of(fault.target, entry)
+        restored = fault_of(fault.platform, entry)
         for _ in range(2):
             restored.revert()
             assert restored.read_back().ok
@@ -156,7 +158,7 @@ def test_revert_waits_until_the_region_is_ready(switch):
 def test_a_region_that_never_gets_ready_is_an_error_in_time(switch):
     """The wait for readiness is bounded by the target's own time-out."""
     fault = power_of(switch[1], f"http://127.0.0.1:{free_port()}/", timeout_s=0.3)
-    with pytest.raises(FaultError, match="started but not ready"):
+    with pytest.raises(PortError, match="started but not ready"):
         fault.revert()
     assert fault.read_back().actual == "not ready, power on"
 
@@ -189,17 +191,17 @@ def test_revert_before_apply_and_after_half_of_it(switch):
 def test_a_region_that_was_off_is_no_fault_of_ours(switch):
     """The undo would start what somebody else stopped."""
     switch[0].power = "off"
-    with pytest.raises(FaultError, match="not running before the fault"):
+    with pytest.raises(PortError, match="not running before the fault"):
         power_of(switch[1], "http://h/").undo_params()
 
 
 def test_a_refusing_switch_is_an_error(switch):
     """A wrong token, an answer of 500, nobody there: told, and without the token."""
-    with pytest.raises(FaultError, match="HTTP 401") as caught:
+    with pytest.raises(PortError, match="HTTP 401") as caught:
         power_of(switch[1], "http://h/", token="hunter2").apply()
     assert "hunter2" not in str(caught.value)
     with stand_in(lambda call: (500, "boom")) as broken:
-        with pytest.raises(FaultError, match="HTTP 500 boom"):
+        with pytest.raises(PortError, match="HTTP 500 boom"):
             power_of(broken, "http://h/").apply()
 
 
@@ -207,7 +209,7 @@ def test_power_none_stops_nothing_and_says_so():
     """The proof names that weight 0 stands for dark; undo only waits for readiness."""
     with stand_in(lambda call: (200, "")) as front:
         region = {"ready_url": front.url, "power": {"kind": "none"}}
-        fault = RegionPower(a_target(region=region), REGION)
+        fault = RegionPower(platform_of(a_target(region=region)), REGION)
         assert fault.undo_params() == {}
         fault.apply()
         proof = fault.observe()
@@ -229,7 +231,7 @@ def test_a_lost_region_is_killed_and_comes_back_as_a_stopped_one(switch):
         assert [call.path for call in shown.calls if call.method == "POST"] == ["/r/kill"]
         assert not fault.read_back().ok
         entry = UndoEntry("u1", "region_loss", fault.subject, REGION, {})
-        restored = fault_of(fault.target, entry)
+        restored = fault_of(fault.platform, entry)
         for _ in range(2):
             restored.revert()
             assert restored.read_back().ok
@@ -240,9 +242,9 @@ def test_a_lost_region_is_killed_and_comes_back_as_a_stopped_one(switch):
 
 def test_a_region_that_can_not_be_killed_is_refused():
     """Where the target's power is none there is no loss to drill: told before anything is done."""
-    fault = RegionLoss(a_target(region={"power": {"kind": "none"}}), REGION)
+    fault = RegionLoss(platform_of(a_target(region={"power": {"kind": "none"}})), REGION)
     for step in (fault.undo_params, fault.apply):
-        with pytest.raises(FaultError, match=r"power is none: a loss needs process or kubernetes"):
+        with pytest.raises(PortError, match="power is none: a loss needs process, kuber"):
             step()
     assert "refused" in fault.change().after
 
@@ -254,4 +256,4 @@ def test_every_fault_is_registered_under_its_kind():
     wanted |= {"safety_record", "region_loss"}
     assert set(FAULTS) == wanted
     with pytest.raises(BadInput, match=r"undo log: u7\.kind: got 'volcano', expected one of"):
-        fault_of(a_target(), UndoEntry("u7", "volcano", "x", REGION, {}))
+        fault_of(platform_of(a_target()), UndoEntry("u7", "volcano", "x", REGION, {}))

@@ -11,6 +11,7 @@ from floor_fixtures import OTHER, REGION, a_target, free_port, moto_server
 
 from muster.faults import FaultError, fault_of
 from muster.faults.traffic_shift import TrafficShift
+from muster.platform import platform_of
 from muster.platform.steering import SteeringError
 from muster.undo import UndoEntry
 
@@ -52,14 +53,14 @@ def target(rig):
 
 def test_it_bites_is_seen_and_goes_away(target):
     """The share falls, is read from the records, and comes back to the odd weights of before."""
-    fault = TrafficShift(target, REGION, 10)
+    fault = TrafficShift(platform_of(target), REGION, 10)
     assert not fault.observe().proven
     params = fault.undo_params()
     fault.apply()
     assert fault.observe().proven
     assert fault.observe().facts == {"share_pct": 10}
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
-    restored = fault_of(target, entry)
+    restored = fault_of(platform_of(target), entry)
     assert not restored.read_back().ok
     for _ in range(2):
         restored.revert()
@@ -70,7 +71,7 @@ def test_it_bites_is_seen_and_goes_away(target):
 
 def test_steps_come_back_in_one(target):
     """Several steps share the weights from before the first one."""
-    fault = TrafficShift(target, REGION, 25)
+    fault = TrafficShift(platform_of(target), REGION, 25)
     fault.undo_params()
     fault.apply()
     fault.share_pct = 0
@@ -83,7 +84,7 @@ def test_steps_come_back_in_one(target):
 
 def test_records_that_ignore_the_step_are_not_proven(rig, target):
     """Somebody else sets the weights back: the shift did not bite."""
-    fault = TrafficShift(target, REGION, 0)
+    fault = TrafficShift(platform_of(target), REGION, 0)
     fault.undo_params()
     fault.apply()
     put(rig, eu_west_1=60, eu_central_1=40)
@@ -94,7 +95,7 @@ def test_records_that_ignore_the_step_are_not_proven(rig, target):
 
 def test_a_region_without_a_record_is_not_proven(target):
     """No record, no proof, and no traceback either."""
-    proof = TrafficShift(target, "mars", 0).observe()
+    proof = TrafficShift(platform_of(target), "mars", 0).observe()
     assert not proof.proven
     assert "no record gives mars" in proof.why
 
@@ -102,25 +103,25 @@ def test_a_region_without_a_record_is_not_proven(target):
 def test_revert_without_the_weights_before_is_an_error(target):
     """Weights are never guessed."""
     with pytest.raises(FaultError, match="weights before the fault are unknown"):
-        TrafficShift(target, REGION, 0).revert()
+        TrafficShift(platform_of(target), REGION, 0).revert()
 
 
 def test_records_that_changed_their_regions_are_an_error(target):
     """What can no longer be put back as it was is said, not half done."""
     with pytest.raises(SteeringError, match="weights for"):
-        TrafficShift(target, REGION, before={REGION: 60, "gone": 40}).revert()
+        TrafficShift(platform_of(target), REGION, before={REGION: 60, "gone": 40}).revert()
 
 
 def test_the_line_by_hand_puts_everything_back(target):
     """Pasted into a shell after two steps: the weights of before, and the records else as were."""
-    fault = TrafficShift(target, REGION, 25)
+    fault = TrafficShift(platform_of(target), REGION, 25)
     before = fault.undo_params()["records"]
     fault.apply()
     fault.share_pct = 0
     params = json.loads(json.dumps(fault.undo_params()))
     fault.apply()
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
-    restored = fault_of(target, entry)
+    restored = fault_of(platform_of(target), entry)
     assert not restored.read_back().ok
     paste_aws(restored.command())
     assert restored.read_back().ok
@@ -130,25 +131,27 @@ def test_the_line_by_hand_puts_everything_back(target):
 
 def test_the_line_by_hand_needs_no_answer_of_the_api(target):
     """The API is gone: the whole line stands in the undo log."""
-    params = TrafficShift(target, REGION, 0).undo_params()
+    params = TrafficShift(platform_of(target), REGION, 0).undo_params()
     gone = a_target(steering={"endpoint_url": f"http://127.0.0.1:{free_port()}"})
     entry = UndoEntry("u1", "traffic_shift", "x", REGION, params)
-    line = fault_of(gone, entry).command()
+    line = fault_of(platform_of(gone), entry).command()
     assert "--hosted-zone-id" in line
     real = a_target(steering={"endpoint_url": None})
-    line = fault_of(real, entry).command()
+    line = fault_of(platform_of(real), entry).command()
     assert line.startswith("aws route53 change-resource-record-sets --hosted-zone-id ")
     assert "testing" not in line
 
 
 def test_without_its_records_there_is_no_line(target):
     """Half a line would be worse: the drill's own recover is named instead."""
-    assert TrafficShift(target, REGION, before={REGION: 60, OTHER: 40}).command() is None
+    assert (
+        TrafficShift(platform_of(target), REGION, before={REGION: 60, OTHER: 40}).command() is None
+    )
 
 
 def test_revert_before_apply_changes_nothing(target):
     """The undo is written first: a drill that died before the step has nothing to put back."""
-    fault = TrafficShift(target, REGION, 0)
+    fault = TrafficShift(platform_of(target), REGION, 0)
     fault.undo_params()
     fault.revert()
     assert fault.read_back().ok
@@ -156,7 +159,7 @@ def test_revert_before_apply_changes_nothing(target):
 
 def test_weights_that_somebody_else_changed_go_back_as_well(rig, target):
     """What the undo remembers is what comes back, whoever changed it since."""
-    fault = TrafficShift(target, REGION, 0)
+    fault = TrafficShift(platform_of(target), REGION, 0)
     fault.undo_params()
     fault.apply()
     put(rig, eu_west_1=7, eu_central_1=3)

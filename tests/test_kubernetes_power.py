@@ -9,12 +9,16 @@ import pytest
 from floor_fixtures import REGION, KubernetesStandIn, a_target, free_port, kubeconfig, stand_in
 from kubernetes.config import kube_config
 
-from muster.faults import FaultError, fault_of, kubernetes
-from muster.faults.kubernetes import Deployments
+from muster.faults import fault_of
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
+from muster.platform import deployments, platform_of
+from muster.platform.deployments import Deployments
+from muster.platform.port import PortError
 from muster.targets.power import KubernetesPower
 from muster.undo import UndoEntry
+
+NAMES = ("gateway", "redis")
 
 
 def use(monkeypatch, path):
@@ -52,7 +56,7 @@ def power(**more):
 
 def the_fault(front, **more):
     region = {"ready_url": front, "power": power(**more).model_dump()}
-    return RegionPower(a_target(region=region), REGION)
+    return RegionPower(platform_of(a_target(region=region)), REGION)
 
 
 def test_it_bites_is_seen_and_goes_away(cluster, front):
@@ -68,7 +72,7 @@ def test_it_bites_is_seen_and_goes_away(cluster, front):
     assert proof.facts["pods"] == {"gateway": 0, "redis": 0}
     assert (proof.facts["status"], proof.facts["ready"]) == (503, False)
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
-    restored = fault_of(fault.target, entry)
+    restored = fault_of(fault.platform, entry)
     assert not restored.read_back().ok
     for _ in range(2):
         restored.revert()
@@ -79,7 +83,7 @@ def test_it_bites_is_seen_and_goes_away(cluster, front):
 def test_a_loss_deletes_every_pod_without_grace(cluster, front):
     """Deleted before they can begin a grace, and what took their place too; all come back."""
     region = {"ready_url": front, "power": power().model_dump()}
-    fault = RegionLoss(a_target(region=region), REGION)
+    fault = RegionLoss(platform_of(a_target(region=region)), REGION)
     assert fault.change().after == "replicas 0, pods deleted without grace"
     params = fault.undo_params()
     fault.apply()
@@ -88,7 +92,7 @@ def test_a_loss_deletes_every_pod_without_grace(cluster, front):
     assert cluster.killed == [*each, *each]
     assert fault.observe().proven
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
-    fault_of(fault.target, entry).revert()
+    fault_of(fault.platform, entry).revert()
     assert cluster.replicas == {"gateway": 3, "redis": 1}
 
 
@@ -137,10 +141,10 @@ def test_a_selector_of_expressions_is_understood(cluster):
             SimpleNamespace(key="old", operator="DoesNotExist", values=None),
         ],
     )
-    assert kubernetes._selector("x", selector) == "app=x,tier in (a,b),!old"
+    assert deployments._selector("x", selector) == "app=x,tier in (a,b),!old"
     empty = SimpleNamespace(match_labels=None, match_expressions=None)
-    with pytest.raises(FaultError, match="selects its pods by no labels"):
-        kubernetes._selector("x", empty)
+    with pytest.raises(PortError, match="selects its pods by no labels"):
+        deployments._selector("x", empty)
 
 
 @pytest.mark.parametrize(
@@ -187,16 +191,16 @@ def test_fewer_replicas_than_before_are_not_back(cluster, front):
 def test_a_scale_that_does_not_show_is_an_error(cluster, front):
     """A cluster that says yes and changes nothing is found out by the read-back."""
     cluster.ignores_scale = True
-    with pytest.raises(FaultError, match=r"deployments show .*'gateway': 3.* asked for"):
+    with pytest.raises(PortError, match=r"deployments show .*'gateway': 3.* asked for"):
         the_fault(front).apply()
 
 
 def test_it_waits_for_pods_and_not_for_an_old_status(cluster):
     """A status that still speaks of before the change is not believed."""
-    deployments = Deployments(power())
+    shown = Deployments("chat", NAMES)
     cluster.lag = 2
-    deployments.scale({"gateway": 2, "redis": 1})
-    deployments.await_available({"gateway": 2, "redis": 1}, 10)
+    shown.scale({"gateway": 2, "redis": 1})
+    shown.await_available({"gateway": 2, "redis": 1}, 10)
     assert cluster.available["gateway"] == 2
     assert cluster.observed == cluster.generation
 
@@ -204,23 +208,23 @@ def test_it_waits_for_pods_and_not_for_an_old_status(cluster):
 def test_pods_that_never_come_are_an_error_in_time(cluster):
     """The wait for pods is bounded by the target's own time-out."""
     cluster.stuck = True
-    deployments = Deployments(power())
-    deployments.scale({"gateway": 5, "redis": 1})
-    with pytest.raises(FaultError, match=r"\['gateway'\] not available in 0\.1 s"):
-        deployments.await_available({"gateway": 5}, 0.1)
+    shown = Deployments("chat", NAMES)
+    shown.scale({"gateway": 5, "redis": 1})
+    with pytest.raises(PortError, match=r"\['gateway'\] not available in 0\.1 s"):
+        shown.await_available({"gateway": 5}, 0.1)
 
 
 def test_what_was_at_zero_is_no_fault_of_ours(cluster, front):
     """The undo must know how many to bring back."""
     cluster.replicas["redis"] = 0
-    with pytest.raises(FaultError, match="not running before the fault"):
+    with pytest.raises(PortError, match="not running before the fault"):
         the_fault(front).undo_params()
 
 
 def test_revert_without_the_replicas_before_is_an_error(cluster, front):
     """Replicas are never guessed, and no line is printed with a gap in it."""
     fault = the_fault(front)
-    with pytest.raises(FaultError, match="replicas before the fault are unknown"):
+    with pytest.raises(PortError, match="replicas before the fault are unknown"):
         fault.revert()
     assert fault.command() is None
     assert cluster.replicas["gateway"] == 3
@@ -245,7 +249,7 @@ def test_one_deployment_that_is_gone_keeps_no_other_down(cluster, front):
     fault.undo_params()
     fault.apply()
     del cluster.replicas["gateway"]
-    with pytest.raises(FaultError, match=r"gateway: Kubernetes patch_.*404"):
+    with pytest.raises(PortError, match=r"gateway: Kubernetes patch_.*404"):
         fault.revert()
     assert cluster.replicas == {"redis": 1}
 
@@ -261,23 +265,23 @@ def test_a_half_done_apply_goes_back(cluster, front):
 
 def test_an_unknown_deployment_is_an_error(cluster):
     """A mistyped name is told by the API's own answer."""
-    with pytest.raises(FaultError, match=r"read_namespaced_deployment: .*404"):
-        Deployments(power(deployments=["gatewya"])).replicas()
+    with pytest.raises(PortError, match=r"read_namespaced_deployment: .*404"):
+        Deployments("chat", ["gatewya"]).replicas()
 
 
 def test_a_context_is_never_looked_for_elsewhere(cluster, tmp_path, monkeypatch):
     """An unknown context or no kubeconfig is an error: another cluster must not be scaled."""
-    with pytest.raises(FaultError, match=r"Kubernetes: .*production"):
-        Deployments(power(context="production"))
+    with pytest.raises(PortError, match=r"Kubernetes: .*production"):
+        Deployments("chat", NAMES, "production")
     use(monkeypatch, tmp_path / "none")
-    with pytest.raises(FaultError, match="no kubeconfig to find the context stand-in in"):
-        Deployments(power(context="stand-in"))
+    with pytest.raises(PortError, match="no kubeconfig to find the context stand-in in"):
+        Deployments("chat", NAMES, "stand-in")
 
 
 def test_a_cluster_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     """A refused connection is told in one line."""
     url = f"http://127.0.0.1:{free_port()}"
     use(monkeypatch, kubeconfig(tmp_path / "kubeconfig", url))
-    with pytest.raises(FaultError, match="Kubernetes read_namespaced_deployment") as caught:
-        Deployments(power()).replicas()
+    with pytest.raises(PortError, match="Kubernetes read_namespaced_deployment") as caught:
+        Deployments("chat", NAMES).replicas()
     assert len(str(caught.value).splitlines()) == 1

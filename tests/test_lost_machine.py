@@ -34,6 +34,7 @@ from muster.errors import BadInput, DrillAborted
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
 from muster.ledger import read_ledger
+from muster.platform import platform_of
 from muster.platform.steering import Route53, SteeringError
 from muster.undo import UndoHeader
 
@@ -47,13 +48,14 @@ from muster.drill.undo.store import open_undo
 from muster.faults.traffic_shift import TrafficShift
 from muster.ledger import Ledger
 from muster.undo import UndoHeader
+from muster.platform import platform_of
 target = targets.load(sys.argv[1])
 TargetLock(target, "{DRILL}").acquire()
 bundle = home.out_dir() / "{DRILL}"
 Ledger(bundle / "ledger.jsonl").append("drill_started", drill_id="{DRILL}")
 undo = open_undo(target, bundle / "undo.jsonl", UndoHeader("{DRILL}", target.name, sys.argv[1]))
 for share in (25, 0):
-    fault = TrafficShift(target, "{REGION}", share)
+    fault = TrafficShift(platform_of(target), "{REGION}", share)
     undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
     fault.apply()
 print("dark", flush=True)
@@ -185,7 +187,7 @@ def test_a_first_machine_that_comes_back_does_not_undo_it_again(world, tmp_path,
     header = UndoHeader(DRILL, "staging", world.file)
     bundle = tmp_path / "one" / "out" / DRILL
     undo = open_undo(world.target, bundle / "undo.jsonl", header)
-    fault = TrafficShift(world.target, REGION, 0)
+    fault = TrafficShift(platform_of(world.target), REGION, 0)
     undo.add(fault.kind, fault.subject, fault.undo_params(), REGION)
     fault.apply()
     undo.close()
@@ -227,7 +229,7 @@ def test_throttled_half_way_a_step_is_whole_or_not_at_all(world, tmp_path, monke
     monkeypatch.setattr(aws_clients, "ATTEMPTS_MAX", 2)
     header = UndoHeader(DRILL, "staging", world.file)
     undo = open_undo(world.target, tmp_path / "undo.jsonl", header)
-    shift = TrafficShift(world.target, REGION, 25)
+    shift = TrafficShift(platform_of(world.target), REGION, 25)
     undo.add(shift.kind, shift.subject, shift.undo_params(), REGION)
     shift.apply()
     shift.share_pct = 0
@@ -237,11 +239,11 @@ def test_throttled_half_way_a_step_is_whole_or_not_at_all(world, tmp_path, monke
     assert weights(world) == {REGION: 25, OTHER: 75}
     world.plan = ["throttle", "throttle"]
     monkeypatch.setattr(TrafficShift, "retry_s", 0.0)
-    failed = restore(world.target, undo)
+    failed = restore(platform_of(world.target), undo)
     assert not failed.verified
     assert failed.commands[0].startswith("aws ")
     world.plan = ["lose_answer"]
-    assert restore(world.target, undo).verified
+    assert restore(platform_of(world.target), undo).verified
     assert weights(world) == {REGION: 60, OTHER: 140}
     assert stored_undo(world.target) == {}
 
@@ -252,18 +254,18 @@ def test_an_api_that_throttles_for_a_moment_does_not_fail_a_restore(world, tmp_p
     monkeypatch.setattr("muster.drill.undo.restore.RETRY_S_MIN", 0.01)
     header = UndoHeader(DRILL, "staging", world.file)
     undo = open_undo(world.target, tmp_path / "undo.jsonl", header)
-    shift = TrafficShift(world.target, REGION, 0)
+    shift = TrafficShift(platform_of(world.target), REGION, 0)
     undo.add(shift.kind, shift.subject, shift.undo_params(), REGION)
     shift.apply()
     world.plan = ["throttle", "throttle", "throttle"]
-    restored = restore(world.target, undo)
+    restored = restore(platform_of(world.target), undo)
     assert restored.verified
     assert weights(world) == {REGION: 60, OTHER: 140}
 
 
 def test_the_safety_nets_own_record_comes_and_goes(world):
     """Written, seen, taken back; what stood there before comes back as it was."""
-    fault = SafetyRecord(world.target, REGION)
+    fault = SafetyRecord(platform_of(world.target), REGION)
     assert fault.change().before == "no record"
     assert fault.undo_params() == {"text": None}
     fault.apply()
@@ -276,7 +278,7 @@ def test_the_safety_nets_own_record_comes_and_goes(world):
     assert fault.read_back().ok
     assert world.texts(RECORD) == []
     assert not fault.observe().proven
-    SafetyRecord.restore(world.target, REGION, {"text": "theirs"}).revert()
+    SafetyRecord.restore(platform_of(world.target), REGION, {"text": "theirs"}).revert()
     assert fault.change().before == "theirs"
 
 
@@ -286,7 +288,7 @@ def left_here(world, tmp_path, monkeypatch):
     on_machine(tmp_path, monkeypatch, "one")
     bundle = tmp_path / "one" / "out" / DRILL
     undo = open_undo(world.target, bundle / "undo.jsonl", UndoHeader(DRILL, "staging", world.file))
-    fault = TrafficShift(world.target, REGION, 0)
+    fault = TrafficShift(platform_of(world.target), REGION, 0)
     undo.add(fault.kind, fault.subject, fault.undo_params(), REGION)
     fault.apply()
     undo.close()

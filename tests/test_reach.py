@@ -23,6 +23,7 @@ from muster.drill.sight import observe
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput, DrillAborted
 from muster.faults.model import Fault
+from muster.platform import platform_of
 from muster.platform.port import Touch
 
 METHODS = {
@@ -187,9 +188,9 @@ def test_at_the_effect_itself_the_radius_holds_again(tmp_path):
     session.clock = SimpleNamespace(now_s=float)
     session.stop_now = lambda reason: Session.stop_now(session, reason)
     with pytest.raises(DrillAborted, match=r"blast_radius\.proxies does not allow mars/redis"):
-        Session.write_undo(session, Elsewhere(target, REGION))
+        Session.write_undo(session, Elsewhere(platform_of(target), REGION))
     assert session.stop.reason.by == "limit:blast_radius"
-    assert outside(target, Elsewhere(target, REGION))
+    assert outside(target, Elsewhere(platform_of(target), REGION))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +320,7 @@ def test_steps_need_no_endpoint(tmp_path):
     plan = make_plan(
         {}, drill="d", title="d", kind="failover", gate="M3", method=METHODS["region_failover"]
     )
-    steps = steps_of(target, plan.method, 6.0)
+    steps = steps_of(platform_of(target), plan.method, 6.0)
     assert {touch.kind for step in steps for fault in step.faults for touch in fault.touches()} == {
         "regions",
         "zones",

@@ -23,6 +23,7 @@ from muster.faults.provider_latency import ProviderLatency
 from muster.faults.redis_outage import RedisOutage
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
+from muster.platform import platform_of
 from muster.targets.model import Target
 from muster.testbed.rig.state import State
 from muster.undo import UndoHeader, UndoLog, read_undo
@@ -55,11 +56,11 @@ class Broken:
 
     def apply_all(self) -> None:
         """Every kind of fault, the region's Redis and its Toxiproxy included."""
-        self.apply(TrafficShift(self.target, REGION, 0))
-        self.apply(Drain(self.target, REGION, "draining"))
-        self.apply(ProviderLatency(self.target, REGION, latency_ms=100))
-        self.apply(RedisOutage(self.target, OTHER))
-        self.apply(RegionPower(self.target, REGION))
+        self.apply(TrafficShift(platform_of(self.target), REGION, 0))
+        self.apply(Drain(platform_of(self.target), REGION, "draining"))
+        self.apply(ProviderLatency(platform_of(self.target), REGION, latency_ms=100))
+        self.apply(RedisOutage(platform_of(self.target), OTHER))
+        self.apply(RegionPower(platform_of(self.target), REGION))
 
     def pid(self, name: str) -> int:
         """The pid of the part whose name begins so."""
@@ -83,7 +84,7 @@ class Broken:
         """Whether each thing that was changed is as before, asked of the real systems now."""
         found: dict[str, bool] = {}
         for entry in read_undo(self.log.path).entries:
-            found[entry.kind] = fault_of(self.target, entry).read_back().ok
+            found[entry.kind] = fault_of(platform_of(self.target), entry).read_back().ok
         return found
 
 
@@ -141,7 +142,7 @@ def test_a_dead_api_ends_with_the_lines_by_hand_and_down_gives_it_up(broken: Bro
 
 def test_a_dead_supervisor_took_all_of_it_along(broken: Broken) -> None:
     """Nothing that was changed exists any more, and the log says so."""
-    broken.apply(TrafficShift(broken.target, REGION, 0))
+    broken.apply(TrafficShift(platform_of(broken.target), REGION, 0))
     os.kill(broken.state.pid, signal.SIGKILL)
     os.waitpid(broken.state.pid, 0)
     assert broken.recover() == 0

@@ -13,6 +13,7 @@ from muster.errors import BadInput, DrillAborted, MusterError
 from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
 from muster.ledger import Ledger, read_ledger
+from muster.platform import platform_of
 from muster.platform.metrics import Prometheus
 from muster.platform.steering import Route53
 from muster.redact import Redacting, redacted, redacted_data
@@ -179,7 +180,7 @@ def messages_of(target):
     parts = {
         "prometheus": lambda: Prometheus(target.prometheus.url, 0.5).ready(),
         "query": lambda: Prometheus(target.prometheus.url, 0.5).instant("up"),
-        "drain": lambda: Drain(target, REGION).shown(),
+        "drain": lambda: Drain(platform_of(target), REGION).shown(),
         "toxiproxy": lambda: proxy_of(target, REGION, "redis").state(),
         "steering": steering,
     }  # fmt: skip

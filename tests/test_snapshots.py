@@ -114,8 +114,8 @@ def test_the_watchdog_loads_the_bundle_s_own_files(project, tmp_path, monkeypatc
     spoil(project / "targets/testbed.yaml", None)
     began = []
 
-    def begin(target, contract, gate, time_scale, records):
-        began.append((target, contract, gate, time_scale))
+    def begin(platform, contract, gate, time_scale, records):
+        began.append((platform.target, contract, gate, time_scale))
         return SimpleNamespace()
 
     monkeypatch.setattr("muster.drill.watchdog.process.patrols.begin", begin)
@@ -165,8 +165,10 @@ def test_the_contract_is_the_first_thing_in_a_bundle(project, tmp_path, monkeypa
     nothing = SimpleNamespace(
         acquire=lambda: None, release=lambda: None, abandon=lambda: None, close=lambda: None
     )
-    for name in ("TargetLock", "Watchdog", "Route53", "Prometheus"):
+    for name in ("TargetLock", "Watchdog"):
         monkeypatch.setattr(starts, name, lambda *_: nothing)
+    shown = SimpleNamespace(metrics=nothing)
+    monkeypatch.setattr(starts, "platform_of", lambda target: shown)
     for name in ("check_room", "capacity_of", "_answers"):
         monkeypatch.setattr(starts, name, lambda *_: None)
     monkeypatch.setattr(starts, "_reach", lambda plan, drill_id: (plan.target, False))

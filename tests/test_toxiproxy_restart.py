@@ -30,10 +30,12 @@ from floor_fixtures import (
 )
 from kubernetes.config import kube_config
 
-from muster.faults import FaultError, fault_of
+from muster.faults import fault_of
 from muster.faults.provider_latency import ProviderLatency
 from muster.faults.redis_outage import RedisOutage
 from muster.faults.toxiproxy_restart import restart
+from muster.platform import platform_of
+from muster.platform.port import PortError
 from muster.targets.model import ToxiproxyAccess
 from muster.undo import UndoEntry
 
@@ -95,7 +97,7 @@ def target_of(rig, *, call_s=0.5, **restart):
 
 
 def fault_on(kind, target):
-    return RedisOutage(target, REGION) if kind == "redis_outage" else ProviderLatency(
+    return RedisOutage(platform_of(target), REGION) if kind == "redis_outage" else ProviderLatency(
         target, REGION, latency_ms=100
     )  # fmt: skip
 
@@ -122,7 +124,7 @@ def test_a_stopped_server_is_restarted_and_everything_is_back(rig, kind):
     params = json.loads(json.dumps(fault.undo_params()))
     fault.apply()
     hang(rig)
-    restored = fault_of(target, UndoEntry("u1", kind, fault.subject, REGION, params))
+    restored = fault_of(platform_of(target), UndoEntry("u1", kind, fault.subject, REGION, params))
     restored.revert()
     assert restored.read_back().ok
     assert sorted(map(str, fault._proxy.server())) == sorted(map(str, before))
@@ -152,7 +154,7 @@ def test_without_a_way_to_restart_the_line_by_hand_says_what_to_do(rig):
     fault.apply()
     hang(rig)
     began = time.monotonic()
-    with pytest.raises(FaultError, match="the target names no way to restart that Toxiproxy"):
+    with pytest.raises(PortError, match="the target names no way to restart that Toxiproxy"):
         fault.revert()
     assert time.monotonic() - began < 10
     line = fault.command()
@@ -192,7 +194,7 @@ def access(**way):
 def test_a_restart_that_fails_is_told_in_time(argv, says):
     """No such program, an exit code, a command that hangs with its children."""
     began = time.monotonic()
-    with pytest.raises(FaultError, match=says.replace(".", r"\.")):
+    with pytest.raises(PortError, match=says.replace(".", r"\.")):
         restart(access(kind="command", argv=argv, timeout_s=0.3))
     assert time.monotonic() - began < 20
 
@@ -203,7 +205,7 @@ def test_a_restart_that_brings_nothing_back_is_a_failure(rig):
     fault.undo_params()
     fault.apply()
     hang(rig)
-    with pytest.raises(FaultError, match="restarted: no answer after its restart"):
+    with pytest.raises(PortError, match="restarted: no answer after its restart"):
         fault.revert()
 
 
@@ -218,7 +220,7 @@ def test_a_deployment_is_rolled_over(tmp_path, monkeypatch):
         restart(access(**way, timeout_s=5))
         assert len(cluster.restarts["toxiproxy"]) == 1
         cluster.stuck = True
-        with pytest.raises(FaultError, match="not available in"):
+        with pytest.raises(PortError, match="not available in"):
             restart(access(**way, timeout_s=0.1))
 
 

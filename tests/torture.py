@@ -32,6 +32,7 @@ from muster.faults.redis_outage import RedisOutage
 from muster.faults.region_power import RegionPower
 from muster.judge.guarded import duty_over
 from muster.ledger import read_ledger
+from muster.platform import platform_of
 from muster.platform.steering import Route53
 from muster.targets import Target
 from muster.undo import read_undo
@@ -277,11 +278,11 @@ def changed(target: Target) -> list[str]:
     if len(set(weights.values())) != 1 or 0 in weights.values():
         wrong.append(f"weights {weights}")
     for region, spec in target.regions.items():
-        if not RegionPower(target, region).ready():
+        if not RegionPower(platform_of(target), region).ready():
             wrong.append(f"{region} is not ready")
-        if Drain(target, region).shown() != "serving":
+        if Drain(platform_of(target), region).shown() != "serving":
             wrong.append(f"{region} drains")
-        if not RedisOutage(target, region).redis_answers():
+        if not RedisOutage(platform_of(target), region).redis_answers():
             wrong.append(f"Redis of {region} is away")
         for role in spec.toxiproxy.proxies if spec.toxiproxy else ():
             state = proxy_of(target, region, role).state()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from muster.errors import MusterError
@@ -83,9 +84,15 @@ class HostedZone:
         self.zone = zone
         self._error = error
         self._pace = Pace(calls_per_s_max)
-        self._client = client("route53", endpoint_url=endpoint_url, timeout_s=timeout_s)
+        self._endpoint_url = endpoint_url
+        self._timeout_s = timeout_s
         self._given_id = zone_id
         self._id: str | None = None
+
+    @cached_property
+    def _client(self) -> Any:
+        # Made when it is first asked: a plan names what it would touch without reaching any API.
+        return client("route53", endpoint_url=self._endpoint_url, timeout_s=self._timeout_s)
 
     @property
     def shown_name(self) -> str:

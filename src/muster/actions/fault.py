@@ -18,7 +18,7 @@ def redis_outage(session: Session, seconds: float) -> str:
     from muster.drill.phases import single_fault
     from muster.faults.redis_outage import RedisOutage
 
-    single_fault.run(session, RedisOutage(session.target, session.target.evacuate), seconds)
+    single_fault.run(session, RedisOutage(session.platform, session.target.evacuate), seconds)
     return "applied, seen, reverted"
 
 
@@ -29,7 +29,7 @@ def provider_latency(session: Session, seconds: float, latency_ms: int, jitter_m
     from muster.faults.provider_latency import ProviderLatency
 
     fault = ProviderLatency(
-        session.target, session.target.evacuate, latency_ms=latency_ms, jitter_ms=jitter_ms
+        session.platform, session.target.evacuate, latency_ms=latency_ms, jitter_ms=jitter_ms
     )
     single_fault.run(session, fault, seconds)
     return "applied, seen, reverted"

@@ -27,12 +27,14 @@ from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of
 from muster.ledger import Ledger
+from muster.platform import Platform
 from muster.platform.metrics import Prometheus
 from muster.platform.steering import Expected, Route53
 from muster.targets import Target
 from muster.undo import UndoLog
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Fault)
 logger = logging.getLogger("chaostoolkit")
 PROGRESS_S = 10.0
 
@@ -43,13 +45,11 @@ class Session:
 
     drill_id: str
     plan: DrillPlan
-    target: Target
+    platform: Platform
     bundle: Path
     lock: TargetLock
     ledger: Ledger
     undo: UndoLog
-    steering: Route53
-    prometheus: Prometheus
     facts: Facts
     watch: Watch
     stop: StopFlag
@@ -71,6 +71,21 @@ class Session:
     released: bool = False
     guards: tuple[GuardControl, ...] = ()
     expected: Expected = field(default_factory=Expected)
+
+    @property
+    def target(self) -> Target:
+        """What the platform was made from, its endpoints filled in."""
+        return self.platform.target
+
+    @property
+    def steering(self) -> Route53:
+        """What steers the platform's traffic."""
+        return self.platform.steering
+
+    @property
+    def prometheus(self) -> Prometheus:
+        """Where the samples come from."""
+        return self.platform.metrics
 
     @property
     def split(self) -> Split:
@@ -184,12 +199,14 @@ class Session:
         entry = self.undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
         self.record("undo", entry_id=entry.entry_id, subject=entry.subject, state="pending")
 
-    def fault_from_undo(self, kind: str) -> Fault:
+    def fault_from_undo(self, kind: type[F]) -> F:
         """The pending fault of that kind, as the undo log remembers it. Raises DrillAborted."""
         for entry in self.undo.pending:
-            if entry.kind == kind:
-                return fault_of(self.target, entry)
-        raise DrillAborted(f"action:{self.phase}", f"no {kind} stands in the undo log")
+            if entry.kind == kind.kind and isinstance(
+                fault := fault_of(self.platform, entry), kind
+            ):
+                return fault
+        raise DrillAborted(f"action:{self.phase}", f"no {kind.kind} stands in the undo log")
 
     def declare_fault(self, fault: str, region: str, expects: Sequence[str] = ()) -> None:
         """Say which fault comes next, where, and what it must cause there."""
@@ -234,8 +251,7 @@ class Session:
 
     def allow_slow(self) -> None:
         """A call follows that starts or stops a region, and waits until that shows."""
-        powers = (region.power for region in self.target.regions.values())
-        self.stop.allow(3 * max(getattr(power, "timeout_s", 0.0) for power in powers))
+        self.stop.allow(3 * max(power.timeout_s for power in self.platform.power.values()))
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop, for example because a part of it died."""

@@ -37,8 +37,9 @@ from muster.drill.watchdog.handle import Watchdog
 from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
+from muster.platform import Platform, platform_of
 from muster.platform.metrics import Poller, Prometheus, PrometheusError, late_seconds
-from muster.platform.steering import Expected, Route53
+from muster.platform.steering import Expected
 from muster.samples.series import SampleWriter
 from muster.targets import Target
 from muster.undo import UndoHeader, UndoLog
@@ -79,10 +80,9 @@ def start(plan: DrillPlan) -> Session:
         target, owns_testbed = _reach(plan, drill_id)
         if owns_testbed:
             undo_start.callback(testbed.down, plan.target.name)
-        steering = Route53(target.steering)
-        prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
-        undo_start.callback(prometheus.close)
-        _answers(prometheus, plan)
+        platform = platform_of(target)
+        undo_start.callback(platform.metrics.close)
+        _answers(platform.metrics, plan)
         # Evidence of a drill that did not begin would only look like one that was cut off.
         undo_start.callback(shutil.rmtree, bundle, ignore_errors=True)
         write_snapshots(plan, bundle)
@@ -91,9 +91,7 @@ def start(plan: DrillPlan) -> Session:
         header = UndoHeader(drill_id, plan.target.name, plan.target_file)
         undo = open_undo(target, bundle / "undo.jsonl", header)
         undo_start.callback(undo.close)
-        session = _session(
-            plan, drill_id, bundle, target, lock, ledger, undo, steering, prometheus, stop, watchdog
-        )
+        session = _session(plan, drill_id, bundle, platform, lock, ledger, undo, stop, watchdog)
         session.owns_testbed = owns_testbed
         lock.on_lost(lambda detail: _lost_lease(session, detail))
         _record_start(session)
@@ -170,22 +168,21 @@ def _session(
     plan: DrillPlan,
     drill_id: str,
     bundle: Path,
-    target: Target,
+    platform: Platform,
     lock: TargetLock,
     ledger: Ledger,
     undo: UndoLog,
-    steering: Route53,
-    prometheus: Prometheus,
     stop: StopFlag,
     watchdog: Watchdog,
 ) -> Session:
+    target, steering = platform.target, platform.steering
     scrape_s = target.prometheus.scrape_interval_s
     facts = Facts(stale_s=plan.contract.measurement.gap_s_max(scrape_s))
     expected = Expected()
     missing_s_max = target.prometheus.missing_s_max
     watch = Watch(
         Poller(
-            prometheus,
+            platform.metrics,
             target.signals,
             reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s,
             late_s=late_seconds(scrape_s),
@@ -201,13 +198,11 @@ def _session(
     session = Session(
         drill_id=drill_id,
         plan=plan,
-        target=target,
+        platform=platform,
         bundle=bundle,
         lock=lock,
         ledger=ledger,
         undo=undo,
-        steering=steering,
-        prometheus=prometheus,
         facts=facts,
         watch=watch,
         stop=stop,

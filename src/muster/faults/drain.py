@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from muster.faults.by_hand import bearer, curl
-from muster.faults.http_hook import call
 from muster.faults.model import Fault, FaultError, ReadBack
-from muster.platform.port import Change, Proof
-from muster.targets.drain import HttpDrain
-from muster.targets.model import Target
-
-DrainState = Literal["serving", "closing", "draining"]
+from muster.platform import Platform
+from muster.platform.drain import DrainState
+from muster.platform.port import Change, Proof, Touch, Unusable
 
 
 class Drain(Fault):
@@ -20,9 +16,10 @@ class Drain(Fault):
 
     kind = "drain"
 
-    def __init__(self, target: Target, region: str, state: DrainState = "closing") -> None:
-        super().__init__(target, region)
+    def __init__(self, platform: Platform, region: str, state: DrainState = "closing") -> None:
+        super().__init__(platform, region)
         self.state: DrainState = state
+        self._drain = platform.drain[region]
 
     @property
     def subject(self) -> str:
@@ -30,8 +27,19 @@ class Drain(Fault):
 
     @property
     def retry_s(self) -> float:
-        hook = self.target.regions[self.region].drain
-        return 0.0 if hook is None else hook.timeout_s  # type: ignore[union-attr]
+        return self._drain.timeout_s
+
+    @property
+    def asks(self) -> bool:
+        """Whether the region has anybody to ask; without one clients leave by themselves."""
+        return self._drain.asks
+
+    def touches(self) -> tuple[Touch, ...]:
+        return (*super().touches(), *self._drain.touches())
+
+    def unusable(self) -> Unusable | None:
+        found = self._drain.unusable()
+        return None if found is None else found.within(f"regions.{self.region}.drain")
 
     def change(self) -> Change:
         return Change(self.shown(), self.state)
@@ -40,11 +48,13 @@ class Drain(Fault):
         return {}
 
     @classmethod
-    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(target, region)
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
+        return cls(platform, region)
 
     def apply(self) -> None:
-        self._set(self.state)
+        if not self.asks:
+            raise FaultError(f"target {self.target.name}: regions.{self.region}.drain is not set")
+        self._drain.ask(self.state)
 
     def observe(self) -> Proof:
         shown = self.shown()
@@ -52,30 +62,15 @@ class Drain(Fault):
 
     def revert(self) -> None:
         if self.shown() != "serving":
-            self._set("serving")
+            self._drain.ask("serving")
 
     def read_back(self) -> ReadBack:
         shown = self.shown()
         return ReadBack(self.subject, "serving", shown, shown == "serving")
 
     def command(self) -> str | None:
-        hook = self._hook()
-        header = bearer(hook.token)
-        return (
-            None if header is None else curl("POST", hook.url, {"state": "serving"}, header=header)
-        )
+        return self._drain.command()
 
     def shown(self) -> str:
-        """The state that the region says it is in. Raises FaultError."""
-        hook = self._hook()
-        return str(call("GET", hook.url, hook.token, hook.timeout_s).get("state", "unknown"))
-
-    def _set(self, state: DrainState) -> None:
-        hook = self._hook()
-        call("POST", hook.url, hook.token, hook.timeout_s, {"state": state})
-
-    def _hook(self) -> HttpDrain:
-        hook = self.target.regions[self.region].drain
-        if hook is None:
-            raise FaultError(f"target {self.target.name}: regions.{self.region}.drain is not set")
-        return hook  # type: ignore[return-value]
+        """The state that the region says it is in. Raises PortError."""
+        return self._drain.shown()

@@ -1,6 +1,6 @@
 """What a fault is: apply, observe, revert, and a read-back, in one place.
 
-`revert` is idempotent and needs nothing but the target and what stood in the undo log, so that
+`revert` is idempotent and needs nothing but the platform and what stood in the undo log, so that
 another process, or another machine, can call it after the one that applied the fault is gone.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from muster.platform.port import Change, PortError, Proof, Touch
-from muster.targets.model import Target
+from muster.platform.platform import Platform
+from muster.platform.port import Change, PortError, Proof, Touch, Unusable
 
 LOOK_S_MAX = 5.0
 
@@ -37,14 +37,18 @@ class ReadBack:
 
 
 class Fault(ABC):
-    """One kind of fault on one target; subclasses register under `kind`."""
+    """One kind of fault on one platform; subclasses register under `kind`."""
 
     kind: ClassVar[str]
     expects: ClassVar[tuple[str, ...]] = ()
     """Signals that the fault must disturb in its region; the guard records them as expected."""
 
-    def __init__(self, target: Target, region: str) -> None:
-        self.target = target
+    stops_region: ClassVar[bool] = False
+    """Whether it leaves its region without processes."""
+
+    def __init__(self, platform: Platform, region: str) -> None:
+        self.platform = platform
+        self.target = platform.target
         self.region = region
 
     @property
@@ -66,6 +70,13 @@ class Fault(ABC):
         """Everything that it changes, by name; asks no system anything."""
         return (Touch("regions", self.region),)
 
+    def unusable(self) -> Unusable | None:
+        """What of the target keeps it from being applied or taken back from this machine.
+
+        None: nothing, as far as the target and this machine tell. Asks no system anything.
+        """
+        return None
+
     def change(self) -> Change:
         """What `apply` would change, read from the real system. Raises MusterError."""
         return Change("as it is", self.kind)
@@ -76,7 +87,7 @@ class Fault(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
         """The fault as the undo log remembers it, ready for `revert` and `read_back`."""
 
     @abstractmethod

@@ -17,8 +17,8 @@ import httpx
 from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.faults.toxiproxy_restart import bring_back, by_hand
+from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Touch
-from muster.targets.model import Target
 
 TOXIC = "muster_latency"
 PROBES = 3
@@ -35,7 +35,7 @@ class ProviderLatency(Fault):
 
     def __init__(
         self,
-        target: Target,
+        platform: Platform,
         region: str,
         latency_ms: int = 0,
         jitter_ms: int = 0,
@@ -43,11 +43,11 @@ class ProviderLatency(Fault):
         server: Sequence[Mapping[str, Any]] = (),
         exchange_before: tuple[float, int] | None = None,
     ) -> None:
-        super().__init__(target, region)
+        super().__init__(platform, region)
         self.latency_ms = latency_ms
         self.jitter_ms = jitter_ms
-        self._access = access_of(target, region, "provider_primary")
-        self._proxy = proxy_of(target, region, "provider_primary")
+        self._access = access_of(platform.target, region, "provider_primary")
+        self._proxy = proxy_of(platform.target, region, "provider_primary")
         self._server = tuple(server)
         self._before = before
         self._exchange_before = exchange_before
@@ -91,11 +91,11 @@ class ProviderLatency(Fault):
         }
 
     @classmethod
-    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
         # Logs that are older than the last two keys lack them.
         exchange = params.get("exchange_before")
         return cls(
-            target,
+            platform,
             region,
             latency_ms=int(params.get("latency_ms", 0)),
             before=dict(params["before"]),

@@ -14,8 +14,8 @@ from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.faults.redis_path import RedisLook, accepts, look_at_redis
 from muster.faults.toxiproxy_restart import bring_back, by_hand
+from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Touch
-from muster.targets.model import Target
 
 PONG = "PONG"
 
@@ -28,17 +28,17 @@ class RedisOutage(Fault):
 
     def __init__(
         self,
-        target: Target,
+        platform: Platform,
         region: str,
         server: Sequence[Mapping[str, Any]] = (),
         answered: str | None = None,
         listened: bool = False,
     ) -> None:
-        super().__init__(target, region)
+        super().__init__(platform, region)
         self._answered = answered
         self._listened = listened
-        self._access = access_of(target, region, "redis")
-        self._proxy = proxy_of(target, region, "redis")
+        self._access = access_of(platform.target, region, "redis")
+        self._proxy = proxy_of(platform.target, region, "redis")
         self._server = tuple(server)
 
     @property
@@ -74,9 +74,9 @@ class RedisOutage(Fault):
         }
 
     @classmethod
-    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
         return cls(
-            target,
+            platform,
             region,
             server=params.get("server", ()),
             # Logs that are older than these keys lack them.

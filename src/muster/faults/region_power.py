@@ -1,13 +1,6 @@
-"""A region goes dark: its gateways and its Redis stop. The way is the target's `power`.
+"""A region goes dark: its gateways and its Redis stop, by whatever way its platform has.
 
-`process` asks the testbed's control API, `kubernetes` scales the named deployments to 0 and back to
-the replicas that the undo log remembers, `none` does nothing and says so.
-
-Dark, by `process`: the region's `ready_url` answered before, and now it refuses connections, or
-takes none while another region answers. An answer of any status, or an accepted connection without
-one, means that something still serves there. Dark, by `kubernetes`: no pod of the deployments'
-selectors is left, terminating ones included, and `ready_url` gets no answer but a load balancer's
-502, 503 or 504 for a missing upstream.
+The region's power port stops it, says whether it is dark, and starts it again (`platform/power`).
 
 Back: ready in every look for a stretch longer than a health check's interval, the power port shows
 the whole region (processes, replicas), and its stream limit is what it was before. A limit that
@@ -22,40 +15,40 @@ from typing import Any, Self
 
 from muster.faults import capacity
 from muster.faults.back import Stretch, back_s_max
-from muster.faults.by_hand import line
-from muster.faults.http_hook import call
-from muster.faults.kubernetes import Deployments
 from muster.faults.model import Fault, FaultError, ReadBack
-from muster.faults.power_state import PowerState, kubernetes_state, process_state
-from muster.platform.looks import UPSTREAM_MISSING, Look, look_at
-from muster.platform.port import Change, Proof, Touch
-from muster.targets.model import Target
-from muster.targets.power import KubernetesPower, NoPower, ProcessPower
+from muster.platform import Platform
+from muster.platform.looks import Look, look_at
+from muster.platform.port import Change, Proof, Touch, Unusable
+from muster.platform.power import PowerState
 
 LOOK_APART_S = 0.3
+OWN_PARAMS = frozenset({"steady_s", "answered", "streams_limit"})
+"""Keys of an undo entry that are the fault's; all others are its power port's."""
 
 
 class RegionPower(Fault):
     """The region is stopped; `revert` starts it and waits until it is ready.
 
-    `steady_s` is how long it must stay ready, without a break, before it counts as back.
+    `before`: what the power port needs to start it; `steady_s`: how long it must stay ready,
+    without a break, before it counts as back.
     """
 
     kind = "region_power"
+    stops_region = True
 
     def __init__(
         self,
-        target: Target,
+        platform: Platform,
         region: str,
-        replicas: Mapping[str, int] | None = None,
+        before: Mapping[str, Any] | None = None,
         *,
         steady_s: float = 0.0,
         answered: int | None = None,
         streams_limit: float | None = None,
     ) -> None:
-        super().__init__(target, region)
-        self._power = target.regions[region].power
-        self._replicas = dict(replicas) if replicas is not None else None
+        super().__init__(platform, region)
+        self.power = platform.power[region]
+        self._before = dict(before or {})
         self._steady_s = steady_s
         self._answered = answered
         self._limit = streams_limit
@@ -67,58 +60,50 @@ class RegionPower(Fault):
 
     @property
     def retry_s(self) -> float:
-        return getattr(self._power, "timeout_s", 0.0)
+        return self.power.timeout_s
 
     @property
     def back_s_max(self) -> float:
         """How long it may take, once started and ready, to be back for good (seconds)."""
         return back_s_max(self._steady_s, self.target.prometheus.scrape_interval_s)
 
+    @property
+    def stops(self) -> bool:
+        """Whether the region is stopped at all; where it is not, its room never changes."""
+        return self.power.stops
+
     def touches(self) -> tuple[Touch, ...]:
-        if isinstance(self._power, KubernetesPower):
-            return (*super().touches(), Touch("namespaces", self._power.namespace))
-        return super().touches()
+        return (*super().touches(), *self.power.touches())
+
+    def unusable(self) -> Unusable | None:
+        found = self.power.unusable()
+        return None if found is None else found.within(f"regions.{self.region}.power")
 
     def change(self) -> Change:
-        if isinstance(self._power, KubernetesPower):
-            replicas = Deployments(self._power).replicas()
-            shown = ", ".join(f"{name} {count}" for name, count in replicas.items())
-            return Change(f"replicas {shown}", "replicas 0")
-        if isinstance(self._power, ProcessPower):
-            return Change(str(self._process_state()["power"]), "off")
-        return Change("on", "on: the target's power is none, weight 0 stands for dark")
+        return self.power.change()
 
     def undo_params(self) -> dict[str, Any]:
-        if isinstance(self._power, KubernetesPower):
-            self._replicas = Deployments(self._power).replicas()
-            if not all(self._replicas.values()):
-                raise FaultError(f"{self.subject}: not running before the fault: {self._replicas}")
-            return {"replicas": self._replicas, **self._before()}
-        if isinstance(self._power, ProcessPower):
-            if self._process_state()["power"] != "on":
-                raise FaultError(f"{self.subject}: not running before the fault")
-            return self._before()
-        return {"steady_s": self._steady_s} if self._steady_s else {}
-
-    def _before(self) -> dict[str, Any]:
-        """What the region shows before it is stopped, as the undo log keeps it."""
+        self._before = self.power.before()
+        if not self.stops:
+            return {"steady_s": self._steady_s} if self._steady_s else {}
         self._answered = self._look().status
         try:
             self._limit = capacity.streams_limit(self.target, self.region)
         except FaultError:
             self._limit = None
         return {
+            **self._before,
             "steady_s": self._steady_s,
             "answered": self._answered,
             "streams_limit": self._limit,
         }
 
     @classmethod
-    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
         return cls(
-            target,
+            platform,
             region,
-            replicas=params.get("replicas"),
+            before={key: value for key, value in params.items() if key not in OWN_PARAMS},
             # Logs that are older than these keys lack them.
             steady_s=float(params.get("steady_s") or 0.0),
             answered=params.get("answered"),
@@ -126,45 +111,16 @@ class RegionPower(Fault):
         )
 
     def apply(self) -> None:
-        if isinstance(self._power, ProcessPower):
-            self._process("stop")
-        elif isinstance(self._power, KubernetesPower):
-            deployments = Deployments(self._power)
-            deployments.scale(dict.fromkeys(self._power.deployments, 0))
-            deployments.await_gone(self._power.timeout_s)
+        self.power.stop()
 
     def observe(self) -> Proof:
-        if self._power.kind == "none":
-            return Proof(
-                True, "not stopped: the target's power is none; weight 0 stands for dark", {}
-            )
-        if isinstance(self._power, KubernetesPower):
-            return self._observe_deployments(self._power)
-        look = self._look()
-        facts = {"answers": look.listens, "met": look.met, "answered_before": self._answered}
-        if look.met == "blind":
-            raise FaultError(f"{self.subject}: {look.said}")
-        if look.listens:
-            return Proof(False, f"the region still answers: ready_url {look.said}", facts)
-        if self._answered is None:
-            return Proof(False, "ready_url gave no answer before the fault either", facts)
-        if look.met == "silent" and not self._others_answer():
-            raise FaultError(f"{self.subject}: {look.said}, and no other region answers either")
-        return Proof(True, f"the region {look.said}", facts)
+        return self.power.dark(self._seen, self._answered, self._others_answer)
 
-    def _observe_deployments(self, power: KubernetesPower) -> Proof:
-        running = Deployments(power).running()
+    def _seen(self) -> Look:
         look = self._look()
-        facts = {"pods": running, "met": look.met, "status": look.status, "ready": look.ready}
         if look.met == "blind":
             raise FaultError(f"{self.subject}: {look.said}")
-        # A load balancer goes on answering for a region without pods: by such a status alone.
-        serves = look.status is not None and look.status not in UPSTREAM_MISSING
-        return Proof(
-            proven=not any(running.values()) and not serves,
-            why=f"pods left: {running}; ready_url {look.said}",
-            facts=facts,
-        )
+        return look
 
     def _others_answer(self) -> bool:
         """Whether the way out of here works: another region is reached at this moment."""
@@ -176,15 +132,8 @@ class RegionPower(Fault):
         self._await_ready()
 
     def relight(self) -> None:
-        """Start the region again, and return once its power port says so. Raises FaultError."""
-        if isinstance(self._power, ProcessPower):
-            self._process("start")
-        elif isinstance(self._power, KubernetesPower):
-            if self._replicas is None:
-                raise FaultError(f"{self.subject}: the replicas before the fault are unknown")
-            deployments = Deployments(self._power)
-            deployments.scale(self._replicas)
-            deployments.await_available(self._replicas, self._power.timeout_s)
+        """Start the region again, and return once its power port says so. Raises PortError."""
+        self.power.start(self._before)
 
     def read_back(self) -> ReadBack:
         """Whether it is back for good; waits for as long as it may still come, and is bounded."""
@@ -198,11 +147,11 @@ class RegionPower(Fault):
     def look_back(self) -> tuple[ReadBack, bool]:
         """One look at what is back, and whether what is missing may still come by waiting.
 
-        Looks are to be a fraction of a second apart. Raises FaultError.
+        Looks are to be a fraction of a second apart. Raises PortError.
         """
         ready = self.ready()
         steady = self._stretch.look(ready)
-        state = self._state()
+        state = self.power.state(self._before)
         expected, shown = ["ready"], ["ready" if ready else "not ready"]
         if ready and not steady:
             shown = [f"not ready without a break for {self._steady_s:g} s"]
@@ -245,32 +194,8 @@ class RegionPower(Fault):
         except FaultError:
             return self._limit, None
 
-    @property
-    def stops(self) -> bool:
-        """Whether the region is stopped at all; by the power `none` its room never changes."""
-        return not isinstance(self._power, NoPower)
-
-    def _state(self) -> PowerState | None:
-        if isinstance(self._power, ProcessPower):
-            return process_state(self._process_state())
-        if isinstance(self._power, KubernetesPower) and self._replicas is not None:
-            return kubernetes_state(Deployments(self._power), self._replicas)
-        return None
-
     def command(self) -> str | None:
-        power = self._power
-        if isinstance(power, KubernetesPower):
-            if self._replicas is None:
-                return None
-            where = ["kubectl", "-n", power.namespace]
-            where += ["--context", power.context] if power.context else []
-            return "; ".join(
-                line(*where, "scale", "deployment", name, f"--replicas={count}")
-                for name, count in self._replicas.items()
-            )
-        if isinstance(power, ProcessPower):
-            return None
-        return f"# {self.subject} was not stopped"
+        return self.power.command(self._before)
 
     def ready(self) -> bool:
         """Whether the region's ready_url answers 2xx now."""
@@ -280,21 +205,8 @@ class RegionPower(Fault):
         return look_at(self.target.regions[self.region].ready_url)
 
     def _await_ready(self) -> None:
-        end = time.monotonic() + getattr(self._power, "timeout_s", 60.0)
+        end = time.monotonic() + self.power.ready_s_max
         while not self.ready():
             if time.monotonic() > end:
                 raise FaultError(f"{self.subject}: started but not ready")
             time.sleep(0.2)
-
-    def _process(self, verb: str) -> dict[str, Any]:
-        power = self._process_power()
-        return call("POST", f"{power.url}/{verb}", power.token, power.timeout_s)
-
-    def _process_state(self) -> dict[str, Any]:
-        power = self._process_power()
-        return call("GET", power.url, power.token, power.timeout_s)
-
-    def _process_power(self) -> ProcessPower:
-        if not isinstance(self._power, ProcessPower):
-            raise FaultError(f"{self.subject}: its power is {self._power.kind}, not process")
-        return self._power

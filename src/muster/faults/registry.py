@@ -11,7 +11,7 @@ from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
-from muster.targets.model import Target
+from muster.platform.platform import Platform
 from muster.undo import UndoEntry
 
 FAULTS: dict[str, type[Fault]] = {
@@ -31,12 +31,12 @@ FAULTS: dict[str, type[Fault]] = {
 def stops_region(kind: str) -> bool:
     """Whether a fault of that kind leaves its region without processes."""
     fault = FAULTS.get(kind)
-    return fault is not None and issubclass(fault, RegionPower)
+    return fault is not None and fault.stops_region
 
 
-def fault_of(target: Target, entry: UndoEntry) -> Fault:
+def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
     """The fault that an undo entry remembers. Raises BadInput for a kind that is not known."""
     kind = FAULTS.get(entry.kind)
     if kind is None:
         raise BadInput("undo log", f"{entry.entry_id}.kind", entry.kind, f"one of {sorted(FAULTS)}")
-    return kind.restore(target, entry.region or target.evacuate, entry.params)
+    return kind.restore(platform, entry.region or platform.target.evacuate, entry.params)

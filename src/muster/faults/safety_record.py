@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from muster.faults.model import Fault, FaultError, ReadBack
+from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Touch
 from muster.stores import Store, Stored, StoreError, store_of
-from muster.targets.model import Target
 from muster.targets.shared import SharedTxt
 
 OWN_LABEL = "_muster-drill"
@@ -25,8 +25,8 @@ class SafetyRecord(Fault):
 
     kind = "safety_record"
 
-    def __init__(self, target: Target, region: str, before: str | None = None) -> None:
-        super().__init__(target, region)
+    def __init__(self, platform: Platform, region: str, before: str | None = None) -> None:
+        super().__init__(platform, region)
         self._before = before
 
     @property
@@ -46,8 +46,8 @@ class SafetyRecord(Fault):
         return {"text": self._before}
 
     @classmethod
-    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(target, region, before=params["text"])
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
+        return cls(platform, region, before=params["text"])
 
     def apply(self) -> None:
         self._set(TEXT)

@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from muster.faults.by_hand import curl, line
-from muster.faults.http_hook import call
-from muster.faults.kubernetes import Deployments
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
+from muster.platform.by_hand import curl, line
+from muster.platform.deployments import Deployments
+from muster.platform.http_hook import call
+from muster.platform.port import PortError
 from muster.targets.model import ToxiproxyAccess
-from muster.targets.power import KubernetesPower
 from muster.targets.restart import CommandRestart, KubernetesRestart, NoRestart, ProcessRestart
 
 logger = logging.getLogger("chaostoolkit")
@@ -52,7 +52,7 @@ def bring_back(
         _await_answer(proxy, access.restart.timeout_s)
         _make_missing(proxy, server)
         step()
-    except FaultError as error:
+    except PortError as error:
         raise FaultError(f"{hung}; restarted: {error}") from error
     return "restarted"
 
@@ -142,11 +142,4 @@ def _run(way: CommandRestart) -> None:
 
 
 def _deployment(way: KubernetesRestart) -> Deployments:
-    return Deployments(
-        KubernetesPower(
-            kind="kubernetes",
-            namespace=way.namespace,
-            deployments=(way.deployment,),
-            context=way.context,
-        )
-    )
+    return Deployments(way.namespace, (way.deployment,), way.context)

@@ -9,16 +9,16 @@ who writes each step to the undo log before it is made gives them (none yet: an 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from muster.faults.by_hand import line
 from muster.faults.model import Fault, FaultError, ReadBack
+from muster.platform.by_hand import line
+from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Touch
 from muster.platform.steering import Route53, SteeringError, restoration, shares_of, weights_for
 from muster.platform.steering.expected import Restoration
 from muster.platform.steering.records import Snapshot, snapshot_of, weights_of
-from muster.targets.model import Target
 
 SETS_KEPT = 2
 """The weights set last, and those before: a drill may die between writing and setting them."""
@@ -31,33 +31,26 @@ class TrafficShift(Fault):
 
     def __init__(
         self,
-        target: Target,
+        platform: Platform,
         region: str,
         share_pct: float = 0.0,
         before: Mapping[str, int] | None = None,
-        steering: Route53 | Callable[[], Route53] | None = None,
+        steering: Route53 | None = None,
         zone_id: str | None = None,
         records: Sequence[Mapping[str, Any]] = (),
         sets: Sequence[Mapping[str, int]] | None = None,
     ) -> None:
-        super().__init__(target, region)
+        super().__init__(platform, region)
         self.share_pct = share_pct
         self._zone_id = zone_id
         self._records = tuple(records)
         self._sets = None if sets is None else [dict(one) for one in sets]
         self._before = dict(before) if before is not None else None
-        self._given = steering
+        self._steering = steering or platform.steering
 
     @property
     def subject(self) -> str:
         return f"route53 {self.target.steering.record}"
-
-    @property
-    def _steering(self) -> Route53:
-        if not isinstance(self._given, Route53):
-            # Asked for late: a plan names what it would touch without reaching any API.
-            self._given = self._given() if self._given else Route53(self.target.steering)
-        return self._given
 
     @property
     def retry_s(self) -> float:
@@ -88,9 +81,9 @@ class TrafficShift(Fault):
         return params if self._sets is None else {**params, "sets": self._sets}
 
     @classmethod
-    def restore(cls, target: Target, region: str, params: Mapping[str, Any]) -> Self:
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
         return cls(
-            target,
+            platform,
             region,
             before=params["weights"],
             zone_id=params.get("zone_id"),

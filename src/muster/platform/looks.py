@@ -60,6 +60,11 @@ def look_at(url: str, timeout_s: float = LOOK_S_MAX) -> Look:
     return Look("answer", f"answers {status}", status)
 
 
+def serves(look: Look) -> bool:
+    """Whether something behind a load balancer answers, and not the balancer alone."""
+    return look.status is not None and look.status not in UPSTREAM_MISSING
+
+
 @cache
 def _client() -> httpx.Client:
     # No kept connection: one from before the fault would say nothing about who listens now.

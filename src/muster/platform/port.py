@@ -23,6 +23,22 @@ class Touch:
 
 
 @dataclass(frozen=True)
+class Unusable:
+    """A setting that cannot work: its key within the adapter's section, its value, what it must be.
+
+    Found before anything is locked, so that nothing is started for a drill that could not end.
+    """
+
+    key: str
+    value: object
+    wanted: str
+
+    def within(self, section: str) -> Unusable:
+        """The same, by its key in the whole target."""
+        return Unusable(f"{section}.{self.key}", self.value, self.wanted)
+
+
+@dataclass(frozen=True)
 class Change:
     """From what to what a change goes, in words."""
 

@@ -31,7 +31,7 @@ def lose(session: Session) -> None:
         observe.check_last_healthy(session, region)
         await_headroom(session)
         session.weights_before = session.steering.weights()
-        fault = RegionLoss(session.target, region, steady_s=observe.steady_s(session))
+        fault = RegionLoss(session.platform, region, steady_s=observe.steady_s(session))
         session.write_undo(fault)
         broken_before = observe.broken(session, region)["client"]
         session.declare_fault(fault.kind, region, fault.expects)
@@ -119,7 +119,7 @@ def _record_rig(session: Session, since_s: float) -> None:
 def hold_lost(session: Session, tier: str, minutes: float) -> None:
     """The phase `failed_over`: the survivors carry everything, the region still gone."""
     with phase(session, "failed_over", tier):
-        fault = session.fault_from_undo(RegionLoss.kind)
+        fault = session.fault_from_undo(RegionLoss)
         with proofs.throughout(session, fault, proofs.lit(session, fault.region)):
             wait_scaled(session, minutes)
 
@@ -129,7 +129,7 @@ def come_back(session: Session, tier: str) -> None:
     region = session.target.evacuate
     with phase(session, "comeback", tier):
         began = session.clock.monotonic_s()
-        fault = session.fault_from_undo(RegionLoss.kind)
+        fault = session.fault_from_undo(RegionLoss)
         session.slow(fault.revert)
         session.fault_reverted(RegionLoss.kind, region)
         session.record("region_lit", region=region)

@@ -19,10 +19,11 @@ from muster.drill.sight.split import gone
 from muster.drill.sight.steered import look, steer
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
-from muster.faults.drain import Drain, DrainState
+from muster.faults.drain import Drain
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
 from muster.load.schedule import ramp_seconds
+from muster.platform.drain import DrainState
 from muster.platform.metrics import PrometheusError
 from muster.platform.steering import shares_of
 from muster.targets.model import SIGNALS_DEFAULT
@@ -150,9 +151,7 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
         began = session.clock.monotonic_s()
         before = session.steering.weights()
         session.weights_before = before
-        shift = TrafficShift(
-            session.target, region, before=before, steering=session.steering, sets=()
-        )
+        shift = TrafficShift(session.platform, region, before=before, sets=())
         session.write_undo(shift)
         ask_drain(session, "closing")
         for source, count in observe.broken(session, region).items():
@@ -174,9 +173,9 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
 def ask_drain(session: Session, state: DrainState) -> None:
     """Ask the region to let go of its clients, where its target has a hook for that."""
     region = session.target.evacuate
-    if session.target.regions[region].drain is None:
+    drain = Drain(session.platform, region, state)
+    if not drain.asks:
         return
-    drain = Drain(session.target, region, state)
     session.write_undo(drain)
     drain.apply()
 
@@ -260,7 +259,7 @@ def darken(session: Session, tier: str, minutes: float) -> None:
     region = session.target.evacuate
     with phase(session, "dark", tier):
         observe.check_last_healthy(session, region)
-        power = RegionPower(session.target, region, steady_s=observe.steady_s(session))
+        power = RegionPower(session.platform, region, steady_s=observe.steady_s(session))
         session.write_undo(power)
         session.declare_fault("region_power", region)
         session.slow(power.apply)
@@ -279,16 +278,15 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
     region = session.target.evacuate
     with phase(session, "restore", tier):
         began = session.clock.monotonic_s()
-        power = session.fault_from_undo(RegionPower.kind)
+        power = session.fault_from_undo(RegionPower)
         session.slow(power.revert)
         session.fault_reverted("region_power", region)
         session.record("region_lit", region=region)
         session.timing("dark_s", session.clock.monotonic_s() - session.dark_at_s)
         observe.await_back(session, power)
-        if session.target.regions[region].drain is not None:
-            Drain(session.target, region).revert()
+        Drain(session.platform, region).revert()
         before = session.weights_before or {}
-        shift = TrafficShift(session.target, region, before=before, steering=session.steering)
+        shift = TrafficShift(session.platform, region, before=before)
         final_pct = shares_of(before)[region]
         for share_pct in [*shares_pct, final_pct]:
             await_headroom(session)

@@ -20,7 +20,6 @@ from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
 from muster.drill.undo.store import stored_undo
 from muster.errors import DrillAborted, MusterError
-from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
 from muster.platform.metrics import RawSeries
 from muster.samples.histograms import edge_of, wrong_unit
@@ -55,7 +54,7 @@ def preflight(session: Session) -> None:
 def allowed(session: Session) -> str:
     """The target's blast radius covers what this drill will touch."""
     plan = session.plan
-    return reach_of(session.target, steps_of(session.target, plan.method, plan.time_scale))
+    return reach_of(session.target, steps_of(session.platform, plan.method, plan.time_scale))
 
 
 def confirmed(session: Session) -> str:
@@ -80,7 +79,7 @@ def undo_known(session: Session) -> str:
     """For every change of the drill it can be read now what to put back."""
     seen: set[str] = set()
     plan = session.plan
-    for step in steps_of(session.target, plan.method, plan.time_scale):
+    for step in steps_of(session.platform, plan.method, plan.time_scale):
         for fault in step.faults:
             if not step.back and fault.subject not in seen:
                 seen.add(fault.subject)
@@ -137,11 +136,10 @@ def no_toxics(session: Session) -> str:
 
 def serving(session: Session) -> str:
     """No region is still asked to drain."""
-    for region, spec in session.target.regions.items():
-        if spec.drain is not None:
-            shown = Drain(session.target, region).shown()
-            if shown != "serving":
-                return f"{region} is {shown}"
+    for region, drain in session.platform.drain.items():
+        shown = drain.shown()
+        if shown != "serving":
+            return f"{region} is {shown}"
     return ""
 
 

@@ -61,7 +61,7 @@ def undo(session: Session) -> None:
     """A change of Muster's own is logged, made, seen, restored from the log and read back."""
     with phase(session, "safety_undo", None):
         _apply(session)
-        restored = restore(session.target, session.undo, session.ledger)
+        restored = restore(session.platform, session.undo, session.ledger)
         _finding(session, "safety_undo", _not_back(restored))
 
 
@@ -83,7 +83,7 @@ def guard(session: Session) -> None:
         except DrillAborted as stopped:
             session.record("planted_trip", by=stopped.by, detail=stopped.detail)
         _finding(session, "safety_watchdog", _watchdog_fails(session.watchdog.rehearse()))
-        restored = restore(session.target, session.undo, session.ledger)
+        restored = restore(session.platform, session.undo, session.ledger)
         took_s = session.clock.monotonic_s() - began_s
         _finding(session, "safety_guard", wrong or _not_back(restored))
         limit_s = float(session.plan.contract.drill.restore_s_max)
@@ -108,7 +108,7 @@ def _watchdog_fails(answer: Mapping[str, Any] | None) -> str:
 
 
 def _apply(session: Session) -> None:
-    fault = SafetyRecord(session.target, session.target.evacuate)
+    fault = SafetyRecord(session.platform, session.target.evacuate)
     session.write_undo(fault)
     fault.apply()
     session.record_proof(fault.kind, fault.region, fault.observe())

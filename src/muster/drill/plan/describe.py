@@ -9,6 +9,7 @@ from muster.drill.plan.capacity import capacity_of, too_much
 from muster.drill.plan.outline import rows_of, steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed
 from muster.drill.plan.plan import DrillPlan
+from muster.platform import platform_of
 from muster.targets import Target
 
 
@@ -18,7 +19,7 @@ def describe(plan: DrillPlan) -> list[str]:
     Raises BadInput for what is not known, or for an environment variable that is not set.
     """
     target = _reached(plan.target)
-    steps = steps_of(target or plan.target, plan.method, plan.time_scale)
+    steps = steps_of(platform_of(target or plan.target), plan.method, plan.time_scale)
     lines = list(_head(plan))
     if target is None:
         lines.append(f"testbed {plan.target.name} is not up: values are those it starts with")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from muster.errors import BadInput, MusterError
@@ -20,7 +19,7 @@ from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
-from muster.platform.steering import Route53
+from muster.platform import Platform
 from muster.targets import Target
 
 
@@ -49,21 +48,20 @@ class Step:
 class _Builder:
     """What the steps are made of, each thing of the target read once."""
 
-    target: Target
+    platform: Platform
     minutes_s: float
 
-    @cached_property
-    def _steering(self) -> Route53:
-        return Route53(self.target.steering)
+    @property
+    def target(self) -> Target:
+        return self.platform.target
 
     def shift(self, share_pct: float) -> TrafficShift:
         region = self.target.evacuate
-        return TrafficShift(self.target, region, share_pct, steering=lambda: self._steering)
+        return TrafficShift(self.platform, region, share_pct)
 
     def drains(self, state: Any) -> tuple[Fault, ...]:
-        region = self.target.evacuate
-        has_hook = self.target.regions[region].drain is not None
-        return (Drain(self.target, region, state),) if has_hook else ()
+        drain = Drain(self.platform, self.target.evacuate, state)
+        return (drain,) if drain.asks else ()
 
     def seconds(self, minutes: Any) -> str:
         return f"{float(minutes) * self.minutes_s:.0f} s"
@@ -82,14 +80,14 @@ def _evacuate(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault,
 def _dark(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
     region = at.target.evacuate
     what = f"stops {region} and holds it dark for {at.seconds(given['minutes'])}"
-    return what, (RegionPower(at.target, region),), False
+    return what, (RegionPower(at.platform, region),), False
 
 
 def _restore(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
     region = at.target.evacuate
     steps = ", ".join(f"{float(share):g}" for share in given["shares_pct"])
     what = f"starts {region} and steps its share up: {steps} %, then as before"
-    faults = (RegionPower(at.target, region), *at.drains("serving"), at.shift(0))
+    faults = (RegionPower(at.platform, region), *at.drains("serving"), at.shift(0))
     return what, faults, True
 
 
@@ -99,25 +97,25 @@ def _lose(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...
         wanted = "rto_s_max and streams_broken_share_max: a loss is judged by them"
         raise BadInput(f"target {at.target.name}", "region_loss", None, wanted)
     what = f"kills {region} with no warning, and waits until its traffic has gone elsewhere"
-    return what, (RegionLoss(at.target, region),), False
+    return what, (RegionLoss(at.platform, region),), False
 
 
 def _comeback(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
     region = at.target.evacuate
     what = f"starts {region}, and waits until it has its share of the streams again"
-    return what, (RegionLoss(at.target, region),), True
+    return what, (RegionLoss(at.platform, region),), True
 
 
 def _redis(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
     region = at.target.evacuate
     what = f"takes Redis from {region} for {float(given['seconds']):g} s, then gives it back"
-    return what, (RedisOutage(at.target, region),), False
+    return what, (RedisOutage(at.platform, region),), False
 
 
 def _latency(at: _Builder, given: Mapping[str, Any]) -> tuple[str, tuple[Fault, ...], bool]:
     region = at.target.evacuate
     fault = ProviderLatency(
-        at.target, region, latency_ms=given["latency_ms"], jitter_ms=given["jitter_ms"]
+        at.platform, region, latency_ms=given["latency_ms"], jitter_ms=given["jitter_ms"]
     )
     what = f"slows the provider of {region} for {float(given['seconds']):g} s, then no more"
     return what, (fault,), False
@@ -162,21 +160,21 @@ STEPS: dict[tuple[str, str], Make] = {
     ("muster.actions.safety", "freeze"): _holds("asks the calendar at moments that must refuse"),
     ("muster.actions.safety", "undo"): lambda at, given: (
         "writes a record of its own, sees it, takes it back, and reads that back",
-        (SafetyRecord(at.target, at.target.evacuate),),
+        (SafetyRecord(at.platform, at.target.evacuate),),
         False,
     ),
     ("muster.actions.safety", "guard"): lambda at, given: (
         "feeds a guard a planted breach, with a record of its own to put back when it trips",
-        (SafetyRecord(at.target, at.target.evacuate),),
+        (SafetyRecord(at.platform, at.target.evacuate),),
         False,
     ),
 }
 """What each function of Muster's own actions does, by module and name."""
 
 
-def steps_of(target: Target, method: Sequence[Activity], time_scale: float) -> tuple[Step, ...]:
+def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) -> tuple[Step, ...]:
     """The steps of `method`. Raises BadInput for what is not known off a testbed."""
-    at = _Builder(target, 60.0 / time_scale)
+    at = _Builder(platform, 60.0 / time_scale)
     found: list[Step] = []
     for index, activity in enumerate(method):
         make = STEPS.get((activity.module, activity.func))
@@ -191,7 +189,7 @@ def steps_of(target: Target, method: Sequence[Activity], time_scale: float) -> t
             found.append(Step(activity.name, what, faults, back))
         elif activity.kind == "probe":
             found.append(Step(activity.name, "looks, and changes nothing"))
-        elif target.class_ == "testbed":
+        elif platform.target.class_ == "testbed":
             found.append(Step(activity.name, f"{activity.module}.{activity.func}: unknown here"))
         else:
             where, what = f"method.{index}.provider", f"{activity.module}.{activity.func}"

@@ -9,14 +9,14 @@ from muster.drill.plan.outline import Step, steps_of
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
 from muster.errors import BadInput, DrillAborted
-from muster.faults.region_power import RegionPower
+from muster.platform import platform_of
 from muster.targets import Target
 from muster.targets.calendar import blocked, next_start, shown
 
 
 def permit(plan: DrillPlan) -> tuple[Step, ...]:
     """The drill's steps, if its target allows them now. Raises BadInput or DrillAborted."""
-    steps = steps_of(plan.target, plan.method, plan.time_scale)
+    steps = steps_of(platform_of(plan.target), plan.method, plan.time_scale)
     if wrong := reach_of(plan.target, steps):
         raise DrillAborted("preflight:blast_radius", f"{plan.target_file}: {wrong}")
     if wrong := unconfirmed(plan):
@@ -33,7 +33,7 @@ def reach_of(target: Target, steps: tuple[Step, ...]) -> str:
         for fault in step.faults:
             if wrong := outside(target, fault):
                 return wrong
-            if isinstance(fault, RegionPower) and target.blast_radius.regions_dark_max < 1:
+            if fault.stops_region and target.blast_radius.regions_dark_max < 1:
                 return "blast_radius.regions_dark_max allows no dark region"
     return ""
 

@@ -24,6 +24,7 @@ from muster.drill.undo.store import Held, stored_undo, with_stored
 from muster.errors import BadInput, MusterError
 from muster.judge.guarded import duty_over
 from muster.ledger import read_ledger
+from muster.platform import Platform, platform_of
 from muster.targets import Target
 
 EXIT_RESTORED = 0
@@ -49,10 +50,10 @@ def recover_target(name_or_path: str, say: Say) -> int:
         logs = with_stored(left.pending, target, str(targets.path_of(name_or_path)), held)
         if not logs and not left.unusable:
             say(f"target {target.name}: nothing is left changed")
-        resolved = reach(target, say) if logs else None
+        platform = reach(target, say) if logs else None
         # The oldest values are those of the first drill: it is restored last.
         ended = [*left.unjudged, *reversed(logs)]
-        exits = [recover_log(log, held, resolved, target, say) for log in ended]
+        exits = [recover_log(log, held, platform, target, say) for log in ended]
         for line in left.unusable:
             say(f"NOT RESTORED: {line}")
             exits.append(EXIT_NOT_RESTORED)
@@ -63,20 +64,20 @@ def recover_target(name_or_path: str, say: Say) -> int:
     return max(exits, default=EXIT_RESTORED)
 
 
-def reach(target: Target, say: Say) -> Target | None:
-    """The target with its endpoints; None when it was a testbed that is no longer there."""
+def reach(target: Target, say: Say) -> Platform | None:
+    """The target's platform; None when it was a testbed that is no longer there."""
     if target.class_ != "testbed":
-        return targets.resolve(target)
+        return platform_of(targets.resolve(target))
     state = testbed.status(target.name)
     if state is None:
         return None
     for death in state.deaths:
         say(f"testbed {target.name}: {death['name']} ended unasked with {death['exit_code']}")
-    return targets.resolve(target, testbed=state.endpoints)
+    return platform_of(targets.resolve(target, testbed=state.endpoints))
 
 
 def recover_log(
-    log: LeftLog, held: Held | None, resolved: Target | None, target: Target, say: Say
+    log: LeftLog, held: Held | None, platform: Platform | None, target: Target, say: Say
 ) -> int:
     """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
     drill_id = log.read.header.drill_id
@@ -88,7 +89,7 @@ def recover_log(
     only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
     detail = "the drill's process was gone before the drill had ended"
     stop = StopReason("lost_lease", "ABORTED", detail, time.time())
-    gone = GoneDrill(log, resolved, target, say, only)
+    gone = GoneDrill(log, platform, target, say, only)
     try:
         ended = end_gone_drill(gone, stop)
         if ended.recorded:

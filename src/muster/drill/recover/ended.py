@@ -20,6 +20,7 @@ from muster.drill.undo.store import open_undo
 from muster.errors import MusterError
 from muster.jsonl import LogLost
 from muster.ledger import Ledger, read_ledger
+from muster.platform import Platform
 from muster.targets import Target
 from muster.undo import UndoEntry, UndoLog
 
@@ -34,13 +35,13 @@ def _nothing(entries: Sequence[UndoEntry], restored: Restored, ledger: Ledger) -
 
 @dataclass(frozen=True)
 class GoneDrill:
-    """What is left of a drill. `resolved` None: its testbed no longer exists.
+    """What is left of a drill. `platform` None: its testbed no longer exists.
 
     `only` names the entries to act on; the others are read back and not touched (None: all).
     """
 
     log: LeftLog
-    resolved: Target | None
+    platform: Platform | None
     target: Target
     say: Say
     only: Container[str] | None = None
@@ -66,10 +67,10 @@ def end_gone_drill(gone: GoneDrill, stop: StopReason, events: Sequence[Event] = 
     ledger = _ledger_of(gone, stop, events)
     try:
         entries = undo.pending
-        if gone.resolved is None:
+        if gone.platform is None:
             outcome = _vanished(gone, undo)
         else:
-            outcome = restore(gone.resolved, undo, ledger, gone.only)
+            outcome = restore(gone.platform, undo, ledger, gone.only)
             _tell(gone, outcome)
         recorded = _end(gone, ledger, undo, outcome, entries) and isinstance(undo, UndoLog)
     finally:

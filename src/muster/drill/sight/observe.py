@@ -12,7 +12,6 @@ from muster.drill.sight.steered import CHANGED
 from muster.drill.stop import StopReason
 from muster.drill.undo.restore import record_verify, settle
 from muster.errors import DrillAborted, MusterError
-from muster.faults import Fault
 from muster.faults.capacity import is_back
 from muster.faults.region_power import RegionPower
 
@@ -113,13 +112,11 @@ def steady_s(session: Session) -> float:
     return (probe_s or max(intervals, default=INTERVAL_S_DEFAULT)) + READY_APART_S
 
 
-def await_back(session: Session, fault: Fault) -> None:
+def await_back(session: Session, fault: RegionPower) -> None:
     """Wait until the region is back for good: ready for a stretch, whole, and with its capacity.
 
     The drill fails when that does not come in time; what is missing is named.
     """
-    if not isinstance(fault, RegionPower):
-        raise DrillAborted(f"action:{session.phase}", f"{fault.subject} is no region's power")
     missing = ""
 
     def back() -> bool:
@@ -223,7 +220,7 @@ def verify(session: Session) -> None:
     outcome = "failed"
     try:
         # A region's read-back may last for a stretch of looks.
-        restored = session.slow(lambda: settle(session.target, session.undo, session.ledger))
+        restored = session.slow(lambda: settle(session.platform, session.undo, session.ledger))
         record_verify(session.ledger, session.undo, restored)
         if not restored.verified:
             raise DrillAborted("action:verify", f"not back: {', '.join(restored.failed)}")

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from muster.faults import Fault, Proof
 from muster.jsonl import LogLost
-from muster.targets.power import ProcessPower
 
 if TYPE_CHECKING:
     from muster.drill.session import Session
@@ -247,7 +246,7 @@ def lit(session: Session, region: str) -> Contrary:
     """
     facts, scrape_s = session.facts, session.target.prometheus.scrape_interval_s
     began_s = session.clock.now_s() + LATE_SCRAPES * scrape_s + LATE_S
-    own = isinstance(session.target.regions[region].power, ProcessPower)
+    own = session.platform.power[region].own_samples
     succeeded_before = facts.total("client_attempts", region=region, outcome="success")
 
     def look() -> str:

@@ -19,8 +19,8 @@ from muster.errors import MusterError
 from muster.faults import Fault, ReadBack, fault_of
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
+from muster.platform import Platform
 from muster.redact import redacted
-from muster.targets.model import Target
 from muster.undo import State, UndoEntry, UndoHeader
 
 logger = logging.getLogger("chaostoolkit")
@@ -62,7 +62,7 @@ class Restored:
 
 
 def restore(
-    target: Target,
+    platform: Platform,
     undo: Undo,
     ledger: Ledger | None = None,
     only: Container[str] | None = None,
@@ -73,12 +73,14 @@ def restore(
     `only` names the entries to act on; the others are read back and not touched. `trying` is called
     before each try of an entry, which takes its time.
     """
-    return _play(target, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying)
+    return _play(
+        platform, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying
+    )
 
 
-def settle(target: Target, undo: Undo, ledger: Ledger | None = None) -> Restored:
+def settle(platform: Platform, undo: Undo, ledger: Ledger | None = None) -> Restored:
     """Read every pending entry back without acting: for what the drill already put back itself."""
-    return _play(target, undo, ledger, lambda entry: False)
+    return _play(platform, undo, ledger, lambda entry: False)
 
 
 def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
@@ -93,24 +95,24 @@ def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
 
 
 def _play(
-    target: Target,
+    platform: Platform,
     undo: Undo,
     ledger: Ledger | None,
     acts: Callable[[UndoEntry], bool],
     trying: Callable[[], None] = _nothing,
 ) -> Restored:
-    again = recover_command(undo.header.target_file or target.name)
+    again = recover_command(undo.header.target_file or platform.target.name)
     outcomes: dict[str, _Outcome] = {}
     entries = undo.pending
     for entry in entries:
         trying()
         revert = acts(entry)
-        outcomes[entry.entry_id] = outcome = _one(target, entry, revert, again)
+        outcomes[entry.entry_id] = outcome = _one(platform, entry, revert, again)
         if outcome.ok or revert:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         if not outcome.ok:
             logger.error("restore: %s: %s", entry.subject, outcome.detail)
-    for entry, outcome in _retried(target, entries, outcomes, again, trying):
+    for entry, outcome in _retried(platform, entries, outcomes, again, trying):
         if outcome.ok or outcome.detail != outcomes[entry.entry_id].detail:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         outcomes[entry.entry_id] = outcome
@@ -136,7 +138,7 @@ class _Outcome:
 
 
 def _retried(
-    target: Target,
+    platform: Platform,
     entries: Sequence[UndoEntry],
     outcomes: Mapping[str, _Outcome],
     again: str,
@@ -155,7 +157,7 @@ def _retried(
         wait_s = min(RETRY_S_MAX, 2 * wait_s)
         for entry in left:
             trying()
-            outcome = _one(target, entry, True, again)
+            outcome = _one(platform, entry, True, again)
             logger.warning("restore: tried again: %s: %s", entry.subject, outcome.detail)
             if not outcome.retry_s:
                 del until_s[entry.entry_id]
@@ -167,11 +169,11 @@ def recover_command(target_file: str) -> str:
     return shlex.join(["chaos", "drill", "recover", "--target", target_file])
 
 
-def _one(target: Target, entry: UndoEntry, revert: bool, again: str) -> _Outcome:
+def _one(platform: Platform, entry: UndoEntry, revert: bool, again: str) -> _Outcome:
     fault: Fault | None = None
     raised = ""
     try:
-        fault = fault_of(target, entry)
+        fault = fault_of(platform, entry)
         raised = _raised_by(fault.revert) if revert else ""
         readback = fault.read_back()
     except Exception as error:  # one entry's surprise must not leave the others undone

@@ -15,9 +15,9 @@ from muster.drill.sight.facts import Facts
 from muster.drill.sight.steered import SteeringLook
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
+from muster.platform import Platform
 from muster.platform.metrics import Poller, Prometheus, RawSeries, late_seconds
 from muster.platform.steering import Expected, Route53, snapshot_from
-from muster.targets import Target
 
 SIGNALS = (
     "requests",
@@ -62,18 +62,17 @@ class Patrol:
 
 
 def begin(
-    target: Target,
+    platform: Platform,
     contract: Contract,
     gate: str,
     time_scale: float,
     records: Mapping[str, Any] | None = None,
 ) -> Patrol:
-    """Watch `target` (its endpoints filled in) for a drill of that gate. Raises MusterError.
+    """Watch `platform` (its endpoints filled in) for a drill of that gate. Raises MusterError.
 
     `records`: what the steering shows as the drill began; None: nothing is compared with it.
     """
-    steering = Route53(target.steering)
-    prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
+    target, steering, prometheus = platform.target, platform.steering, platform.metrics
     scrape_s = target.prometheus.scrape_interval_s
     poll_s = max(POLL_S_MIN, scrape_s)
     stop = StopFlag()

@@ -29,6 +29,7 @@ from muster.drill.watchdog.peer import Peer
 from muster.drill.watchdog.silence import TICK_S, Lease, Rhythm
 from muster.drill.watchdog.take_over import Place, clean_up, end_unbegun, take_over
 from muster.errors import BadInput, MusterError
+from muster.platform import platform_of
 from muster.redact import quiet
 from muster.targets import Target
 
@@ -154,16 +155,16 @@ class WatchdogProcess:
 
     def _configure(self, config: dict[str, Any]) -> None:
         try:
-            target = _reach(config["target_file"])
+            platform = platform_of(_reach(config["target_file"]))
             contract = contracts.load(config["contract_file"])
             time_scale = float(config["time_scale"])
             patrol = patrols.begin(
-                target, contract, config["gate"], time_scale, config.get("records")
+                platform, contract, config["gate"], time_scale, config.get("records")
             )
         except MusterError as error:
             self._channel.send({"failed": str(error)})
             return
-        self._place = Place.of(config, target, patrol)
+        self._place = Place.of(config, platform, patrol)
         # Loading took its time; that was nobody's silence.
         self._lease = Lease()
         self._channel.send({"ready": True})

@@ -27,6 +27,7 @@ from muster.faults import stops_region
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
 from muster.load.starter import write_file_sd
+from muster.platform import Platform
 from muster.targets import Target
 from muster.undo import UndoEntry, read_undo
 
@@ -41,20 +42,25 @@ class Place:
 
     drill_id: str
     bundle: Path
-    target: Target
+    platform: Platform
     region: str
     ttl_s: float
     health_checks: dict[str, tuple[int, int]]
     patrol: Patrol
     load: HeldLoad = field(default_factory=lambda: HeldLoad((), ()))
 
+    @property
+    def target(self) -> Target:
+        """What the platform was made from, its endpoints filled in."""
+        return self.platform.target
+
     @classmethod
-    def of(cls, config: dict[str, Any], target: Target, patrol: Patrol) -> Place:
+    def of(cls, config: dict[str, Any], platform: Platform, patrol: Patrol) -> Place:
         """The place that the drill's own process described."""
         return cls(
             config["drill_id"],
             Path(config["bundle"]),
-            target,
+            platform,
             config["region"],
             float(config["ttl_s"]),
             {name: (int(a), int(b)) for name, (a, b) in config["health_checks"].items()},
@@ -76,7 +82,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
         path = place.bundle / "undo.jsonl"
         gone = GoneDrill(
             LeftLog(path, read_undo(path)),
-            place.target,
+            place.platform,
             place.target,
             say=lambda line: logger.error("watchdog: %s", line),
             after_restore=lambda entries, restored, ledger: _measure(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from muster.platform.port import Touch
+from muster.platform.port import Touch, Unusable
 
 DrainState = Literal["serving", "closing", "draining"]
 """`closing` stays ready; `draining` turns unready once the region is empty."""
@@ -21,16 +21,24 @@ class Drain(ABC):
     asks: ClassVar[bool] = True
     """Whether there is anybody to ask; not so by `none`: then clients leave by themselves."""
 
-    region: str
+    def __init__(self, region: str) -> None:
+        self.region = region
 
     @property
     @abstractmethod
     def timeout_s(self) -> float:
         """How long one call may take, in seconds."""
 
-    @abstractmethod
     def touches(self) -> tuple[Touch, ...]:
         """What it changes besides the region itself; asks no system anything, raises nothing."""
+        return ()
+
+    def unusable(self) -> Unusable | None:
+        """What of its settings cannot work on this machine; asks no other system, raises nothing.
+
+        None: nothing, as far as this machine tells.
+        """
+        return None
 
     @abstractmethod
     def ask(self, state: DrainState) -> None:

@@ -7,9 +7,9 @@ from muster.platform.port import adapter
 from muster.targets.model import Region
 
 DRAINS = {
-    "http": "muster.platform.drain.http:HttpDrain",
-    "command": "muster.platform.drain.command:CommandDrain",
-    "none": "muster.platform.drain.none:NoDrain",
+    "http": "muster.platform.drain.http:DrainByHttp",
+    "command": "muster.platform.drain.command:DrainByCommand",
+    "none": "muster.platform.drain.none:DrainByNobody",
 }
 
 

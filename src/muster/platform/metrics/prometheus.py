@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -38,7 +39,12 @@ class Prometheus:
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self.url = url.rstrip("/")
-        self._client = httpx.Client(timeout=timeout_s, trust_env=False)
+        self._timeout_s = timeout_s
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        # Made when it is first asked: a plan needs a platform and none of its samples.
+        return httpx.Client(timeout=self._timeout_s, trust_env=False)
 
     def close(self) -> None:
         """Drop the connections."""

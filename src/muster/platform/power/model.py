@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from muster.platform.looks import Look
-from muster.platform.port import Change, Proof, Touch
+from muster.platform.port import Change, Proof, Touch, Unusable
 
 Before = Mapping[str, Any]
 """What `before` returned, as JSON keeps it: enough for `start` on another machine."""
@@ -41,16 +41,29 @@ class Power(ABC):
     own_samples: ClassVar[bool] = False
     """Whether a stopped region's own series end at once, so that a fresh sample disproves dark."""
 
-    region: str
+    def __init__(self, region: str) -> None:
+        self.region = region
 
     @property
     @abstractmethod
     def timeout_s(self) -> float:
         """How long one stop or start may take, in seconds."""
 
-    @abstractmethod
+    @property
+    def ready_s_max(self) -> float:
+        """How long a started region may take until its ready_url says so, in seconds."""
+        return self.timeout_s
+
     def touches(self) -> tuple[Touch, ...]:
         """What it changes besides the region itself; asks no system anything, raises nothing."""
+        return ()
+
+    def unusable(self) -> Unusable | None:
+        """What of its settings cannot work on this machine; asks no other system, raises nothing.
+
+        None: nothing, as far as this machine tells.
+        """
+        return None
 
     @abstractmethod
     def change(self, *, kill: bool = False) -> Change:
@@ -81,12 +94,14 @@ class Power(ABC):
         """What is there now against what was there before; None: it says nothing of that."""
 
     @abstractmethod
-    def dark(self, look: Look, answered: int | None, others: Callable[[], bool]) -> Proof:
+    def dark(
+        self, look: Callable[[], Look], answered: int | None, others: Callable[[], bool]
+    ) -> Proof:
         """Whether the region is dark now.
 
-        `look`: one look at its ready_url; `answered`: the status that it gave before the stop
-        (None: it gave none); `others`: whether another region answers now. Raises PortError when
-        the look shows nothing either way.
+        `look` looks at its ready_url now, and raises PortError where the look was blind;
+        `answered`: the status that it gave before the stop (None: it gave none); `others`: whether
+        another region answers now. Raises PortError when what it sees shows nothing either way.
         """
 
     @abstractmethod

@@ -7,10 +7,10 @@ from muster.platform.power.model import Power
 from muster.targets.model import Region
 
 POWERS = {
-    "process": "muster.platform.power.process:ProcessRegion",
-    "kubernetes": "muster.platform.power.kubernetes:KubernetesRegion",
-    "command": "muster.platform.power.command:CommandRegion",
-    "none": "muster.platform.power.none:NoPowerRegion",
+    "process": "muster.platform.power.process:PowerByProcess",
+    "kubernetes": "muster.platform.power.kubernetes:PowerByKubernetes",
+    "command": "muster.platform.power.command:PowerByCommand",
+    "none": "muster.platform.power.none:PowerByNobody",
 }
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from muster.faults.model import FaultError
-from muster.targets.power import KubernetesPower
+from muster.platform.port import PortError
 
 logger = logging.getLogger("chaostoolkit")
 CALL_S_MAX = 10.0
@@ -21,45 +20,49 @@ GONE_LOOK_S = 0.5
 
 
 class Deployments:
-    """The deployments that a region's `power` names, in its namespace."""
+    """Named deployments of one namespace. `context`: of the kubeconfig; None: its current one.
 
-    def __init__(self, power: KubernetesPower) -> None:
-        self.power = power
+    Making it reads the kubeconfig, asks the cluster nothing, and raises PortError.
+    """
+
+    def __init__(self, namespace: str, names: Sequence[str], context: str | None = None) -> None:
+        self.namespace = namespace
+        self.names = tuple(names)
         # chaosk8s takes over a second to import: only targets on Kubernetes pay for it.
         from chaosk8s import create_k8s_api_client, has_local_config_file
         from kubernetes.client import AppsV1Api, AutoscalingV2Api, CoreV1Api
 
-        if power.context and not has_local_config_file():
+        if context and not has_local_config_file():
             # The client would fall back to another cluster than the one that the target names.
-            raise FaultError(f"Kubernetes: no kubeconfig to find the context {power.context} in")
-        secrets = {"KUBERNETES_CONTEXT": power.context} if power.context else None
+            raise PortError(f"Kubernetes: no kubeconfig to find the context {context} in")
+        secrets = {"KUBERNETES_CONTEXT": context} if context else None
         try:
             client = create_k8s_api_client(secrets)
             self._api: Any = AppsV1Api(client)
             self._core: Any = CoreV1Api(client)
             self._autoscaling: Any = AutoscalingV2Api(client)
         except Exception as error:  # kubernetes' ConfigException, or whatever YAML brings
-            raise FaultError(f"Kubernetes: {str(error)[:200]}") from error
+            raise PortError(f"Kubernetes: {str(error)[:200]}") from error
 
     def replicas(self) -> dict[str, int]:
-        """Replicas asked for, by deployment. Raises FaultError."""
-        return {name: int(self._read(name).spec.replicas or 0) for name in self.power.deployments}
+        """Replicas asked for, by deployment. Raises PortError."""
+        return {name: int(self._read(name).spec.replicas or 0) for name in self.names}
 
     def available(self) -> dict[str, int]:
-        """Replicas that can take traffic, by deployment. Raises FaultError."""
-        return {name: _available(self._read(name)) for name in self.power.deployments}
+        """Replicas that can take traffic, by deployment. Raises PortError."""
+        return {name: _available(self._read(name)) for name in self.names}
 
     def running(self) -> dict[str, int]:
-        """Pods that still exist, terminating ones included, by deployment. Raises FaultError.
+        """Pods that still exist, terminating ones included, by deployment. Raises PortError.
 
         Listed by the deployment's selector: its own `status.replicas` is 0 as soon as its pods
         begin to terminate, while they still serve.
         """
         found: dict[str, int] = {}
-        for name in self.power.deployments:
+        for name in self.names:
             chosen = _selector(name, self._read(name).spec.selector)
             listed = self._call(
-                "list_namespaced_pod", self.power.namespace, api=self._core, label_selector=chosen
+                "list_namespaced_pod", self.namespace, api=self._core, label_selector=chosen
             )
             found[name] = sum(
                 getattr(pod.status, "phase", None) not in ("Succeeded", "Failed")
@@ -75,10 +78,10 @@ class Deployments:
         try:
             listed = self._call(
                 "list_namespaced_horizontal_pod_autoscaler",
-                self.power.namespace,
+                self.namespace,
                 api=self._autoscaling,
             )
-        except FaultError as error:
+        except PortError as error:
             logger.debug("autoscalers: %s", error)
             return {}
         return {
@@ -91,7 +94,7 @@ class Deployments:
         }
 
     def await_gone(self, timeout_s: float) -> None:
-        """Wait until no pod is left, or until the time is over. Raises FaultError.
+        """Wait until no pod is left, or until the time is over. Raises PortError.
 
         Whether none is left is for the proof to say.
         """
@@ -100,7 +103,7 @@ class Deployments:
             time.sleep(GONE_LOOK_S)
 
     def scale(self, replicas: Mapping[str, int]) -> None:
-        """Ask for `replicas` and read back that they are asked for. Raises FaultError.
+        """Ask for `replicas` and read back that they are asked for. Raises PortError.
 
         A deployment that cannot be scaled keeps no other from it.
         """
@@ -110,19 +113,19 @@ class Deployments:
                 self._call(
                     "patch_namespaced_deployment_scale",
                     name,
-                    self.power.namespace,
+                    self.namespace,
                     {"spec": {"replicas": count}},
                 )
-            except FaultError as error:
+            except PortError as error:
                 refused.append(f"{name}: {error}")
         if refused:
-            raise FaultError("; ".join(refused))
+            raise PortError("; ".join(refused))
         shown = self.replicas()
         if any(shown[name] != count for name, count in replicas.items()):
-            raise FaultError(f"deployments show {shown}, asked for {dict(replicas)}")
+            raise PortError(f"deployments show {shown}, asked for {dict(replicas)}")
 
     def kill(self) -> None:
-        """Delete every pod without grace, all at once, and scale to 0. Raises FaultError.
+        """Delete every pod without grace, all at once, and scale to 0. Raises PortError.
 
         Deleted first: scaled to 0 they would begin their grace, and a later deletion would only
         hide them while they still serve. What was put in their place meanwhile goes the same way.
@@ -136,48 +139,48 @@ class Deployments:
         for selector in selectors:
             self._call(
                 "delete_collection_namespaced_pod",
-                self.power.namespace,
+                self.namespace,
                 api=self._core,
                 label_selector=selector,
                 grace_period_seconds=0,
             )
 
     def restart(self, timeout_s: float) -> None:
-        """Roll every deployment over, as `kubectl rollout restart` does. Raises FaultError."""
+        """Roll every deployment over, as `kubectl rollout restart` does. Raises PortError."""
         now = datetime.now(UTC).isoformat()
         pods = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
-        for name in self.power.deployments:
+        for name in self.names:
             self._call(
                 "patch_namespaced_deployment",
                 name,
-                self.power.namespace,
+                self.namespace,
                 {"spec": {"template": pods}},
             )
         self.await_available(self.replicas(), timeout_s)
 
     def await_available(self, replicas: Mapping[str, int], timeout_s: float) -> None:
-        """Wait until every deployment has all its replicas available. Raises FaultError."""
+        """Wait until every deployment has all its replicas available. Raises PortError."""
         end = time.monotonic() + timeout_s
         while True:
             if all(_available(self._read(name)) >= count for name, count in replicas.items()):
                 return
             if time.monotonic() > end:
-                raise FaultError(f"deployments {sorted(replicas)} not available in {timeout_s:g} s")
+                raise PortError(f"deployments {sorted(replicas)} not available in {timeout_s:g} s")
             time.sleep(1.0)
 
     def _read(self, name: str) -> Any:
-        return self._call("read_namespaced_deployment", name, self.power.namespace)
+        return self._call("read_namespaced_deployment", name, self.namespace)
 
     def _call(self, operation: str, *arguments: Any, api: Any = None, **named: Any) -> Any:
         try:
             call = getattr(api or self._api, operation)
             return call(*arguments, _request_timeout=CALL_S_MAX, **named)
         except Exception as error:  # kubernetes and urllib3 share no base of their own
-            raise FaultError(f"Kubernetes {operation}: {str(error)[:200]}") from error
+            raise PortError(f"Kubernetes {operation}: {str(error)[:200]}") from error
 
 
 def _selector(name: str, selector: Any) -> str:
-    """The label selector of a deployment's pods, as the API takes it. Raises FaultError.
+    """The label selector of a deployment's pods, as the API takes it. Raises PortError.
 
     One without any label would select every pod of the namespace.
     """
@@ -193,7 +196,7 @@ def _selector(name: str, selector: Any) -> str:
             }[one.operator]
         )
     if not parts:
-        raise FaultError(f"deployment {name} selects its pods by no labels")
+        raise PortError(f"deployment {name} selects its pods by no labels")
     return ",".join(parts)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from muster.faults.model import FaultError
+from muster.platform.port import PortError
 
 
 def call(
@@ -16,20 +16,20 @@ def call(
     timeout_s: float,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The hook's JSON answer. Raises FaultError unless it is 2xx and an object, in time."""
+    """The hook's JSON answer. Raises PortError unless it is 2xx and an object, in time."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         answer = httpx.request(
             method, url, headers=headers, json=body, timeout=timeout_s, trust_env=False
         )
     except httpx.HTTPError as error:
-        raise FaultError(f"{method} {url}: {error or type(error).__name__}") from error
+        raise PortError(f"{method} {url}: {error or type(error).__name__}") from error
     if not 200 <= answer.status_code < 300:
-        raise FaultError(f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}")
+        raise PortError(f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}")
     try:
         shown = answer.json()
     except ValueError as error:
-        raise FaultError(f"{method} {url}: answered no JSON") from error
+        raise PortError(f"{method} {url}: answered no JSON") from error
     if not isinstance(shown, dict):
-        raise FaultError(f"{method} {url}: answered no JSON object")
+        raise PortError(f"{method} {url}: answered no JSON object")
     return shown

@@ -1,0 +1,30 @@
+"""Nobody is asked to drain: clients leave by themselves, as their connections end."""
+
+from __future__ import annotations
+
+from muster.platform.drain.model import Drain, DrainState
+from muster.platform.port import PortError
+from muster.targets.drain import NoDrain
+
+
+class DrainByNobody(Drain):
+    """A region without anybody to ask. To take a drain back needs nothing; one is never made."""
+
+    asks = False
+
+    def __init__(self, region: str, settings: NoDrain | None = None) -> None:
+        super().__init__(region)
+
+    @property
+    def timeout_s(self) -> float:
+        return 0.0
+
+    def ask(self, state: DrainState) -> None:
+        if state != "serving":
+            raise PortError(f"regions.{self.region}.drain is not set")
+
+    def shown(self) -> str:
+        return "serving"
+
+    def command(self) -> str | None:
+        return None
