@@ -1,13 +1,11 @@
 """`python deaf_drill.py TARGET_FILE BUNDLE MODE`: a drill's process that does not do its part.
 
-It has asked a region to drain, is guarded, and then `deaf` hears no order to stop, `hung` makes no
-headway, `rehearse` asks its watchdog whether it is there, and `idle` does as it should: nothing,
-until it is told to stop.
+It has asked a region to drain, is guarded, and then `deaf` hears no order to stop, and `idle` does
+as it should: nothing, until it is told to stop.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -15,47 +13,38 @@ from pathlib import Path
 from floor_fixtures import REGION
 
 from muster import home
-from muster.drill import stop as stops
 from muster.drill.lock.runs import RunFiles
+from muster.drill.stop import StopFlag
 from muster.drill.watchdog.handle import Watchdog
-from muster.drill.watchdog.silence import LEASE_S
+from muster.drill.watchdog.messages import Configure
 from muster.ledger import Ledger
 from muster.undo import UndoHeader, UndoLog
 
 
 def main(target_file: str, bundle: Path, mode: str) -> int:
     """Run until killed, or until told to stop."""
-    stops.HEADWAY_S_MAX = 2.0 if mode == "hung" else 60.0
-    stop = stops.StopFlag()
+    stop = StopFlag()
     watchdog = Watchdog(RunFiles(bundle.name), "it", stop)
     ledger = Ledger(bundle / "ledger.jsonl")
     ledger.append("drill_started", drill_id=bundle.name)
     undo = UndoLog(bundle / "undo.jsonl", UndoHeader(bundle.name, "it", target_file))
     undo.add("drain", f"drain {REGION}", {}, REGION)
-    config = {
-        "drill_id": bundle.name,
-        "bundle": str(bundle),
-        "target_file": target_file,
-        "contract_file": str(home.root() / "contract" / "phase5.yaml"),
-        "gate": "M3",
-        "time_scale": 6,
-        "region": REGION,
-        "ttl_s": 5,
-        "health_checks": {},
-    }
+    config = Configure(
+        drill_id=bundle.name,
+        bundle=str(bundle),
+        target_file=target_file,
+        contract_file=str(home.root() / "contract" / "phase5.yaml"),
+        gate="M3",
+        time_scale=6,
+        region=REGION,
+        ttl_s=5,
+        health_checks={},
+    )
     watchdog.configure(config, ledger.append)
-    if mode != "hung":
-        watchdog.arm()
+    watchdog.arm()
     print("guarded", flush=True)
-    if mode == "rehearse":
-        time.sleep(2 * LEASE_S / 5)  # two polls of its watch
-        print(json.dumps(watchdog.rehearse()), flush=True)
-        watchdog.act()
-        watchdog.stand_down()
-        return 0
     while mode != "idle" or not stop.is_set:
-        if mode != "hung":
-            stop.allow(0)
+        stop.allow(0)
         time.sleep(0.05)
     assert stop.reason is not None
     watchdog.act()

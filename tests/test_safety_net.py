@@ -14,6 +14,7 @@ from muster import contract, targets
 from muster.clock import SYSTEM_CLOCK
 from muster.drill.lock.lease import SharedLease
 from muster.drill.phases import safety
+from muster.drill.watchdog.messages import Rehearsed
 from muster.stores import Store, Stored
 
 
@@ -46,9 +47,9 @@ def test_a_planted_breach_trips_and_a_healthy_trace_does_not() -> None:
 @pytest.mark.parametrize(
     ("answer", "wrong"),
     [
-        ({"looks": 3, "sees": True}, ""),
-        ({"looks": 0, "sees": True}, "does not see"),
-        ({"looks": 3, "sees": False}, "does not see"),
+        (Rehearsed(looks=3, sees=True), ""),
+        (Rehearsed(looks=0, sees=True), "does not see"),
+        (Rehearsed(looks=3, sees=False), "does not see"),
         (None, "did not answer"),
     ],
 )

@@ -7,40 +7,32 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
+from held_clock import HeldClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muster.clock import SYSTEM_CLOCK
 from muster.drill.lock.runs import STALE_S, BeatFile, RunFiles, runs_of
 from muster.drill.lock.way import make_way
 from muster.drill.stop import HEADWAY_S_MAX, StopFlag
 from muster.drill.watchdog.channel import Channel
+from muster.drill.watchdog.messages import FROM_DRILL, Beat, Declare, Load, StandDown
 from muster.drill.watchdog.orphan_load import HeldLoad
 from muster.drill.watchdog.peer import Peer, start_ticks_of
-from muster.drill.watchdog.silence import TICK_S, Lease, Rhythm, boot_s
-
-
-class Boot:
-    """A clock of the tests."""
-
-    def __init__(self):
-        self.now_s = 100.0
-
-    def __call__(self):
-        return self.now_s
+from muster.drill.watchdog.silence import TICK_S, Lease, Rhythm
 
 
 def turns(lease, clock, count, each_s):
     for _ in range(count):
-        clock.now_s += each_s
+        clock.advance(each_s)
         lease.tick()
 
 
 def test_silence_past_the_lease_is_a_hang_and_not_before():
     """Just under the lease nothing is wrong; just past it, it is."""
-    clock = Boot()
+    clock = HeldClock()
     lease = Lease(5.0, clock)
     turns(lease, clock, 20, 0.25)
     assert not lease.expired
@@ -52,9 +44,9 @@ def test_silence_past_the_lease_is_a_hang_and_not_before():
 
 def test_ones_own_absence_is_not_the_others_silence():
     """A process that stood still for a minute does not take the other for dead."""
-    clock = Boot()
+    clock = HeldClock()
     lease = Lease(5.0, clock)
-    clock.now_s += 60
+    clock.advance(60)
     assert lease.tick() == 60
     assert not lease.expired
     turns(lease, clock, 30, 0.2)
@@ -64,31 +56,26 @@ def test_ones_own_absence_is_not_the_others_silence():
 @given(pause_s=st.floats(0.0, 4.0), sleep_s=st.floats(0.0, 1e6))
 def test_two_that_wake_together_never_both_see_the_other_expired(pause_s, sleep_s):
     """However long the machine slept, no lease has run out at the first turn after."""
-    clock = Boot()
+    clock = HeldClock()
     lease = Lease(5.0, clock)
     turns(lease, clock, 1, min(pause_s, 1.0))
-    clock.now_s += sleep_s
+    clock.advance(sleep_s)
     lease.tick()
     assert not lease.expired
 
 
 def test_a_beat_is_due_once_a_tick():
     """However often the loop turns; after a pause one, not all that were missed."""
-    clock = Boot()
+    clock = HeldClock()
     rhythm = Rhythm(clock)
     assert rhythm.due()
     due = []
     for _ in range(100):
-        clock.now_s += TICK_S / 10
+        clock.advance(TICK_S / 10)
         due.append(rhythm.due())
     assert 9 <= sum(due) <= 10
-    clock.now_s += 60
+    clock.advance(60)
     assert [rhythm.due(), rhythm.due()] == [True, False]
-
-
-def test_the_clock_since_boot_goes_on():
-    """It is a clock that never steps back."""
-    assert boot_s() <= boot_s()
 
 
 @pytest.fixture
@@ -96,20 +83,24 @@ def ends():
     """Both ends of a channel."""
     one, other = socket.socketpair()
     with one, other:
-        yield Channel(one), Channel(other)
+        yield Channel(one, FROM_DRILL), Channel(other, FROM_DRILL)
+
+
+def numbers(heard):
+    return [int(message.fault) for message in heard.messages if isinstance(message, Declare)]
 
 
 def test_messages_come_whole_and_in_order(ends):
     """What is sent in many small writes is heard as it was said."""
     one, other = ends
     for number in range(200):
-        assert one.send({"n": number, "text": "x" * 300})
+        assert one.send(Declare(fault=f"{number}", region="x" * 300, expects=()))
     got = []
     while len(got) < 200:
         heard = other.receive()
         assert not heard.closed
-        got += [message["n"] for message in heard.messages]
-        one.send({"n": -1})  # what did not fit goes out with the next message
+        got += numbers(heard)
+        one.send(Beat())  # what did not fit goes out with the next message
     assert got[:200] == list(range(200))
 
 
@@ -117,32 +108,54 @@ def test_a_reader_that_stands_still_never_blocks_the_writer(ends):
     """Past its backlog the writer is told; what was accepted still arrives, whole."""
     one, other = ends
     accepted = 0
-    while one.send({"n": accepted, "text": "x" * 4000}):
+    while one.send(Declare(fault=f"{accepted}", region="x" * 4000, expects=())):
         accepted += 1
         assert accepted < 10_000, "the backlog has no bound"
     got = []
     while len(got) < accepted:
-        got += [message["n"] for message in other.receive().messages]
-        one.send({"n": -1})
+        got += numbers(other.receive())
+        one.send(Beat())
     assert got[:accepted] == list(range(accepted))
 
 
 def test_a_closed_end_is_heard(ends):
     """The death of a process closes its end."""
     one, other = ends
-    one.send({"last": True})
+    one.send(StandDown())
     one.close()
     heard = other.receive()
-    assert heard.messages == ({"last": True},)
+    assert heard.messages == (StandDown(),)
     assert heard.closed
-    assert not other.send({"anyone": True})
+    assert not other.send(Beat())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no JSON",
+        b"[]",
+        b'{"arm": true}',
+        b'{"kind": "rearm"}',
+        b'{"kind": "arm", "at": 1}',
+        b'{"kind": "hello", "drill_id": "d1"}',
+        b'{"kind": "load", "pids": ["1"]}',
+        b'{"kind": "ready"}',
+    ],
+)
+def test_a_line_that_is_no_message_for_this_end_is_refused(line, caplog):
+    """It is logged without its values, and what comes after it is heard."""
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        mine.sendall(line + b"\n" + b'{"kind": "beat"}\n')
+        assert Channel(theirs, FROM_DRILL).receive().messages == (Beat(),)
+    assert "refused a message" in caplog.text
 
 
 def test_descriptors_ride_along(ends):
     """The other end can write where only this end could."""
     one, other = ends
     reading, writing = os.pipe()
-    assert one.send({"load": [1]}, [writing])
+    assert one.send(Load(pids=(1,)), [writing])
     os.close(writing)
     heard = other.receive()
     os.write(heard.fds[0], b"still here")
@@ -233,7 +246,7 @@ def beat(run, role, pid, ago_s, ticks=None):
     path = run.directory / f"{role}.json"
     said = path.read_text().replace(
         f'"boot_s": {path.read_text().split("boot_s")[1].split()[1].rstrip("}")}',
-        f'"boot_s": {boot_s() - ago_s}',
+        f'"boot_s": {SYSTEM_CLOCK.boot_s() - ago_s}',
     )
     path.write_text(said)
     file.close()
@@ -327,18 +340,17 @@ def test_a_watchdog_that_restores_is_waited_for(run, sleeper, monkeypatch):
     assert sleeper.poll() is None
 
 
-def test_a_drill_that_does_not_look_makes_no_headway(monkeypatch):
+def test_a_drill_that_does_not_look_makes_no_headway():
     """Past the bound it hangs; what says that it takes longer has longer."""
-    now = {"s": 0.0}
-    monkeypatch.setattr(time, "monotonic", lambda: now["s"])
-    flag = StopFlag()
-    now["s"] = HEADWAY_S_MAX - 1
+    clock = HeldClock()
+    flag = StopFlag(clock)
+    clock.advance(HEADWAY_S_MAX - 1)
     assert flag.makes_headway
     flag.check()
-    now["s"] += HEADWAY_S_MAX + 1
+    clock.advance(HEADWAY_S_MAX + 1)
     assert not flag.makes_headway
     flag.allow(100)
-    now["s"] += HEADWAY_S_MAX + 99
+    clock.advance(HEADWAY_S_MAX + 99)
     assert flag.makes_headway
-    now["s"] += 2
+    clock.advance(2)
     assert not flag.makes_headway

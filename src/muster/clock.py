@@ -1,9 +1,23 @@
-"""Time from outside: wall time names moments, monotonic time measures lengths."""
+"""Time from outside: wall time names moments, monotonic time measures lengths.
+
+Whoever decides or waits takes a `Clock` and asks nothing else for the time, so that a test can hold
+it: a wait on a held clock returns at once and moves the time on by what was waited.
+"""
 
 from __future__ import annotations
 
 import time
 from typing import Protocol
+
+
+class Waitable(Protocol):
+    """What can be waited for: a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Whether it has happened."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it, at most `timeout` seconds; whether it has happened."""
 
 
 class Clock(Protocol):
@@ -15,8 +29,18 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Seconds on a clock that never steps; only differences mean anything."""
 
+    def boot_s(self) -> float:
+        """Seconds on a clock that never steps and goes on while the machine sleeps.
+
+        The same for every process of the machine. Where a system has no such clock it is
+        `monotonic_s`.
+        """
+
     def sleep(self, seconds: float) -> None:
         """Wait `seconds`."""
+
+    def wait(self, event: Waitable, seconds: float) -> bool:
+        """Wait until `event` is set, at most `seconds`; whether it is set."""
 
 
 class SystemClock:
@@ -28,8 +52,14 @@ class SystemClock:
     def monotonic_s(self) -> float:
         return time.monotonic()
 
+    def boot_s(self) -> float:
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def wait(self, event: Waitable, seconds: float) -> bool:
+        return event.wait(seconds)
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

@@ -34,6 +34,7 @@ from muster.drill.sight.watch import POLL_SCRAPES, Watch
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.undo.store import open_undo
 from muster.drill.watchdog.handle import Watchdog
+from muster.drill.watchdog.messages import Configure
 from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
@@ -220,20 +221,20 @@ def _session(
     return session
 
 
-def _guarded(session: Session) -> dict[str, Any]:
+def _guarded(session: Session) -> Configure:
     """What the watchdog must know to guard this drill and to end it in its place."""
-    return {
-        "drill_id": session.drill_id,
-        "bundle": str(session.bundle),
-        "target_file": str(session.bundle / "target.yaml"),
-        "contract_file": str(session.bundle / "contract.yaml"),
-        "gate": session.plan.gate.name,
-        "time_scale": session.time_scale,
-        "region": session.target.evacuate,
-        "ttl_s": session.ttl_s,
-        "health_checks": session.health_checks,
-        "records": session.expected.as_json(),
-    }
+    return Configure(
+        drill_id=session.drill_id,
+        bundle=str(session.bundle),
+        target_file=str(session.bundle / "target.yaml"),
+        contract_file=str(session.bundle / "contract.yaml"),
+        gate=session.plan.gate.name,
+        time_scale=session.time_scale,
+        region=session.target.evacuate,
+        ttl_s=session.ttl_s,
+        health_checks=session.health_checks,
+        records=session.expected.as_json(),
+    )
 
 
 def _record_start(session: Session) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import DrillAborted
 
 StopVerdict = Literal["FAIL", "ABORTED", "INCONCLUSIVE"]
@@ -34,9 +34,10 @@ class StopFlag:
     interrupted code is inside its `wait` would never come back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._lock = threading.RLock()
-        self._look_due_s = time.monotonic() + HEADWAY_S_MAX
+        self._look_due_s = self._clock.monotonic_s() + HEADWAY_S_MAX
         self.reason: StopReason | None = None
 
     def set(self, reason: StopReason) -> bool:
@@ -55,28 +56,28 @@ class StopFlag:
     @property
     def makes_headway(self) -> bool:
         """Whether the drill has looked here lately, so that it does not hang."""
-        return time.monotonic() < self._look_due_s
+        return self._clock.monotonic_s() < self._look_due_s
 
     def allow(self, seconds: float) -> None:
         """The next look may be `seconds` later than usual: a call that takes its time follows."""
-        self._look_due_s = time.monotonic() + HEADWAY_S_MAX + seconds
+        self._look_due_s = self._clock.monotonic_s() + HEADWAY_S_MAX + seconds
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop."""
-        self._look_due_s = time.monotonic() + HEADWAY_S_MAX
+        self._look_due_s = self._clock.monotonic_s() + HEADWAY_S_MAX
         reason = self.reason
         if reason is not None:
             raise DrillAborted(reason.by, reason.detail)
 
     def wait(self, seconds: float) -> None:
         """Sleep `seconds`, or raise DrillAborted as soon as the drill must stop."""
-        end = time.monotonic() + seconds
+        end = self._clock.monotonic_s() + seconds
         while True:
             self.check()
-            left_s = end - time.monotonic()
+            left_s = end - self._clock.monotonic_s()
             if left_s <= 0:
                 return
-            time.sleep(min(LOOK_S, left_s))
+            self._clock.sleep(min(LOOK_S, left_s))
 
     def wait_until(
         self, holds: Callable[[], bool], seconds_max: float, look_s: float = LOOK_S
@@ -85,11 +86,11 @@ class StopFlag:
 
         Raises DrillAborted as soon as the drill must stop.
         """
-        start = time.monotonic()
+        start = self._clock.monotonic_s()
         while True:
             self.check()
             if holds():
-                return time.monotonic() - start
-            if time.monotonic() - start > seconds_max:
+                return self._clock.monotonic_s() - start
+            if self._clock.monotonic_s() - start > seconds_max:
                 return None
             self.wait(look_s)

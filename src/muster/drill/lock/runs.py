@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from muster import home
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.watchdog.peer import Peer, start_ticks_of
-from muster.drill.watchdog.silence import LEASE_S, boot_s
+from muster.drill.watchdog.silence import LEASE_S
 
 Role = Literal["drill", "watchdog"]
 ROLES: tuple[Role, ...] = ("drill", "watchdog")
@@ -81,11 +82,12 @@ class RunFiles:
         """Remove everything: the drill is over."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def beat(self, role: Role) -> Beat | None:
+    def beat(self, role: Role, clock: Clock = SYSTEM_CLOCK) -> Beat | None:
         """The last beat of that process; None when it never had one."""
         try:
             said = json.loads((self.directory / f"{role}.json").read_text())
-            return Beat(int(said["pid"]), said["start_ticks"], boot_s() - float(said["boot_s"]))
+            ago_s = clock.boot_s() - float(said["boot_s"])
+            return Beat(int(said["pid"]), said["start_ticks"], ago_s)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -119,7 +121,8 @@ class RunFiles:
 class BeatFile:
     """The writing end of a process's beats."""
 
-    def __init__(self, run: RunFiles, role: Role) -> None:
+    def __init__(self, run: RunFiles, role: Role, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._fd = os.open(
             run.directory / f"{role}.json", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
@@ -129,7 +132,8 @@ class BeatFile:
 
     def write(self) -> None:
         """Say that this process is awake now. A full disk is no reason to stop beating."""
-        said = {"pid": self._pid, "start_ticks": self._ticks, "boot_s": round(boot_s(), 3)}
+        at_s = round(self._clock.boot_s(), 3)
+        said = {"pid": self._pid, "start_ticks": self._ticks, "boot_s": at_s}
         with contextlib.suppress(OSError):
             os.pwrite(self._fd, json.dumps(said).ljust(_WIDTH).encode(), 0)
 

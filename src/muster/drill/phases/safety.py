@@ -8,9 +8,8 @@ log, read-back and restore as a fault does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from muster.drill.lock.held import FileLock
 from muster.drill.lock.lease import SharedLease
@@ -18,6 +17,7 @@ from muster.drill.phases.failover import phase
 from muster.drill.session import Session
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.undo.restore import Restored, restore
+from muster.drill.watchdog.messages import Rehearsed
 from muster.errors import DrillAborted
 from muster.faults.safety_record import SafetyRecord
 from muster.guard.triggers import Guard, Trip
@@ -98,11 +98,11 @@ def guard(session: Session) -> None:
         )
 
 
-def _watchdog_fails(answer: Mapping[str, Any] | None) -> str:
+def _watchdog_fails(answer: Rehearsed | None) -> str:
     """Why the watchdog could not step in now; empty when it could."""
     if answer is None:
         return "the watchdog did not answer within its lease"
-    if not answer.get("looks") or not answer.get("sees"):
+    if not answer.looks or not answer.sees:
         return "the watchdog does not see the samples"
     return ""
 

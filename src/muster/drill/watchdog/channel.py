@@ -1,17 +1,23 @@
 """Messages between the drill's process and its watchdog: JSON lines over a socket pair.
 
-Sending never blocks: a stopped reader must not stop the writer. Descriptors may ride along.
+Sending never blocks: a stopped reader must not stop the writer. Descriptors may ride along. A line
+that is no message for this end is refused and logged.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
+from pydantic import TypeAdapter, ValidationError
+
+from muster.drill.watchdog.messages import Message
+
+logger = logging.getLogger("chaostoolkit")
 _BACKLOG_BYTES_MAX = 1 << 20
 _FDS_MAX = 64
 
@@ -20,17 +26,29 @@ _FDS_MAX = 64
 class Heard:
     """What came in: whole messages, descriptors that rode along, and whether the end is closed."""
 
-    messages: tuple[dict[str, Any], ...]
-    fds: tuple[int, ...]
-    closed: bool
+    messages: tuple[Message, ...]
+    fds: tuple[int, ...] = ()
+    closed: bool = False
+
+
+class Wire(Protocol):
+    """One end of a connection: what the two ends need of it."""
+
+    def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
+        """Send `message`; False when the other end is gone or has not read for too long."""
+
+    def receive(self) -> Heard:
+        """Everything that has come in; never waits."""
 
 
 class Channel:
-    """One end. Threads may share it."""
+    """One end, over a socket. Threads may share it."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, hears: TypeAdapter[Message]) -> None:
+        """`hears`: the messages of the other end."""
         sock.setblocking(False)
         self._socket = sock
+        self._hears = hears
         self._lock = threading.Lock()
         self._out = b""
         self._in = b""
@@ -39,9 +57,9 @@ class Channel:
         """For `select`."""
         return self._socket.fileno()
 
-    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
+    def send(self, message: Message, fds: Sequence[int] = ()) -> bool:
         """Send `message`; False when the other end is gone or has not read for too long."""
-        line = json.dumps(message).encode() + b"\n"
+        line = message.model_dump_json().encode() + b"\n"
         with self._lock:
             if not self._flush() or len(self._out) > _BACKLOG_BYTES_MAX:
                 return False
@@ -58,7 +76,6 @@ class Channel:
 
     def receive(self) -> Heard:
         """Everything that has come in; never waits."""
-        messages: list[dict[str, Any]] = []
         found: list[int] = []
         closed = False
         while True:
@@ -75,15 +92,25 @@ class Channel:
                 break
             self._in += data
         *lines, self._in = self._in.split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if isinstance(message, dict):
-                messages.append(message)
-        return Heard(tuple(messages), tuple(found), closed)
+        messages = tuple(message for line in lines if (message := self._parse(line)) is not None)
+        return Heard(messages, tuple(found), closed)
 
     def close(self) -> None:
         """Close this end; the other one sees it."""
         self._socket.close()
+
+    def _parse(self, line: bytes) -> Message | None:
+        try:
+            return self._hears.validate_json(line)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)[0]
+            logger.error(
+                "watchdog: refused a message of %d bytes: %s: %s",
+                len(line),
+                ".".join(str(part) for part in wrong["loc"]) or "message",
+                wrong["msg"],
+            )
+            return None
 
     def _flush(self) -> bool:
         """Send what is left over. False when the other end is gone."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Sequence
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.watchdog.peer import Peer
 
 GRACE_S = 3.0
@@ -20,7 +20,10 @@ LOOK_S = 0.2
 class HeldLoad:
     """The shards of a load, by pid, and the writing ends of their standard inputs."""
 
-    def __init__(self, pids: Sequence[int], fds: Sequence[int]) -> None:
+    def __init__(
+        self, pids: Sequence[int], fds: Sequence[int], clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._clock = clock
         self._fds = list(fds)
         self._peers: list[Peer] = []
         for pid in pids:
@@ -47,9 +50,9 @@ class HeldLoad:
         for fd in self._fds:
             with contextlib.suppress(OSError):
                 os.write(fd, b'{"stop_arrivals": true}\n')
-        end_s = time.monotonic() + seconds_max
-        while self.alive() and open_streams() != 0 and time.monotonic() < end_s:
-            time.sleep(LOOK_S)
+        end_s = self._clock.monotonic_s() + seconds_max
+        while self.alive() and open_streams() != 0 and self._clock.monotonic_s() < end_s:
+            self._clock.sleep(LOOK_S)
         self.end()
 
     def end(self) -> None:

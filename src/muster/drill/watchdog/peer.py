@@ -10,8 +10,9 @@ import contextlib
 import os
 import select
 import signal
-import time
 from pathlib import Path
+
+from muster.clock import SYSTEM_CLOCK, Clock
 
 CONFIRM_S_MAX = 30.0
 
@@ -19,9 +20,12 @@ CONFIRM_S_MAX = 30.0
 class Peer:
     """A live process. `close` lets go of it."""
 
-    def __init__(self, pid: int, start_ticks: int | None = None) -> None:
+    def __init__(
+        self, pid: int, start_ticks: int | None = None, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         """Hold `pid`. Raises ProcessLookupError when it, or the one that began then, is gone."""
         self.pid = pid
+        self._clock = clock
         self._fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
         if start_ticks is not None and start_ticks_of(pid) not in (start_ticks, None):
             self.close()
@@ -41,11 +45,11 @@ class Peer:
         """Whether it ended within `seconds_max`."""
         if self._fd >= 0:
             return bool(select.select([self._fd], [], [], max(0.0, seconds_max))[0])
-        end = time.monotonic() + seconds_max
+        end = self._clock.monotonic_s() + seconds_max
         while self.alive():
-            if time.monotonic() > end:
+            if self._clock.monotonic_s() > end:
                 return False
-            time.sleep(0.02)
+            self._clock.sleep(0.02)
         return True
 
     def kill(self, seconds_max: float = CONFIRM_S_MAX) -> bool:

@@ -6,8 +6,7 @@ the other's silence: two that wake together would each kill the other.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from muster.clock import SYSTEM_CLOCK, Clock
 
 LEASE_S = 5.0
 """Silence for longer is a hang. With a restore of a second it leaves half of the 10 s that the
@@ -17,18 +16,13 @@ _AWAKE_S_MAX = 1.0
 """Of one turn of the loop at most so much counts as time awake."""
 
 
-def boot_s() -> float:
-    """Seconds on a clock that never steps and goes on while the machine sleeps (where it can)."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
 class Lease:
     """Renewed by each beat of the other end; `tick` is called once a turn of one's own loop."""
 
-    def __init__(self, seconds: float = LEASE_S, clock: Callable[[], float] = boot_s) -> None:
+    def __init__(self, seconds: float = LEASE_S, clock: Clock = SYSTEM_CLOCK) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._turn_s = clock()
+        self._turn_s = clock.boot_s()
         self._silent_s = 0.0
 
     def renew(self) -> None:
@@ -37,7 +31,7 @@ class Lease:
 
     def tick(self) -> float:
         """Count the turn since the last one; its length in seconds, a sleep included."""
-        now_s = self._clock()
+        now_s = self._clock.boot_s()
         turn_s, self._turn_s = now_s - self._turn_s, now_s
         self._silent_s += min(turn_s, _AWAKE_S_MAX)
         return turn_s
@@ -55,13 +49,13 @@ class Rhythm:
     without end.
     """
 
-    def __init__(self, clock: Callable[[], float] = boot_s) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
         self._due_s = float("-inf")
 
     def due(self) -> bool:
         """Whether a tick has passed since this was last True."""
-        now_s = self._clock()
+        now_s = self._clock.boot_s()
         if now_s < self._due_s:
             return False
         self._due_s = now_s + TICK_S

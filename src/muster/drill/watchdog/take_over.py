@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from muster import testbed
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.conclude import conclude_released
 from muster.drill.finish import link_latest
 from muster.drill.lock.held import TargetLock
@@ -20,6 +19,7 @@ from muster.drill.stop import StopReason
 from muster.drill.undo.logs import LeftLog
 from muster.drill.undo.restore import Restored
 from muster.drill.undo.restore_time import restore_bound_s, restore_finding
+from muster.drill.watchdog.messages import Configure, Hello
 from muster.drill.watchdog.orphan_load import HeldLoad
 from muster.drill.watchdog.patrol import Patrol
 from muster.errors import DrillAborted, MusterError
@@ -48,6 +48,7 @@ class Place:
     health_checks: dict[str, tuple[int, int]]
     patrol: Patrol
     load: HeldLoad = field(default_factory=lambda: HeldLoad((), ()))
+    clock: Clock = SYSTEM_CLOCK
 
     @property
     def target(self) -> Target:
@@ -55,15 +56,15 @@ class Place:
         return self.platform.target
 
     @classmethod
-    def of(cls, config: dict[str, Any], platform: Platform, patrol: Patrol) -> Place:
+    def of(cls, config: Configure, platform: Platform, patrol: Patrol) -> Place:
         """The place that the drill's own process described."""
         return cls(
-            config["drill_id"],
-            Path(config["bundle"]),
+            config.drill_id,
+            Path(config.bundle),
             platform,
-            config["region"],
-            float(config["ttl_s"]),
-            {name: (int(a), int(b)) for name, (a, b) in config["health_checks"].items()},
+            config.region,
+            config.ttl_s,
+            config.health_checks,
             patrol,
         )
 
@@ -74,7 +75,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
     place.patrol.expected.release()
     place.patrol.watch.release_load()
     lock = TargetLock(place.target, place.drill_id)
-    if not _acquire(lock):
+    if not _acquire(lock, place.clock):
         # Someone recovers the target by hand already, and has read the same undo log.
         place.load.end()
         return NOT_RESTORED
@@ -107,7 +108,7 @@ def clean_up(place: Place, reason: StopReason, *, confirmed: bool) -> int:
     """After a drill whose guard's duty was over: what is left of its end. Its verdict stands."""
     place.load.end()
     lock = TargetLock(place.target, place.drill_id)
-    if not _acquire(lock):
+    if not _acquire(lock, place.clock):
         return RESTORED
     try:
         logger.error("watchdog: cleaning up after %s: %s", place.drill_id, reason.detail)
@@ -129,25 +130,25 @@ def _end_load(place: Place) -> None:
     place.load.end_gently(lambda: facts.total("client_streams"), place.target.stream_seconds_max)
 
 
-def end_unbegun(hello: dict[str, Any]) -> None:
+def end_unbegun(hello: Hello) -> None:
     """A drill that died before it began has changed nothing; its testbed may have come up."""
-    state = testbed.status(str(hello.get("target")))
-    if state is not None and state.owner == hello.get("drill_id"):
+    state = testbed.status(hello.target)
+    if state is not None and state.owner == hello.drill_id:
         testbed.down(state.name)
 
 
-def _acquire(lock: TargetLock) -> bool:
+def _acquire(lock: TargetLock, clock: Clock) -> bool:
     """The kernel lets go of a dead holder's lock; a moment may pass until it has."""
-    end = time.monotonic() + LOCK_S_MAX
+    end = clock.monotonic_s() + LOCK_S_MAX
     while True:
         try:
             lock.acquire()
             return True
         except DrillAborted as error:
-            if time.monotonic() > end:
+            if clock.monotonic_s() > end:
                 logger.error("watchdog: %s", error)
                 return False
-            time.sleep(0.1)
+            clock.sleep(0.1)
 
 
 def _measure(
@@ -174,10 +175,10 @@ def _measure(
         moved.params["weights"],
         2 * bound_s,
         still=lambda: place.load.alive() and patrol.watch.alive,
-        sleep=time.sleep,
-        monotonic_s=time.monotonic,
+        sleep=place.clock.sleep,
+        monotonic_s=place.clock.monotonic_s,
     )
-    took_s = None if back_s is None else time.time() - reason.t_trip_s
+    took_s = None if back_s is None else place.clock.now_s() - reason.t_trip_s
     seen = place.load.alive() and patrol.watch.alive
     with suppress(LogLost):
         if took_s is not None:
@@ -191,6 +192,6 @@ def _tidy(target: Target, drill_id: str) -> None:
         if target.load.file_sd is not None:
             write_file_sd(Path(target.load.file_sd), [])
         if target.class_ == "testbed":
-            end_unbegun({"target": target.name, "drill_id": drill_id})
+            end_unbegun(Hello(drill_id=drill_id, target=target.name))
     except Exception as error:  # nothing of this may keep the lock
         logger.error("watchdog: %s: %s", type(error).__name__, error)
