@@ -12,6 +12,9 @@ import yaml
 from drill_runner import FAILOVER, TARGET, Drill, drill
 
 from muster import home
+from muster.drill.plan.form import method_of
+from muster.drill.plan.plan import make_plan
+from muster.errors import BadInput
 
 
 def refused(one: Drill, *words: str, code: int = 1) -> None:
@@ -39,13 +42,6 @@ def written(work: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     ("key", "value", "words"),
     [
         ("scale", "0", ("scale", "'0'", "over 0")),
-        ("scale", "-1", ("scale", "'-1'", "over 0")),
-        ("scale", "many", ("scale", "'many'", "number")),
-        ("scale", "nan", ("scale", "'nan'", "number")),
-        ("time_scale", "0", ("time_scale", "'0'", "over 0")),
-        ("time_scale", "100", ("time_scale", "100", "at most 30")),
-        ("seed", "1.5", ("seed", "'1.5'", "whole number")),
-        ("profile", "m9_nothing", ("profile", "'m9_nothing'", "m3_20k")),
         ("target", "nowhere", ("target", "'nowhere'", "testbed")),
         ("defect", "gremlins", ("defect", "'gremlins'", "cold_survivor")),
     ],
@@ -57,6 +53,35 @@ def test_bad_setting_is_refused(
     with drill(tmp_path, **{key: value}) as one:
         one.start()
         refused(one, *words)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("scale", "-1", ("scale", "'-1'", "over 0")),
+        ("scale", "many", ("scale", "'many'", "number")),
+        ("scale", "nan", ("scale", "'nan'", "number")),
+        ("time_scale", "0", ("time_scale", "'0'", "over 0")),
+        ("time_scale", "100", ("time_scale", "100", "at most 30")),
+        ("seed", "1.5", ("seed", "'1.5'", "whole number")),
+        ("profile", "m9_nothing", ("profile", "'m9_nothing'", "m3_20k")),
+    ],
+)
+def test_no_plan_is_made_of_a_bad_setting(key: str, value: str, words: tuple[str, ...]) -> None:
+    """Making the plan is the first step of every drill: before it nothing is touched."""
+    configuration = {"target": str(TARGET), "profile": "test_short", "scale": "1", key: value}
+    method = method_of("region_failover", json.loads(FAILOVER.read_text()))
+    with pytest.raises(BadInput) as caught:
+        make_plan(
+            configuration,
+            drill="region_failover",
+            title="Failover",
+            kind="failover",
+            gate="M3",
+            method=method,
+        )
+    for word in words:
+        assert word in str(caught.value)
 
 
 def test_typed_variables_are_accepted_and_checked(tmp_path: Path) -> None:

@@ -188,28 +188,34 @@ def test_an_open_stream_older_than_the_threshold_shows():
 
 def test_a_stall_shows_in_latencies_from_the_intended_start():
     """Timed from the sending alone, what was held up looks fast: that reading is not ours."""
-    naive_s: list[float] = []
-    ours_s: list[float] = []
+    ages_s = {}
 
     def ended(attempt, outcome, age_s):
-        naive_s.append(time.monotonic() - attempt.sent_s)
-        ours_s.append(age_s)
+        ages_s[attempt] = age_s
 
     async def body():
         async with peer() as one:
             async with running(config(one.port, catch_up_s_max=600)) as engine:
                 await until(lambda: outcomes(engine).get("success", 0) > 5)
-                await until(lambda: not engine.open)
-                time.sleep(0.8)  # neither the endpoint nor the client runs
                 engine._on_ended = ended
-                await until(lambda: len(ours_s) > 100)
-                return engine.tally.late
+                late, began_s = engine.tally.late, engine.now_s()
+                time.sleep(0.8)  # neither the endpoint nor the client runs
+                over_s = engine.now_s()
 
-    late = asyncio.run(body())
-    held_up = sum(age_s > 0.3 for age_s in ours_s)
-    assert held_up >= 20
-    assert sum(age_s > 0.3 for age_s in naive_s) < held_up / 4
-    assert late >= 20
+                def caught_up():
+                    started = engine.start_s + engine._next.at_s > over_s
+                    return started and all(one.intended_s > over_s for one in engine.open)
+
+                await until(caught_up)
+                return began_s, over_s, engine.tally.late - late
+
+    began_s, over_s, late = asyncio.run(body())
+    held_up = [one for one in ages_s if began_s < one.intended_s <= over_s - 0.3]
+    assert len(held_up) >= 20
+    for one in held_up:
+        assert ages_s[one] >= over_s - one.intended_s
+        assert one.sent_s >= over_s  # so the other reading leaves the whole stall out
+    assert late >= len(held_up)
 
 
 def test_a_stream_past_its_bound_is_ended_as_broken():

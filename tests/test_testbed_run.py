@@ -110,24 +110,35 @@ def test_up_then_down_leaves_nothing(places: Path) -> None:
     assert descriptors() <= before
 
 
-def test_a_killed_supervisor_takes_its_parts_along(places: Path) -> None:
-    """SIGKILL of the supervisor: every part dies, nobody takes the leftovers for a testbed."""
+def test_a_killed_supervisor_takes_its_parts_along_and_the_next_one_ends_by_itself(
+    places: Path,
+) -> None:
+    """SIGKILL of the supervisor: every part dies, nobody takes the leftovers for a testbed.
+
+    The next one on the same place comes up, and ends by itself.
+    """
     state = start(small_target("killed"))
     os.kill(state.pid, signal.SIGKILL)
     os.waitpid(state.pid, 0)
     until(lambda: not any(alive(pid) for pid in pids(state)))
     assert testbed.status("killed") is None
-    again = start(small_target("killed"))
+    again = start(small_target("killed", lifetime_s_max=1.0))
     assert again.ready
-    testbed.down("killed")
+    # A testbed that everybody forgot ends after its lifetime.
+    os.waitpid(again.pid, 0)
     assert_nothing_left(again, places)
 
 
 def test_two_stand_side_by_side(running: State, places: Path) -> None:
-    """A second testbed with port_base 0 takes another block; each ends alone."""
+    """A second testbed with port_base 0 takes another block; each ends alone.
+
+    SIGINT to the supervisor takes everything down, as SIGTERM does for `down`.
+    """
     second = start(small_target("second"))
     assert abs(block_of(second) - block_of(running)) >= ports.BLOCK
-    testbed.down("second")
+    os.kill(second.pid, signal.SIGINT)
+    os.waitpid(second.pid, 0)
+    assert_nothing_left(second, places)
     assert all(alive(pid) for pid in pids(running))
     assert ask(running).rr
 
@@ -203,13 +214,6 @@ def test_an_up_that_is_killed_leaves_nothing(places: Path) -> None:
     child.wait()
     until(lambda: testbed.status("orphan") is None, 60)
     until(lambda: not any(alive(pid) for pid in pids(state)))
-
-
-def test_it_ends_by_itself(places: Path) -> None:
-    """A testbed that everybody forgot ends after its lifetime."""
-    state = start(small_target("old", lifetime_s_max=1.0))
-    os.waitpid(state.pid, 0)
-    assert_nothing_left(state, places)
 
 
 def test_every_endpoint_is_reachable(running: State) -> None:
@@ -386,14 +390,6 @@ def test_scale_of_the_shared_testbed(running: State) -> None:
     assert running.scale == SCALE
     assert running.shape["streams"] == 40
     assert set(running.versions) == {"redis-server", "prometheus", "toxiproxy-server"}
-
-
-def test_sigint_ends_it_cleanly(places: Path) -> None:
-    """SIGINT to the supervisor takes everything down, as SIGTERM does for `down`."""
-    state = start(small_target("signalled"))
-    os.kill(state.pid, signal.SIGINT)
-    os.waitpid(state.pid, 0)
-    assert_nothing_left(state, places)
 
 
 def test_up_twice_is_refused_in_one_line(running: State, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,9 @@ dotted key, the value and what was expected.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -15,6 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from muster.errors import BadInput
+
+DOCUMENTS_KEPT_MAX = 16
 
 
 class Document(BaseModel):
@@ -80,6 +84,13 @@ def parse_yaml(raw: bytes, path: Path) -> dict[str, Any]:
 
     Raises BadInput when they are not YAML or do not hold a mapping.
     """
+    # A copy each: whoever changes what was parsed changes nobody else's.
+    return deepcopy(_parsed(raw, path))
+
+
+@lru_cache(maxsize=DOCUMENTS_KEPT_MAX)
+def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
+    """A drill asks for the same few documents again and again, and YAML is slow to parse."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -53,7 +53,17 @@ def draw(chart: Chart) -> str:
     """`chart` as one SVG document, with its title and description for screen readers."""
     import altair as alt
     import vl_convert
+    from altair.utils.schemapi import debug_mode
 
+    # Each part would be checked against the whole schema; vl-convert says what it cannot draw.
+    with debug_mode(False):
+        picture = _picture(alt, chart)
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    svg: str = vl_convert.vegalite_to_svg(picture.to_dict(validate=False), vl_version=version)
+    return _described(svg, chart)
+
+
+def _picture(alt: Any, chart: Chart) -> Any:
     layers = [
         *_band_layers(alt, chart),
         *_level_layers(alt, chart),
@@ -64,35 +74,34 @@ def draw(chart: Chart) -> str:
     layers.append(_text(alt, -_PADDING["left"] + 4, -58, chart.title, INK, 14, bold=True))
     if chart.empty:
         layers.append(_text(alt, WIDTH / 2, HEIGHT / 2, "no data", MUTED, 15, align="center"))
-    picture = (
-        alt.layer(*layers)
-        .properties(
-            width=WIDTH,
-            height=HEIGHT,
-            padding=_PADDING,
-            autosize=alt.AutoSizeParams(type="none"),
-            background=PAPER,
-        )
-        .configure(font=_FONT, aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=MUTED,
-            titleColor=MUTED,
-            domainColor=MUTED,
-            tickColor=MUTED,
-            gridColor=GRID,
-            labelFontSize=11,
-            titleFontSize=11,
-            titleFontWeight="normal",
-            minExtent=34,
-            maxExtent=34,
-            labelOverlap=False,
-            labelFlush=False,
-        )
+    # All in one call: each further one on a chart copies everything that it holds.
+    return alt.layer(
+        *layers,
+        width=WIDTH,
+        height=HEIGHT,
+        padding=_PADDING,
+        autosize=alt.AutoSizeParams(type="none"),
+        background=PAPER,
+        config=_config(alt),
     )
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    svg: str = vl_convert.vegalite_to_svg(picture.to_dict(validate=False), vl_version=version)
-    return _described(svg, chart)
+
+
+def _config(alt: Any) -> Any:
+    axis = alt.AxisConfig(
+        labelColor=MUTED,
+        titleColor=MUTED,
+        domainColor=MUTED,
+        tickColor=MUTED,
+        gridColor=GRID,
+        labelFontSize=11,
+        titleFontSize=11,
+        titleFontWeight="normal",
+        minExtent=34,
+        maxExtent=34,
+        labelOverlap=False,
+        labelFlush=False,
+    )
+    return alt.Config(font=_FONT, aria=False, view=alt.ViewConfig(stroke=None), axis=axis)
 
 
 def check_svg(svg: str) -> None:
@@ -174,7 +183,7 @@ def _band_layers(alt: Any, chart: Chart) -> list[Any]:
         layers.append(
             alt.Chart(alt.Data(values=rows))
             .mark_rect(color=BAND)
-            .encode(x=_x(alt, chart), x2="t2:Q", y=alt.value(0), y2=alt.value(HEIGHT))
+            .encode(x=_x(alt, chart), x2=alt.X2("t2"), y=alt.YValue(0), y2=alt.Y2Value(HEIGHT))
         )
     for band in chart.bands:
         if band.row is not None:
@@ -192,7 +201,7 @@ def _level_layers(alt: Any, chart: Chart) -> list[Any]:
             color=INK, fontSize=11, fontWeight="bold", align="right", baseline="bottom", dy=-3
         )
         layers.append(
-            label.encode(x=alt.value(WIDTH - 4), y=_y(alt, chart), text=alt.Text("label:N"))
+            label.encode(x=alt.XValue(WIDTH - 4), y=_y(alt, chart), text=alt.Text("label:N"))
         )
     return layers
 
@@ -210,7 +219,7 @@ def _stroke_layers(alt: Any, chart: Chart, stroke: Stroke) -> list[Any]:
                 strokeDash=list(stroke.dash),
                 strokeJoin="round",
             )
-            .encode(x=_x(alt, chart), y=_y(alt, chart), detail="piece:O")
+            .encode(x=_x(alt, chart), y=_y(alt, chart), detail=alt.Detail("piece:O"))
         )
     if lone:
         layers.append(
@@ -265,7 +274,7 @@ def _mark_layers(alt: Any, chart: Chart) -> list[Any]:
             strokeWidth=2 if trip else 1,
             strokeDash=[1, 0] if trip else [2, 2],
         )
-        layers.append(rule.encode(x=_x(alt, chart), y=alt.value(0), y2=alt.value(HEIGHT)))
+        layers.append(rule.encode(x=_x(alt, chart), y=alt.YValue(0), y2=alt.Y2Value(HEIGHT)))
         line = mark.t_s / chart.x_end * WIDTH
         size = len(mark.label) * LABEL_PX + 6
         # Beside its line: to the right, or to the left where it would leave the chart.
@@ -288,7 +297,9 @@ def _legend_layers(alt: Any, chart: Chart) -> list[Any]:
         sample = alt.Chart(alt.Data(values=[{}])).mark_rule(
             color=stroke.color, strokeWidth=stroke.width + 0.4, strokeDash=list(stroke.dash)
         )
-        layers.append(sample.encode(x=alt.value(left), x2=alt.value(left + 26), y=alt.value(-33)))
+        layers.append(
+            sample.encode(x=alt.XValue(left), x2=alt.X2Value(left + 26), y=alt.YValue(-33))
+        )
         layers.append(_text(alt, left + 32, -29, stroke.label, INK, 11))
         left += 32 + len(stroke.label) * (LABEL_PX + 0.5) + 18
     return layers
@@ -314,7 +325,7 @@ def _text(
             baseline="alphabetic",
             fontWeight="bold" if bold else "normal",
         )
-        .encode(x=alt.value(round(x, 1)), y=alt.value(y), text=alt.Text("label:N"))
+        .encode(x=alt.XValue(round(x, 1)), y=alt.YValue(y), text=alt.Text("label:N"))
     )
 
 

@@ -9,6 +9,7 @@ keeps one sample a time.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,17 +62,18 @@ class Series:
         return process_of(self.labels)
 
     @cached_property
-    def _falls(self) -> tuple[Array, Array]:
-        """Times of the samples (before, after) between which it fell."""
+    def _falls(self) -> list[float]:
+        """Times of the samples at which it was less than at the one before, ascending."""
         known = ~np.isnan(self.v)
         t, v = self.t[known], self.v[known]
-        fell = np.flatnonzero(np.diff(v) < 0)
-        return t[fell], t[fell + 1]
+        times: list[float] = t[np.flatnonzero(np.diff(v) < 0) + 1].tolist()
+        return times
 
     def fell_within(self, start_s: float, end_s: float) -> bool:
         """Whether it fell after the last sample at or before `start_s`, and by `end_s`."""
-        _, after_s = self._falls
-        return bool(((after_s > start_s) & (after_s <= end_s)).any())
+        falls = self._falls
+        # Nearly every series never falls, and each judgement asks all of them.
+        return bool(falls) and bisect_right(falls, end_s) > bisect_right(falls, start_s)
 
 
 @dataclass(frozen=True)
