@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -318,12 +319,32 @@ def share_of_west(t: float, story: Story) -> float:
     return share
 
 
-def _bucket(seconds: float) -> str:
-    return str(int(np.ceil(np.log(seconds * 1000) / np.log(1.01))))
-
-
 def _load(bundle: Path, story: Story) -> None:
-    west, east = story.regions
+    told = (story.regions, story.stretch, story.scale_streams, story.gap)
+    for shard, text in enumerate(_shards(*told, story.shed_share, story.hurt_s)):
+        (bundle / f"load-{shard}.jsonl").write_text(text)
+
+
+@cache
+def _shards(
+    regions: tuple[str, str],
+    stretch: int,
+    scale_streams: int,
+    gap: tuple[int, int] | None,
+    shed_share: float,
+    hurt_s: float,
+) -> list[str]:
+    """The record of each shard: many stories differ in other things."""
+    story = Story(
+        regions=regions,
+        stretch=stretch,
+        scale_streams=scale_streams,
+        gap=gap,
+        shed_share=shed_share,
+        hurt_s=hurt_s,
+    )
+    west, east = regions
+    found = []
     end = spans(story)[-1][3]
     rng = np.random.default_rng(11)
     header = json.dumps({"schema": 1, "bucket_ratio": 1.01, "bucket_min_ms": 1}) + "\n"
@@ -377,15 +398,15 @@ def _load(bundle: Path, story: Story) -> None:
                 "rss_bytes": 90_000_000,
             }
             lines.append(json.dumps(line) + "\n")
-        (bundle / f"load-{shard}.jsonl").write_text("".join(lines))
+        found.append("".join(lines))
+    return found
 
 
 def _draw(rng: np.random.Generator, n: int, median: float, spread: float) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in rng.lognormal(np.log(median), spread, n):
-        bucket = _bucket(min(float(value), 29.0))
-        counts[bucket] = counts.get(bucket, 0) + 1
-    return counts
+    seconds = np.minimum(rng.lognormal(np.log(median), spread, n), 29.0)
+    buckets = np.ceil(np.log(seconds * 1000) / np.log(1.01)).astype(int)
+    found, counts = np.unique(buckets, return_counts=True)
+    return dict(zip(map(str, found.tolist()), counts.tolist(), strict=True))
 
 
 def _samples(bundle: Path, story: Story) -> None:

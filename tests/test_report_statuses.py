@@ -103,7 +103,7 @@ NAMES = st.sampled_from(["verdict", "a", "a (2)", "a  b", "a\nb", "", "dark"])
 @given(st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES), max_size=12))
 def test_no_two_junit_cases_have_one_name(tmp_path_factory, rows) -> None:
     """Whatever the findings are called: of two cases of one name a pipeline shows one."""
-    view = build_view(EVIDENCE(tmp_path_factory))
+    view = VIEW(tmp_path_factory)
     findings = tuple(
         finding_row({"slo": slo, "phase": phase, "source": source, "region": region})
         for slo, phase, source, region in rows
@@ -118,10 +118,10 @@ def test_no_two_junit_cases_have_one_name(tmp_path_factory, rows) -> None:
 _MADE = []
 
 
-def EVIDENCE(factory):
-    """One bundle's evidence for all examples."""
+def VIEW(factory):
+    """One bundle's view for all examples."""
     if not _MADE:
-        _MADE.append(read_evidence(make(factory.mktemp("names"), Story())))
+        _MADE.append(build_view(read_evidence(make(factory.mktemp("names"), Story()))))
     return _MADE[0]
 
 
