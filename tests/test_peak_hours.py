@@ -53,7 +53,6 @@ class Traffic:
     hide: tuple[str, float, float] = ("", 0.0, 0.0)
     without: frozenset[str] = frozenset()
     canaries: float | None = None
-    restart_at: float | None = None
     spans: dict[int, float] = field(default_factory=dict)
 
     def series(self, seconds=1200.0, start_s=T0):

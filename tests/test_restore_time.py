@@ -6,6 +6,8 @@ import pytest
 
 from muster import contract
 from muster.drill.undo.restore_time import restore_bound_s, restore_finding
+from muster.judge.findings import from_json
+from muster.platform.steering.detection import slowest_s
 
 
 @pytest.mark.parametrize(
@@ -15,8 +17,8 @@ from muster.drill.undo.restore_time import restore_bound_s, restore_finding
 def test_in_time_late_never_and_unseen(took_s, seen, status):
     """The bound itself is in time; what nobody saw is unknown."""
     finding = restore_finding("west", took_s, 15.0, seen=seen)
-    assert finding["status"] == status
-    assert finding["measured"] == took_s
+    assert finding.status == status
+    assert finding.measured == took_s
 
 
 def test_from_dark_detection_and_start_up_come_on_top():
@@ -26,3 +28,17 @@ def test_from_dark_detection_and_start_up_come_on_top():
     lit_s = restore_bound_s(rules, 5, checks, dark=False)
     assert lit_s == 15
     assert restore_bound_s(rules, 5, checks, dark=True) == lit_s + 30 + 20
+
+
+def test_the_slowest_detection_is_of_interval_and_threshold_together():
+    """A longer interval with fewer failures may notice sooner; no check, no wait."""
+    assert slowest_s({"west": (30, 1), "east": (10, 4)}) == 40
+    assert slowest_s({}) == 0
+
+
+def test_a_finding_of_the_drill_s_own_says_what_it_is_measured_against():
+    """The margin is what is left under the threshold; without one of the two it is unknown."""
+    told = restore_finding("west", 12.0, 15.0, seen=True)
+    assert (told.threshold, told.margin, told.unit, told.region) == (15.0, 3.0, "s", "west")
+    assert from_json(told.as_json()) == told
+    assert restore_finding("west", None, 15.0, seen=False).margin is None

@@ -52,7 +52,6 @@ class Seal:
     signed: bool | None
     carries_signature: bool
     signature: str
-    manifest_sha256: str | None = None
 
     @property
     def intact(self) -> bool:

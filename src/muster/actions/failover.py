@@ -54,7 +54,7 @@ def evacuate(session: Session, shares_pct: list[float]) -> str:
     """Step the region's traffic share down, each step paced by what is observed."""
     from muster.drill.phases import failover
 
-    failover.evacuate(session, shares_pct, _drill_tier(session))
+    failover.evacuate(session, shares_pct, session.drill_tier)
     return f"{session.target.evacuate} at {shares_pct[-1]:g} %"
 
 
@@ -63,7 +63,7 @@ def drain(session: Session) -> str:
     """Wait until the region's streams have ended by themselves."""
     from muster.drill.phases import failover
 
-    failover.drain(session, _drill_tier(session))
+    failover.drain(session, session.drill_tier)
     return "empty"
 
 
@@ -72,7 +72,7 @@ def dark(session: Session, minutes: float) -> str:
     """Stop the region, see that it is dark, and hold for `minutes` (scaled)."""
     from muster.drill.phases import failover
 
-    failover.darken(session, _drill_tier(session), minutes)
+    failover.darken(session, session.drill_tier, minutes)
     return "held dark"
 
 
@@ -81,7 +81,7 @@ def restore(session: Session, shares_pct: list[float]) -> str:
     """Start the region and step its share back to what it was."""
     from muster.drill.phases import failover
 
-    failover.restore_traffic(session, shares_pct, _drill_tier(session))
+    failover.restore_traffic(session, shares_pct, session.drill_tier)
     return "traffic as before"
 
 
@@ -92,7 +92,3 @@ def verify(session: Session) -> str:
 
     observe.verify(session)
     return "undo log empty and read back"
-
-
-def _drill_tier(session: Session) -> str:
-    return session.plan.gate.drill_tier or session.plan.gate.tier

@@ -26,7 +26,7 @@ def failed_over(session: Session, minutes: float) -> str:
     """Hold the load on the survivors for `minutes` (scaled), judged by the drill's tier."""
     from muster.drill.phases import abrupt_loss
 
-    abrupt_loss.hold_lost(session, _tier(session), minutes)
+    abrupt_loss.hold_lost(session, session.drill_tier, minutes)
     return "held without the region"
 
 
@@ -35,9 +35,5 @@ def comeback(session: Session) -> str:
     """Start the region and wait until it has its share of the streams again."""
     from muster.drill.phases import abrupt_loss
 
-    abrupt_loss.come_back(session, _tier(session))
+    abrupt_loss.come_back(session, session.drill_tier)
     return "traffic as before"
-
-
-def _tier(session: Session) -> str:
-    return session.plan.gate.drill_tier or session.plan.gate.tier

@@ -87,6 +87,11 @@ class Gate(Named):
     failover_actions_in_baseline_max: Annotated[int, Field(strict=True, ge=0)] | None = None
     drill_tier: TierName | None = None
 
+    @property
+    def tier_in_drill(self) -> TierName:
+        """The tier that a drill's own phases are judged by: the gate's, unless it names another."""
+        return self.drill_tier or self.tier
+
 
 class WindowsRule(Document):
     """So many consecutive windows in breach."""

@@ -55,4 +55,4 @@ def _measure(session: Session, t_trip_s: float, dark: bool) -> None:
         session.timing("trip_to_restored_s", took_s)
     seen = session.load.alive() and session.watch.alive
     finding = restore_finding(session.target.evacuate, took_s, bound_s, seen=seen)
-    session.record("finding", finding=finding)
+    session.record("finding", finding=finding.as_json())

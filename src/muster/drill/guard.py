@@ -73,7 +73,7 @@ class DrillGuard:
         self._guard = Guard(
             contract,
             gate,
-            contract.tiers[gate.drill_tier or gate.tier],
+            contract.tiers[gate.tier_in_drill],
             time_scale=time_scale,
             regions=tuple(target.regions),
             stale_s=contract.measurement.gap_s_max(target.prometheus.scrape_interval_s),

@@ -26,10 +26,13 @@ from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of
+from muster.judge.findings import observed
 from muster.ledger import Ledger
 from muster.platform import Platform
 from muster.platform.metrics import Prometheus
 from muster.platform.steering import Expected, Route53
+from muster.platform.steering.detection import slowest_s
+from muster.samples.counting import Status
 from muster.targets import Target
 from muster.undo import UndoLog
 
@@ -125,6 +128,16 @@ class Session:
         """Under this share of new streams a region counts as left."""
         return 100 * float(self.plan.contract.drill.shifted_share_max)
 
+    @property
+    def detection_s(self) -> int:
+        """How long DNS may take to notice that a region is lost, in seconds."""
+        return slowest_s(self.health_checks)
+
+    @property
+    def drill_tier(self) -> str:
+        """The tier that the drill's own phases are judged by."""
+        return self.plan.gate.tier_in_drill
+
     def rig_pids(self) -> list[int]:
         """Processes of the load and, where the target is one, of the testbed."""
         state = testbed.status(self.target.name) if self.target.class_ == "testbed" else None
@@ -156,7 +169,7 @@ class Session:
     def finding(
         self,
         slo: str,
-        status: str,
+        status: Status,
         *,
         measured: float | None,
         threshold: float | None,
@@ -166,25 +179,18 @@ class Session:
         reason: str = "",
     ) -> None:
         """Something that the drill itself observed and that the verdict must count."""
-        margin = None if measured is None or threshold is None else threshold - measured
-        self.record(
-            "finding",
-            finding={
-                "slo": slo,
-                "tier": None,
-                "phase": self.phase,
-                "region": region,
-                "source": source,
-                "window": None,
-                "threshold": threshold,
-                "measured": measured,
-                "margin": margin,
-                "unit": unit,
-                "samples": None,
-                "status": status,
-                "reason": reason,
-            },
+        finding = observed(
+            slo,
+            source,
+            status,
+            reason,
+            measured=measured,
+            threshold=threshold,
+            unit=unit,
+            phase=self.phase,
+            region=region,
         )
+        self.record("finding", finding=finding.as_json())
 
     def write_undo(self, fault: Fault) -> None:
         """The fault's inverse, durable before the fault may be applied. Raises DrillAborted.

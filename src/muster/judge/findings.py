@@ -8,7 +8,7 @@ PASS away, and makes none: see `unjudged`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from muster.samples.counting import Status
@@ -88,6 +88,28 @@ def unmeasured(
         samples=samples,
         status=status,
         reason=reason,
+    )
+
+
+def observed(
+    slo: str,
+    source: str,
+    status: Status,
+    reason: str,
+    *,
+    measured: float | None,
+    threshold: float | None,
+    unit: str,
+    phase: str | None = None,
+    region: str | None = None,
+) -> Finding:
+    """A finding that the drill itself makes: what it measured, against the most that it may be."""
+    return replace(
+        unmeasured(slo, source, status, reason, phase=phase, region=region),
+        threshold=threshold,
+        measured=measured,
+        margin=None if measured is None or threshold is None else threshold - measured,
+        unit=unit,
     )
 
 

@@ -28,7 +28,6 @@ from muster.samples.series import Array, Samples, Series
 from muster.samples.windows import Window, at, total_growth
 
 FAULT = "region_loss"
-PHASES = ("loss", "failed_over")
 SPANS_MAX = 4
 BIN_S = 1.0
 """Attempts are counted second by second, or scrape by scrape where those are further apart."""

@@ -119,10 +119,6 @@ class Recorder:
         self._raw_bytes_left -= len(line)
         self._raw.write(line)
 
-    def mark(self, what: str, detail: Mapping[str, Any]) -> None:
-        """A line that is no second: a declared moment."""
-        self._write({"mark": what, "shard": self._shard, **detail})
-
     def close(self, engine: Engine) -> None:
         """The last second, and how many raw records the bound left out. Idempotent."""
         if self._file.closed:

@@ -52,9 +52,6 @@ class Control:
             self.started.set()
         if order.get("stop_arrivals") and self.engine is not None:
             self.engine.stop_arrivals()
-        marked = order.get("mark_abrupt_loss")
-        if marked and self.recorder is not None:
-            self.recorder.mark("abrupt_loss", {"span": marked})
         if order.get("end"):
             self.end()
 

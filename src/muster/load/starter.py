@@ -183,10 +183,6 @@ class LoadHandle:
         """No new streams; canaries go on until `stop`."""
         self._order({"stop_arrivals": True})
 
-    def mark_abrupt_loss(self, from_s: float, to_s: float) -> None:
-        """Say in the record that a loss of streams was declared for this span (epoch seconds)."""
-        self._order({"mark_abrupt_loss": [from_s, to_s]})
-
     def stop(self, grace_s: float = 2.0) -> None:
         """End the shards; one that has not ended after `grace_s` is killed. Idempotent."""
         self._order({"end": True})

@@ -12,8 +12,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-REPORT_FILES = ("report.html", "report.md", "junit.xml")
-
 
 def write_reports(bundle_dir: Path, *, unsealed: Sequence[str] = ()) -> list[Path]:
     """Write `report.html`, `report.md`, `junit.xml` and `charts/*.svg` into `bundle_dir`.

@@ -23,7 +23,6 @@ GREEN = "#009e73"
 PURPLE = "#aa4f8a"
 ORANGE = "#c98500"
 SOLID: tuple[int, ...] = (1, 0)
-DOTTED: tuple[int, ...] = (2, 3)
 
 WIDTH = 860
 LABEL_PX = 5.9

@@ -55,10 +55,9 @@ def _await_detection(session: Session, region: str, lost_at_s: float) -> float:
 
     The bound is a health check's detection, and what the name server and the samples take.
     """
-    interval_s, threshold = max(session.health_checks.values(), default=(0, 0))
     objective = session.target.region_loss
     rto_s = objective.rto_s_max if objective is not None else 0.0
-    bound_s = max(interval_s * threshold, rto_s) + session.ttl_s + 3 * session.poll_s + 10
+    bound_s = max(session.detection_s, rto_s) + session.ttl_s + 3 * session.poll_s + 10
     look_back_s = 3 * session.target.prometheus.scrape_interval_s
 
     def gone() -> bool:

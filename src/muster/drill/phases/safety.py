@@ -159,7 +159,7 @@ def _trips(session: Session, *, breach: bool) -> list[Trip]:
     made = Guard(
         plan.contract,
         plan.gate,
-        plan.contract.tiers[plan.gate.drill_tier or plan.gate.tier],
+        plan.contract.tiers[plan.gate.tier_in_drill],
         time_scale=plan.time_scale,
         regions=tuple(session.target.regions),
         stale_s=plan.contract.measurement.gap_s_max(session.target.prometheus.scrape_interval_s),

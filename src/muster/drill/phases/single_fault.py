@@ -15,8 +15,7 @@ from muster.faults import Fault
 
 def run(session: Session, fault: Fault, seconds: float) -> None:
     """The phase `fault`. A fault that is not seen to bite is recorded so, and held all the same."""
-    tier = session.plan.gate.drill_tier or session.plan.gate.tier
-    with phase(session, "fault", tier):
+    with phase(session, "fault", session.drill_tier):
         observe.check_last_healthy(session, fault.region)
         session.write_undo(fault)
         session.declare_fault(fault.kind, fault.region, fault.expects)
@@ -31,6 +30,5 @@ def run(session: Session, fault: Fault, seconds: float) -> None:
 
 def recovery(session: Session, seconds: float) -> None:
     """The phase `recovery`: `seconds` by the same tier, and on until the platform is quiet."""
-    tier = session.plan.gate.drill_tier or session.plan.gate.tier
-    with phase(session, "recovery", tier):
+    with phase(session, "recovery", session.drill_tier):
         await_quiet(session, seconds)

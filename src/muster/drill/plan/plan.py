@@ -43,7 +43,7 @@ class DrillPlan:
     @property
     def streams_target(self) -> int:
         """Concurrent streams that the run must hold."""
-        return max(1, round(self.profile.streams * self.settings.scale))
+        return self.profile.streams_at(self.settings.scale)
 
     @property
     def evidence(self) -> Literal["gate", "rehearsal", "testbed"]:

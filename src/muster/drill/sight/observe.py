@@ -14,6 +14,7 @@ from muster.drill.undo.restore import record_verify, settle
 from muster.errors import DrillAborted, MusterError
 from muster.faults.capacity import is_back
 from muster.faults.region_power import RegionPower
+from muster.samples.counting import Status
 
 READY_APART_S = 0.3
 INTERVAL_S_DEFAULT = 10
@@ -26,8 +27,7 @@ def split_seconds_max(session: Session, *, leaving: bool) -> float:
     Every resolver's TTL, the DNS server's own look at the records, and three polls of the samples;
     on the way back a health check's detection comes first.
     """
-    interval_s, threshold = max(session.health_checks.values(), default=(0, 0))
-    detection_s = 0 if leaving else interval_s * threshold
+    detection_s = 0 if leaving else session.detection_s
     return session.ttl_s + detection_s + 3 * session.poll_s + 10
 
 
@@ -56,7 +56,7 @@ def record_streams_cut(session: Session, region: str) -> None:
         cut = None if count is None or (before is None and count > 0) else count - (before or 0.0)
         if count is None and source == "server" and "streams_broken" not in session.target.signals:
             continue
-        status = "unknown" if cut is None else "pass" if cut <= 0 else "fail"
+        status: Status = "unknown" if cut is None else "pass" if cut <= 0 else "fail"
         session.finding(
             "streams_cut",
             status,
@@ -78,7 +78,7 @@ def record_dark_traffic(session: Session, region: str) -> None:
     """Connection attempts to the dark region: must be 0, seen from the client."""
     before, now = session.counts_before.get("reached"), reached(session, region)
     attempts = None if before is None or now is None else now - before
-    status = "unknown" if attempts is None else "pass" if attempts <= 0 else "fail"
+    status: Status = "unknown" if attempts is None else "pass" if attempts <= 0 else "fail"
     session.finding(
         "traffic_split",
         status,
@@ -243,7 +243,7 @@ def _record_split(session: Session) -> None:
     took_s, looks = _await_looks(session, before, bound_s)
     seen = looks.get(region)
     missed = any(look is not None and not look.holds for look in looks.values())
-    status = "pass" if took_s is not None else "fail" if missed else "unknown"
+    status: Status = "pass" if took_s is not None else "fail" if missed else "unknown"
     session.finding(
         "traffic_split",
         status,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from muster.samples.counting import Status
 from muster.samples.series import Series
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
     )
     took_s = session.wait_until(is_quiet, bound_s, look_s=LOOK_S)
     now_s = session.clock.now_s()
-    status, reason = "pass", "from the fault's end to the last sample that was not quiet"
+    status: Status = "pass"
+    reason = "from the fault's end to the last sample that was not quiet"
     if took_s is None:
         # What was seen not to be quiet is known; what is missing is not.
         status = "fail" if quiet.noise_s > now_s - quiet_s else "unknown"

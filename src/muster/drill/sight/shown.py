@@ -55,7 +55,7 @@ def load_not_shown(session: Session) -> str:
 def _wanted(session: Session) -> dict[str, Sequence[Labels]]:
     """Of each signal, what a region must show."""
     contract, gate = session.plan.contract, session.plan.gate
-    tiers = [contract.tiers[name] for name in {gate.tier, gate.drill_tier or gate.tier}]
+    tiers = [contract.tiers[name] for name in {gate.tier, gate.tier_in_drill}]
     reasons = contract.triggers.hard_failure.reasons
     return {
         "requests": ({"code": None},),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from muster.contract.model import Contract
+from muster.judge.findings import Finding, observed
+from muster.platform.steering.detection import slowest_s
+from muster.samples.counting import Status
 
 START_UP_S = 20.0
 
@@ -20,15 +22,13 @@ def restore_bound_s(
     """
     bound_s = float(contract.drill.restore_s_max) + ttl_s
     if dark:
-        interval_s, threshold = max(health_checks.values(), default=(0, 0))
-        bound_s += interval_s * threshold + START_UP_S
+        bound_s += slowest_s(health_checks) + START_UP_S
     return bound_s
 
 
-def restore_finding(
-    region: str, took_s: float | None, bound_s: float, *, seen: bool
-) -> dict[str, Any]:
+def restore_finding(region: str, took_s: float | None, bound_s: float, *, seen: bool) -> Finding:
     """The finding. `took_s` None: traffic did not come back as before; not `seen`: nobody knows."""
+    status: Status
     if took_s is not None:
         status = "pass" if took_s <= bound_s else "fail"
         reason = "from the sample that tripped to traffic back"
@@ -37,18 +37,13 @@ def restore_finding(
     else:
         status = "unknown"
         reason = "load or watch had ended: nobody saw whether traffic came back"
-    return {
-        "slo": "restore_time",
-        "tier": None,
-        "phase": None,
-        "region": region,
-        "source": "client",
-        "window": None,
-        "threshold": bound_s,
-        "measured": round(took_s, 3) if took_s is not None else None,
-        "margin": round(bound_s - took_s, 3) if took_s is not None else None,
-        "unit": "s",
-        "samples": None,
-        "status": status,
-        "reason": reason,
-    }
+    return observed(
+        "restore_time",
+        "client",
+        status,
+        reason,
+        measured=None if took_s is None else round(took_s, 3),
+        threshold=bound_s,
+        unit="s",
+        region=region,
+    )

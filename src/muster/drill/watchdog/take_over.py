@@ -183,7 +183,8 @@ def _measure(
     with suppress(LogLost):
         if took_s is not None:
             ledger.append("timing", name="trip_to_restored_s", value_s=round(took_s, 3))
-        ledger.append("finding", finding=restore_finding(place.region, took_s, bound_s, seen=seen))
+        finding = restore_finding(place.region, took_s, bound_s, seen=seen)
+        ledger.append("finding", finding=finding.as_json())
 
 
 def _tidy(target: Target, drill_id: str) -> None:

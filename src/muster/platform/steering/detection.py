@@ -52,6 +52,16 @@ def detections(
     return found
 
 
+def slowest_s(health_checks: Mapping[str, tuple[int, int]]) -> int:
+    """The longest that a loss stays unnoticed, in seconds; 0 where DNS notices none by itself.
+
+    `health_checks`: (interval in seconds, failure threshold) by region.
+    """
+    return max(
+        (interval_s * threshold for interval_s, threshold in health_checks.values()), default=0
+    )
+
+
 def _detection(
     record: Mapping[str, Any], call: Call, detection_s_max: float | None
 ) -> Detection | None:

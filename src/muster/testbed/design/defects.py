@@ -163,5 +163,3 @@ DEFECTS: dict[str, Defect] = {
         ),
     )
 }
-GATEWAY_DEFECTS = tuple(name for name, d in DEFECTS.items() if d.part.startswith("gateway"))
-PROVIDER_DEFECTS = tuple(name for name, d in DEFECTS.items() if d.part == "provider")

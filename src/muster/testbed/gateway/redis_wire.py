@@ -45,7 +45,6 @@ class RedisWire:
     ) -> None:
         """`preamble` is a command sent right after the first PING; its reply is dropped."""
         self.up = False
-        self.replies = 0
         self._address = address
         self._timeout_s = timeout_s
         self._on_change = on_change
@@ -192,7 +191,6 @@ class _Link(asyncio.Protocol):
                 # is decided without Redis.
                 self.abort()
                 return
-            self.wire.replies += 1
             pending.popleft()[0].replied(int(line[1:]))
 
     def _greeted(self, lines: list[bytes]) -> None:
