@@ -132,8 +132,7 @@ def check_seal(
     found = [*_hmac_of(manifest, sealed), *_attested(bundle, raw, keys)]
     signed, said = _signature(found, bool(keys) or bool(os.environ.get(KEY_VARIABLE)))
     faults += [fault for one in found for fault in one.faults]
-    digest = hashlib.sha256(raw).hexdigest()
-    return Seal("sealed", tuple(faults), signed, bool(found), said, digest)
+    return Seal("sealed", tuple(faults), signed, bool(found), said)
 
 
 def unsigned_if_sealed_now(bundle: Path) -> str:
