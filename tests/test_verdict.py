@@ -238,6 +238,7 @@ def test_a_torn_ledger_never_passes(tmp_path):
         ("data_lost", "ABORTED", 4),
         ("action:evacuate", "ABORTED", 4),
         ("preflight:headroom", "INCONCLUSIVE", 3),
+        ("rig:starved", "INCONCLUSIVE", 3),
     ],
 )
 def test_what_stopped_the_drill_decides(tmp_path, by, wanted, code):

@@ -29,6 +29,7 @@ from muster.drill.plan.room import check_room
 from muster.drill.session import Session
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.samples import SampleSink
+from muster.drill.sight.starved import Starved
 from muster.drill.sight.steered import SteeringLook
 from muster.drill.sight.watch import POLL_SCRAPES, Watch
 from muster.drill.stop import StopFlag, StopReason
@@ -181,6 +182,7 @@ def _session(
     facts = Facts(stale_s=plan.contract.measurement.gap_s_max(scrape_s))
     expected = Expected()
     missing_s_max = target.prometheus.missing_s_max
+    starved = Starved(facts, plan.contract.load_validity, missing_s_max)
     watch = Watch(
         Poller(
             platform.metrics,
@@ -188,13 +190,16 @@ def _session(
             reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s,
             late_s=late_seconds(scrape_s),
         ),
-        SteeringLook(steering, expected, stop, missing_s_max=missing_s_max).weights,
+        SteeringLook(
+            steering, expected, stop, missing_s_max=missing_s_max, blamed=starved.blamed
+        ).weights,
         facts,
         SampleSink(SampleWriter(bundle / "samples.jsonl")),
         stop,
         poll_s=POLL_SCRAPES * scrape_s,
         missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
+        starved=starved,
     )
     session = Session(
         drill_id=drill_id,

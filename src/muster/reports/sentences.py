@@ -16,6 +16,7 @@ _STOPPERS = {
     "lost_lease": "the drill lost its lease",
     "lost_watchdog": "the drill's watchdog was lost, and a drill does not go on unguarded",
     "load:not_shown": "Prometheus did not show everything of the running load",
+    "rig:starved": "Muster's own machine was short of time, so that samples stayed away",
     "data_lost": "samples were missing for longer than the limit",
     "platform:traffic_would_not_leave": "traffic would not leave the region",
     "platform:loss_not_detected": "the platform went on sending clients to the lost region",

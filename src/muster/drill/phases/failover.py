@@ -223,7 +223,8 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     shown = "unknown" if observed is None else f"{observed:.1f} %"
     detail = f"{region} takes {shown} of the new streams, its records say {share_pct:g} %"
     if observed is None:
-        session.stop_now(StopReason("data_lost", "ABORTED", detail, session.clock.now_s()))
+        lost = StopReason("data_lost", "ABORTED", detail, session.clock.now_s())
+        session.stop_now(session.watch.blamed(lost))
     session.fail(
         "platform:traffic_would_not_leave" if leaving else "platform:traffic_would_not_return",
         detail,

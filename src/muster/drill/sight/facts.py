@@ -38,7 +38,7 @@ class Facts:
     """The newest samples by signal; threads may share it."""
 
     def __init__(self, stale_s: float) -> None:
-        self._stale_s = stale_s
+        self.stale_s = stale_s
         self._lock = threading.Lock()
         self._series: dict[SeriesKey, _Recent] = {}
         self._newest_s: dict[str, float] = {}
@@ -117,7 +117,7 @@ class Facts:
         for recent in self._live(signal, {}):
             if not keep(recent.labels):
                 continue
-            grown, restarts = _increase(recent, end - window_s, end, self._stale_s)
+            grown, restarts = _increase(recent, end - window_s, end, self.stale_s)
             if restarts.unexplained is not None:
                 return {}
             if grown is not None:
@@ -168,7 +168,7 @@ class Facts:
                 for key, recent in self._series.items()
                 if key[0] == signal
                 and recent.t_s
-                and recent.t_s[-1] >= newest - self._stale_s
+                and recent.t_s[-1] >= newest - self.stale_s
                 and all(recent.labels.get(name) == value for name, value in labels.items())
             ]
 

@@ -30,7 +30,8 @@ class SteeringLook:
 
     `looks_min`: so many looks in a row must show the same difference. One is enough where the
     drill's own changes are announced in the same process; the watchdog hears of them by messages,
-    which may come later than their effect, and takes two.
+    which may come later than their effect, and takes more. `blamed` says of lost data whether the
+    rig lost it.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class SteeringLook:
         *,
         missing_s_max: float,
         looks_min: int = 1,
+        blamed: Callable[[StopReason], StopReason] = lambda reason: reason,
         monotonic_s: Callable[[], float] = time.monotonic,
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -49,6 +51,7 @@ class SteeringLook:
         self._stop = stop
         self._missing_s_max = missing_s_max
         self._looks_min = looks_min
+        self._blamed = blamed
         self._monotonic_s = monotonic_s
         self._now_s = now_s
         self._read_s = monotonic_s()
@@ -64,7 +67,8 @@ class SteeringLook:
             silent_s = self._monotonic_s() - self._read_s
             if silent_s > self._missing_s_max and self._expected.judges:
                 detail = f"the records have not been readable for {silent_s:.0f} s: {error}"
-                self._stop.set(StopReason("data_lost", "ABORTED", detail, self._now_s()))
+                reason = StopReason("data_lost", "ABORTED", detail, self._now_s())
+                self._stop.set(self._blamed(reason))
             raise
         self._read_s = self._monotonic_s()
         self._judge(self._expected.differs(shown, began_s))

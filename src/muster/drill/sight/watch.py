@@ -1,7 +1,8 @@
 """The watch: takes every sample as it is scraped, keeps it, and asks the guard what it thinks.
 
 One thread, from preflight to the end. It never dies silently: whatever it meets either stops the
-drill or is in the ledger. Data that stays away longer than the target allows stops the drill.
+drill or is in the ledger. Data that stays away longer than the target allows stops the drill: as
+lost, or where the rig itself was short of time, as that (`starved`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.sight.facts import Facts
+from muster.drill.sight.starved import BEAT_S, Starved
 from muster.drill.stop import StopFlag, StopReason
 from muster.platform.metrics import Poller, PrometheusError, RawSeries
 from muster.platform.steering import SteeringError
@@ -52,6 +54,7 @@ class Watch:
         poll_s: float,
         missing_s_max: float,
         required: Sequence[str],
+        starved: Starved | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._poller = poller
@@ -63,6 +66,8 @@ class Watch:
         self._missing_s_max = missing_s_max
         self._required = tuple(required)
         self._clock = clock
+        self._starved = starved
+        self._timed_out = True
         self._end = threading.Event()
         self._once = threading.Lock()
         self._required_since_s: float | None = None
@@ -105,21 +110,39 @@ class Watch:
         while not self._end.is_set():
             began = time.monotonic()
             self._look()
-            self._end.wait(max(0.05, self._poll_s - (time.monotonic() - began)))
+            self._rest(max(0.05, self._poll_s - (time.monotonic() - began)))
+
+    def _rest(self, seconds: float) -> None:
+        """Wait until the next look, in pieces that show whether this thread wakes in time."""
+        until_s = time.monotonic() + seconds
+        while not self._end.is_set():
+            began_s = time.monotonic()
+            asked_s = min(BEAT_S, until_s - began_s)
+            if asked_s <= 0:
+                return
+            self._end.wait(asked_s)
+            if self._starved is not None:
+                self._starved.beat(asked_s, time.monotonic() - began_s)
+
+    def blamed(self, reason: StopReason, missing: Sequence[str] = ()) -> StopReason:
+        """`reason`, or where it is lost data and the rig's doing, that. `missing`: its signals."""
+        return reason if self._starved is None else self._starved.blamed(reason, missing)
 
     def _look(self) -> None:
         with self._once:
             try:
                 fresh = [*self._poller.poll(), *self._steering()]
                 self._answered_s = time.monotonic()
+                self._timed_out = True
                 self.looks += 1
                 self._sink.add(fresh)
                 self._facts.add(fresh)
                 guard = self.guard
                 reason = guard.look(fresh, self._clock.now_s()) if guard else None
                 if reason is not None:
-                    self._stop.set(reason)
+                    self._stop.set(self.blamed(reason))
             except PrometheusError as error:
+                self._timed_out = error.timed_out
                 logger.warning("watch: %s", error)
             except Exception as error:  # a blind watch must stop the drill, whatever blinded it
                 logger.error("watch: %s", error)
@@ -131,21 +154,31 @@ class Watch:
     def _judge_silence(self) -> None:
         silent_s = time.monotonic() - self._answered_s
         if silent_s > self._missing_s_max:
-            self._stop_for("data_lost", f"Prometheus has not answered for {silent_s:.0f} s")
+            # What it refused, or answered with an error, it would refuse on an idle machine too.
+            detail = f"Prometheus has not answered for {silent_s:.0f} s"
+            self._stop_for("data_lost", detail, by_rig=self._timed_out)
             return
         since_s = self._required_since_s
         if since_s is None:
             return
         now_s = self._clock.now_s()
-        for signal in self._required:
-            newest_s = max(self._facts.known_s(signal) or 0.0, since_s)
-            if now_s - newest_s > self._missing_s_max:
-                self._stop_for("data_lost", f"no sample of {signal} for {now_s - newest_s:.0f} s")
-                return
+        silent = {
+            signal: now_s - max(self._facts.known_s(signal) or 0.0, since_s)
+            for signal in self._required
+        }
+        lost = next((one for one, s in silent.items() if s > self._missing_s_max), None)
+        if lost is not None:
+            # What stays away with it is missing too, though not for as long yet.
+            missing = [one for one, s in silent.items() if s > self._missing_s_max / 2]
+            self._stop_for("data_lost", f"no sample of {lost} for {silent[lost]:.0f} s", missing)
 
-    def _stop_for(self, by: str, detail: str) -> None:
+    def _stop_for(
+        self, by: str, detail: str, missing: Sequence[str] = (), *, by_rig: bool = True
+    ) -> None:
+        """Stop the drill; not `by_rig`: whatever the rig did, it is not its doing."""
         if self._stops and not self._end.is_set():
-            self._stop.set(StopReason(by, "ABORTED", detail, self._clock.now_s()))
+            reason = StopReason(by, "ABORTED", detail, self._clock.now_s())
+            self._stop.set(self.blamed(reason, missing) if by_rig else reason)
 
     def _steering(self) -> list[RawSeries]:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 from muster.contract.model import Contract
 from muster.drill.guard import DrillGuard
 from muster.drill.sight.facts import Facts
+from muster.drill.sight.starved import Starved
 from muster.drill.sight.steered import SteeringLook
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
@@ -86,7 +87,15 @@ def begin(
     if records is not None:
         expected.begin(snapshot_from(records))
     missing_s_max = target.prometheus.missing_s_max
-    looks = SteeringLook(steering, expected, stop, missing_s_max=missing_s_max, looks_min=LOOKS_MIN)
+    starved = Starved(facts, contract.load_validity, missing_s_max)
+    looks = SteeringLook(
+        steering,
+        expected,
+        stop,
+        missing_s_max=missing_s_max,
+        looks_min=LOOKS_MIN,
+        blamed=starved.blamed,
+    )
     rules = next(rules for name, rules in contract.gates.items() if name == gate)
     guard = DrillGuard(target, contract, rules, time_scale, record)
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
@@ -99,6 +108,7 @@ def begin(
         poll_s=poll_s,
         missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
+        starved=starved,
     )
     watch.guard = guard
     watch.start()

@@ -20,7 +20,11 @@ from muster.errors import MusterError
 
 
 class PrometheusError(MusterError):
-    """Prometheus did not answer, or not with samples."""
+    """Prometheus did not answer, or not with samples. `timed_out`: not in time, and no more."""
+
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ class Prometheus:
         try:
             answer = self._client.post(f"{self.url}/api/v1/query", data=asked)
         except httpx.HTTPError as error:
-            raise PrometheusError(f"{self.url}: {error or type(error).__name__}") from error
+            late = isinstance(error, httpx.TimeoutException)
+            said = f"{self.url}: {error or type(error).__name__}"
+            raise PrometheusError(said, timed_out=late) from error
         if answer.status_code != 200:
             said = " ".join(answer.text.split())[:200]
             raise PrometheusError(f"{self.url}: HTTP {answer.status_code} to {query}: {said}")
