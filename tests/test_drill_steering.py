@@ -1,8 +1,11 @@
-"""Somebody else sets the weights while a drill runs: ABORTED at once, and theirs is left alone."""
+"""Somebody else sets the weights while a drill runs: ABORTED at once, and theirs is left alone.
+
+So is a drain that another takes back."""
 
 from __future__ import annotations
 
 import boto3
+import httpx
 import pytest
 from drill_runner import drill
 
@@ -37,12 +40,12 @@ class Records:
         )
 
 
-def aborted(run, said):
+def aborted(run, said, by="steering:changed_by_another"):
     """The drill ended as another's change must end it."""
     assert run.wait() != 0, run.output
     verdict = run.verdict
     assert (verdict["verdict"], verdict["stopped_by"]) == (
-        "ABORTED", "steering:changed_by_another",
+        "ABORTED", by,
     ), run.output  # fmt: skip
     (stopped,) = run.events("stopped")
     assert said in stopped["detail"]
@@ -92,3 +95,15 @@ def test_a_weight_set_in_dark_aborts_and_everything_is_back(run):
     aborted(run, "A eu-west-1: weight 0 -> 50")
     assert records.weights() == {REGION: 50, OTHER: 50}
     assert run.events("fault_applied")
+
+
+def test_a_drain_that_another_takes_back_aborts(run):
+    """The region serves again in mid-drain: nobody fails, and everything is back."""
+    run.await_phase("evacuate")
+    run.await_event("observed_split")
+    state = run.testbed()
+    hook = f"{state['endpoints']['control_url']}/regions/{REGION}/drain"
+    token = {"Authorization": f"Bearer {state['endpoints']['control_token']}"}
+    assert httpx.post(hook, json={"state": "serving"}, headers=token).status_code == 200
+    aborted(run, f"{REGION} says serving", by="drain:changed_by_another")
+    assert Records(state).weights() == {REGION: 50, OTHER: 50}

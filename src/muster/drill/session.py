@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from muster.drill.load import DrillLoad
 from muster.drill.lock.held import TargetLock
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
+from muster.drill.sight.drained import DrainLook
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.split import Split
 from muster.drill.sight.watch import Watch
@@ -102,6 +104,12 @@ class Session:
             ttl_s=self.ttl_s,
             since_s=self.step_at_s,
         )
+
+    @cached_property
+    def drain_look(self) -> DrainLook:
+        """The look at the drain of the region that the drill evacuates."""
+        drain = self.platform.drain[self.target.evacuate]
+        return DrainLook(drain, self.stop, poll_s=self.poll_s, clock=self.clock)
 
     @property
     def time_scale(self) -> float:

@@ -16,6 +16,8 @@ _STOPPERS = {
     "lost_lease": "the drill lost its lease",
     "lost_watchdog": "the drill's watchdog was lost, and a drill does not go on unguarded",
     "load:not_shown": "Prometheus did not show everything of the running load",
+    "steering:changed_by_another": "somebody else changed the records",
+    "drain:changed_by_another": "the region's drain was changed by somebody else, or by itself",
     "rig:starved": "Muster's own machine was short of time, so that samples stayed away",
     "data_lost": "samples were missing for longer than the limit",
     "platform:traffic_would_not_leave": "traffic would not leave the region",

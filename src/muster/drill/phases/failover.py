@@ -177,7 +177,15 @@ def ask_drain(session: Session, state: DrainState) -> None:
     if not drain.asks:
         return
     session.write_undo(drain)
+    session.drain_look.rest()  # what the drill itself changes is nobody else's change
     drain.apply()
+    session.drain_look.stands(state)
+
+
+def _look_at_drain(session: Session) -> None:
+    """One look outside the polls. Raises DrillAborted when another has changed the drain."""
+    session.drain_look.once()
+    session.stop.check()
 
 
 def await_headroom(session: Session) -> None:
@@ -219,7 +227,9 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     session.record("observed_split", region=region, share_pct=observed, wanted_pct=share_pct)
     if took is not None:
         return
-    look(session)  # another's weights are not the platform's refusal to follow
+    # Another's weights or drain are not the platform's refusal to follow.
+    look(session)
+    _look_at_drain(session)
     shown = "unknown" if observed is None else f"{observed:.1f} %"
     detail = f"{region} takes {shown} of the new streams, its records say {share_pct:g} %"
     if observed is None:
@@ -245,6 +255,7 @@ def drain(session: Session, tier: str) -> None:
             return seen == 0 and served == 0
 
         if session.wait_until(empty, seconds_max) is None:
+            _look_at_drain(session)  # a drain that another took back is not the platform's either
             left = session.facts.by_region("client_streams").get(region)
             shown = "unknown" if left is None else f"{left:.0f}"
             session.fail(
@@ -263,6 +274,7 @@ def darken(session: Session, tier: str, minutes: float) -> None:
         power = RegionPower(session.platform, region, steady_s=observe.steady_s(session))
         session.write_undo(power)
         session.declare_fault("region_power", region)
+        session.drain_look.rest()
         session.slow(power.apply)
         session.record("fault_applied", fault="region_power", region=region)
         session.record("region_dark", region=region)
@@ -286,6 +298,7 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
         session.timing("dark_s", session.clock.monotonic_s() - session.dark_at_s)
         observe.await_back(session, power)
         Drain(session.platform, region).revert()
+        session.drain_look.stands("serving")
         before = session.weights_before or {}
         shift = TrafficShift(session.platform, region, before=before)
         final_pct = shares_of(before)[region]
@@ -298,3 +311,4 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
             steer(session, weights)
             await_split(session, share_pct, leaving=False)
         session.timing("restore_s", session.clock.monotonic_s() - began)
+        session.drain_look.rest()
