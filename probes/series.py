@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chaoslib.exceptions import ActivityFailed
 
 from muster.actions.wrap import activity
-from muster.platform.metrics import partial
+from muster.platform.metrics.prometheus import partial
 
 if TYPE_CHECKING:
     from muster.drill.session import Session

@@ -16,7 +16,7 @@ from muster import targets
 from muster.faults.region_power import RegionPower
 from muster.faults.toxiproxy import ProxyHandle
 from muster.platform import platform_of
-from muster.platform.steering import Route53
+from muster.platform.steering.route53 import Route53
 
 pytestmark = pytest.mark.drills
 REGION = "eu-west-1"

@@ -15,7 +15,8 @@ from muster.drill.sight.facts import Facts
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput
-from muster.platform.metrics import Poller, Prometheus, PrometheusError
+from muster.platform.metrics import Poller
+from muster.platform.metrics.prometheus import Prometheus, PrometheusError
 
 SIGNALS = {"jobs": "jobs_total", "streams": "streams_open"}
 

@@ -13,7 +13,8 @@ from muster.drill.sight.facts import Facts
 from muster.drill.sight.watch import STEERING_SIGNAL, Watch
 from muster.drill.stop import StopFlag, StopReason
 from muster.jsonl import LogLost
-from muster.platform.metrics import Poller, Prometheus
+from muster.platform.metrics import Poller
+from muster.platform.metrics.prometheus import Prometheus
 from muster.platform.steering import SteeringError
 
 SIGNALS = {"jobs": "jobs_total", "streams": "streams_open"}

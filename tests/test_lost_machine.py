@@ -35,7 +35,8 @@ from muster.faults.safety_record import SafetyRecord
 from muster.faults.traffic_shift import TrafficShift
 from muster.ledger import read_ledger
 from muster.platform import platform_of
-from muster.platform.steering import Route53, SteeringError
+from muster.platform.steering import SteeringError
+from muster.platform.steering.route53 import Route53
 from muster.undo import UndoHeader
 
 DRILL = "20260101T000000Z-region_failover-ab12"

@@ -14,8 +14,8 @@ from muster.faults.drain import Drain
 from muster.faults.proxies import proxy_of
 from muster.ledger import Ledger, read_ledger
 from muster.platform import platform_of
-from muster.platform.metrics import Prometheus
-from muster.platform.steering import Route53
+from muster.platform.metrics.prometheus import Prometheus
+from muster.platform.steering.route53 import Route53
 from muster.redact import Redacting, redacted, redacted_data
 from muster.targets import Target, resolve
 from muster.targets.check import texts

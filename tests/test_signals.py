@@ -9,7 +9,8 @@ import time
 import pytest
 from floor_fixtures import await_true, free_port, prometheus_server, stand_in, stopped
 
-from muster.platform.metrics import Poller, Prometheus, PrometheusError, key_of, late_seconds
+from muster.platform.metrics import Poller, key_of, late_seconds
+from muster.platform.metrics.prometheus import Prometheus, PrometheusError
 
 
 class Metrics:

@@ -15,7 +15,8 @@ from muster.drill.phases.preflight import CHECKS
 from muster.drill.sight.shown import load_not_shown, not_shown
 from muster.drill.stop import StopFlag
 from muster.errors import DrillAborted
-from muster.platform.metrics import PrometheusError, RawSeries
+from muster.platform.metrics.prometheus import PrometheusError
+from muster.platform.metrics import RawSeries
 from muster.targets.model import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 CONTRACT = contract.load()

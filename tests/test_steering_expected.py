@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from muster.platform.steering.expected import LAG_S, Expected, changes, restoration, snapshot_from
-from muster.platform.steering.records import Owners, Shown, name_of, snapshot_of
+from muster.platform.steering.parts import Shown
+from muster.platform.steering.records import Owners, name_of, snapshot_of
 
 A, B = "A eu-west-1", "A eu-central-1"
 REST = "TTL 5, 192.0.2.1, health check x"

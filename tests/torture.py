@@ -33,7 +33,7 @@ from muster.faults.region_power import RegionPower
 from muster.judge.guarded import duty_over
 from muster.ledger import read_ledger
 from muster.platform import platform_of
-from muster.platform.steering import Route53
+from muster.platform.steering.route53 import Route53
 from muster.targets import Target
 from muster.undo import read_undo
 

@@ -166,12 +166,26 @@ class HostedZone:
         self._pace.wait()
         method: Callable[..., Any] = getattr(self._client, operation)
         try:
-            return method(**arguments)
+            answer = method(**arguments)
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             raise self._error(code, f"Route 53 {operation}: {error}") from error
         except BotoCoreError as error:
             raise self._error("", f"Route 53 {operation}: {error}") from error
+        missing = [name for name in self._wanted(operation) if name not in answer]
+        if missing:
+            # A proxy's welcome page is parsed without complaint into an answer that says nothing.
+            text = f"Route 53 {operation}: answered without {missing[0]}: no answer of that API"
+            raise self._error("", text)
+        return answer
+
+    def _wanted(self, operation: str) -> list[str]:
+        """What an answer must hold, by the API's own model: its lists and its structures."""
+        meta = self._client.meta
+        name = meta.method_to_api_mapping[operation]
+        shape = meta.service_model.operation_model(name).output_shape
+        wanted = (name for name in shape.required_members)
+        return [one for one in wanted if shape.members[one].type_name in ("list", "structure")]
 
 
 def _same_name(one: str, other: str) -> bool:

@@ -148,8 +148,8 @@ def _watch(
     from muster.clock import SYSTEM_CLOCK
     from muster.drill.real_traffic.promotion import POLL_S_MIN, watch_of
     from muster.drill.real_traffic.serve import AnswerServer
-    from muster.platform.metrics import Prometheus
-    from muster.platform.steering import Route53
+    from muster.platform.metrics.prometheus import Prometheus
+    from muster.platform.steering.route53 import Route53
 
     poll_s = max(POLL_S_MIN, 2 * rules.scrape_s)
     server: AnswerServer | None = None

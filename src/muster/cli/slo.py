@@ -58,7 +58,7 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     from muster.drill.real_traffic.peak import read_all
     from muster.errors import BadInput
     from muster.judge.peak import Asked, judge_together, not_judged, word_of
-    from muster.platform.metrics import Prometheus
+    from muster.platform.metrics.prometheus import Prometheus
     from muster.targets.peak import occurrences, parse_peak
 
     peak = parse_peak(window)

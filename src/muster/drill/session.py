@@ -31,8 +31,8 @@ from muster.faults import Fault, Proof, fault_of
 from muster.judge.findings import observed
 from muster.ledger import Ledger
 from muster.platform import Platform
-from muster.platform.metrics import Prometheus
-from muster.platform.steering import Expected, Route53
+from muster.platform.metrics import Metrics
+from muster.platform.steering import Expected, Steering
 from muster.platform.steering.detection import slowest_s
 from muster.samples.counting import Status
 from muster.targets import Target

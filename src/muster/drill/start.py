@@ -40,7 +40,7 @@ from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
 from muster.platform import Platform, platform_of
-from muster.platform.metrics import Poller, Prometheus, PrometheusError, late_seconds
+from muster.platform.metrics import Metrics, MetricsError, Poller, late_seconds
 from muster.platform.steering import Expected
 from muster.samples.series import SampleWriter
 from muster.targets import Target
@@ -116,7 +116,7 @@ def _answers(prometheus: Prometheus, plan: DrillPlan) -> None:
     """A drill that could see nothing does not begin. Raises BadInput."""
     try:
         prometheus.ready()
-    except PrometheusError as error:
+    except MetricsError as error:
         raise BadInput(
             plan.target_file, "prometheus.url", prometheus.url, f"a Prometheus ({error})"
         ) from error

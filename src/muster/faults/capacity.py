@@ -7,7 +7,8 @@ machine, knows how much has to come back.
 from __future__ import annotations
 
 from muster.faults.model import FaultError
-from muster.platform.metrics import Prometheus, PrometheusError
+from muster.platform.metrics.prometheus import Prometheus
+from muster.platform.metrics import MetricsError
 from muster.targets.model import Target
 
 SIGNAL = "streams_limit"
@@ -26,7 +27,7 @@ def streams_limit(target: Target, region: str) -> float:
     scrape_s = access.scrape_interval_s
     try:
         series = prometheus.raw(SIGNAL, selector, max(5.0, 5 * scrape_s))
-    except PrometheusError as error:
+    except MetricsError as error:
         raise FaultError(f"signals.{SIGNAL}: {error}") from error
     finally:
         prometheus.close()

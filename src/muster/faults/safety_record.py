@@ -1,22 +1,20 @@
-"""A harmless change: a TXT record of Muster's own beside the public name, which nobody asks for.
+"""A harmless change beside what steers the traffic, by the rights that steering needs.
 
-A drill of the safety net writes it as a fault is applied and takes it back as a fault is reverted,
+A drill of the safety net makes it as a fault is applied and takes it back as a fault is reverted,
 so that undo log, read-back and rights are proven where they count, without moving any traffic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
-from muster.faults.model import Fault, FaultError, ReadBack
-from muster.platform.platform import Platform
+from muster.faults.model import Fault, ReadBack
+from muster.platform import Platform
 from muster.platform.port import Change, Proof, Touch
-from muster.stores import Store, Stored, StoreError, store_of
-from muster.targets.shared import SharedTxt
+from muster.platform.steering import Trial
 
-OWN_LABEL = "_muster-drill"
-KEY = "safety"
 TEXT = "written by a drill of the safety net; nothing reads it"
 
 
@@ -29,20 +27,22 @@ class SafetyRecord(Fault):
         super().__init__(platform, region)
         self._before = before
 
+    @cached_property
+    def _trial(self) -> Trial:
+        return self.platform.steering.trial()
+
     @property
     def subject(self) -> str:
-        return f"txt {KEY}.{OWN_LABEL}.{self.target.steering.record}"
+        return self._trial.subject
 
     def touches(self) -> tuple[Touch, ...]:
-        steering = self.target.steering
-        own = Touch("records", f"{OWN_LABEL}.{steering.record}")
-        return (Touch("zones", steering.zone), own)
+        return self._trial.touches
 
     def change(self) -> Change:
-        return Change(_shown(self._text()), _shown(TEXT))
+        return Change(_shown(self._trial.read()), _shown(TEXT))
 
     def undo_params(self) -> dict[str, Any]:
-        self._before = self._text()
+        self._before = self._trial.read()
         return {"text": self._before}
 
     @classmethod
@@ -50,56 +50,21 @@ class SafetyRecord(Fault):
         return cls(platform, region, before=params["text"])
 
     def apply(self) -> None:
-        self._set(TEXT)
+        self._trial.write(TEXT)
 
     def observe(self) -> Proof:
-        text = self._text()
+        text = self._trial.read()
         return Proof(text == TEXT, f"the record says {_shown(text)}", {"text": text})
 
     def revert(self) -> None:
-        self._set(self._before)
+        self._trial.write(self._before)
 
     def read_back(self) -> ReadBack:
-        text = self._text()
+        text = self._trial.read()
         return ReadBack(self.subject, _shown(self._before), _shown(text), text == self._before)
 
     def command(self) -> str | None:
         return None
-
-    def _set(self, text: str | None) -> None:
-        store, now = self._store(), self._stored()
-        try:
-            if text is not None:
-                if now is None or now.text != text:
-                    store.write(KEY, text, now)
-            elif now is not None:
-                store.remove(now)
-        except StoreError as error:
-            raise FaultError(f"{self.subject}: {error}") from error
-
-    def _text(self) -> str | None:
-        stored = self._stored()
-        return None if stored is None else stored.text
-
-    def _stored(self) -> Stored | None:
-        try:
-            return self._store().read(KEY)
-        except StoreError as error:
-            raise FaultError(f"{self.subject}: {error}") from error
-
-    def _store(self) -> Store:
-        steering = self.target.steering
-        return store_of(
-            SharedTxt(
-                kind="route53_txt",
-                zone=steering.zone,
-                zone_id=steering.zone_id,
-                name=f"{OWN_LABEL}.{steering.record}",
-                endpoint_url=steering.endpoint_url,
-                calls_per_s_max=steering.calls_per_s_max,
-                timeout_s=steering.timeout_s,
-            )
-        )
 
 
 def _shown(text: str | None) -> str:

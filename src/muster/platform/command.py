@@ -7,13 +7,15 @@ Its answer is checked like any input from outside: a single JSON object of a sta
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -64,11 +66,30 @@ def ask(
     answer = run(argv, verb, arguments, timeout_s)
     shown = f"{os.path.basename(argv[0])} {verb}"
     try:
+        # Parsed twice: of a key given twice the second would silently win.
+        json.loads(answer, object_pairs_hook=_once)
         return model.model_validate_json(answer, strict=True)
-    except ValidationError as error:
+    except _Doubled as error:
+        raise PortError(f"{shown}: {error}") from None
+    except ValueError as error:
+        if not isinstance(error, ValidationError):
+            raise PortError(f"{shown}: printed no JSON object") from None
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the answer"
         raise PortError(f"{shown}: {where}: {first['msg']}") from None
+
+
+class _Doubled(Exception):
+    """A key stands twice in one object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Doubled(f"key {twice!r} given twice")
+    return found
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
@@ -81,3 +102,10 @@ def _last_line(err: object) -> str:
     err.seek(0)  # type: ignore[attr-defined]
     text = err.read().decode(errors="replace").strip()  # type: ignore[attr-defined]
     return text.splitlines()[-1][:SAID_MAX] if text else "nothing on standard error"
+
+
+def runs_at(argv: Sequence[str]) -> str:
+    """Why `argv` cannot be started here; empty: it can. Starts nothing."""
+    if shutil.which(argv[0]) is None:
+        return f"{argv[0]}: no program of that name that can be started here"
+    return ""

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muster.platform.drain import Drain, drain_of
-from muster.platform.metrics import Prometheus
+from muster.platform.metrics import Metrics, metrics_of
+from muster.platform.names import Names, names_of
 from muster.platform.power import Power, power_of
-from muster.platform.steering import Route53
+from muster.platform.steering import Steering, steering_of
 from muster.targets.model import Target
 
 
@@ -21,18 +22,21 @@ class Platform:
     """The ports of one target. `power` and `drain` are by region."""
 
     target: Target
-    steering: Route53
+    steering: Steering
     power: Mapping[str, Power]
     drain: Mapping[str, Drain]
-    metrics: Prometheus
+    metrics: Metrics
+    names: Names
 
 
 def platform_of(target: Target) -> Platform:
     """The platform that `target` describes; its placeholders must be filled before it is used."""
+    steering = steering_of(target)
     return Platform(
         target=target,
-        steering=Route53(target.steering),
+        steering=steering,
         power={name: power_of(name, region) for name, region in target.regions.items()},
         drain={name: drain_of(name, region) for name, region in target.regions.items()},
-        metrics=Prometheus(target.prometheus.url, target.prometheus.timeout_s),
+        metrics=metrics_of(target),
+        names=names_of(target, steering),
     )

@@ -16,10 +16,14 @@ class PortError(MusterError):
 
 @dataclass(frozen=True)
 class Touch:
-    """A thing that a drill changes: `kind` is the key of `blast_radius` that must name it."""
+    """A thing that a drill changes: `kind` is the key of `blast_radius` that must name it.
+
+    `below`: an allowed name that stands for this one too, since this one lies below it.
+    """
 
     kind: Literal["regions", "zones", "records", "proxies", "namespaces", "commands"]
     name: str
+    below: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,13 @@ def check(target: Target, file: Path | str) -> None:
 
 
 def _check_steering(target: Target, file: Path | str) -> None:
-    """Every set identifier belongs to one region, and to one that is there."""
-    steering = target.steering
+    """Every set identifier belongs to one region that is there; what names are is known."""
+    if not target.steering.shows_names and target.names.reads_steering:
+        wanted = "kind: stated, ttl_s and detection_s_max: a command's names cannot be read"
+        raise BadInput(file, "names", None, wanted)
+    given = target.steering.identifiers
     owners: dict[str, str] = {}
-    for region, identifiers in steering.identifiers.items():
+    for region, identifiers in given.items():
         key = f"steering.set_identifiers.{region}"
         if region not in target.regions:
             raise BadInput(file, key, region, f"one of the regions {', '.join(target.regions)}")
@@ -70,7 +73,7 @@ def _check_steering(target: Target, file: Path | str) -> None:
                 raise BadInput(file, key, identifier, wanted)
             owners[identifier] = region
     for region in target.regions:
-        if region not in steering.identifiers and owners.get(region, region) != region:
+        if region not in given and owners.get(region, region) != region:
             wanted = f"identifiers of {region} too: its own name is taken by {owners[region]}"
             raise BadInput(file, f"steering.set_identifiers.{region}", None, wanted)
 

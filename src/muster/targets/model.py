@@ -26,7 +26,8 @@ from muster.targets.kinds import (
 from muster.targets.power import Power
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
-from muster.targets.steering import Route53Steering
+from muster.targets.names import Names, SteeringNames
+from muster.targets.steering import Steering
 from muster.targets.testbed import TestbedSpec
 
 TargetClass = Literal["testbed", "staging", "production"]
@@ -129,6 +130,7 @@ class LoadAccess(Document):
 class PrometheusAccess(Document):
     """Where the samples come from."""
 
+    kind: Literal["prometheus"] = "prometheus"
     url: BaseUrl
     scrape_interval_s: PositiveSeconds = 1.0
     timeout_s: PositiveSeconds = 5.0
@@ -209,7 +211,11 @@ class Target(Document):
     public_url: PublicUrl
     load: LoadAccess
     prometheus: PrometheusAccess
-    steering: Route53Steering
+    steering: Steering
+    names: Names = Field(
+        default=SteeringNames(),
+        description="TTL and detection of the public name; stated where the steering has none",
+    )
     stream_seconds_max: PositiveSeconds = Field(description="no stream of the load lives longer")
     regions: Annotated[dict[str, Region], Field(min_length=2)]
     blast_radius: BlastRadius

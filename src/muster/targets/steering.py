@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from muster.targets.kinds import ApiUrl, DnsName, PositiveSeconds, SetIdentifier
 
 class Route53Steering(Document):
     """Traffic by weighted Route 53 records (source: its API's ChangeResourceRecordSets)."""
+
+    shows_names: ClassVar[bool] = True
+    """Whether TTL, addresses and health checks can be read where the weights stand."""
 
     kind: Literal["route53"]
     endpoint_url: ApiUrl | None = Field(default=None, description="null: the real Route 53")
@@ -39,3 +42,20 @@ class Route53Steering(Document):
             region: (given,) if isinstance(given, str) else tuple(given)
             for region, given in self.set_identifiers.items()
         }
+
+
+class CommandSteering(Document):
+    """Traffic by a command of the target's own: `argv weights` and `argv set REGION=WEIGHT …`."""
+
+    shows_names: ClassVar[bool] = False
+    identifiers: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    kind: Literal["command"]
+    argv: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+    weight_sum: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
+        default=100, description="weights of a step sum to about this; 100 gives whole percents"
+    )
+    timeout_s: PositiveSeconds = 10.0
+
+
+Steering = Annotated[Route53Steering | CommandSteering, Field(discriminator="kind")]

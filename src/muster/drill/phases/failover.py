@@ -24,7 +24,7 @@ from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
 from muster.load.schedule import ramp_seconds
 from muster.platform.drain import DrainState
-from muster.platform.metrics import PrometheusError
+from muster.platform.metrics import MetricsError
 from muster.platform.steering import shares_of
 from muster.targets.model import SIGNALS_DEFAULT
 
@@ -109,7 +109,7 @@ def check_sound(session: Session) -> None:
     """What the platform shows under load can be true, or the drill stops. Raises DrillAborted."""
     try:
         wrong = unsound(session)
-    except PrometheusError as error:
+    except MetricsError as error:
         wrong = str(error)
     if wrong:
         now_s = session.clock.now_s()
@@ -122,7 +122,7 @@ def await_load_shown(session: Session) -> None:
     def lacks() -> str:
         try:
             return load_not_shown(session)
-        except PrometheusError as error:
+        except MetricsError as error:
             return str(error)
 
     if session.wait_until(lambda: not lacks(), SHOWN_S_MAX) is None and (hidden := lacks()):

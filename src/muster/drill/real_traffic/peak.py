@@ -14,7 +14,8 @@ from muster.judge.peak import (
     Hours,
     judge_hours,
 )
-from muster.platform.metrics import Prometheus, PrometheusError
+from muster.platform.metrics.prometheus import Prometheus
+from muster.platform.metrics import MetricsError
 from muster.samples.counting import Count
 from muster.samples.series import Samples, Series, series_of
 from muster.targets import Target
@@ -31,7 +32,7 @@ def read_hours(
     name, start_s, end_s = occurrence.name, occurrence.start_s, occurrence.end_s
     try:
         samples = samples_of(prometheus, target, start_s - 2 * asked.stale_s, end_s + asked.stale_s)
-    except PrometheusError as error:
+    except MetricsError as error:
         counted = dict.fromkeys(("success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS), NOTHING)
         return Hours(name, start_s, end_s, (_unread(occurrence, str(error)),), counted)
     return judge_hours(asked, samples, name, start_s, end_s)
@@ -40,7 +41,7 @@ def read_hours(
 def samples_of(prometheus: Prometheus, target: Target, start_s: float, end_s: float) -> Samples:
     """What was scraped of the judged signals in that time, in bounded questions.
 
-    Raises PrometheusError.
+    Raises MetricsError.
     """
     by_signal: dict[str, tuple[Series, ...]] = {}
     for signal in SIGNALS:

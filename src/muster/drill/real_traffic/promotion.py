@@ -18,7 +18,8 @@ from muster.guard.promotion import (
     too_short,
 )
 from muster.guard.triggers import Fresh
-from muster.platform.metrics import Prometheus, PrometheusError, RawSeries, key_of, late_seconds
+from muster.platform.metrics.prometheus import Prometheus
+from muster.platform.metrics import MetricsError, RawSeries, key_of, late_seconds
 from muster.platform.metrics.poller import Poller, SeriesKey
 from muster.platform.steering import SteeringError
 from muster.targets import Target
@@ -107,7 +108,7 @@ class PromotionWatch:
         try:
             self._history.add(self.poll())
             self._answered_s, self._unanswered = now_s, ""
-        except PrometheusError as error:
+        except MetricsError as error:
             self._unanswered = str(error)
         self._follow_rotation(now_s)
         start_s = self.begun_s
@@ -181,7 +182,7 @@ def watch_of(
     span_s: float | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> PromotionWatch:
-    """A watch of `target`, the past read already. Raises PrometheusError where that fails."""
+    """A watch of `target`, the past read already. Raises MetricsError where that fails."""
     scrape_s = rules.scrape_s
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
     poller = Poller(prometheus, signals, reach_s=CHUNK_S, late_s=late_seconds(scrape_s))
@@ -208,7 +209,7 @@ def past(
 ) -> Iterator[RawSeries]:
     """What was scraped from `start_s` to `end_s`, oldest first, no query longer than `CHUNK_S`.
 
-    Raises PrometheusError.
+    Raises MetricsError.
     """
     at_s = start_s
     while at_s < end_s:

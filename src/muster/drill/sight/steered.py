@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from muster.drill.stop import StopFlag, StopReason
 from muster.faults.traffic_shift import SETS_KEPT, TrafficShift
-from muster.platform.steering import Expected, Route53, SteeringError
-from muster.platform.steering.records import Snapshot
+from muster.platform.steering import Expected, Steering, SteeringError
+from muster.platform.steering.parts import Snapshot
 
 if TYPE_CHECKING:
     from muster.drill.session import Session
@@ -36,7 +36,7 @@ class SteeringLook:
 
     def __init__(
         self,
-        steering: Route53,
+        steering: Steering,
         expected: Expected,
         stop: StopFlag,
         *,
@@ -78,7 +78,7 @@ class SteeringLook:
         self._seen = self._seen + 1 if wrong and wrong == self._wrong else bool(wrong)
         self._wrong = wrong
         if wrong and self._seen >= self._looks_min:
-            self._stop.set(changed(self._steering.settings.record, wrong, self._now_s()))
+            self._stop.set(changed(self._steering.name, wrong, self._now_s()))
 
 
 def changed(record: str, wrong: str, now_s: float) -> StopReason:
@@ -103,8 +103,7 @@ def steer(session: Session, weights: Mapping[str, int]) -> None:
     def check(shown: Snapshot) -> None:
         wrong = session.expected.differs(shown, began_s)
         if wrong:
-            record = session.target.steering.record
-            session.stop_now(changed(record, wrong, session.clock.now_s()))
+            session.stop_now(changed(session.steering.name, wrong, session.clock.now_s()))
 
     session.expected.intends(planned)
     session.watchdog.steers(planned)

@@ -17,7 +17,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.starved import BEAT_S, Starved
 from muster.drill.stop import StopFlag, StopReason
-from muster.platform.metrics import Poller, PrometheusError, RawSeries
+from muster.platform.metrics import Poller, MetricsError, RawSeries
 from muster.platform.steering import SteeringError
 
 logger = logging.getLogger("chaostoolkit")
@@ -141,7 +141,7 @@ class Watch:
                 reason = guard.look(fresh, self._clock.now_s()) if guard else None
                 if reason is not None:
                     self._stop.set(self.blamed(reason))
-            except PrometheusError as error:
+            except MetricsError as error:
                 self._timed_out = error.timed_out
                 logger.warning("watch: %s", error)
             except Exception as error:  # a blind watch must stop the drill, whatever blinded it

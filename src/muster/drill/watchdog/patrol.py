@@ -17,8 +17,8 @@ from muster.drill.sight.steered import SteeringLook
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag
 from muster.platform import Platform
-from muster.platform.metrics import Poller, Prometheus, RawSeries, late_seconds
-from muster.platform.steering import Expected, Route53, snapshot_from
+from muster.platform.metrics import Metrics, Poller, RawSeries, late_seconds
+from muster.platform.steering import Expected, Steering, snapshot_from
 
 SIGNALS = (
     "requests",
@@ -50,7 +50,7 @@ class Patrol:
     guard: DrillGuard
     facts: Facts
     stop: StopFlag
-    steering: Route53
+    steering: Steering
     prometheus: Prometheus
     contract: Contract
     trips: list[tuple[str, dict[str, Any]]]

@@ -1,14 +1,16 @@
-"""Signals: PromQL in, raw samples out."""
+"""Metrics: selectors in, raw samples out."""
 
+from muster.platform.metrics.model import Metrics, MetricsError, RawSeries, newest_s
 from muster.platform.metrics.poller import Poller, key_of, late_seconds
-from muster.platform.metrics.prometheus import Prometheus, PrometheusError, RawSeries, partial
+from muster.platform.metrics.registry import metrics_of
 
 __all__ = [
+    "Metrics",
+    "MetricsError",
     "Poller",
-    "Prometheus",
-    "PrometheusError",
     "RawSeries",
     "key_of",
     "late_seconds",
-    "partial",
+    "metrics_of",
+    "newest_s",
 ]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from muster.platform.metrics.prometheus import Prometheus, RawSeries
+from muster.platform.metrics.model import Metrics, RawSeries
 
 LATE_SCRAPES = 4
 LATE_S_MIN = 2.4
@@ -36,7 +36,7 @@ class Poller:
     appear), and never further than `reach_s`; the first one goes all the way. Both in seconds.
     """
 
-    prometheus: Prometheus
+    prometheus: Metrics
     signals: Mapping[str, str]
     reach_s: float
     late_s: float = math.inf
@@ -44,7 +44,7 @@ class Poller:
     _last_t_s: dict[SeriesKey, float] = field(default_factory=dict)
 
     def poll(self) -> list[RawSeries]:
-        """The samples not handed out before. Raises PrometheusError; then nothing was taken."""
+        """The samples not handed out before. Raises MetricsError; then nothing was taken."""
         began_s = time.monotonic()
         fetched: list[RawSeries] = []
         for signal, selector in self.signals.items():

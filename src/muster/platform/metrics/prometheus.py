@@ -9,36 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import httpx
 import orjson
 
-from muster.errors import MusterError
+from muster.platform.metrics.model import Metrics, MetricsError, RawSeries
 
 
-class PrometheusError(MusterError):
-    """Prometheus did not answer, or not with samples. `timed_out`: not in time, and no more."""
-
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
+class PrometheusError(MetricsError):
+    """Prometheus did not answer, or not with samples."""
 
 
-@dataclass(frozen=True)
-class RawSeries:
-    """One series of one signal. `t_s`: scrape times, seconds since the epoch; `v`: None for NaN."""
-
-    signal: str
-    name: str
-    labels: Mapping[str, str]
-    t_s: tuple[float, ...]
-    v: tuple[float | None, ...]
-
-
-class Prometheus:
+class Prometheus(Metrics):
     """A Prometheus server's HTTP API, with a time-out on every call."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -51,11 +35,9 @@ class Prometheus:
         return httpx.Client(timeout=self._timeout_s, trust_env=False)
 
     def close(self) -> None:
-        """Drop the connections."""
         self._client.close()
 
     def ready(self) -> None:
-        """Raises PrometheusError unless the server says that it can answer queries."""
         try:
             answer = self._client.get(f"{self.url}/-/ready")
         except httpx.HTTPError as error:
@@ -66,10 +48,6 @@ class Prometheus:
     def raw(
         self, signal: str, selector: str, window_s: float, at_s: float | None = None
     ) -> list[RawSeries]:
-        """What was scraped for `selector` in the last `window_s` seconds (before `at_s`, if given).
-
-        Raises PrometheusError; no series is an empty list, which means no data, never zero.
-        """
         milliseconds = max(1, round(window_s * 1000))
         query = f"{selector}[{milliseconds}ms]"
         result = self._query(query, at_s)
@@ -79,7 +57,6 @@ class Prometheus:
             raise PrometheusError(f"{self.url}: no range of samples to {query}") from error
 
     def instant(self, query: str) -> list[tuple[Mapping[str, str], float | None]]:
-        """Labels and value of each series that answers the query. Raises PrometheusError."""
         result = self._query(query)
         try:
             return [(item["metric"], _number(item["value"][1])) for item in result]

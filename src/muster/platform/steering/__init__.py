@@ -1,15 +1,18 @@
 """Steering: who gets the traffic."""
 
 from muster.platform.steering.expected import Expected, restoration, snapshot_from
-from muster.platform.steering.route53 import Route53, SteeringError
+from muster.platform.steering.model import Steering, SteeringError, Trial
+from muster.platform.steering.registry import steering_of
 from muster.platform.steering.shares import shares_of, weights_for
 
 __all__ = [
     "Expected",
-    "Route53",
+    "Steering",
     "SteeringError",
+    "Trial",
     "restoration",
     "shares_of",
     "snapshot_from",
+    "steering_of",
     "weights_for",
 ]

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from muster.platform.steering.records import Shown, Snapshot, Weights, weights_of
+from muster.platform.steering.parts import Shown, Snapshot, Weights, weights_of
 
 LAG_S = 2.0
 """How long after an accepted change a look may still show what stood before.

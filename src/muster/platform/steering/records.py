@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from muster.platform.steering.parts import Shown, Weights
+
 STEERING_TYPES = frozenset({"A", "AAAA", "CNAME"})
 _OCTAL = re.compile(r"\\([0-7]{3})")
-Weights = Mapping[str, int]
-"""Weight by record: `record_key` names one."""
 
 
 def name_of(text: str) -> str:
@@ -35,26 +35,9 @@ def steers(record: Mapping[str, Any], name: str) -> bool:
     return same and record["Type"] in STEERING_TYPES and "Weight" in record
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One record as the API has it: its weight, and all the rest of it as one text."""
-
-    weight: int
-    rest: str
-
-
-Snapshot = Mapping[str, Shown]
-"""What the API shows of all records that steer a name, by `record_key`."""
-
-
 def snapshot_of(records: Iterable[Mapping[str, Any]]) -> dict[str, Shown]:
     """The records as values that can be compared."""
     return {record_key(record): Shown(int(record["Weight"]), _rest(record)) for record in records}
-
-
-def weights_of(shown: Snapshot) -> dict[str, int]:
-    """The weights alone."""
-    return {key: one.weight for key, one in shown.items()}
 
 
 def _rest(record: Mapping[str, Any]) -> str:

@@ -6,47 +6,55 @@ which the weights belong to two steps. Source: Route 53 API, ChangeResourceRecor
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from muster.aws import HostedZone
-from muster.errors import MusterError
+from muster.platform.port import Touch
 from muster.platform.steering.detection import Detection, detections
-from muster.platform.steering.records import (
-    Owners,
-    Shown,
-    Snapshot,
-    Weights,
-    name_of,
-    record_key,
-    snapshot_of,
-    steers,
-    weights_of,
+from muster.platform.steering.model import (
+    Check,
+    RegionWeights,
+    Saved,
+    Steering,
+    SteeringError,
+    Trial,
+    no_check,
+    not_told,
 )
+from muster.platform.steering.parts import Shown, Snapshot, Weights, weights_of
+from muster.platform.steering.records import Owners, name_of, record_key, snapshot_of, steers
+from muster.stores import Store, Stored, StoreError, store_of
+from muster.targets.shared import SharedTxt
 from muster.targets.steering import Route53Steering
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CHANGE_COMMENT = "muster drill"
 
 
-class SteeringError(MusterError):
-    """The steering API did not answer, or not as it must."""
+OWN_LABEL = "_muster-drill"
+"""The label of records of Muster's own, below the public name."""
+TRIAL_KEY = "safety"
 
 
-def _no_check(shown: Snapshot) -> None:
-    """Nothing is asked of what stands."""
-
-
-def _not_told() -> None:
-    """Nobody asks when the change was accepted."""
-
-
-class Route53:
+class Route53(Steering):
     """The weighted address records of one public name, by region as the target maps them."""
 
-    def __init__(self, settings: Route53Steering) -> None:
+    def __init__(self, settings: Route53Steering, regions: Sequence[str] = ()) -> None:
         self.settings = settings
-        self._zone = HostedZone(
+        self._owners = Owners(settings.identifiers)
+        self._base: dict[str, int] = {}
+
+    @cached_property
+    def _zone(self) -> HostedZone:
+        # Made late: boto3 takes long to import, and a plan only names what it would touch.
+        settings = self.settings
+        return HostedZone(
             settings.zone,
             zone_id=settings.zone_id,
             endpoint_url=settings.endpoint_url,
@@ -54,19 +62,29 @@ class Route53:
             calls_per_s_max=settings.calls_per_s_max,
             error=lambda code, text: SteeringError(text),
         )
-        self._owners = Owners(settings.identifiers)
-        self._base: dict[str, int] = {}
+
+    @property
+    def subject(self) -> str:
+        return f"route53 {self.settings.record}"
+
+    @property
+    def name(self) -> str:
+        return self.settings.record
+
+    @property
+    def timeout_s(self) -> float:
+        return self.settings.timeout_s
+
+    def touches(self) -> tuple[Touch, ...]:
+        return Touch("zones", self.settings.zone), Touch("records", self.settings.record)
 
     def shown(self) -> dict[str, Shown]:
-        """What stands now, record by record; empty when no record is left. Raises SteeringError."""
         return snapshot_of(self._listed())
 
     def weights(self) -> dict[str, int]:
-        """Weight by region, as the API has it now. Raises SteeringError."""
         return self.by_region(snapshot_of(self._records()))
 
     def by_region(self, shown: Snapshot) -> dict[str, int]:
-        """Weight by region of what was shown. Raises SteeringError."""
         try:
             return self._owners.by_region(weights_of(shown))
         except ValueError as error:
@@ -104,33 +122,59 @@ class Route53:
         return {region: (one.interval_s, one.threshold) for region, one in slowest.items()}
 
     def plan(self, weights: Mapping[str, int]) -> dict[str, int]:
-        """Weight by record that gives each region its weight. Raises SteeringError.
-
-        Several records of a region keep the proportions that they had when they were first read
-        here with any weight.
-        """
+        # Several records of a region keep the proportions of the first look with any weight.
         return self._planned(self._records(), weights)
 
     def set_weights(
         self,
         weights: Mapping[str, int],
         *,
-        check: Callable[[Snapshot], None] = _no_check,
-        accepted: Callable[[], None] = _not_told,
+        check: Check = no_check,
+        accepted: Callable[[], None] = not_told,
     ) -> None:
-        """Change all regions' weights in one batch and, where the target says so, wait for INSYNC.
+        """One batch for all regions and, where the target says so, a wait for INSYNC.
 
-        Everything else of the records stays as it is. `check` sees what stands right before the
-        change, and raises to keep it from being made; `accepted` is called once the API took it.
         Raises SteeringError when a region has no record, the API refuses, or INSYNC does not come.
         """
         records = self._records()
         check(snapshot_of(records))
         self._change(records, self._planned(records, weights), accepted)
 
-    def set_records(self, weights: Weights) -> None:
-        """Change the weights of the named records in one batch, as `set_weights` does."""
-        self._change(self._listed(), weights, _not_told)
+    def set_parts(self, weights: Weights) -> None:
+        self._change(self._listed(), weights, not_told)
+
+    def saved(self) -> dict[str, Any]:
+        # Whole records, for the line by hand: it is needed when the API does not answer.
+        zone_id, records = self.records()
+        return {"zone_id": zone_id, "records": [dict(record) for record in records]}
+
+    def stood(self, saved: Saved) -> dict[str, Shown]:
+        return snapshot_of(saved.get("records") or ())
+
+    def command(self, saved: Saved, before: RegionWeights) -> str | None:
+        zone_id, records = saved.get("zone_id"), saved.get("records")
+        if zone_id is None or not records:
+            return None
+        changes = [
+            {
+                "Action": "UPSERT",
+                "ResourceRecordSet": {**record, "Weight": _weight_before(record, before)},
+            }
+            for record in records
+        ]
+        words = ["aws", "route53", "change-resource-record-sets"]
+        words += ["--hosted-zone-id", zone_id, "--change-batch", json.dumps({"Changes": changes})]
+        endpoint_url = self.settings.endpoint_url
+        if endpoint_url is None:
+            return shlex.join(words)
+        words += ["--region", "us-east-1", "--endpoint-url", endpoint_url]
+        if urlsplit(endpoint_url).hostname in LOOPBACK:
+            # A stand-in API asks for a signature but not for whose.
+            words = ["env", "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", *words]
+        return shlex.join(words)
+
+    def trial(self) -> Trial:
+        return TxtTrial(self.settings)
 
     def _planned(
         self, records: Sequence[Mapping[str, Any]], weights: Mapping[str, int]
@@ -194,3 +238,58 @@ class Route53:
             keys = [k for k in shown if self._owners.region_of(k.partition(" ")[2]) == region]
             if any(shown[key] for key in keys) and not any(key in self._base for key in keys):
                 self._base |= {key: shown[key] for key in keys}
+
+
+def _weight_before(record: Mapping[str, Any], before: RegionWeights) -> int:
+    """A record's own weight of before; that of its region where it is the region's only one."""
+    return int(before.get(record["SetIdentifier"], record["Weight"]))
+
+
+class TxtTrial(Trial):
+    """A TXT record of Muster's own beside the public name, which nobody asks for."""
+
+    def __init__(self, settings: Route53Steering, regions: Sequence[str] = ()) -> None:
+        self._settings = settings
+        self._name = f"{OWN_LABEL}.{settings.record}"
+        self.subject = f"txt {TRIAL_KEY}.{self._name}"
+        # The record stands below a name that the blast radius allows.
+        self.touches = (
+            Touch("zones", settings.zone),
+            Touch("records", self._name, below=settings.record),
+        )
+
+    @cached_property
+    def _store(self) -> Store:
+        settings = self._settings
+        return store_of(
+            SharedTxt(
+                kind="route53_txt",
+                zone=settings.zone,
+                zone_id=settings.zone_id,
+                name=self._name,
+                endpoint_url=settings.endpoint_url,
+                calls_per_s_max=settings.calls_per_s_max,
+                timeout_s=settings.timeout_s,
+            )
+        )
+
+    def read(self) -> str | None:
+        stored = self._stored()
+        return None if stored is None else stored.text
+
+    def write(self, text: str | None) -> None:
+        now = self._stored()
+        try:
+            if text is not None:
+                if now is None or now.text != text:
+                    self._store.write(TRIAL_KEY, text, now)
+            elif now is not None:
+                self._store.remove(now)
+        except StoreError as error:
+            raise SteeringError(f"{self.subject}: {error}") from error
+
+    def _stored(self) -> Stored | None:
+        try:
+            return self._store.read(TRIAL_KEY)
+        except StoreError as error:
+            raise SteeringError(f"{self.subject}: {error}") from error

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WEIGHT_MAX = 255
+UNITS = 100
+"""Weights of a step sum to about this: whole percents are exact for two regions."""
 
 
 def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
@@ -16,8 +18,10 @@ def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
     return {region: 100.0 * weight / total if total else 0.0 for region, weight in weights.items()}
 
 
-def weights_for(before: Mapping[str, int], region: str, share_pct: float) -> dict[str, int]:
-    """Weights that give `region` `share_pct` percent; the others keep their proportions.
+def weights_for(
+    before: Mapping[str, int], region: str, share_pct: float, *, units: int = UNITS
+) -> dict[str, int]:
+    """Weights that give `region` `share_pct` percent of `units`; others keep their proportions.
 
     A share over zero never becomes weight 0, which would take a region out of rotation. Raises
     ValueError when `share_pct` is not within 0 and 100, when `region` is not among `before`, or
@@ -32,13 +36,13 @@ def weights_for(before: Mapping[str, int], region: str, share_pct: float) -> dic
     if share_pct < 100 and total_others == 0:
         raise ValueError(f"no other region than {region} has weight to carry the rest")
     weights = {
-        name: _units((100 - share_pct) * weight / total_others) if total_others else 0
+        name: _units((100 - share_pct) * weight / total_others, units) if total_others else 0
         for name, weight in others.items()
     }
-    weights[region] = _units(share_pct)
+    weights[region] = _units(share_pct, units)
     return {name: weights[name] for name in before}
 
 
-def _units(percent: float) -> int:
-    """Weight for `percent`: 100 units leave whole percents exact for two regions."""
-    return max(1, round(percent)) if percent > 0 else 0
+def _units(percent: float, units: int) -> int:
+    """Weight for `percent`; never 0 for a share above 0."""
+    return max(1, round(percent * units / 100)) if percent > 0 else 0

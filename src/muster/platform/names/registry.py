@@ -1,0 +1,19 @@
+"""Every way to know what a name is answered, a line each."""
+
+from __future__ import annotations
+
+from muster.platform.names.model import Names
+from muster.platform.port import adapter
+from muster.platform.steering import Steering
+from muster.targets.model import Target
+
+NAMES = {
+    "steering": "muster.platform.names.steering:SteeringNames",
+    "stated": "muster.platform.names.stated:StatedNames",
+}
+
+
+def names_of(target: Target, steering: Steering) -> Names:
+    """The adapter of a target's `names` section; `steering` is the platform's own."""
+    made: Names = adapter(NAMES, target.names.kind)(target.names, tuple(target.regions), steering)
+    return made

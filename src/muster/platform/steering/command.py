@@ -1,0 +1,144 @@
+"""Traffic steered by a command of the target's own: a load balancer that Muster doesn't know.
+
+`argv weights` answers {"weights": {REGION: n, …}, "rest": {REGION: text, …}}; `argv set REGION=n …`
+sets all of them. `rest` is optional: whatever else must stand as it is, so that somebody else's
+change of it is noticed. docs/command.md has an example.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from muster.documents import Document
+from muster.errors import BadInput
+from muster.platform.command import ask, run, runs_at
+from muster.platform.port import PortError, Touch
+from muster.platform.steering.model import (
+    Check,
+    RegionWeights,
+    Saved,
+    Steering,
+    SteeringError,
+    Trial,
+    no_check,
+    not_told,
+)
+from muster.platform.steering.parts import Shown, Snapshot, Weights, weights_of
+from muster.targets.steering import CommandSteering as Settings
+
+
+class WeightsAnswer(Document):
+    """What `weights` answers."""
+
+    weights: dict[str, Annotated[int, Field(ge=0)]]
+    rest: dict[str, Annotated[str, Field(max_length=1000)]] = Field(default={})
+
+
+class CommandSteering(Steering):
+    """One part a region: the command shows and sets the weights of all of them."""
+
+    def __init__(self, settings: Settings, regions: tuple[str, ...]) -> None:
+        self._settings = settings
+        self._regions = regions
+        self.units = settings.weight_sum
+
+    @property
+    def subject(self) -> str:
+        return f"command {self.name}"
+
+    @property
+    def name(self) -> str:
+        return shlex.join(self._settings.argv)
+
+    @property
+    def _shown(self) -> str:
+        return os.path.basename(self._settings.argv[0])
+
+    @property
+    def timeout_s(self) -> float:
+        return self._settings.timeout_s
+
+    def touches(self) -> tuple[Touch, ...]:
+        return (Touch("commands", self._settings.argv[0]),)
+
+    def shown(self) -> dict[str, Shown]:
+        settings = self._settings
+        try:
+            answer = ask(WeightsAnswer, settings.argv, "weights", (), settings.timeout_s)
+        except PortError as error:
+            raise SteeringError(str(error)) from error
+        unknown = sorted({*answer.weights, *answer.rest} - set(self._regions))
+        if unknown:
+            wanted = f"the target's regions are {', '.join(self._regions)}"
+            raise SteeringError(f"{self._shown} weights: got {unknown[0]!r}, {wanted}")
+        return {
+            region: Shown(weight, answer.rest.get(region, ""))
+            for region, weight in answer.weights.items()
+        }
+
+    def by_region(self, shown: Snapshot) -> dict[str, int]:
+        return weights_of(shown)
+
+    def plan(self, weights: RegionWeights) -> dict[str, int]:
+        return self._checked(self.shown(), weights)
+
+    def set_weights(
+        self,
+        weights: RegionWeights,
+        *,
+        check: Check = no_check,
+        accepted: Callable[[], None] = not_told,
+    ) -> None:
+        shown = self.shown()
+        check(shown)
+        planned = self._checked(shown, weights)
+        if planned != weights_of(shown):
+            self._set(planned)
+        accepted()
+
+    def set_parts(self, weights: Weights) -> None:
+        shown = weights_of(self.shown())
+        planned = {region: weights.get(region, weight) for region, weight in shown.items()}
+        if planned != shown:
+            self._set(planned)
+
+    def saved(self) -> dict[str, Any]:
+        return {"shown": {part: [one.weight, one.rest] for part, one in self.shown().items()}}
+
+    def stood(self, saved: Saved) -> dict[str, Shown]:
+        shown = saved.get("shown") or {}
+        return {part: Shown(int(weight), str(rest)) for part, (weight, rest) in shown.items()}
+
+    def command(self, saved: Saved, before: RegionWeights) -> str | None:
+        return shlex.join([*self._settings.argv, "set", *_words(before)])
+
+    def trial(self) -> Trial:
+        wanted = "route53: the safety net writes a record of its own, and a command has none"
+        raise BadInput("target", "steering.kind", "command", wanted)
+
+    def cannot_run(self) -> str:
+        """Why the command cannot be started here; empty: it can. Starts nothing."""
+        return runs_at(self._settings.argv)
+
+    def _checked(self, shown: Snapshot, weights: RegionWeights) -> dict[str, int]:
+        if set(shown) != set(weights):
+            raise SteeringError(
+                f"{self._shown} weights: shows {sorted(shown)}, asked for {sorted(weights)}"
+            )
+        return {region: int(weights[region]) for region in shown}
+
+    def _set(self, weights: RegionWeights) -> None:
+        settings = self._settings
+        try:
+            run(settings.argv, "set", _words(weights), settings.timeout_s)
+        except PortError as error:
+            raise SteeringError(str(error)) from error
+
+
+def _words(weights: RegionWeights) -> list[str]:
+    return [f"{region}={weight}" for region, weight in sorted(weights.items())]

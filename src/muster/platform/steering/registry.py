@@ -1,0 +1,20 @@
+"""Every way to steer, a line each."""
+
+from __future__ import annotations
+
+from muster.platform.port import adapter
+from muster.platform.steering.model import Steering
+from muster.targets.model import Target
+
+STEERINGS = {
+    "route53": "muster.platform.steering.route53:Route53",
+    "command": "muster.platform.steering.command:CommandSteering",
+}
+
+
+def steering_of(target: Target) -> Steering:
+    """The adapter of a target's `steering` section."""
+    made: Steering = adapter(STEERINGS, target.steering.kind)(
+        target.steering, tuple(target.regions)
+    )
+    return made

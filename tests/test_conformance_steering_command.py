@@ -1,0 +1,190 @@
+"""The steering adapter `command` against the suite, with a script as a target would have one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conformance.steering import BEFORE, CHECKS, EAST, SECRET, WEST, Trouble, World
+from floor_fixtures import stand_in
+
+from muster.errors import BadInput
+from muster.platform.steering import SteeringError
+from muster.platform.steering.command import CommandSteering
+from muster.targets.steering import CommandSteering as Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT_S = 4.0
+SCRIPT = f"""\
+#!{sys.executable} -IS
+import json, os, sys, time
+path = sys.argv[1]
+with open(path) as file:
+    state = json.load(file)
+trouble = state["trouble"]
+if sys.argv[2] == "weights":
+    if trouble == "nonsense":
+        print(state["nonsense"])
+    else:
+        print(json.dumps({{"weights": state["weights"], "rest": state["rest"]}}))
+    sys.exit()
+state["changes"] += 1
+wanted = {{word.partition("=")[0]: int(word.partition("=")[2]) for word in sys.argv[3:]}}
+if trouble == "half":
+    wanted = {{"{EAST}": wanted["{EAST}"]}}
+if trouble not in ("refuses", "late before"):
+    state["weights"].update(wanted)
+with open(path + ".new", "w") as file:
+    json.dump(state, file)
+os.rename(path + ".new", path)
+if trouble:
+    if trouble.startswith("late"):
+        time.sleep(60)
+    sys.exit("the load balancer said no")
+"""
+
+
+class Script(World):
+    """A load balancer's state in a file, changed by a script."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "state.json"
+        self.script = folder / "lb"
+        self.script.write_text(SCRIPT)
+        self.script.chmod(0o755)
+        rest = {EAST: "pool-e", WEST: "pool-w"}
+        self.write(weights=BEFORE, rest=rest, trouble="", changes=0, nonsense="{}")
+
+    def read(self) -> dict:
+        return json.loads(self.path.read_text())
+
+    def write(self, **changes) -> None:
+        state = self.read() if self.path.exists() else {}
+        self.path.write_text(json.dumps(state | changes))
+
+    def adapter(self) -> CommandSteering:
+        settings = Settings(
+            kind="command", argv=(str(self.script), str(self.path)), timeout_s=TIMEOUT_S
+        )
+        return CommandSteering(settings, (EAST, WEST))
+
+    def weights(self) -> dict[str, int]:
+        return self.read()["weights"]
+
+    @property
+    def changes(self) -> int:
+        return self.read()["changes"]
+
+    def put(self, region: str, weight: int) -> None:
+        self.write(weights=self.weights() | {region: weight})
+
+    def put_rest(self, region: str) -> None:
+        self.write(rest=self.read()["rest"] | {region: "another pool"})
+
+    def remove(self, region: str) -> None:
+        self.write(weights={one: n for one, n in self.weights().items() if one != region})
+
+    def trouble(self, kind: Trouble | None) -> None:
+        self.write(trouble=kind or "")
+
+
+@pytest.fixture
+def world(tmp_path):
+    return Script(tmp_path)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_suite(world, check):
+    """Every check of the port's suite."""
+    check(world)
+
+
+NONSENSE = [
+    "",
+    "null",
+    "[]",
+    "{}",
+    "not JSON",
+    '{"weights": {"eu-east-1": 60, "eu-west-1": 40}} {}',
+    '{"weights": {"eu-east-1": 60.5, "eu-west-1": 40}}',
+    '{"weights": {"eu-east-1": "60", "eu-west-1": 40}}',
+    '{"weights": {"eu-east-1": true, "eu-west-1": 40}}',
+    '{"weights": {"eu-east-1": -1, "eu-west-1": 40}}',
+    '{"weights": {"eu-east-1": null, "eu-west-1": 40}}',
+    '{"weights": {"eu-east-1": 60, "mars": 40}}',
+    '{"weights": {}, "rest": {"mars": ""}}',
+    '{"weights": {"eu-east-1": 60, "eu-west-1": 40}, "more": 1}',
+    '{"weights": {"eu-east-1": 60, "eu-west-1": 40}, "rest": {"eu-east-1": 5}}',
+    '{"weights": {"eu-east-1": 1, "eu-east-1": 60, "eu-west-1": 40}}',
+    " " * 70_000,
+]
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+def test_no_other_answer_is_believed(world, answer):
+    """One line that names the command and the key; no weight is made up of it."""
+    world.write(nonsense=answer)
+    world.trouble("nonsense")
+    with pytest.raises(SteeringError, match=r"^lb weights: ") as caught:
+        world.adapter().weights()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_answer_means_that_nothing_steers(world):
+    """No region has a part: the watch can compare that, a drill cannot begin on it."""
+    world.write(nonsense='{"weights": {}}')
+    world.trouble("nonsense")
+    assert world.adapter().shown() == {}
+    with pytest.raises(SteeringError, match="nothing there steers"):
+        world.adapter().weights()
+
+
+def test_a_command_that_cannot_be_started_is_named(world):
+    """Before anything is done, and as an error of every call."""
+    assert world.adapter().cannot_run() == ""
+    world.script.chmod(0o644)
+    assert str(world.script) in world.adapter().cannot_run()
+    with pytest.raises(SteeringError, match="could not be started"):
+        world.adapter().weights()
+
+
+def test_the_safety_net_has_no_record_here(world):
+    """A command has no harmless record of its own: one clear line."""
+    with pytest.raises(BadInput, match=r"steering\.kind: got 'command', expected route53"):
+        world.adapter().trial()
+
+
+def test_the_example_of_the_documentation_steers(tmp_path, monkeypatch):
+    """The script of docs/command.md, as it stands there, against a load balancer's HTTP API."""
+    text = (ROOT / "docs/command.md").read_text()
+    script = tmp_path / "lb"
+    script.write_text(re.findall(r"```python\n(.*?)```", text, re.S)[-1])
+    script.chmod(0o755)
+    pools = {EAST: {"weight": 60, "pool": "e"}, WEST: {"weight": 40, "pool": "w"}}
+
+    def answer(call):
+        assert call.headers["Authorization"] == f"Bearer {SECRET}"
+        if call.method == "PUT":
+            for name, weight in json.loads(call.body).items():
+                pools[name]["weight"] = weight
+        return 200, [{"name": name, **pool} for name, pool in pools.items()]
+
+    with stand_in(answer) as balancer:
+        monkeypatch.setenv("LB_URL", balancer.url)
+        monkeypatch.setenv("LB_TOKEN", SECRET)
+        monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        steering = CommandSteering(
+            Settings(kind="command", argv=(str(script),), timeout_s=30), (EAST, WEST)
+        )
+        assert steering.weights() == BEFORE
+        steering.set_weights({EAST: 0, WEST: 100})
+        assert [pool["weight"] for pool in pools.values()] == [0, 100]
+        assert SECRET not in str(steering.command(steering.saved(), BEFORE))
+    with pytest.raises(SteeringError, match=r"^lb weights: exit 1: ") as caught:
+        steering.weights()
+    assert SECRET not in str(caught.value)
+    assert len(re.findall(r"```python\n(.*?)```", text, re.S)[-1].strip().splitlines()) <= 16
