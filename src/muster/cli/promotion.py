@@ -148,8 +148,7 @@ def _watch(
     from muster.clock import SYSTEM_CLOCK
     from muster.drill.real_traffic.promotion import POLL_S_MIN, watch_of
     from muster.drill.real_traffic.serve import AnswerServer
-    from muster.platform.metrics.prometheus import Prometheus
-    from muster.platform.steering.route53 import Route53
+    from muster.platform import platform_of
 
     poll_s = max(POLL_S_MIN, 2 * rules.scrape_s)
     server: AnswerServer | None = None
@@ -160,13 +159,13 @@ def _watch(
             server = AnswerServer(*where, stale_s=stale_s)
             open_now.callback(server.close)
             click.echo(f"serving {server.url}/promotion", err=True)
-        prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
-        open_now.callback(prometheus.close)
+        platform = platform_of(target)
+        open_now.callback(platform.metrics.close)
         watch = watch_of(
             target,
             rules,
-            prometheus,
-            Route53(target.steering).weights,
+            platform.metrics,
+            platform.steering.weights,
             look_back_s=60 * look_back_minutes,
             span_s=None if server is None else 60 * (minutes + look_back_minutes),
         )

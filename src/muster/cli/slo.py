@@ -58,7 +58,7 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     from muster.drill.real_traffic.peak import read_all
     from muster.errors import BadInput
     from muster.judge.peak import Asked, judge_together, not_judged, word_of
-    from muster.platform.metrics.prometheus import Prometheus
+    from muster.platform.metrics import metrics_of
     from muster.targets.peak import occurrences, parse_peak
 
     peak = parse_peak(window)
@@ -77,11 +77,11 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     found, left_out = occurrences(peak, now, days)
     if not found:
         raise BadInput("--days", "", days, f"days with at least one of {window!r} that is over")
-    prometheus = Prometheus(target.prometheus.url, target.prometheus.timeout_s)
+    metrics = metrics_of(target)
     try:
-        judged = read_all(prometheus, target, asked, found, lambda one: _tell(one, as_json))
+        judged = read_all(metrics, target, asked, found, lambda one: _tell(one, as_json))
     finally:
-        prometheus.close()
+        metrics.close()
     together = judge_together(asked, judged)
     word = word_of([finding for one in judged for finding in one.findings] + together)
     canaries = all(_has_canaries(one) for one in judged)

@@ -7,8 +7,8 @@ machine, knows how much has to come back.
 from __future__ import annotations
 
 from muster.faults.model import FaultError
-from muster.platform.metrics.prometheus import Prometheus
 from muster.platform.metrics import MetricsError
+from muster.platform.metrics.prometheus import Prometheus
 from muster.targets.model import Target
 
 SIGNAL = "streams_limit"

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from muster.documents import Document
+from muster.errors import BadInput
 from muster.targets.calendar import Calendar
 from muster.targets.drain import Drain
 from muster.targets.kinds import (
@@ -23,11 +24,11 @@ from muster.targets.kinds import (
     PublicUrl,
     RedisUrl,
 )
+from muster.targets.names import Names, SteeringNames
 from muster.targets.power import Power
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
-from muster.targets.names import Names, SteeringNames
-from muster.targets.steering import Steering
+from muster.targets.steering import Route53Steering, Steering
 from muster.targets.testbed import TestbedSpec
 
 TargetClass = Literal["testbed", "staging", "production"]
@@ -243,6 +244,14 @@ class Target(Document):
         default={}, description="load profiles of this target's own; never gate evidence"
     )
     testbed: TestbedSpec | None = None
+
+    @property
+    def route53(self) -> Route53Steering:
+        """The steering section of a target that Muster builds itself. Raises BadInput."""
+        if isinstance(self.steering, Route53Steering):
+            return self.steering
+        wanted = "route53: the testbed has no other"
+        raise BadInput(f"target {self.name}", "steering.kind", self.steering.kind, wanted)
 
     @property
     def survivors(self) -> tuple[str, ...]:

@@ -14,8 +14,7 @@ from muster.judge.peak import (
     Hours,
     judge_hours,
 )
-from muster.platform.metrics.prometheus import Prometheus
-from muster.platform.metrics import MetricsError
+from muster.platform.metrics import Metrics, MetricsError
 from muster.samples.counting import Count
 from muster.samples.series import Samples, Series, series_of
 from muster.targets import Target
@@ -25,20 +24,18 @@ NAN = float("nan")
 NOTHING = Counted(Count(None, None))
 
 
-def read_hours(
-    prometheus: Prometheus, target: Target, asked: Asked, occurrence: Occurrence
-) -> Hours:
+def read_hours(metrics: Metrics, target: Target, asked: Asked, occurrence: Occurrence) -> Hours:
     """One occurrence, read and judged; where Prometheus does not answer, unknown with its words."""
     name, start_s, end_s = occurrence.name, occurrence.start_s, occurrence.end_s
     try:
-        samples = samples_of(prometheus, target, start_s - 2 * asked.stale_s, end_s + asked.stale_s)
+        samples = samples_of(metrics, target, start_s - 2 * asked.stale_s, end_s + asked.stale_s)
     except MetricsError as error:
         counted = dict.fromkeys(("success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS), NOTHING)
         return Hours(name, start_s, end_s, (_unread(occurrence, str(error)),), counted)
     return judge_hours(asked, samples, name, start_s, end_s)
 
 
-def samples_of(prometheus: Prometheus, target: Target, start_s: float, end_s: float) -> Samples:
+def samples_of(metrics: Metrics, target: Target, start_s: float, end_s: float) -> Samples:
     """What was scraped of the judged signals in that time, in bounded questions.
 
     Raises MetricsError.
@@ -49,7 +46,7 @@ def samples_of(prometheus: Prometheus, target: Target, start_s: float, end_s: fl
         if selector is None:
             continue
         history = History()
-        history.add(list(past(prometheus, signal, selector, start_s, end_s)))
+        history.add(list(past(metrics, signal, selector, start_s, end_s)))
         found = [
             series_of(
                 signal,
@@ -65,7 +62,7 @@ def samples_of(prometheus: Prometheus, target: Target, start_s: float, end_s: fl
 
 
 def read_all(
-    prometheus: Prometheus,
+    metrics: Metrics,
     target: Target,
     asked: Asked,
     found: Sequence[Occurrence],
@@ -74,7 +71,7 @@ def read_all(
     """Every occurrence in order; `say` hears of each when it is judged."""
     judged: list[Hours] = []
     for occurrence in found:
-        hours = read_hours(prometheus, target, asked, occurrence)
+        hours = read_hours(metrics, target, asked, occurrence)
         say(hours)
         judged.append(hours)
     return judged

@@ -18,8 +18,7 @@ from muster.guard.promotion import (
     too_short,
 )
 from muster.guard.triggers import Fresh
-from muster.platform.metrics.prometheus import Prometheus
-from muster.platform.metrics import MetricsError, RawSeries, key_of, late_seconds
+from muster.platform.metrics import Metrics, MetricsError, RawSeries, key_of, late_seconds
 from muster.platform.metrics.poller import Poller, SeriesKey
 from muster.platform.steering import SteeringError
 from muster.targets import Target
@@ -175,7 +174,7 @@ class PromotionWatch:
 def watch_of(
     target: Target,
     rules: Rules,
-    prometheus: Prometheus,
+    metrics: Metrics,
     weights: Callable[[], dict[str, int]],
     *,
     look_back_s: float = 0.0,
@@ -185,7 +184,7 @@ def watch_of(
     """A watch of `target`, the past read already. Raises MetricsError where that fails."""
     scrape_s = rules.scrape_s
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
-    poller = Poller(prometheus, signals, reach_s=CHUNK_S, late_s=late_seconds(scrape_s))
+    poller = Poller(metrics, signals, reach_s=CHUNK_S, late_s=late_seconds(scrape_s))
     now_s = clock.now_s()
     watch = PromotionWatch(
         rules_of(target, rules),
@@ -199,13 +198,13 @@ def watch_of(
     if look_back_s:
         for signal, selector in signals.items():
             watch.recall(
-                list(past(prometheus, signal, selector, watch.begun_s - 2 * rules.stale_s, now_s))
+                list(past(metrics, signal, selector, watch.begun_s - 2 * rules.stale_s, now_s))
             )
     return watch
 
 
 def past(
-    prometheus: Prometheus, signal: str, selector: str, start_s: float, end_s: float
+    metrics: Metrics, signal: str, selector: str, start_s: float, end_s: float
 ) -> Iterator[RawSeries]:
     """What was scraped from `start_s` to `end_s`, oldest first, no query longer than `CHUNK_S`.
 
@@ -216,4 +215,4 @@ def past(
         window_s = min(CHUNK_S, end_s - at_s)
         at_s += window_s
         # A range may leave its first moment out; a doubled sample is taken once.
-        yield from prometheus.raw(signal, selector, window_s + 1.0, at_s)
+        yield from metrics.raw(signal, selector, window_s + 1.0, at_s)

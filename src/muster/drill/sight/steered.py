@@ -125,5 +125,4 @@ def look(session: Session) -> None:
         logger.warning("steering: %s", error)
         return
     if wrong:
-        record = session.target.steering.record
-        session.stop_now(changed(record, wrong, session.clock.now_s()))
+        session.stop_now(changed(session.steering.name, wrong, session.clock.now_s()))

@@ -17,7 +17,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.starved import BEAT_S, Starved
 from muster.drill.stop import StopFlag, StopReason
-from muster.platform.metrics import Poller, MetricsError, RawSeries
+from muster.platform.metrics import MetricsError, Poller, RawSeries
 from muster.platform.steering import SteeringError
 
 logger = logging.getLogger("chaostoolkit")

@@ -51,7 +51,7 @@ class Patrol:
     facts: Facts
     stop: StopFlag
     steering: Steering
-    prometheus: Prometheus
+    metrics: Metrics
     contract: Contract
     trips: list[tuple[str, dict[str, Any]]]
     expected: Expected
@@ -59,7 +59,7 @@ class Patrol:
     def close(self) -> None:
         """Look no more."""
         self.watch.close(last_look=False)
-        self.prometheus.close()
+        self.metrics.close()
 
 
 def begin(
@@ -73,7 +73,7 @@ def begin(
 
     `records`: what the steering shows as the drill began; None: nothing is compared with it.
     """
-    target, steering, prometheus = platform.target, platform.steering, platform.metrics
+    target, steering, metrics = platform.target, platform.steering, platform.metrics
     scrape_s = target.prometheus.scrape_interval_s
     poll_s = max(POLL_S_MIN, scrape_s)
     stop = StopFlag()
@@ -100,7 +100,7 @@ def begin(
     guard = DrillGuard(target, contract, rules, time_scale, record)
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
     watch = Watch(
-        Poller(prometheus, signals, reach_s=_REACH_POLLS * poll_s, late_s=late_seconds(scrape_s)),
+        Poller(metrics, signals, reach_s=_REACH_POLLS * poll_s, late_s=late_seconds(scrape_s)),
         looks.weights,
         facts,
         _NoSink(),
@@ -112,4 +112,4 @@ def begin(
     )
     watch.guard = guard
     watch.start()
-    return Patrol(watch, guard, facts, stop, steering, prometheus, contract, trips, expected)
+    return Patrol(watch, guard, facts, stop, steering, metrics, contract, trips, expected)
