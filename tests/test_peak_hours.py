@@ -22,8 +22,8 @@ from muster.drill.real_traffic.peak import read_hours, samples_of
 from muster.drill.real_traffic.promotion import CHUNK_S
 from muster.errors import BadInput
 from muster.judge.peak import SIGNALS, Asked, judge_hours, judge_together, not_judged, word_of
-from muster.platform.metrics.prometheus import Prometheus
 from muster.platform.metrics import RawSeries
+from muster.platform.metrics.prometheus import Prometheus
 from muster.targets import load as load_target
 from muster.targets.peak import Occurrence, occurrences, parse_peak
 

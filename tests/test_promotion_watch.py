@@ -31,8 +31,8 @@ from muster.drill.real_traffic.serve import (
 )
 from muster.errors import BadInput
 from muster.guard.promotion import SIGNALS, as_json
-from muster.platform.metrics.prometheus import Prometheus, PrometheusError
 from muster.platform.metrics import RawSeries
+from muster.platform.metrics.prometheus import Prometheus, PrometheusError
 from muster.platform.steering import SteeringError
 
 

@@ -15,8 +15,8 @@ from muster.drill.phases.preflight import CHECKS
 from muster.drill.sight.shown import load_not_shown, not_shown
 from muster.drill.stop import StopFlag
 from muster.errors import DrillAborted
-from muster.platform.metrics.prometheus import PrometheusError
 from muster.platform.metrics import RawSeries
+from muster.platform.metrics.prometheus import PrometheusError
 from muster.targets.model import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 CONTRACT = contract.load()
@@ -78,7 +78,7 @@ def session_of(series, gate="M3", **signals):
     return SimpleNamespace(
         target=target,
         plan=plan,
-        prometheus=Shown(series),
+        metrics=Shown(series),
         clock=SYSTEM_CLOCK,
         stop_now=stop_now,
         stop=stop,
@@ -207,7 +207,7 @@ def test_a_prometheus_that_is_silent_then_is_named():
     def silent(*asked):
         raise PrometheusError("http://it: timed out")
 
-    session.prometheus.raw = silent
+    session.metrics.raw = silent
     with pytest.raises(DrillAborted, match="timed out"):
         failover.await_load_shown(session)
 

@@ -55,7 +55,7 @@ def platform(codes=("200", "429"), label="code", names=(), instances=("a", "b"))
 
 def session_with(series, now_s=29.0):
     session = session_of({})
-    session.prometheus = Shows(series)
+    session.metrics = Shows(series)
     session.clock = SimpleNamespace(now_s=lambda: now_s)
     session.plan = SimpleNamespace(contract=load(), gate=load().gates["M3"])
     return session

@@ -111,7 +111,7 @@ def finish(session: Session, journal: Any = None) -> Verdict:
         return verdict
     finally:
         _try("latest", lambda: link_latest(session.bundle))
-        _try("prometheus", session.prometheus.close)
+        _try("prometheus", session.metrics.close)
         if session.owns_testbed:
             _try("testbed", lambda: testbed.down(session.plan.target.name))
         _try("lock", session.lock.release)

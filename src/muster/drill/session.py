@@ -83,12 +83,12 @@ class Session:
         return self.platform.target
 
     @property
-    def steering(self) -> Route53:
+    def steering(self) -> Steering:
         """What steers the platform's traffic."""
         return self.platform.steering
 
     @property
-    def prometheus(self) -> Prometheus:
+    def metrics(self) -> Metrics:
         """Where the samples come from."""
         return self.platform.metrics
 

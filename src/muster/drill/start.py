@@ -112,13 +112,13 @@ def _lost_lease(session: Session, detail: str) -> None:
     session.stop.set(StopReason("lost_lease", "ABORTED", detail, session.clock.now_s()))
 
 
-def _answers(prometheus: Prometheus, plan: DrillPlan) -> None:
+def _answers(metrics: Metrics, plan: DrillPlan) -> None:
     """A drill that could see nothing does not begin. Raises BadInput."""
     try:
-        prometheus.ready()
+        metrics.ready()
     except MetricsError as error:
         raise BadInput(
-            plan.target_file, "prometheus.url", prometheus.url, f"a Prometheus ({error})"
+            plan.target_file, "prometheus.url", metrics.url, f"a Prometheus ({error})"
         ) from error
 
 
@@ -212,10 +212,10 @@ def _session(
         facts=facts,
         watch=watch,
         stop=stop,
-        load=DrillLoad(plan, target, steering.addresses(), bundle),
+        load=DrillLoad(plan, target, platform.names.addresses(), bundle),
         watchdog=watchdog,
-        ttl_s=steering.ttl_s(),
-        health_checks=steering.health_checks(),
+        ttl_s=platform.names.ttl_s(),
+        health_checks=platform.names.detection(),
         expected=expected,
     )
     # From here on, the baseline included, whatever else the records show is another's change.
@@ -247,7 +247,7 @@ def _record_start(session: Session) -> None:
     builds = sorted(
         {
             series.labels.get("version", "unknown")
-            for series in session.prometheus.raw("build_info", target.signals["build_info"], 60.0)
+            for series in session.metrics.raw("build_info", target.signals["build_info"], 60.0)
         }
         if "build_info" in target.signals
         else set()

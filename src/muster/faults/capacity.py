@@ -7,9 +7,8 @@ machine, knows how much has to come back.
 from __future__ import annotations
 
 from muster.faults.model import FaultError
-from muster.platform.metrics import MetricsError
-from muster.platform.metrics.prometheus import Prometheus
-from muster.targets.model import Target
+from muster.platform import Platform
+from muster.platform.metrics import MetricsError, newest_s
 
 SIGNAL = "streams_limit"
 LIVE_SCRAPES = 4
@@ -17,27 +16,24 @@ LIVE_SCRAPES = 4
 TOLERANCE = 0.005
 
 
-def streams_limit(target: Target, region: str) -> float:
+def streams_limit(platform: Platform, region: str) -> float:
     """The stream limit of `region` now, over all its processes. Raises FaultError."""
-    access = target.prometheus
+    target = platform.target
     selector = target.signals.get(SIGNAL)
     if selector is None:
         raise FaultError(f"target {target.name}: signals.{SIGNAL} is not set")
-    prometheus = Prometheus(access.url, access.timeout_s)
-    scrape_s = access.scrape_interval_s
+    scrape_s = target.prometheus.scrape_interval_s
     try:
-        series = prometheus.raw(SIGNAL, selector, max(5.0, 5 * scrape_s))
+        series = platform.metrics.raw(SIGNAL, selector, max(5.0, 5 * scrape_s))
     except MetricsError as error:
         raise FaultError(f"signals.{SIGNAL}: {error}") from error
-    finally:
-        prometheus.close()
-    newest_s = max((one.t_s[-1] for one in series if one.t_s), default=0.0)
+    newest = newest_s(series) or 0.0
     live = [
         one.v[-1]
         for one in series
         if one.labels.get("region") == region
         and one.t_s
-        and one.t_s[-1] >= newest_s - LIVE_SCRAPES * scrape_s
+        and one.t_s[-1] >= newest - LIVE_SCRAPES * scrape_s
     ]
     known = [value for value in live if value is not None]
     if not known or len(known) != len(live):

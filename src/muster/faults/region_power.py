@@ -88,7 +88,7 @@ class RegionPower(Fault):
             return {"steady_s": self._steady_s} if self._steady_s else {}
         self._answered = self._look().status
         try:
-            self._limit = capacity.streams_limit(self.target, self.region)
+            self._limit = capacity.streams_limit(self.platform, self.region)
         except FaultError:
             self._limit = None
         return {
@@ -177,7 +177,7 @@ class RegionPower(Fault):
             return False
         expected.append(f"room for {self._limit:.0f} streams")
         try:
-            limit = capacity.streams_limit(self.target, self.region)
+            limit = capacity.streams_limit(self.platform, self.region)
         except FaultError as error:
             shown.append(f"room for streams not read ({error})")
             return False
@@ -190,7 +190,7 @@ class RegionPower(Fault):
     def room(self) -> tuple[float | None, float | None]:
         """Streams that fitted before the fault, and that fit now; None: not read."""
         try:
-            return self._limit, capacity.streams_limit(self.target, self.region)
+            return self._limit, capacity.streams_limit(self.platform, self.region)
         except FaultError:
             return self._limit, None
 

@@ -145,7 +145,7 @@ def serving(session: Session) -> str:
 
 def prometheus_fresh(session: Session) -> str:
     """Prometheus is ready and has scraped the platform just now."""
-    session.prometheus.ready()
+    session.metrics.ready()
     found: list[RawSeries] = []
 
     def scraped() -> bool:
@@ -206,7 +206,7 @@ def edges_present(session: Session) -> str:
 def no_incident(session: Session) -> str:
     """No incident is open, as far as the target says how to see one."""
     query = session.target.incident
-    if query and (found := session.prometheus.instant(query)):
+    if query and (found := session.metrics.instant(query)):
         return f"an incident is open: {query} answers {len(found)} series"
     return ""
 

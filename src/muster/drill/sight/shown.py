@@ -23,7 +23,7 @@ ANYWHERE = ("region_ready", "gateway_health")
 def fresh(session: Session, signal: str) -> list[RawSeries]:
     """What was scraped of a signal just now. Raises MetricsError."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
-    return session.prometheus.raw(signal, session.target.signals[signal], window_s)
+    return session.metrics.raw(signal, session.target.signals[signal], window_s)
 
 
 def not_shown(session: Session) -> str:

@@ -36,7 +36,7 @@ def unsound(session: Session) -> str:
     scrape_s = session.target.prometheus.scrape_interval_s
     for signal in (name for name in SIGNALS_SERVER if name in signals):
         look_s = max(LOOK_BACK_S, LOOK_BACK_SCRAPES * scrape_s)
-        series = session.prometheus.raw(signal, signals[signal], look_s)
+        series = session.metrics.raw(signal, signals[signal], look_s)
         wrong = twice(signal, series)
         if not wrong and signal in COUNTERS:
             stale_s = session.plan.contract.measurement.gap_s_max(scrape_s)
