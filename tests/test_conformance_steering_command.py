@@ -145,9 +145,11 @@ def test_an_empty_answer_means_that_nothing_steers(world):
 
 def test_a_command_that_cannot_be_started_is_named(world):
     """Before anything is done, and as an error of every call."""
-    assert world.adapter().cannot_run() == ""
+    assert world.adapter().unusable() is None
     world.script.chmod(0o644)
-    assert str(world.script) in world.adapter().cannot_run()
+    found = world.adapter().unusable()
+    assert found is not None
+    assert (found.key, found.value) == ("argv.0", str(world.script))
     with pytest.raises(SteeringError, match="could not be started"):
         world.adapter().weights()
 

@@ -90,14 +90,14 @@ def test_records_that_ignore_the_step_are_not_proven(rig, target):
     put(rig, eu_west_1=60, eu_central_1=40)
     proof = fault.observe()
     assert not proof.proven
-    assert proof.why == f"the records give {REGION} 60 %"
+    assert proof.why == f"the weights give {REGION} 60 %"
 
 
 def test_a_region_without_a_record_is_not_proven(target):
     """No record, no proof, and no traceback either."""
     proof = TrafficShift(platform_of(target), "mars", 0).observe()
     assert not proof.proven
-    assert "no record gives mars" in proof.why
+    assert "nothing there gives mars" in proof.why
 
 
 def test_revert_without_the_weights_before_is_an_error(target):

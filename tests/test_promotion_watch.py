@@ -297,7 +297,7 @@ def place(tmp_path, monkeypatch):
         {name: document["signals"][name] for name in SIGNALS if name in document["signals"]}
     )
     monkeypatch.setattr(
-        "muster.platform.steering.Route53.weights", lambda self: {EAST: 50, WEST: 50}
+        "muster.platform.steering.route53.Route53.weights", lambda self: {EAST: 50, WEST: 50}
     )
     with stand_in(fake.answer) as shown:
         document["prometheus"] = {"url": shown.url, "scrape_interval_s": 5, "missing_s_max": 15}
@@ -394,7 +394,7 @@ def test_anything_unforeseen_exits_3(place, monkeypatch):
     def broken(self):
         raise ZeroDivisionError("x")
 
-    monkeypatch.setattr("muster.platform.steering.Route53.weights", broken)
+    monkeypatch.setattr("muster.platform.steering.route53.Route53.weights", broken)
     result = ask(path)
     assert (result.exit_code, "ZeroDivisionError" in result.output) == (3, True)
 

@@ -90,7 +90,7 @@ MISFITS = [
         put(f"regions/{REGION}/power/kind", "vm"),
         f"regions.{REGION}.power.kind: got 'vm', expected one of 'process', 'kubernetes', 'command', 'none'",
     ),
-    (put("steering/kind", "dns"), "steering.kind: got 'dns', expected 'route53'"),
+    (put("steering/kind", "dns"), "steering.kind: got 'dns', expected one of 'route53', 'command'"),
     (put("class", "prod"), "class: got 'prod', expected 'testbed', 'staging' or 'production'"),
     (put("class", "staging"), "testbed: got 'a section', expected none, since class is staging"),
     (drop("testbed"), "testbed: got None, expected a testbed section, since class is testbed"),

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from muster.faults.model import Fault, FaultError, ReadBack
 from muster.platform import Platform
-from muster.platform.port import Change, Proof, Touch
+from muster.platform.port import Change, Proof, Touch, Unusable
 from muster.platform.steering import SteeringError, restoration, shares_of
 from muster.platform.steering.expected import Restoration
 from muster.platform.steering.parts import Snapshot, weights_of
@@ -55,6 +55,10 @@ class TrafficShift(Fault):
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), *self._steering.touches())
 
+    def unusable(self) -> Unusable | None:
+        found = self._steering.unusable()
+        return None if found is None else found.within("steering")
+
     def change(self) -> Change:
         if self._before is None:
             self._before = self._steering.weights()
@@ -77,10 +81,11 @@ class TrafficShift(Fault):
     def weights(self) -> dict[str, int]:
         """The weights that give the region the share nearest to `share_pct` that can be had.
 
-        Raises FaultError.
+        Raises FaultError, and SteeringError where those of before are not known yet.
         """
+        before = self._steering.weights() if self._before is None else self._before
         try:
-            return self._steering.weights_for(self._before or {}, self.region, self.share_pct)
+            return self._steering.weights_for(before, self.region, self.share_pct)
         except ValueError as error:
             raise FaultError(f"{self.subject}: {error}") from error
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from muster.documents import Document
-from muster.platform.port import PortError
+from muster.platform.port import PortError, Unusable
 
 ANSWER_BYTES_MAX = 64 * 1024
 SAID_MAX = 200
@@ -104,8 +104,8 @@ def _last_line(err: object) -> str:
     return text.splitlines()[-1][:SAID_MAX] if text else "nothing on standard error"
 
 
-def runs_at(argv: Sequence[str]) -> str:
-    """Why `argv` cannot be started here; empty: it can. Starts nothing."""
+def unusable(argv: Sequence[str]) -> Unusable | None:
+    """Whether `argv` names a program that can be started here. Starts nothing."""
     if shutil.which(argv[0]) is None:
-        return f"{argv[0]}: no program of that name that can be started here"
-    return ""
+        return Unusable("argv.0", argv[0], "a program that can be started on this machine")
+    return None

@@ -164,7 +164,7 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
                 session.timing("decide_s", session.clock.monotonic_s() - began)
             steer(session, shift.weights())
             session.step_at_s = session.clock.now_s()
-            await_split(session, share_pct, leaving=True)
+            await_split(session, shift.share_had_pct, leaving=True)
         shift_s = observe.shift_seconds(session, region)
         if shift_s is not None:
             session.timing("shift_s", shift_s)
@@ -309,6 +309,6 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
             weights = before if last else shift.weights()
             session.record("step", shares={region: share_pct}, weights=weights)
             steer(session, weights)
-            await_split(session, share_pct, leaving=False)
+            await_split(session, shares_of(weights)[region], leaving=False)
         session.timing("restore_s", session.clock.monotonic_s() - began)
         session.drain_look.rest()

@@ -16,8 +16,8 @@ from pydantic import Field
 
 from muster.documents import Document
 from muster.errors import BadInput
-from muster.platform.command import ask, run, runs_at
-from muster.platform.port import PortError, Touch
+from muster.platform.command import ask, run, unusable
+from muster.platform.port import PortError, Touch, Unusable
 from muster.platform.steering.model import (
     Check,
     RegionWeights,
@@ -121,9 +121,8 @@ class CommandSteering(Steering):
         wanted = "route53: the safety net writes a record of its own, and a command has none"
         raise BadInput("target", "steering.kind", "command", wanted)
 
-    def cannot_run(self) -> str:
-        """Why the command cannot be started here; empty: it can. Starts nothing."""
-        return runs_at(self._settings.argv)
+    def unusable(self) -> Unusable | None:
+        return unusable(self._settings.argv)
 
     def _checked(self, shown: Snapshot, weights: RegionWeights) -> dict[str, int]:
         if set(shown) != set(weights):

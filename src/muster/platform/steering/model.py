@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from muster.platform.port import PortError, Touch
+from muster.platform.port import PortError, Touch, Unusable
 from muster.platform.steering.parts import Shown, Snapshot, Weights
 from muster.platform.steering.shares import UNITS, shares_of, weights_for
 
@@ -76,6 +76,13 @@ class Steering(ABC):
     @abstractmethod
     def touches(self) -> tuple[Touch, ...]:
         """What it changes, in its own words; asks no system anything, raises nothing."""
+
+    def unusable(self) -> Unusable | None:
+        """What of its settings cannot work on this machine; asks no other system, raises nothing.
+
+        None: nothing, as far as this machine tells.
+        """
+        return None
 
     @abstractmethod
     def shown(self) -> dict[str, Shown]:
