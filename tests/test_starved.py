@@ -9,7 +9,8 @@ from muster.drill.sight.facts import Facts
 from muster.drill.sight.starved import BEAT_S, STARVED, Starved
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag, StopReason
-from muster.platform.metrics import PrometheusError, RawSeries
+from muster.platform.metrics import RawSeries
+from muster.platform.metrics.prometheus import PrometheusError
 from muster.reports.sentences import stopper
 
 SPAN_S = 15.0
