@@ -14,7 +14,7 @@ from muster.contract.model import Contract
 from muster.drill import start as starts
 from muster.drill.plan.plan import make_plan
 from muster.drill.start import write_snapshots
-from muster.drill.watchdog.process import WatchdogProcess
+from muster.drill.watchdog.process import guard
 from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.judge.verdict import judge, verdict_bytes
@@ -122,22 +122,18 @@ def test_the_watchdog_loads_the_bundle_s_own_files(project, tmp_path, monkeypatc
     endpoints = SimpleNamespace(endpoints=None)
     monkeypatch.setattr("muster.drill.watchdog.process.testbed.status", lambda name: endpoints)
     monkeypatch.setattr("muster.targets.resolve", lambda target, **_: target)
-    sent = []
-    channel = SimpleNamespace(send=sent.append)
-    WatchdogProcess(channel)._configure(config)
-    assert sent == [{"ready": True}]
+    monkeypatch.setattr("muster.drill.watchdog.process.Place.of", lambda *given: given)
+    guard(config)
     assert began == [(plan.target, plan.contract, "M3", 6.0)]
     assert isinstance(began[0][1], Contract)
 
 
 def test_a_watchdog_without_its_snapshot_refuses(tmp_path, monkeypatch):
     """The bundle's contract is gone: it says so, and does not fall back on another file."""
-    sent = []
     monkeypatch.setattr("muster.drill.watchdog.process._reach", lambda file: load_target("testbed"))
-    config = {"target_file": "x.yaml", "contract_file": str(tmp_path / "contract.yaml")}
-    WatchdogProcess(SimpleNamespace(send=sent.append))._configure(config)
-    assert list(sent[0]) == ["failed"]
-    assert "contract.yaml" in sent[0]["failed"]
+    config = SimpleNamespace(target_file="x.yaml", contract_file=str(tmp_path / "contract.yaml"))
+    with pytest.raises(BadInput, match=r"contract\.yaml"):
+        guard(config)
 
 
 @pytest.mark.parametrize("what", SPOILT)
