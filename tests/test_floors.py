@@ -244,6 +244,79 @@ def docstring_breaches(root: Path) -> list[str]:
     return found
 
 
+def section_models(root: Path) -> set[str]:
+    """Every class of `targets/` that is a section with a `kind`: one way out of several."""
+    found = set()
+    for path in sorted((root / "src" / "muster" / "targets").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            fields = node.body if isinstance(node, ast.ClassDef) else []
+            if any(
+                isinstance(one, ast.AnnAssign)
+                and isinstance(one.target, ast.Name)
+                and one.target.id == "kind"
+                for one in fields
+            ):
+                found.add(node.name)  # type: ignore[attr-defined]
+    return found
+
+
+SECTIONS = frozenset({"power", "drain", "restart", "steering", "shared", "names"})
+"""Keys of a target whose `kind` names an adapter."""
+
+
+def adapter_breaches(root: Path) -> list[str]:
+    """Who asks what stands behind a port, outside of the registries and of `targets/`."""
+    models = section_models(root)
+    found = []
+    for source in sources(root):
+        if source.part == "targets" or source.path.name == "registry.py":
+            continue
+        where = source.path.relative_to(root)
+        names = {
+            node.name.rpartition(".")[2] if node.asname is None else node.asname: node.name
+            for top in ast.walk(source.tree)
+            if isinstance(top, ast.ImportFrom) and (top.module or "").startswith("muster.targets")
+            for node in top.names
+        }
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+                "isinstance",
+                "issubclass",
+            ):
+                asked = {
+                    names.get(getattr(one, "id", ""), getattr(one, "attr", ""))
+                    for arg in node.args[1:]
+                    for one in ast.walk(arg)
+                }
+                found += [
+                    f"{where}:{node.lineno}: asks whether it is a {name}: a registry's part"
+                    for name in sorted(asked & models)
+                ]
+            if isinstance(node, ast.Compare | ast.Match):
+                sides = (
+                    [node.left, *node.comparators]
+                    if isinstance(node, ast.Compare)
+                    else [node.subject]
+                )
+                if any(_is_section_kind(side) for side in sides):
+                    found.append(f"{where}:{node.lineno}: compares a section's kind")
+    return found
+
+
+def _is_section_kind(node: ast.expr) -> bool:
+    """Whether `node` is `….power.kind`, `_power.kind` or the like."""
+    if not isinstance(node, ast.Attribute) or node.attr != "kind":
+        return False
+    owner = node.value
+    name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+    return name.strip("_") in SECTIONS
+
+
+def test_nobody_asks_what_stands_behind_a_port() -> None:
+    """Only a registry knows an adapter by its section in the target."""
+    assert adapter_breaches(ROOT) == []
+
+
 def test_the_house_keeps_its_floors() -> None:
     """No module imports from its own floor or above, but where the table says so."""
     assert floor_breaches(ROOT) == []
@@ -365,6 +438,61 @@ def test_an_import_circle_is_named(
     plant(tmp_path, "src/muster/load/c.py", "from muster.load.a import x\nimport muster.load.d")
     plant(tmp_path, "src/muster/load/d.py", "import json")
     assert circles(import_graph(tmp_path)) == [circle]
+
+
+MODELS = """\
+class ProcessPower(Document):
+    kind: Literal["process"]
+
+class Region(Document):
+    power: ProcessPower
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "breach"),
+    [
+        (
+            "from muster.targets.power import ProcessPower\nisinstance(x, ProcessPower)",
+            ":2: asks whether it is a ProcessPower: a registry's part",
+        ),
+        (
+            "from muster.targets.power import ProcessPower as P\nisinstance(x, int | P)",
+            ":2: asks whether it is a ProcessPower: a registry's part",
+        ),
+        (
+            "from muster.targets import power\nisinstance(x, (int, power.ProcessPower))",
+            ":2: asks whether it is a ProcessPower: a registry's part",
+        ),
+        ("if region.power.kind == 'none': pass", ":1: compares a section's kind"),
+        ("if self._power.kind in ('none',): pass", ":1: compares a section's kind"),
+        ("if 'http' != drain.kind: pass", ":1: compares a section's kind"),
+        ("match way.restart.kind:\n    case _: pass", ":1: compares a section's kind"),
+    ],
+)
+def test_a_question_behind_a_port_is_named(tmp_path: Path, text: str, breach: str) -> None:
+    """By whatever name the class is imported; the registries and `targets/` may ask."""
+    plant(tmp_path, "src/muster/targets/power.py", MODELS)
+    plant(tmp_path, "src/muster/targets/check.py", text)
+    plant(tmp_path, "src/muster/platform/power/registry.py", text)
+    assert adapter_breaches(tmp_path) == []
+    plant(tmp_path, "src/muster/drill/a.py", text)
+    assert adapter_breaches(tmp_path) == [f"src/muster/drill/a.py{breach}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from muster.targets.power import Region\nisinstance(x, Region)",
+        "if entry.kind == 'traffic_shift': pass",
+        "ProcessPower = int\nx = region.power.kind",
+    ],
+)
+def test_other_questions_are_left_alone(tmp_path: Path, text: str) -> None:
+    """A whole region is no way out of several; a fault's kind is no section's."""
+    plant(tmp_path, "src/muster/targets/power.py", MODELS)
+    plant(tmp_path, "src/muster/drill/a.py", text)
+    assert adapter_breaches(tmp_path) == []
 
 
 def test_a_long_module_and_a_long_function_are_named(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ from kubernetes.config import kube_config
 from muster.faults import fault_of
 from muster.faults.provider_latency import ProviderLatency
 from muster.faults.redis_outage import RedisOutage
-from muster.faults.toxiproxy_restart import restart
 from muster.platform import platform_of
 from muster.platform.port import PortError
+from muster.platform.restart import restart_of
 from muster.targets.model import ToxiproxyAccess
 from muster.undo import UndoEntry
 
@@ -98,7 +98,7 @@ def target_of(rig, *, call_s=0.5, **restart):
 
 def fault_on(kind, target):
     return RedisOutage(platform_of(target), REGION) if kind == "redis_outage" else ProviderLatency(
-        target, REGION, latency_ms=100
+        platform_of(target), REGION, latency_ms=100
     )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def test_a_restart_that_fails_is_told_in_time(argv, says):
     """No such program, an exit code, a command that hangs with its children."""
     began = time.monotonic()
     with pytest.raises(PortError, match=says.replace(".", r"\.")):
-        restart(access(kind="command", argv=argv, timeout_s=0.3))
+        restart_of(access(kind="command", argv=argv, timeout_s=0.3).restart).restart()
     assert time.monotonic() - began < 20
 
 
@@ -217,18 +217,18 @@ def test_a_deployment_is_rolled_over(tmp_path, monkeypatch):
         monkeypatch.setenv("KUBECONFIG", str(path))
         monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
         way = {"kind": "kubernetes", "namespace": "chat", "deployment": "toxiproxy"}
-        restart(access(**way, timeout_s=5))
+        restart_of(access(**way, timeout_s=5).restart).restart()
         assert len(cluster.restarts["toxiproxy"]) == 1
         cluster.stuck = True
         with pytest.raises(PortError, match="not available in"):
-            restart(access(**way, timeout_s=0.1))
+            restart_of(access(**way, timeout_s=0.1).restart).restart()
 
 
 @pytest.mark.parametrize("aborts_per_s", [60, 300])
 def test_real_aborting_streams_do_not_keep_a_latency(tmp_path, aborts_per_s):
     """Where the server deadlocks under aborts, and where it does not: the toxic is gone after."""
     with rig_at(tmp_path, free_port()) as rig:
-        fault = ProviderLatency(target_of(rig, call_s=1.0), REGION, latency_ms=200)
+        fault = ProviderLatency(platform_of(target_of(rig, call_s=1.0)), REGION, latency_ms=200)
         upstream = free_port()
         fault._proxy.api.post("/proxies/primary", json={"upstream": f"127.0.0.1:{upstream}"})
         fault._server = tuple(fault._proxy.server())

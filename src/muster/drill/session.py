@@ -256,7 +256,7 @@ class Session:
         self.stop_now(StopReason(by, "FAIL", detail, self.clock.now_s()))
 
     def slow(self, call: Callable[[], T]) -> T:
-        """What `call` returns; it may take as long as the target lets a region's power take."""
+        """What `call` returns; it may take as long as a region's power or drain may take."""
         self.allow_slow()
         try:
             return call()
@@ -264,8 +264,10 @@ class Session:
             self.stop.allow(0)
 
     def allow_slow(self) -> None:
-        """A call follows that starts or stops a region, and waits until that shows."""
-        self.stop.allow(3 * max(power.timeout_s for power in self.platform.power.values()))
+        """A call follows that starts, stops or drains a region, and waits until that shows."""
+        powers = (one.timeout_s for one in self.platform.power.values())
+        drains = (one.timeout_s for one in self.platform.drain.values())
+        self.stop.allow(3 * max(*powers, *drains))
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop, for example because a part of it died."""

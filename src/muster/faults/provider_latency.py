@@ -16,9 +16,9 @@ import httpx
 
 from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.proxies import access_of, address_of, proxy_of
-from muster.faults.toxiproxy_restart import bring_back, by_hand
+from muster.faults.toxiproxy_restart import bring_back, by_hand, retry_s, unusable
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Proof, Touch
+from muster.platform.port import Change, Proof, Touch, Unusable
 
 TOXIC = "muster_latency"
 PROBES = 3
@@ -62,10 +62,13 @@ class ProviderLatency(Fault):
 
     @property
     def retry_s(self) -> float:
-        return getattr(self._access.restart, "timeout_s", self._access.timeout_s)
+        return retry_s(self._access)
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), Touch("proxies", f"{self.region}/{self._proxy.name}"))
+
+    def unusable(self) -> Unusable | None:
+        return unusable(self._access, self.region)
 
     def change(self) -> Change:
         toxics = ", ".join(sorted(self._proxy.toxics())) or "no toxics"

@@ -13,9 +13,9 @@ from typing import Any, Self
 from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.faults.redis_path import RedisLook, accepts, look_at_redis
-from muster.faults.toxiproxy_restart import bring_back, by_hand
+from muster.faults.toxiproxy_restart import bring_back, by_hand, retry_s, unusable
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Proof, Touch
+from muster.platform.port import Change, Proof, Touch, Unusable
 
 PONG = "PONG"
 
@@ -47,10 +47,13 @@ class RedisOutage(Fault):
 
     @property
     def retry_s(self) -> float:
-        return getattr(self._access.restart, "timeout_s", self._access.timeout_s)
+        return retry_s(self._access)
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), Touch("proxies", f"{self.region}/{self._proxy.name}"))
+
+    def unusable(self) -> Unusable | None:
+        return unusable(self._access, self.region)
 
     def change(self) -> Change:
         enabled = self._proxy.state()["enabled"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from muster.faults.model import FaultError
 from muster.faults.region_power import RegionPower
-from muster.platform.port import Change
+from muster.platform.port import Change, Unusable
 
 
 class RegionLoss(RegionPower):
@@ -19,6 +19,13 @@ class RegionLoss(RegionPower):
 
     kind = "region_loss"
     expects = ("series",)
+
+    def unusable(self) -> Unusable | None:
+        power = self.target.regions[self.region].power
+        if self.power.why_not_kill():
+            wanted = "process, kubernetes, or command with kills: true: a loss is no stop"
+            return Unusable(f"regions.{self.region}.power.kind", power.kind, wanted)
+        return super().unusable()
 
     def change(self) -> Change:
         return self.power.change(kill=True)

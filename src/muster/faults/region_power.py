@@ -63,6 +63,10 @@ class RegionPower(Fault):
         return self.power.timeout_s
 
     @property
+    def look_s_max(self) -> float:
+        return super().look_s_max + self.power.look_s_max
+
+    @property
     def back_s_max(self) -> float:
         """How long it may take, once started and ready, to be back for good (seconds)."""
         return back_s_max(self._steady_s, self.target.prometheus.scrape_interval_s)

@@ -1,28 +1,22 @@
 """The last step when a Toxiproxy hangs: its server restarted, and what it had forgotten made anew.
 
 A server that comes back has forgotten every proxy, not only the one that a fault worked on; so the
-undo log remembers all of them.
+undo log remembers all of them. How it is restarted is the target's own (`platform/restart`).
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
-from muster.platform.by_hand import curl, line
-from muster.platform.deployments import Deployments
-from muster.platform.http_hook import call
-from muster.platform.port import PortError
+from muster.platform.by_hand import curl
+from muster.platform.port import PortError, Unusable
+from muster.platform.restart import restart_of
 from muster.targets.model import ToxiproxyAccess
-from muster.targets.restart import CommandRestart, KubernetesRestart, NoRestart, ProcessRestart
 
 logger = logging.getLogger("chaostoolkit")
 LOOK_S = 0.1
@@ -39,17 +33,18 @@ def bring_back(
     `server` is every proxy of the server as it was before the fault. Returns `changed` or
     `restarted`. Raises FaultError when the target names no way to restart it, or that fails too.
     """
+    way = restart_of(access.restart)
     try:
         step()
         return "changed"
     except FaultError as error:
         hung = error
-    if isinstance(access.restart, NoRestart):
+    if not way.restarts:
         raise FaultError(f"{hung}; the target names no way to restart that Toxiproxy")
     logger.warning("restore: %s; restarting that Toxiproxy", hung)
     try:
-        restart(access)
-        _await_answer(proxy, access.restart.timeout_s)
+        way.restart()
+        _await_answer(proxy, way.timeout_s)
         _make_missing(proxy, server)
         step()
     except PortError as error:
@@ -57,15 +52,15 @@ def bring_back(
     return "restarted"
 
 
-def restart(access: ToxiproxyAccess) -> None:
-    """Restart the server the way that the target names. Raises FaultError."""
-    way = access.restart
-    if isinstance(way, ProcessRestart):
-        call("POST", way.url, way.token, way.timeout_s)
-    elif isinstance(way, CommandRestart):
-        _run(way)
-    elif isinstance(way, KubernetesRestart):
-        _deployment(way).restart(way.timeout_s)
+def retry_s(access: ToxiproxyAccess) -> float:
+    """For how long a change of a proxy is tried again: as long as a restart may take."""
+    return restart_of(access.restart).timeout_s or access.timeout_s
+
+
+def unusable(access: ToxiproxyAccess, region: str) -> Unusable | None:
+    """What of the server's way to restart cannot work on this machine, by its key."""
+    found = restart_of(access.restart).unusable()
+    return None if found is None else found.within(f"regions.{region}.toxiproxy.restart")
 
 
 def by_hand(
@@ -81,18 +76,10 @@ def by_hand(
     proxies = [dict(one) for one in server]
     make = curl("POST", f"{proxy.url}/populate", proxies)
     remake = curl("POST", f"{proxy.url}/populate", proxies, retry=20)
-    way = access.restart
-    if isinstance(way, CommandRestart):
-        again = f"{{ {line(*way.argv)} && {remake}; }}"
-    elif isinstance(way, KubernetesRestart):
-        kubectl = ["kubectl", "-n", way.namespace]
-        kubectl += ["--context", way.context] if way.context else []
-        named = f"deployment/{way.deployment}"
-        restarted = line(*kubectl, "rollout", "restart", named)
-        awaited = line(*kubectl, "rollout", "status", named, f"--timeout={way.timeout_s:.0f}s")
-        again = f"{{ {restarted} && {awaited} && {remake}; }}"
-    else:
-        again = "{ echo 'restart that Toxiproxy, then run this line again' >&2; false; }"
+    restarted = restart_of(access.restart).command()
+    again = "{ echo 'restart that Toxiproxy, then run this line again' >&2; false; }"
+    if restarted is not None:
+        again = f"{{ {restarted} && {remake}; }}"
     return f"{delete}; {make} || {again}"
 
 
@@ -113,33 +100,3 @@ def _make_missing(proxy: ProxyHandle, server: Sequence[Mapping[str, Any]]) -> No
     for one in server:
         if one["name"] not in there:
             proxy.create(one)
-
-
-def _run(way: CommandRestart) -> None:
-    """The target's own command, without a shell; it and its children end in time."""
-    # A file, no pipe: a server that the command leaves running would hold a pipe open for ever.
-    with tempfile.TemporaryFile() as said:
-        try:
-            child = subprocess.Popen(
-                way.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise FaultError(f"restart: {way.argv[0]}: {error.strerror or error}") from error
-        try:
-            code = child.wait(way.timeout_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            raise FaultError(f"restart: {way.argv[0]}: not done in {way.timeout_s:g} s") from None
-        if code:
-            said.seek(0)
-            shown = " ".join(said.read(4096).decode("utf-8", "replace").split())
-            raise FaultError(f"restart: {way.argv[0]}: exit {code}: {shown[:200]}")
-
-
-def _deployment(way: KubernetesRestart) -> Deployments:
-    return Deployments(way.namespace, (way.deployment,), way.context)

@@ -3,6 +3,9 @@
 The command is the target's own text; it runs where the drill runs, with the drill's environment.
 Its answer is checked like any input from outside: a single JSON object of a stated model, at most
 64 KiB. Standard error is for people; its last line stands in the message when the command fails.
+
+A command that was killed because its time was over may have done all, half or nothing. `settle`
+then reads back until what was wanted shows, or until that time is over too.
 """
 
 from __future__ import annotations
@@ -13,18 +16,36 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
 from muster.documents import Document
-from muster.platform.port import PortError, Unusable
+from muster.platform.by_hand import words
+from muster.platform.port import PortError, Touch, Unusable
 
 ANSWER_BYTES_MAX = 64 * 1024
+SAID_BYTES_MAX = 1024 * 1024
+"""More than this written ends the command: it must not fill the disk."""
 SAID_MAX = 200
+LOOK_S = 0.1
+SETTLE_S_MIN, SETTLE_S_MAX = 0.1, 2.0
 D = TypeVar("D", bound=Document)
+
+
+class TimedOut(PortError):
+    """The command was killed because its time was over: what it has done is unknown."""
+
+
+class WrongAnswer(PortError):
+    """The command ended well and its answer is not of the stated model: asking again is no use."""
+
+
+class Talkative(Exception):
+    """The command wrote more than it may."""
 
 
 def run(argv: Sequence[str], verb: str, arguments: Sequence[str], timeout_s: float) -> bytes:
@@ -33,30 +54,49 @@ def run(argv: Sequence[str], verb: str, arguments: Sequence[str], timeout_s: flo
     Past `timeout_s` the command and all its children are killed: what it has done by then is
     unknown, so the caller reads the state back.
     """
-    words = [*argv, verb, *arguments]
     shown = f"{os.path.basename(argv[0])} {verb}"
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
-            child = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
-            )
+            status = bounded([*argv, verb, *arguments], timeout_s, out, err)
         except (OSError, ValueError) as error:
             raise PortError(f"{shown}: could not be started: {error}") from error
-        try:
-            status = child.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            _kill(child)
-            raise PortError(f"{shown}: no end after {timeout_s:g} s, killed") from None
-        except BaseException:
-            _kill(child)
-            raise
+            raise TimedOut(f"{shown}: no end after {timeout_s:g} s, killed") from None
+        except Talkative as error:
+            raise PortError(f"{shown}: {error}, killed") from None
         if status != 0:
             raise PortError(f"{shown}: exit {status}: {_last_line(err)}")
         out.seek(0)
         answer = out.read(ANSWER_BYTES_MAX + 1)
     if len(answer) > ANSWER_BYTES_MAX:
-        raise PortError(f"{shown}: more than {ANSWER_BYTES_MAX} bytes on standard output")
+        raise WrongAnswer(f"{shown}: more than {ANSWER_BYTES_MAX} bytes on standard output")
     return answer
+
+
+def bounded(words: Sequence[str], timeout_s: float, out: IO[bytes], err: IO[bytes]) -> int:
+    """The exit code of `words`, run without a shell; it and its children end in time.
+
+    Files, no pipes: a server that the command leaves running would hold a pipe open for ever.
+    Raises OSError or ValueError when it cannot be started, TimeoutExpired, or Talkative.
+    """
+    child = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+    )
+    end = time.monotonic() + timeout_s
+    try:
+        while True:
+            left = end - time.monotonic()
+            try:
+                return child.wait(min(LOOK_S, max(0.0, left)))
+            except subprocess.TimeoutExpired:
+                if left <= 0:
+                    raise
+            for file in (out, err):
+                if os.fstat(file.fileno()).st_size > SAID_BYTES_MAX:
+                    raise Talkative(f"more than {SAID_BYTES_MAX} bytes written")
+    except BaseException:
+        _kill(child)
+        raise
 
 
 def ask(
@@ -67,20 +107,24 @@ def ask(
     shown = f"{os.path.basename(argv[0])} {verb}"
     try:
         # Parsed twice: of a key given twice the second would silently win.
-        json.loads(answer, object_pairs_hook=_once)
+        json.loads(answer, object_pairs_hook=_once, parse_constant=_no_number)
         return model.model_validate_json(answer, strict=True)
     except _Doubled as error:
-        raise PortError(f"{shown}: {error}") from None
-    except ValueError as error:
+        raise WrongAnswer(f"{shown}: {error}") from None
+    except (ValueError, RecursionError) as error:
         if not isinstance(error, ValidationError):
-            raise PortError(f"{shown}: printed no JSON object") from None
+            raise WrongAnswer(f"{shown}: printed no JSON object") from None
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the answer"
-        raise PortError(f"{shown}: {where}: {first['msg']}") from None
+        raise WrongAnswer(f"{shown}: {where}: {first['msg']}") from None
 
 
 class _Doubled(Exception):
     """A key stands twice in one object."""
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -98,14 +142,87 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _last_line(err: object) -> str:
-    err.seek(0)  # type: ignore[attr-defined]
-    text = err.read().decode(errors="replace").strip()  # type: ignore[attr-defined]
+def _last_line(err: IO[bytes]) -> str:
+    err.seek(max(0, err.seek(0, os.SEEK_END) - 4 * SAID_MAX))
+    text = err.read().decode(errors="replace").strip()
     return text.splitlines()[-1][:SAID_MAX] if text else "nothing on standard error"
 
 
 def unusable(argv: Sequence[str]) -> Unusable | None:
-    """Whether `argv` names a program that can be started here. Starts nothing."""
-    if shutil.which(argv[0]) is None:
-        return Unusable("argv.0", argv[0], "a program that can be started on this machine")
-    return None
+    """Why `argv` cannot be started here, by its key in the adapter's section; starts nothing.
+
+    None: it can, as far as is known; a placeholder that is not filled yet tells nothing.
+    """
+    if "${" in argv[0] or shutil.which(argv[0]) is not None:
+        return None
+    return Unusable("argv.0", argv[0], "a program that can be started on this machine")
+
+
+class Command:
+    """One command of a target: `argv VERB REGION …`.
+
+    `timeout_s`: of a verb that changes something; `look_s_max`: of one that only answers.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], region: str, timeout_s: float, look_s_max: float
+    ) -> None:
+        self.argv = tuple(argv)
+        self.region = region
+        self.timeout_s = timeout_s
+        self.look_s_max = look_s_max
+
+    @property
+    def do_s_max(self) -> float:
+        """How long a change may take: the verb, the state that must follow, and a last look."""
+        return 2 * self.timeout_s + self.look_s_max
+
+    def touches(self) -> tuple[Touch, ...]:
+        """The command itself, as the target writes it."""
+        return (Touch("commands", self.argv[0]),)
+
+    def unusable(self) -> Unusable | None:
+        """Why it cannot be started here; starts nothing."""
+        return unusable(self.argv)
+
+    def line(self, verb: str, *arguments: str) -> str | None:
+        """The same as a shell takes it, without any secret; None where one has no other name."""
+        return words(*self.argv, verb, self.region, *arguments)
+
+    def ask(self, model: type[D], verb: str) -> D:
+        """What `verb` answers. Raises PortError."""
+        return ask(model, self.argv, verb, (self.region,), self.look_s_max)
+
+    def do(self, verb: str, *arguments: str, settled: Callable[[], str]) -> None:
+        """Run `verb`, and return once `settled` says so (empty). Raises PortError.
+
+        `settled` reads the state back, and says what is not yet as it must be. It is asked until
+        `timeout_s` is over: after the verb's own end as well as after its time-out.
+        """
+        late: TimedOut | None = None
+        try:
+            run(self.argv, verb, (self.region, *arguments), self.timeout_s)
+        except TimedOut as error:
+            late = error
+        if wrong := settle(settled, self.timeout_s):
+            begun = str(late) if late else f"{os.path.basename(self.argv[0])} {verb}: exit 0"
+            raise PortError(f"{begun}; read back: {wrong}")
+
+
+def settle(settled: Callable[[], str], seconds_max: float) -> str:
+    """What `settled` last found wrong; empty: nothing. A look that fails is looked at again.
+
+    Raises WrongAnswer: such a command would not answer better later.
+    """
+    end, pause_s = time.monotonic() + seconds_max, SETTLE_S_MIN
+    while True:
+        try:
+            wrong = settled()
+        except WrongAnswer:
+            raise
+        except PortError as error:
+            wrong = str(error)
+        if not wrong or time.monotonic() + pause_s > end:
+            return wrong
+        time.sleep(pause_s)
+        pause_s = min(SETTLE_S_MAX, 2 * pause_s)

@@ -42,7 +42,7 @@ class Deployments:
             self._core: Any = CoreV1Api(client)
             self._autoscaling: Any = AutoscalingV2Api(client)
         except Exception as error:  # kubernetes' ConfigException, or whatever YAML brings
-            raise PortError(f"Kubernetes: {str(error)[:200]}") from error
+            raise PortError(f"Kubernetes: {' '.join(str(error).split())[:200]}") from error
 
     def replicas(self) -> dict[str, int]:
         """Replicas asked for, by deployment. Raises PortError."""
@@ -174,9 +174,13 @@ class Deployments:
     def _call(self, operation: str, *arguments: Any, api: Any = None, **named: Any) -> Any:
         try:
             call = getattr(api or self._api, operation)
-            return call(*arguments, _request_timeout=CALL_S_MAX, **named)
+            found = call(*arguments, _request_timeout=CALL_S_MAX, **named)
         except Exception as error:  # kubernetes and urllib3 share no base of their own
-            raise PortError(f"Kubernetes {operation}: {str(error)[:200]}") from error
+            said = " ".join(str(error).split())
+            raise PortError(f"Kubernetes {operation}: {said[:200]}") from error
+        if found is None:
+            raise PortError(f"Kubernetes {operation}: answered nothing")
+        return found
 
 
 def _selector(name: str, selector: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from muster.documents import Document
-from muster.targets.kinds import HttpUrl, PositiveSeconds
+from muster.targets.kinds import Argv, HttpUrl, PositiveSeconds
 
 
 class HttpDrain(Document):
@@ -20,10 +20,10 @@ class HttpDrain(Document):
 
 
 class CommandDrain(Document):
-    """A command of the target's own: `argv drain STATE` and `argv drain-state`."""
+    """A command of the target's own: `argv drain REGION STATE` and `argv drain-state REGION`."""
 
     kind: Literal["command"]
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    argv: Argv
     timeout_s: PositiveSeconds = 10.0
 
 

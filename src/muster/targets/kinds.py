@@ -51,6 +51,13 @@ def _zone_id(value: str) -> str:
     return plain
 
 
+def _argv(value: tuple[str, ...]) -> tuple[str, ...]:
+    # Recovery may run from another directory than the drill: both must find the same program.
+    if "/" in value[0] and not value[0].startswith(("/", "${")):
+        raise ValueError("a path from the root, or a name on PATH")
+    return value
+
+
 HttpUrl = Annotated[str, _url("http", "https")]
 BaseUrl = Annotated[str, _url("http", "https", base=True)]
 """A URL that paths are put behind."""
@@ -65,5 +72,9 @@ SetIdentifiers = (
     | Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 )
 DnsName = Annotated[str, AfterValidator(_dns_name)]
+Argv = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_argv)
+]
+"""A command and its first words, run without a shell."""
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

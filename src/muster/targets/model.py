@@ -176,6 +176,9 @@ class BlastRadius(Document):
     records: tuple[DnsName, ...] = ()
     proxies: tuple[str, ...] = Field(default=(), description="REGION/NAME of Toxiproxy proxies")
     namespaces: tuple[str, ...] = Field(default=(), description="of Kubernetes")
+    commands: tuple[str, ...] = Field(
+        default=(), description="first words of commands that stop, drain, steer or restart"
+    )
     regions_dark_max: Annotated[int, Field(ge=0)] = Field(
         default=1, description="regions dark at once, at most; never all of them"
     )

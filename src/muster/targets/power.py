@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from muster.documents import Document
-from muster.targets.kinds import BaseUrl, PositiveSeconds
+from muster.targets.kinds import Argv, BaseUrl, PositiveSeconds
 
 
 class ProcessPower(Document):
@@ -30,11 +30,14 @@ class KubernetesPower(Document):
 
 
 class CommandPower(Document):
-    """A command of the target's own: `argv stop`, `kill`, `start` and `state`."""
+    """A command of the target's own: `argv stop REGION`, `kill`, `start` and `state`."""
 
     kind: Literal["command"]
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
-    timeout_s: PositiveSeconds = 300.0
+    argv: Argv
+    timeout_s: PositiveSeconds = Field(
+        default=300.0, description="of one verb, and of the state that must follow it"
+    )
+    state_timeout_s: PositiveSeconds = Field(default=10.0, description="of one answer of state")
     kills: bool = Field(default=False, description="whether the command knows the verb kill")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from muster.documents import Document
-from muster.targets.kinds import HttpUrl, PositiveSeconds
+from muster.targets.kinds import Argv, HttpUrl, PositiveSeconds
 
 
 class ProcessRestart(Document):
@@ -23,7 +23,7 @@ class CommandRestart(Document):
     """A command of the target's own, run without a shell where the drill runs."""
 
     kind: Literal["command"]
-    argv: Annotated[tuple[str, ...], Field(min_length=1)]
+    argv: Argv
     timeout_s: PositiveSeconds = 60.0
 
 

@@ -178,7 +178,7 @@ def ask_drain(session: Session, state: DrainState) -> None:
         return
     session.write_undo(drain)
     session.drain_look.rest()  # what the drill itself changes is nobody else's change
-    drain.apply()
+    session.slow(drain.apply)
     session.drain_look.stands(state)
 
 
@@ -297,7 +297,7 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
         session.record("region_lit", region=region)
         session.timing("dark_s", session.clock.monotonic_s() - session.dark_at_s)
         observe.await_back(session, power)
-        Drain(session.platform, region).revert()
+        session.slow(Drain(session.platform, region).revert)
         session.drain_look.stands("serving")
         before = session.weights_before or {}
         shift = TrafficShift(session.platform, region, before=before)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from muster import targets, testbed
 from muster.drill.plan.capacity import capacity_of, too_much
 from muster.drill.plan.outline import rows_of, steps_of
-from muster.drill.plan.permit import closed, reach_of, unconfirmed
+from muster.drill.plan.permit import closed, reach_of, unconfirmed, unusable_of
 from muster.drill.plan.plan import DrillPlan
+from muster.errors import BadInput
 from muster.platform import platform_of
 from muster.targets import Target
 
@@ -32,6 +33,8 @@ def describe(plan: DrillPlan) -> list[str]:
     lines.append("every change is in the undo log before it is made; at the end, and whenever")
     lines.append("anything stops the drill, all go back, last first, and each is read back")
     wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target), too_much(plan)]
+    if (bad := unusable_of(steps)) is not None:
+        wrong.insert(0, str(BadInput(plan.target_file, bad.key, bad.value, bad.wanted)))
     refusals = [reason for reason in wrong if reason]
     lines += [f"REFUSED as things stand: {reason}" for reason in refusals]
     return lines

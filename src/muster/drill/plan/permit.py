@@ -10,6 +10,7 @@ from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
 from muster.errors import BadInput, DrillAborted
 from muster.platform import platform_of
+from muster.platform.port import Unusable
 from muster.targets import Target
 from muster.targets.calendar import blocked, next_start, shown
 
@@ -17,6 +18,8 @@ from muster.targets.calendar import blocked, next_start, shown
 def permit(plan: DrillPlan) -> tuple[Step, ...]:
     """The drill's steps, if its target allows them now. Raises BadInput or DrillAborted."""
     steps = steps_of(platform_of(plan.target), plan.method, plan.time_scale)
+    if (bad := unusable_of(steps)) is not None:
+        raise BadInput(plan.target_file, bad.key, bad.value, bad.wanted)
     if wrong := reach_of(plan.target, steps):
         raise DrillAborted("preflight:blast_radius", f"{plan.target_file}: {wrong}")
     if wrong := unconfirmed(plan):
@@ -25,6 +28,12 @@ def permit(plan: DrillPlan) -> tuple[Step, ...]:
         raise DrillAborted("preflight:calendar", f"target {plan.target.name}: {wrong}")
     capacity_of(plan)
     return steps
+
+
+def unusable_of(steps: tuple[Step, ...]) -> Unusable | None:
+    """The first setting that `steps` need and that cannot work from this machine; None: none."""
+    found = (fault.unusable() for step in steps for fault in step.faults)
+    return next((one for one in found if one is not None), None)
 
 
 def reach_of(target: Target, steps: tuple[Step, ...]) -> str:

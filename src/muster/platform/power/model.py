@@ -50,6 +50,14 @@ class Power(ABC):
         """How long one stop or start may take, in seconds."""
 
     @property
+    def look_s_max(self) -> float:
+        """How long `state` and `dark` may take besides a look at ready_url, in seconds.
+
+        0: no longer than any look may take.
+        """
+        return 0.0
+
+    @property
     def ready_s_max(self) -> float:
         """How long a started region may take until its ready_url says so, in seconds."""
         return self.timeout_s

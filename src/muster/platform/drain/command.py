@@ -1,0 +1,59 @@
+"""A region drained by a command of the target's own (docs/command.md).
+
+`argv drain REGION STATE` asks; its exit code tells whether it went well, and the state is read
+back. `argv drain-state REGION` answers {"state": "serving" | "closing" | "draining"}.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from muster.documents import Document
+from muster.platform.command import Command
+from muster.platform.drain.model import Drain, DrainState
+from muster.platform.port import Touch, Unusable
+from muster.targets.drain import CommandDrain
+
+
+class DrainAnswer(Document):
+    """What `argv drain-state REGION` answers."""
+
+    state: DrainState
+    detail: Annotated[str, Field(max_length=200)] = ""
+
+
+class DrainByCommand(Drain):
+    """A region's drain as the target's own command has it."""
+
+    def __init__(self, region: str, settings: CommandDrain) -> None:
+        super().__init__(region)
+        self._command = Command(settings.argv, region, settings.timeout_s, settings.timeout_s)
+
+    @property
+    def timeout_s(self) -> float:
+        return self._command.do_s_max
+
+    def touches(self) -> tuple[Touch, ...]:
+        return self._command.touches()
+
+    def unusable(self) -> Unusable | None:
+        return self._command.unusable()
+
+    def ask(self, state: DrainState) -> None:
+        def wrong() -> str:
+            shown = self._answer()
+            said = f"{shown.state} ({shown.detail})" if shown.detail else shown.state
+            return "" if shown.state == state else f"drain {said}, expected {state}"
+
+        self._command.do("drain", state, settled=wrong)
+
+    def shown(self) -> str:
+        return self._answer().state
+
+    def command(self) -> str | None:
+        return self._command.line("drain", "serving")
+
+    def _answer(self) -> DrainAnswer:
+        return self._command.ask(DrainAnswer, "drain-state")

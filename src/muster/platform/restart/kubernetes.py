@@ -1,0 +1,32 @@
+"""A deployment rolled over, as `kubectl rollout restart` does."""
+
+from __future__ import annotations
+
+from muster.platform.by_hand import line
+from muster.platform.deployments import Deployments
+from muster.platform.restart.model import Restart
+from muster.targets.restart import KubernetesRestart
+
+
+class RestartByKubernetes(Restart):
+    """The server is a deployment's pods."""
+
+    def __init__(self, settings: KubernetesRestart) -> None:
+        self._settings = settings
+
+    @property
+    def timeout_s(self) -> float:
+        return self._settings.timeout_s
+
+    def restart(self) -> None:
+        one = self._settings
+        Deployments(one.namespace, (one.deployment,), one.context).restart(one.timeout_s)
+
+    def command(self) -> str | None:
+        one = self._settings
+        kubectl = ["kubectl", "-n", one.namespace]
+        kubectl += ["--context", one.context] if one.context else []
+        named = f"deployment/{one.deployment}"
+        restarted = line(*kubectl, "rollout", "restart", named)
+        awaited = line(*kubectl, "rollout", "status", named, f"--timeout={one.timeout_s:.0f}s")
+        return f"{restarted} && {awaited}"

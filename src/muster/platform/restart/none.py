@@ -1,0 +1,23 @@
+"""Nobody but a person restarts it: a server that hangs ends as ROLLBACK_FAILED."""
+
+from __future__ import annotations
+
+from muster.platform.port import PortError
+from muster.platform.restart.model import Restart
+from muster.targets.restart import NoRestart
+
+
+class RestartByNobody(Restart):
+    """The target names no way."""
+
+    restarts = False
+
+    def __init__(self, settings: NoRestart) -> None:
+        self._settings = settings
+
+    @property
+    def timeout_s(self) -> float:
+        return 0.0
+
+    def restart(self) -> None:
+        raise PortError("the target names no way to restart that Toxiproxy")

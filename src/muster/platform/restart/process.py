@@ -1,0 +1,21 @@
+"""A restart asked of the testbed's control API."""
+
+from __future__ import annotations
+
+from muster.platform.http_hook import call
+from muster.platform.restart.model import Restart
+from muster.targets.restart import ProcessRestart
+
+
+class RestartByProcess(Restart):
+    """The testbed ends the server's process and starts another."""
+
+    def __init__(self, settings: ProcessRestart) -> None:
+        self._settings = settings
+
+    @property
+    def timeout_s(self) -> float:
+        return self._settings.timeout_s
+
+    def restart(self) -> None:
+        call("POST", self._settings.url, self._settings.token, self._settings.timeout_s)

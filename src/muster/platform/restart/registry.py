@@ -1,0 +1,20 @@
+"""Every way to restart a Toxiproxy server, a line each."""
+
+from __future__ import annotations
+
+from muster.platform.port import adapter
+from muster.platform.restart.model import Restart
+from muster.targets.restart import Restart as Settings
+
+RESTARTS = {
+    "process": "muster.platform.restart.process:RestartByProcess",
+    "kubernetes": "muster.platform.restart.kubernetes:RestartByKubernetes",
+    "command": "muster.platform.restart.command:RestartByCommand",
+    "none": "muster.platform.restart.none:RestartByNobody",
+}
+
+
+def restart_of(settings: Settings) -> Restart:
+    """The adapter of a Toxiproxy's `restart` section."""
+    made: Restart = adapter(RESTARTS, settings.kind)(settings)
+    return made

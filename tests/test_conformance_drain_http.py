@@ -1,0 +1,80 @@
+"""The drain adapter `http` against the suite, with a stand-in for a region's hook."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from by_hand_lines import paste
+from conformance.drain import CHECKS, World
+from conformance.power import REGION, SECRET
+from floor_fixtures import stand_in
+
+from muster.platform.drain.http import DrainByHttp
+from muster.targets.drain import HttpDrain
+
+TIMEOUT_S = 3.0
+HELD_S_MAX = 20.0
+
+
+class Hook(World):
+    """A region of two gateways behind one hook."""
+
+    def __init__(self) -> None:
+        self.now = "serving"
+        self.fails = None
+        self.released = threading.Event()
+        self.shown = None
+
+    def answer(self, call):
+        """The hook."""
+        if call.headers.get("Authorization") != f"Bearer {SECRET}":
+            return 401, {"error": "unauthorized"}
+        if self.fails == "nonsense":
+            return 200, "serving"
+        if call.method == "POST":
+            if self.fails == "refuses":
+                return 503, {"error": "not now"}
+            if self.fails != "late before":
+                self.now = "mixed" if self.fails == "half" else call.json["state"]
+            if self.fails == "half":
+                return 500, {"error": "one gateway does not answer"}
+            if self.fails:
+                self.released.wait(HELD_S_MAX)
+        return 200, {"state": self.now}
+
+    @property
+    def calls(self) -> int:
+        return len(self.shown.calls)
+
+    def adapter(self) -> DrainByHttp:
+        settings = HttpDrain(url=f"{self.shown.url}/drain", token=SECRET, timeout_s=TIMEOUT_S)
+        return DrainByHttp(REGION, settings)
+
+    def state(self):
+        return self.now
+
+    def put(self, state) -> None:
+        self.now = state
+
+    def trouble(self, kind) -> None:
+        self.fails = kind
+
+    def paste(self, line: str) -> None:
+        done = paste(line, DRAIN_TOKEN=SECRET)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def world(monkeypatch):
+    monkeypatch.setenv("DRAIN_TOKEN", SECRET)
+    hook = Hook()
+    with stand_in(hook.answer) as hook.shown:
+        yield hook
+        hook.released.set()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_suite(world, check):
+    """Every check of the port's suite."""
+    check(world)

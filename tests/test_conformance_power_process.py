@@ -1,0 +1,93 @@
+"""The power adapter `process` against the suite, with a stand-in for the testbed's control API."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from conformance.power import CHECKS, REGION, SECRET, Trouble, World
+from floor_fixtures import stand_in
+
+from muster.platform.port import PortError
+from muster.platform.power.process import PowerByProcess
+from muster.targets.power import ProcessPower
+
+TIMEOUT_S = 3.0
+HELD_S_MAX = 20.0
+
+
+class Switch(World):
+    """A region of two gateways, behind a switch."""
+
+    by_hand = False
+
+    def __init__(self) -> None:
+        self.power = "on"
+        self.fails: Trouble | None = None
+        self.released = threading.Event()
+        self.shown = None
+
+    def answer(self, call):
+        """The control API."""
+        if call.headers.get("Authorization") != f"Bearer {SECRET}":
+            return 401, {"error": "unauthorized"}
+        if self.fails == "nonsense":
+            return 200, "<html>on</html>"
+        if call.method == "POST":
+            if self.fails == "refuses":
+                return 409, {"error": "another drill has it"}
+            after = {"start": "on", "stop": "off", "kill": "off"}[call.path.rpartition("/")[2]]
+            if self.fails != "late before":
+                self.power = "partly" if self.fails == "half" else after
+            if self.fails == "half":
+                return 500, {"error": "a gateway did not end"}
+            if self.fails:
+                self.released.wait(HELD_S_MAX)
+        return 200, {"power": self.power}
+
+    @property
+    def calls(self) -> int:
+        return len(self.shown.calls)
+
+    def adapter(self) -> PowerByProcess:
+        url = f"{self.shown.url}/regions/r"
+        settings = ProcessPower(kind="process", url=url, token=SECRET, timeout_s=TIMEOUT_S)
+        return PowerByProcess(REGION, settings)
+
+    def state(self):
+        return self.power
+
+    def put(self, state) -> None:
+        self.power = state
+
+    def trouble(self, kind) -> None:
+        self.fails = kind
+
+    def paste(self, line: str) -> None:
+        raise AssertionError(f"there is no such line: {line}")
+
+
+@pytest.fixture
+def world():
+    switch = Switch()
+    with stand_in(switch.answer) as switch.shown:
+        yield switch
+        switch.released.set()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_suite(world, check):
+    """Every check of the port's suite."""
+    check(world)
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", '"on"', "null", "on"])
+def test_only_on_means_on(world, answer):
+    """An answer without `power` is not whole, and nothing that a drill may begin from."""
+    with stand_in(lambda call: (200, answer)) as world.shown, pytest.raises(PortError):
+        world.adapter().before()
+
+
+def test_a_stopped_region_shows_no_series_of_its_own(world):
+    """Its processes are gone, so a fresh sample of theirs disproves dark."""
+    assert world.adapter().own_samples
