@@ -68,7 +68,10 @@ class Script(World):
 
     def adapter(self) -> CommandSteering:
         settings = Settings(
-            kind="command", argv=(str(self.script), str(self.path)), timeout_s=TIMEOUT_S
+            kind="command",
+            argv=(str(self.script), str(self.path)),
+            timeout_s=TIMEOUT_S,
+            calls_per_s_max=1000,
         )
         return CommandSteering(settings, (EAST, WEST))
 
@@ -180,7 +183,8 @@ def test_the_example_of_the_documentation_steers(tmp_path, monkeypatch):
         monkeypatch.setenv("LB_TOKEN", SECRET)
         monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         steering = CommandSteering(
-            Settings(kind="command", argv=(str(script),), timeout_s=30), (EAST, WEST)
+            Settings(kind="command", argv=(str(script),), timeout_s=30, calls_per_s_max=1000),
+            (EAST, WEST),
         )
         assert steering.weights() == BEFORE
         steering.set_weights({EAST: 0, WEST: 100})

@@ -253,7 +253,7 @@ class Target(Document):
         """The steering section of a target that Muster builds itself. Raises BadInput."""
         if isinstance(self.steering, Route53Steering):
             return self.steering
-        wanted = "route53: the testbed has no other"
+        wanted = "route53, or testbed.dns.zone and testbed.dns.record: a testbed has such records"
         raise BadInput(f"target {self.name}", "steering.kind", self.steering.kind, wanted)
 
     @property

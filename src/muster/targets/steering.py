@@ -55,6 +55,7 @@ class CommandSteering(Document):
     weight_sum: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
         default=100, description="weights of a step sum to about this; 100 gives whole percents"
     )
+    calls_per_s_max: PositiveSeconds = 1.0
     timeout_s: PositiveSeconds = 10.0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from muster.documents import Document
-from muster.targets.kinds import PositiveSeconds
+from muster.targets.kinds import DnsName, PositiveSeconds
 
 LAST_PORT_BASE = 65_000
 """The highest first port of a block that a target may ask for."""
@@ -28,6 +28,8 @@ class TestbedDns(Document):
     __test__ = False
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 5
     poll_s: PositiveSeconds = 0.5
+    zone: DnsName | None = Field(default=None, description="null: that of steering, by route53")
+    record: DnsName | None = Field(default=None, description="null: that of steering, by route53")
 
 
 class TestbedRegion(Document):

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from muster.aws import Pace
 from muster.documents import Document
 from muster.errors import BadInput
 from muster.platform.command import ask, run, unusable
@@ -45,6 +46,7 @@ class CommandSteering(Steering):
     def __init__(self, settings: Settings, regions: tuple[str, ...]) -> None:
         self._settings = settings
         self._regions = regions
+        self._pace = Pace(settings.calls_per_s_max)
         self.units = settings.weight_sum
 
     @property
@@ -68,6 +70,7 @@ class CommandSteering(Steering):
 
     def shown(self) -> dict[str, Shown]:
         settings = self._settings
+        self._pace.wait()
         try:
             answer = ask(WeightsAnswer, settings.argv, "weights", (), settings.timeout_s)
         except PortError as error:
@@ -133,6 +136,7 @@ class CommandSteering(Steering):
 
     def _set(self, weights: RegionWeights) -> None:
         settings = self._settings
+        self._pace.wait()
         try:
             run(settings.argv, "set", _words(weights), settings.timeout_s)
         except PortError as error:
