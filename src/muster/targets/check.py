@@ -11,9 +11,9 @@ from typing import Any
 from muster.errors import BadInput
 from muster.targets.calendar import span_of
 from muster.targets.model import (
+    OWN_SIGNAL,
     SIGNALS_CLIENT,
-    SIGNALS_DEFAULT,
-    SIGNALS_OPTIONAL,
+    SIGNALS_KNOWN,
     SIGNALS_SERVER,
     Target,
 )
@@ -101,11 +101,10 @@ def _check_shared(target: Target, file: Path | str) -> None:
 
 
 def _check_signals(target: Target, file: Path | str) -> None:
-    known = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
     for signal, selector in target.signals.items():
-        if signal not in known:
-            names = ", ".join(sorted(known))
-            raise BadInput(file, f"signals.{signal}", selector, f"one of the signals {names}")
+        if signal not in SIGNALS_KNOWN and not re.match(OWN_SIGNAL, signal):
+            wanted = f"one of the signals {', '.join(sorted(SIGNALS_KNOWN))}, or x_NAME"
+            raise BadInput(file, f"signals.{signal}", selector, wanted)
         if not selector.strip():
             raise BadInput(file, f"signals.{signal}", selector, "a PromQL selector")
     for signal in (*SIGNALS_SERVER, *SIGNALS_CLIENT):

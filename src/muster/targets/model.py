@@ -74,6 +74,11 @@ Without `rig_lag` the load's own lateness would be unknown, and so every verdict
 """
 
 
+SIGNALS_KNOWN = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
+OWN_SIGNAL = r"^x_[a-z0-9_]{1,60}$"
+"""Signals of a target's own: they stand in the evidence, and nothing judges them."""
+
+
 def with_default_signals(signals: dict[str, str]) -> dict[str, str]:
     """`signals` with those that a target need not name."""
     return {**SIGNALS_DEFAULT, **signals}
@@ -234,10 +239,13 @@ class Target(Document):
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )
     signals: Annotated[dict[str, str], AfterValidator(with_default_signals)] = Field(
-        description="a PromQL selector of each signal",
+        description="a PromQL selector of each signal; x_NAME: your own, recorded and not judged",
         json_schema_extra={
             "propertyNames": {
-                "enum": [*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT]
+                "anyOf": [
+                    {"enum": list(SIGNALS_KNOWN)},
+                    {"pattern": OWN_SIGNAL},
+                ]
             },
             "required": [*SIGNALS_SERVER, *SIGNALS_CLIENT],
             "additionalProperties": {"type": "string", "pattern": "\\S"},
