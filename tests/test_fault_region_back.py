@@ -189,6 +189,14 @@ def test_capacity_that_is_scraped_a_little_later_is_waited_for(monkeypatch) -> N
         assert world.warm_up == 0
 
 
+def test_the_room_is_read_though_the_samples_were_closed() -> None:
+    """Whoever restores may have ended its watch already, and the metrics with it."""
+    with a_world() as (_, fault):
+        fault.undo_params()
+        fault.platform.metrics.close()
+        assert fault.room() == (300, 300)
+
+
 def test_a_limit_that_cannot_be_read_is_said_and_the_power_port_decides() -> None:
     """Prometheus is away: every process is there, and that the room is unknown is told."""
     with a_world() as (world, fault):
@@ -197,7 +205,8 @@ def test_a_limit_that_cannot_be_read_is_said_and_the_power_port_decides() -> Non
         access = restored.target.prometheus.model_copy(
             update={"url": f"http://127.0.0.1:{free_port()}"}
         )
-        restored.target = restored.target.model_copy(update={"prometheus": access})
+        blind = restored.target.model_copy(update={"prometheus": access})
+        restored.platform = platform_of(blind)
         back = restored.read_back()
         assert back.ok
         assert "room for streams not read" in back.actual

@@ -93,6 +93,92 @@ def test_what_the_blast_radius_does_not_name_is_refused(tmp_path, name, key, wha
     assert f"blast_radius.{key} does not allow {what} (" in str(caught.value)
 
 
+def by_command(tmp_path, program="/bin/true", **blast_radius):
+    """The staging target with its region's power and drain, and a restart, by one command."""
+    data = document(**{"commands": [program], "namespaces": []} | blast_radius)
+    command = {"kind": "command", "argv": [program, "region"]}
+    for region in (REGION, OTHER):
+        data["regions"][region]["power"] = {**command, "kills": True}
+        data["regions"][region]["drain"] = {**command, "argv": [program]}
+        data["regions"][region]["toxiproxy"]["restart"] = {**command, "argv": [program]}
+    return data
+
+
+@pytest.mark.parametrize("name", ["region_failover", "region_loss"])
+def test_a_command_is_named_by_its_first_word(tmp_path, name):
+    """Allowed where blast_radius.commands holds it; refused where it does not."""
+    permit(plan_of(tmp_path, by_command(tmp_path), name))
+    for other in ([], ["/bin/false"], ["true"]):
+        with pytest.raises(DrillAborted) as caught:
+            permit(plan_of(tmp_path, by_command(tmp_path, commands=other), name))
+        assert caught.value.by == "preflight:blast_radius"
+        assert "blast_radius.commands does not allow /bin/true (" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "name"),
+    [
+        ("power", "power.argv.0", "region_failover"),
+        ("power", "power.argv.0", "region_loss"),
+        ("drain", "drain.argv.0", "region_failover"),
+        ("restart", "toxiproxy.restart.argv.0", "redis_outage"),
+        ("restart", "toxiproxy.restart.argv.0", "provider_latency"),
+    ],
+)
+def test_a_program_that_cannot_be_started_is_refused_before_any_lock(tmp_path, section, key, name):
+    """One line: file, key, value, and what was expected."""
+    data = by_command(tmp_path, commands=["/bin/true", "/no/such/program"])
+    region = data["regions"][REGION]
+    (region["toxiproxy"] if section == "restart" else region)[section]["argv"][0] = (
+        "/no/such/program"
+    )
+    plan = plan_of(tmp_path, data, name)
+    with pytest.raises(BadInput) as caught:
+        permit(plan)
+    assert str(caught.value) == (
+        f"{plan.target_file}: regions.{REGION}.{key}: got '/no/such/program', expected a program "
+        "that can be started on this machine"
+    )
+    assert caught.value.exit_code == 2
+
+
+def test_a_plan_shows_a_program_that_cannot_be_started(tmp_path, monkeypatch):
+    """As things stand it would be refused; the plan is shown all the same."""
+    data = by_command(tmp_path, program="/no/such/program")
+    lines = describe(plan_of(tmp_path, data))
+    assert any("REFUSED as things stand" in one and "drain.argv.0" in one for one in lines)
+
+
+@pytest.mark.parametrize("power", [{"kind": "none"}, {"kind": "command", "argv": ["/bin/true"]}])
+def test_a_loss_needs_a_power_that_kills(tmp_path, power):
+    """Told from the file alone; the same region may be evacuated."""
+    data = by_command(tmp_path)
+    data["regions"][REGION]["power"] = power
+    with pytest.raises(BadInput, match=rf"{REGION}\.power\.kind: got .*, expected process, kuber"):
+        permit(plan_of(tmp_path, data, "region_loss"))
+    permit(plan_of(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "expected at least 1 of them"),
+        ([""], "at least 1 char"),
+        (["./switch"], "a path from the root, or a name on PATH"),
+        (["ops/switch"], "a path from the root, or a name on PATH"),
+        ("switch stop", "expected a list"),
+    ],
+)
+def test_an_argv_that_is_none_is_bad_input(tmp_path, argv, says):
+    """An empty one, a text for a shell, or a path that counts from wherever one stands."""
+    data = by_command(tmp_path)
+    data["regions"][REGION]["power"]["argv"] = argv
+    with pytest.raises(BadInput, match=rf"regions\.{REGION}\.power") as caught:
+        plan_of(tmp_path, data)
+    assert says in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
 def test_a_target_that_allows_no_dark_region_refuses_a_drill_that_darkens(tmp_path):
     """One that darkens none is allowed; that all be dark is refused in the file."""
     data = document(regions_dark_max=0)

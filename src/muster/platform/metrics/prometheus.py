@@ -35,7 +35,10 @@ class Prometheus(Metrics):
         return httpx.Client(timeout=self._timeout_s, trust_env=False)
 
     def close(self) -> None:
-        self._client.close()
+        # Asked again, it connects anew: a restore may still read a region's room.
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
 
     def ready(self) -> None:
         try:
