@@ -1,4 +1,4 @@
-"""A whole drill whose traffic is steered by a command of the target's own."""
+"""A whole drill on a platform that only commands of the target's own steer, stop and drain."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from drill_runner import TARGET, drill
 
 pytestmark = pytest.mark.drills
 SCRIPT = Path(__file__).with_name("steer_testbed.py")
+SWITCH = Path(__file__).with_name("power_testbed.py")
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The tests' target, steered by a script; its names are stated."""
+    """The tests' target, with scripts in place of Route 53 and of every hook; names are stated."""
     document = yaml.safe_load(TARGET.read_text())
     route53 = document["steering"]
     document["steering"] = {
@@ -25,15 +26,19 @@ def target(tmp_path: Path) -> Path:
     }
     document["names"] = {"kind": "stated", "ttl_s": 1, "detection_s_max": 10}
     document["testbed"]["dns"] |= {"zone": route53["zone"], "record": route53["record"]}
-    document["blast_radius"] |= {"zones": [], "records": [], "commands": [str(SCRIPT)]}
+    document["blast_radius"] |= {"zones": [], "records": [], "commands": [str(SCRIPT), str(SWITCH)]}
     for region, built in document["testbed"]["regions"].items():
-        document["regions"][region]["addresses"] = [built["address"]]
+        document["regions"][region] |= {
+            "addresses": [built["address"]],
+            "power": {"kind": "command", "argv": [str(SWITCH)], "kills": True},
+            "drain": {"kind": "command", "argv": [str(SWITCH)]},
+        }
     path = tmp_path / "target.yaml"
     path.write_text(yaml.safe_dump(document))
     return path
 
 
-def test_a_command_steers_a_drill_that_passes(tmp_path: Path, target: Path) -> None:
+def test_a_drill_by_commands_alone_passes(tmp_path: Path, target: Path) -> None:
     """Evacuated, dark, back: every step by the command, read back, and nothing left."""
     with drill(tmp_path / "work", target=str(target)) as run:
         run.start()
@@ -48,6 +53,10 @@ def test_a_command_steers_a_drill_that_passes(tmp_path: Path, target: Path) -> N
         assert {event["wanted_pct"] for event in split} >= {0, 50}
         subjects = {event["subject"] for event in run.events("undo")}
         assert any(subject.startswith("command ") for subject in subjects)
+        proofs = [proof for proof in run.events("fault_proof") if proof["fault"] == "region_power"]
+        assert proofs
+        assert all(proof["proven"] for proof in proofs)
+        assert "power off" in proofs[0]["why"]
 
 
 def test_a_command_that_is_not_allowed_is_refused(tmp_path: Path, target: Path) -> None:
