@@ -296,3 +296,48 @@ def test_any_value_in_place_of_a_section_is_bad_input_and_nothing_else(value):
         data[key] = value
         with pytest.raises(BadInput):
             check(parse(Target, data, "t.yaml"), "t.yaml")
+
+
+BY_COMMAND = {"kind": "command", "argv": ["/opt/lb/weights"]}
+STATED = {"kind": "stated", "ttl_s": 0, "detection_s_max": 15}
+
+
+@pytest.mark.parametrize(
+    ("steering", "names", "addresses", "line"),
+    [
+        ({"argv": []}, STATED, True, "steering.argv: got [], expected "),
+        ({"argv": [""]}, STATED, True, "steering.argv.0: got '', expected "),
+        ({"argv": "/opt/lb/weights"}, STATED, True, "steering.argv: got '/opt/lb/weights', "),
+        ({"weight_sum": 1}, STATED, True, "steering.weight_sum: got 1, expected "),
+        ({"weight_sum": 2.5}, STATED, True, "steering.weight_sum: got 2.5, expected "),
+        ({"timeout_s": 0}, STATED, True, "steering.timeout_s: got 0, expected "),
+        ({"zone": "a.test."}, STATED, True, "steering.zone: got 'a.test.', expected one of the kn"),
+        ({}, None, True, "names: got None, expected kind: stated, ttl_s and detection_s_max: a "),
+        ({}, {"kind": "steering"}, True, "names: got None, expected kind: stated"),
+        ({}, {**STATED, "ttl_s": -1}, True, "names.ttl_s: got -1, expected "),
+        ({}, {"kind": "stated", "ttl_s": 1}, True, "names.detection_s_max: got nothing, expected this key"),
+        ({}, {**STATED, "detection_s_max": 0}, True, "names.detection_s_max: got 0, expected "),
+        ({}, STATED, False, "regions.eu-central-1.addresses: got None, expected what its name is "),
+    ],
+)
+def test_each_misfit_of_a_command_is_named_by_its_key(tmp_path, steering, names, addresses, line):
+    """Steering by a command: its own settings, its names, and what tells regions apart."""
+    data = yaml.safe_load(targets.path_of("testbed").read_text())
+    data["steering"] = BY_COMMAND | steering
+    if names is not None:
+        data["names"] = names
+    data["testbed"].setdefault("dns", {}).update(zone="a.test.", record="chat.a.test.")
+    for number, region in enumerate(sorted(data["regions"]), 1):
+        if addresses or number > 1:
+            data["regions"][region]["addresses"] = [f"127.0.{number}.1"]
+    assert refused(tmp_path / "t.yaml", data).startswith(line)
+
+
+def test_a_header_that_names_regions_needs_no_addresses(tmp_path):
+    """The load tells regions apart by its answers then."""
+    data = yaml.safe_load(targets.path_of("testbed").read_text())
+    data |= {"steering": BY_COMMAND, "names": STATED}
+    data["load"]["region_header"] = "x-served-by"
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump(data))
+    assert targets.load(str(path)).steering.kind == "command"

@@ -61,6 +61,11 @@ def _check_steering(target: Target, file: Path | str) -> None:
     if not target.steering.shows_names and target.names.reads_steering:
         wanted = "kind: stated, ttl_s and detection_s_max: a command's names cannot be read"
         raise BadInput(file, "names", None, wanted)
+    if not target.names.reads_steering and target.load.region_header is None:
+        blind = next((name for name, one in target.regions.items() if not one.addresses), None)
+        if blind is not None:
+            wanted = "what its name is answered, or load.region_header: nothing else names regions"
+            raise BadInput(file, f"regions.{blind}.addresses", None, wanted)
     given = target.steering.identifiers
     owners: dict[str, str] = {}
     for region, identifiers in given.items():
