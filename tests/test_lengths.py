@@ -13,6 +13,7 @@ from muster.judge.outcomes import outcomes_of
 from muster.samples.rates import OUTCOMES, OUTCOMES_ALWAYS, failed_by_name
 
 RULES = load().load_validity
+SHORTER = "of 6000 successful streams were shorter than asked for"
 COUNTED, KEPT = Lengths(counted=True), Lengths(counted=True, kept=True)
 
 
@@ -46,6 +47,68 @@ def test_shorter_streams_pass_fail_or_are_unknown(short_per_s, lengths, status):
     """None: pass. Some: fail where they were ruled out, else unknown over the tolerance."""
     [finding] = judged(short_per_s, lengths)
     assert (finding.slo, finding.status, finding.phase) == ("stream_lengths", status, "dark")
+
+
+@pytest.mark.parametrize(
+    ("short_per_s", "lengths", "figures", "reason"),
+    [
+        (0.0, COUNTED, (2.0, 0.0, 2.0), ""),
+        (0.0, KEPT, (0.0, 0.0, 0.0), ""),
+        (
+            0.111,
+            KEPT,
+            (0.0, 0.111, -0.111),
+            f"7 {SHORTER}, and the target keeps lengths",
+        ),
+        (0.111, COUNTED, (2.0, 0.111, 1.889), f"7 {SHORTER}"),
+        (
+            0.1234567,
+            COUNTED,
+            (2.0, 0.1235, 1.8765),
+            f"7 {SHORTER}",
+        ),
+        (
+            3.0,
+            COUNTED,
+            (2.0, 3.0, -1.0),
+            f"180 {SHORTER}: less was held than was asked for",
+        ),
+    ],
+)
+def test_the_share_of_shorter_streams_is_shown_with_its_limit(
+    short_per_s, lengths, figures, reason
+):
+    """In percent of what succeeded, by the load's count, over the phase."""
+    [found] = judged(short_per_s, lengths)
+    assert (found.threshold, found.measured, found.margin) == pytest.approx(figures, abs=1e-9)
+    assert (found.source, found.unit, found.samples) == ("client", "%", 6000)
+    assert found.window == (WINDOW.start_s, WINDOW.end_s)
+    assert found.reason == reason
+    assert (found.tier, found.region) == (None, None)
+
+
+def test_lengths_without_figures_show_none():
+    """What is missing is named: the signal, or a success to be short."""
+    [found] = judged(None, COUNTED)
+    assert (found.reason, found.measured, found.margin, found.samples) == (
+        "no data", None, None, 6000,
+    )  # fmt: skip
+    [found] = judged(0.0, COUNTED, good_per_s=0.0)
+    assert (found.reason, found.measured, found.samples) == ("no stream succeeded", None, 0)
+    [found] = judge_lengths(samples_of(growing(SIGNAL, 1.0)), WINDOW, "dark", RULES, COUNTED)
+    assert (found.status, found.reason, found.samples) == ("unknown", "no data", None)
+
+
+def test_successes_that_begin_after_other_outcomes_count_from_zero():
+    """A counter appears with its first event, while its process was seen before."""
+    late = [(t, 100.0 * (t - 120)) for t, _ in RISING if t > 120]
+    found = samples_of(
+        series("client_attempts", points=late, outcome="success"),
+        growing("client_attempts", 1.0, outcome="http_429"),
+        growing(SIGNAL, 1.0),
+    )
+    [finding] = judge_lengths(found, WINDOW, "dark", RULES, COUNTED)
+    assert finding.samples == 4000
 
 
 def test_older_evidence_has_no_such_finding():
