@@ -59,6 +59,12 @@ def workers(seed, seconds, many=4, per_s=25.0, bad=0.0476):
     return every_second(good), every_second(wrong)
 
 
+def test_nothing_that_rises_has_no_pace():
+    """No process, one scrape of one, and counters that stand still."""
+    assert pace([]) == 0.0
+    assert pace([[([1.0], [5.0])], [([1.0, 2.0], [5.0, 5.0])]]) == 0.0
+
+
 def test_workers_scraped_in_turn_are_unknown():
     """0, 900, 30, 870, …: read as restarts, 4.76 % of errors would be 0.012 %."""
     saw = [0, 900, 30, 870, 60, 930, 90, 900, 120, 960, 150, 930, 180]

@@ -178,6 +178,61 @@ def test_one_that_stands_is_enough():
     assert said(excusable, {**alone, "expected": True}, stopped(70.0)) != ""
 
 
+SHORT = ((48.0, 50.0),)
+"""Late in a window or two, and too little for the whole phase."""
+
+
+def test_a_limit_is_excused_by_any_of_its_own_windows():
+    """The first of three; neither its phase nor the time since that began is broken."""
+    rig = faults(SHORT)
+    windows = ((45.0, 55.0), (55.0, 65.0), (65.0, 75.0))
+    assert rig.within(30.0, 90.0) == rig.within(30.0, 75.0) == rig.within(35.0, 45.0) == ""
+    assert said(trip(75.0, *windows), stopped(75.0), rig=rig) == (
+        "limit:success_2xx: the rig: 20.0 % of arrivals started late"
+    )
+    assert said(trip(75.0, *windows[1:]), stopped(75.0), rig=faults()) == ""
+
+
+def test_a_limit_is_excused_by_the_window_before_its_own():
+    """What a rig did on waking is felt for a while, and not for two."""
+    rig = faults(SHORT)
+    assert said(trip(62.0, (52.0, 62.0)), stopped(62.0), rig=rig) != ""
+    assert said(trip(75.0, (65.0, 75.0)), stopped(75.0), rig=rig) == ""
+
+
+def test_a_phase_that_was_over_when_the_first_window_began_excuses_nothing():
+    """It ended at that very moment."""
+    rig = faults(((5.0, 13.0),))
+    assert rig.within(0.0, 30.0) != ""
+    assert said(trip(50.0, (30.0, 40.0), (40.0, 50.0)), stopped(50.0), rig=rig) == ""
+
+
+def test_a_stop_at_a_phases_end_is_looked_at_from_that_phases_start():
+    """Not from the one that begins with it; before the first phase there is nothing to look at."""
+    by = "platform:drain_bound_passed"
+    assert said(stopped(30.0, by), rig=faults(((5.0, 13.0),))).startswith(f"{by}: the rig: ")
+    assert said(stopped(0.0, by)) == ""
+
+
+def test_a_stop_without_its_moment_arose_when_it_was_written():
+    """As older drills wrote them."""
+    plain = {key: value for key, value in stopped(60.0, "x").items() if key != "t_trip"}
+    assert said(plain).startswith("x: the rig: ")
+    assert said({**plain, "t": 29.0}) == ""
+
+
+def test_every_cause_is_said_once():
+    """Two limits, and a stop by another reason."""
+    first = trip(70.0, (50.0, 60.0), (60.0, 70.0))
+    other = trip(70.0, (50.0, 60.0), (60.0, 70.0), name="rate_5xx")
+    found = said(first, first, other, stopped(70.0, "x")).split("; ")
+    assert [line.partition(": the rig: ")[0] for line in found] == [
+        "limit:success_2xx",
+        "limit:rate_5xx",
+        "x",
+    ]
+
+
 def test_other_stops_are_none_of_the_platforms():
     """An operator's, data that was lost; and no stop at all."""
     assert said() == ""
