@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from muster.contract import load
 from muster.guard.rate_guard import RateGuard
 from muster.samples.rates import server_counts
-from muster.samples.restarts import pace, restarts_of
+from muster.samples.restarts import COUNT_MAX, pace, restarts_of
 from muster.samples.series import Samples, series_of
 from muster.samples.streaming import CounterStream
 from muster.samples.windows import Absence, Window, growth, total_growth
@@ -57,6 +57,19 @@ def workers(seed, seconds, many=4, per_s=25.0, bad=0.0476):
         good.append(float(int(ok[worker])))
         wrong.append(float(int(failed[worker])))
     return every_second(good), every_second(wrong)
+
+
+def test_a_fall_that_no_restart_explains_is_told_with_its_moments():
+    """Which counter, between which scrapes; a value that any new process may begin with is none."""
+    t = [1.0, 2.0, 3.0]
+    steady = [5.0, 6.0, 7.0]
+    found = restarts_of([(t, steady), (t, [10.0**6, 9.0 * 10**5, 10.0**6])], 1.0, STALE_S)
+    fall = found.unexplained
+    assert (fall.of, fall.since_s, fall.at_s, fall.before, fall.after) == (1, 1.0, 2.0, 1e6, 9e5)
+    few = [10.0**6, float(COUNT_MAX), float(COUNT_MAX)]
+    assert restarts_of([(t, few)], 0.0, STALE_S).unexplained is None
+    few[1] += 1
+    assert restarts_of([(t, few)], 0.0, STALE_S).unexplained is not None
 
 
 def test_nothing_that_rises_has_no_pace():

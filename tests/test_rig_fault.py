@@ -178,6 +178,16 @@ def test_one_that_stands_is_enough():
     assert said(excusable, {**alone, "expected": True}, stopped(70.0)) != ""
 
 
+@pytest.mark.parametrize(("pause", "name"), [((5.0, 9.0), "evacuate"), ((100.0, 104.0), "restore")])
+def test_the_first_and_the_last_phase_of_a_stretch_excuse_it_too(pause, name):
+    """Over the whole of it the rig kept its limits; in that phase it did not."""
+    rig = faults((pause,))
+    assert rig.within(0.0, 120.0) == ""
+    [found] = excused(rig, PHASES, [failing(phase="evacuate..restore", window=(0.0, 120.0))])
+    assert found.status == "unknown"
+    assert found.reason == f"missed; the rig: in {name} 13.3 % of arrivals started late"
+
+
 SHORT = ((48.0, 50.0),)
 """Late in a window or two, and too little for the whole phase."""
 

@@ -315,7 +315,12 @@ STATED = {"kind": "stated", "ttl_s": 0, "detection_s_max": 15}
         ({}, None, True, "names: got None, expected kind: stated, ttl_s and detection_s_max: a "),
         ({}, {"kind": "steering"}, True, "names: got None, expected kind: stated"),
         ({}, {**STATED, "ttl_s": -1}, True, "names.ttl_s: got -1, expected "),
-        ({}, {"kind": "stated", "ttl_s": 1}, True, "names.detection_s_max: got nothing, expected this key"),
+        (
+            {},
+            {"kind": "stated", "ttl_s": 1},
+            True,
+            "names.detection_s_max: got nothing, expected this key",
+        ),
         ({}, {**STATED, "detection_s_max": 0}, True, "names.detection_s_max: got 0, expected "),
         ({}, STATED, False, "regions.eu-central-1.addresses: got None, expected what its name is "),
     ],
