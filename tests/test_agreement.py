@@ -10,8 +10,9 @@ from random import Random
 import numpy as np
 import pytest
 from bundle_maker import Story, make_bundle
+from test_counting import FINDING
 
-from muster.judge.agreement import compare
+from muster.judge.agreement import agreed, compare
 from muster.judge.verdict import judge
 from muster.samples.series import Samples, series_of
 from muster.samples.windows import Absence, Window
@@ -186,9 +187,9 @@ def test_what_rests_on_the_platforms_counts_is_unknown_where_they_disagree(tmp_p
     """In every phase, with the reason; the load's own findings stand."""
     bundle = make_bundle(tmp_path / "good", Story())
     verdict = judge(bundle)
-    agreed = [f for f in verdict.findings if f.slo == "attempts_agree"]
-    assert {f.status for f in agreed} == {"pass"}
-    assert {f.phase for f in agreed} >= {"baseline", "evacuate", "drain", "dark", "restore"}
+    found = [f for f in verdict.findings if f.slo == "attempts_agree"]
+    assert {f.status for f in found} == {"pass"}
+    assert {f.phase for f in found} >= {"baseline", "evacuate", "drain", "dark", "restore"}
     assert verdict.verdict == "PASS"
     lines = (bundle / "samples.jsonl").read_text().splitlines()
     numbers = {line.split(",")[0][10:] for line in lines if '"signal":"requests"' in line}
@@ -206,3 +207,54 @@ def test_what_rests_on_the_platforms_counts_is_unknown_where_they_disagree(tmp_p
         for source in ("client", "server")
     }
     assert by_source == {"client": {"pass"}, "server": {"unknown"}}
+
+
+def counting(stops_s):
+    """A load that sends 100 a second for 60 s; from `stops_s` on the platform counts half."""
+    t = [float(second) for second in range(61)]
+    sent = [100.0 * second for second in t]
+    served = [
+        v if at <= stops_s else v - 50.0 * (at - stops_s) for at, v in zip(t, sent, strict=True)
+    ]
+    rows = {
+        "requests": (served, {"code": "200"}),
+        "client_attempts": (sent, {"outcome": "success"}),
+        "client_answers": (sent, {"code": "200"}),
+        "client_streams": ([0.0] * 61, {}),
+    }
+    return Samples(
+        {
+            signal: (series_of(signal, signal, {"region": WEST, **labels}, zip(t, v, strict=True)),)
+            for signal, (v, labels) in rows.items()
+        }
+    )
+
+
+def test_what_rests_on_a_stretch_in_which_the_counts_differ_is_unknown_and_no_more():
+    """By each finding's own window: before it, in it, over both; what was said stays."""
+    first, second = Window(2.0, 30.0, 4.0), Window(30.0, 60.0, 4.0)
+    plain = replace(FINDING, slo="rate_5xx", source="server", region=None, status="pass", reason="")
+    findings = [
+        replace(plain, window=(2.0, 30.0)),
+        replace(plain, window=(30.0, 60.0)),
+        replace(plain, window=(2.0, 60.0), reason="near"),
+        replace(plain, window=(30.0, 60.0), source="client"),
+        replace(plain, window=(30.0, 60.0), slo="queue_age"),
+        replace(plain, window=None),
+    ]
+    stretches = [("evacuate", first), ("dark", second)]
+    found = agreed(findings, stretches, counting(30.0), TOLERANCE, 1.0)
+    assert [one.status for one in found] == [
+        "pass", "unknown", "unknown", "pass", "pass", "pass", "pass", "unknown",
+    ]  # fmt: skip
+    wrong = ": processes that nobody scrapes, or that do not count every answer"
+    assert found[1].reason == f"the platform counts 1500 answers, the load 3000{wrong}"
+    assert found[2].reason == f"near; the platform counts 4300 answers, the load 5800{wrong}"
+    good, bad = found[-2:]
+    assert (good.slo, good.phase, good.source, good.unit) == (
+        "attempts_agree", "evacuate", "server", "%",
+    )  # fmt: skip
+    assert (good.measured, good.samples, good.window) == (100.0, 2800, (2.0, 30.0))
+    assert good.reason == "the platform counts 2800 answers, the load 2800"
+    assert (bad.phase, bad.measured, bad.samples) == ("dark", 50.0, 1500)
+    assert bad.reason == found[1].reason
