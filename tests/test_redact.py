@@ -7,6 +7,7 @@ import logging
 import pytest
 import yaml
 from floor_fixtures import NOWHERE, REGION, free_port
+from shared_targets import shared_document
 
 from muster import aws, home, redact, targets
 from muster.errors import BadInput, DrillAborted, MusterError
@@ -203,3 +204,24 @@ def test_no_message_of_a_part_that_does_not_answer_holds_a_secret(monkeypatch):
     resolved = resolve(Target.model_validate(data), environment=TOKENS)
     for name, said in messages_of(resolved):
         assert SHOWS not in said, name
+
+
+def test_a_word_of_a_command_from_the_environment_is_taken_for_a_secret():
+    """Nobody says whether it is one: no text shows it, and the line by hand names the variable."""
+    data = shared_document(NOWHERE)
+    for region in data["regions"].values():
+        region["power"] = region["drain"] = {
+            "kind": "command",
+            "argv": ["/opt/switch", "--as", "${env.SWITCH_TOKEN}", "it's it"],
+        }
+    environment = {"SWITCH_TOKEN": "s3cr3t-t0ken", "PATH": "another"}
+    shown = resolve(Target.model_validate(data), environment=environment)
+    assert shown.regions[REGION].power.argv[2] == "s3cr3t-t0ken"
+    assert redacted("refused: s3cr3t-t0ken") == "refused: ***"
+    platform = platform_of(shown)
+    assert platform.power[REGION].command({}) is None, "no variable of this process holds it"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SWITCH_TOKEN", "s3cr3t-t0ken")
+        words = "/opt/switch --as \"$SWITCH_TOKEN\" 'it'\"'\"'s it'"
+        assert platform.power[REGION].command({}) == f"{words} start {REGION}"
+        assert platform.drain[REGION].command() == f"{words} drain {REGION} serving"
