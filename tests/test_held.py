@@ -12,7 +12,7 @@ from test_evaluate import CONTRACT, samples_of
 
 from muster.contract import parse_profile
 from muster.judge.evaluate import Judging
-from muster.judge.held import Asked, held, judge_held, needs_widening
+from muster.judge.held import Asked, Held, _judged, held, judge_held, needs_widening
 from muster.judge.phases import Phase
 from muster.samples.series import series_of
 from muster.samples.windows import Window
@@ -246,3 +246,25 @@ def test_the_baseline_and_what_no_tier_judges_are_left_out():
     judging = Judging(CONTRACT, samples_of(), ("west",), 30.0, 3.0, ())
     phases = [Phase("baseline", "X", 0, 9, True), Phase("loss", None, 9, 20, True)]
     assert judge_held(judging, phases, Asked(SHORT, 200)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "longer"),
+    [
+        ({"seen": 90.0}, "pass", False),  # at the floor
+        ({"seen": 89.9}, "unknown", False),
+        ({"gap_s": 4.0}, "pass", False),
+        ({"gap_s": 4.1}, "unknown", False),
+        ({"offered": 82.5, "seen": 95.0}, "pass", False),  # 100 asked for, less an eighth and 5
+        ({"offered": 82.4, "seen": 95.0}, "unknown", False),
+        ({"seen": 117.5}, "pass", False),  # 100 offered, and an eighth and 5 more
+        ({"seen": 117.6}, "pass", True),
+        ({"seen": 107.0}, "pass", False),
+    ],
+)
+def test_the_edges_of_what_is_held(changes, status, longer):
+    """Each holds at its own value, and a tenth further no more."""
+    found = replace(Held(100.0, 100.0, 100.0, 1.0, 9, 0.0), **changes)
+    told, said = _judged(found, 90.0, 0.125, 5.0, 4.0, Asked(SHORT, 100))
+    assert told == status
+    assert ("they lasted longer" in said) is longer
