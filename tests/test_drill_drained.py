@@ -149,6 +149,9 @@ class FakeSession:
         self.drain_look = DrainLook(hook, self.stop, poll_s=0.01, clock=self.clock)
         self.written = []
 
+    def slow(self, call):
+        return call()
+
     def write_undo(self, fault):
         self.written.append((fault.kind, fault.state))
 
