@@ -28,6 +28,7 @@ FAILOVER = (
     ("restore", "G", 40),
     ("verify", None, 8),
 )
+SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
 LOSS = (
     ("preflight", None, 5),
     ("ramp", None, 20),
@@ -93,9 +94,17 @@ class Story:
         return self.start_s + sum(seconds for _, _, seconds in self.phases)
 
 
+def small(**changes: Any) -> Story:
+    """The plain story with a third of the series: for tests of whatever becomes of a bundle."""
+    return Story(**{"phases": SHORT, "server_processes": 1, "shards": 1, **changes})
+
+
 def make_bundle(directory: Path, story: Story | None = None) -> Path:
-    """Write the bundle that `story` tells into `directory`; not sealed and not judged yet."""
-    story = story or Story()
+    """Write the bundle that `story` tells into `directory`; not sealed and not judged yet.
+
+    Without one it is the small one.
+    """
+    story = story or small()
     directory.mkdir(parents=True, exist_ok=True)
     events = [event for event in _events(story) if event["event"] not in story.events_dropped]
     events.sort(key=lambda event: event["t"])

@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from bundle_maker import Story, make_bundle
+from bundle_maker import make_bundle
 from test_counting import FINDING
 
 from muster.judge.agreement import agreed, compare
@@ -185,7 +185,7 @@ def test_what_a_stopped_process_had_not_shown_is_no_disagreement():
 
 def test_what_rests_on_the_platforms_counts_is_unknown_where_they_disagree(tmp_path):
     """In every phase, with the reason; the load's own findings stand."""
-    bundle = make_bundle(tmp_path / "good", Story())
+    bundle = make_bundle(tmp_path / "good")
     verdict = judge(bundle)
     found = [f for f in verdict.findings if f.slo == "attempts_agree"]
     assert {f.status for f in found} == {"pass"}

@@ -31,7 +31,7 @@ def keys(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
-    made = make_bundle(tmp_path_factory.mktemp("attested") / "bundle", Story())
+    made = make_bundle(tmp_path_factory.mktemp("attested") / "bundle")
     write_verdict(made, judge(made))
     return made
 

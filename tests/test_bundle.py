@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from bundle_maker import Story, make_bundle
+from bundle_maker import make_bundle
 from click.testing import CliRunner
 
 from muster.bundle import MANIFEST, check_seal, seal
@@ -123,7 +123,7 @@ def test_the_manifest_pins_the_head_of_the_ledgers_chain(bundle):
 def test_judging_anew_never_seals_altered_evidence(tmp_path, monkeypatch):
     """`judge --write` over a changed file would hide the change: refused, nothing written."""
     monkeypatch.delenv("MUSTER_SIGNING_KEY", raising=False)
-    made = make_bundle(tmp_path / "bundle", Story())
+    made = make_bundle(tmp_path / "bundle")
     seal(made)
     before = (made / MANIFEST).read_bytes()
     (made / "config.json").write_text("{}")

@@ -9,7 +9,7 @@ import re
 import shutil
 
 import pytest
-from bundle_maker import Story, make_bundle
+from bundle_maker import make_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -190,7 +190,7 @@ def test_a_value_without_a_json_form_moves_the_chain_not_at_all(tmp_path):
     assert not read_ledger(ledger.path).broken
 
 
-PLANNED = ["baseline", "evacuate", "drain", "dark", "restore", "verify"]
+PLANNED = ["ramp", "baseline", "evacuate", "drain", "dark", "restore", "verify"]
 
 
 def chained(bundle, planned=PLANNED):
@@ -209,7 +209,7 @@ def chained(bundle, planned=PLANNED):
 
 def test_a_broken_chain_can_not_pass(tmp_path):
     """The same lines with their chain pass; one figure changed by hand is INCONCLUSIVE."""
-    bundle = make_bundle(tmp_path / "b", Story())
+    bundle = make_bundle(tmp_path / "b")
     chained(bundle)
     assert judge(bundle).verdict == "PASS"
     path = bundle / "ledger.jsonl"
@@ -221,7 +221,7 @@ def test_a_broken_chain_can_not_pass(tmp_path):
 
 def test_a_chained_ledger_without_a_plan_can_not_pass(tmp_path):
     """No older version wrote it, so that the plan is missing and not merely unknown to it."""
-    bundle = make_bundle(tmp_path / "b", Story())
+    bundle = make_bundle(tmp_path / "b")
     chained(bundle, planned=None)
     found = judge(bundle)
     assert found.verdict == "INCONCLUSIVE"

@@ -7,7 +7,7 @@ import shutil
 from xml.etree import ElementTree as ET
 
 import pytest
-from bundle_maker import Story, make_bundle
+from bundle_maker import make_bundle
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,7 +44,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in NAMES:
             patch.delenv(name, raising=False)
-        bundle = make_bundle(tmp_path_factory.mktemp("readers") / "out" / "bundle", Story())
+        bundle = make_bundle(tmp_path_factory.mktemp("readers") / "out" / "bundle")
         assert conclude(bundle).verdict == "PASS"
     return bundle
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import orjson
 import pytest
 import yaml
-from bundle_maker import EAST, FAILOVER, LOSS, WEST, Story, make_bundle
+from bundle_maker import EAST, FAILOVER, LOSS, SHORT, WEST, Story, make_bundle
 from bundle_series import Harm
 
 from muster.contract import load
 from muster.judge.verdict import judge, verdict_bytes, write_verdict
 from muster.samples.series import Samples, SampleWriter, read_samples
-
-SHORT = tuple((n, t, 30.0 if n == "dark" else s) for n, t, s in FAILOVER)
 
 
 def judged(tmp_path, **changes):

@@ -62,6 +62,11 @@ class Series:
         return process_of(self.labels)
 
     @cached_property
+    def first_s(self) -> float:
+        """When it was first scraped; infinite where it never was."""
+        return float(self.t[0]) if len(self.t) else float("inf")
+
+    @cached_property
     def _falls(self) -> list[float]:
         """Times of the samples at which it was less than at the one before, ascending."""
         known = ~np.isnan(self.v)
@@ -95,7 +100,7 @@ class Samples:
     def scrapes(self, signal: str, start_s: float, end_s: float) -> int:
         """The most scrapes that any series of `signal` has within the times given."""
         counts = [
-            int(np.searchsorted(s.t, end_s, "right") - np.searchsorted(s.t, start_s, "left"))
+            int(s.t.searchsorted(end_s, "right") - s.t.searchsorted(start_s, "left"))
             for s in self.by_signal.get(signal, ())
         ]
         return max(counts, default=0)

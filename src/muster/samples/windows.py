@@ -83,7 +83,7 @@ def growth(
     if start is None:
         return None
     since, base = start
-    last = int(np.searchsorted(series.t, window.end_s, "right")) - 1
+    last = int(series.t.searchsorted(window.end_s, "right")) - 1
     if last < 0:
         # It began at 0 after the window: its label had not happened yet.
         return 0.0
@@ -112,7 +112,7 @@ def _start_value(
     restarts: Restarts,
 ) -> tuple[int, float] | None:
     """(index of the first sample after the start, value at the start); None is unknown."""
-    since = int(np.searchsorted(series.t, window.start_s, "right"))
+    since = int(series.t.searchsorted(window.start_s, "right"))
     if since == 0:
         began_at_zero = series.t[0] > first_scrape_s and (
             series.t[0] > process_scrape_s
@@ -189,15 +189,15 @@ def total_growth(
     if not chosen:
         return None
     known = chosen if siblings is None else siblings
-    first = min((float(s.t[0]) for s in known if len(s.t)), default=float("inf"))
+    first = min((one.first_s for one in known), default=float("inf"))
     if restarts is None:
         restarts = restarts_within(known, window.start_s, window.end_s, window.stale_s)
     total = 0.0
     for one in chosen:
         process_s = float("inf")
         if len(one.t) and one.t[0] > max(window.start_s, first):
-            own = [s for s in known if len(s.t) and s.owner == one.owner]
-            process_s = min((float(s.t[0]) for s in own), default=process_s)
+            own = (s.first_s for s in known if s.owner == one.owner)
+            process_s = min(own, default=process_s)
         final = ended(one, known, window)
         grew = growth(one, window, first, process_s, final, restarts.get(one.process, NONE))
         if grew is None:
@@ -208,7 +208,7 @@ def total_growth(
 
 def at(series: Series, t_s: float, stale_s: float) -> float | None:
     """The value at `t_s`: the last sample at or before it, no older than `stale_s`."""
-    index = int(np.searchsorted(series.t, t_s, "right")) - 1
+    index = int(series.t.searchsorted(t_s, "right")) - 1
     if index < 0 or t_s - series.t[index] > stale_s or np.isnan(series.v[index]):
         return None
     return float(series.v[index])
