@@ -31,7 +31,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test drill test test-drills healthy torture check format bench bench-judge bench-engines pin clean
+.PHONY: help setup setup-test setup-foreign drill test test-drills healthy torture check format bench bench-judge bench-engines pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,6 +43,9 @@ setup: ## set up what is missing, and nothing else
 setup-test: ## the same, and the browser that a test of the report opens
 	@command -v "$(PYTHON)" >/dev/null || { echo "setup: $(PYTHON): got nothing, expected Python 3.11 or newer (apt-get install python3 python3-venv; brew install python)" >&2; exit 2; }
 	@"$(PYTHON)" tools/setup --test
+
+setup-foreign: setup ## the products of the foreign testbed: LiteLLM and Envoy, pinned, below .tools/foreign
+	@"$(PYTHON)" tools/setup_foreign
 
 drill: setup ## evacuate a region under load and judge it (SCALE=1 for all streams)
 	@$(BIN)/chaos --no-version-check run $(DRILL)
