@@ -11,12 +11,11 @@ import time
 from pathlib import Path
 
 from floor_fixtures import REGION
+from guarded_drill import configuration
 
-from muster import home
 from muster.drill.lock.runs import RunFiles
 from muster.drill.stop import StopFlag
 from muster.drill.watchdog.handle import Watchdog
-from muster.drill.watchdog.messages import Configure
 from muster.ledger import Ledger
 from muster.undo import UndoHeader, UndoLog
 
@@ -29,18 +28,7 @@ def main(target_file: str, bundle: Path, mode: str) -> int:
     ledger.append("drill_started", drill_id=bundle.name)
     undo = UndoLog(bundle / "undo.jsonl", UndoHeader(bundle.name, "it", target_file))
     undo.add("drain", f"drain {REGION}", {}, REGION)
-    config = Configure(
-        drill_id=bundle.name,
-        bundle=str(bundle),
-        target_file=target_file,
-        contract_file=str(home.root() / "contract" / "phase5.yaml"),
-        gate="M3",
-        time_scale=6,
-        region=REGION,
-        ttl_s=5,
-        health_checks={},
-    )
-    watchdog.configure(config, ledger.append)
+    watchdog.configure(configuration(target_file, bundle), ledger.append)
     watchdog.arm()
     print("guarded", flush=True)
     while mode != "idle" or not stop.is_set:

@@ -12,14 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-from floor_fixtures import REGION
+from guarded_drill import configuration
 
-from muster import home
 from muster.drill import conclude as concluding
 from muster.drill.lock.runs import RunFiles
 from muster.drill.stop import StopFlag
 from muster.drill.watchdog.handle import Watchdog
-from muster.drill.watchdog.messages import Configure
 from muster.drill.watchdog.silence import LEASE_S
 from muster.judge.verdict import judge, write_verdict
 from muster.ledger import Ledger
@@ -35,18 +33,7 @@ def main(target_file: str, bundle: Path, mode: str) -> int:
     stop = StopFlag()
     watchdog = Watchdog(RunFiles(bundle.name), "it", stop)
     ledger = Ledger(bundle / "ledger.jsonl")
-    config = Configure(
-        drill_id=bundle.name,
-        bundle=str(bundle),
-        target_file=target_file,
-        contract_file=str(home.root() / "contract" / "phase5.yaml"),
-        gate="M3",
-        time_scale=6,
-        region=REGION,
-        ttl_s=5,
-        health_checks={},
-    )
-    watchdog.configure(config, ledger.append)
+    watchdog.configure(configuration(target_file, bundle), ledger.append)
     watchdog.act()
     print("guarded", flush=True)
     if mode == "hogs":

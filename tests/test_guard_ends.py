@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from bundle_maker import Story, make_bundle
 from floor_fixtures import await_true
+from guarded_drill import starting
 from test_watchdog_process import platform
 
 from muster import home
@@ -138,38 +137,11 @@ if "muster.drill.drawing" in sys.orig_argv:
 @pytest.fixture
 def start(tmp_path, monkeypatch):
     """Starts a drill's process at its end; whatever is left of it is ended."""
-    started = []
     (tmp_path / "quick").mkdir()
     (tmp_path / "quick" / "sitecustomize.py").write_text(QUICK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "quick"), prepend=os.pathsep)
-
-    def run(mode, word):
-        child = subprocess.Popen(
-            [
-                sys.executable,
-                str(TESTS / "ending_drill.py"),
-                str(tmp_path / "it.yaml"),
-                str(tmp_path / "out" / mode),
-                mode,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(child)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "guarded\n", child.stderr.read()
-        if word:
-            assert child.stdout.readline() == f"{word}\n"
-        return child
-
-    yield run
-    for child in started:
-        child.kill()
-        child.wait()
-        await_true(lambda: not runs_of("it"), "the watchdog's end", 300)
-        child.stdout.close()
-        child.stderr.close()
+    with starting("ending_drill.py", tmp_path, 300) as run:
+        yield run
 
 
 def test_a_process_that_is_starved_after_the_guards_duty_ends_by_itself(tmp_path, platform, start):

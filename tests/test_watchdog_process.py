@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 import pytest
 import yaml
 from floor_fixtures import NOWHERE, OTHER, REGION, await_true, stand_in, testbed_document
+from guarded_drill import starting
 from strict_aws import strict_aws
 
 from muster.clock import SYSTEM_CLOCK
@@ -78,33 +79,8 @@ def platform(tmp_path, monkeypatch):
 @pytest.fixture
 def start(tmp_path):
     """Starts a drill's process of that mode, guarded; whatever is left of it is ended."""
-    started = []
-
-    def run(mode):
-        child = subprocess.Popen(
-            [
-                sys.executable,
-                str(TESTS / "deaf_drill.py"),
-                str(tmp_path / "it.yaml"),
-                str(tmp_path / "out" / mode),
-                mode,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(child)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "guarded\n", child.stderr.read()
-        return child
-
-    yield run
-    for child in started:
-        child.kill()
-        child.wait()
-        await_true(lambda: not runs_of("it"), "the watchdog's end")
-        child.stdout.close()
-        child.stderr.close()
+    with starting("deaf_drill.py", tmp_path) as run:
+        yield run
 
 
 def ledger_of(tmp_path, mode):
