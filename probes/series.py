@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from chaoslib.exceptions import ActivityFailed
 
 from muster.actions.wrap import activity
-from muster.platform.metrics.prometheus import partial
 
 if TYPE_CHECKING:
     from muster.drill.session import Session
@@ -31,6 +30,8 @@ def query(session: Session, signal: str) -> dict[str, Any]:
     if selector is None:
         raise ActivityFailed(f"target {session.target.name}: signals.{signal} is not set")
     from chaosprometheus.probes import query as ask
+
+    from muster.platform.metrics.prometheus import partial
 
     answer: dict[str, Any] = {}
 
