@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from floor_fixtures import await_true
+from held_clock import HeldClock
 from shared_targets import MemoryStore, shared_target
 from strict_aws import strict_aws
 
@@ -33,9 +34,16 @@ def store():
 
 
 @pytest.fixture
-def held(store):
-    """A lease that d1 holds on machine m1, as long as the test lasts."""
-    one = a_lease(store, "d1")
+def clock():
+    """A clock that stands still."""
+    return HeldClock(time.time())
+
+
+@pytest.fixture
+def held(store, clock, monkeypatch):
+    """A lease that d1 holds on machine m1; a test renews it by `keep`, where its thread would."""
+    monkeypatch.setattr(SharedLease, "_keep", lambda self: None)
+    one = a_lease(store, "d1", lease_s=60, clock=clock)
     one.acquire()
     yield one
     one.release()
@@ -57,8 +65,9 @@ def test_a_second_machine_is_refused_and_told_by_whom(store, held):
     with pytest.raises(DrillAborted, match=r"target t: held by d1 on \S+ .*nothing was touched"):
         a_lease(store, "d2", "m2").acquire()
     said = []
+    waiting = HeldClock(time.time(), lambda passed_s: held.keep())
     with pytest.raises(DrillAborted, match="which is alive"):
-        a_lease(store, "d2", "m2").acquire(patient=True, say=said.append)
+        a_lease(store, "d2", "m2", clock=waiting).acquire(patient=True, say=said.append)
     assert "watching it for" in said[0]
     assert holder(store) == "d1"
 
@@ -98,16 +107,12 @@ def test_a_dead_holder_of_the_same_place_is_taken_over_at_once(store):
 @pytest.mark.parametrize("age_s", [-3600.0, 0.0, 3600.0])
 def test_a_dead_holder_elsewhere_is_watched_for_its_lease_whatever_its_clock_said(store, age_s):
     """The waiting machine's own clock alone decides, so that a stepped clock opens nothing."""
-    dead(store, age_s=age_s)
-    clock = [0.0]
-
-    def age() -> float:
-        clock[0] += 0.1
-        return clock[0]
-
-    one = a_lease(store, "recover-1", "m2", age_s=age)
+    dead(store, age_s=age_s, lease_s=60)
+    clock = HeldClock(time.time())
+    one = a_lease(store, "recover-1", "m2", lease_s=60, clock=clock)
+    one._keep = lambda: None
     one.acquire(patient=True)
-    assert clock[0] > leases.WATCHED * 0.4
+    assert clock.passed_s > leases.WATCHED * 60
     assert holder(store) == "recover-1"
     one.release()
 
@@ -116,23 +121,19 @@ def test_a_dead_holder_elsewhere_is_watched_for_its_lease_whatever_its_clock_sai
 def test_an_impatient_drill_does_not_wait_for_what_may_be_alive(store, age_s):
     """Within lease and skew, or from a clock ahead, it is refused at once."""
     dead(store, age_s=age_s)
+    clock = HeldClock(time.time())
     with pytest.raises(DrillAborted, match="held by d1"):
-        a_lease(store, "d2", "m2", age_s=lambda: 1 / 0).acquire()
+        a_lease(store, "d2", "m2", clock=clock).acquire()
+    assert clock.waits_s == []
 
 
 def test_one_that_renews_while_it_is_watched_is_alive(store):
     """Even if its wall clock says that it renewed long ago."""
     dead(store, age_s=3600)
 
-    def renews() -> None:
-        time.sleep(0.1)
-        dead(store, age_s=3599)
-
-    thread = threading.Thread(target=renews)
-    thread.start()
+    clock = HeldClock(time.time(), lambda passed_s: dead(store, age_s=3599))
     with pytest.raises(DrillAborted, match="which is alive"):
-        a_lease(store, "d2", "m2").acquire()
-    thread.join()
+        a_lease(store, "d2", "m2", clock=clock).acquire()
 
 
 def test_of_two_recoveries_at_once_one_acts(store):
@@ -163,7 +164,7 @@ def test_a_lock_broken_by_hand_is_noticed(store, held):
     lost = []
     held.on_lost(lost.append)
     store.held["lock/t"] = leases._text(LeaseRecord())
-    await_true(lambda: bool(lost), "the loss")
+    assert not held.keep(), "its thread ends"
     assert lost == ["the lock was taken away: it was broken by hand"]
     held.release()
     assert holder(store) == ""
@@ -172,25 +173,40 @@ def test_a_lock_broken_by_hand_is_noticed(store, held):
 def test_a_lock_taken_by_another_is_noticed_also_by_who_asks_later(store, held):
     """Whoever begins to listen after the loss hears of it too."""
     dead(store, "d9", "m9")
-    await_true(lambda: held._lost_detail is not None, "the loss")
+    held.keep()
     lost = []
     held.on_lost(lost.append)
     assert "held by d9 on host" in lost[0]
 
 
-def test_a_store_that_stays_away_loses_the_lease_before_another_could_take_it(store, held):
+def test_a_lease_is_lost_before_another_could_take_it(store, held, clock):
     """The holder says so before its lease is over, and renews again when the store is back."""
     lost = []
     held.on_lost(lost.append)
     store.down = True
-    await_true(lambda: bool(lost), "the loss")
-    assert "not renewed for" in lost[0]
+    while clock.passed_s <= leases.LOST_AT * 60:
+        assert lost == []
+        assert held.keep(), "it goes on trying"
+        clock.advance(60 / leases.RENEWALS_A_LEASE)
+    assert held.keep()
+    assert lost[0].startswith("the lock was not renewed for 45 s")
     assert leases.LOST_AT < 1 < leases.WATCHED
     store.down = False
     before = store.held["lock/t"]
-    await_true(lambda: store.held["lock/t"] != before, "a renewal")
+    assert held.keep()
+    assert store.held["lock/t"] != before
     assert holder(store) == "d1"
     assert len(lost) == 1
+
+
+def test_the_lease_is_renewed_by_a_thread_until_it_is_released(store):
+    """The one test that waits for it."""
+    one = a_lease(store, "d1", lease_s=0.2)
+    one.acquire()
+    before = store.held["lock/t"]
+    await_true(lambda: store.held["lock/t"] != before, "a renewal")
+    one.release()
+    assert holder(store) == ""
 
 
 def test_a_renewal_whose_answer_was_lost_is_not_taken_for_another(store):

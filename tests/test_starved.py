@@ -165,7 +165,7 @@ def silent(run, watch, stop, seconds=40):
         if stop.is_set:
             return stop.reason
         run.clock.s += 1.0
-        watch._look()
+        watch.look()
     raise AssertionError("nothing stopped the drill")
 
 
@@ -173,7 +173,7 @@ def test_a_platform_that_stops_showing_samples_is_lost_data():
     """The load is seen, the rig is fit: the samples of the platform alone stay away."""
     run = Run().beats(*FIT)
     watch, shown, stop = watched(run)
-    watch._look()
+    watch.look()
     shown.signals = ("client_answers",)
     reason = silent(run, watch, stop)
     assert (reason.by, reason.verdict) == ("data_lost", "ABORTED")
@@ -193,11 +193,11 @@ def test_a_rig_that_starves_loses_no_data_of_the_platforms(left, late_s):
     """Late itself, or blind for its own load too: the drill is inconclusive and restores."""
     run = Run()
     watch, shown, stop = watched(run)
-    watch._look()
+    watch.look()
     shown.signals = left
     for _ in range(14):
         run.clock.s += 1.0
-        watch._look()
+        watch.look()
     assert not stop.is_set
     for late in late_s:
         run.starved.beat(BEAT_S, BEAT_S + late)
@@ -214,7 +214,7 @@ def test_a_prometheus_that_refuses_is_no_matter_of_time(timed_out, by):
     run = Run().beats(20.0)
     watch, shown, stop = watched(run, missing_s_max=0.0)
     shown.error = PrometheusError("http://p: timed out", timed_out=timed_out)
-    watch._look()
+    watch.look()
     assert stop.reason is not None
     assert stop.reason.by == by
     assert stop.reason.detail.startswith("Prometheus has not answered for ")
@@ -231,7 +231,7 @@ def test_the_guards_lost_windows_are_blamed_alike():
                 return LOST
 
         watch.guard = Guard()
-        watch._look()
+        watch.look()
         assert stop.reason.by == by
 
 

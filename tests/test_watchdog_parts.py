@@ -322,7 +322,7 @@ def test_a_pid_used_again_is_not_killed(run, sleeper):
     assert run.over
 
 
-def test_a_watchdog_that_restores_is_waited_for(run, sleeper, monkeypatch):
+def test_a_watchdog_that_restores_is_waited_for(run, sleeper):
     """It is told once, and when the watchdog is through there is nothing to end."""
     beat(run, "drill", os.getpid(), STALE_S + 1, ticks=1)
     beat(run, "watchdog", sleeper.pid, 0.1)
@@ -333,8 +333,7 @@ def test_a_watchdog_that_restores_is_waited_for(run, sleeper, monkeypatch):
         if next(looks, None) is None:
             run.remove()
 
-    monkeypatch.setattr("muster.drill.lock.way.time.sleep", sleep)
-    make_way("test", said.append)
+    make_way("test", said.append, HeldClock(SYSTEM_CLOCK.now_s(), sleep))
     assert len(said) == 1
     assert "restores" in said[0]
     assert sleeper.poll() is None

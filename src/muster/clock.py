@@ -7,6 +7,7 @@ it: a wait on a held clock returns at once and moves the time on by what was wai
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -63,3 +64,8 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+
+
+def utc(clock: Clock) -> datetime:
+    """The wall clock's moment, in UTC."""
+    return datetime.fromtimestamp(clock.now_s(), UTC)

@@ -26,7 +26,13 @@ def restore_all(session: Session) -> str:
     moved = any(entry.kind == "traffic_shift" for entry in session.undo.pending)
     logger.warning("restoring %d changes", len(session.undo.pending))
     restored = session.slow(
-        lambda: restore(session.platform, session.undo, session.ledger, trying=session.allow_slow)
+        lambda: restore(
+            session.platform,
+            session.undo,
+            session.ledger,
+            trying=session.allow_slow,
+            clock=session.clock,
+        )
     )
     record_verify(session.ledger, session.undo, restored)
     session.restored = True

@@ -165,7 +165,9 @@ def _verified(session: Session) -> bool:
 
 def _verify(session: Session) -> None:
     record_verify(
-        session.ledger, session.undo, restore(session.platform, session.undo, session.ledger)
+        session.ledger,
+        session.undo,
+        restore(session.platform, session.undo, session.ledger, clock=session.clock),
     )
 
 

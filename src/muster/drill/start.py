@@ -11,12 +11,12 @@ import secrets
 import shutil
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from muster import home, targets, testbed
+from muster.clock import SYSTEM_CLOCK, Clock, utc
 from muster.drill.current import install
 from muster.drill.guard import DrillGuard
 from muster.drill.load import DrillLoad
@@ -61,22 +61,22 @@ PACKAGES = (
 )
 
 
-def start(plan: DrillPlan) -> Session:
+def start(plan: DrillPlan, clock: Clock = SYSTEM_CLOCK) -> Session:
     """Begin the drill of `plan` and make its session the current one.
 
     Raises BadInput or DrillAborted; then nothing that this call started is left.
     """
     check_room()
     holds = capacity_of(plan)
-    now = datetime.now(UTC)
+    now = utc(clock)
     drill_id = f"{now:%Y%m%dT%H%M%SZ}-{plan.drill}-{secrets.token_hex(2)}"
     bundle = home.out_dir() / drill_id
     with ExitStack() as undo_start:
-        lock = TargetLock(plan.target, drill_id)
+        lock = TargetLock(plan.target, drill_id, clock)
         lock.acquire()
         undo_start.callback(lock.release)
-        stop = StopFlag()
-        watchdog = Watchdog(RunFiles(drill_id), plan.target.name, stop)
+        stop = StopFlag(clock)
+        watchdog = Watchdog(RunFiles(drill_id), plan.target.name, stop, clock)
         undo_start.callback(watchdog.abandon)
         stop.allow(TESTBED_S_MAX)
         target, owns_testbed = _reach(plan, drill_id)
@@ -93,7 +93,9 @@ def start(plan: DrillPlan) -> Session:
         header = UndoHeader(drill_id, plan.target.name, plan.target_file)
         undo = open_undo(target, bundle / "undo.jsonl", header)
         undo_start.callback(undo.close)
-        session = _session(plan, drill_id, bundle, platform, lock, ledger, undo, stop, watchdog)
+        session = _session(
+            plan, drill_id, bundle, platform, lock, ledger, undo, stop, watchdog, clock
+        )
         session.owns_testbed = owns_testbed
         lock.on_lost(lambda detail: _lost_lease(session, detail))
         _record_start(session)
@@ -176,6 +178,7 @@ def _session(
     undo: UndoLog,
     stop: StopFlag,
     watchdog: Watchdog,
+    clock: Clock,
 ) -> Session:
     target, steering = platform.target, platform.steering
     scrape_s = target.prometheus.scrape_interval_s
@@ -189,6 +192,7 @@ def _session(
             target.signals,
             reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s,
             late_s=late_seconds(scrape_s),
+            clock=clock,
         ),
         SteeringLook(
             steering, expected, stop, missing_s_max=missing_s_max, blamed=starved.blamed
@@ -200,6 +204,7 @@ def _session(
         missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
         starved=starved,
+        clock=clock,
     )
     session = Session(
         drill_id=drill_id,
@@ -217,10 +222,11 @@ def _session(
         ttl_s=platform.names.ttl_s(),
         health_checks=platform.names.detection(),
         expected=expected,
+        clock=clock,
     )
     # From here on, the baseline included, whatever else the records show is another's change.
     expected.begin(steering.shown())
-    guard = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, session.record)
+    guard = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, session.record, clock)
     watch.guard = guard
     session.guards = (guard, watchdog)
     return session

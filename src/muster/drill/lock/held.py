@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from muster import home
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.lock.lease import SharedLease
 from muster.errors import DrillAborted
 from muster.stores import store_of
@@ -86,11 +87,11 @@ class FileLock(_Held):
 class TargetLock(_Held):
     """The lock of a target, for `holder` (a drill's id: its watchdog takes over under the same)."""
 
-    def __init__(self, target: Target, holder: str) -> None:
+    def __init__(self, target: Target, holder: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.file = FileLock(target.name, holder)
         self.target = target.name
         self.holder = holder
-        self.lease = _lease(target, holder)
+        self.lease = _lease(target, holder, clock)
 
     @property
     def path(self) -> Path:
@@ -154,7 +155,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _lease(target: Target, holder: str) -> SharedLease | None:
+def _lease(target: Target, holder: str, clock: Clock) -> SharedLease | None:
     shared = resolve_shared(target)
     if shared is None:
         return None
@@ -165,4 +166,5 @@ def _lease(target: Target, holder: str) -> SharedLease | None:
         place=place(),
         lease_s=shared.lease_s,
         clock_skew_s_max=shared.clock_skew_s_max,
+        clock=clock,
     )

@@ -14,11 +14,11 @@ import logging
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from muster.clock import SYSTEM_CLOCK, Clock, utc
 from muster.errors import DrillAborted
 from muster.stores import Conflict, Store, Stored, StoreError
 
@@ -29,11 +29,6 @@ LOST_AT = 0.7
 WATCHED = 1.25
 """Leases for which a state must stand unchanged before another may take the lock."""
 LEASE_S_MAX = 600.0
-
-
-def age_clock_s() -> float:
-    """Seconds on a clock that never steps and that goes on while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,10 @@ class LeaseRecord:
     lease_s: float = 0.0
     nonce: str = ""
 
-    @property
-    def age_s(self) -> float | None:
+    def age_s(self, clock: Clock) -> float | None:
         """Seconds since the last renewal, by two machines' wall clocks; None where it is unsaid."""
         try:
-            return (datetime.now(UTC) - datetime.fromisoformat(self.renewed)).total_seconds()
+            return (utc(clock) - datetime.fromisoformat(self.renewed)).total_seconds()
         except (TypeError, ValueError):
             return None
 
@@ -87,7 +81,7 @@ class SharedLease:
         place: str,
         lease_s: float,
         clock_skew_s_max: float,
-        age_s: Callable[[], float] = age_clock_s,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.store = store
         self.key = f"lock/{target}"
@@ -96,7 +90,7 @@ class SharedLease:
         self.place = place
         self.lease_s = lease_s
         self.clock_skew_s_max = clock_skew_s_max
-        self._age_s = age_s
+        self._clock = clock
         self._mine: Stored | None = None
         self._renewed_at_s = 0.0
         self._once = threading.Lock()
@@ -186,14 +180,14 @@ class SharedLease:
     ) -> Stored | None:
         """The same state, after nobody changed it for long enough. Raises DrillAborted."""
         watch_s = WATCHED * record.lease_s
-        age_s = record.age_s
+        age_s = record.age_s(self._clock)
         if not patient and (age_s is None or age_s < watch_s + self.clock_skew_s_max):
             raise self._refused(f"held by {record.line()}")
         if say is not None:
             say(f"target {self.target} is held by {record.line()}: watching it for {watch_s:.0f} s")
-        seen_at_s = self._age_s()
-        while self._age_s() - seen_at_s <= watch_s:
-            self._end.wait(max(0.05, record.lease_s / (2 * RENEWALS_A_LEASE)))
+        seen_at_s = self._clock.boot_s()
+        while self._clock.boot_s() - seen_at_s <= watch_s:
+            self._clock.wait(self._end, max(0.05, record.lease_s / (2 * RENEWALS_A_LEASE)))
             now = self.store.read(self.key)
             if now != stored:
                 changed = record_of(now)
@@ -203,12 +197,12 @@ class SharedLease:
         return stored
 
     def _take(self, stored: Stored | None) -> None:
-        began_s = self._age_s()
+        began_s = self._clock.boot_s()
         record = LeaseRecord(
             holder=self.holder,
             place=self.place,
             host=socket.gethostname(),
-            renewed=datetime.now(UTC).isoformat(timespec="seconds"),
+            renewed=utc(self._clock).isoformat(timespec="seconds"),
             lease_s=self.lease_s,
             nonce=secrets.token_hex(8),
         )
@@ -216,17 +210,22 @@ class SharedLease:
         self._renewed_at_s = began_s
 
     def _keep(self) -> None:
-        while not self._end.wait(self.lease_s / RENEWALS_A_LEASE):
-            try:
-                self.renew()
-            except Conflict:
-                self._lose(f"the lock was taken away: {self._now_held_by()}")
-                return
-            except StoreError as error:
-                held_s = self._age_s() - self._renewed_at_s
-                logger.warning("lock of %s: not renewed for %.0f s: %s", self.target, held_s, error)
-                if held_s > LOST_AT * self.lease_s:
-                    self._lose(f"the lock was not renewed for {held_s:.0f} s: {error}")
+        while not self._clock.wait(self._end, self.lease_s / RENEWALS_A_LEASE) and self.keep():
+            pass
+
+    def keep(self) -> bool:
+        """Renew once; whether to go on. Whoever listens is told of a lease that is lost."""
+        try:
+            self.renew()
+        except Conflict:
+            self._lose(f"the lock was taken away: {self._now_held_by()}")
+            return False
+        except StoreError as error:
+            held_s = self._clock.boot_s() - self._renewed_at_s
+            logger.warning("lock of %s: not renewed for %.0f s: %s", self.target, held_s, error)
+            if held_s > LOST_AT * self.lease_s:
+                self._lose(f"the lock was not renewed for {held_s:.0f} s: {error}")
+        return True
 
     def _now_held_by(self) -> str:
         try:

@@ -9,8 +9,8 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 
+from muster.clock import SYSTEM_CLOCK, Clock, utc
 from muster.drill.lock.held import FileLock, holder_of
 from muster.drill.lock.lease import LeaseRecord, record_of
 from muster.drill.plan.permit import closed
@@ -23,20 +23,20 @@ from muster.targets import Target, resolve_shared
 from muster.targets.calendar import shown
 
 
-def readiness(target: Target, target_file: str) -> list[str]:
+def readiness(target: Target, target_file: str, clock: Clock = SYSTEM_CLOCK) -> list[str]:
     """What stands in a drill's way, line by line; changes nothing."""
-    return [*_calendar(target), *_lock(target), *_undone(target, target_file)]
+    return [*_calendar(target, clock), *_lock(target), *_undone(target, target_file)]
 
 
-def _calendar(target: Target) -> Iterator[str]:
+def _calendar(target: Target, clock: Clock) -> Iterator[str]:
     if target.calendar is None:
         yield "calendar: none, a drill may begin at any time"
         return
-    why = closed(target)
+    now = utc(clock)
+    why = closed(target, now)
     if why:
         yield f"calendar: {why}"
         return
-    now = datetime.now(UTC)
     yield f"calendar: a drill may begin now ({shown(now, target.calendar)})"
     frozen = [freeze for freeze in target.calendar.frozen if str(freeze.to) >= f"{now:%Y-%m-%d}"]
     for freeze in frozen:

@@ -7,9 +7,9 @@ gone, so that neither wakes up later and finishes an old call.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.lock.runs import ROLES, RunFiles, runs_of
 from muster.errors import DrillAborted
 
@@ -17,35 +17,35 @@ WAIT_S_MAX = 300.0
 _LOOK_S = 0.2
 
 
-def make_way(target: str, say: Callable[[str], None]) -> None:
+def make_way(target: str, say: Callable[[str], None], clock: Clock = SYSTEM_CLOCK) -> None:
     """Return once no process of an earlier drill on `target` can act any more, or one still runs.
 
     Raises DrillAborted when a watchdog does not come to its end, or a process can't be killed.
     """
     for run in runs_of(target):
-        drill = run.beat("drill")
+        drill = run.beat("drill", clock)
         if drill is not None and drill.fresh:
             continue
-        _await_watchdog(run, say)
+        _await_watchdog(run, say, clock)
         if not run.over:
             _end(run)
 
 
-def _await_watchdog(run: RunFiles, say: Callable[[str], None]) -> None:
-    end = time.monotonic() + WAIT_S_MAX
+def _await_watchdog(run: RunFiles, say: Callable[[str], None], clock: Clock) -> None:
+    end = clock.monotonic_s() + WAIT_S_MAX
     said = False
     while not run.over:
-        watchdog = run.beat("watchdog")
+        watchdog = run.beat("watchdog", clock)
         if watchdog is None or not watchdog.fresh:
             return
         if not said:
             say(f"{run.drill_id}: its watchdog (process {watchdog.pid}) restores: waiting for it")
             said = True
-        if time.monotonic() > end:
+        if clock.monotonic_s() > end:
             raise DrillAborted(
                 "recover", f"the watchdog of {run.drill_id} has not ended in {WAIT_S_MAX:g} s"
             )
-        time.sleep(_LOOK_S)
+        clock.sleep(_LOOK_S)
 
 
 def _end(run: RunFiles) -> None:

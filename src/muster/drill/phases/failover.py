@@ -54,9 +54,9 @@ def phase(session: Session, name: str, tier: str | None) -> Iterator[None]:
 def hold(session: Session, name: str, tier: str | None, minutes: float) -> None:
     """Let `minutes` of scaled time pass under watch, in a phase of its own."""
     with phase(session, name, tier):
-        before = read_cpu(session.rig_pids())
+        before = read_cpu(session.rig_pids(), session.clock)
         wait_scaled(session, minutes)
-        points = points_between(before, read_cpu(session.rig_pids()))
+        points = points_between(before, read_cpu(session.rig_pids(), session.clock))
         if points is not None:
             session.record("rig_cpu", phase=name, points=round(points, 1))
             logger.info(

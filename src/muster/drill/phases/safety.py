@@ -9,8 +9,9 @@ log, read-back and restore as a fault does.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from muster.clock import utc
 from muster.drill.lock.held import FileLock
 from muster.drill.lock.lease import SharedLease
 from muster.drill.phases.failover import phase
@@ -42,7 +43,7 @@ def lock(session: Session) -> None:
 def freeze(session: Session) -> None:
     """No drill may begin in a freeze or outside allowed hours: planted ones and the target's."""
     with phase(session, "safety_freeze", None):
-        now = datetime.now(UTC)
+        now = utc(session.clock)
         own = session.target.calendar
         zone = own.time_zone if own else "UTC"
         planted = (
@@ -61,7 +62,7 @@ def undo(session: Session) -> None:
     """A change of Muster's own is logged, made, seen, restored from the log and read back."""
     with phase(session, "safety_undo", None):
         _apply(session)
-        restored = restore(session.platform, session.undo, session.ledger)
+        restored = restore(session.platform, session.undo, session.ledger, clock=session.clock)
         _finding(session, "safety_undo", _not_back(restored))
 
 
@@ -73,7 +74,7 @@ def guard(session: Session) -> None:
         trips = _trips(session, breach=True)
         began_s = session.clock.monotonic_s()
         wrong = "" if not healthy else f"it tripped on a healthy trace: {healthy[0].name}"
-        flag = StopFlag()
+        flag = StopFlag(session.clock)
         if trips:
             trip = trips[0]
             flag.set(StopReason(f"{trip.kind}:{trip.name}", "FAIL", trip.detail, trip.t_trip_s))
@@ -83,7 +84,7 @@ def guard(session: Session) -> None:
         except DrillAborted as stopped:
             session.record("planted_trip", by=stopped.by, detail=stopped.detail)
         _finding(session, "safety_watchdog", _watchdog_fails(session.watchdog.rehearse()))
-        restored = restore(session.platform, session.undo, session.ledger)
+        restored = restore(session.platform, session.undo, session.ledger, clock=session.clock)
         took_s = session.clock.monotonic_s() - began_s
         _finding(session, "safety_guard", wrong or _not_back(restored))
         limit_s = float(session.plan.contract.drill.restore_s_max)

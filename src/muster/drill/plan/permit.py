@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from muster.clock import SYSTEM_CLOCK, utc
 from muster.drill.plan.capacity import capacity_of
 from muster.drill.plan.outline import Step, steps_of
 from muster.drill.plan.plan import DrillPlan
@@ -57,7 +58,7 @@ def unconfirmed(plan: DrillPlan) -> str:
 
 def closed(target: Target, at: datetime | None = None) -> str:
     """Why the target's calendar allows no drill at `at` (now), and when it does; empty: it does."""
-    moment = at or datetime.now(UTC)
+    moment = at or utc(SYSTEM_CLOCK)
     why = blocked(target.calendar, moment)
     if not why or target.calendar is None:
         return ""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from typing import Any
 
 from muster import targets, testbed
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.conclude import conclude_released
 from muster.drill.lock.held import TargetLock
 from muster.drill.lock.way import make_way
@@ -34,15 +34,15 @@ DRILL_ID = re.compile(r"\d{8}T\d{6}Z-")
 """How a drill's id begins; a testbed that a person brought up has another owner."""
 
 
-def recover_target(name_or_path: str, say: Say) -> int:
+def recover_target(name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK) -> int:
     """Recover every drill that left changes on the target; the command's exit code.
 
     Raises BadInput for a target that cannot be used, DrillAborted while a drill runs.
     """
     target = targets.load(name_or_path)
-    make_way(target.name, say)
+    make_way(target.name, say, clock)
     # A name of its own: two recoveries, on two machines, must not take each other for themselves.
-    lock = TargetLock(target, f"recover-{secrets.token_hex(4)}")
+    lock = TargetLock(target, f"recover-{secrets.token_hex(4)}", clock)
     lock.acquire(patient=True, say=say)
     try:
         held = stored_undo(target)
@@ -53,7 +53,7 @@ def recover_target(name_or_path: str, say: Say) -> int:
         platform = reach(target, say) if logs else None
         # The oldest values are those of the first drill: it is restored last.
         ended = [*left.unjudged, *reversed(logs)]
-        exits = [recover_log(log, held, platform, target, say) for log in ended]
+        exits = [recover_log(log, held, platform, target, say, clock) for log in ended]
         for line in left.unusable:
             say(f"NOT RESTORED: {line}")
             exits.append(EXIT_NOT_RESTORED)
@@ -77,7 +77,12 @@ def reach(target: Target, say: Say) -> Platform | None:
 
 
 def recover_log(
-    log: LeftLog, held: Held | None, platform: Platform | None, target: Target, say: Say
+    log: LeftLog,
+    held: Held | None,
+    platform: Platform | None,
+    target: Target,
+    say: Say,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> int:
     """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
     drill_id = log.read.header.drill_id
@@ -88,8 +93,8 @@ def recover_log(
     # What the store does not hold was never applied, or another machine has put it back.
     only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
     detail = "the drill's process was gone before the drill had ended"
-    stop = StopReason("lost_lease", "ABORTED", detail, time.time())
-    gone = GoneDrill(log, platform, target, say, only)
+    stop = StopReason("lost_lease", "ABORTED", detail, clock.now_s())
+    gone = GoneDrill(log, platform, target, say, only, clock=clock)
     try:
         ended = end_gone_drill(gone, stop)
         if ended.recorded:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.conclude import conclude
 from muster.drill.stop import StopReason
 from muster.drill.undo.logs import LeftLog, UndoMemory
@@ -46,6 +47,7 @@ class GoneDrill:
     say: Say
     only: Container[str] | None = None
     after_restore: AfterRestore = _nothing
+    clock: Clock = SYSTEM_CLOCK
 
     @property
     def bundle(self) -> Path:
@@ -70,7 +72,7 @@ def end_gone_drill(gone: GoneDrill, stop: StopReason, events: Sequence[Event] = 
         if gone.platform is None:
             outcome = _vanished(gone, undo)
         else:
-            outcome = restore(gone.platform, undo, ledger, gone.only)
+            outcome = restore(gone.platform, undo, ledger, gone.only, clock=gone.clock)
             _tell(gone, outcome)
         recorded = _end(gone, ledger, undo, outcome, entries) and isinstance(undo, UndoLog)
     finally:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.faults import Fault, Proof
 from muster.jsonl import LogLost
 
@@ -127,15 +127,15 @@ class Looker:
         poll_s: float,
         look_s_max: float,
         contrary: Contrary = _nothing,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._look = look
         self._record = record
         self._poll_s = poll_s
         self._look_s_max = look_s_max
         self._contrary = contrary
-        self._monotonic_s = monotonic_s
-        self._began_s = monotonic_s()
+        self._clock = clock
+        self._began_s = clock.monotonic_s()
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._seen = True
@@ -160,17 +160,19 @@ class Looker:
         self._thread.join(timeout=self._look_s_max)
         with self._lock:
             self._closed = True
-            return self.throughout.proof(self._monotonic_s() - self._began_s)
+            return self.throughout.proof(self._clock.monotonic_s() - self._began_s)
 
     def _run(self) -> None:
         while True:
-            began_s = self._monotonic_s()
-            self._once(began_s)
-            if self._end.wait(max(0.0, self._poll_s - (self._monotonic_s() - began_s))):
+            began_s = self._clock.monotonic_s()
+            self.once()
+            took_s = self._clock.monotonic_s() - began_s
+            if self._clock.wait(self._end, max(0.0, self._poll_s - took_s)):
                 return
 
-    def _once(self, began_s: float) -> None:
-        at_s = began_s - self._began_s
+    def once(self) -> None:
+        """One look."""
+        at_s = self._clock.monotonic_s() - self._began_s
         proof: Proof | None = None
         failed = ""
         try:
@@ -207,6 +209,7 @@ def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) ->
         poll_s=session.poll_s,
         look_s_max=fault.look_s_max,
         contrary=contrary,
+        clock=session.clock,
     )
     looker.start()
     try:

@@ -6,10 +6,11 @@ Told in the drill's own output; judged nowhere. On another target there is nothi
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from muster.clock import SYSTEM_CLOCK, Clock
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -22,7 +23,7 @@ class CpuReading:
     cpu_s: dict[int, float]
 
 
-def read_cpu(pids: Iterable[int]) -> CpuReading:
+def read_cpu(pids: Iterable[int], clock: Clock = SYSTEM_CLOCK) -> CpuReading:
     """What each process has used so far; one that is gone (or no /proc) is left out."""
     found: dict[int, float] = {}
     for pid in pids:
@@ -32,7 +33,7 @@ def read_cpu(pids: Iterable[int]) -> CpuReading:
             found[pid] = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
         except (OSError, IndexError, ValueError):
             continue
-    return CpuReading(time.monotonic(), found)
+    return CpuReading(clock.monotonic_s(), found)
 
 
 def points_between(before: CpuReading, after: CpuReading) -> float | None:

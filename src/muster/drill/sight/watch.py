@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -71,8 +70,8 @@ class Watch:
         self._end = threading.Event()
         self._once = threading.Lock()
         self._required_since_s: float | None = None
-        self._answered_s = time.monotonic()
-        self._looked_s = time.monotonic()
+        self._answered_s = self._clock.monotonic_s()
+        self._looked_s = self._clock.monotonic_s()
         self._thread = threading.Thread(target=self._run, name="muster-watch", daemon=True)
         self.guard: Guard | None = None
         self.looks = 0
@@ -80,7 +79,7 @@ class Watch:
 
     def start(self) -> None:
         """Begin to poll."""
-        self._answered_s = self._looked_s = time.monotonic()
+        self._answered_s = self._looked_s = self._clock.monotonic_s()
         self._thread.start()
 
     def require_load(self) -> None:
@@ -98,41 +97,42 @@ class Watch:
         if self._thread.is_alive():
             self._thread.join(timeout=60)
         if last_look:
-            self._look()
+            self.look()
 
     @property
     def alive(self) -> bool:
         """Whether the thread runs and has looked lately."""
-        late_s = time.monotonic() - self._looked_s
+        late_s = self._clock.monotonic_s() - self._looked_s
         return self._thread.is_alive() and late_s < self._missing_s_max + 10 * self._poll_s
 
     def _run(self) -> None:
         while not self._end.is_set():
-            began = time.monotonic()
-            self._look()
-            self._rest(max(0.05, self._poll_s - (time.monotonic() - began)))
+            began = self._clock.monotonic_s()
+            self.look()
+            self._rest(max(0.05, self._poll_s - (self._clock.monotonic_s() - began)))
 
     def _rest(self, seconds: float) -> None:
         """Wait until the next look, in pieces that show whether this thread wakes in time."""
-        until_s = time.monotonic() + seconds
+        until_s = self._clock.monotonic_s() + seconds
         while not self._end.is_set():
-            began_s = time.monotonic()
+            began_s = self._clock.monotonic_s()
             asked_s = min(BEAT_S, until_s - began_s)
             if asked_s <= 0:
                 return
-            self._end.wait(asked_s)
+            self._clock.wait(self._end, asked_s)
             if self._starved is not None:
-                self._starved.beat(asked_s, time.monotonic() - began_s)
+                self._starved.beat(asked_s, self._clock.monotonic_s() - began_s)
 
     def blamed(self, reason: StopReason, missing: Sequence[str] = ()) -> StopReason:
         """`reason`, or where it is lost data and the rig's doing, that. `missing`: its signals."""
         return reason if self._starved is None else self._starved.blamed(reason, missing)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """One poll, and what the guard and the silence make of it."""
         with self._once:
             try:
                 fresh = [*self._poller.poll(), *self._steering()]
-                self._answered_s = time.monotonic()
+                self._answered_s = self._clock.monotonic_s()
                 self._timed_out = True
                 self.looks += 1
                 self._sink.add(fresh)
@@ -148,11 +148,11 @@ class Watch:
                 logger.error("watch: %s", error)
                 self._stop_for("action:watch", f"{type(error).__name__}: {error}")
             finally:
-                self._looked_s = time.monotonic()
+                self._looked_s = self._clock.monotonic_s()
             self._judge_silence()
 
     def _judge_silence(self) -> None:
-        silent_s = time.monotonic() - self._answered_s
+        silent_s = self._clock.monotonic_s() - self._answered_s
         if silent_s > self._missing_s_max:
             # What it refused, or answered with an error, it would refuse on an idle machine too.
             detail = f"Prometheus has not answered for {silent_s:.0f} s"

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 import shlex
-import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import MusterError
 from muster.faults import Fault, ReadBack, fault_of
 from muster.jsonl import LogLost
@@ -67,6 +67,7 @@ def restore(
     ledger: Ledger | None = None,
     only: Container[str] | None = None,
     trying: Callable[[], None] = _nothing,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Restored:
     """Revert every pending entry, last applied first, and read each back.
 
@@ -74,7 +75,7 @@ def restore(
     before each try of an entry, which takes its time.
     """
     return _play(
-        platform, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying
+        platform, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying, clock
     )
 
 
@@ -100,6 +101,7 @@ def _play(
     ledger: Ledger | None,
     acts: Callable[[UndoEntry], bool],
     trying: Callable[[], None] = _nothing,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Restored:
     again = recover_command(undo.header.target_file or platform.target.name)
     outcomes: dict[str, _Outcome] = {}
@@ -112,7 +114,7 @@ def _play(
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         if not outcome.ok:
             logger.error("restore: %s: %s", entry.subject, outcome.detail)
-    for entry, outcome in _retried(platform, entries, outcomes, again, trying):
+    for entry, outcome in _retried(platform, entries, outcomes, again, trying, clock):
         if outcome.ok or outcome.detail != outcomes[entry.entry_id].detail:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         outcomes[entry.entry_id] = outcome
@@ -143,17 +145,18 @@ def _retried(
     outcomes: Mapping[str, _Outcome],
     again: str,
     trying: Callable[[], None],
+    clock: Clock,
 ) -> Iterator[tuple[UndoEntry, _Outcome]]:
     """Every further try of what raised and is not back, with growing pauses, in bounded time."""
     wait_s = RETRY_S_MIN
-    now_s = time.monotonic()
+    now_s = clock.monotonic_s()
     until_s = {name: now_s + one.retry_s for name, one in outcomes.items() if one.retry_s > 0}
     while True:
-        next_s = time.monotonic() + wait_s
+        next_s = clock.monotonic_s() + wait_s
         left = [one for one in entries if until_s.get(one.entry_id, 0.0) > next_s]
         if not left:
             return
-        time.sleep(wait_s)
+        clock.sleep(wait_s)
         wait_s = min(RETRY_S_MAX, 2 * wait_s)
         for entry in left:
             trying()

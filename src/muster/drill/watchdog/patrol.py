@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract.model import Contract
 from muster.drill.guard import DrillGuard
 from muster.drill.sight.facts import Facts
@@ -68,6 +69,7 @@ def begin(
     gate: str,
     time_scale: float,
     records: Mapping[str, Any] | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Patrol:
     """Watch `platform` (its endpoints filled in) for a drill of that gate. Raises MusterError.
 
@@ -76,7 +78,7 @@ def begin(
     target, steering, metrics = platform.target, platform.steering, platform.metrics
     scrape_s = target.prometheus.scrape_interval_s
     poll_s = max(POLL_S_MIN, scrape_s)
-    stop = StopFlag()
+    stop = StopFlag(clock)
     facts = Facts(stale_s=contract.measurement.gap_s_max(scrape_s))
     trips: list[tuple[str, dict[str, Any]]] = []
 
@@ -97,10 +99,16 @@ def begin(
         blamed=starved.blamed,
     )
     rules = next(rules for name, rules in contract.gates.items() if name == gate)
-    guard = DrillGuard(target, contract, rules, time_scale, record)
+    guard = DrillGuard(target, contract, rules, time_scale, record, clock)
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
     watch = Watch(
-        Poller(metrics, signals, reach_s=_REACH_POLLS * poll_s, late_s=late_seconds(scrape_s)),
+        Poller(
+            metrics,
+            signals,
+            reach_s=_REACH_POLLS * poll_s,
+            late_s=late_seconds(scrape_s),
+            clock=clock,
+        ),
         looks.weights,
         facts,
         _NoSink(),
@@ -109,6 +117,7 @@ def begin(
         missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
         starved=starved,
+        clock=clock,
     )
     watch.guard = guard
     watch.start()

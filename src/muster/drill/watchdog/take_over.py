@@ -74,7 +74,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
     place.patrol.guard.disarm()
     place.patrol.expected.release()
     place.patrol.watch.release_load()
-    lock = TargetLock(place.target, place.drill_id)
+    lock = TargetLock(place.target, place.drill_id, place.clock)
     if not _acquire(lock, place.clock):
         # Someone recovers the target by hand already, and has read the same undo log.
         place.load.end()
@@ -89,6 +89,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
             after_restore=lambda entries, restored, ledger: _measure(
                 place, reason, entries, restored, ledger
             ),
+            clock=place.clock,
         )
         took_over = ("watchdog", {"state": "took_over", "confirmed": confirmed})
         ended = end_gone_drill(gone, reason, [took_over, *place.patrol.trips])
@@ -107,7 +108,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
 def clean_up(place: Place, reason: StopReason, *, confirmed: bool) -> int:
     """After a drill whose guard's duty was over: what is left of its end. Its verdict stands."""
     place.load.end()
-    lock = TargetLock(place.target, place.drill_id)
+    lock = TargetLock(place.target, place.drill_id, place.clock)
     if not _acquire(lock, place.clock):
         return RESTORED
     try:

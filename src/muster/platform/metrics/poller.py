@@ -7,10 +7,10 @@ reaches back somewhat before the last one and drops what was already handed out.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.metrics.model import Metrics, RawSeries
 
 LATE_SCRAPES = 4
@@ -40,15 +40,16 @@ class Poller:
     signals: Mapping[str, str]
     reach_s: float
     late_s: float = math.inf
+    clock: Clock = SYSTEM_CLOCK
     _answered_s: float = -math.inf
     _last_t_s: dict[SeriesKey, float] = field(default_factory=dict)
 
     def poll(self) -> list[RawSeries]:
         """The samples not handed out before. Raises MetricsError; then nothing was taken."""
-        began_s = time.monotonic()
+        began_s = self.clock.monotonic_s()
         fetched: list[RawSeries] = []
         for signal, selector in self.signals.items():
-            reach_s = min(self.reach_s, time.monotonic() - self._answered_s + self.late_s)
+            reach_s = min(self.reach_s, self.clock.monotonic_s() - self._answered_s + self.late_s)
             fetched.extend(self.prometheus.raw(signal, selector, reach_s))
         self._answered_s = began_s
         return [fresh for series in fetched if (fresh := self._fresh(series)) is not None]
