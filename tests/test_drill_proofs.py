@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from floor_fixtures import REGION, await_true
 
+from muster.clock import SYSTEM_CLOCK
 from muster.drill.sight import proofs
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.proofs import Looker, Throughout
@@ -171,7 +172,7 @@ class Recording(SimpleNamespace):
     poll_s = 0.001
 
     def __init__(self) -> None:
-        super().__init__(stop=StopFlag(), proofs=[])
+        super().__init__(stop=StopFlag(), proofs=[], clock=SYSTEM_CLOCK)
 
     def record_proof(self, fault: str, region: str, proof: Proof) -> None:
         self.proofs.append(proof)

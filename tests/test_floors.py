@@ -244,6 +244,52 @@ def docstring_breaches(root: Path) -> list[str]:
     return found
 
 
+HELD = frozenset({"drill", "faults", "platform", "guard", "judge"})
+"""Parts that take their time from `muster.clock.Clock`, so that a test can hold it."""
+NOT_HELD_YET = frozenset(
+    f"src/muster/{name}.py"
+    for name in (
+        "drill/sight/steered",
+        "faults/back",
+        "faults/provider_latency",
+        "faults/region_power",
+        "faults/toxiproxy_restart",
+        "platform/command",
+        "platform/deployments",
+        "platform/steering/route53",
+    )
+)
+"""Modules that still ask the machine for the time. A module leaves this list; none is added."""
+
+
+ASKS_NOW = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today")
+
+
+def clock_breaches(root: Path, spared: frozenset[str] = NOT_HELD_YET) -> list[str]:
+    """Who asks the machine for the time, or waits on it, instead of taking a clock.
+
+    A module that is spared and does not is named too.
+    """
+    found, asking = [], set()
+    for source in sources(root):
+        where = str(source.path.relative_to(root))
+        if source.part not in HELD:
+            continue
+        for node in ast.walk(source.tree):
+            wrong = ""
+            if isinstance(node, ast.Import) and any(one.name == "time" for one in node.names):
+                wrong = "imports time"
+            elif isinstance(node, ast.ImportFrom) and node.module == "time":
+                wrong = "imports from time"
+            elif isinstance(node, ast.Attribute) and ast.unparse(node) in ASKS_NOW:
+                wrong = f"asks {ast.unparse(node)}"
+            if wrong:
+                asking.add(where)
+                if where not in spared:
+                    found.append(f"{where}:{node.lineno}: {wrong}: take a Clock")
+    return found + [f"{where}: takes a clock, and is spared" for where in spared - asking]
+
+
 def section_models(root: Path) -> set[str]:
     """Every class of `targets/` that is a section with a `kind`: one way out of several."""
     found = set()
@@ -335,6 +381,34 @@ def test_modules_and_functions_stay_short() -> None:
 def test_public_names_say_what_they_are() -> None:
     """Every module, public class and public function has a docstring."""
     assert docstring_breaches(ROOT) == []
+
+
+def test_the_drill_takes_its_time_from_a_clock() -> None:
+    """No module of a held part asks the machine, but for those that are named."""
+    assert clock_breaches(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "breaches"),
+    [
+        ("drill/a.py", "import time", 1),
+        ("faults/deep/a.py", "def f():\n    import time as t", 1),
+        ("platform/a.py", "from time import monotonic", 1),
+        ("judge/a.py", "from datetime import datetime\nx = datetime.now", 1),
+        ("guard/a.py", "from muster.clock import SYSTEM_CLOCK", 0),
+        ("testbed/a.py", "import time", 0),
+    ],
+)
+def test_a_direct_call_for_the_time_is_named(
+    tmp_path: Path, name: str, text: str, breaches: int
+) -> None:
+    """In the held parts alone; and a module that is spared for nothing is named as well."""
+    plant(tmp_path, f"src/muster/{name}", text)
+    found = clock_breaches(tmp_path, frozenset())
+    assert len(found) == breaches
+    assert all(f"src/muster/{name}:" in line and "take a Clock" in line for line in found)
+    spared = clock_breaches(tmp_path, frozenset({f"src/muster/{name}"}))
+    assert len(spared) == 1 - breaches
 
 
 def test_the_rules_look_at_all_of_the_house() -> None:

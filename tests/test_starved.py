@@ -214,6 +214,7 @@ def test_a_prometheus_that_refuses_is_no_matter_of_time(timed_out, by):
     run = Run().beats(20.0)
     watch, shown, stop = watched(run, missing_s_max=0.0)
     shown.error = PrometheusError("http://p: timed out", timed_out=timed_out)
+    run.clock.s += 1.0
     watch.look()
     assert stop.reason is not None
     assert stop.reason.by == by
