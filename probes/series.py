@@ -29,6 +29,7 @@ def query(session: Session, signal: str) -> dict[str, Any]:
     selector = session.target.signals.get(signal)
     if selector is None:
         raise ActivityFailed(f"target {session.target.name}: signals.{signal} is not set")
+    # Imported here: `chaos` imports this module at every start, and must stay quick.
     from chaosprometheus.probes import query as ask
 
     from muster.platform.metrics.prometheus import partial

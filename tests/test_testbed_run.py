@@ -143,10 +143,24 @@ def test_two_stand_side_by_side(running: State, places: Path) -> None:
     assert ask(running).rr
 
 
-def unheld(guard: int) -> bool:
-    """Whether no other testbed has the block of this guard port."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", guard)) != 0
+def held(host: str, offset: int) -> tuple[int, socket.socket]:
+    """A block that no other testbed has, and a listener on that port of it.
+
+    Other tests look for blocks at the same time: one that is taken meanwhile is passed over.
+    """
+    for base in ports.free_blocks():
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", base + 99)) == 0:
+                continue
+        holder = socket.socket()
+        try:
+            holder.bind((host, base + offset))
+        except OSError:
+            holder.close()
+            continue
+        holder.listen()
+        return base, holder
+    raise AssertionError("no block of ports is free")
 
 
 @pytest.mark.parametrize(
@@ -155,11 +169,8 @@ def unheld(guard: int) -> bool:
 )
 def test_a_taken_port_is_one_line_and_nothing_stays(places: Path, offset: int, wants: str) -> None:
     """A port that someone else holds is named, with who wants it; nothing was started."""
-    base = next(base for base in ports.free_blocks() if unheld(base + 99))
-    host = "127.0.1.1" if offset == ports.CHAT else "127.0.0.1"
-    with socket.socket() as holder:
-        holder.bind((host, base + offset))
-        holder.listen()
+    base, holder = held("127.0.1.1" if offset == ports.CHAT else "127.0.0.1", offset)
+    with holder:
         with pytest.raises(BadInput, match=rf"^port {base + offset}: got .*{wants}") as caught:
             start(small_target("taken", port_base=base))
         assert f"pid {os.getpid()}" in str(caught.value)
