@@ -35,7 +35,9 @@ class Lighthouse(Right):
 
     world_now: ClassVar[World]
 
-    def __init__(self, settings: LighthouseSettings, regions: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: LighthouseSettings, regions: tuple[str, ...], stand_in: bool
+    ) -> None:
         super().__init__(self.world_now)
 
     def touches(self) -> tuple[Touch, ...]:

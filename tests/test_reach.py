@@ -338,7 +338,7 @@ def test_the_plan_says_from_what_to_what_and_how_back_and_changes_nothing(tmp_pa
         "route53 chat.staging.example.com.: eu-central-1 100, eu-west-1 0 -> "
         "eu-central-1 140, eu-west-1 60",
     ]
-    assert "aws route53 change-resource-record-sets" in text
+    assert "by hand: aws route53 change-resource-record-sets" in text
     assert "REFUSED" not in text
 
 

@@ -43,7 +43,9 @@ class WeightsAnswer(Document):
 class CommandSteering(Steering):
     """One part a region: the command shows and sets the weights of all of them."""
 
-    def __init__(self, settings: Settings, regions: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: Settings, regions: tuple[str, ...], stand_in: bool = False
+    ) -> None:
         self._settings = settings
         self._regions = regions
         self._pace = Pace(settings.calls_per_s_max)

@@ -13,8 +13,12 @@ STEERINGS = {
 
 
 def steering_of(target: Target) -> Steering:
-    """The adapter of a target's `steering` section."""
+    """The adapter of a target's `steering` section.
+
+    An adapter is told its settings, the regions, and whether it steers a testbed's stand-in.
+    """
+    stand_in = target.class_ == "testbed"
     made: Steering = adapter(STEERINGS, target.steering.kind)(
-        target.steering, tuple(target.regions)
+        target.steering, tuple(target.regions), stand_in
     )
     return made
