@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from inspect import cleandoc
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from muster.cli import COMMANDS, drill
+from muster.cli import COMMANDS, GROUPS, drill
 
 CHAOS = str(Path(sys.executable).with_name("chaos"))
 
@@ -20,6 +22,17 @@ def test_every_command_can_be_had(name: str) -> None:
     command = drill.get_command(click.Context(drill), name)
     assert command is not None
     assert command.help
+    assert "\b\nExample:\n  chaos drill" in cleandoc(command.help)
+
+
+def test_help_lists_every_command_once() -> None:
+    """The groups of `chaos drill --help` hold all commands; one in no group would not be shown."""
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(COMMANDS)
+    shown = CliRunner().invoke(drill, ["--help"]).output
+    for title, names in GROUPS.items():
+        assert f"{title}:" in shown
+        assert all(f"\n  {name} " in shown for name in names)
 
 
 def test_unknown_command_is_a_usage_error(tmp_path: Path) -> None:

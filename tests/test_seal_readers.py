@@ -225,7 +225,9 @@ def test_a_verdict_that_the_evidence_does_not_give_is_told(bundle):
     forge(bundle)
     code, output = run("judge", bundle)
     assert code == 3
-    said = "verdict.json is not what the evidence gives: verdict: on record PASS, judged INCON"
+    said = (
+        "verdict.json differs from what the evidence gives: verdict: on record PASS, judged INCON"
+    )
     assert said in output
     code, output = run("gate", "m3", bundle, "--allow-testbed", "--unsigned")
     assert "REFUSED verdict.json: bundle: verdict: on record PASS, judged INCONCLUSIVE" in output

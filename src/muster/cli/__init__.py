@@ -1,7 +1,7 @@
-"""`chaos drill …`: commands found by name and imported when used.
+"""`chaos drill …`: commands are found by name and imported when they are used.
 
-Chaos Toolkit imports this module at every start, so it imports nothing but click; the lines that it
-logs are kept plain from here on.
+Chaos Toolkit imports this module at every start, so it imports nothing but click. It also removes
+control sequences from the lines that Chaos Toolkit logs.
 """
 
 from __future__ import annotations
@@ -33,11 +33,20 @@ COMMANDS = {
 }
 """Command by the module of `muster.cli` that holds it."""
 
+GROUPS = {
+    "Before a drill": ("plan", "status", "up", "down"),
+    "Stop and restore": ("abort", "recover", "unlock"),
+    "Evidence": ("judge", "report", "history", "gate", "key", "contract"),
+    "Load": ("load",),
+    "Real traffic": ("promotion", "slo"),
+}
+"""Commands by purpose, in the order of `chaos drill --help`."""
+
 
 class PlainText(logging.Filter):
-    """No line of Chaos Toolkit's carries a control sequence of a drill's text to a terminal.
+    """Escapes control sequences of a drill's text in the log lines of Chaos Toolkit.
 
-    Its own lines name titles and activities as they are, some before any control is asked.
+    Chaos Toolkit logs titles and activity names unchanged, some before it calls any control.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -46,7 +55,7 @@ class PlainText(logging.Filter):
             record.msg = "".join(
                 sign
                 if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cf")
-                # An escape that shows what stood there, and does nothing.
+                # An escape that shows the character without its effect.
                 else repr(sign)[1:-1]
                 for sign in text
             )
@@ -58,10 +67,18 @@ logging.getLogger("chaostoolkit").addFilter(PlainText())
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group that imports a command when it is asked for, and lists commands by purpose."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = formatter.width - 6 - max(map(len, COMMANDS))
+        for title, names in GROUPS.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name, one.get_short_help_str(width)) for name, one in found if one is not None]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module_name = COMMANDS.get(cmd_name)
@@ -70,7 +87,7 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"muster.cli.{module_name}")
         command = getattr(module, cmd_name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"muster.cli.{module_name}.{cmd_name} is no command")
+            raise TypeError(f"muster.cli.{module_name}.{cmd_name} is not a command")
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -85,4 +102,8 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup)
 def drill() -> None:
-    """Rehearse a regional failover and judge it."""
+    """Run, watch, restore and judge region-failover drills.
+
+    A drill itself is started with `chaos run drills/region_failover.json`. Every command has --help
+    with an example.
+    """

@@ -1,4 +1,4 @@
-"""`chaos drill abort`: stop the drill that runs on a target, from any terminal."""
+"""`chaos drill abort`: stop the running drill of a target, from any terminal."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ NOT_RESTORED = 5
 
 
 @click.command()
-@click.option("--target", default="testbed", show_default=True, help="Target name or file.")
-@click.option("--why", default="asked by an operator", show_default=True, help="For the report.")
-@click.option("--wait/--no-wait", default=True, help="Wait until everything is back.")
+@click.option(
+    "--target", default="testbed", show_default=True, help="Target: a name in targets/, or a file."
+)
+@click.option(
+    "--why", default="asked by an operator", show_default=True, help="Reason, for the report."
+)
+@click.option("--wait/--no-wait", default=True, help="Wait until everything is restored.")
 def abort(target: str, why: str, wait: bool) -> None:
-    """Ask the drill on the target to stop and to restore, and wait until it has.
+    """Stop the drill on a target and wait until all is restored.
 
-    Exit 0 when nothing is left changed (also where no drill runs), 5 when something is, or when
-    nobody is there to restore it: then use `chaos drill recover`.
+    Exit code: 0 everything is restored (also if no drill runs), 5 something is not restored, or
+    neither drill nor watchdog is left to restore it. Then run `chaos drill recover`.
+
+    \b
+    Example:
+      chaos drill abort --target staging --why "wrong hour"
     """
     from muster import targets
     from muster.drill.lock.runs import runs_of

@@ -19,18 +19,25 @@ KEY = click.option(
     "key_files",
     type=FILE,
     multiple=True,
-    help="Public key (PEM) that must have signed; may be given again. Else MUSTER_VERIFY_KEY_FILE.",
+    help="Public key (PEM) that must have signed; repeatable.  [default: MUSTER_VERIFY_KEY_FILE]",
 )
 UNSEALED = click.option(
-    "--unsealed", is_flag=True, help="Read evidence that is not as sealed, and mark what is said."
+    "--unsealed", is_flag=True, help="Read evidence whose seal is broken, and mark all output."
 )
 
 
 @click.command()
 @click.argument("bundle", type=BUNDLE)
-@click.option("--contract", "contract_file", type=FILE, help="Judge by this contract instead.")
-@click.option("--json", "as_json", is_flag=True, help="verdict.json as it would be written.")
-@click.option("--write", is_flag=True, help="Write verdict.json and the report again.")
+@click.option(
+    "--contract",
+    "contract_file",
+    type=FILE,
+    help="Judge by this contract instead of the bundle's own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
+@click.option(
+    "--write", is_flag=True, help="Write verdict.json and the report into the bundle again."
+)
 @KEY
 @UNSEALED
 @click.pass_context
@@ -45,9 +52,13 @@ def judge(
 ) -> None:
     """Judge BUNDLE again, offline, from its own evidence.
 
-    Evidence that is not as it was sealed is INCONCLUSIVE.
+    If the seal of the evidence is broken, the verdict is INCONCLUSIVE.
 
     Exit code: 0 PASS, 1 FAIL, 2 bad input, 3 INCONCLUSIVE, 4 ABORTED, 5 ROLLBACK_FAILED.
+
+    \b
+    Example:
+      chaos drill judge reports/out/latest --key verify-key.pem
     """
     from muster.cli.seal import look, refused, rewrite, with_mark
     from muster.errors import BadInput
@@ -81,25 +92,34 @@ def judge(
 
 
 def _differs(bundle: Path, verdict: Verdict) -> list[str]:
-    """What verdict.json says otherwise than the evidence does now."""
+    """How verdict.json differs from what the evidence gives now."""
     from muster.cli.seal import differences
 
     found = differences(bundle, verdict)
-    return [f"verdict.json is not what the evidence gives: {found}"] if found else []
+    return [f"verdict.json differs from what the evidence gives: {found}"] if found else []
 
 
 @click.command()
 @click.argument("name", metavar="GATE")
 @click.argument("bundles", metavar="BUNDLE...", type=BUNDLE, nargs=-1, required=True)
-@click.option("--contract", "contract_file", type=FILE, help="Judge by this contract instead.")
-@click.option("--age-days-max", type=float, help="Older evidence is refused.")
 @click.option(
-    "--allow-testbed", is_flag=True, help="Answer for a testbed or rehearsal: NOT A GATE."
+    "--contract",
+    "contract_file",
+    type=FILE,
+    help="Judge by this contract instead of the project's own.",
 )
-@click.option("--unsigned", is_flag=True, help="Take bundles whose signature is not verified.")
+@click.option(
+    "--age-days-max", type=float, help="Refuse evidence older than this.  [default: the contract's]"
+)
+@click.option(
+    "--allow-testbed",
+    is_flag=True,
+    help="Accept testbed runs and rehearsals; the answer says NOT A GATE.",
+)
+@click.option("--unsigned", is_flag=True, help="Accept bundles without a verified signature.")
 @KEY
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
-@click.option("--out", type=FILE, help="Write the answer as JSON to this file too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+@click.option("--out", type=FILE, help="Write the answer as JSON to this file as well.")
 @click.pass_context
 def gate(
     ctx: click.Context,
@@ -113,12 +133,17 @@ def gate(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Say whether the evidence in each BUNDLE opens GATE (m1, m2 or m3), and which rule by which.
+    """Decide whether the evidence in the bundles opens GATE.
 
-    Every bundle must be as it was sealed and its signature verified.
+    GATE is m1, m2 or m3. The output has one line for each rule: which bundle satisfies it, or why
+    not. The seal of every bundle must be intact and its signature verified.
 
-    Exit code: 0 it opens, 1 it does not, 2 bad input, and 3, 4 or 5 when a bundle is INCONCLUSIVE,
-    ABORTED or ROLLBACK_FAILED.
+    Exit code: 0 the gate opens, 1 it does not, 2 bad input, and 3, 4 or 5 if a bundle is
+    INCONCLUSIVE, ABORTED or ROLLBACK_FAILED.
+
+    \b
+    Example:
+      chaos drill gate m3 reports/out/SOAK reports/out/DRILL --key verify-key.pem
     """
     import json
 
@@ -171,12 +196,19 @@ def _lines(verdict: Verdict) -> list[str]:
 
 @click.group()
 def contract() -> None:
-    """Show, check or export the scale contract."""
+    """Show, check or export the scale contract.
+
+    \b
+    Example:
+      chaos drill contract show
+    """
 
 
 @contract.command("show")
-@click.option("--contract", "contract_file", type=FILE, help="Another contract's file.")
-@click.option("--json", "as_json", is_flag=True, help="The whole contract as JSON.")
+@click.option(
+    "--contract", "contract_file", type=FILE, help="Contract file.  [default: contract/phase5.yaml]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole contract as JSON.")
 def contract_show(contract_file: Path | None, as_json: bool) -> None:
     """Print tiers, gates and rollback triggers as tables."""
     from muster.cli.tables import contract_lines
@@ -193,7 +225,7 @@ def contract_show(contract_file: Path | None, as_json: bool) -> None:
 @contract.command("check")
 @click.argument("file", type=FILE, required=False)
 def contract_check(file: Path | None) -> None:
-    """Check the contract in FILE (default: the project's own)."""
+    """Check the contract in FILE (default: contract/phase5.yaml)."""
     from muster.contract import load
 
     loaded = load(file)
@@ -205,7 +237,9 @@ def contract_check(file: Path | None) -> None:
 
 @contract.command("export")
 @click.argument("directory", type=BUNDLE, required=False)
-@click.option("--contract", "contract_file", type=FILE, help="Another contract's file.")
+@click.option(
+    "--contract", "contract_file", type=FILE, help="Contract file.  [default: contract/phase5.yaml]"
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
 @click.pass_context
 def contract_export(

@@ -9,32 +9,38 @@ import click
 
 @click.group()
 def key() -> None:
-    """Make or show the keys that sign and verify evidence."""
+    """Make or show the keys that sign and verify evidence.
+
+    \b
+    Example:
+      chaos drill key new ~/muster-keys
+    """
 
 
 @key.command("new")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 def key_new(directory: Path) -> None:
-    """Write a new Ed25519 pair to DIRECTORY: signing-key.pem and verify-key.pem.
+    """Write a new Ed25519 key pair to DIRECTORY.
 
-    No file is replaced. With MUSTER_SIGNING_KEY_PASSWORD set, the private key is encrypted by it.
+    The files are signing-key.pem and verify-key.pem. Existing files are never replaced. If
+    MUSTER_SIGNING_KEY_PASSWORD is set, it encrypts the private key.
     """
     from muster.signing import SIGNING_KEY_FILE, VERIFY_KEY_FILE, new_pair
 
     private, public, found = new_pair(directory)
-    click.echo(f"{private}: private key; keep it to the drill: {SIGNING_KEY_FILE}")
-    click.echo(f"{public}: public key; give it to whoever verifies: --key or {VERIFY_KEY_FILE}")
+    click.echo(f"{private}: private key; only the drill needs it: {SIGNING_KEY_FILE}")
+    click.echo(f"{public}: public key; give it to those who verify: --key or {VERIFY_KEY_FILE}")
     click.echo(f"fingerprint: {found.name}")
 
 
 @key.command("show")
 @click.argument("files", metavar="[PUBLIC-KEY...]", type=click.Path(path_type=Path), nargs=-1)
-@click.option("--pem", is_flag=True, help="Print the public keys themselves as PEM.")
+@click.option("--pem", is_flag=True, help="Also print the public keys as PEM.")
 def key_show(files: tuple[Path, ...], pem: bool) -> None:
-    """Print the fingerprints of public keys: of those named, else of those that would be used.
+    """Print the fingerprints of public keys.
 
-    These are the key that signs (MUSTER_SIGNING_KEY_FILE) and those that verify
-    (MUSTER_VERIFY_KEY_FILE). No private key is ever printed.
+    Without arguments, these are the key that signs (MUSTER_SIGNING_KEY_FILE) and the keys that
+    verify (MUSTER_VERIFY_KEY_FILE). A private key is never printed.
     """
     from muster.signing import signing_key, verify_keys
 

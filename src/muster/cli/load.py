@@ -1,4 +1,4 @@
-"""`chaos drill load`: the drill's load by itself, on any OpenAI-compatible endpoint."""
+"""`chaos drill load`: the load of a drill, without a drill, on any OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -31,28 +31,41 @@ _START_S_MAX = 24 * 3600.0
 @click.argument("profile")
 @click.option("--url", required=True, help="http(s)://host:port/v1/chat/completions")
 @click.option("--scale", default="1", show_default=True, help="Share of the profile's streams.")
-@click.option("--seed", default="1", show_default=True, help="The same seed, the same load.")
-@click.option("--duration", help="For example 60s, 5m. Without it, until Ctrl-C.")
-@click.option("--dns-server", help="host:port to resolve through; else the system's resolver.")
-@click.option("--drain", help="Let open streams end for so long after --duration.")
-@click.option("--linger", help="Then show the last figures for so long, for a last scrape.")
-@click.option("--start-at", help="Begin at this time (ISO 8601, UTC), on every machine.")
+@click.option("--seed", default="1", show_default=True, help="The same seed gives the same load.")
+@click.option("--duration", help="For example 60s or 5m.  [default: until Ctrl-C]")
+@click.option("--dns-server", help="host:port of the DNS server.  [default: the system's]")
+@click.option("--drain", help="After --duration, let open streams end for up to this time.")
+@click.option("--linger", help="Then keep the metrics up for this time, for a last scrape.")
+@click.option("--start-at", help="Start at this time (ISO 8601, UTC) on every machine.")
 @click.option("--token-env", help="Environment variable that holds the bearer token.")
-@click.option("--canary-token-env", help="The same for canaries; without it none are sent.")
-@click.option("--model", default="muster-stub", show_default=True, help="Model to ask for.")
-@click.option("--processes", default="0", help="Processes; 0: as many as the streams need.")
-@click.option("--shard", help="k/n: only the k-th of n equal parts, as on one of n machines.")
+@click.option(
+    "--canary-token-env", help="Variable with the canaries' token.  [default: no canaries]"
+)
+@click.option("--model", default="muster-stub", show_default=True, help="Model to request.")
+@click.option("--processes", default="0", help="Number of processes; 0: as many as needed.")
+@click.option("--shard", help="k/n: offer only part k of n equal parts.")
 @click.option(
     "--trace",
-    help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens to replay, begun anew at its end.",
+    help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens to replay, again and again.",
 )
-@click.option("--region", "regions", multiple=True, help="ADDRESS=REGION, as often as needed.")
-@click.option("--region-header", help="Answer header that names the region.")
-@click.option("--record", help="Directory for load-<k>.jsonl, a line a second.")
-@click.option("--raw-share", default="0", help="Share of requests recorded one by one.")
-@click.option("--metrics-address", help="host:port for Prometheus (one process: see --shard).")
+@click.option("--region", "regions", multiple=True, help="ADDRESS=REGION; repeatable.")
+@click.option("--region-header", help="Response header that names the region.")
+@click.option("--record", help="Directory for load-<k>.jsonl, one line a second.")
+@click.option("--raw-share", default="0", help="Share of requests that are recorded one by one.")
+@click.option(
+    "--metrics-address", help="host:port for Prometheus to scrape; needs one process (see --shard)."
+)
 def load(profile: str, **options: Any) -> None:
-    """Offer PROFILE (m1_1k, m2_5k, m3_20k) as open load, measured from each intended start."""
+    """Offer the load of PROFILE to an OpenAI-compatible endpoint.
+
+    PROFILE is m1_1k, m2_5k or m3_20k. The load is an open loop: requests start by a schedule, and
+    latency counts from the intended start. See docs/load.md.
+
+    \b
+    Example:
+      chaos drill load m1_1k --url https://chat.test/v1/chat/completions \\
+        --token-env TOKEN --duration 5m
+    """
     from muster.load.summary import Follower, Sum
 
     with tempfile.TemporaryDirectory(prefix="muster-load-") as scratch:
@@ -85,7 +98,7 @@ def _run(plan: LoadPlan, follower: Any, total: Any, interrupted: list[int]) -> i
 def _follow(
     handle: LoadHandle, follower: Any, total: Any, started_s: float, interrupted: list[int]
 ) -> int:
-    """Tell how it goes until it ends. 1 when a process ended by itself with an error."""
+    """Report progress until the load ends. Returns 1 if a process ended with an error."""
     from muster.load.summary import Sum
 
     tty = sys.stdout.isatty()
@@ -112,7 +125,7 @@ def _follow(
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM end the load, and its summary is still shown."""
+    """Ctrl-C and SIGTERM end the load; the summary is still printed."""
     seen: list[int] = []
     before = {
         number: signal.signal(number, lambda got, _: seen.append(got))
@@ -126,7 +139,7 @@ def _interrupts() -> Iterator[list[int]]:
 
 
 def _plan(name: str, options: dict[str, Any], record: Path) -> LoadPlan:
-    """Every option checked before anything is started."""
+    """Check every option before anything is started."""
     from muster import contract
     from muster.load import LoadPlan
     from muster.load.config import Endpoint, server_address
@@ -194,7 +207,7 @@ def _say_trace(path: Path, traffic: Any, scale: float) -> None:
     rate_per_s = Schedule(traffic, scale=scale, seed=0, source=source).ramp.rate_per_s
     click.echo(
         f"Trace of {source.requests} requests over {source.span_s:.0f} s, replayed at "
-        f"{rate_per_s:.1f}/s; begun anew every {source.requests / rate_per_s:.0f} s"
+        f"{rate_per_s:.1f}/s; starts again every {source.requests / rate_per_s:.0f} s"
     )
 
 
@@ -214,20 +227,20 @@ def _duration(option: str, text: str | None) -> float | None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|)", text)
     if not found or float(found[1]) == 0:
-        raise BadInput(option, "", text, "a length like 60s, 5m or 1h")
+        raise BadInput(option, "", text, "a duration like 60s, 5m or 1h")
     return float(found[1]) * _UNITS_S[found[2]]
 
 
 def _after(option: str, options: dict[str, Any]) -> float | None:
-    """A length that stands after the end, so that there must be one."""
+    """A time after the end of the load, which therefore needs `--duration`."""
     text = options[option.removeprefix("--")]
     if text is not None and not options["duration"]:
-        raise BadInput(option, "", text, "--duration beside it")
+        raise BadInput(option, "", text, "--duration as well")
     return _duration(option, text)
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch; a time without a zone is UTC, whatever the machine's is."""
+    """Seconds since the epoch; a time without a zone is UTC, not the machine's zone."""
     expected = f"a time within {_START_S_MAX / 3600:g} h from now, like 2026-03-01T12:00:00Z"
     try:
         found = datetime.fromisoformat(text)
@@ -248,7 +261,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _fits(text: str, parts: int, streams: float) -> None:
-    """A part is one process, and a process has only so many open files."""
+    """A part is one process, and the open files of a process are limited."""
     from muster.load.starter import shards_for
 
     needed = shards_for(streams)
@@ -268,7 +281,7 @@ def _region(text: str) -> tuple[str, str]:
 
 
 def _secret(option: str, variable: str | None) -> str:
-    """A secret from the environment; it must be there and fit in a header."""
+    """A secret from the environment. It must exist and be valid in a header."""
     if not variable:
         return ""
     value = os.environ.get(variable, "")
@@ -283,7 +296,9 @@ def _warn(plan: LoadPlan) -> None:
     endpoint = Endpoint(plan.url)
     if endpoint.tls or _near(endpoint.host):
         return
-    click.echo(f"warning: --url: {plan.url} is not https: the token goes in clear text", err=True)
+    click.echo(
+        f"warning: --url: {plan.url} is not https: the token is sent in clear text", err=True
+    )
 
 
 def _near(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""`chaos drill plan`: what a drill would do, from which value to which, and how it is undone."""
+"""`chaos drill plan`: each change of a drill, from which value to which, and its undo."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ import click
 
 @click.command()
 @click.argument("source")
-@click.option("--var", "given", multiple=True, metavar="KEY=VALUE", help="A setting, as in run.")
+@click.option(
+    "--var",
+    "given",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting, as for `chaos run`; repeatable.",
+)
 def plan(source: str, given: tuple[str, ...]) -> None:
-    """Show the plan of the drill in SOURCE; nothing is started or changed.
+    """Show what the drill in SOURCE would change, and how it would undo it.
 
-    The same is shown by `chaos run --dry=activities SOURCE`, which exits 1 since nothing passed.
+    Starts and changes nothing. `chaos run --dry=activities SOURCE` shows the same and exits 1,
+    because nothing passed.
+
+    \b
+    Example:
+      chaos drill plan drills/region_failover.json --var target=staging
     """
     from muster.drill.plan.describe import describe
 

@@ -1,4 +1,4 @@
-"""`chaos drill promotion TARGET`: may a deployment go on, by the five rollback triggers."""
+"""`chaos drill promotion TARGET`: may a deployment be promoted, by the rollback triggers."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ MINUTES_MAX = 24 * 60.0
 @click.argument("target")
 @click.option("--minutes", type=float, default=15.0, show_default=True, help="How long to watch.")
 @click.option(
-    "--look-back-minutes", type=float, default=0.0, help="Judge so much of the past as well."
+    "--look-back-minutes", type=float, default=0.0, help="Also judge this much of the past."
 )
-@click.option("--gate", default="M3", show_default=True, help="Whose queue limit: M1, M2 or M3.")
-@click.option("--tier", default=None, help="Whose rates: L, G or X.  [default: the gate's]")
-@click.option("--serve", "address", default=None, help="[ADDRESS:]PORT: answer over HTTP as well.")
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.option(
+    "--gate", default="M3", show_default=True, help="Gate whose queue limit applies: M1, M2 or M3."
+)
+@click.option(
+    "--tier", default=None, help="Tier whose rates apply: L, G or X.  [default: the gate's]"
+)
+@click.option("--serve", "address", default=None, help="[ADDRESS:]PORT: also answer over HTTP.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.pass_context
 def promotion(
     ctx: click.Context,
@@ -46,13 +50,18 @@ def promotion(
     address: str | None,
     as_json: bool,
 ) -> None:
-    """Watch TARGET with no load of its own and say whether a deployment may be promoted.
+    """Decide whether a deployment on TARGET may be promoted.
 
-    It judges the platform's own signals by the contract's five rollback triggers, at time scale 1,
-    in every region with weight; it changes nothing and takes no lock. It ends at once when a
-    trigger fires. With --serve it goes on until it is ended, and answers for the last minutes.
+    Watches the platform's own signals, without load, and applies the contract's five rollback
+    triggers at time scale 1 in every region that has weight. It changes nothing and takes no lock.
+    It ends at once when a trigger fires. With --serve it runs until you end it, and answers for the
+    last minutes. See docs/promotion.md.
 
     Exit code: 0 held, 1 roll back, 2 bad input, 3 unknown.
+
+    \b
+    Example:
+      chaos drill promotion staging --minutes 15
     """
     from muster.drill.real_traffic.serve import parse_address
     from muster.errors import BadInput, MusterError
@@ -77,11 +86,11 @@ def promotion(
 
 
 class _Ended(Exception):
-    """SIGTERM or SIGHUP came, or the parent is gone."""
+    """SIGTERM or SIGHUP arrived, or the parent process is gone."""
 
 
 def sighted(name: str) -> Target:
-    """The target of that name with what looking at it needs filled in. Raises BadInput."""
+    """The target of that name, with the placeholders filled that reading needs. Raises BadInput."""
     from muster import targets, testbed
     from muster.errors import BadInput
 
@@ -116,7 +125,7 @@ def _rules(name: str, gate: str, tier: str | None) -> tuple[Target, Rules]:
 
 
 def _long_enough(rules: Rules, minutes: float, look_back_minutes: float) -> None:
-    """Every trigger could fire within the time that is judged. Raises BadInput."""
+    """Raises BadInput if a trigger could not fire within the time that is judged."""
     from math import ceil
 
     from muster.errors import BadInput
@@ -132,7 +141,7 @@ def _long_enough(rules: Rules, minutes: float, look_back_minutes: float) -> None
             "--minutes",
             "",
             minutes,
-            f"at least {least}, or --look-back-minutes besides: {', '.join(short)} could not fire "
+            f"at least {least}, or --look-back-minutes as well: {', '.join(short)} could not fire "
             "in less",
         )
 
@@ -186,14 +195,14 @@ def _watch(
 
 
 def hopeless(watch: PromotionWatch, answer: Answer) -> bool:
-    """Whether more watching cannot make it known: Prometheus is gone, or a signal never came."""
+    """Whether the answer stays unknown: Prometheus is gone, or a signal never came."""
     watched_s = answer.end_s - answer.start_s
     return watch.blind or (watched_s > watch.grace_s and bool(watch.missing()))
 
 
 @contextlib.contextmanager
 def _until_ended() -> Iterator[Any]:
-    """Gives `wait(seconds)`, which raises `_Ended` on SIGTERM, SIGHUP, or when the parent went."""
+    """Gives `wait(seconds)`, which raises `_Ended` on SIGTERM, SIGHUP, or without the parent."""
     over = threading.Event()
     parent = os.getppid()
     before = {
@@ -218,7 +227,7 @@ def _until_ended() -> Iterator[Any]:
 
 
 class Progress:
-    """One line that changes on a terminal; a line a minute into a pipe."""
+    """One line that changes on a terminal; one line a minute into a pipe."""
 
     EVERY_S = 60.0
 
@@ -229,7 +238,7 @@ class Progress:
         self._state = ""
 
     def tell(self, answer: Answer, left_s: float | None) -> None:
-        """Say what the answer is so far."""
+        """Print the answer so far."""
         left = "" if left_s is None else f", {max(0.0, left_s) / 60:.1f} minutes left"
         why = f": {answer.unknown[0]}" if answer.state == "unknown" and answer.unknown else ""
         line = f"{self._name}: {WORDS[answer.state].lower()} so far{left}{why}"
@@ -240,13 +249,13 @@ class Progress:
             click.echo(f"{clock_of(answer.end_s)} {line}", err=True)
 
     def end(self) -> None:
-        """Leave the terminal's line."""
+        """Clear the line on the terminal."""
         if self._terminal:
             click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def told(answer: Answer, target: Target, rules: Rules, watch: PromotionWatch) -> Mapping[str, Any]:
-    """The answer as JSON, with what it was asked about."""
+    """The answer as JSON, with target, gate, tier and steering."""
     from muster.guard.promotion import as_json
 
     return as_json(
@@ -260,7 +269,7 @@ def told(answer: Answer, target: Target, rules: Rules, watch: PromotionWatch) ->
 
 
 def clock_of(t_s: float) -> str:
-    """A moment as a line begins with it."""
+    """A time in UTC, as lines begin with it."""
     return f"{datetime.fromtimestamp(t_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

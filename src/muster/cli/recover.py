@@ -1,4 +1,4 @@
-"""`chaos drill recover`: put back what a drill that is gone left changed."""
+"""`chaos drill recover`: restore what a dead drill left changed."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ import click
 
 
 @click.command()
-@click.option("--target", default="testbed", show_default=True, help="Target name or file.")
+@click.option(
+    "--target", default="testbed", show_default=True, help="Target: a name in targets/, or a file."
+)
 @click.option(
     "--without-store",
     metavar="DRILL",
-    help="The store does not answer: restore what DRILL left, from this machine's log alone.",
+    help="If the store does not answer: restore what DRILL left, from this machine's log only.",
 )
 def recover(target: str, without_store: str | None) -> None:
-    """Restore everything that earlier drills on the target left changed, from their undo logs.
+    """Restore what earlier drills on a target left changed.
 
-    Idempotent. Exit 0 when nothing is left changed, 4 when all is back but could not be put on
-    record, 5 when something could not be restored or a log could not be read.
+    Reads their undo logs and the target's shared store. It is safe to run it twice.
 
-    Where the target's shared store does not answer, it is not known whether another machine holds
-    the target or has restored already, and nothing is touched. Whoever knows that none does may
-    name the drill by --without-store; all back is then exit 4, since the store could not be told.
+    If the shared store does not answer, nobody can tell whether another machine holds the target or
+    has restored already. Nothing is changed then. If you know that no other machine does, name the
+    drill with --without-store. The exit code is then 4, because the store could not be updated.
+
+    Exit code: 0 everything is restored, 4 everything is restored but could not be recorded,
+    5 something could not be restored or a log could not be read.
+
+    \b
+    Example:
+      chaos drill recover --target staging
     """
     from muster.drill.recover.again import recover_target
     from muster.drill.recover.alone import recover_without_store

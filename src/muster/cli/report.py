@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 @UNSEALED
 @click.pass_context
 def report(ctx: click.Context, bundle: Path, key_files: tuple[Path, ...], unsealed: bool) -> None:
-    """Write BUNDLE's report again, offline, from its own files, and seal it again.
+    """Write the report of BUNDLE again, offline, and seal it again.
 
-    Evidence that is not as it was sealed is refused (exit code 3).
+    Refuses evidence whose seal is broken (exit code 3).
+
+    \b
+    Example:
+      chaos drill report reports/out/latest
     """
     from muster.cli.seal import look, rewrite
 
@@ -35,12 +39,24 @@ def report(ctx: click.Context, bundle: Path, key_files: tuple[Path, ...], unseal
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, newest first.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the bundles are.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, newest first.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Directory of the bundles.  [default: reports/out]",
+)
 @KEY
 @UNSEALED
 def history(as_json: bool, out: Path | None, key_files: tuple[Path, ...], unsealed: bool) -> None:
-    """List the evidence bundles, newest first. A verdict is shown only where its seal holds."""
+    """List earlier drills, newest first.
+
+    Shows a verdict only if the seal of its bundle is intact.
+
+    \b
+    Example:
+      chaos drill history --json
+    """
     from muster import home
     from muster.cli.seal import is_running
     from muster.reports.history import history as read_history
@@ -61,7 +77,7 @@ def history(as_json: bool, out: Path | None, key_files: tuple[Path, ...], unseal
 
 
 def _table(past: list[Past]) -> list[str]:
-    """Rows of plain text, so that a pipe and a terminal get the same."""
+    """Rows of plain text, the same for a pipe and a terminal."""
     from muster.reports.numbers import NO_DATA, seconds, utc
 
     head = ("DRILL ID", "WHEN", "DRILL", "TARGET", "VERDICT", "SEAL", "EVIDENCE", "DURATION")
@@ -88,7 +104,7 @@ def _problem(past: Past) -> str:
 
 
 def _verdict(past: Past) -> str:
-    """The verdict, or why there is none; one that no seal holds is marked."""
+    """The verdict, or why there is none. A verdict without an intact seal is marked."""
     if past.trusted:
         return past.verdict or "unreadable"
     return f"{past.verdict} [{UNSEALED_MARK}]" if past.verdict else past.seal.upper()

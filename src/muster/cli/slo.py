@@ -1,4 +1,4 @@
-"""`chaos drill slo TARGET`: a tier on the peak hours of real traffic that Prometheus still has."""
+"""`chaos drill slo TARGET`: a tier on past peak hours of real traffic."""
 
 from __future__ import annotations
 
@@ -20,18 +20,26 @@ DAYS_MAX = 400
 
 @click.command()
 @click.argument("target")
-@click.option("--tier", required=True, help="L, G or X.")
-@click.option("--window", required=True, help="For example 'mon-fri 14:00-16:00 Europe/Berlin'.")
-@click.option("--days", type=int, default=14, show_default=True, help="How far to look back.")
-@click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
+@click.option("--tier", required=True, help="Tier: L, G or X.")
+@click.option(
+    "--window", required=True, help="Hours, for example 'mon-fri 14:00-16:00 Europe/Berlin'."
+)
+@click.option(
+    "--days", type=int, default=14, show_default=True, help="Number of days to look back."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.pass_context
 def slo(ctx: click.Context, target: str, tier: str, window: str, days: int, as_json: bool) -> None:
-    """Judge a tier of TARGET on past hours of real traffic, as the platform's own samples show it.
+    """Judge a tier of TARGET on past peak hours of real traffic.
 
-    Each occurrence of the hours is judged by itself, and all of them together. What only a load
-    could show is listed as not judged. It changes nothing.
+    Judges each occurrence of the hours, and all of them together, by the platform's own samples in
+    Prometheus. What only a load could show is listed as not judged. It changes nothing.
 
     Exit code: 0 held, 1 missed, 2 bad input, 3 unknown.
+
+    \b
+    Example:
+      chaos drill slo staging --tier X --window 'mon-fri 14:00-16:00 UTC'
     """
     from muster.errors import BadInput, MusterError
 

@@ -1,4 +1,4 @@
-"""`chaos drill up`, `down` and `status`: the testbed for anyone who wants to look around."""
+"""`chaos drill up`, `down` and `status`: the testbed without a drill."""
 
 from __future__ import annotations
 
@@ -19,13 +19,25 @@ STATUS_S_MAX = 10.0
 
 
 @click.command()
-@click.option("--target", default="testbed", show_default=True, help="Target name or file.")
-@click.option("--profile", default="m3_20k", show_default=True, help="Load it is built for.")
+@click.option(
+    "--target", default="testbed", show_default=True, help="Target: a name in targets/, or a file."
+)
+@click.option(
+    "--profile",
+    default="m3_20k",
+    show_default=True,
+    help="Load profile that the testbed must be able to hold.",
+)
 @click.option("--scale", default="0.1", show_default=True, help="Share of the profile's streams.")
-@click.option("--seed", default="1", show_default=True, help="Of everything drawn by chance.")
-@click.option("--defect", default=None, help="Plant a defect by name.")
+@click.option("--seed", default="1", show_default=True, help="Seed of all random choices.")
+@click.option("--defect", default=None, help="Name of a defect to plant.")
 def up(target: str, profile: str, scale: str, seed: str, defect: str | None) -> None:
-    """Start the testbed and return when it is ready."""
+    """Start the testbed and return when it is ready.
+
+    \b
+    Example:
+      chaos drill up --scale 0.05
+    """
     from muster import targets
 
     wanted = targets.load(target)
@@ -48,9 +60,16 @@ def up(target: str, profile: str, scale: str, seed: str, defect: str | None) -> 
 
 
 @click.command()
-@click.option("--target", default="testbed", show_default=True, help="Target name or file.")
+@click.option(
+    "--target", default="testbed", show_default=True, help="Target: a name in targets/, or a file."
+)
 def down(target: str) -> None:
-    """End the testbed; nothing of it stays."""
+    """Stop the testbed and remove everything that it started.
+
+    \b
+    Example:
+      chaos drill down
+    """
     from muster import targets
 
     name = targets.load(target).name
@@ -59,10 +78,19 @@ def down(target: str) -> None:
 
 
 @click.command()
-@click.option("--target", default="testbed", show_default=True, help="Target name or file.")
-@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON (with its tokens).")
+@click.option(
+    "--target", default="testbed", show_default=True, help="Target: a name in targets/, or a file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON (contains tokens).")
 def status(target: str, as_json: bool) -> None:
-    """Show whether a drill may begin now, and the testbed's parts where the target is one."""
+    """Show whether a drill may start now, and who holds the target.
+
+    For a testbed also its processes, ports and regions.
+
+    \b
+    Example:
+      chaos drill status --target staging
+    """
     from muster import targets
 
     wanted = targets.load(target)
@@ -158,7 +186,7 @@ def _show(state: testbed.State, live: dict[str, Any] | None) -> None:
         if key in state.endpoints:
             console.print(Text(f"{key.removesuffix('_url'):12} {state.endpoints[key]}"))
     for death in state.deaths:
-        console.print(Text(f"died unasked: {death['name']} (exit {death['exit_code']})"))
+        console.print(Text(f"died unexpectedly: {death['name']} (exit {death['exit_code']})"))
 
 
 def _word(value: object) -> str:

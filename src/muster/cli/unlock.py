@@ -1,4 +1,4 @@
-"""`chaos drill unlock`: break by hand the lock that a machine which is gone still holds."""
+"""`chaos drill unlock`: break the lock that a lost machine still holds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import click
 
 
 @click.command()
-@click.option("--target", required=True, help="Target name or file.")
-@click.option("--holder", required=True, help="Who holds it, as `chaos drill status` shows.")
+@click.option("--target", required=True, help="Target: a name in targets/, or a file.")
+@click.option("--holder", required=True, help="Holder, as `chaos drill status` shows it.")
 def unlock(target: str, holder: str) -> None:
-    """Break the shared lock that HOLDER has on the target, and say what that breaks.
+    """Break the shared lock of a lost machine by hand.
 
-    A lock whose holder is gone runs out by itself after its lease; `recover` waits for that.
+    The output says what that breaks. You rarely need this: the lock of a lost machine expires with
+    its lease, and `chaos drill recover` waits for that.
+
+    \b
+    Example:
+      chaos drill unlock --target staging --holder HOLDER
     """
     from muster import targets
     from muster.drill.lock.readiness import unlock as break_lock
