@@ -63,7 +63,7 @@ def test_answers_are_shared_exactly_by_weight(
 
 
 def test_weight_zero_answers_only_when_no_weighted_record_is_healthy() -> None:
-    """The cases of DEFINITIONS, one by one."""
+    """Each case of weights and health, one by one."""
     records = (record("a", 100), record("b", 0))
 
     def answers(**healthy: bool) -> set[str]:

@@ -141,7 +141,7 @@ def test_every_line_of_a_gate_names_rule_bundle_and_what_was_seen():
         ("drill streams", "drill", True, "20,000 of 20,000 held"),
         ("drill Tier G", "drill", True, "all pass"),
         ("dark hold", "drill", True, "660 of 660 s"),
-        ("fault proof", "drill", True, "seen to bite"),
+        ("fault proof", "drill", True, "effect verified"),
     ]
     document = ask(soak, drill, allow_unsigned=True).as_json()
     assert set(document["rules"][0]) == {"rule", "bundle", "holds", "detail"}

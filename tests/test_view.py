@@ -45,7 +45,7 @@ def test_unknowns_are_named(tmp_path: Path) -> None:
     ledger = bundle / "ledger.jsonl"
     ledger.write_text(ledger.read_text()[:-30])
     unknowns = "\n".join(build_view(read_evidence(bundle)).unknowns)
-    for wanted in ("800 canaries", "not seen to bite", "torn", "no end of the drill"):
+    for wanted in ("800 canaries", "effect not verified", "torn", "no end of the drill"):
         assert wanted in unknowns
 
 
@@ -65,7 +65,7 @@ def test_the_verdicts_own_unknowns_come_once(tmp_path: Path) -> None:
     [
         (Story(), "are known and hold"),
         (Story(verdict="FAIL", shed_share=0.06), "429 rate 6.07"),
-        (Story(verdict="INCONCLUSIVE", fault_proven=False), "not seen to bite"),
+        (Story(verdict="INCONCLUSIVE", fault_proven=False), "is not verified"),
         (Story(verdict="ROLLBACK_FAILED", rollback_failed=True), "weight of eu-west-1"),
         (
             Story(verdict="ABORTED", stopped={"by": "operator", "verdict": "ABORTED"}),

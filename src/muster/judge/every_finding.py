@@ -128,7 +128,7 @@ def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
 def _fault_proofs(
     ledger: LedgerRead, started: Mapping[str, Any], phases: Sequence[Phase]
 ) -> list[Finding]:
-    """Every declared fault must have been seen to bite, each time that it was looked at."""
+    """The effect of every declared fault must have been verified at every look."""
     proofs = ledger.of("fault_proof")
     declared = {(str(e["fault"]), str(e["region"])) for e in ledger.of("fault_declared")}
     declared |= {(str(e["fault"]), str(e["region"])) for e in proofs}
@@ -145,7 +145,7 @@ def _fault_proofs(
                 "fault_proof",
                 fault,
                 "pass" if proven else "unknown",
-                why or "nobody saw it bite",
+                why or "its effect was never verified",
                 region=region,
                 samples=len(looks),
             )

@@ -243,7 +243,7 @@ def _drill(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) 
         *_load(contract, gate, bundle, allow_testbed, "drill "),
         Line(f"drill Tier {tier}", name, not missed, missed or "all pass"),
         Line("dark hold", name, dark_s >= needed_s, f"{dark_s:.0f} of {needed_s:g} s"),
-        Line("fault proof", name, not proof, proof or "seen to bite"),
+        Line("fault proof", name, not proof, proof or "effect verified"),
     ]
 
 

@@ -68,10 +68,12 @@ def why(
     ]
     missed_count = sum(row.status == "fail" for row in rows)
     unknown = [finding_clause(row) for row in rows if row.status == "unknown"]
-    unproven = [f"{f.fault} in {f.region} was not seen to bite" for f in faults if not f.proven]
+    unproven = [
+        f"the effect of {f.fault} in {f.region} is not verified" for f in faults if not f.proven
+    ]
     missed = f"{missed_count} of {plural(len(rows), 'finding')} missed: {listed(failed)}."
     if name == "PASS":
-        seen = " The faults were seen to bite." if faults else ""
+        seen = " The effect of every fault was verified." if faults else ""
         skipped = sum(row.status == "not_judged" for row in rows)
         also = f" {plural(skipped, 'other')} had nothing to judge." if skipped else ""
         return (

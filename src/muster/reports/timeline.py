@@ -159,7 +159,8 @@ def _told(event: Event) -> tuple[str, str] | None:
         case "fault_applied":
             return "fault", f"Fault {fault} applied in {region}."
         case "fault_proof":
-            seen = "was seen to bite" if event.get("proven") is True else "was NOT seen to bite"
+            proven = event.get("proven") is True
+            seen = "took effect (verified)" if proven else "has NO verified effect"
             return "fault", f"Fault {fault} in {region} {seen}: {one_line(event.get('why'))}"
         case "fault_reverted":
             return "fault", f"Fault {fault} reverted in {region}."

@@ -180,7 +180,7 @@ def _unknowns(
     found.extend(finding_clause(row) for row in rows if row.status == "unknown")
     found.extend(
         f"fault {f.fault} in {f.region}: "
-        + ("not seen to bite" if f.proven is False else "never observed")
+        + ("effect not verified" if f.proven is False else "never observed")
         for f in faults
         if not f.proven
     )

@@ -20,7 +20,7 @@ SLO_TITLES = {
     "shift_time": "Time to shift",
     "restore_time": "Time to restore",
     "failover_action_in_baseline": "Failover actions in the baseline",
-    "fault_proof": "Fault seen to bite",
+    "fault_proof": "Fault took effect (verified)",
     "recovery_quiet": "Quiet after the fault",
     "capacity_back": "Room for streams back",
     "rto": "Recovery time",

@@ -86,7 +86,7 @@ def ramp(session: Session) -> None:
         )
         session.watch.require_load()
         target = session.streams_target
-        # The tolerance of DEFINITIONS §7, doubled: baseline measures it, here it must only be near.
+        # Twice the tolerance of `streams_achieved`: baseline judges it, here it must only be near.
         tolerance = max(0.04 * target, 6.0 * target**0.5)
         ramp_s = ramp_seconds(session.plan.profile.ramp_s, target)
         seconds_max = ramp_s + 3 * session.target.stream_seconds_max + 30

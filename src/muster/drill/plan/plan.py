@@ -47,7 +47,7 @@ class DrillPlan:
 
     @property
     def evidence(self) -> Literal["gate", "rehearsal", "testbed"]:
-        """What the run can be evidence of (DEFINITIONS: a planted defect is always testbed)."""
+        """What the run can be evidence of: a run with a planted defect is always testbed."""
         if self.target.class_ == "testbed" or self.settings.defect is not None:
             return "testbed"
         whole = self.settings.scale == 1 and self.time_scale == 1

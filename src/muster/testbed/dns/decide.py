@@ -1,6 +1,6 @@
 """Which records may answer, and which one does. Pure.
 
-As Route 53 does it, and DEFINITIONS §8 says:
+As Route 53 does it:
 1. Records of weight above 0 that are healthy; when there are none,
 2. healthy records of weight 0; when nothing at all is healthy,
 3. every record, as if all were healthy.
