@@ -66,7 +66,7 @@ def client(
 
 
 class HostedZone:
-    """One Route 53 zone by its name, whoever asks: found once, its calls paced.
+    """One Route 53 zone by its name: looked up once, with paced calls.
 
     `error` makes what is raised, of the API's error code (empty: it was not reached) and a text.
     """

@@ -1,7 +1,7 @@
 """Time from outside: wall time names moments, monotonic time measures lengths.
 
-Whoever decides or waits takes a `Clock` and asks nothing else for the time, so that a test can hold
-it: a wait on a held clock returns at once and moves the time on by what was waited.
+Code that decides or waits takes a `Clock` and asks nothing else for the time, so that a test can
+hold it: a wait on a held clock returns at once and moves the time on by what was waited.
 """
 
 from __future__ import annotations

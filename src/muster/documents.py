@@ -84,7 +84,7 @@ def parse_yaml(raw: bytes, path: Path) -> dict[str, Any]:
 
     Raises BadInput when they are not YAML or do not hold a mapping.
     """
-    # A copy each: whoever changes what was parsed changes nobody else's.
+    # A copy for each caller, so that no caller changes another's document.
     return deepcopy(_parsed(raw, path))
 
 
@@ -167,7 +167,7 @@ _WANTED = {
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",
 }
-"""What pydantic's kinds of complaint mean to whoever writes YAML."""
+"""What pydantic's kinds of error mean to the author of a YAML file."""
 
 
 def _expected(kind: str, message: str, context: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The envelope of DSSE (Dead Simple Signing Envelope, protocol v1): what is signed, and how.
 
 A signature is over `pae(payload_type, payload)`, never over the JSON around it. `keyid` is a hint
-that nothing authenticates; whoever verifies tries every key.
+that nothing authenticates; a verifier tries every key.
 """
 
 from __future__ import annotations

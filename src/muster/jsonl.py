@@ -1,6 +1,6 @@
 """Append-only JSON lines that survive a crash: a line counts once it was synced to disk.
 
-A torn line (power cut, kill) is expected and reported; whoever reads decides what it means.
+A torn line (power cut, kill) is expected and reported; the reader decides what it means.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The end of every drill's evidence: judged, reported, sealed, in that order.
 
 The manifest comes last, over everything else; a reader who finds one knows that nothing was
-written afterwards. A verdict that was decided stands, whoever finishes the rest.
+written afterwards. A verdict that was decided stands, whichever process finishes the rest.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ logger = logging.getLogger("chaostoolkit")
 
 
 class GuardControl(Protocol):
-    """What a drill tells whoever guards it."""
+    """What a drill tells its guards."""
 
     def arm(self) -> None:
         """From now on a trip stops the drill."""

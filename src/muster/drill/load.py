@@ -49,7 +49,7 @@ class DrillLoad:
 
     @property
     def lifelines(self) -> list[int]:
-        """Descriptors that keep the load's processes alive; whoever holds them ends it."""
+        """Descriptors that keep the load's processes alive until they are closed."""
         return self._handle.lifelines if self._handle is not None else []
 
     def start(self) -> None:

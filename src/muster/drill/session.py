@@ -305,7 +305,7 @@ class Session:
             self.stop.wait(min(0.5, seconds - (now - began)))
 
     def progress_line(self, past_s: float, seconds: float) -> str:
-        """One line for whoever watches."""
+        """One line of progress for the console."""
         streams = self.facts.by_region("client_streams")
         shown = ", ".join(
             f"{region} {count:.0f}"

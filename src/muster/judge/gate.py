@@ -1,11 +1,11 @@
 """Whether evidence opens a gate: which rule each bundle satisfies, and why another is refused.
 
 1. Every bundle must be whole, signed, fresh, gate evidence, PASS, and PASS on its own record.
-   Whoever allows unsigned ones gets an answer that names them.
+   With `--unsigned` the answer names the unsigned ones.
 2. All of them must be of one build of the platform.
 3. One must hold the soak: profile, streams and length, the tier's SLOs, the gate's own rules.
 4. Where the gate asks for a drill, one must hold it: its tier, and dark for long enough.
-Whoever allows the testbed gets the same answers and no gate: every line says so.
+With `--allow-testbed` the answers are the same, and every line says that it is no gate.
 """
 
 from __future__ import annotations

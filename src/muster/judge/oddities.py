@@ -3,7 +3,7 @@
 - A counter falls without a restart of its process (`restarts`).
 - Answers are counted under something else than a three-digit status.
 - A count, an age or a number of streams is negative.
-- A series is there twice, apart in a label of whoever scraped it (`doubled`).
+- A series is there twice, apart in a label of its scraper (`doubled`).
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class LiteralLookup:
 
 
 class SystemLookup:
-    """The system's resolver, one question at a time whoever asks."""
+    """The system's resolver, one question at a time for all callers."""
 
     def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
         self._host = host

@@ -1,6 +1,6 @@
 """What a report shows, as plain frozen values: text and numbers, nothing computed later.
 
-Text here is raw: whoever writes HTML, Markdown or XML escapes it for that language.
+Text here is raw: the writers of HTML, Markdown and XML escape it for their language.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A store off the drilling machine, in which two machines can not both win.
 
-A value is only ever changed by naming what it replaces: whoever names an old state is refused. A
+A change names the value that it replaces; a change that names an old state is refused. A
 call whose answer was lost may have done its work all the same, so after any failure the store is
 asked what stands there now.
 """

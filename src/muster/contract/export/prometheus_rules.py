@@ -1,4 +1,4 @@
-"""The contract's triggers as Prometheus rules, for whoever watches a platform between drills.
+"""The contract's triggers as Prometheus rules, to watch a platform between drills.
 
 Evaluated once a minute, so that on samples without gaps an alert fires in the same minute as our
 detectors. With gaps they differ, since `for:` starts over where a window is unknown; DIFFERENCES

@@ -214,7 +214,7 @@ class SharedLease:
             pass
 
     def keep(self) -> bool:
-        """Renew once; whether to go on. Whoever listens is told of a lease that is lost."""
+        """Renew once; whether to go on. Tells the listener when the lease is lost."""
         try:
             self.renew()
         except Conflict:

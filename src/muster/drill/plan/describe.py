@@ -1,4 +1,4 @@
-"""The plan of a drill as text, for whoever must say yes to it."""
+"""The plan of a drill as text, for the person who approves it."""
 
 from __future__ import annotations
 

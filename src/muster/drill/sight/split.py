@@ -1,4 +1,4 @@
-"""How new streams are split over the regions, from the samples; whoever holds facts may ask.
+"""How new streams are split over the regions, from the samples.
 
 1. The tolerance follows the number of arrivals: the contract's points, or three standard errors
    where that is wider. Over twice the contract's points nothing is known, and the look-back grows.

@@ -61,7 +61,7 @@ def stand_in(
 
 @contextlib.contextmanager
 def _beating(beat: Callable[[], None]) -> Iterator[None]:
-    """Beat on: whoever looks must see that someone is at work."""
+    """Keep beating, so that other processes see that this one works."""
     over = threading.Event()
 
     def run() -> None:

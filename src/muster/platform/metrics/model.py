@@ -1,6 +1,6 @@
 """The port that shows what was scraped, and when.
 
-An adapter answers raw samples with the scrape's own timestamps; whoever asks takes the differences.
+An adapter answers raw samples with the scrape's own timestamps; the caller takes the differences.
 It is made without asking anything; every call is bounded by a time-out and raises MetricsError when
 the server does not answer, answers in part, or answers anything but samples.
 """

@@ -252,7 +252,7 @@ class Pool:
         self._all.add(connection)
 
     def opened(self, connection: UpstreamConnection) -> None:
-        """A connection can be used: whoever waits goes first."""
+        """A connection can be used: waiting requests go first."""
         self._opening -= 1
         self._streams_max = max(1, connection.streams_max)
         self._usable.append(connection)

@@ -70,7 +70,7 @@ class Control:
             if request.method == "POST" and verb == "drain":
                 return await self._drain(request, region)
             if request.method == "POST" and verb in verbs:
-                # Whoever asked may be gone before it is done: half a stop would leave processes
+                # The caller may be gone before it is done: half a stop would leave processes
                 # that neither serve nor end.
                 await asyncio.shield(asyncio.create_task(self._do(verbs[verb])))
                 return Answer(200, await region.show())

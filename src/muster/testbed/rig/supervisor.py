@@ -1,7 +1,7 @@
 """`python -m muster.testbed.rig.supervisor --config FILE.json`: the parent of a testbed's parts.
 
 1. It holds a lock on the testbed's directory for as long as it lives; `state.json` says what runs.
-2. It speaks to whoever started it in JSON lines on stdout, until it is ready or has failed.
+2. It writes JSON lines for its parent to stdout, until it is ready or has failed.
 3. A part that dies unasked is written down and not started again: a drill must see it.
 4. SIGINT, SIGTERM, POST /shutdown and the end of its lifetime end it cleanly: no process, port or
    temporary file is left. Logs stay only where a part died or did not come up.
@@ -31,7 +31,7 @@ from muster.testbed.rig.state import lock_directory
 
 
 class Reporter:
-    """Lines to whoever started us. Raises BrokenPipeError once nobody reads them."""
+    """Lines to the parent process. Raises BrokenPipeError once nobody reads them."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = os.dup(descriptor)
@@ -128,7 +128,7 @@ def main() -> int:
         asyncio.run(supervise(config, report, signals))
         failed = False
     except BrokenPipeError:
-        return 1  # whoever started us is gone before we were ready: nobody would end us
+        return 1  # the parent is gone before we were ready: nobody would end us
     except MusterError as error:
         with suppress(BrokenPipeError):
             report.failed(error)

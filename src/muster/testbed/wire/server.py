@@ -1,7 +1,7 @@
 """HTTP/1.1 requests in, one at a time a connection.
 
 1. A request is handed over whole (head and bounded body); the next one waits until it is answered.
-2. Whoever is too large or too slow is closed: 431 or 413 at once, silence by a sweep once a second.
+2. A request that is too large is closed at once (431 or 413), a silent one by a sweep each second.
 3. What a client sends ahead is kept up to a bound; past it the socket is not read.
 """
 
@@ -88,7 +88,7 @@ class Connections:
         self.idle_s_max = idle_s_max
 
     def sweep(self, now_s: float) -> None:
-        """Close whoever has not finished a request in time, or has been idle too long."""
+        """Close connections with an unfinished request past its time, or idle too long."""
         for connection in list(self.open):
             if not connection.busy:
                 bound_s = self.request_s_max if connection.begun else self.idle_s_max
