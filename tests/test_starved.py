@@ -221,6 +221,22 @@ def test_a_prometheus_that_refuses_is_no_matter_of_time(timed_out, by):
     assert stop.reason.detail.startswith("Prometheus has not answered for ")
 
 
+@pytest.mark.parametrize(("timed_out", "by"), [(True, STARVED), (False, "data_lost")])
+def test_samples_that_a_refusing_prometheus_keeps_are_lost(timed_out, by):
+    """The samples are older than its last answer: their silence is noticed first."""
+    run = Run().beats(*FIT)
+    watch, shown, stop = watched(run)
+    watch.look()
+    for _ in range(14):
+        run.clock.s += 1.0
+    shown.signals = ()
+    watch.look()
+    shown.error = PrometheusError("http://p: refused", timed_out=timed_out)
+    reason = silent(run, watch, stop)
+    assert reason.detail.startswith("no sample of requests for ")
+    assert reason.by == by
+
+
 def test_the_guards_lost_windows_are_blamed_alike():
     """Windows without data, one after the other, on a rig that starves."""
     for late_s, by in ((FIT, "data_lost"), ([20.0], STARVED)):

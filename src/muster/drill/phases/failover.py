@@ -26,11 +26,15 @@ from muster.load.schedule import ramp_seconds
 from muster.platform.drain import DrainState
 from muster.platform.metrics import MetricsError
 from muster.platform.steering import shares_of
+from muster.samples.counting import smallest_sample
 from muster.targets.model import SIGNALS_DEFAULT
 
 logger = logging.getLogger("chaostoolkit")
 HEALTHY_S_MAX = 60.0
 SHOWN_S_MAX = 10.0
+STAY_S_MAX = 30.0
+ENOUGH = 1.5
+"""Times the smallest sample: arrivals come by chance, and their answers a little later."""
 
 
 @contextmanager
@@ -264,6 +268,19 @@ def drain(session: Session, tier: str) -> None:
             )
         session.timing("drain_s", session.clock.monotonic_s() - began)
         observe.record_streams_cut(session, region)
+        stay_s = judgeable_s(session, tier) - (session.clock.monotonic_s() - began)
+        if stay_s > 0:
+            session.wait_with_progress(min(stay_s, STAY_S_MAX))
+
+
+def judgeable_s(session: Session, tier: str) -> float:
+    """How long a phase must last so that its arrivals are enough to judge it, in seconds.
+
+    A region that is empty at once would end the phase with too few: unknown, and no PASS.
+    """
+    rules = next(rules for name, rules in session.plan.contract.tiers.items() if name == tier)
+    needed = smallest_sample(min(rules.rate_5xx_max, rules.rate_429_max, 1 - rules.success_2xx_min))
+    return ENOUGH * needed / session.plan.profile.arrivals_per_s(session.plan.settings.scale)
 
 
 def darken(session: Session, tier: str, minutes: float) -> None:

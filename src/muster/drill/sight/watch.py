@@ -170,7 +170,8 @@ class Watch:
         if lost is not None:
             # What stays away with it is missing too, though not for as long yet.
             missing = [one for one, s in silent.items() if s > self._missing_s_max / 2]
-            self._stop_for("data_lost", f"no sample of {lost} for {silent[lost]:.0f} s", missing)
+            detail = f"no sample of {lost} for {silent[lost]:.0f} s"
+            self._stop_for("data_lost", detail, missing, by_rig=self._timed_out)
 
     def _stop_for(
         self, by: str, detail: str, missing: Sequence[str] = (), *, by_rig: bool = True
