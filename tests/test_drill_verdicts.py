@@ -198,7 +198,7 @@ def test_raising_action_aborts(tmp_path: Path) -> None:
     def absurd(data: dict) -> None:
         for activity in data["method"]:
             if activity["name"] == "evacuate":
-                activity["provider"]["arguments"] = {"shares_pct": [25, 250]}
+                activity["provider"]["arguments"] = {"shares_pct": [25, 250, 0]}
 
     with drill(tmp_path) as one:
         one.start(changed_drill(tmp_path / "drill", absurd))
