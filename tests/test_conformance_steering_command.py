@@ -12,6 +12,7 @@ import pytest
 from conformance.steering import BEFORE, CHECKS, EAST, SECRET, WEST, Trouble, World
 from floor_fixtures import stand_in
 
+from muster import redact
 from muster.errors import BadInput
 from muster.platform.steering import SteeringError
 from muster.platform.steering.command import CommandSteering
@@ -155,6 +156,18 @@ def test_a_command_that_cannot_be_started_is_named(world):
     assert (found.key, found.value) == ("argv.0", str(world.script))
     with pytest.raises(SteeringError, match="could not be started"):
         world.adapter().weights()
+
+
+def test_a_word_from_the_environment_is_named_and_not_shown(world, monkeypatch):
+    """The line by hand takes it from the variable that holds it, as those of power and drain do."""
+    word = "w0rd-0f-the-balancer"  # kept for the process: no other test looks for it
+    monkeypatch.setenv("LB_TOKEN", word)
+    redact.keep(word)
+    steering = CommandSteering(Settings(kind="command", argv=("/opt/lb", word)), (EAST, WEST))
+    line = steering.command({}, BEFORE)
+    assert line is not None
+    assert word not in line
+    assert '"$LB_TOKEN"' in line
 
 
 def test_the_safety_net_has_no_record_here(world):

@@ -17,6 +17,7 @@ from pydantic import Field
 from muster.aws import Pace
 from muster.documents import Document
 from muster.errors import BadInput
+from muster.platform.by_hand import words
 from muster.platform.command import ask, run, unusable
 from muster.platform.port import PortError, Touch, Unusable
 from muster.platform.steering.model import (
@@ -120,7 +121,7 @@ class CommandSteering(Steering):
         return {part: Shown(int(weight), str(rest)) for part, (weight, rest) in shown.items()}
 
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
-        return shlex.join([*self._settings.argv, "set", *_words(before)])
+        return words(*self._settings.argv, "set", *_words(before))
 
     def trial(self) -> Trial:
         wanted = "route53: the safety net writes a record of its own, and a command has none"
