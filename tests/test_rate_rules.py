@@ -171,6 +171,32 @@ def test_a_counter_without_a_sample_is_none_yet():
     assert len(rates._series) == 1
 
 
+@pytest.mark.parametrize(
+    ("signal", "good", "bad", "key"),
+    [
+        ("requests", "200", "500", "code"),
+        ("client_attempts", "success", "timeout", "outcome"),
+    ],
+)
+def test_breaches_before_a_region_left_do_not_count_after_its_return(signal, good, bad, key):
+    """Four, one window out of rotation, four: no five in a row, in no source and for no region."""
+    rates = guard()
+    found = []
+    for minute in range(10):
+        for t in range(60 * minute + (minute > 0), 60 * minute + 61):
+            rates.add(signal, signal, labels(good, key=key), [float(t)], [10.0 * t])
+            rates.add(signal, signal, labels(bad, key=key), [float(t)], [1.0 * t])
+        kept = frozenset() if minute == 4 else frozenset({WEST})
+        found += [
+            (minute + 1, trip.region, trip.source)
+            for trip in rates.close(60.0 * minute, 60.0 * minute + 60, kept, ())
+            if (trip.kind, trip.name) == ("trigger", "rate_5xx")
+        ]
+    source = "server" if signal == "requests" else "client"
+    groups = [WEST] if source == "server" else [None, WEST]
+    assert found == [(10, region, source) for region in groups]
+
+
 def test_an_attempt_to_an_unknown_region_counts_among_all():
     """One to a region out of rotation does not."""
 
