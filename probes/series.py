@@ -21,14 +21,16 @@ __all__ = ["query"]
 
 @activity
 def query(session: Session, signal: str) -> dict[str, Any]:
-    """Prometheus' instant answer for one of the target's signals, as it is.
+    """Prometheus' instant answer for one of the target's signals, as it is: not mapped.
 
+    Of a signal that is made of several selectors it is the first one's.
     Raises ActivityFailed for a signal that the target does not name, when no answer comes, or when
     it is a partial one.
     """
-    selector = session.target.signals.get(signal)
-    if selector is None:
+    how = session.target.signals.get(signal)
+    if how is None:
         raise ActivityFailed(f"target {session.target.name}: signals.{signal} is not set")
+    selector = how if isinstance(how, str) else how.selectors[0]
     # Imported here: `chaos` imports this module at every start, and must stay quick.
     from chaosprometheus.probes import query as ask
 

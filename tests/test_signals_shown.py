@@ -17,7 +17,7 @@ from muster.drill.stop import StopFlag
 from muster.errors import DrillAborted
 from muster.platform.metrics import RawSeries
 from muster.platform.metrics.prometheus import PrometheusError
-from muster.targets.model import SIGNALS_CLIENT, SIGNALS_DEFAULT
+from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 CONTRACT = contract.load()
 TARGET_FILE = targets.load(str(TARGET))

@@ -17,7 +17,8 @@ from muster import home, targets
 from muster.documents import parse
 from muster.errors import BadInput
 from muster.targets.check import check
-from muster.targets.model import SIGNALS_CLIENT, SIGNALS_SERVER, Target
+from muster.targets.model import Target
+from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_SERVER
 
 EXAMPLE = "targets/staging.example.yaml"
 SECRETS = {
@@ -61,10 +62,9 @@ def refused(path, data):
     path.write_text(yaml.safe_dump(data, sort_keys=False))
     with pytest.raises(BadInput) as caught:
         targets.load(str(path))
-    line = str(caught.value)
-    assert len(line.splitlines()) == 1
-    assert line.startswith(f"{path}: ")
-    return line.removeprefix(f"{path}: ")
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{path}: ") for line in lines)
+    return lines[0].removeprefix(f"{path}: ")
 
 
 MISFITS = [

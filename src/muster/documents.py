@@ -1,7 +1,7 @@
 """YAML documents parsed once, at the edge, into frozen typed values.
 
 Unknown keys, missing keys and doubled keys are refused, each in one line that names the file, the
-dotted key, the value and what was expected.
+dotted key, the value and what was expected, with the nearest key that there is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from muster.errors import BadInput
+from muster.errors import BadInput, BadInputs, nearest
 
 DOCUMENTS_KEPT_MAX = 16
 
@@ -113,26 +113,48 @@ def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
     return data
 
 
-def parse(model: type[DocumentT], data: object, file: Path | str) -> DocumentT:
-    """`data` as a `model`; BadInput for the first thing in it that does not fit."""
+def parse(
+    model: type[DocumentT], data: object, file: Path | str, *, every: bool = False
+) -> DocumentT:
+    """`data` as a `model`; BadInput for the first thing in it that does not fit.
+
+    `every`: for all of them, a line each.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise bad_input(error, data, file, model) from error
+        wrong = bad_input(error, data, file, model)
+        raise (wrong if every else wrong.each[0]) from error
 
 
 def bad_input(
     error: ValidationError, data: object, file: Path | str, model: type[BaseModel]
 ) -> BadInput:
-    """The first of pydantic's complaints as one line in the house's form."""
-    first = error.errors(include_url=False)[0]
+    """Pydantic's complaints, each as one line in the house's form; of one value the first."""
+    found: list[BadInput] = []
+    for complaint in error.errors(include_url=False):
+        one = _bad_input(dict(complaint), data, file, model)
+        if not any(_within(one.key, other.key) for other in found):
+            found.append(one)
+    return found[0] if len(found) == 1 else BadInputs(found)
+
+
+def _within(one: str, other: str) -> bool:
+    """Whether one key is the other, or stands in its value: each kind of a union complains."""
+    return one == other or f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def _bad_input(
+    first: Mapping[str, Any], data: object, file: Path | str, model: type[BaseModel]
+) -> BadInput:
     kind, context = first["type"], first.get("ctx", {})
     place = _place(first["loc"], data, model, absent=kind == "missing")
     if kind == "missing":
         return BadInput(file, place.key, _Absent(), "this key to be given")
     if kind == "extra_forbidden":
-        known = ", ".join(_keys(place.parent))
-        wanted = f"one of the known keys: {known}" if known else "no such key"
+        known = _keys(place.parent)
+        near = nearest(str(first["loc"][-1]), known)
+        wanted = f"one of the known keys: {', '.join(known)}{near}" if known else "no such key"
         return BadInput(file, place.key, first["input"], wanted)
     if kind in {"union_tag_invalid", "union_tag_not_found"}:
         discriminator = str(context["discriminator"]).strip("'")

@@ -5,6 +5,8 @@ Bad input is one line that names the file, the key, the value and what was expec
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from os import PathLike
 
 from muster.redact import redacted
@@ -35,6 +37,37 @@ class BadInput(MusterError):
         self.expected = expected
         where = f"{self.file}: {key}" if key else self.file
         super().__init__(f"{where}: got {_short(value)}, expected {expected}")
+
+    @property
+    def each(self) -> tuple[BadInput, ...]:
+        """Every problem that it tells."""
+        return (self,)
+
+
+class BadInputs(BadInput):
+    """All that is wrong with one input, a line each; it names what the first of them names."""
+
+    def __init__(self, problems: Sequence[BadInput]) -> None:
+        first = problems[0]
+        super().__init__(first.file, first.key, first.value, first.expected)
+        self._each = tuple(problems)
+        self.args = ("\n".join(str(one) for one in problems),)
+
+    @property
+    def each(self) -> tuple[BadInput, ...]:
+        return self._each
+
+
+def together(problems: Iterable[BadInput]) -> BadInput | None:
+    """Every problem as one error; None: there is none."""
+    every = list(problems)
+    return every[0] if len(every) == 1 else BadInputs(every) if every else None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` (nearest: NAME)` with the known name that `name` may have meant; empty: none is near."""
+    found = get_close_matches(name, sorted(known), n=1)
+    return f" (nearest: {found[0]})" if found else ""
 
 
 class DrillAborted(MusterError):

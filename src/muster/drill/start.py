@@ -40,7 +40,7 @@ from muster.errors import BadInput
 from muster.jsonl import LogLost
 from muster.ledger import Ledger
 from muster.platform import Platform, platform_of
-from muster.platform.metrics import Metrics, MetricsError, Poller, late_seconds
+from muster.platform.metrics import Metrics, MetricsError, Poller, late_seconds, read
 from muster.platform.steering import Expected
 from muster.samples.series import SampleWriter
 from muster.targets import Target
@@ -253,7 +253,9 @@ def _record_start(session: Session) -> None:
     builds = sorted(
         {
             series.labels.get("version", "unknown")
-            for series in session.metrics.raw("build_info", target.signals["build_info"], 60.0)
+            for series in read(
+                session.metrics, "build_info", target.signals["build_info"], 60.0
+            ).series
         }
         if "build_info" in target.signals
         else set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from muster.faults.model import FaultError
 from muster.platform import Platform
-from muster.platform.metrics import MetricsError, newest_s
+from muster.platform.metrics import MetricsError, believed, newest_s
 
 SIGNAL = "streams_limit"
 LIVE_SCRAPES = 4
@@ -24,9 +24,10 @@ def streams_limit(platform: Platform, region: str) -> float:
         raise FaultError(f"target {target.name}: signals.{SIGNAL} is not set")
     scrape_s = target.prometheus.scrape_interval_s
     try:
-        series = platform.metrics.raw(SIGNAL, selector, max(5.0, 5 * scrape_s))
+        series = believed(platform.metrics, SIGNAL, selector, max(5.0, 5 * scrape_s))
     except MetricsError as error:
-        raise FaultError(f"signals.{SIGNAL}: {error}") from error
+        said = str(error).removeprefix(f"signals.{SIGNAL}: ")
+        raise FaultError(f"signals.{SIGNAL}: {said}") from error
     newest = newest_s(series) or 0.0
     live = [
         one.v[-1]

@@ -28,6 +28,8 @@ NAN = float("nan")
 BLOCK_BYTES = 1 << 20
 COUNTED_APART = frozenset({"code", "kind", "le", "outcome", "phase", "reason", "route"})
 """Labels by which one process counts apart; by all others processes are told apart."""
+REFUSED = "refused"
+"""A signal of Muster's own: when another one (label `signal`) could not be mapped, and `why`."""
 Process = frozenset[tuple[str, str]]
 
 

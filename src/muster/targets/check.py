@@ -8,16 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from muster.errors import BadInput
+from muster.errors import BadInput, nearest, together
 from muster.targets.calendar import span_of
-from muster.targets.model import (
-    OWN_SIGNAL,
-    SIGNALS_CLIENT,
-    SIGNALS_KNOWN,
-    SIGNALS_SERVER,
-    Target,
-)
+from muster.targets.model import Target
 from muster.targets.shared import SharedTxt
+from muster.targets.signal_check import mapping_problems, name_problems
 
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
 _SECRET_QUERY = re.compile(r"token|key|secret|pass|auth|sig", re.IGNORECASE)
@@ -29,125 +24,121 @@ BODY_OWN = frozenset(
 
 
 def check(target: Target, file: Path | str) -> None:
-    """Raises BadInput for the first key that does not fit the rest of `target`."""
+    """Raises BadInput for the keys that do not fit the rest of `target`, a line each."""
+    if wrong := together(problems(target, file)):
+        raise wrong
+
+
+def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
+    """Each key that does not fit the rest of `target`."""
     regions = ", ".join(target.regions)
     if target.evacuate not in target.regions:
-        raise BadInput(file, "evacuate", target.evacuate, f"one of the regions {regions}")
+        near = nearest(target.evacuate, target.regions)
+        yield BadInput(file, "evacuate", target.evacuate, f"one of the regions {regions}{near}")
     for index, region in enumerate(target.blast_radius.regions):
         if region not in target.regions:
-            raise BadInput(
-                file, f"blast_radius.regions.{index}", region, f"one of the regions {regions}"
-            )
+            wanted = f"one of the regions {regions}{nearest(region, target.regions)}"
+            yield BadInput(file, f"blast_radius.regions.{index}", region, wanted)
     dark, all_of_them = target.blast_radius.regions_dark_max, len(target.regions)
     if dark >= all_of_them:
         wanted = f"under {all_of_them}: a region must stay"
-        raise BadInput(file, "blast_radius.regions_dark_max", dark, wanted)
-    _check_steering(target, file)
-    _check_calendar(target, file)
-    _check_signals(target, file)
-    _check_body(target, file)
+        yield BadInput(file, "blast_radius.regions_dark_max", dark, wanted)
+    yield from _check_steering(target, file)
+    yield from _check_calendar(target, file)
+    yield from name_problems(target.signals, file)
+    yield from mapping_problems(target.signals, target.regions, file)
+    yield from _check_body(target, file)
     if target.testbed is None and target.class_ == "testbed":
-        raise BadInput(file, "testbed", None, "a testbed section, since class is testbed")
+        yield BadInput(file, "testbed", None, "a testbed section, since class is testbed")
     if target.testbed is not None and target.class_ != "testbed":
-        raise BadInput(file, "testbed", "a section", f"none, since class is {target.class_}")
+        yield BadInput(file, "testbed", "a section", f"none, since class is {target.class_}")
     if target.testbed is not None and set(target.testbed.regions) != set(target.regions):
         built = ", ".join(target.testbed.regions)
-        raise BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
-    _check_shared(target, file)
+        yield BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
+    yield from _check_shared(target, file)
 
 
-def _check_steering(target: Target, file: Path | str) -> None:
+def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:
     """Every set identifier belongs to one region that is there; what names are is known."""
     if not target.steering.shows_names and target.names.reads_steering:
         wanted = "kind: stated, ttl_s and detection_s_max: a command's names cannot be read"
-        raise BadInput(file, "names", None, wanted)
+        yield BadInput(file, "names", None, wanted)
     if not target.names.reads_steering and target.load.region_header is None:
         blind = next((name for name, one in target.regions.items() if not one.addresses), None)
         if blind is not None:
             wanted = "what its name is answered, or load.region_header: nothing else names regions"
-            raise BadInput(file, f"regions.{blind}.addresses", None, wanted)
-    given = target.steering.identifiers
+            yield BadInput(file, f"regions.{blind}.addresses", None, wanted)
+    given, regions = target.steering.identifiers, ", ".join(target.regions)
     owners: dict[str, str] = {}
     for region, identifiers in given.items():
         key = f"steering.set_identifiers.{region}"
         if region not in target.regions:
-            raise BadInput(file, key, region, f"one of the regions {', '.join(target.regions)}")
+            wanted = f"one of the regions {regions}{nearest(region, target.regions)}"
+            yield BadInput(file, key, region, wanted)
         for identifier in identifiers:
             if identifier in owners:
                 wanted = f"an identifier of one region: {owners[identifier]} has it already"
-                raise BadInput(file, key, identifier, wanted)
-            owners[identifier] = region
+                yield BadInput(file, key, identifier, wanted)
+            owners.setdefault(identifier, region)
     for region in target.regions:
         if region not in given and owners.get(region, region) != region:
             wanted = f"identifiers of {region} too: its own name is taken by {owners[region]}"
-            raise BadInput(file, f"steering.set_identifiers.{region}", None, wanted)
+            yield BadInput(file, f"steering.set_identifiers.{region}", None, wanted)
 
 
-def _check_calendar(target: Target, file: Path | str) -> None:
+def _check_calendar(target: Target, file: Path | str) -> Iterator[BadInput]:
     """A freeze that ends before it begins would freeze nothing."""
     calendar = target.calendar
     for index, freeze in enumerate(calendar.frozen if calendar else ()):
         start, end = span_of(freeze, calendar)  # type: ignore[arg-type]
         if end <= start:
             wanted = f"a day or moment after {freeze.from_}"
-            raise BadInput(file, f"calendar.frozen.{index}.to", str(freeze.to), wanted)
+            yield BadInput(file, f"calendar.frozen.{index}.to", str(freeze.to), wanted)
 
 
-def _check_shared(target: Target, file: Path | str) -> None:
+def _check_shared(target: Target, file: Path | str) -> Iterator[BadInput]:
     """Off the testbed the drilling machine may be lost: something must be left elsewhere."""
     shared = target.shared
     if shared is None:
         if target.class_ != "testbed":
             wanted = "a store off the machine for lock and undo entries (route53_txt or s3)"
-            raise BadInput(file, "shared", None, f"{wanted}, since class is {target.class_}")
+            yield BadInput(file, "shared", None, f"{wanted}, since class is {target.class_}")
         return
     if isinstance(shared, SharedTxt) and not f".{shared.name}".endswith(f".{shared.zone}"):
-        raise BadInput(file, "shared.name", shared.name, f"a name in shared.zone {shared.zone}")
+        yield BadInput(file, "shared.name", shared.name, f"a name in shared.zone {shared.zone}")
 
 
-def _check_signals(target: Target, file: Path | str) -> None:
-    for signal, selector in target.signals.items():
-        if signal not in SIGNALS_KNOWN and not re.match(OWN_SIGNAL, signal):
-            wanted = f"one of the signals {', '.join(sorted(SIGNALS_KNOWN))}, or x_NAME"
-            raise BadInput(file, f"signals.{signal}", selector, wanted)
-        if not selector.strip():
-            raise BadInput(file, f"signals.{signal}", selector, "a PromQL selector")
-    for signal in (*SIGNALS_SERVER, *SIGNALS_CLIENT):
-        if signal not in target.signals:
-            raise BadInput(file, f"signals.{signal}", None, "a PromQL selector: it is judged")
-
-
-def _check_body(target: Target, file: Path | str) -> None:
+def _check_body(target: Target, file: Path | str) -> Iterator[BadInput]:
     """More fields of a request: none that the load sets by itself, and nothing but JSON."""
     for name, value in target.load.body.items():
         key = f"load.body.{name}"
         if name in BODY_OWN:
             wanted = f"another field: the load sets {', '.join(sorted(BODY_OWN))} by itself"
-            raise BadInput(file, key, value, wanted)
+            yield BadInput(file, key, value, wanted)
         try:
             json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError):
             wanted = "a JSON value: text, number, true, false, null, a list or a mapping of these"
-            raise BadInput(file, key, value, wanted) from error
+            yield BadInput(file, key, value, wanted)
 
 
-def check_written(target: Target, file: Path | str) -> None:
+def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
     """`target` as it stands in its file: placeholders that can be filled, and no secrets."""
     for key, text in texts(target.model_dump(by_alias=True)):
         for found in re.finditer(r"\$\{[^}]*\}?", text):
             kind = PLACEHOLDER.fullmatch(found.group(0))
             if kind is None:
-                raise BadInput(file, key, found.group(0), "${testbed.KEY} or ${env.NAME}")
-            if kind.group(1) == "testbed" and target.class_ != "testbed":
+                yield BadInput(file, key, found.group(0), "${testbed.KEY} or ${env.NAME}")
+            elif kind.group(1) == "testbed" and target.class_ != "testbed":
                 wanted = f"${{env.NAME}} or a value, since class is {target.class_}"
-                raise BadInput(file, key, found.group(0), wanted)
+                yield BadInput(file, key, found.group(0), wanted)
         secret = key.rpartition(".")[2] in SECRET_KEYS
         if secret and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
             # The value itself is left out: it would stand in a log.
-            raise BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
+            yield BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
         if _literal_secret(text):
             wanted = "user and password as ${env.NAME}: no secret stands in a file"
-            raise BadInput(file, key, "a URL with a literal secret", wanted)
+            yield BadInput(file, key, "a URL with a literal secret", wanted)
 
 
 def _literal_secret(text: str) -> bool:

@@ -28,60 +28,18 @@ from muster.targets.names import Names, SteeringNames
 from muster.targets.power import Power
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
+from muster.targets.signals import (
+    OWN_SIGNAL,
+    SIGNALS_CLIENT,
+    SIGNALS_KNOWN,
+    SIGNALS_SERVER,
+    Signal,
+    with_default_signals,
+)
 from muster.targets.steering import Route53Steering, Steering
 from muster.targets.testbed import TestbedSpec
 
 TargetClass = Literal["testbed", "staging", "production"]
-SIGNALS_SERVER = (
-    "requests",
-    "first_token",
-    "completion",
-    "streams_active",
-    "streams_limit",
-    "queue_age",
-    "circuit_open",
-    "admission_failures",
-)
-"""Signals that every platform must show; without one of them an SLO or trigger is unknown."""
-SIGNALS_OPTIONAL = (
-    "open_over",
-    "streams_broken",
-    "build_info",
-    "region_ready",
-    "gateway_health",
-)
-SIGNALS_DEFAULT = {"client_streams_short": "muster_load_streams_short_total"}
-"""Signals of the load that a target need not name, and what they are then."""
-SIGNALS_CLIENT = (
-    "client_attempts",
-    "client_answers",
-    "client_first_token",
-    "client_completion",
-    "client_open_over",
-    "client_canaries",
-    "client_streams",
-    "client_streams_target",
-    "client_scheduled",
-    "client_offered",
-    "client_late",
-    "client_connections",
-    "client_dns_answers",
-    "rig_lag",
-)
-"""Signals of Muster's own load; Muster names them on the wire, so targets rarely change them.
-
-Without `rig_lag` the load's own lateness would be unknown, and so every verdict.
-"""
-
-
-SIGNALS_KNOWN = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
-OWN_SIGNAL = r"^x_[a-z0-9_]{1,60}$"
-"""Signals of a target's own: they stand in the evidence, and nothing judges them."""
-
-
-def with_default_signals(signals: dict[str, str]) -> dict[str, str]:
-    """`signals` with those that a target need not name."""
-    return {**SIGNALS_DEFAULT, **signals}
 
 
 class LoadAccess(Document):
@@ -238,8 +196,9 @@ class Target(Document):
     incident: str | None = Field(
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )
-    signals: Annotated[dict[str, str], AfterValidator(with_default_signals)] = Field(
-        description="a PromQL selector of each signal; x_NAME: your own, recorded and not judged",
+    signals: Annotated[dict[str, Signal], AfterValidator(with_default_signals)] = Field(
+        description="a PromQL selector of each signal, or how the platform's series become it "
+        "(docs/signals.md); x_NAME: your own, recorded and not judged",
         json_schema_extra={
             "propertyNames": {
                 "anyOf": [
@@ -248,7 +207,6 @@ class Target(Document):
                 ]
             },
             "required": [*SIGNALS_SERVER, *SIGNALS_CLIENT],
-            "additionalProperties": {"type": "string", "pattern": "\\S"},
         },
     )
     profiles: dict[str, dict[str, object]] = Field(

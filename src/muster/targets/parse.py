@@ -10,11 +10,12 @@ from typing import Any
 
 from muster import home
 from muster.documents import DocumentT, parse, parse_yaml, read_bytes
-from muster.errors import BadInput
+from muster.errors import BadInput, BadInputs, together
 from muster.redact import keep, keep_url
-from muster.targets.check import PLACEHOLDER, SECRET_KEYS, check, check_written, texts
+from muster.targets.check import PLACEHOLDER, SECRET_KEYS, problems, texts, written_problems
 from muster.targets.model import Target
 from muster.targets.shared import SharedS3, SharedTxt
+from muster.targets.signal_check import name_problems
 
 
 def path_of(name_or_path: str) -> Path:
@@ -43,10 +44,19 @@ def load(name_or_path: str) -> Target:
 
 
 def load_bytes(raw: bytes, path: Path) -> Target:
-    """The target in `raw`, the bytes of `path` as they were read. Raises BadInput."""
-    target = parse(Target, parse_yaml(raw, path), path)
-    check(target, path)
-    check_written(target, path)
+    """The target in `raw`, the bytes of `path` as they were read.
+
+    Raises BadInput with all that is wrong, a line each.
+    """
+    data = parse_yaml(raw, path)
+    try:
+        target = parse(Target, data, path, every=True)
+    except BadInput as error:
+        signals = data.get("signals")
+        names = name_problems(signals, path) if isinstance(signals, dict) else ()
+        raise BadInputs([*error.each, *names]) from None
+    if wrong := together([*problems(target, path), *written_problems(target, path)]):
+        raise wrong
     return target
 
 

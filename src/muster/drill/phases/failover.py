@@ -27,7 +27,7 @@ from muster.platform.drain import DrainState
 from muster.platform.metrics import MetricsError
 from muster.platform.steering import shares_of
 from muster.samples.counting import smallest_sample
-from muster.targets.model import SIGNALS_DEFAULT
+from muster.targets.signals import SIGNALS_DEFAULT
 
 logger = logging.getLogger("chaostoolkit")
 HEALTHY_S_MAX = 60.0

@@ -18,10 +18,18 @@ from muster.guard.promotion import (
     too_short,
 )
 from muster.guard.triggers import Fresh
-from muster.platform.metrics import Metrics, MetricsError, RawSeries, key_of, late_seconds
+from muster.platform.metrics import (
+    Metrics,
+    MetricsError,
+    RawSeries,
+    believed,
+    key_of,
+    late_seconds,
+)
 from muster.platform.metrics.poller import Poller, SeriesKey
 from muster.platform.steering import SteeringError
 from muster.targets import Target
+from muster.targets.signals import Signal
 
 CHUNK_S = 600.0
 """The longest range vector that is asked for at once, in seconds."""
@@ -204,7 +212,7 @@ def watch_of(
 
 
 def past(
-    metrics: Metrics, signal: str, selector: str, start_s: float, end_s: float
+    metrics: Metrics, signal: str, how: Signal, start_s: float, end_s: float
 ) -> Iterator[RawSeries]:
     """What was scraped from `start_s` to `end_s`, oldest first, no query longer than `CHUNK_S`.
 
@@ -215,4 +223,4 @@ def past(
         window_s = min(CHUNK_S, end_s - at_s)
         at_s += window_s
         # A range may leave its first moment out; a doubled sample is taken once.
-        yield from metrics.raw(signal, selector, window_s + 1.0, at_s)
+        yield from believed(metrics, signal, how, window_s + 1.0, at_s)

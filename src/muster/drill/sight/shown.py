@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from muster.drill.session import Session
-from muster.platform.metrics import RawSeries
-from muster.targets.model import SIGNALS_CLIENT, SIGNALS_DEFAULT
+from muster.platform.metrics import RawSeries, believed
+from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 Labels = Mapping[str, str | float | None]
 """What a series must carry: a text, a histogram's edge as a number, or None for anything."""
@@ -23,7 +23,7 @@ ANYWHERE = ("region_ready", "gateway_health")
 def fresh(session: Session, signal: str) -> list[RawSeries]:
     """What was scraped of a signal just now. Raises MetricsError."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
-    return session.metrics.raw(signal, session.target.signals[signal], window_s)
+    return believed(session.metrics, signal, session.target.signals[signal], window_s)
 
 
 def not_shown(session: Session) -> str:

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 
 from muster.drill.session import Session
 from muster.judge.oddities import COUNTERS, named
-from muster.platform.metrics import RawSeries
+from muster.platform.metrics import RawSeries, believed
 from muster.samples.doubled import doubled_label, twin_label
 from muster.samples.rates import is_status
 from muster.samples.restarts import restarts_within
 from muster.samples.series import COUNTED_APART, NAN, Series, series_of
-from muster.targets.model import SIGNALS_SERVER
+from muster.targets.signals import SIGNALS_SERVER
 
 logger = logging.getLogger("chaostoolkit")
 LOOK_BACK_S = 60.0
@@ -36,7 +36,7 @@ def unsound(session: Session) -> str:
     scrape_s = session.target.prometheus.scrape_interval_s
     for signal in (name for name in SIGNALS_SERVER if name in signals):
         look_s = max(LOOK_BACK_S, LOOK_BACK_SCRAPES * scrape_s)
-        series = session.metrics.raw(signal, signals[signal], look_s)
+        series = believed(session.metrics, signal, signals[signal], look_s)
         wrong = twice(signal, series)
         if not wrong and signal in COUNTERS:
             stale_s = session.plan.contract.measurement.gap_s_max(scrape_s)

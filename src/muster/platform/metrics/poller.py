@@ -1,5 +1,8 @@
 """New samples since the last look, signal by signal, each sample handed out once.
 
+A signal that cannot be mapped is handed out as one sample of the signal `refused`, whose labels say
+which and why: so the evidence shows when nothing of it could be known.
+
 A scrape appears in Prometheus when it has finished, with the time at which it began; so each look
 reaches back somewhat before the last one and drops what was already handed out.
 """
@@ -12,6 +15,9 @@ from dataclasses import dataclass, field
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.metrics.model import Metrics, RawSeries
+from muster.platform.metrics.reading import read
+from muster.samples.series import REFUSED
+from muster.targets.signals import Signal
 
 LATE_SCRAPES = 4
 LATE_S_MIN = 2.4
@@ -30,17 +36,19 @@ def key_of(series: RawSeries) -> SeriesKey:
 
 @dataclass
 class Poller:
-    """Polls `signals` (name to selector).
+    """Polls `signals` (name to selector or mapping).
 
     A look goes back to the last one that was answered and `late_s` more (what a scrape may take to
     appear), and never further than `reach_s`; the first one goes all the way. Both in seconds.
     """
 
     prometheus: Metrics
-    signals: Mapping[str, str]
+    signals: Mapping[str, Signal]
     reach_s: float
     late_s: float = math.inf
     clock: Clock = SYSTEM_CLOCK
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """By signal, why the last look could believe nothing of it."""
     _answered_s: float = -math.inf
     _last_t_s: dict[SeriesKey, float] = field(default_factory=dict)
 
@@ -48,11 +56,19 @@ class Poller:
         """The samples not handed out before. Raises MetricsError; then nothing was taken."""
         began_s = self.clock.monotonic_s()
         fetched: list[RawSeries] = []
-        for signal, selector in self.signals.items():
+        refused: dict[str, str] = {}
+        for signal, how in self.signals.items():
             reach_s = min(self.reach_s, self.clock.monotonic_s() - self._answered_s + self.late_s)
-            fetched.extend(self.prometheus.raw(signal, selector, reach_s))
-        self._answered_s = began_s
-        return [fresh for series in fetched if (fresh := self._fresh(series)) is not None]
+            reading = read(self.prometheus, signal, how, reach_s)
+            fetched.extend(reading.series)
+            if reading.refused:
+                refused[signal] = reading.refused
+        self._answered_s, self.refused = began_s, refused
+        found = [fresh for series in fetched if (fresh := self._fresh(series)) is not None]
+        now_s = (self.clock.now_s(),)
+        for signal, why in refused.items():
+            found.append(RawSeries(REFUSED, REFUSED, {"signal": signal, "why": why}, now_s, (1.0,)))
+        return found
 
     def _fresh(self, series: RawSeries) -> RawSeries | None:
         key = key_of(series)

@@ -1,0 +1,239 @@
+"""What a target says of its signals: a plain selector each, or how theirs becomes Muster's.
+
+A mapping says which series carry a signal, which label of theirs is which of Muster's, what their
+values and units mean, and what tells one process from another. It holds no PromQL but selectors:
+values are taken from the samples (`muster.samples.mapping`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    WithJsonSchema,
+)
+
+from muster.documents import Document
+
+SIGNALS_SERVER = (
+    "requests",
+    "first_token",
+    "completion",
+    "streams_active",
+    "streams_limit",
+    "queue_age",
+    "circuit_open",
+    "admission_failures",
+)
+"""Signals that every platform must show; without one of them an SLO or trigger is unknown."""
+SIGNALS_OPTIONAL = (
+    "open_over",
+    "streams_broken",
+    "build_info",
+    "region_ready",
+    "gateway_health",
+)
+SIGNALS_DEFAULT = {"client_streams_short": "muster_load_streams_short_total"}
+"""Signals of the load that a target need not name, and what they are then."""
+SIGNALS_CLIENT = (
+    "client_attempts",
+    "client_answers",
+    "client_first_token",
+    "client_completion",
+    "client_open_over",
+    "client_canaries",
+    "client_streams",
+    "client_streams_target",
+    "client_scheduled",
+    "client_offered",
+    "client_late",
+    "client_connections",
+    "client_dns_answers",
+    "rig_lag",
+)
+"""Signals of Muster's own load; Muster names them on the wire, so targets rarely change them.
+
+Without `rig_lag` the load's own lateness would be unknown, and so every verdict.
+"""
+SIGNALS_KNOWN = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
+OWN_SIGNAL = r"^x_[a-z0-9_]{1,60}$"
+"""Signals of a target's own: they stand in the evidence, and nothing judges them."""
+
+LABELS_ALWAYS = frozenset({"region", "instance"})
+LABELS: dict[str, frozenset[str]] = {
+    "requests": frozenset({"region", "instance", "code"}),
+    "circuit_open": frozenset({"region", "instance", "route"}),
+    "admission_failures": frozenset({"region", "instance", "reason"}),
+    "build_info": frozenset({"region", "instance", "version"}),
+    "open_over": frozenset({"region", "instance", "phase", "le"}),
+}
+"""By signal, the labels that a mapping may fill; of any other signal: region and instance."""
+LABEL_NAMES: list[JsonValue] = [*sorted(LABELS_ALWAYS.union(*LABELS.values()))]
+HISTOGRAMS = frozenset({"first_token", "completion"})
+TIMED = HISTOGRAMS | {"queue_age", "open_over"}
+"""Signals in seconds: of these alone a unit can be said."""
+STATES = frozenset({"circuit_open", "region_ready", "gateway_health"})
+"""Gauges of a state: of these alone the values can be mapped."""
+SUMMED = frozenset({"streams_active", "streams_limit", "queue_age"})
+"""Gauges that `plus` and `minus` may make."""
+STATED = frozenset({"streams_limit"})
+"""Signals that are a setting, so that a constant can be true of them."""
+
+Unit = Literal["s", "ms", "us", "ns", "min"]
+SECONDS: dict[str, Decimal] = {
+    "s": Decimal(1),
+    "ms": Decimal("1e-3"),
+    "us": Decimal("1e-6"),
+    "ns": Decimal("1e-9"),
+    "min": Decimal(60),
+}
+"""Seconds in one of each unit, exactly."""
+
+
+def _selector(value: str) -> str:
+    if not value.strip():
+        raise ValueError("a PromQL selector")
+    return value
+
+
+def _several(value: object) -> object:
+    """One selector is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def _text(value: object) -> object:
+    """`values: {0: 1}` means the texts: a label's value is never a number."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Selector = Annotated[str, AfterValidator(_selector), Field(json_schema_extra={"pattern": "\\S"})]
+Selectors = Annotated[
+    tuple[Selector, ...],
+    BeforeValidator(_several),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "\\S"},
+                {"type": "array", "items": {"type": "string", "pattern": "\\S"}},
+            ]
+        }
+    ),
+]
+Text = Annotated[str, BeforeValidator(_text)]
+TheirLabel = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class TakenLabel(Document):
+    """A label of theirs, and what its values mean."""
+
+    from_: TheirLabel = Field(alias="from", description="their label; __name__: the metric's name")
+    values: dict[Text, Text] | None = Field(
+        default=None, description="their value: Muster's; null: as they are"
+    )
+    others: Literal["refuse", "keep"] = Field(
+        default="refuse",
+        description="a value that `values` lacks: refused, the signal is unknown; or kept as it is",
+    )
+
+
+class ConstantLabel(Document):
+    """The same value for every series."""
+
+    constant: Text
+
+
+def _kind_of_label(value: Any) -> str:
+    if isinstance(value, str | TakenLabel):
+        return "their" if isinstance(value, str) else "taken"
+    constant = isinstance(value, ConstantLabel) or (isinstance(value, dict) and "constant" in value)
+    return "constant" if constant else "taken"
+
+
+Label = Annotated[
+    Annotated[TheirLabel, Tag("their")]
+    | Annotated[TakenLabel, Tag("taken")]
+    | Annotated[ConstantLabel, Tag("constant")],
+    Discriminator(_kind_of_label),
+]
+
+
+class MappedSignal(Document):
+    """How series of theirs become one signal of Muster's."""
+
+    select: Selectors = Field(
+        default=(), description="PromQL selectors, one or several: the series that carry the signal"
+    )
+    labels: dict[str, Label] = Field(
+        default={},
+        json_schema_extra={"propertyNames": {"enum": LABEL_NAMES}},
+        description="Muster's label: the label of theirs that it is, {from, values, others}, or "
+        "{constant}",
+    )
+    owner: tuple[TheirLabel, ...] = Field(
+        default=(),
+        description="labels of theirs whose values together say what counts as one process; empty: "
+        "the label instance",
+    )
+    drop: tuple[TheirLabel, ...] | Literal["rest"] = Field(
+        default=(),
+        description="labels of theirs that tell nothing apart: what differs in them alone is added "
+        "up within a process; rest: all that nothing here names",
+    )
+    unit: Unit = Field(default="s", description="what values and edges are in")
+    values: dict[Number, Number] | None = Field(
+        default=None, description="their value of a state: Muster's; another one is unknown"
+    )
+    value: Number | dict[str, Number] | None = Field(
+        default=None,
+        description="a constant for each process that `select` shows, or one for each region: only "
+        "for what is a setting",
+    )
+    plus: Selectors = Field(
+        default=(), description="gauges of the same process that are added, scrape by scrape"
+    )
+    minus: Selectors = Field(
+        default=(), description="gauges of the same process that are taken off, scrape by scrape"
+    )
+
+    @property
+    def selectors(self) -> tuple[str, ...]:
+        """Every selector that must be asked for."""
+        return (*self.select, *self.plus, *self.minus)
+
+    def __str__(self) -> str:
+        parts = [" and ".join(self.select)]
+        parts += [f"plus {one}" for one in self.plus] + [f"minus {one}" for one in self.minus]
+        return " ".join(parts)
+
+
+def _kind_of_signal(value: Any) -> str:
+    return "mapped" if isinstance(value, dict | MappedSignal) else "plain"
+
+
+Signal = Annotated[
+    Annotated[Selector, Tag("plain")] | Annotated[MappedSignal, Tag("mapped")],
+    Discriminator(_kind_of_signal),
+]
+"""A plain selector of series that carry Muster's own labels, or a mapping."""
+
+
+def with_default_signals(signals: dict[str, Signal]) -> dict[str, Signal]:
+    """`signals` with those that a target need not name."""
+    return {**SIGNALS_DEFAULT, **signals}
+
+
+def labels_of(signal: str) -> frozenset[str]:
+    """The labels that a mapping of `signal` may fill."""
+    if signal in SIGNALS_CLIENT or signal in SIGNALS_DEFAULT:
+        return LABELS_ALWAYS
+    return LABELS.get(signal, LABELS_ALWAYS)
