@@ -1,7 +1,8 @@
 """Series for the journal, through chaostoolkit-prometheus. Nothing is judged on them.
 
 That extension answers Prometheus' raw response, where no data is an empty list and values are
-strings, and it has no HTTP time-out; so it runs in a thread of its own that may be left behind.
+strings, and it has no HTTP time-out; so it runs in a thread of its own that may be left behind. It
+knows a URL and nothing else: a server that wants credentials, or several, are asked by Muster.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ def query(session: Session, signal: str) -> dict[str, Any]:
     if how is None:
         raise ActivityFailed(f"target {session.target.name}: signals.{signal} is not set")
     selector = how if isinstance(how, str) else how.selectors[0]
+    if not session.target.prometheus.plain:
+        return _by_muster(session, signal, selector)
     # Imported here: `chaos` imports this module at every start, and must stay quick.
     from chaosprometheus.probes import query as ask
 
@@ -54,3 +57,19 @@ def query(session: Session, signal: str) -> dict[str, Any]:
     if said := partial(found):
         raise ActivityFailed(f"{signal}: partial answer: {said}")
     return found
+
+
+def _by_muster(session: Session, signal: str, selector: str) -> dict[str, Any]:
+    """The same document, made of what the target's own adapter answers."""
+    from muster.platform.metrics import MetricsError
+
+    try:
+        found = session.metrics.instant(selector)
+    except MetricsError as error:
+        raise ActivityFailed(f"{signal}: {error}") from error
+    now_s = session.clock.now_s()
+    result = [
+        {"metric": dict(labels), "value": [now_s, "NaN" if value is None else str(value)]}
+        for labels, value in found
+    ]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}

@@ -54,6 +54,9 @@ class Server(World):
         if call.path.endswith("/-/ready"):
             return 200, "ready"
         query = parse_qs(call.body.decode())["query"][0]
+        if query == "vector(1)":
+            one = {"metric": {}, "value": [NOW_S, "1"]}
+            return 200, {"status": "success", "data": {"result": [one]}}
         ranged = re.fullmatch(r"(.*)\[(\d+)ms\]", query)
         since_s = NOW_S - int(ranged.group(2)) / 1000 if ranged else 0.0
         result = []

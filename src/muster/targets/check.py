@@ -16,7 +16,7 @@ from muster.targets.signal_check import mapping_problems, name_problems
 
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
 _SECRET_QUERY = re.compile(r"token|key|secret|pass|auth|sig", re.IGNORECASE)
-SECRET_KEYS = {"token", "canary_token"}
+SECRET_KEYS = {"token", "canary_token", "password"}
 BODY_OWN = frozenset(
     {"model", "messages", "stream", "max_tokens", "max_completion_tokens", "n", "user"}
 )
@@ -132,13 +132,19 @@ def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
             elif kind.group(1) == "testbed" and target.class_ != "testbed":
                 wanted = f"${{env.NAME}} or a value, since class is {target.class_}"
                 yield BadInput(file, key, found.group(0), wanted)
-        secret = key.rpartition(".")[2] in SECRET_KEYS
-        if secret and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
+        if is_secret(key) and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
             # The value itself is left out: it would stand in a log.
             yield BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
         if _literal_secret(text):
             wanted = "user and password as ${env.NAME}: no secret stands in a file"
             yield BadInput(file, key, "a URL with a literal secret", wanted)
+
+
+def is_secret(key: str) -> bool:
+    """Whether what stands at a dotted key is a secret by its name, or a header named like one."""
+    section, _, name = key.rpartition(".")
+    header = section.endswith(".headers") and _SECRET_QUERY.search(name) is not None
+    return name in SECRET_KEYS or header
 
 
 def _literal_secret(text: str) -> bool:

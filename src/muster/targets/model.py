@@ -26,6 +26,7 @@ from muster.targets.kinds import (
 )
 from muster.targets.names import Names, SteeringNames
 from muster.targets.power import Power
+from muster.targets.prometheus import PrometheusAccess
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
 from muster.targets.signals import (
@@ -88,18 +89,6 @@ class LoadAccess(Document):
     )
     trace: str | None = Field(
         default=None, description="CSV of a recorded trace to replay; null: the profile's lengths"
-    )
-
-
-class PrometheusAccess(Document):
-    """Where the samples come from."""
-
-    kind: Literal["prometheus"] = "prometheus"
-    url: BaseUrl
-    scrape_interval_s: PositiveSeconds = 1.0
-    timeout_s: PositiveSeconds = 5.0
-    missing_s_max: PositiveSeconds = Field(
-        default=15.0, description="no answer for longer: data lost beyond the limit"
     )
 
 

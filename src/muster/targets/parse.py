@@ -12,7 +12,7 @@ from muster import home
 from muster.documents import DocumentT, parse, parse_yaml, read_bytes
 from muster.errors import BadInput, BadInputs, together
 from muster.redact import keep, keep_url
-from muster.targets.check import PLACEHOLDER, SECRET_KEYS, problems, texts, written_problems
+from muster.targets.check import PLACEHOLDER, is_secret, problems, texts, written_problems
 from muster.targets.model import Target
 from muster.targets.shared import SharedS3, SharedTxt
 from muster.targets.signal_check import name_problems
@@ -170,7 +170,7 @@ def _kept(data: Any) -> Any:
     for key, text in texts(data):
         if "://" in text:
             keep_url(text)
-        elif key.rpartition(".")[2] in SECRET_KEYS:
+        elif is_secret(key):
             keep(text)
     return data
 

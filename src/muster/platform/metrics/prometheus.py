@@ -1,5 +1,7 @@
 """Raw samples out of Prometheus: a range selector at an instant answers what was scraped.
 
+Any server with that API will do: Thanos, Mimir, Amazon Managed Service for Prometheus.
+
 No `rate()` and no `increase()`: both extrapolate. Differences are taken from the samples, with the
 scrape's own timestamps, so that nothing is counted twice and nothing is made up. An answer with
 warnings or remarks may be a part of what there is: it is no answer.
@@ -16,6 +18,8 @@ import httpx
 import orjson
 
 from muster.platform.metrics.model import Metrics, MetricsError, RawSeries
+from muster.platform.metrics.reach import Reach
+from muster.platform.metrics.replicas import Replicas
 
 
 class PrometheusError(MetricsError):
@@ -25,14 +29,22 @@ class PrometheusError(MetricsError):
 class Prometheus(Metrics):
     """A Prometheus server's HTTP API, with a time-out on every call."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float,
+        reach: Reach | None = None,
+        drop_labels: tuple[str, ...] = (),
+    ) -> None:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
+        self._reach = reach or Reach()
+        self._replicas = Replicas(drop_labels) if drop_labels else None
 
     @cached_property
     def _client(self) -> httpx.Client:
         # Made when it is first asked: a plan needs a platform and none of its samples.
-        return httpx.Client(timeout=self._timeout_s, trust_env=False)
+        return self._reach.client(self._timeout_s)
 
     def close(self) -> None:
         # Asked again, it connects anew: a restore may still read a region's room.
@@ -45,8 +57,12 @@ class Prometheus(Metrics):
             answer = self._client.get(f"{self.url}/-/ready")
         except httpx.HTTPError as error:
             raise PrometheusError(f"{self.url}: {error or type(error).__name__}") from error
-        if answer.status_code != 200:
-            raise PrometheusError(f"{self.url}/-/ready: HTTP {answer.status_code}")
+        if answer.status_code == 503:
+            raise PrometheusError(f"{self.url}/-/ready: HTTP 503: it is not ready yet")
+        # Mimir, Thanos and managed servers have no such page, or show it to nobody: then an answer
+        # to a query shows it. A 200 alone may be any page's.
+        if not self._query("vector(1)"):
+            raise PrometheusError(f"{self.url}: no series answer to vector(1)")
 
     def raw(
         self, signal: str, selector: str, window_s: float, at_s: float | None = None
@@ -55,16 +71,18 @@ class Prometheus(Metrics):
         query = f"{selector}[{milliseconds}ms]"
         result = self._query(query, at_s)
         try:
-            return [_series(signal, item) for item in result]
+            found = [_series(signal, item) for item in result]
         except (KeyError, TypeError, ValueError) as error:
             raise PrometheusError(f"{self.url}: no range of samples to {query}") from error
+        return found if self._replicas is None else self._replicas.one_of_each(found)
 
     def instant(self, query: str) -> list[tuple[Mapping[str, str], float | None]]:
         result = self._query(query)
         try:
-            return [(item["metric"], _number(item["value"][1])) for item in result]
+            found = [(item["metric"], _number(item["value"][1])) for item in result]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise PrometheusError(f"{self.url}: no series answer to {query}") from error
+        return found if self._replicas is None else self._replicas.one_value_each(found)
 
     def _query(self, query: str, at_s: float | None = None) -> list[dict[str, Any]]:
         asked = {"query": query} if at_s is None else {"query": query, "time": f"{at_s:.3f}"}
@@ -75,8 +93,7 @@ class Prometheus(Metrics):
             said = f"{self.url}: {error or type(error).__name__}"
             raise PrometheusError(said, timed_out=late) from error
         if answer.status_code != 200:
-            said = " ".join(answer.text.split())[:200]
-            raise PrometheusError(f"{self.url}: HTTP {answer.status_code} to {query}: {said}")
+            raise PrometheusError(f"{self.url}: {_refusal(answer)} to {query}")
         try:
             body = orjson.loads(answer.content)
             if body["status"] != "success":
@@ -87,6 +104,19 @@ class Prometheus(Metrics):
         except (ValueError, KeyError, TypeError) as error:
             raise PrometheusError(f"{self.url}: no Prometheus answer to {query}") from error
         return result
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """What an answer other than 200 says, and what to do about it, in one line."""
+    said, status = " ".join(answer.text.split())[:200], f"HTTP {answer.status_code}"
+    if answer.is_redirect:
+        to = answer.headers.get("location", "")
+        return f"{status}, a redirect to {to}: no redirect is followed; name the server itself"
+    if answer.status_code in (401, 403):
+        return f"{status}: credentials are missing or wrong (auth, headers): {said}"
+    if answer.status_code == 407:
+        return f"{status}: the proxy asks for credentials: {said}"
+    return f"{status}: {said}"
 
 
 def partial(body: Mapping[str, Any]) -> str:

@@ -1,0 +1,144 @@
+"""How a server is reached: credentials, headers, certificates and proxies of its HTTP client.
+
+Everything that a person can have set wrong is found when the client is described, before a drill
+starts; nothing is asked then. The environment's proxies and certificates are left alone: what a
+drill sees depends on its target alone.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from muster.errors import BadInput
+from muster.platform.metrics.model import MetricsError
+from muster.redact import keep
+from muster.targets.prometheus import ServerAccess, SigV4, Tls
+
+PLACEHOLDER = "${"
+_ENCODED = "application/x-www-form-urlencoded"
+
+
+class SignedV4(httpx.Auth):
+    """Signs each request with AWS Signature Version 4, by botocore and the ordinary credentials."""
+
+    requires_request_body = True
+
+    def __init__(self, asked: SigV4) -> None:
+        self._asked = asked
+
+    @cached_property
+    def _credentials(self) -> Any:
+        # Looked for at the first request: a plan needs none, and botocore is slow to import.
+        from boto3.session import Session
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            found = Session(profile_name=self._asked.profile).get_credentials()
+        except BotoCoreError as error:
+            raise MetricsError(f"auth sigv4: {error}") from error
+        if found is None:
+            raise MetricsError("auth sigv4: found no AWS credentials, by the SDK's ordinary search")
+        return found
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        frozen = self._credentials.get_frozen_credentials()
+        keep(frozen.secret_key or "")
+        # Only what the body is and where it goes is signed: a proxy may change the other headers.
+        signed = AWSRequest(
+            request.method,
+            str(request.url),
+            headers={"Content-Type": request.headers.get("content-type", _ENCODED)},
+            data=request.content,
+        )
+        SigV4Auth(frozen, self._asked.service, self._asked.region).add_auth(signed)
+        request.headers.update(dict(signed.headers.items()))
+        yield request
+
+
+class _Bearer(httpx.Auth):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What every client of one server is made with."""
+
+    auth: httpx.Auth | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verify: ssl.SSLContext | None = None
+    proxy_url: str | None = None
+
+    def client(self, timeout_s: float) -> httpx.Client:
+        """A new client; it connects when it is first used."""
+        options: dict[str, Any] = {} if self.verify is None else {"verify": self.verify}
+        return httpx.Client(
+            timeout=timeout_s,
+            trust_env=False,
+            auth=self.auth,
+            headers=dict(self.headers),
+            proxy=self.proxy_url,
+            follow_redirects=False,
+            **options,
+        )
+
+
+def reach_of(access: ServerAccess, file: str, where: str, url: str) -> Reach:
+    """How the server of `access`, which stands at `where` in the target `file`, is reached.
+
+    Raises BadInput for files that cannot be read and credentials that are not there.
+    """
+    for name, text in access.headers.items():
+        if name.lower() != "x-scope-orgid":
+            keep(text)
+    context = None
+    if url.startswith("https://") or access.tls != Tls():
+        context = _context(access.tls, file, f"{where}.tls")
+    auth = None if access.auth is None else AUTHS[access.auth.kind](access.auth)
+    return Reach(auth, access.headers, context, access.proxy_url)
+
+
+AUTHS: dict[str, Callable[[Any], httpx.Auth]] = {
+    "bearer": lambda asked: _Bearer(asked.token),
+    "basic": lambda asked: httpx.BasicAuth(asked.user, asked.password),
+    "sigv4": SignedV4,
+}
+"""Every way to show who asks, by its kind."""
+
+
+def _context(tls: Tls, file: str, where: str) -> ssl.SSLContext | None:
+    """The system's trust store, or the one that is named; with the client's certificate."""
+    for key in ("ca_file", "certificate_file", "key_file"):
+        path = getattr(tls, key)
+        if path is not None and PLACEHOLDER in path:
+            return None  # the target is only looked at: nobody is asked by this client
+        if path is not None and not os.access(path, os.R_OK):
+            raise BadInput(file, f"{where}.{key}", path, "a file that can be read")
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+    except (ssl.SSLError, OSError) as error:
+        wanted = f"a file of certificates in PEM ({error})"
+        raise BadInput(file, f"{where}.ca_file", tls.ca_file, wanted) from error
+    if tls.certificate_file is not None:
+        try:
+            # An encrypted key would ask at the terminal: an empty password makes it an error.
+            context.load_cert_chain(tls.certificate_file, tls.key_file, password="")
+        except (ssl.SSLError, OSError) as error:
+            wanted = f"a certificate in PEM and its own key without a password ({error})"
+            key = f"{where}.certificate_file"
+            raise BadInput(file, key, tls.certificate_file, wanted) from error
+    return context
