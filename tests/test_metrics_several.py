@@ -180,3 +180,23 @@ def test_no_secret_stands_in_a_target_file(lines, key):
     assert SECRET not in str(raised.value)
     safe = text.replace(SECRET, '"${env.X}"').replace("X-Auth", "X-Scope-OrgID")
     assert load_bytes(safe.encode(), path)
+
+
+def test_the_journal_gets_its_series_also_from_a_server_that_wants_credentials(monkeypatch):
+    """In the shape of an instant answer; chaostoolkit-prometheus knows a URL alone."""
+    from types import SimpleNamespace
+
+    import probes.series as probe
+    from muster.clock import SYSTEM_CLOCK
+
+    with stand_in(shows(REQUESTS)) as shown:
+        target = target_of(url=shown.url, headers={"X-Scope-OrgID": "chat"})
+        session = SimpleNamespace(target=target, metrics=metrics_of(target), clock=SYSTEM_CLOCK)
+        found = probe._by_muster(session, "requests", "requests_total")
+    assert not target.prometheus.plain
+    assert target_of(url="http://a").prometheus.plain
+    (one,) = found["data"]["result"]
+    assert one["metric"] == {"__name__": "requests_total", "instance": "a", "code": "200"}
+    assert one["value"][1] == "2.0"
+    (call,) = shown.calls
+    assert {name.lower(): value for name, value in call.headers.items()}["x-scope-orgid"] == "chat"
