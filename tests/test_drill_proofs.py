@@ -247,6 +247,11 @@ def test_a_dark_region_is_contradicted_by_its_own_series_and_by_streams(kind: st
     assert against() == "", "a scrape that was under way when it was stopped"
     sample("streams_limit", now_s + 6, 75)
     assert ("streams_limit" in against()) is (kind == "process")
-    sample("client_attempts", now_s + 6, 13, outcome="success")
-    if kind != "process":
-        assert against() == "3 streams of the load succeeded there"
+    if kind == "process":
+        return
+    sample("client_attempts", now_s + 2.5, 11, outcome="success")
+    assert against() == "", "a stream that ended before the region stopped, scraped after it"
+    sample("client_attempts", now_s + 6, 11, outcome="success")
+    assert against() == "", "the first scrape that must hold it is what later ones are held against"
+    sample("client_attempts", now_s + 7, 14, outcome="success")
+    assert against() == "3 streams of the load succeeded there"

@@ -250,9 +250,10 @@ def lit(session: Session, region: str) -> Contrary:
     facts, scrape_s = session.facts, session.target.prometheus.scrape_interval_s
     began_s = session.clock.now_s() + LATE_SCRAPES * scrape_s + LATE_S
     own = session.platform.power[region].own_samples
-    succeeded_before = facts.total("client_attempts", region=region, outcome="success")
+    before: float | None = None
 
     def look() -> str:
+        nonlocal before
         for signal in OWN_SIGNALS if own else ():
             newest_s = max(
                 (one.t[-1] for one in facts.series(signal) if one.region == region and len(one.t)),
@@ -261,8 +262,14 @@ def lit(session: Session, region: str) -> Contrary:
             if newest_s > began_s:
                 return f"the region's own series {signal} was scraped after it was stopped"
         succeeded = facts.total("client_attempts", region=region, outcome="success")
-        if succeeded is not None and succeeded_before is not None and succeeded > succeeded_before:
-            return f"{succeeded - succeeded_before:.0f} streams of the load succeeded there"
+        if before is None:
+            # A stream that ended just before the region stopped shows only in a later scrape: what
+            # is compared begins when every process of the load must have shown it.
+            if (facts.newest_s("client_attempts") or 0.0) > began_s + scrape_s:
+                before = succeeded
+            return ""
+        if succeeded is not None and succeeded > before:
+            return f"{succeeded - before:.0f} streams of the load succeeded there"
         return ""
 
     return look
