@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from dataplane_fixtures import Stack
 from hypothesis import settings
 from parts import of_part, parse_part
+
+# The SDK would ask the machine's cloud for credentials: a test asks nothing outside of it.
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 # No test asserts the speed of a machine: an example may take as long as it takes.
 settings.register_profile("muster", deadline=None)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from floor_fixtures import REGION, a_target, free_port, stand_in
+from held_clock import HeldClock
 
 from muster.drill.undo.restore import restore
 from muster.faults import capacity, fault_of
@@ -17,45 +18,35 @@ from muster.platform.looks import look_at
 from muster.undo import UndoEntry, UndoHeader, UndoLog
 
 
-class Clock:
-    """A clock that is set."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def looks(stretch: Stretch, clock: Clock, good: str, apart_s: float) -> float | None:
+def looks(stretch: Stretch, clock: HeldClock, good: str, apart_s: float) -> float | None:
     """Seconds until the stretch is long enough; `good` is a repeating pattern of + and -."""
     for index in range(600):
-        clock.now = index * apart_s
         if stretch.look(good[index % len(good)] == "+"):
-            return clock.now
+            return clock.passed_s
+        clock.advance(apart_s)
     return None
 
 
 def test_a_region_that_flaps_is_never_back() -> None:
     """200 and 503 in turn every 2 s: no stretch outlasts a check of 10 s."""
-    clock = Clock()
+    clock = HeldClock()
     assert looks(Stretch(10.3, clock), clock, "+" * 7 + "-" * 7, 0.3) is None
 
 
 def test_a_steady_region_is_back_after_a_checks_interval() -> None:
     """Ready at every look for longer than 10 s; one bad look begins the stretch anew."""
-    clock = Clock()
+    clock = HeldClock()
     took_s = looks(Stretch(10.3, clock), clock, "+", 0.3)
     assert took_s == pytest.approx(10.5)
-    stretch, clock = Stretch(10.3, clock := Clock()), clock
-    for second in range(10):
-        clock.now = float(second)
+    clock = HeldClock()
+    stretch = Stretch(10.3, clock)
+    for _ in range(10):
         assert not stretch.look(True)
-    clock.now = 10.0
+        clock.advance(1.0)
     assert not stretch.look(False)
-    clock.now = 11.0
+    clock.advance(1.0)
     assert not stretch.look(True)
-    clock.now = 21.3
+    clock.advance(10.4)
     assert stretch.look(True)
 
 

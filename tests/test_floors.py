@@ -8,9 +8,11 @@ planted file.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,13 @@ class Source:
 
     @property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
+        return _parsed(self.path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    # Every rule reads the whole house: parsed once for all of them.
+    return ast.parse(text)
 
 
 def sources(root: Path) -> list[Source]:
@@ -244,38 +252,25 @@ def docstring_breaches(root: Path) -> list[str]:
     return found
 
 
-HELD = frozenset({"drill", "faults", "platform", "guard", "judge"})
-"""Parts that take their time from `muster.clock.Clock`, so that a test can hold it."""
-NOT_HELD_YET = frozenset(
-    f"src/muster/{name}.py"
-    for name in (
-        "drill/sight/steered",
-        "faults/back",
-        "faults/provider_latency",
-        "faults/region_power",
-        "faults/toxiproxy_restart",
-        "platform/command",
-        "platform/deployments",
-        "platform/steering/route53",
-    )
-)
-"""Modules that still ask the machine for the time. A module leaves this list; none is added."""
-
-
+FREE = frozenset({"clock", "load", "testbed"})
+"""Parts that ask the machine for the time: the clock itself, and what runs an event loop or is
+drilled. All others take a `muster.clock.Clock`, so that a test can hold it."""
 ASKS_NOW = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today")
+WAITABLE = frozenset({"Event", "Condition", "Barrier", "Popen"})
+"""Classes whose `wait` takes a time-out."""
 
 
-def clock_breaches(root: Path, spared: frozenset[str] = NOT_HELD_YET) -> list[str]:
-    """Who asks the machine for the time, or waits on it, instead of taking a clock.
-
-    A module that is spared and does not is named too.
-    """
-    found, asking = [], set()
+def clock_breaches(root: Path) -> list[str]:
+    """Who asks the machine for the time, or waits on it, instead of taking a clock."""
+    found = []
     for source in sources(root):
-        where = str(source.path.relative_to(root))
-        if source.part not in HELD:
+        if source.part in FREE:
             continue
-        for node in ast.walk(source.tree):
+        where = source.path.relative_to(root)
+        tree = source.tree
+        waitable = _waitables(tree)
+        own = _waits_of_waitables(tree)
+        for node in ast.walk(tree):
             wrong = ""
             if isinstance(node, ast.Import) and any(one.name == "time" for one in node.names):
                 wrong = "imports time"
@@ -283,11 +278,63 @@ def clock_breaches(root: Path, spared: frozenset[str] = NOT_HELD_YET) -> list[st
                 wrong = "imports from time"
             elif isinstance(node, ast.Attribute) and ast.unparse(node) in ASKS_NOW:
                 wrong = f"asks {ast.unparse(node)}"
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("wait", "wait_for")
+                and ast.unparse(node.func.value) in waitable
+                and (node.args or node.keywords)
+                and node not in own
+            ):
+                wrong = f"waits by {ast.unparse(node.func)} itself"
             if wrong:
-                asking.add(where)
-                if where not in spared:
-                    found.append(f"{where}:{node.lineno}: {wrong}: take a Clock")
-    return found + [f"{where}: takes a clock, and is spared" for where in spared - asking]
+                found.append(f"{where}:{node.lineno}: {wrong}: take a Clock")
+    return found
+
+
+def _waitables(tree: ast.Module) -> set[str]:
+    """Names and attributes of a module that are, by what is assigned or noted, waitable.
+
+    An attribute that is given such a parameter is one too.
+    """
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if _class_named(node.value.func) in WAITABLE:
+                found |= {ast.unparse(one) for one in node.targets}
+        elif isinstance(node, ast.AnnAssign):
+            if _names_waitable(node.annotation):
+                found.add(ast.unparse(node.target))
+        elif isinstance(node, ast.arg) and _names_waitable(node.annotation):
+            found.add(node.arg)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) in found:
+            found |= {ast.unparse(one) for one in node.targets}
+    return found
+
+
+def _names_waitable(annotation: ast.expr | None) -> bool:
+    """Whether an annotation, quoted ones included, is of a class that can be waited for."""
+    if annotation is None:
+        return False
+    text = annotation.value if isinstance(annotation, ast.Constant) else ast.unparse(annotation)
+    return any(word in WAITABLE for word in re.findall(r"\w+", str(text)))
+
+
+def _class_named(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def _waits_of_waitables(tree: ast.Module) -> set[ast.AST]:
+    """What stands in a method `wait(self, timeout)`: a clock calls it, and no one else does."""
+    return {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.name == "wait"
+        and [one.arg for one in node.args.args] == ["self", "timeout"]
+        for inner in ast.walk(node)
+    }
 
 
 def section_models(root: Path) -> set[str]:
@@ -384,8 +431,11 @@ def test_public_names_say_what_they_are() -> None:
 
 
 def test_the_drill_takes_its_time_from_a_clock() -> None:
-    """No module of a held part asks the machine, but for those that are named."""
+    """Nothing but the clock, the load and the testbed asks the machine."""
     assert clock_breaches(ROOT) == []
+
+
+ENDS = "class A:\n    def __init__(self):\n        self._end = threading.Event()\n"
 
 
 @pytest.mark.parametrize(
@@ -397,18 +447,42 @@ def test_the_drill_takes_its_time_from_a_clock() -> None:
         ("judge/a.py", "from datetime import datetime\nx = datetime.now", 1),
         ("guard/a.py", "from muster.clock import SYSTEM_CLOCK", 0),
         ("testbed/a.py", "import time", 0),
+        ("load/a.py", "import time", 0),
+        ("drill/a.py", ENDS + "    def f(self):\n        self._end.wait(1)", 1),
+        ("drill/a.py", ENDS + "    def f(self):\n        self._end.wait(timeout=self.s)", 1),
+        ("drill/a.py", ENDS + "    def f(self, clock):\n        clock.wait(self._end, 1)", 0),
+        ("drill/a.py", ENDS + "    def f(self):\n        self._end.wait()", 0),
+        ("cli/a.py", "end = Event()\nend.wait(0.1)", 1),
+        ("drill/a.py", "def f(end: threading.Event):\n    end.wait(0.1)", 1),
+        ("drill/a.py", "def f(child: 'subprocess.Popen[bytes]'):\n    child.wait(0.1)", 1),
+        ("drill/a.py", "class A:\n    end: Event | None\n    def f(self):\n        end.wait(1)", 1),
+        ("drill/a.py", "full = threading.Condition()\nfull.wait_for(ready, 3)", 1),
+        (
+            "drill/a.py",
+            "class A:\n    def __init__(self, child: Popen[bytes]):\n        self.child = child\n"
+            "    def f(self):\n        self.child.wait(3)",
+            1,
+        ),
+        (
+            "platform/a.py",
+            "class End:\n    child: Popen[bytes]\n"
+            "    def wait(self, timeout=None):\n        child.wait(timeout)",
+            0,
+        ),
+        ("drill/a.py", "def f(stop: StopFlag):\n    stop.wait(3)", 0),
     ],
 )
 def test_a_direct_call_for_the_time_is_named(
     tmp_path: Path, name: str, text: str, breaches: int
 ) -> None:
-    """In the held parts alone; and a module that is spared for nothing is named as well."""
+    """A wait with a time-out as well, by whatever the module shows of what is waited for.
+
+    A wait without end asks nobody for the time.
+    """
     plant(tmp_path, f"src/muster/{name}", text)
-    found = clock_breaches(tmp_path, frozenset())
+    found = clock_breaches(tmp_path)
     assert len(found) == breaches
     assert all(f"src/muster/{name}:" in line and "take a Clock" in line for line in found)
-    spared = clock_breaches(tmp_path, frozenset({f"src/muster/{name}"}))
-    assert len(spared) == 1 - breaches
 
 
 def test_the_rules_look_at_all_of_the_house() -> None:

@@ -12,6 +12,7 @@ from floor_fixtures import a_target
 from test_conformance_steering import Memory, Right
 
 from muster import home, targets
+from muster.clock import Clock
 from muster.documents import Document
 from muster.drill.plan.reach import outside
 from muster.errors import BadInput
@@ -36,7 +37,7 @@ class Lighthouse(Right):
     world_now: ClassVar[World]
 
     def __init__(
-        self, settings: LighthouseSettings, regions: tuple[str, ...], stand_in: bool
+        self, settings: LighthouseSettings, regions: tuple[str, ...], stand_in: bool, clock: Clock
     ) -> None:
         super().__init__(self.world_now)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import MusterError
 
 ATTEMPTS_MAX = 4
@@ -20,6 +20,7 @@ class Pace:
     """Keeps calls apart: Route 53 allows five a second for a whole account; a drill takes one."""
 
     calls_per_s_max: float
+    clock: Clock = SYSTEM_CLOCK
     _next_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -28,11 +29,11 @@ class Pace:
     def wait(self) -> None:
         """Sleep until the next call may be made."""
         with self._lock:
-            now = time.monotonic()
+            now = self.clock.monotonic_s()
             delay = self._next_s - now
             self._next_s = max(now, self._next_s) + 1.0 / self.calls_per_s_max
         if delay > 0:
-            time.sleep(delay)
+            self.clock.sleep(delay)
 
 
 def client(
@@ -47,6 +48,7 @@ def client(
     # boto3 takes a quarter of a second to import: only a drill that needs it pays for it.
     import boto3
     from botocore.config import Config
+    from botocore.session import Session
 
     settings = Config(
         connect_timeout=timeout_s,
@@ -54,7 +56,9 @@ def client(
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
         **config,
     )
-    session = boto3.session.Session()
+    inner = Session()
+    inner.register_component("data_loader", _loader())
+    session = boto3.session.Session(botocore_session=inner)
     arguments: dict[str, Any] = {"config": settings, "region_name": region_name}
     if endpoint_url:
         arguments["endpoint_url"] = endpoint_url
@@ -63,6 +67,14 @@ def client(
             # reached with these, since they apply only to a named endpoint.
             arguments |= {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return session.client(service, **arguments)  # type: ignore[call-overload]
+
+
+@cache
+def _loader() -> Any:
+    """What reads the SDK's descriptions of APIs: kept, since it parses megabytes of JSON."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 class HostedZone:
@@ -80,10 +92,11 @@ class HostedZone:
         timeout_s: float,
         calls_per_s_max: float,
         error: Callable[[str, str], MusterError],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.zone = zone
         self._error = error
-        self._pace = Pace(calls_per_s_max)
+        self._pace = Pace(calls_per_s_max, clock)
         self._endpoint_url = endpoint_url
         self._timeout_s = timeout_s
         self._given_id = zone_id

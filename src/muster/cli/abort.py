@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 
 import click
+
+from muster.clock import SYSTEM_CLOCK
 
 WAIT_S_MAX = 600.0
 PROGRESS_S = 10.0
@@ -51,9 +52,9 @@ def _await_end(drill_id: str, target: str) -> int:
     from muster.drill.lock.runs import ROLES, RunFiles
 
     run = RunFiles(drill_id)
-    began = spoke = time.monotonic()
+    began = spoke = SYSTEM_CLOCK.monotonic_s()
     while not run.over:
-        now = time.monotonic()
+        now = SYSTEM_CLOCK.monotonic_s()
         beats = [beat for role in ROLES if (beat := run.beat(role)) is not None]
         if now - began > WAIT_S_MAX or not any(beat.fresh for beat in beats):
             click.echo(
@@ -64,7 +65,7 @@ def _await_end(drill_id: str, target: str) -> int:
         if now - spoke > PROGRESS_S:
             spoke = now
             click.echo(f"{drill_id}: still restoring ({now - began:.0f} s)")
-        time.sleep(0.2)
+        SYSTEM_CLOCK.sleep(0.2)
     return _say_verdict(drill_id)
 
 

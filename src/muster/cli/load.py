@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from muster.clock import SYSTEM_CLOCK
 from muster.errors import BadInput
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _run(plan: LoadPlan, follower: Any, total: Any, interrupted: list[int]) -> i
     from muster.load import start
 
     handle = start(plan)
-    started_s = time.monotonic()
+    started_s = SYSTEM_CLOCK.monotonic_s()
     click.echo(f"Load in {handle.shards} process(es); metrics at {', '.join(handle.metrics)}")
     try:
         code = _follow(handle, follower, total, started_s, interrupted)
@@ -90,7 +90,7 @@ def _run(plan: LoadPlan, follower: Any, total: Any, interrupted: list[int]) -> i
         handle.stop(grace_s=3.0)
     for line in follower.lines():
         total.add(line)
-    for text in total.lines(time.monotonic() - started_s):
+    for text in total.lines(SYSTEM_CLOCK.monotonic_s() - started_s):
         click.echo(text)
     return code
 
@@ -105,11 +105,11 @@ def _follow(
     told_s = started_s
     recent = Sum()
     while not interrupted and handle.running():
-        time.sleep(0.2)
+        SYSTEM_CLOCK.sleep(0.2)
         for line in follower.lines():
             total.add(line)
             recent.add(line)
-        now_s = time.monotonic()
+        now_s = SYSTEM_CLOCK.monotonic_s()
         if now_s - told_s >= (1.0 if tty else _PLAIN_S):
             told_s = now_s
             text = recent.progress(now_s - started_s)
@@ -247,7 +247,7 @@ def _moment(text: str) -> float:
     except ValueError as error:
         raise BadInput("--start-at", "", text, expected) from error
     at_s = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    if not 0 <= at_s - time.time() <= _START_S_MAX:
+    if not 0 <= at_s - SYSTEM_CLOCK.now_s() <= _START_S_MAX:
         raise BadInput("--start-at", "", text, expected)
     return at_s
 

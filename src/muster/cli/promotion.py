@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from muster.clock import SYSTEM_CLOCK
+
 if TYPE_CHECKING:
     from muster.drill.real_traffic.promotion import PromotionWatch
     from muster.drill.real_traffic.serve import AnswerServer
@@ -154,7 +156,6 @@ def _watch(
     where: tuple[str, int] | None,
     as_json: bool,
 ) -> int:
-    from muster.clock import SYSTEM_CLOCK
     from muster.drill.real_traffic.promotion import POLL_S_MIN, watch_of
     from muster.drill.real_traffic.serve import AnswerServer
     from muster.platform import platform_of
@@ -215,7 +216,7 @@ def _until_ended() -> Iterator[Any]:
     def wait(seconds: float) -> None:
         while seconds > 0:
             step_s = min(1.0, seconds)
-            if over.wait(step_s) or os.getppid() != parent:
+            if SYSTEM_CLOCK.wait(over, step_s) or os.getppid() != parent:
                 raise _Ended
             seconds -= step_s
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,6 +63,7 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     from muster import contract as contracts
     from muster import home
     from muster.cli.promotion import sighted
+    from muster.clock import SYSTEM_CLOCK, utc
     from muster.drill.real_traffic.peak import read_all
     from muster.errors import BadInput
     from muster.judge.peak import Asked, judge_together, not_judged, word_of
@@ -81,7 +82,7 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     scrape_s = target.prometheus.scrape_interval_s
     asked = Asked(contract, tiers[tier.upper()], tuple(target.regions), scrape_s, shown)
     # The last scrapes of hours that have just ended are still on their way.
-    now = datetime.now(UTC) - timedelta(seconds=2 * asked.stale_s)
+    now = utc(SYSTEM_CLOCK) - timedelta(seconds=2 * asked.stale_s)
     found, left_out = occurrences(peak, now, days)
     if not found:
         raise BadInput("--days", "", days, f"days with at least one of {window!r} that is over")

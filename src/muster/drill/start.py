@@ -82,7 +82,7 @@ def start(plan: DrillPlan, clock: Clock = SYSTEM_CLOCK) -> Session:
         target, owns_testbed = _reach(plan, drill_id)
         if owns_testbed:
             undo_start.callback(testbed.down, plan.target.name)
-        platform = platform_of(target)
+        platform = platform_of(target, clock)
         undo_start.callback(platform.metrics.close)
         _answers(platform.metrics, plan)
         # Evidence of a drill that did not begin would only look like one that was cut off.
@@ -195,7 +195,12 @@ def _session(
             clock=clock,
         ),
         SteeringLook(
-            steering, expected, stop, missing_s_max=missing_s_max, blamed=starved.blamed
+            steering,
+            expected,
+            stop,
+            missing_s_max=missing_s_max,
+            blamed=starved.blamed,
+            clock=clock,
         ).weights,
         facts,
         SampleSink(SampleWriter(bundle / "samples.jsonl")),

@@ -6,9 +6,9 @@ looks that are all good and that together outlast a health check's interval.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from muster.clock import SYSTEM_CLOCK, Clock
 
 SCRAPES = 6
 START_S = 10.0
@@ -20,12 +20,12 @@ class Stretch:
     """Good looks in a row that span at least `needed_s` seconds; 0: one good look is enough."""
 
     needed_s: float
-    monotonic_s: Callable[[], float] = time.monotonic
+    clock: Clock = SYSTEM_CLOCK
     _since_s: float | None = field(default=None, init=False)
 
     def look(self, good: bool) -> bool:
         """Take in one look; whether the stretch is long enough now."""
-        now_s = self.monotonic_s()
+        now_s = self.clock.monotonic_s()
         if not good:
             self._since_s = None
             return False

@@ -8,7 +8,6 @@ slow already, or that gave another answer, proves nothing.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -141,7 +140,13 @@ class ProviderLatency(Fault):
         if before is None:
             raise FaultError(f"{self.subject}: what it was before is unknown")
         proxy = self._proxy
-        bring_back(proxy, self._access, self._server, lambda: proxy.remove_toxic(TOXIC, before))
+        bring_back(
+            proxy,
+            self._access,
+            self._server,
+            lambda: proxy.remove_toxic(TOXIC, before),
+            self.platform.clock,
+        )
 
     def read_back(self) -> ReadBack:
         state = self._proxy.state()
@@ -187,11 +192,11 @@ class ProviderLatency(Fault):
         times: list[float] = []
         with httpx.Client(timeout=self.look_s_max, trust_env=False) as client:
             for _ in range(probes):
-                start = time.monotonic()
+                start = self.platform.clock.monotonic_s()
                 try:
                     # Any answer will do: the path is timed, not the provider's work.
                     answer = client.get(f"http://{address}/healthz")
                 except httpx.HTTPError as error:
                     raise FaultError(f"{self.subject}: {error or type(error).__name__}") from error
-                times.append((time.monotonic() - start) * 1000)
+                times.append((self.platform.clock.monotonic_s() - start) * 1000)
         return min(times), answer.status_code

@@ -114,7 +114,9 @@ class RedisOutage(Fault):
     def revert(self) -> None:
         before = next((one for one in self._server if one["name"] == self._proxy.name), None)
         proxy = self._proxy
-        bring_back(proxy, self._access, self._server, lambda: proxy.enable(before))
+        bring_back(
+            proxy, self._access, self._server, lambda: proxy.enable(before), self.platform.clock
+        )
 
     def read_back(self) -> ReadBack:
         enabled = bool(self._proxy.state()["enabled"])

@@ -9,7 +9,6 @@ cannot be read is said; then the power port's own count decides.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -52,7 +51,7 @@ class RegionPower(Fault):
         self._steady_s = steady_s
         self._answered = answered
         self._limit = streams_limit
-        self._stretch = Stretch(steady_s)
+        self._stretch = Stretch(steady_s, platform.clock)
 
     @property
     def subject(self) -> str:
@@ -141,12 +140,12 @@ class RegionPower(Fault):
 
     def read_back(self) -> ReadBack:
         """Whether it is back for good; waits for as long as it may still come, and is bounded."""
-        end = time.monotonic() + self.back_s_max
+        end = self.platform.clock.monotonic_s() + self.back_s_max
         while True:
             back, may_come = self.look_back()
-            if back.ok or not may_come or time.monotonic() > end:
+            if back.ok or not may_come or self.platform.clock.monotonic_s() > end:
                 return back
-            time.sleep(LOOK_APART_S)
+            self.platform.clock.sleep(LOOK_APART_S)
 
     def look_back(self) -> tuple[ReadBack, bool]:
         """One look at what is back, and whether what is missing may still come by waiting.
@@ -209,8 +208,8 @@ class RegionPower(Fault):
         return look_at(self.target.regions[self.region].ready_url)
 
     def _await_ready(self) -> None:
-        end = time.monotonic() + self.power.ready_s_max
+        end = self.platform.clock.monotonic_s() + self.power.ready_s_max
         while not self.ready():
-            if time.monotonic() > end:
+            if self.platform.clock.monotonic_s() > end:
                 raise FaultError(f"{self.subject}: started but not ready")
-            time.sleep(0.2)
+            self.platform.clock.sleep(0.2)

@@ -7,10 +7,10 @@ undo log remembers all of them. How it is restarted is the target's own (`platfo
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.by_hand import curl
@@ -27,13 +27,14 @@ def bring_back(
     access: ToxiproxyAccess,
     server: Sequence[Mapping[str, Any]],
     step: Callable[[], object],
+    clock: Clock = SYSTEM_CLOCK,
 ) -> str:
     """Do `step`; where it fails, restart the server, make what it lacks, and do `step` again.
 
     `server` is every proxy of the server as it was before the fault. Returns `changed` or
     `restarted`. Raises FaultError when the target names no way to restart it, or that fails too.
     """
-    way = restart_of(access.restart)
+    way = restart_of(access.restart, clock)
     try:
         step()
         return "changed"
@@ -44,7 +45,7 @@ def bring_back(
     logger.warning("restore: %s; restarting that Toxiproxy", hung)
     try:
         way.restart()
-        _await_answer(proxy, way.timeout_s)
+        _await_answer(proxy, way.timeout_s, clock)
         _make_missing(proxy, server)
         step()
     except PortError as error:
@@ -83,16 +84,16 @@ def by_hand(
     return f"{delete}; {make} || {again}"
 
 
-def _await_answer(proxy: ProxyHandle, seconds_max: float) -> None:
-    end = time.monotonic() + seconds_max
+def _await_answer(proxy: ProxyHandle, seconds_max: float, clock: Clock) -> None:
+    end = clock.monotonic_s() + seconds_max
     while True:
         try:
             proxy.server()
             return
         except FaultError as error:
-            if time.monotonic() > end:
+            if clock.monotonic_s() > end:
                 raise FaultError(f"no answer after its restart: {error}") from error
-        time.sleep(LOOK_S)
+        clock.sleep(LOOK_S)
 
 
 def _make_missing(proxy: ProxyHandle, server: Sequence[Mapping[str, Any]]) -> None:

@@ -16,13 +16,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO, Any, TypeVar
 
 from pydantic import ValidationError
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
 from muster.platform.by_hand import words
 from muster.platform.port import PortError, Touch, Unusable
@@ -48,7 +48,13 @@ class Talkative(Exception):
     """The command wrote more than it may."""
 
 
-def run(argv: Sequence[str], verb: str, arguments: Sequence[str], timeout_s: float) -> bytes:
+def run(
+    argv: Sequence[str],
+    verb: str,
+    arguments: Sequence[str],
+    timeout_s: float,
+    clock: Clock = SYSTEM_CLOCK,
+) -> bytes:
     """What `argv VERB ARGUMENTS…` wrote to standard output. Raises PortError.
 
     Past `timeout_s` the command and all its children are killed: what it has done by then is
@@ -57,7 +63,7 @@ def run(argv: Sequence[str], verb: str, arguments: Sequence[str], timeout_s: flo
     shown = f"{os.path.basename(argv[0])} {verb}"
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
-            status = bounded([*argv, verb, *arguments], timeout_s, out, err)
+            status = bounded([*argv, verb, *arguments], timeout_s, out, err, clock)
         except (OSError, ValueError) as error:
             raise PortError(f"{shown}: could not be started: {error}") from error
         except subprocess.TimeoutExpired:
@@ -73,7 +79,28 @@ def run(argv: Sequence[str], verb: str, arguments: Sequence[str], timeout_s: flo
     return answer
 
 
-def bounded(words: Sequence[str], timeout_s: float, out: IO[bytes], err: IO[bytes]) -> int:
+class _End:
+    """A child's end, as a clock waits for it."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    def is_set(self) -> bool:
+        return self._child.poll() is not None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(timeout)
+        return self.is_set()
+
+
+def bounded(
+    words: Sequence[str],
+    timeout_s: float,
+    out: IO[bytes],
+    err: IO[bytes],
+    clock: Clock = SYSTEM_CLOCK,
+) -> int:
     """The exit code of `words`, run without a shell; it and its children end in time.
 
     Files, no pipes: a server that the command leaves running would hold a pipe open for ever.
@@ -82,15 +109,14 @@ def bounded(words: Sequence[str], timeout_s: float, out: IO[bytes], err: IO[byte
     child = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
     )
-    end = time.monotonic() + timeout_s
+    ended, end_s = _End(child), clock.monotonic_s() + timeout_s
     try:
         while True:
-            left = end - time.monotonic()
-            try:
-                return child.wait(min(LOOK_S, max(0.0, left)))
-            except subprocess.TimeoutExpired:
-                if left <= 0:
-                    raise
+            left_s = end_s - clock.monotonic_s()
+            if clock.wait(ended, min(LOOK_S, max(0.0, left_s))):
+                return child.returncode
+            if left_s <= 0:
+                raise subprocess.TimeoutExpired(list(words), timeout_s)
             for file in (out, err):
                 if os.fstat(file.fileno()).st_size > SAID_BYTES_MAX:
                     raise Talkative(f"more than {SAID_BYTES_MAX} bytes written")
@@ -99,12 +125,8 @@ def bounded(words: Sequence[str], timeout_s: float, out: IO[bytes], err: IO[byte
         raise
 
 
-def ask(
-    model: type[D], argv: Sequence[str], verb: str, arguments: Sequence[str], timeout_s: float
-) -> D:
-    """The command's answer as `model`. Raises PortError, naming the key that is wrong."""
-    answer = run(argv, verb, arguments, timeout_s)
-    shown = f"{os.path.basename(argv[0])} {verb}"
+def read(model: type[D], answer: bytes, shown: str) -> D:
+    """`answer` as `model`; `shown` names the command. Raises WrongAnswer, naming the wrong key."""
     try:
         # Parsed twice: of a key given twice the second would silently win.
         json.loads(answer, object_pairs_hook=_once, parse_constant=_no_number)
@@ -148,27 +170,24 @@ def _last_line(err: IO[bytes]) -> str:
     return text.splitlines()[-1][:SAID_MAX] if text else "nothing on standard error"
 
 
-def unusable(argv: Sequence[str]) -> Unusable | None:
-    """Why `argv` cannot be started here, by its key in the adapter's section; starts nothing.
-
-    None: it can, as far as is known; a placeholder that is not filled yet tells nothing.
-    """
-    if "${" in argv[0] or shutil.which(argv[0]) is not None:
-        return None
-    return Unusable("argv.0", argv[0], "a program that can be started on this machine")
-
-
 class Command:
-    """One command of a target: `argv VERB REGION …`.
+    """One command of a target: `argv VERB REGION …`; without REGION where it has all of them.
 
     `timeout_s`: of a verb that changes something; `look_s_max`: of one that only answers.
     """
 
     def __init__(
-        self, argv: Sequence[str], region: str, timeout_s: float, look_s_max: float
+        self,
+        argv: Sequence[str],
+        region: str | None,
+        timeout_s: float,
+        look_s_max: float,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.argv = tuple(argv)
-        self.region = region
+        self.name = os.path.basename(argv[0])
+        self._regions = () if region is None else (region,)
+        self._clock = clock
         self.timeout_s = timeout_s
         self.look_s_max = look_s_max
 
@@ -182,16 +201,23 @@ class Command:
         return (Touch("commands", self.argv[0]),)
 
     def unusable(self) -> Unusable | None:
-        """Why it cannot be started here; starts nothing."""
-        return unusable(self.argv)
+        """Why it cannot be started here, by its key in the adapter's section; starts nothing.
+
+        None: it can, as far as is known; a placeholder that is not filled yet tells nothing.
+        """
+        program = self.argv[0]
+        if "${" in program or shutil.which(program) is not None:
+            return None
+        return Unusable("argv.0", program, "a program that can be started on this machine")
 
     def line(self, verb: str, *arguments: str) -> str | None:
         """The same as a shell takes it, without any secret; None where one has no other name."""
-        return words(*self.argv, verb, self.region, *arguments)
+        return words(*self.argv, verb, *self._regions, *arguments)
 
     def ask(self, model: type[D], verb: str) -> D:
         """What `verb` answers. Raises PortError."""
-        return ask(model, self.argv, verb, (self.region,), self.look_s_max)
+        answer = self._run(verb, (), self.look_s_max)
+        return read(model, answer, f"{self.name} {verb}")
 
     def do(self, verb: str, *arguments: str, settled: Callable[[], str]) -> None:
         """Run `verb`, and return once `settled` says so (empty). Raises PortError.
@@ -201,20 +227,41 @@ class Command:
         """
         late: TimedOut | None = None
         try:
-            run(self.argv, verb, (self.region, *arguments), self.timeout_s)
+            self.tell(verb, *arguments)
         except TimedOut as error:
             late = error
-        if wrong := settle(settled, self.timeout_s):
-            begun = str(late) if late else f"{os.path.basename(self.argv[0])} {verb}: exit 0"
+        if wrong := settle(settled, self.timeout_s, self._clock):
+            begun = str(late) if late else f"{self.name} {verb}: exit 0"
             raise PortError(f"{begun}; read back: {wrong}")
 
+    def tell(self, verb: str, *arguments: str) -> None:
+        """Run `verb`, and read nothing back. Raises PortError."""
+        self._run(verb, arguments, self.timeout_s)
 
-def settle(settled: Callable[[], str], seconds_max: float) -> str:
+    def _run(self, verb: str, arguments: Sequence[str], timeout_s: float) -> bytes:
+        return run(self.argv, verb, (*self._regions, *arguments), timeout_s, self._clock)
+
+
+class ByCommand:
+    """What every adapter of a command says of it; mixed in before the port's own class."""
+
+    _command: Command
+
+    def touches(self) -> tuple[Touch, ...]:
+        """The command, which `blast_radius.commands` must name."""
+        return self._command.touches()
+
+    def unusable(self) -> Unusable | None:
+        """Why the command cannot be started on this machine; starts nothing."""
+        return self._command.unusable()
+
+
+def settle(settled: Callable[[], str], seconds_max: float, clock: Clock = SYSTEM_CLOCK) -> str:
     """What `settled` last found wrong; empty: nothing. A look that fails is looked at again.
 
     Raises WrongAnswer: such a command would not answer better later.
     """
-    end, pause_s = time.monotonic() + seconds_max, SETTLE_S_MIN
+    end_s, pause_s = clock.monotonic_s() + seconds_max, SETTLE_S_MIN
     while True:
         try:
             wrong = settled()
@@ -222,7 +269,7 @@ def settle(settled: Callable[[], str], seconds_max: float) -> str:
             raise
         except PortError as error:
             wrong = str(error)
-        if not wrong or time.monotonic() + pause_s > end:
+        if not wrong or clock.monotonic_s() + pause_s > end_s:
             return wrong
-        time.sleep(pause_s)
+        clock.sleep(pause_s)
         pause_s = min(SETTLE_S_MAX, 2 * pause_s)

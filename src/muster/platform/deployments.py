@@ -7,11 +7,10 @@ Its `deployment_fully_available` can be true right after a rollout and is never 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock, utc
 from muster.platform.port import PortError
 
 logger = logging.getLogger("chaostoolkit")
@@ -25,7 +24,14 @@ class Deployments:
     Making it reads the kubeconfig, asks the cluster nothing, and raises PortError.
     """
 
-    def __init__(self, namespace: str, names: Sequence[str], context: str | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        names: Sequence[str],
+        context: str | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._clock = clock
         self.namespace = namespace
         self.names = tuple(names)
         # chaosk8s takes over a second to import: only targets on Kubernetes pay for it.
@@ -98,9 +104,9 @@ class Deployments:
 
         Whether none is left is for the proof to say.
         """
-        end = time.monotonic() + timeout_s
-        while any(self.running().values()) and time.monotonic() < end:
-            time.sleep(GONE_LOOK_S)
+        end = self._clock.monotonic_s() + timeout_s
+        while any(self.running().values()) and self._clock.monotonic_s() < end:
+            self._clock.sleep(GONE_LOOK_S)
 
     def scale(self, replicas: Mapping[str, int]) -> None:
         """Ask for `replicas` and read back that they are asked for. Raises PortError.
@@ -147,7 +153,7 @@ class Deployments:
 
     def restart(self, timeout_s: float) -> None:
         """Roll every deployment over, as `kubectl rollout restart` does. Raises PortError."""
-        now = datetime.now(UTC).isoformat()
+        now = utc(self._clock).isoformat()
         pods = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
         for name in self.names:
             self._call(
@@ -160,13 +166,13 @@ class Deployments:
 
     def await_available(self, replicas: Mapping[str, int], timeout_s: float) -> None:
         """Wait until every deployment has all its replicas available. Raises PortError."""
-        end = time.monotonic() + timeout_s
+        end = self._clock.monotonic_s() + timeout_s
         while True:
             if all(_available(self._read(name)) >= count for name, count in replicas.items()):
                 return
-            if time.monotonic() > end:
+            if self._clock.monotonic_s() > end:
                 raise PortError(f"deployments {sorted(replicas)} not available in {timeout_s:g} s")
-            time.sleep(1.0)
+            self._clock.sleep(1.0)
 
     def _read(self, name: str) -> Any:
         return self._call("read_namespaced_deployment", name, self.namespace)

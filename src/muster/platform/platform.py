@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.drain import Drain, drain_of
 from muster.platform.metrics import Metrics, metrics_of
 from muster.platform.names import Names, names_of
@@ -19,7 +20,10 @@ from muster.targets.model import Target
 
 @dataclass(frozen=True)
 class Platform:
-    """The ports of one target. `power` and `drain` are by region."""
+    """The ports of one target, and the clock by which they and its faults wait.
+
+    `power` and `drain` are by region.
+    """
 
     target: Target
     steering: Steering
@@ -27,16 +31,18 @@ class Platform:
     drain: Mapping[str, Drain]
     metrics: Metrics
     names: Names
+    clock: Clock = SYSTEM_CLOCK
 
 
-def platform_of(target: Target) -> Platform:
+def platform_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Platform:
     """The platform that `target` describes; its placeholders must be filled before it is used."""
-    steering = steering_of(target)
+    steering = steering_of(target, clock)
     return Platform(
         target=target,
         steering=steering,
-        power={name: power_of(name, region) for name, region in target.regions.items()},
-        drain={name: drain_of(name, region) for name, region in target.regions.items()},
+        power={name: power_of(name, region, clock) for name, region in target.regions.items()},
+        drain={name: drain_of(name, region, clock) for name, region in target.regions.items()},
         metrics=metrics_of(target),
         names=names_of(target, steering),
+        clock=clock,
     )

@@ -50,7 +50,7 @@ def recover_target(name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK) -> 
         logs = with_stored(left.pending, target, str(targets.path_of(name_or_path)), held)
         if not logs and not left.unusable:
             say(f"target {target.name}: nothing is left changed")
-        platform = reach(target, say) if logs else None
+        platform = reach(target, say, clock) if logs else None
         # The oldest values are those of the first drill: it is restored last.
         ended = [*left.unjudged, *reversed(logs)]
         exits = [recover_log(log, held, platform, target, say, clock) for log in ended]
@@ -64,16 +64,16 @@ def recover_target(name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK) -> 
     return max(exits, default=EXIT_RESTORED)
 
 
-def reach(target: Target, say: Say) -> Platform | None:
+def reach(target: Target, say: Say, clock: Clock = SYSTEM_CLOCK) -> Platform | None:
     """The target's platform; None when it was a testbed that is no longer there."""
     if target.class_ != "testbed":
-        return platform_of(targets.resolve(target))
+        return platform_of(targets.resolve(target), clock)
     state = testbed.status(target.name)
     if state is None:
         return None
     for death in state.deaths:
         say(f"testbed {target.name}: {death['name']} ended unasked with {death['exit_code']}")
-    return platform_of(targets.resolve(target, testbed=state.endpoints))
+    return platform_of(targets.resolve(target, testbed=state.endpoints), clock)
 
 
 def recover_log(

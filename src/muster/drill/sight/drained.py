@@ -93,4 +93,4 @@ class DrainLook:
     def _run(self, end: threading.Event) -> None:
         while not end.is_set() and not self._stop.is_set:
             self.once()
-            end.wait(self._poll_s)
+            self._clock.wait(end, self._poll_s)

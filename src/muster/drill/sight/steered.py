@@ -8,10 +8,10 @@ poll's records with what must stand; what differs was changed by another and sto
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.stop import StopFlag, StopReason
 from muster.faults.traffic_shift import SETS_KEPT, TrafficShift
 from muster.platform.steering import Expected, Steering, SteeringError
@@ -43,8 +43,7 @@ class SteeringLook:
         missing_s_max: float,
         looks_min: int = 1,
         blamed: Callable[[StopReason], StopReason] = lambda reason: reason,
-        monotonic_s: Callable[[], float] = time.monotonic,
-        now_s: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._steering = steering
         self._expected = expected
@@ -52,25 +51,24 @@ class SteeringLook:
         self._missing_s_max = missing_s_max
         self._looks_min = looks_min
         self._blamed = blamed
-        self._monotonic_s = monotonic_s
-        self._now_s = now_s
-        self._read_s = monotonic_s()
+        self._clock = clock
+        self._read_s = clock.monotonic_s()
         self._wrong = ""
         self._seen = 0
 
     def weights(self) -> dict[str, int]:
         """Weight by region, looked at. Raises SteeringError when they cannot be read."""
-        began_s = self._monotonic_s()
+        began_s = self._clock.monotonic_s()
         try:
             shown = self._steering.shown()
         except SteeringError as error:
-            silent_s = self._monotonic_s() - self._read_s
+            silent_s = self._clock.monotonic_s() - self._read_s
             if silent_s > self._missing_s_max and self._expected.judges:
                 detail = f"the records have not been readable for {silent_s:.0f} s: {error}"
-                reason = StopReason("data_lost", "ABORTED", detail, self._now_s())
+                reason = StopReason("data_lost", "ABORTED", detail, self._clock.now_s())
                 self._stop.set(self._blamed(reason))
             raise
-        self._read_s = self._monotonic_s()
+        self._read_s = self._clock.monotonic_s()
         self._judge(self._expected.differs(shown, began_s))
         return self._steering.by_region(shown)
 
@@ -78,7 +76,7 @@ class SteeringLook:
         self._seen = self._seen + 1 if wrong and wrong == self._wrong else bool(wrong)
         self._wrong = wrong
         if wrong and self._seen >= self._looks_min:
-            self._stop.set(changed(self._steering.name, wrong, self._now_s()))
+            self._stop.set(changed(self._steering.name, wrong, self._clock.now_s()))
 
 
 def changed(record: str, wrong: str, now_s: float) -> StopReason:

@@ -97,7 +97,7 @@ class Watchdog(DrillEnd):
                 if self.alive:
                     select.select([self._channel], [], [], TICK_S)
                 else:
-                    self._over.wait(TICK_S)
+                    self._clock.wait(self._over, TICK_S)
         except BaseException as error:
             detail = f"this process no longer hears it: {type(error).__name__}: {error}"
             self.lose(Fact.SILENT, detail)

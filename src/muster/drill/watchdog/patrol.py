@@ -97,6 +97,7 @@ def begin(
         missing_s_max=missing_s_max,
         looks_min=LOOKS_MIN,
         blamed=starved.blamed,
+        clock=clock,
     )
     rules = next(rules for name, rules in contract.gates.items() if name == gate)
     guard = DrillGuard(target, contract, rules, time_scale, record, clock)

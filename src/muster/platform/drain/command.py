@@ -10,10 +10,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
-from muster.platform.command import Command
+from muster.platform.command import ByCommand, Command
 from muster.platform.drain.model import Drain, DrainState
-from muster.platform.port import Touch, Unusable
 from muster.targets.drain import CommandDrain
 
 
@@ -24,22 +24,17 @@ class DrainAnswer(Document):
     detail: Annotated[str, Field(max_length=200)] = ""
 
 
-class DrainByCommand(Drain):
+class DrainByCommand(ByCommand, Drain):
     """A region's drain as the target's own command has it."""
 
-    def __init__(self, region: str, settings: CommandDrain) -> None:
-        super().__init__(region)
-        self._command = Command(settings.argv, region, settings.timeout_s, settings.timeout_s)
+    def __init__(self, region: str, settings: CommandDrain, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
+        timeout_s = settings.timeout_s
+        self._command = Command(settings.argv, region, timeout_s, timeout_s, clock)
 
     @property
     def timeout_s(self) -> float:
         return self._command.do_s_max
-
-    def touches(self) -> tuple[Touch, ...]:
-        return self._command.touches()
-
-    def unusable(self) -> Unusable | None:
-        return self._command.unusable()
 
     def ask(self, state: DrainState) -> None:
         def wrong() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import bearer, curl
 from muster.platform.drain.model import Drain, DrainState
 from muster.platform.http_hook import call
@@ -11,8 +12,8 @@ from muster.targets.drain import HttpDrain
 class DrainByHttp(Drain):
     """A region's drain as its hook has it."""
 
-    def __init__(self, region: str, settings: HttpDrain) -> None:
-        super().__init__(region)
+    def __init__(self, region: str, settings: HttpDrain, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
         self._hook = settings
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import Touch, Unusable
 
 DrainState = Literal["serving", "closing", "draining"]
@@ -21,8 +22,9 @@ class Drain(ABC):
     asks: ClassVar[bool] = True
     """Whether there is anybody to ask; not so by `none`: then clients leave by themselves."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.region = region
+        self.clock = clock
 
     @property
     @abstractmethod

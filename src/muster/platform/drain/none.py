@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.drain.model import Drain, DrainState
 from muster.platform.port import PortError
 from muster.targets.drain import NoDrain
@@ -12,8 +13,10 @@ class DrainByNobody(Drain):
 
     asks = False
 
-    def __init__(self, region: str, settings: NoDrain | None = None) -> None:
-        super().__init__(region)
+    def __init__(
+        self, region: str, settings: NoDrain | None = None, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        super().__init__(region, clock)
 
     @property
     def timeout_s(self) -> float:

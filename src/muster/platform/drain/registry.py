@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.drain.model import Drain
 from muster.platform.port import adapter
 from muster.targets.model import Region
@@ -13,8 +14,8 @@ DRAINS = {
 }
 
 
-def drain_of(name: str, region: Region) -> Drain:
+def drain_of(name: str, region: Region, clock: Clock = SYSTEM_CLOCK) -> Drain:
     """The adapter of a region's `drain` section; none where the target has no such section."""
     kind = "none" if region.drain is None else region.drain.kind
-    made: Drain = adapter(DRAINS, kind)(name, region.drain)
+    made: Drain = adapter(DRAINS, kind)(name, region.drain, clock)
     return made

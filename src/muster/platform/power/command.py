@@ -17,10 +17,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
-from muster.platform.command import Command
+from muster.platform.command import ByCommand, Command
 from muster.platform.looks import Look, serves
-from muster.platform.port import Change, PortError, Proof, Touch, Unusable
+from muster.platform.port import Change, PortError, Proof
 from muster.platform.power.model import Before, Power, PowerState
 from muster.targets.power import CommandPower
 
@@ -42,13 +43,15 @@ class StateAnswer(Document):
         return f"{self.state} ({self.detail})" if self.detail else self.state
 
 
-class PowerByCommand(Power):
+class PowerByCommand(ByCommand, Power):
     """A region's power as the target's own command has it."""
 
-    def __init__(self, region: str, settings: CommandPower) -> None:
-        super().__init__(region)
+    def __init__(self, region: str, settings: CommandPower, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
         self._kills = settings.kills
-        self._command = Command(settings.argv, region, settings.timeout_s, settings.state_timeout_s)
+        self._command = Command(
+            settings.argv, region, settings.timeout_s, settings.state_timeout_s, clock
+        )
 
     @property
     def timeout_s(self) -> float:
@@ -57,12 +60,6 @@ class PowerByCommand(Power):
     @property
     def look_s_max(self) -> float:
         return self._command.look_s_max
-
-    def touches(self) -> tuple[Touch, ...]:
-        return self._command.touches()
-
-    def unusable(self) -> Unusable | None:
-        return self._command.unusable()
 
     def change(self, *, kill: bool = False) -> Change:
         return Change(self._shown().shown, "killed" if kill else "off")

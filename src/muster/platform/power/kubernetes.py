@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.deployments import Deployments
 from muster.platform.looks import Look, serves
@@ -23,8 +24,8 @@ REPLICAS = "replicas"
 class PowerByKubernetes(Power):
     """A region's power as a cluster's deployments have it."""
 
-    def __init__(self, region: str, settings: KubernetesPower) -> None:
-        super().__init__(region)
+    def __init__(self, region: str, settings: KubernetesPower, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
         self._settings = settings
 
     @property
@@ -90,7 +91,7 @@ class PowerByKubernetes(Power):
     @property
     def _deployments(self) -> Deployments:
         one = self._settings
-        return Deployments(one.namespace, one.deployments, one.context)
+        return Deployments(one.namespace, one.deployments, one.context, self.clock)
 
 
 def state_of(deployments: Deployments, before: Mapping[str, int]) -> PowerState:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.looks import Look
 from muster.platform.port import Change, Proof, Touch, Unusable
 
@@ -41,8 +42,9 @@ class Power(ABC):
     own_samples: ClassVar[bool] = False
     """Whether a stopped region's own series end at once, so that a fresh sample disproves dark."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.region = region
+        self.clock = clock
 
     @property
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.looks import Look
 from muster.platform.port import Change, PortError, Proof
 from muster.platform.power.model import Before, Power, PowerState
@@ -18,8 +19,8 @@ class PowerByNobody(Power):
 
     stops = False
 
-    def __init__(self, region: str, settings: NoPower) -> None:
-        super().__init__(region)
+    def __init__(self, region: str, settings: NoPower, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
 
     @property
     def timeout_s(self) -> float:

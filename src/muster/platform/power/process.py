@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.http_hook import call
 from muster.platform.looks import Look
 from muster.platform.port import Change, PortError, Proof
@@ -22,8 +23,8 @@ class PowerByProcess(Power):
 
     own_samples = True
 
-    def __init__(self, region: str, settings: ProcessPower) -> None:
-        super().__init__(region)
+    def __init__(self, region: str, settings: ProcessPower, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
         self._settings = settings
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import adapter
 from muster.platform.power.model import Power
 from muster.targets.model import Region
@@ -14,7 +15,7 @@ POWERS = {
 }
 
 
-def power_of(name: str, region: Region) -> Power:
+def power_of(name: str, region: Region, clock: Clock = SYSTEM_CLOCK) -> Power:
     """The adapter of a region's `power` section."""
-    made: Power = adapter(POWERS, region.power.kind)(name, region.power)
+    made: Power = adapter(POWERS, region.power.kind)(name, region.power, clock)
     return made

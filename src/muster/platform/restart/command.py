@@ -5,32 +5,32 @@ from __future__ import annotations
 import subprocess
 import tempfile
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import words
-from muster.platform.command import Talkative, bounded, unusable
-from muster.platform.port import PortError, Unusable
+from muster.platform.command import ByCommand, Command, Talkative, bounded
+from muster.platform.port import PortError
 from muster.platform.restart.model import Restart
 from muster.targets.restart import CommandRestart
 
 
-class RestartByCommand(Restart):
+class RestartByCommand(ByCommand, Restart):
     """The command returns once the server was restarted; it and its children end in time."""
 
-    def __init__(self, settings: CommandRestart) -> None:
+    def __init__(self, settings: CommandRestart, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(clock)
         self._settings = settings
+        self._command = Command(settings.argv, None, settings.timeout_s, settings.timeout_s, clock)
 
     @property
     def timeout_s(self) -> float:
         return self._settings.timeout_s
-
-    def unusable(self) -> Unusable | None:
-        return unusable(self._settings.argv)
 
     def restart(self) -> None:
         argv, timeout_s = self._settings.argv, self._settings.timeout_s
         shown = f"restart: {argv[0]}"
         with tempfile.TemporaryFile() as said:
             try:
-                code = bounded(argv, timeout_s, said, said)
+                code = bounded(argv, timeout_s, said, said, self.clock)
             except OSError as error:
                 raise PortError(f"{shown}: {error.strerror or error}") from error
             except (ValueError, Talkative) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.deployments import Deployments
 from muster.platform.restart.model import Restart
@@ -11,7 +12,8 @@ from muster.targets.restart import KubernetesRestart
 class RestartByKubernetes(Restart):
     """The server is a deployment's pods."""
 
-    def __init__(self, settings: KubernetesRestart) -> None:
+    def __init__(self, settings: KubernetesRestart, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(clock)
         self._settings = settings
 
     @property
@@ -20,7 +22,8 @@ class RestartByKubernetes(Restart):
 
     def restart(self) -> None:
         one = self._settings
-        Deployments(one.namespace, (one.deployment,), one.context).restart(one.timeout_s)
+        shown = Deployments(one.namespace, (one.deployment,), one.context, self.clock)
+        shown.restart(one.timeout_s)
 
     def command(self) -> str | None:
         one = self._settings

@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from muster.platform.port import Unusable
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.port import Touch, Unusable
 
 
 class Restart(ABC):
@@ -18,10 +19,17 @@ class Restart(ABC):
     restarts: ClassVar[bool] = True
     """Whether anybody but a person restarts it."""
 
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.clock = clock
+
     @property
     @abstractmethod
     def timeout_s(self) -> float:
         """How long a restart may take, in seconds."""
+
+    def touches(self) -> tuple[Touch, ...]:
+        """What it changes besides the server; asks no system anything, raises nothing."""
+        return ()
 
     def unusable(self) -> Unusable | None:
         """What of its settings cannot work on this machine; asks no other system, raises nothing.

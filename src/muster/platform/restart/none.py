@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import PortError
 from muster.platform.restart.model import Restart
 from muster.targets.restart import NoRestart
@@ -12,7 +13,8 @@ class RestartByNobody(Restart):
 
     restarts = False
 
-    def __init__(self, settings: NoRestart) -> None:
+    def __init__(self, settings: NoRestart, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(clock)
         self._settings = settings
 
     @property

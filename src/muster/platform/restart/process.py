@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.http_hook import call
 from muster.platform.restart.model import Restart
 from muster.targets.restart import ProcessRestart
@@ -10,7 +11,8 @@ from muster.targets.restart import ProcessRestart
 class RestartByProcess(Restart):
     """The testbed ends the server's process and starts another."""
 
-    def __init__(self, settings: ProcessRestart) -> None:
+    def __init__(self, settings: ProcessRestart, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(clock)
         self._settings = settings
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import adapter
 from muster.platform.restart.model import Restart
 from muster.targets.restart import Restart as Settings
@@ -14,7 +15,7 @@ RESTARTS = {
 }
 
 
-def restart_of(settings: Settings) -> Restart:
+def restart_of(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Restart:
     """The adapter of a Toxiproxy's `restart` section."""
-    made: Restart = adapter(RESTARTS, settings.kind)(settings)
+    made: Restart = adapter(RESTARTS, settings.kind)(settings, clock)
     return made

@@ -7,7 +7,6 @@ change of it is noticed. docs/command.md has an example.
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -15,11 +14,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from muster.aws import Pace
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
 from muster.errors import BadInput
-from muster.platform.by_hand import words
-from muster.platform.command import ask, run, unusable
-from muster.platform.port import PortError, Touch, Unusable
+from muster.platform.command import ByCommand, Command
+from muster.platform.port import PortError
 from muster.platform.steering.model import (
     Check,
     RegionWeights,
@@ -41,15 +40,19 @@ class WeightsAnswer(Document):
     rest: dict[str, Annotated[str, Field(max_length=1000)]] = Field(default={})
 
 
-class CommandSteering(Steering):
+class CommandSteering(ByCommand, Steering):
     """One part a region: the command shows and sets the weights of all of them."""
 
     def __init__(
-        self, settings: Settings, regions: tuple[str, ...], stand_in: bool = False
+        self,
+        settings: Settings,
+        regions: tuple[str, ...],
+        stand_in: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._settings = settings
+        self._command = Command(settings.argv, None, settings.timeout_s, settings.timeout_s, clock)
         self._regions = regions
-        self._pace = Pace(settings.calls_per_s_max)
+        self._pace = Pace(settings.calls_per_s_max, clock)
         self.units = settings.weight_sum
 
     @property
@@ -58,30 +61,22 @@ class CommandSteering(Steering):
 
     @property
     def name(self) -> str:
-        return shlex.join(self._settings.argv)
-
-    @property
-    def _shown(self) -> str:
-        return os.path.basename(self._settings.argv[0])
+        return shlex.join(self._command.argv)
 
     @property
     def timeout_s(self) -> float:
-        return self._settings.timeout_s
-
-    def touches(self) -> tuple[Touch, ...]:
-        return (Touch("commands", self._settings.argv[0]),)
+        return self._command.timeout_s
 
     def shown(self) -> dict[str, Shown]:
-        settings = self._settings
         self._pace.wait()
         try:
-            answer = ask(WeightsAnswer, settings.argv, "weights", (), settings.timeout_s)
+            answer = self._command.ask(WeightsAnswer, "weights")
         except PortError as error:
             raise SteeringError(str(error)) from error
         unknown = sorted({*answer.weights, *answer.rest} - set(self._regions))
         if unknown:
             wanted = f"the target's regions are {', '.join(self._regions)}"
-            raise SteeringError(f"{self._shown} weights: got {unknown[0]!r}, {wanted}")
+            raise SteeringError(f"{self._command.name} weights: got {unknown[0]!r}, {wanted}")
         return {
             region: Shown(weight, answer.rest.get(region, ""))
             for region, weight in answer.weights.items()
@@ -121,27 +116,23 @@ class CommandSteering(Steering):
         return {part: Shown(int(weight), str(rest)) for part, (weight, rest) in shown.items()}
 
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
-        return words(*self._settings.argv, "set", *_words(before))
+        return self._command.line("set", *_words(before))
 
     def trial(self) -> Trial:
         wanted = "route53: the safety net writes a record of its own, and a command has none"
         raise BadInput("target", "steering.kind", "command", wanted)
 
-    def unusable(self) -> Unusable | None:
-        return unusable(self._settings.argv)
-
     def _checked(self, shown: Snapshot, weights: RegionWeights) -> dict[str, int]:
         if set(shown) != set(weights):
             raise SteeringError(
-                f"{self._shown} weights: shows {sorted(shown)}, asked for {sorted(weights)}"
+                f"{self._command.name} weights: shows {sorted(shown)}, asked for {sorted(weights)}"
             )
         return {region: int(weights[region]) for region in shown}
 
     def _set(self, weights: RegionWeights) -> None:
-        settings = self._settings
         self._pace.wait()
         try:
-            run(settings.argv, "set", _words(weights), settings.timeout_s)
+            self._command.tell("set", *_words(weights))
         except PortError as error:
             raise SteeringError(str(error)) from error
 

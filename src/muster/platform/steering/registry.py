@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import adapter
 from muster.platform.steering.model import Steering
 from muster.targets.model import Target
@@ -12,13 +13,14 @@ STEERINGS = {
 }
 
 
-def steering_of(target: Target) -> Steering:
+def steering_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Steering:
     """The adapter of a target's `steering` section.
 
-    An adapter is told its settings, the regions, and whether it steers a testbed's stand-in.
+    An adapter is told its settings, the regions, whether it steers a testbed's stand-in, and the
+    clock by which it waits.
     """
     stand_in = target.class_ == "testbed"
     made: Steering = adapter(STEERINGS, target.steering.kind)(
-        target.steering, tuple(target.regions), stand_in
+        target.steering, tuple(target.regions), stand_in, clock
     )
     return made

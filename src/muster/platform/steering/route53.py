@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from muster.aws import HostedZone
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import Touch
 from muster.platform.steering.detection import Detection, detections
 from muster.platform.steering.model import (
@@ -44,9 +44,14 @@ class Route53(Steering):
     """The weighted address records of one public name, by region as the target maps them."""
 
     def __init__(
-        self, settings: Route53Steering, regions: Sequence[str] = (), stand_in: bool = False
+        self,
+        settings: Route53Steering,
+        regions: Sequence[str] = (),
+        stand_in: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.settings = settings
+        self._clock = clock
         self._stand_in = stand_in
         self._owners = Owners(settings.identifiers)
         self._base: dict[str, int] = {}
@@ -62,6 +67,7 @@ class Route53(Steering):
             timeout_s=settings.timeout_s,
             calls_per_s_max=settings.calls_per_s_max,
             error=lambda code, text: SteeringError(text),
+            clock=self._clock,
         )
 
     @property
@@ -208,8 +214,8 @@ class Route53(Steering):
             self._await_insync(change_id)
 
     def _await_insync(self, change_id: str, timeout_s: float = 120.0) -> None:
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
+        end = self._clock.monotonic_s() + timeout_s
+        while self._clock.monotonic_s() < end:
             status = self._zone.call("get_change", Id=change_id)["ChangeInfo"]["Status"]
             if status == "INSYNC":
                 return
