@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from conformance import drain as suite
 from conformance.drain import CHECKS, CHECKS_UNASKED, World
-from conformance.power import REGION, SECRET, Trouble
+from conformance.world import REGION, SECRET, Trouble
 
 from muster.platform.drain import Drain
 from muster.platform.drain.none import DrainByNobody

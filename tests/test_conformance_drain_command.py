@@ -8,7 +8,7 @@ import pytest
 from by_hand_lines import paste
 from command_world import Script
 from conformance.drain import CHECKS, World
-from conformance.power import REGION, SECRET
+from conformance.world import REGION, SECRET
 
 from muster import redact
 from muster.platform.drain.command import DrainByCommand

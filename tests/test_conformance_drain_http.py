@@ -7,7 +7,7 @@ import threading
 import pytest
 from by_hand_lines import paste
 from conformance.drain import CHECKS, World
-from conformance.power import REGION, SECRET
+from conformance.world import REGION, SECRET
 from floor_fixtures import stand_in
 
 from muster.platform.drain.http import DrainByHttp

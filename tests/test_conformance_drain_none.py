@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conformance.drain import CHECKS_UNASKED, World
-from conformance.power import REGION
+from conformance.world import REGION
 
 from muster.platform.drain.none import DrainByNobody
 from muster.targets.drain import NoDrain

@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 import pytest
 from conformance import power as suite
-from conformance.power import CHECKS, CHECKS_UNSTOPPED, REGION, SECRET, SERVES, Trouble, World
+from conformance.power import CHECKS, CHECKS_UNSTOPPED, SERVES, World
+from conformance.world import REGION, SECRET, Trouble
 
 from muster.platform.port import Change, PortError, Proof, Touch
 from muster.platform.power import Power, PowerState

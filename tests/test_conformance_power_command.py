@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from by_hand_lines import paste
 from command_world import Script
-from conformance.power import CHECKS, REGION, SECRET, World
+from conformance.power import CHECKS, World
+from conformance.world import REGION, SECRET
 
 from muster import redact
 from muster.platform.port import PortError, Touch

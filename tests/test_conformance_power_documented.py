@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from by_hand_lines import paste
-from conformance.power import CHECKS, REGION, World
+from conformance.power import CHECKS, World
+from conformance.world import REGION
 
 from muster.platform.port import Touch
 from muster.platform.power.command import PowerByCommand

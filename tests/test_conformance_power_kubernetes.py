@@ -6,7 +6,8 @@ import re
 import threading
 
 import pytest
-from conformance.power import CHECKS, REGION, Trouble, World, believes_no_nonsense
+from conformance.power import CHECKS, World, believes_no_nonsense
+from conformance.world import REGION, Trouble
 from floor_fixtures import KubernetesStandIn, kubeconfig, stand_in
 from kubernetes.config import kube_config
 

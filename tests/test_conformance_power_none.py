@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conformance.power import CHECKS_UNSTOPPED, REGION, World
+from conformance.power import CHECKS_UNSTOPPED, World
+from conformance.world import REGION
 
 from muster.platform.power.none import PowerByNobody
 from muster.targets.power import NoPower

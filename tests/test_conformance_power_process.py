@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from conformance.power import CHECKS, REGION, SECRET, Trouble, World
+from conformance.power import CHECKS, World
+from conformance.world import REGION, SECRET, Trouble
 from floor_fixtures import stand_in
 
 from muster.platform.port import PortError

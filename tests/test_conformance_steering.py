@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 import pytest
 from conformance import steering as suite
-from conformance.steering import BEFORE, CHECKS, EAST, SECRET, WEST, Trouble, World
+from conformance.steering import BEFORE, CHECKS, EAST, WEST, World
+from conformance.world import SECRET, Trouble
 
 from muster.errors import BadInput
 from muster.platform.port import Touch

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conformance.steering import BEFORE, CHECKS, EAST, SECRET, WEST, Trouble, World
+from conformance.steering import BEFORE, CHECKS, EAST, WEST, World
+from conformance.world import SECRET, Trouble
 from floor_fixtures import stand_in
 
 from muster import redact

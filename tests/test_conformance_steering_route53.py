@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import boto3
 import httpx
 import pytest
-from conformance.steering import BEFORE, CHECKS, EAST, WEST, Trouble, World
+from conformance.steering import BEFORE, CHECKS, EAST, WEST, World
+from conformance.world import Trouble
 from floor_fixtures import moto_server
 
 from muster import aws

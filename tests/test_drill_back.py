@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from floor_fixtures import REGION, a_target
+from held_clock import HeldClock
 
 from muster import targets
 from muster.drill.sight import observe
@@ -21,13 +22,13 @@ class Session(SimpleNamespace):
     """As much of a session as these waits need."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(stop=StopFlag(), phase="restore", findings=[], **more)
+        super().__init__(stop=StopFlag(HeldClock()), phase="restore", findings=[], **more)
 
     def finding(self, slo: str, status: str, **more: Any) -> None:
         self.findings.append((slo, status, more["measured"], more["reason"]))
 
     def wait_until(self, holds, seconds_max, look_s):
-        return self.stop.wait_until(holds, seconds_max, 0.001)
+        return self.stop.wait_until(holds, seconds_max, 0.01)
 
     def fail(self, by: str, detail: str) -> None:
         self.stop.set(StopReason(by, "FAIL", detail, 0.0))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from floor_fixtures import await_true
 
+from muster.clock import SYSTEM_CLOCK
 from muster.drill.phases.failover import _look_at_drain, ask_drain
 from muster.drill.sight.drained import CHANGED, DrainLook
 from muster.drill.stop import StopFlag
@@ -143,7 +144,7 @@ class FakeSession:
     def __init__(self, hook):
         self.stop = StopFlag()
         self.poll_s = 0.01
-        self.clock = SimpleNamespace(now_s=lambda: 7.0)
+        self.clock = SimpleNamespace(now_s=lambda: 7.0, wait=SYSTEM_CLOCK.wait)
         self.target = SimpleNamespace(evacuate=REGION, name="t")
         self.platform = SimpleNamespace(drain={REGION: hook}, target=self.target)
         self.drain_look = DrainLook(hook, self.stop, poll_s=0.01, clock=self.clock)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from floor_fixtures import REGION, await_true
+from held_clock import HeldClock
 
 from muster.clock import SYSTEM_CLOCK
 from muster.drill.sight import proofs
@@ -95,34 +95,31 @@ class Scripted:
         return answer
 
 
-@contextmanager
-def looking(fault, poll_s=0.001, contrary=lambda: ""):
-    """A looker that runs; what it records."""
+def looked(fault: Scripted, looks: int, contrary=lambda: "") -> tuple[Proof, list[Proof]]:
+    """The proof of a hold of so many looks, 2 s apart, and what was recorded meanwhile."""
     seen: list[Proof] = []
-    looker = Looker(fault.observe, seen.append, poll_s=poll_s, look_s_max=5.0, contrary=contrary)
-    looker.start()
-    try:
-        yield looker, seen
-    finally:
-        looker.close()
+    clock = HeldClock()
+    looker = Looker(
+        fault.observe, seen.append, poll_s=2.0, look_s_max=5.0, contrary=contrary, clock=clock
+    )
+    clock.on_wait = lambda passed_s: looker.close() if passed_s >= 2.0 * looks else None
+    looker.run()
+    proof = looker.finish()
+    assert (clock.passed_s, proof.facts["held_s"]) == (2.0 * looks, 2.0 * looks)
+    return proof, seen
 
 
 def test_the_record_gets_changes_and_not_every_look() -> None:
     """Gone and back are two lines; the many looks between are none."""
-    fault = Scripted(BITES, BITES, GONE, GONE, BITES)
-    with looking(fault) as (looker, seen):
-        await_true(lambda: fault.looks > 20, "twenty looks")
-        proof = looker.finish()
+    proof, seen = looked(Scripted(BITES, BITES, GONE, GONE, BITES), 20)
     assert [one.proven for one in seen] == [False, True]
-    assert (proof.proven, proof.facts["looks_not_proven"]) == (False, 2)
+    assert (proof.proven, proof.facts["looks_not_proven"], proof.facts["looks"]) == (False, 2, 20)
+    assert (proof.facts["first_not_proven_s"], proof.facts["last_not_proven_s"]) == (4, 6)
 
 
 def test_a_fault_that_flickers_fills_no_ledger() -> None:
     """So many changes are recorded one by one; the summary counts them all."""
-    fault = Scripted(*[GONE, BITES] * 50, BITES)
-    with looking(fault) as (looker, seen):
-        await_true(lambda: fault.looks > 120, "many looks")
-        proof = looker.finish()
+    proof, seen = looked(Scripted(*[GONE, BITES] * 50, BITES), 120)
     assert len(seen) == proofs.CHANGES_MAX
     assert proof.facts["looks_not_proven"] == 50
 
@@ -130,20 +127,35 @@ def test_a_fault_that_flickers_fills_no_ledger() -> None:
 def test_a_look_that_raises_is_bridged_and_not_recorded() -> None:
     """One that could not look among proven ones leaves the hold proven."""
     fault = Scripted(BITES, FaultError("no answer"), RuntimeError("surprise"), BITES)
-    with looking(fault) as (looker, seen):
-        await_true(lambda: fault.looks > 5, "some looks")
-        proof = looker.finish()
+    proof, seen = looked(fault, 6)
     assert (seen, proof.proven, proof.facts["looks_failed"]) == ([], True, 2)
 
 
 def test_what_the_samples_show_contradicts_a_look() -> None:
     """The region refuses, and its series are scraped all the same: not dark."""
     told = ["", "its own series was scraped", ""]
-    fault = Scripted(BITES)
-    with looking(fault, contrary=lambda: told.pop(0) if len(told) > 1 else told[0]) as (looker, _):
-        await_true(lambda: fault.looks > 3, "some looks")
-        proof = looker.finish()
+    proof, _ = looked(
+        Scripted(BITES), 4, contrary=lambda: told.pop(0) if len(told) > 1 else told[0]
+    )
     assert (proof.proven, "its own series was scraped" in proof.why) == (False, True)
+
+
+def test_a_look_that_takes_its_time_is_followed_by_the_next_one_at_once() -> None:
+    """Looks are a poll apart from begin to begin, and never two at a time."""
+    clock = HeldClock()
+    took_s = [0.5, 3.0, 0.5]
+    began: list[float] = []
+
+    def look() -> Proof:
+        began.append(clock.passed_s)
+        clock.advance(took_s[len(began) - 1])
+        return BITES
+
+    looker = Looker(look, print, poll_s=2.0, look_s_max=5.0, clock=clock)
+    clock.on_wait = lambda _: looker.close() if len(began) == len(took_s) else None
+    looker.run()
+    assert began == [0.0, 2.0, 5.0]
+    assert looker.finish().facts["longest_gap_s"] == 3.0
 
 
 def test_a_hanging_look_ends_no_wait_and_counts_for_nothing() -> None:
@@ -172,12 +184,12 @@ class Recording(SimpleNamespace):
     poll_s = 0.001
 
     def __init__(self) -> None:
-        super().__init__(stop=StopFlag(), proofs=[], clock=SYSTEM_CLOCK)
+        super().__init__(stop=StopFlag(HeldClock()), proofs=[], clock=SYSTEM_CLOCK)
 
     def record_proof(self, fault: str, region: str, proof: Proof) -> None:
         self.proofs.append(proof)
 
-    def wait_until(self, holds, seconds_max, look_s=0.001):
+    def wait_until(self, holds, seconds_max, look_s=0.2):
         return self.stop.wait_until(holds, seconds_max, look_s)
 
 
@@ -209,9 +221,8 @@ def test_the_hold_begins_once_the_fault_is_seen_to_bite() -> None:
     assert session.proofs == [BITES]
 
 
-def test_a_fault_that_never_bites_is_on_record_and_held_all_the_same(monkeypatch) -> None:
+def test_a_fault_that_never_bites_is_on_record_and_held_all_the_same() -> None:
     """The wait is bounded; what was seen last is the proof."""
-    monkeypatch.setattr(proofs, "BITE_S_MAX", 0.01)
     for answer, why in ((GONE, "it answers 200"), (FaultError("deaf"), "could not look: deaf")):
         session = Recording()
         proofs.await_bite(session, Scripted(answer))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from floor_fixtures import await_true, free_port, prometheus_server, stand_in, stopped
+from held_clock import HeldClock
 
-from muster.clock import SYSTEM_CLOCK
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.watch import STEERING_SIGNAL, Watch
 from muster.drill.stop import StopFlag, StopReason
 from muster.jsonl import LogLost
-from muster.platform.metrics import Poller
+from muster.platform.metrics import MetricsError, Poller, RawSeries
 from muster.platform.metrics.prometheus import Prometheus
 from muster.platform.steering import SteeringError
 
@@ -71,12 +70,12 @@ def watching(rig):
     before = dict(metrics.lines)
     made = []
 
-    def make(*, url=None, poll_s=0.1, missing_s_max=30.0, weights=dict, clock=SYSTEM_CLOCK):
+    def make(*, url=None, poll_s=0.1, missing_s_max=30.0, weights=dict):
         facts, sink, stop = Facts(5), Kept(), StopFlag()
         poller = Poller(Prometheus(url or server.url, 0.5), SIGNALS, reach_s=5)
         watch = Watch(
             poller, weights, facts, sink, stop,
-            poll_s=poll_s, missing_s_max=missing_s_max, required=("jobs", "streams"), clock=clock,
+            poll_s=poll_s, missing_s_max=missing_s_max, required=("jobs", "streams"),
         )  # fmt: skip
         made.append(watch)
         return watch, facts, sink, stop
@@ -85,6 +84,39 @@ def watching(rig):
     metrics.lines = before
     for watch in made:
         watch.close(last_look=False)
+
+
+class Scene:
+    """A watch on a held clock, and what Prometheus shows it at each of its looks, 2 s apart."""
+
+    def __init__(self, weights=dict):
+        self.clock = HeldClock()
+        self.lines = {"jobs": 1.0, "streams": 7.0}
+        self.error = None
+        self.facts, self.sink, self.stop = Facts(5), Kept(), StopFlag(self.clock)
+        poller = Poller(self, SIGNALS, reach_s=5, clock=self.clock)
+        self.watch = Watch(
+            poller, weights, self.facts, self.sink, self.stop,
+            poll_s=2.0, missing_s_max=30.0, required=("jobs", "streams"), clock=self.clock,
+        )  # fmt: skip
+
+    def raw(self, signal, selector, window_s, at_s=None):
+        if self.error:
+            raise self.error
+        if signal not in self.lines:
+            return []
+        value = self.lines[signal]
+        return [RawSeries(signal, selector, {"region": "a"}, (self.clock.now_s(),), (value,))]
+
+    def stopped_after_s(self, seconds):
+        """Seconds until the drill is stopped, looked at for `seconds`; None: it is not stopped."""
+        began_s = self.clock.passed_s
+        while self.clock.passed_s - began_s <= seconds:
+            self.watch.look()
+            if self.stop.is_set:
+                return self.clock.passed_s - began_s
+            self.clock.advance(2.0)
+        return None
 
 
 def test_samples_reach_sink_facts_and_guard(watching):
@@ -104,39 +136,38 @@ def test_samples_reach_sink_facts_and_guard(watching):
     assert not stop.is_set
 
 
-def test_the_guards_reason_stops_the_drill(watching):
+def test_the_guards_reason_stops_the_drill():
     """Its own reason and verdict, once."""
-    watch, _, _, stop = watching()
+    scene = Scene()
     reason = StopReason("limit:queue_age", "FAIL", "31 s", 1.0)
-    watch.guard = GuardOf(lambda fresh, now_s: reason)
-    watch.start()
-    await_true(lambda: stop.is_set, "a stop")
-    assert stop.reason is reason
+    scene.watch.guard = GuardOf(lambda fresh, now_s: reason)
+    assert scene.stopped_after_s(0) == 0
+    assert scene.stop.reason is reason
 
 
-def test_a_guard_that_raises_stops_the_drill(watching):
+def test_a_guard_that_raises_stops_the_drill():
     """A drill without its guard must not go on."""
-    watch, _, _, stop = watching()
+    scene = Scene()
 
     def blow_up(fresh, now_s):
         raise ZeroDivisionError("no samples")
 
-    watch.guard = GuardOf(blow_up)
-    watch.start()
-    await_true(lambda: stop.is_set, "a stop")
-    assert (stop.reason.by, stop.reason.verdict) == ("action:watch", "ABORTED")
-    assert stop.reason.detail == "ZeroDivisionError: no samples"
-    assert watch.alive, "it goes on keeping samples while everything is put back"
+    scene.watch.guard = GuardOf(blow_up)
+    assert scene.stopped_after_s(0) == 0
+    assert (scene.stop.reason.by, scene.stop.reason.verdict) == ("action:watch", "ABORTED")
+    assert scene.stop.reason.detail == "ZeroDivisionError: no samples"
+    scene.clock.advance(2.0)
+    scene.watch.look()
+    assert len(scene.sink.values("jobs")) == 2, "it keeps samples while everything is put back"
 
 
-def test_samples_that_cannot_be_kept_stop_the_drill(watching):
+def test_samples_that_cannot_be_kept_stop_the_drill():
     """A full disk makes evidence impossible."""
-    watch, _, sink, stop = watching()
-    sink.error = LogLost("samples.jsonl: No space left on device")
-    watch.start()
-    await_true(lambda: stop.is_set, "a stop")
-    assert stop.reason.verdict == "ABORTED"
-    assert "No space left" in stop.reason.detail
+    scene = Scene()
+    scene.sink.error = LogLost("samples.jsonl: No space left on device")
+    assert scene.stopped_after_s(0) == 0
+    assert scene.stop.reason.verdict == "ABORTED"
+    assert "No space left" in scene.stop.reason.detail
 
 
 def test_a_hanging_prometheus_is_data_lost(rig, watching):
@@ -151,56 +182,55 @@ def test_a_hanging_prometheus_is_data_lost(rig, watching):
     assert "Prometheus has not answered for" in stop.reason.detail
 
 
-def test_a_prometheus_that_is_gone_is_data_lost(watching, tmp_path):
-    """A killed process refuses at once; the limit still has to pass."""
-    with prometheus_server(tmp_path, free_port()) as server:
-        watch, _, _, stop = watching(url=server.url, missing_s_max=1.0)
-        watch.start()
-        time.sleep(0.3)
-        assert not stop.is_set
-        server.child.kill()
-        server.child.wait()
-        killed_s = time.monotonic()
-        await_true(lambda: stop.is_set, "a stop")
-        assert time.monotonic() - killed_s > 0.5
-    assert (stop.reason.by, stop.reason.verdict) == ("data_lost", "ABORTED")
+def test_a_prometheus_that_is_gone_is_data_lost():
+    """It refuses at once; the limit still has to pass, counted from its last answer."""
+    scene = Scene()
+    assert scene.stopped_after_s(10) is None
+    scene.error = MetricsError("connection refused")
+    assert scene.stopped_after_s(60) == 30
+    assert (scene.stop.reason.by, scene.stop.reason.verdict) == ("data_lost", "ABORTED")
+    assert scene.stop.reason.detail == "Prometheus has not answered for 32 s"
 
 
-def test_a_signal_that_vanishes_is_data_lost_while_it_is_required(rig, watching):
+def test_a_prometheus_that_comes_back_in_time_is_not_lost():
+    """One answer begins the count anew."""
+    scene = Scene()
+    for _ in range(3):
+        scene.error = MetricsError("connection refused")
+        assert scene.stopped_after_s(26) is None
+        scene.error = None
+        assert scene.stopped_after_s(0) is None
+
+
+def test_a_signal_that_vanishes_is_data_lost_while_it_is_required():
     """Only between the load's start and end; the signal is named."""
-    watch, facts, _, stop = watching(missing_s_max=1.5)
-    watch.start()
-    watch.require_load()
-    await_true(lambda: facts.newest_s("streams") is not None, "a sample")
-    del rig[0].lines['streams_open{region="a"}']
-    await_true(lambda: stop.is_set, "a stop")
-    assert (stop.reason.by, stop.reason.verdict) == ("data_lost", "ABORTED")
-    assert stop.reason.detail.startswith("no sample of streams for ")
+    scene = Scene()
+    scene.watch.require_load()
+    assert scene.stopped_after_s(10) is None
+    del scene.lines["streams"]
+    assert scene.stopped_after_s(60) == 30
+    assert (scene.stop.reason.by, scene.stop.reason.verdict) == ("data_lost", "ABORTED")
+    assert scene.stop.reason.detail == "no sample of streams for 32 s"
 
 
-def test_a_signal_may_stay_away_while_no_load_runs(rig, watching):
+def test_a_signal_may_stay_away_while_no_load_runs():
     """Before the load begins, and after it was released, its signals are not missed."""
-    watch, facts, _, stop = watching(missing_s_max=0.5)
-    lines = rig[0].lines
-    rig[0].lines = {name: value for name, value in lines.items() if "streams" not in name}
-    watch.start()
-    watch.require_load()
-    watch.release_load()
-    since_s = time.time()
-    await_true(lambda: (facts.newest_s("jobs") or 0) > since_s + 1, "later samples")
-    assert not stop.is_set
+    scene = Scene()
+    del scene.lines["streams"]
+    assert scene.stopped_after_s(300) is None
+    scene.watch.require_load()
+    scene.watch.release_load()
+    assert scene.stopped_after_s(300) is None
 
 
-def test_a_signal_that_never_comes_is_data_lost_too(rig, watching):
-    """From the moment it is required on, not from the first sample."""
-    watch, _, _, stop = watching(missing_s_max=1.0)
-    rig[0].lines = {'jobs_total{region="a"}': 1}
-    time.sleep(0.5)
-    watch.require_load()
-    watch.start()
-    # Samples from before still stand in the look-back: only new ones count.
-    await_true(lambda: stop.is_set, "a stop")
-    assert stop.reason.detail.startswith("no sample of streams for ")
+def test_a_signal_that_never_comes_is_data_lost_too():
+    """From the moment it is required on, not from the first look."""
+    scene = Scene()
+    del scene.lines["streams"]
+    assert scene.stopped_after_s(100) is None
+    scene.watch.require_load()
+    assert scene.stopped_after_s(60) == 32
+    assert scene.stop.reason.detail == "no sample of streams for 32 s"
 
 
 def test_the_last_look_keeps_the_final_scrape(rig, watching):
@@ -224,17 +254,33 @@ def test_a_last_look_that_finds_nothing_stops_nothing(watching):
     assert not stop.is_set
 
 
-def test_steering_that_does_not_answer_blinds_nobody(watching):
+def test_steering_that_does_not_answer_blinds_nobody():
     """The samples go on; the weights are unknown, not zero."""
 
     def refuse():
         raise SteeringError("Route 53: Throttling")
 
-    watch, facts, _, stop = watching(weights=refuse)
-    watch.start()
-    await_true(lambda: facts.total("streams") == 7, "a sample")
-    assert facts.total(STEERING_SIGNAL) is None
-    assert not stop.is_set
+    scene = Scene(weights=refuse)
+    assert scene.stopped_after_s(100) is None
+    assert scene.facts.total("streams") == 7
+    assert scene.facts.total(STEERING_SIGNAL) is None
+
+
+def test_a_poll_begins_a_poll_after_the_last_one_began():
+    """By the clock: what a look took is taken off the pause, down to a bound."""
+    scene = Scene()
+    began, took_s = [], [0.5, 1.5, 5.0, 0.0]
+
+    def look(fresh, now_s):
+        began.append(scene.clock.passed_s)
+        scene.clock.advance(took_s[len(began) - 1])
+        if len(began) == len(took_s):
+            scene.watch.close(last_look=False)
+
+    scene.watch.guard = GuardOf(look)
+    scene.watch.run()
+    assert began == pytest.approx([0.0, 2.0, 4.0, 9.05])
+    assert scene.watch.looks == len(took_s)
 
 
 def test_a_watch_that_hangs_is_not_alive(watching):

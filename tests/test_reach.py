@@ -115,6 +115,27 @@ def test_a_command_is_named_by_its_first_word(tmp_path, name):
         assert "blast_radius.commands does not allow /bin/true (" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["redis_outage", "provider_latency"])
+@pytest.mark.parametrize(
+    ("way", "key", "what"),
+    [
+        ({"kind": "command", "argv": ["/bin/true", "now"]}, "commands", "/bin/true"),
+        ({"kind": "kubernetes", "namespace": "away", "deployment": "t"}, "namespaces", "away"),
+    ],
+)
+def test_a_restart_of_a_proxys_server_is_named(tmp_path, name, way, key, what):
+    """Refused before anything is locked: without it a fault that hangs could not be taken back."""
+    others = ["chat"] if key == "namespaces" else []
+    data = document(**{key: others})
+    data["regions"][REGION]["toxiproxy"]["restart"] = way
+    with pytest.raises(DrillAborted) as caught:
+        permit(plan_of(tmp_path, data, name))
+    assert caught.value.by == "preflight:blast_radius"
+    assert f"blast_radius.{key} does not allow {what} (toxiproxy" in str(caught.value)
+    data["blast_radius"][key] = [*others, what]
+    assert permit(plan_of(tmp_path, data, name))
+
+
 @pytest.mark.parametrize(
     ("section", "key", "name"),
     [

@@ -98,7 +98,7 @@ def target_of(rig, *, call_s=0.5, **restart):
 
 def fault_on(kind, target):
     return RedisOutage(platform_of(target), REGION) if kind == "redis_outage" else ProviderLatency(
-        platform_of(target), REGION, latency_ms=100
+        platform_of(target), REGION, latency_ms=1000
     )  # fmt: skip
 
 

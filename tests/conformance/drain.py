@@ -7,27 +7,19 @@ not the adapter's own, and with the ways in which such a region misbehaves. `CHE
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Literal, get_args
 
 import pytest
 
-from conformance.power import REGION, SECRET, Trouble, attempted
+from conformance.world import REGION, SECRET, Outside, attempted
 from muster.platform.drain import Drain, DrainState
-from muster.platform.port import PortError, Touch
+from muster.platform.port import PortError
 
 
-class World(ABC):
+class World(Outside):
     """A region that is serving."""
-
-    touches: tuple[Touch, ...] = ()
-    """What the adapter must name besides the region, in its own words."""
-
-    @property
-    @abstractmethod
-    def calls(self) -> int:
-        """How often anything was asked of the region, so far."""
 
     @abstractmethod
     def adapter(self) -> Drain:
@@ -40,14 +32,6 @@ class World(ABC):
     @abstractmethod
     def put(self, state: DrainState) -> None:
         """Somebody else asks for `state`."""
-
-    @abstractmethod
-    def trouble(self, kind: Trouble | None) -> None:
-        """From now on every change (`nonsense`: every answer) goes so; None: all is well again."""
-
-    @abstractmethod
-    def paste(self, line: str) -> None:
-        """A person runs `line`."""
 
 
 def shows_what_stands(world: World) -> None:

@@ -8,38 +8,28 @@ suite; `CHECKS_UNSTOPPED` are that of an adapter which stops nothing.
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
 import pytest
 
+from conformance.world import REGION, SECRET, Outside, attempted
 from muster.platform.looks import Look
-from muster.platform.port import PortError, Touch
+from muster.platform.port import PortError
 from muster.platform.power import Power
 
-REGION = "eu-west-1"
-SECRET = "s3cr3t-t0ken"
 State = Literal["on", "off", "partly"]
-Trouble = Literal["refuses", "late before", "late after", "half", "nonsense"]
-"""`late before`: no answer in time and nothing done; `late after`: done, and no answer in time."""
 SERVES = Look("answer", "answers 200", 200)
 REFUSES = Look("refused", "refuses connections")
 
 
-class World(ABC):
+class World(Outside):
     """A region that is on."""
 
-    touches: tuple[Touch, ...] = ()
-    """What the adapter must name besides the region, in its own words."""
     kills = True
     by_hand = True
     """Whether a person can start it by a line."""
-
-    @property
-    @abstractmethod
-    def calls(self) -> int:
-        """How often anything was asked of the region, so far."""
 
     @abstractmethod
     def adapter(self) -> Power:
@@ -52,14 +42,6 @@ class World(ABC):
     @abstractmethod
     def put(self, state: Literal["on", "off"]) -> None:
         """Somebody else starts or stops it."""
-
-    @abstractmethod
-    def trouble(self, kind: Trouble | None) -> None:
-        """From now on every change (`nonsense`: every answer) goes so; None: all is well again."""
-
-    @abstractmethod
-    def paste(self, line: str) -> None:
-        """A person runs `line`."""
 
     def look(self) -> Look:
         """The region's ready_url as it answers now."""
@@ -84,18 +66,6 @@ def whole(world: World, before: dict[str, Any]) -> bool:
     assert shown.expected
     assert shown.shown
     return shown.whole
-
-
-def attempted(change: Callable[[], None]) -> str:
-    """What `change` raised, as a line; empty: nothing."""
-    said = ""
-    try:
-        change()
-    except PortError as error:
-        said = str(error)
-    assert "\n" not in said
-    assert SECRET not in said
-    return said
 
 
 def looks_without_a_change(world: World) -> None:

@@ -10,18 +10,16 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
+from conformance.world import SECRET, Trouble
 from muster.faults.traffic_shift import TrafficShift
 from muster.platform.steering import Expected, Steering, SteeringError, restoration
 
 EAST, WEST = "eu-east-1", "eu-west-1"
 BEFORE = {EAST: 60, WEST: 40}
-SECRET = "s3cr3t-t0ken"
-Trouble = Literal["refuses", "late before", "late after", "half", "nonsense"]
-"""`late before`: no answer in time and nothing done; `late after`: done, and no answer in time."""
 
 
 class World(ABC):

@@ -15,7 +15,7 @@ import httpx
 
 from muster.faults.model import Fault, FaultError, ReadBack
 from muster.faults.proxies import access_of, address_of, proxy_of
-from muster.faults.toxiproxy_restart import bring_back, by_hand, retry_s, unusable
+from muster.faults.toxiproxy_restart import bring_back, by_hand, retry_s, touches, unusable
 from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Touch, Unusable
 
@@ -64,7 +64,8 @@ class ProviderLatency(Fault):
         return retry_s(self._access)
 
     def touches(self) -> tuple[Touch, ...]:
-        return (*super().touches(), Touch("proxies", f"{self.region}/{self._proxy.name}"))
+        proxy = Touch("proxies", f"{self.region}/{self._proxy.name}")
+        return (*super().touches(), proxy, *touches(self._access))
 
     def unusable(self) -> Unusable | None:
         return unusable(self._access, self.region)

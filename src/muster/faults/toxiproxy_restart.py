@@ -14,7 +14,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.by_hand import curl
-from muster.platform.port import PortError, Unusable
+from muster.platform.port import PortError, Touch, Unusable
 from muster.platform.restart import restart_of
 from muster.targets.model import ToxiproxyAccess
 
@@ -56,6 +56,11 @@ def bring_back(
 def retry_s(access: ToxiproxyAccess) -> float:
     """For how long a change of a proxy is tried again: as long as a restart may take."""
     return restart_of(access.restart).timeout_s or access.timeout_s
+
+
+def touches(access: ToxiproxyAccess) -> tuple[Touch, ...]:
+    """What a restart of the server would touch besides its proxies, by its adapter's own words."""
+    return restart_of(access.restart).touches()
 
 
 def unusable(access: ToxiproxyAccess, region: str) -> Unusable | None:

@@ -142,7 +142,7 @@ class Looker:
         self._changes = 0
         self._closed = False
         self.throughout = Throughout(gap_s_max=look_s_max + 2 * poll_s)
-        self._thread = threading.Thread(target=self._run, name="muster-proofs", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="muster-proofs", daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
@@ -157,12 +157,14 @@ class Looker:
     def finish(self) -> Proof:
         """Wait for the look that is under way, in bounded time, and give the whole proof."""
         self._end.set()
-        self._thread.join(timeout=self._look_s_max)
+        if self._thread.is_alive():
+            self._thread.join(timeout=self._look_s_max)
         with self._lock:
             self._closed = True
             return self.throughout.proof(self._clock.monotonic_s() - self._began_s)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Look until it is closed: what the thread does."""
         while True:
             began_s = self._clock.monotonic_s()
             self.once()

@@ -72,7 +72,7 @@ class Watch:
         self._required_since_s: float | None = None
         self._answered_s = self._clock.monotonic_s()
         self._looked_s = self._clock.monotonic_s()
-        self._thread = threading.Thread(target=self._run, name="muster-watch", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="muster-watch", daemon=True)
         self.guard: Guard | None = None
         self.looks = 0
         self._stops = True
@@ -105,7 +105,8 @@ class Watch:
         late_s = self._clock.monotonic_s() - self._looked_s
         return self._thread.is_alive() and late_s < self._missing_s_max + 10 * self._poll_s
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Look until it is closed: what the thread does."""
         while not self._end.is_set():
             began = self._clock.monotonic_s()
             self.look()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.deployments import Deployments
+from muster.platform.port import Touch
 from muster.platform.restart.model import Restart
 from muster.targets.restart import KubernetesRestart
 
@@ -15,6 +16,9 @@ class RestartByKubernetes(Restart):
     def __init__(self, settings: KubernetesRestart, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(clock)
         self._settings = settings
+
+    def touches(self) -> tuple[Touch, ...]:
+        return (Touch("namespaces", self._settings.namespace),)
 
     @property
     def timeout_s(self) -> float:

@@ -1,0 +1,98 @@
+"""The restart adapter `kubernetes` against the suite, with a stand-in for a cluster's API."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from conformance.restart import CHECKS, World
+from conformance.world import Trouble
+from floor_fixtures import KubernetesStandIn, kubeconfig, stand_in
+from kubernetes.config import kube_config
+
+from muster.platform import deployments
+from muster.platform.port import Touch
+from muster.platform.restart.kubernetes import RestartByKubernetes
+from muster.targets.restart import KubernetesRestart
+
+NAME = "toxiproxy"
+CALL_S = 2.0
+HELD_S_MAX = 20.0
+
+
+class Cluster(World):
+    """A server that is the pods of a deployment."""
+
+    touches = (Touch("namespaces", "chat"),)
+
+    def __init__(self) -> None:
+        self.api = KubernetesStandIn({NAME: 2})
+        self.fails: Trouble | None = None
+        self.released = threading.Event()
+        self.put = False
+        self.shown = None
+
+    def answer(self, call):
+        """The cluster's API, where it goes wrong."""
+        if self.fails == "nonsense":
+            return 200, {"spec": {"replicas": "2"}}
+        if call.method == "PATCH" and self.fails and self.fails != "half":
+            if self.fails == "refuses":
+                return 403, {"kind": "Status", "status": "Failure", "message": "forbidden"}
+            if self.fails == "late after":
+                self.api.answer(call)
+            self.released.wait(HELD_S_MAX)
+            return 503, {"kind": "Status", "status": "Failure", "message": "too late"}
+        return self.api.answer(call)
+
+    @property
+    def calls(self) -> int:
+        return len(self.shown.calls)
+
+    @property
+    def restarts(self) -> int:
+        return len(self.api.restarts.get(NAME, ()))
+
+    def adapter(self) -> RestartByKubernetes:
+        settings = KubernetesRestart(
+            kind="kubernetes", namespace="chat", deployment=NAME, timeout_s=CALL_S
+        )
+        return RestartByKubernetes(settings)
+
+    def answers(self) -> bool:
+        return (self.put or self.restarts > 0) and not self.api.stuck
+
+    def put_back(self) -> None:
+        self.put = True
+
+    def trouble(self, kind) -> None:
+        self.fails = kind
+        self.api.stuck = kind == "half"
+
+    def paste(self, line: str) -> None:
+        """As kubectl would: there is none on every machine that tests."""
+        assert line == (
+            f"kubectl -n chat rollout restart deployment/{NAME} && "
+            f"kubectl -n chat rollout status deployment/{NAME} --timeout=2s"
+        )
+        self.api.restarts.setdefault(NAME, []).append("by hand")
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    cluster = Cluster()
+    with stand_in(cluster.answer) as cluster.shown:
+        path = kubeconfig(tmp_path / "kubeconfig", cluster.shown.url)
+        monkeypatch.setenv("KUBECONFIG", str(path))
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+        monkeypatch.setattr(deployments, "CALL_S_MAX", CALL_S)
+        for name in ("KUBERNETES_CONTEXT", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield cluster
+        cluster.released.set()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_suite(world, check):
+    """Every check of the port's suite."""
+    check(world)
