@@ -308,7 +308,7 @@ def test_an_encrypted_key_asks_nobody_for_its_password(tmp_path):
             "",
             "within each of servers",
         ),
-        ({"url": "http://a", "headers": {"Authorization": "x"}}, "headers", "set by `auth`"),
+        ({"url": "http://a", "headers": {"Authorization": "x"}}, "headers", "set by other keys"),
         ({"url": "http://a", "headers": {"X A": "x"}}, "headers", "names of HTTP headers"),
         ({"url": "http://a", "headers": {"X-A": "x\r\ny: z"}}, "headers", "printable ASCII"),
         ({"url": "http://a", "tls": {"key_file": "k"}}, "tls", "certificate_file beside"),

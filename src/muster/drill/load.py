@@ -87,6 +87,7 @@ class DrillLoad:
             canary_token=access.canary_token,
             model=access.model,
             body=access.body,
+            form=access.form,
             canary_model=access.canary_model,
             canary_phrase=access.canary_phrase,
             canary_tokens=access.canary_tokens,

@@ -16,12 +16,17 @@ from muster.load.requests import Requests
 from muster.load.resolvers import Cache
 from muster.load.tally import UNKNOWN, Tally
 from muster.load.wire import Answer
+from muster.targets.request_form import RequestForm
+
+FORM = RequestForm()
+"""What an answer is held against where nobody says otherwise."""
 
 
 class Host(Protocol):
     """What an exchange needs of the engine that starts it."""
 
     pool: Pool
+    form: RequestForm
     region_header: bytes | None
     tally: Tally
 
@@ -155,7 +160,7 @@ class Sending:
             self._go(self.address, fresh=True)
             return
         self.cache.failed(self.address)
-        self.end(outcome_of(answer, cut=True) if answer.status else "reset")
+        self.end(outcome_of(answer, self.engine.form, cut=True) if answer.status else "reset")
 
     def located(self, answer: Answer) -> None:
         """The region that the answer itself names, where addresses do not say it."""
@@ -222,12 +227,12 @@ class Attempt(Sending):
         if answer.moved_on():
             if self.content:
                 self.went_on()
-            else:
+            elif answer.events.carried(self.engine.form.first_token):
                 self.content = True
                 self.token_s = self.engine.now_s()
                 self.engine.first_token(self, answer)
         if answer.complete:
-            self.end(outcome_of(answer))
+            self.end(outcome_of(answer, self.engine.form))
 
     def went_on(self) -> None:
         now_s = self.engine.now_s()
@@ -241,7 +246,7 @@ class Attempt(Sending):
             self.let_go()
 
 
-def outcome_of(answer: Answer, *, cut: bool = False) -> str:
+def outcome_of(answer: Answer, form: RequestForm = FORM, *, cut: bool = False) -> str:
     """Outcome of an attempt whose head came; `cut` when the message did not reach its end.
 
     A stream is judged by what it carries: an error in it counts however it ended.
@@ -252,9 +257,9 @@ def outcome_of(answer: Answer, *, cut: bool = False) -> str:
         events.end()
         if events.error:
             return "error_in_stream"
-        if cut or not events.done:
+        if cut or not (events.done or (events.finish and not form.done_demanded)):
             return "broken"
-        return "success" if events.generated else "empty_stream"
+        return "success" if events.carried(form.first_token) else "empty_stream"
     if status == 429:
         return "http_429"
     return "http_5xx" if status >= 500 else "http_4xx"

@@ -13,12 +13,14 @@ from typing import Any, Protocol
 
 import orjson
 
-from muster.load.attempt import Host, Sending, outcome_of
+from muster.load.attempt import FORM, Host, Sending, outcome_of
 from muster.load.config import ShardConfig
+from muster.load.requests import Requests
 from muster.load.resolvers import Cache
 from muster.load.stream_errors import says_error
 from muster.load.wire import Answer
 from muster.sse import texts_of
+from muster.targets.request_form import RequestForm
 
 _FAILURES = {
     "broken": "broken",
@@ -35,7 +37,7 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "thinking", "refusal")
 class CanaryHost(Host, Protocol):
     """What a canary needs of the engine besides."""
 
-    canary_request: bytes
+    canary_requests: Requests
     config: ShardConfig
 
     def canary_ended(self, canary: Canary) -> None:
@@ -54,7 +56,7 @@ class Canary(Sending):
         self.in_time = False
 
     def request(self) -> bytes:
-        return self.engine.canary_request
+        return self.engine.canary_requests.of(self.engine.config.canary_tokens)
 
     def moved(self, answer: Answer) -> None:
         status = answer.status
@@ -72,7 +74,7 @@ class Canary(Sending):
                 return
         if answer.complete or not stream:
             model = config.canary_model or config.model
-            self.end(canary_outcome(answer, model, config.canary_phrase))
+            self.end(canary_outcome(answer, model, config.canary_phrase, config.form))
 
     def end(self, outcome: str) -> None:
         """`outcome` of the exchange; counted once."""
@@ -98,11 +100,11 @@ class Canary(Sending):
         self.let_go()
 
 
-def canary_outcome(answer: Answer, model: str, phrase: str | None) -> str:
+def canary_outcome(answer: Answer, model: str, phrase: str | None, form: RequestForm = FORM) -> str:
     """What a whole answer is: `answered`, or why it is none."""
     if answer.status == 429:
         return "answered"
-    outcome = outcome_of(answer)
+    outcome = outcome_of(answer, form)
     if outcome != "success":
         return outcome
     said = _said(answer.body)

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from muster.documents import Document
 from muster.errors import BadInput
 from muster.load.traffic import Traffic
+from muster.targets.request_form import RequestForm
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -25,6 +26,7 @@ class ShardConfig(Document):
     canary_token: SecretStr = SecretStr("")
     model: str = "muster-stub"
     body: dict[str, Any] = Field(default_factory=dict)
+    form: RequestForm = RequestForm()
     canary_model: str | None = None
     canary_phrase: str | None = None
     canary_tokens: Annotated[int, Field(ge=1)] = 1
@@ -85,7 +87,7 @@ class Endpoint:
     """A URL taken apart for the wire."""
 
     def __init__(self, url: str, where: str = "--url") -> None:
-        """Raises BadInput unless `url` is http(s)://host[:port]/path."""
+        """Raises BadInput unless `url` is http(s)://host[:port]/path[?query]."""
         wanted = "http://host:port/v1/chat/completions or https://..."
         try:
             parts = urlsplit(url)
@@ -94,13 +96,15 @@ class Endpoint:
             raise BadInput(where, "", url, wanted) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput(where, "", url, wanted)
-        if parts.username or parts.query or parts.fragment:
+        if parts.username or parts.fragment:
             raise BadInput(where, "", f"{parts.scheme}://{parts.hostname}/…", wanted)
         self.tls = parts.scheme == "https"
         self.host = parts.hostname
         self.port = port or (443 if self.tls else 80)
         path = parts.path.rstrip("/")
         self.path = path if path.endswith("/chat/completions") else _completed(path)
+        if parts.query:
+            self.path += f"?{parts.query}"
         shown = f"[{self.host}]" if ":" in self.host else self.host
         self.host_header = shown if port is None else f"{shown}:{port}"
 

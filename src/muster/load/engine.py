@@ -61,9 +61,10 @@ class Engine:
         self.tally = tally
         self.loop = loop
         token, canary_token = config.token, config.canary_token
-        self.requests = Requests(endpoint, token.get_secret_value(), config.model, config.body)
-        canary = Requests(endpoint, canary_token.get_secret_value(), config.model, config.body)
-        self.canary_request = canary.of(config.canary_tokens)
+        form = (config.model, config.body, config.form)
+        self.requests = Requests(endpoint, token.get_secret_value(), *form)
+        self.canary_requests = Requests(endpoint, canary_token.get_secret_value(), *form)
+        self.form = config.form
         header = config.region_header
         self.region_header = header.lower().encode() if header else None
         self.pool = Pool(
@@ -334,7 +335,9 @@ class Engine:
             overdue.append(attempt)
         for attempt in overdue:
             answer = attempt.connection.answer if attempt.connection else None
-            attempt.end(outcome_of(answer, cut=True) if answer and answer.status else "timeout")
+            attempt.end(
+                outcome_of(answer, self.form, cut=True) if answer and answer.status else "timeout"
+            )
         bound_s = config.canary_s_max
         while self.canaries and now_s - self.canaries[0].intended_s >= bound_s:
             canary = self.canaries.popleft()

@@ -27,6 +27,15 @@ _PART_TEXT = re.compile(
     rb'"(?:text|thinking|summary|transcript|data)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
 )
 """The same where a delta holds its parts in a list or an object."""
+_KINDS = {
+    "content": re.compile(rb'"content"\s*:\s*(?:"[^"]|\[\s*\{)'),
+    "reasoning": re.compile(
+        rb'"(?:reasoning|reasoning_content|reasoning_details|thinking|thinking_blocks)"'
+        rb'\s*:\s*(?:"[^"]|\[\s*\{|\{)'
+    ),
+    "tool_call": re.compile(rb'"(?:tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{\s*")'),
+}
+"""What makes a delta one of a kind; a line is looked at so only once it carries something."""
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]*)"')
 _CONTENT = b'"content":"'
 _GOES_ON = b'"finish_reason":null}]}'
@@ -48,11 +57,12 @@ class Events:
 
     __slots__ = (
         "back", "back_chunk", "done", "error", "finish", "fresh", "front", "generated",
-        "held", "learned", "line", "skipping", "text_bytes", "tokens",
+        "held", "kinds", "learned", "line", "skipping", "text_bytes", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.generated = False  # any delta
+        self.kinds: set[str] = set()  # of the deltas that came, as a target names them
         self.fresh = False  # one of them since it was set to False
         self.done = False  # data: [DONE]
         self.error = False
@@ -95,6 +105,10 @@ class Events:
             self._read(line)
         if self.held:
             self._over()
+
+    def carried(self, kind: str) -> bool:
+        """Whether a delta of that kind came: any, content, reasoning or tool_call."""
+        return self.generated if kind == "any" else kind in self.kinds
 
     @property
     def between(self) -> bool:
@@ -169,6 +183,8 @@ class Events:
         else:
             self.text_bytes += quote - text
         self.generated = self.fresh = True
+        if len(self.kinds) < len(_KINDS):
+            self.kinds.update(kind for kind, sign in _KINDS.items() if sign.search(line))
         if delta >= 0 and self.learned < _LEARNED_MAX and quote > text and not says_more:
             # What may be passed over from now on says nothing but its text.
             self.learned += 1

@@ -1,53 +1,107 @@
-"""The bytes that the load sends: one small chat request for every number of tokens, built once."""
+"""The bytes that the load sends: a chat request for every number of tokens, built once.
+
+Every request begins with a number of its own: one prompt for 20,000 streams would be answered by
+every cache on the way, and a platform's own work would never be measured.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+from muster.errors import BadInput
 from muster.load.config import Endpoint
+from muster.targets.request_form import RequestForm
 
 _BUILT_MAX = 4096
+_PROMPTS_BYTES_MAX = 64 * 2**20
 TOKENS_ASKED = "{tokens}"
 """Stands in a target's own fields for the number of tokens that the request asks for."""
 _PROMPT = "Say all hands muster at the boats, as often as asked for."
+_STEP = 0x9E3779B97F4A7C15
+"""Odd, so that 2^64 steps meet every number once; far apart, so that no two begin alike."""
+_MASK = 2**64 - 1
 
 
 class Requests:
     """Requests ready to be written, by their number of tokens."""
 
     def __init__(
-        self, endpoint: Endpoint, token: str, model: str, body: Mapping[str, Any] | None = None
+        self,
+        endpoint: Endpoint,
+        token: str,
+        model: str,
+        body: Mapping[str, Any] | None = None,
+        form: RequestForm | None = None,
     ) -> None:
-        """`body`: fields that the target wants besides the load's own; never in place of those."""
+        """`body`: fields that the target wants besides the load's own; never in place of those.
+
+        Raises BadInput for a file of prompts that cannot be used.
+        """
+        self._form = form = form or RequestForm()
+        bare = form.token_header.lower() != "authorization"
+        more = "".join(f"{name}: {text}\r\n" for name, text in form.headers.items())
         self._head = (
             f"POST {endpoint.path} HTTP/1.1\r\nHost: {endpoint.host_header}\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            f"{form.token_header}: {token if bare else f'Bearer {token}'}\r\n"
+            f"Content-Type: application/json\r\n{more}"
             "Accept: text/event-stream\r\nUser-Agent: muster-load\r\nContent-Length: "
         ).encode()
         self._model = model
         self._body = dict(body or {})
-        self._built: dict[int, bytes] = {}
+        self._prompts = prompts_of(form.prompts)
+        self._built: dict[tuple[int, int], tuple[bytes, bytes]] = {}
+        # Another run must not find this one's answers in a cache: no seed decides this.
+        self._mark = os.urandom(8).hex()
+        self._number = int.from_bytes(os.urandom(8))
+        self._asked = 0
 
     def of(self, tokens: int) -> bytes:
-        """The whole request for `tokens` tokens."""
-        built = self._built.get(tokens)
+        """The whole next request for `tokens` tokens; no two are alike."""
+        prompt = self._asked % len(self._prompts)
+        self._asked += 1
+        self._number = (self._number + _STEP) & _MASK
+        built = self._built.get((tokens, prompt))
         if built is None:
-            body = orjson.dumps(
-                {
-                    **_filled(self._body, tokens),
-                    "model": self._model,
-                    "messages": [{"role": "user", "content": _PROMPT}],
-                    "stream": True,
-                    "max_tokens": tokens,
-                }
-            )
-            built = self._head + b"%d\r\n\r\n" % len(body) + body
+            built = self._build(tokens, self._prompts[prompt])
             if len(self._built) < _BUILT_MAX:
-                self._built[tokens] = built
-        return built
+                self._built[tokens, prompt] = built
+        return b"%b%016x%b" % (built[0], self._number, built[1])
+
+    def _build(self, tokens: int, prompt: str) -> tuple[bytes, bytes]:
+        """What stands before and after the request's own number."""
+        body = orjson.dumps(
+            {
+                **_filled(self._body, tokens),
+                "model": self._model,
+                "messages": [{"role": "user", "content": f"{self._mark} {prompt}"}],
+                "stream": True,
+                self._form.tokens_field: tokens,
+            }
+        )
+        before, _, after = body.partition(self._mark.encode())
+        return self._head + b"%d\r\n\r\n" % len(body) + before, after
+
+
+def prompts_of(path: str | None) -> tuple[str, ...]:
+    """The prompts of a file, a line each; without one the load's own. Raises BadInput."""
+    if path is None:
+        return (_PROMPT,)
+    wanted = "a text file in UTF-8 of at most 64 MiB, a prompt a line"
+    try:
+        if Path(path).stat().st_size > _PROMPTS_BYTES_MAX:
+            raise BadInput("load", "form.prompts", path, wanted)
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("load", "form.prompts", path, wanted) from error
+    found = tuple(line.strip() for line in lines if line.strip())
+    if not found:
+        raise BadInput("load", "form.prompts", path, f"{wanted}: at least one")
+    return found
 
 
 def _filled(value: Any, tokens: int) -> Any:

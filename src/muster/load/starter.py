@@ -26,6 +26,7 @@ from muster.contract import load as load_contract
 from muster.errors import MusterError
 from muster.load.config import Endpoint, ShardConfig, server_address
 from muster.load.traffic import Traffic, traffic_of
+from muster.targets.request_form import RequestForm
 
 FILES_MAX = 16_000
 """Open files that a shard may need: below the 20,000 that a process may have."""
@@ -49,6 +50,7 @@ class LoadPlan:
     model: str = "muster-stub"
     body: Mapping[str, object] = field(default_factory=dict)
     """Fields of a request besides the load's own."""
+    form: RequestForm = field(default_factory=RequestForm)
     canary_model: str | None = None
     """What answers to canaries name, where that is not `model`."""
     canary_phrase: str | None = None
@@ -104,6 +106,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
                 "canary_token": plan.canary_token,
                 "model": plan.model,
                 "body": plan.body,
+                "form": plan.form,
                 "canary_model": plan.canary_model,
                 "canary_phrase": plan.canary_phrase,
                 "canary_tokens": plan.canary_tokens,

@@ -27,6 +27,7 @@ from muster.targets.kinds import (
 from muster.targets.names import Names, SteeringNames
 from muster.targets.power import Power
 from muster.targets.prometheus import PrometheusAccess
+from muster.targets.request_form import RequestForm
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
 from muster.targets.signals import (
@@ -67,6 +68,7 @@ class LoadAccess(Document):
         description="more fields of every request's JSON, for example ignore_eos: true; the text "
         "{tokens} stands for the tokens asked for",
     )
+    form: RequestForm = RequestForm()
     canary_model: str | None = Field(
         default=None,
         description="model that answers name where it is another than asked for; null: as asked",

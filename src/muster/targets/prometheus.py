@@ -6,18 +6,15 @@ behind an ingress) want credentials, a tenant, a certificate or a proxy; a regio
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from muster.documents import Document
+from muster.targets.headers import Headers
 from muster.targets.kinds import BaseUrl, HttpUrl, PositiveSeconds
 
 LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADERS_OWN = frozenset({"authorization", "host", "content-length", "content-type", "cookie"})
-"""Headers that the HTTP client or `auth` sets."""
 
 
 class Bearer(Document):
@@ -67,22 +64,11 @@ class Tls(Document):
         return self
 
 
-def _headers(value: dict[str, str]) -> dict[str, str]:
-    for name, text in value.items():
-        if not _HEADER.fullmatch(name):
-            raise ValueError("names of HTTP headers, for example X-Scope-OrgID")
-        if name.lower() in HEADERS_OWN:
-            raise ValueError(f"other headers: {name} is set by `auth` or by the HTTP client")
-        if not text.isascii() or not text.isprintable():
-            raise ValueError("values of HTTP headers: printable ASCII on one line")
-    return value
-
-
 class ServerAccess(Document):
     """One server: where it is and how it lets itself be asked."""
 
     auth: Auth | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(
+    headers: Headers = Field(
         default={}, description="more headers of every request, for example X-Scope-OrgID"
     )
     tls: Tls = Tls()
