@@ -62,6 +62,15 @@ def end_measuring(session: Session) -> None:
         session.watchdog.load_ended()
         session.load.stop()
         _try("load_ended", lambda: session.record("load_ended"))
+        _try("refusals", lambda: _say_refusals(session))
+
+
+def _say_refusals(session: Session) -> None:
+    """What the platform itself said as it refused the first requests."""
+    from muster.reports.refusals import first_refusals
+
+    for one in first_refusals(session.bundle):
+        logger.warning("load: %s", one)
 
 
 def _let_streams_end(session: Session) -> None:

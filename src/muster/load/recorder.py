@@ -11,7 +11,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +20,7 @@ import orjson
 from muster.load.attempt import Attempt
 from muster.load.buckets import BUCKET_MIN_MS, BUCKET_RATIO
 from muster.load.engine import Engine
+from muster.load.refusals import KEY, Refusals
 
 RAW_BYTES_MAX = 64 * 1024 * 1024
 # Fibonacci hashing: neighbours fall far apart, so that a share of numbers is a fair sample.
@@ -39,8 +40,9 @@ class Recorder:
         raw_bytes_max: int = RAW_BYTES_MAX,
         *,
         late_s: float | None = None,
+        secrets: Iterable[str] = (),
     ) -> None:
-        """Raises OSError when the directory cannot be written to."""
+        """`secrets` stand in no line. Raises OSError when the directory cannot be written to."""
         directory.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = (directory / f"load-{shard}.jsonl").open("wb")
         self._raw: BinaryIO | None = None
@@ -50,6 +52,7 @@ class Recorder:
         if raw_share > 0:
             self._raw = (directory / f"load-raw-{shard}.jsonl").open("wb")
         self._shard = shard
+        self._refusals = Refusals(secrets)
         self._before: dict[str, float] = {}
         header = {"schema": 1, "bucket_ratio": BUCKET_RATIO, "bucket_min_ms": BUCKET_MIN_MS}
         self._write({**header, "late_s": late_s, "shard": shard})
@@ -67,8 +70,10 @@ class Recorder:
         }
         deltas = {key: round(v - self._before.get(key, 0.0), 6) for key, v in totals.items()}
         self._before = totals
+        refused = self._refusals.take()
         self._write(
             {
+                **({KEY: refused} if refused else {}),
                 "t": round(time.time(), 3),
                 "shard": self._shard,
                 "streams_open": tally.streams_open,
@@ -94,7 +99,11 @@ class Recorder:
         )
 
     def ended(self, attempt: Attempt, outcome: str, age_s: float) -> None:
-        """One line for a sampled attempt, if raw records were asked for."""
+        """The first refusals; a line for a sampled attempt, if raw records were asked for."""
+        if outcome.startswith("http_"):
+            connection = attempt.connection
+            answer = None if connection is None else connection.answer
+            self._refusals.ended(attempt.region, answer)
         if self._raw is None or attempt.number * _SPREAD % _HASHES >= self._raw_below:
             return
         connection = attempt.connection

@@ -77,7 +77,13 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     recorder = None
     if config.record is not None:
         directory = Path(config.record)
-        recorder = Recorder(directory, config.shard, config.raw_share, late_s=config.late_s)
+        recorder = Recorder(
+            directory,
+            config.shard,
+            config.raw_share,
+            late_s=config.late_s,
+            secrets=(config.token.get_secret_value(), config.canary_token.get_secret_value()),
+        )
     engine = Engine(
         config,
         Schedule(

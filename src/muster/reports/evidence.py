@@ -17,6 +17,7 @@ from muster.contract.model import Contract
 from muster.errors import BadInput
 from muster.ledger import BROKEN_CHAIN, read_ledger
 from muster.reports.loadfile import LoadSeconds, read_load
+from muster.reports.refusals import Refusal, first_refusals
 from muster.reports.server import Server, read_server
 
 
@@ -36,6 +37,7 @@ class Evidence:
     server: Server | None
     missing: tuple[str, ...]
     contract: Contract | None = None
+    refusals: tuple[Refusal, ...] = ()
 
     def of(self, event: str) -> tuple[Mapping[str, Any], ...]:
         """The ledger's events of that name, in order."""
@@ -98,7 +100,10 @@ def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
     missing.extend(config_fault)
     name = bundle.resolve().name
     contract = _contract(bundle / "contract.yaml")
-    return Evidence(name, verdict, events, torn, config, load, server, tuple(missing), contract)
+    refusals = tuple(first_refusals(bundle))
+    return Evidence(
+        name, verdict, events, torn, config, load, server, tuple(missing), contract, refusals
+    )
 
 
 def _config(path: Path) -> tuple[Mapping[str, Any], list[str]]:

@@ -73,6 +73,10 @@ def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ..
         elif isinstance(value, str | int | float):
             facts.append(Fact(one_line(key, 80).replace("_", " "), one_line(value, 120)))
     facts += loss.rig_facts(evidence.verdict)
+    facts += [
+        Fact(f"An early answer {one.status}", one_line(one.said, 320) or "no body", one.region)
+        for one in evidence.refusals
+    ]
     judged = [row for row in rows if row.slo in ("load_offered", "load_loop_lag")]
     facts += [
         Fact(f"{row.title}, {row.phase}", row.measured, f"{row.threshold}: {row.status}")
