@@ -9,6 +9,9 @@ moment between: its count lies between these three, and may be off by
   stopped before their next scrape;
 - the contract's tolerance.
 
+Where other processes time the answers than count them, what was timed is compared in the same way:
+at least what succeeded, at most what was sent.
+
 More than that are canaries, where it is as many as there were, else requests of others or series
 that are there twice. Fewer are processes that nobody scrapes or that do not count all.
 """
@@ -18,7 +21,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
+from muster.judge.consistency import apart
 from muster.judge.findings import Finding
 from muster.samples.rates import is_status
 from muster.samples.series import Samples, Series
@@ -29,6 +34,7 @@ UNANSWERED = frozenset({"refused", "reset", "timeout"})
 SERVER_SLOS = frozenset(
     {"success_2xx", "rate_5xx", "rate_429", "first_token_p95", "completion_p95"}
 )
+TIMED = ("first_token", "completion")
 LATE_S = 1.0
 """How much later than its scrape's time a busy process may have counted what it shows."""
 PEAK = 1.5
@@ -104,7 +110,50 @@ def compare(samples: Samples, window: Window, tolerance: Fraction, scrape_s: flo
             if own is not None and own_served is not None:
                 where = f" in {region}"
                 wrong = wrong or _verdict(own, own_served, slack, float(tolerance), 0.0, where)
+    for histogram in TIMED:
+        if not wrong and apart(samples, "requests", histogram):
+            wrong = _timed(samples, window, histogram, sent, slack, float(tolerance))
     return Agreement(wrong, sent.answered, served)
+
+
+def _timed(
+    samples: Samples,
+    window: Window,
+    histogram: str,
+    sent: _Sent,
+    slack: float,
+    tolerance: float,
+) -> str:
+    """Why other processes cannot have timed what the load was answered; empty: they can.
+
+    Over all regions, and in each where the load knows the region of all its answers.
+    """
+    counts = samples.of(histogram, "_count")
+    canaries = _canaries(samples, window)
+    parts: list[tuple[str | None, _Sent | None]] = [(None, sent)]
+    if not _of_nobody(samples, window):
+        regions = sorted({one.region for one in counts} - {""})
+        parts += [(region, sent_of(samples, window, region)) for region in regions]
+    for region, own in parts:
+        here = [one for one in counts if region in (None, one.region)]
+        timed = total_growth(here, window, siblings=counts)
+        failed = _growth(samples.of("client_attempts"), window, partial(_untimed, region))
+        if timed is None or failed is None or own is None:
+            return f"no count of {histogram} to compare"
+        apart_max = slack + tolerance * max(own.most, timed)
+        where = f" in {region}" if region else ""
+        said = f"{histogram} counts {timed:.0f}{where}, the load {own.answered:.0f} answers"
+        if timed < own.least - failed - apart_max:
+            return f"{said}: processes that nobody scrapes, or answers that nobody timed"
+        if timed > own.most + canaries + apart_max:
+            return f"{said}: requests of others, or series that are there twice"
+    return ""
+
+
+def _untimed(region: str | None, one: Series) -> bool:
+    """Whether it counts attempts that were answered, and need not be timed."""
+    outcome = one.labels.get("outcome")
+    return region in (None, one.region) and outcome not in {"success", "broken", *UNANSWERED}
 
 
 def _verdict(

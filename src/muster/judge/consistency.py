@@ -1,10 +1,13 @@
 """Series that are missing beside others: one of them was lost, so nothing is known.
 
-- What succeeded was also timed, and what was timed was answered, process by process. On the
-  platform a label value has a series only once it happened, so a missing one can not be seen.
+- What succeeded was also timed, and what was timed was answered: process by process where the same
+  processes show both anywhere, else (one product counts what another one times) region by region,
+  and `agreement` compares their counts. On the platform a label value has a series only once it
+  happened, so a missing one can not be seen.
 - What one answering process shows besides, each of them must show.
 - The load shows every series from the start: each of its processes must show them all.
 - An optional signal that the target names must be there.
+- A signal that could not be mapped at any time of the window showed nothing of that time.
 - What is there must be possible (`oddities`).
 """
 
@@ -20,7 +23,7 @@ from muster.samples.rates import (
     OUTCOMES,
     OUTCOMES_ALWAYS,
 )
-from muster.samples.series import Samples, Series
+from muster.samples.series import REFUSED, Samples, Series
 from muster.samples.windows import Window
 
 PAIRS = (
@@ -68,7 +71,8 @@ def judge_consistency(
 
     `shown`: optional signals that the target names.
     """
-    missing = [*oddities(samples, window), *_processes(samples, window)]
+    missing = [*_refused(samples, window), *oddities(samples, window)]
+    missing += _processes(samples, window)
     missing += [*_load_processes(samples), *_labels(samples, shown)]
     missing += [
         (_source(signal), signal, "shows no series, and the target names it")
@@ -93,14 +97,40 @@ def _processes(samples: Samples, window: Window) -> Iterator[Missing]:
             answering = answered
         for histogram in timed:
             counts = samples.of(histogram, "_count")
+            worked = _working(counts, window)
+            if apart(samples, counted, histogram):
+                yield from _regions(source, histogram, answered, _owners(counts))
+                yield from _regions(source, counted, worked, _owners(samples.of(counted)))
+                continue
             yield from _misses(source, histogram, answered - _owners(counts))
-            yield from _misses(
-                source, counted, _working(counts, window) - _owners(samples.of(counted))
-            )
+            yield from _misses(source, counted, worked - _owners(samples.of(counted)))
     for signal in BESIDES:
         owners = _owners(samples.of(signal))
         if owners & answering:
             yield from _misses("server", signal, answering - owners)
+
+
+def apart(samples: Samples, counted: str, histogram: str) -> bool:
+    """Whether no process anywhere shows both, though each is shown: the data say so."""
+    counters = _owners(samples.of(counted))
+    timers = _owners(samples.of(histogram, "_count"))
+    return bool(counters and timers) and not counters & timers
+
+
+def _regions(source: str, signal: str, working: set[Owner], shown: set[Owner]) -> Iterator[Missing]:
+    """Regions at work by other processes in which `signal` has no process."""
+    missing = {region for region, _ in working} - {region for region, _ in shown}
+    if missing:
+        yield source, signal, f"shows nothing of {min(missing)}, which others show at work"
+
+
+def _refused(samples: Samples, window: Window) -> Iterator[Missing]:
+    """Signals that could not be mapped at some time of the window."""
+    for one in samples.of(REFUSED):
+        signal = one.labels.get("signal", "")
+        inside = (one.t > window.start_s - window.stale_s) & (one.t <= window.end_s)
+        if inside.any() and not signal.startswith("x_"):
+            yield _source(signal), signal, f"could not be mapped: {one.labels.get('why', '')}"
 
 
 def _load_processes(samples: Samples) -> Iterator[Missing]:

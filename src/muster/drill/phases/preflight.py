@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
 
 from muster.drill.plan.outline import steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed
 from muster.drill.session import Session
 from muster.drill.sight import observe
-from muster.drill.sight.shown import fresh, not_shown
+from muster.drill.sight.edges import edges_wrong
+from muster.drill.sight.shown import fresh, not_shown, scraped_now
 from muster.drill.sight.sound import clock_off, unsound
 from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
@@ -22,7 +22,6 @@ from muster.drill.undo.store import stored_undo
 from muster.errors import DrillAborted, MusterError
 from muster.faults.proxies import proxy_of
 from muster.platform.metrics import RawSeries
-from muster.samples.histograms import edge_of, wrong_unit
 
 logger = logging.getLogger("chaostoolkit")
 FRESH_S_MAX = 30.0
@@ -149,7 +148,8 @@ def prometheus_fresh(session: Session) -> str:
     found: list[RawSeries] = []
 
     def scraped() -> bool:
-        found[:] = fresh(session, "streams_limit")
+        # Whether it can be mapped is another check's: here it matters when it was scraped.
+        found[:] = scraped_now(session, "streams_limit")
         return bool(found)
 
     if session.stop.wait_until(scraped, FRESH_S_MAX, look_s=0.5) is None:
@@ -173,34 +173,7 @@ def signals_shown(session: Session) -> str:
 
 def edges_present(session: Session) -> str:
     """The platform's histograms have a finite edge above every threshold of the contract."""
-    tiers = session.plan.contract.tiers.values()
-    wanted = {
-        "first_token": max(float(tier.first_token_p95_s_max) for tier in tiers),
-        "completion": max(float(tier.completion_p95_s_max) for tier in tiers),
-    }
-    for signal, threshold_s in wanted.items():
-        selector = session.target.signals[signal]
-        finite: list[float] = []
-        for le in sorted(
-            {one.labels["le"] for one in fresh(session, signal) if "le" in one.labels}
-        ):
-            edge = edge_of(le)
-            if edge is None:
-                return f'{signal}: {selector} shows le="{le}", which is no number'
-            finite += [edge] if isfinite(edge) else []
-        if not finite:
-            return f"{signal}: {selector} shows no histogram"
-        if wrong := wrong_unit(max(finite)):
-            return f"{signal}: {wrong}"
-        if max(finite) <= threshold_s:
-            return (
-                f"{signal}: top finite edge {max(finite):g} s is not above {threshold_s:g} s: "
-                "a p95 over the threshold could never be seen"
-            )
-        exact = {float(getattr(tier, f"{signal}_p95_s_max")) for tier in tiers}
-        if missing := sorted(exact - set(finite)):
-            logger.warning("preflight: %s has no edge at %s s: brackets decide", signal, missing)
-    return ""
+    return "\n".join(edges_wrong(session))
 
 
 def no_incident(session: Session) -> str:

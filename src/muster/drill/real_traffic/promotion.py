@@ -28,6 +28,7 @@ from muster.platform.metrics import (
 )
 from muster.platform.metrics.poller import Poller, SeriesKey
 from muster.platform.steering import SteeringError
+from muster.samples.series import REFUSED
 from muster.targets import Target
 from muster.targets.signals import Signal
 
@@ -165,8 +166,18 @@ class PromotionWatch:
         elif self._rotation[-1][1] != regions:
             self._rotation.append((now_s, regions))
 
+    def _refused(self) -> list[str]:
+        """Signals that could not be mapped at some time that is judged, and why."""
+        return sorted(
+            {
+                f"signals.{labels['signal']}: {labels['why']}"
+                for signal, _, labels, _, _ in self._history.series()
+                if signal == REFUSED
+            }
+        )
+
     def _with_faults(self, answer: Answer, now_s: float) -> Answer:
-        unknown = list(answer.unknown)
+        unknown = [*self._refused(), *answer.unknown]
         if self._unanswered:
             unknown.insert(0, f"Prometheus does not answer: {self._unanswered}")
         short = too_short(self.rules, now_s - answer.start_s)

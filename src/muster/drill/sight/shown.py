@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from muster.drill.session import Session
-from muster.platform.metrics import RawSeries, believed
+from muster.platform.metrics import RawSeries, Reading, believed, read
 from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 Labels = Mapping[str, str | float | None]
@@ -20,26 +20,41 @@ ANYWHERE = ("region_ready", "gateway_health")
 """Signals that need not be told apart by region."""
 
 
+def looked_at(session: Session, signal: str) -> Reading:
+    """What was scraped of a signal just now, or why it cannot be mapped. Raises MetricsError."""
+    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
+    return read(session.metrics, signal, session.target.signals[signal], window_s)
+
+
+def scraped_now(session: Session, signal: str) -> list[RawSeries]:
+    """What the signal's first selector shows just now, not mapped. Raises MetricsError."""
+    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
+    how = session.target.signals[signal]
+    return session.metrics.raw(signal, how if isinstance(how, str) else how.selectors[0], window_s)
+
+
 def fresh(session: Session, signal: str) -> list[RawSeries]:
-    """What was scraped of a signal just now. Raises MetricsError."""
+    """What was scraped of a signal just now. Raises MetricsError also where it is refused."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
     return believed(session.metrics, signal, session.target.signals[signal], window_s)
 
 
 def not_shown(session: Session) -> str:
-    """What the platform does not show of a signal that the target names; empty: nothing."""
-    signals = session.target.signals
-    for signal, wanted in _wanted(session).items():
-        if signal in signals:
-            series = _known(fresh(session, signal))
-            if not series and signal in LAZY:
-                continue
-            if lack := _lack(series, tuple(session.target.regions), wanted):
-                return f"signals.{signal}: {signals[signal]} shows no series{lack}"
-    for signal in ANYWHERE:
-        if signal in signals and not _known(fresh(session, signal)):
-            return f"signals.{signal}: {signals[signal]} shows no series at all"
-    return ""
+    """What the platform does not show of signals that the target names, a line each, or nothing."""
+    signals, regions = session.target.signals, tuple(session.target.regions)
+    lines = []
+    for signal, wanted in {**_wanted(session), **dict.fromkeys(ANYWHERE, ())}.items():
+        if signal not in signals:
+            continue
+        reading = looked_at(session, signal)
+        series = _known(reading.series)
+        if reading.refused:
+            lines.append(f"signals.{signal}: {reading.refused}")
+        elif series or signal not in LAZY:
+            why = f": {reading.lacking}" if reading.lacking else ""
+            if lack := _lack(series, regions, wanted):
+                lines.append(f"signals.{signal}: {signals[signal]} shows no series{lack}{why}")
+    return "\n".join(lines)
 
 
 def load_not_shown(session: Session) -> str:

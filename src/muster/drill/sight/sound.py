@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from muster.drill.session import Session
 from muster.judge.oddities import COUNTERS, named
-from muster.platform.metrics import RawSeries, believed
+from muster.platform.metrics import RawSeries, read
 from muster.samples.doubled import doubled_label, twin_label
 from muster.samples.rates import is_status
 from muster.samples.restarts import restarts_within
@@ -26,28 +26,40 @@ AHEAD_S_MAX = 2.0
 BEHIND_S_MAX = 10.0
 """Beyond what a sample may be old: a busy machine shows its scrapes late."""
 TIMED = ("first_token", "completion", "queue_age")
-_OTHER_UNIT = re.compile(r"(milliseconds|microseconds|nanoseconds|minutes|_(?:ms|us|ns))(?:_|$)")
+_UNIT = re.compile(r"(milliseconds|microseconds|nanoseconds|minutes|_seconds|_(?:ms|us|ns))(?:_|$)")
+UNIT_OF = {
+    "seconds": "s",
+    "milliseconds": "ms",
+    "microseconds": "us",
+    "nanoseconds": "ns",
+    "minutes": "min",
+}
 _GROUPED = re.compile(r"[1-5]xx", re.IGNORECASE)
 
 
 def unsound(session: Session) -> str:
-    """What cannot be true of what the platform shows, as one line; empty: nothing was seen."""
+    """What cannot be true of what the platform shows, a line a signal; empty: nothing was seen."""
     signals = session.target.signals
+    lines = []
     scrape_s = session.target.prometheus.scrape_interval_s
     for signal in (name for name in SIGNALS_SERVER if name in signals):
         look_s = max(LOOK_BACK_S, LOOK_BACK_SCRAPES * scrape_s)
-        series = believed(session.metrics, signal, signals[signal], look_s)
-        wrong = twice(signal, series)
+        how = signals[signal]
+        reading = read(session.metrics, signal, how, look_s)
+        series = reading.series
+        wrong = reading.refused or twice(signal, series)
         if not wrong and signal in COUNTERS:
             stale_s = session.plan.contract.measurement.gap_s_max(scrape_s)
             wrong = sawtooth(signal, series, stale_s)
         if not wrong and signal in TIMED:
-            wrong = other_unit(series)
+            wrong = other_unit(reading.names, "s" if isinstance(how, str) else how.unit)
         if not wrong and signal == "requests":
             wrong = without_status(series)
-        if wrong:
-            return f"signals.{signal}: {signals[signal]} {wrong}"
-    return ""
+        if reading.refused:
+            lines.append(f"signals.{signal}: {wrong}")
+        elif wrong:
+            lines.append(f"signals.{signal}: {how} {wrong}")
+    return "\n".join(lines)
 
 
 def clock_off(session: Session, series: Sequence[RawSeries]) -> str:
@@ -98,11 +110,15 @@ def sawtooth(signal: str, series: Sequence[RawSeries], stale_s: float) -> str:
     return ""
 
 
-def other_unit(series: Sequence[RawSeries]) -> str:
-    """Which metric says by its name that it is not in seconds."""
-    for name in sorted({one.name for one in series}):
-        if match := _OTHER_UNIT.search(name.lower()):
-            return f"shows {name}, in {match.group(1).strip('_')} by its name: seconds are needed"
+def other_unit(names: Iterable[str], unit: str) -> str:
+    """Which metric says by its name that it is in another unit than the target says."""
+    for name in sorted(names):
+        match = _UNIT.search(name.lower())
+        if match and (said := match.group(1).strip("_")) and UNIT_OF.get(said, said) != unit:
+            wanted = f"unit: {UNIT_OF.get(said, said)} is needed"
+            if unit == "s":
+                wanted = f"seconds are needed, or {wanted}"
+            return f"shows {name}, in {said} by its name: {wanted}"
     return ""
 
 

@@ -18,6 +18,7 @@ from muster.drill.sight.starved import BEAT_S, Starved
 from muster.drill.stop import StopFlag, StopReason
 from muster.platform.metrics import MetricsError, Poller, RawSeries
 from muster.platform.steering import SteeringError
+from muster.samples.series import REFUSED
 
 logger = logging.getLogger("chaostoolkit")
 STEERING_SIGNAL = "steering_weight"
@@ -70,6 +71,7 @@ class Watch:
         self._end = threading.Event()
         self._once = threading.Lock()
         self._required_since_s: float | None = None
+        self._refused_since_s: dict[str, float] = {}
         self._answered_s = self._clock.monotonic_s()
         self._looked_s = self._clock.monotonic_s()
         self._thread = threading.Thread(target=self.run, name="muster-watch", daemon=True)
@@ -133,6 +135,7 @@ class Watch:
         with self._once:
             try:
                 fresh = [*self._poller.poll(), *self._steering()]
+                self._judge_refused(fresh)
                 self._answered_s = self._clock.monotonic_s()
                 self._timed_out = True
                 self.looks += 1
@@ -151,6 +154,21 @@ class Watch:
             finally:
                 self._looked_s = self._clock.monotonic_s()
             self._judge_silence()
+
+    def _judge_refused(self, fresh: Sequence[RawSeries]) -> None:
+        """A signal that cannot be mapped for longer than data may be away is data lost."""
+        now_s = self._clock.now_s()
+        refused = {
+            one.labels["signal"]: one.labels["why"] for one in fresh if one.signal == REFUSED
+        }
+        since_s = {name: self._refused_since_s.get(name, now_s) for name in refused}
+        for signal in refused.keys() - self._refused_since_s.keys():
+            logger.warning("watch: signals.%s: %s", signal, refused[signal])
+        self._refused_since_s = since_s
+        for signal, why in refused.items():
+            judged = self._required_since_s is not None and not signal.startswith("x_")
+            if judged and now_s - since_s[signal] > self._missing_s_max:
+                self._stop_for("data_lost", f"signals.{signal}: {why}", by_rig=False)
 
     def _judge_silence(self) -> None:
         silent_s = self._clock.monotonic_s() - self._answered_s

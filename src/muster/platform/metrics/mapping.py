@@ -30,12 +30,14 @@ Pairs = tuple[tuple[str, str], ...]
 class Reading:
     """What a signal shows. `refused`: why nothing of it can be believed; then `series` is empty.
 
-    `lacking`: what the mapping needs and some processes do not show, for a person to read.
+    `lacking`: what the mapping needs and some processes do not show, for a person to read. `names`:
+    the metrics as the platform names them.
     """
 
     series: list[RawSeries]
     refused: str = ""
     lacking: str = ""
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ Groups = dict[tuple[str, Pairs], _Group]
 
 def mapped(signal: str, how: MappedSignal, answers: Sequence[Sequence[RawSeries]]) -> Reading:
     """`answers`, one for each of `how.selectors` in order, as series of `signal`."""
+    names = frozenset(raw.name for answer in answers for raw in answer)
     try:
         groups, lacking = _with_terms(signal, how, answers)
         shown = (_shown(signal, how, group) for group in groups.values())
-        return Reading([one for one in shown if one.t_s], lacking=lacking)
+        return Reading([one for one in shown if one.t_s], lacking=lacking, names=names)
     except Refusal as refused:
-        return Reading([], str(refused))
+        return Reading([], str(refused), names=names)
 
 
 def _with_terms(

@@ -71,6 +71,14 @@ class Prometheus(Metrics):
         query = f"{selector}[{milliseconds}ms]"
         result = self._query(query, at_s)
         try:
+            if native := next((item for item in result if item.get("histograms")), None):
+                name = native["metric"].get("__name__", selector)
+                raise PrometheusError(
+                    f"signals.{signal}: {name} is a native histogram, which has no bucket at a "
+                    f"threshold: select {name}_bucket and {name}_count, which Prometheus keeps "
+                    "with always_scrape_classic_histograms: true and without "
+                    "convert_classic_histograms_to_nhcb"
+                )
             found = [_series(signal, item) for item in result]
         except (KeyError, TypeError, ValueError) as error:
             raise PrometheusError(f"{self.url}: no range of samples to {query}") from error

@@ -31,7 +31,7 @@ def read(
         said = _explodes([one for answer in answers for one in answer])
         return Reading([], f"{count:,} series, and at most {SERIES_MAX:,} are read: {said}")
     if isinstance(how, str):
-        return Reading(answers[0])
+        return Reading(answers[0], names=frozenset(one.name for one in answers[0]))
     return mapped(signal, how, answers)
 
 

@@ -1,0 +1,83 @@
+"""Whether the platform's histograms have the edges that the contract's thresholds need.
+
+Where they lack one, the line names the platform's own setting that adds it. Sources: LiteLLM's and
+SGLang's server settings, Envoy's `StatsConfig`, vLLM's issue 34370 (its edges cannot be set).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from muster.contract.model import Tier
+from muster.drill.session import Session
+from muster.drill.sight.shown import looked_at
+from muster.samples.histograms import edge_of, wrong_unit
+
+logger = logging.getLogger("chaostoolkit")
+SETTINGS = (
+    ("litellm_", "LiteLLM: set litellm_settings.prometheus_latency_buckets, in seconds"),
+    (
+        "envoy_",
+        "Envoy: set stats_config.histogram_bucket_settings for this histogram, in its own unit "
+        "(milliseconds)",
+    ),
+    (
+        "sglang:time_to_first_token",
+        "SGLang: start it with --bucket-time-to-first-token, in seconds",
+    ),
+    ("sglang:", "SGLang: start it with --bucket-e2e-request-latency, in seconds"),
+    ("vllm:", "vLLM has no setting for its edges: they stand in its source"),
+)
+"""By how a metric's name begins, the setting that adds an edge."""
+NATIVE = (
+    "(of a native histogram Prometheus keeps buckets with always_scrape_classic_histograms: true)"
+)
+
+
+def edges_wrong(session: Session) -> list[str]:
+    """What lacks, a line for each histogram; an edge that only lacks exactness is a warning."""
+    return [
+        wrong
+        for signal in ("first_token", "completion")
+        if signal in session.target.signals and (wrong := next(_wrong(session, signal), ""))
+    ]
+
+
+def _wrong(session: Session, signal: str) -> Iterator[str]:
+    tiers: Sequence[Tier] = list(session.plan.contract.tiers.values())
+    exact = {float(getattr(tier, f"{signal}_p95_s_max")) for tier in tiers}
+    how, reading = session.target.signals[signal], looked_at(session, signal)
+    if reading.refused:
+        yield f"{signal}: {reading.refused}"
+        return
+    edges = {le: edge_of(le) for one in reading.series if (le := one.labels.get("le")) is not None}
+    odd = sorted(le for le, edge in edges.items() if edge is None)
+    if odd:
+        yield f'{signal}: {how} shows le="{odd[0]}", which is no number'
+    finite = sorted(edge for edge in edges.values() if edge is not None and isfinite(edge))
+    if not finite:
+        yield f"{signal}: {how} shows no histogram {NATIVE}"
+        return
+    if wrong := wrong_unit(finite[-1]):
+        yield f"{signal}: {wrong}"
+    setting = setting_of(reading.names)
+    if finite[-1] <= max(exact):
+        yield (
+            f"{signal}: top finite edge {finite[-1]:g} s is not above {max(exact):g} s: "
+            f"a p95 over the threshold could never be seen{setting}"
+        )
+    if missing := sorted(exact - set(finite)):
+        named = ", ".join(f"{edge:g}" for edge in missing)
+        logger.warning(
+            "preflight: %s has no edge at %s s: brackets decide%s", signal, named, setting
+        )
+
+
+def setting_of(names: frozenset[str]) -> str:
+    """`. PRODUCT: set …` for metrics of a product that is known; empty: of none."""
+    for begins, said in SETTINGS:
+        if any(name.startswith(begins) for name in names):
+            return f". {said}"
+    return ""
