@@ -189,9 +189,8 @@ def main() -> None:
             poller.poll()
             wall_s, cpu_s = time.perf_counter() - began_s, time.thread_time() - cpu_s
             grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-            print(
-                f"{SERIES_MAX} series {name}: {wall_s:.2f} s, CPU {cpu_s:.2f} s, {grown:.0f} MB more"
-            )
+            said = f"{wall_s:.2f} s, CPU {cpu_s:.2f} s, {grown:.0f} MB more"
+            print(f"{SERIES_MAX} series {name}: {said}")
     finally:
         client.close()
         server.shutdown()
