@@ -60,7 +60,7 @@ def run(tmp_path: Path, body, kind: type[Region] = Region, leaves_s: float = 0.0
         async with httpx.AsyncClient(trust_env=False) as client:
             gateway = a_child(tmp_path, "gateway", leaves_s, {"streams_limit_region": 300})
             redis = a_child(tmp_path, "redis")
-            region = kind("eu", [gateway], [redis], [], client)
+            region = kind("eu", [gateway], [redis], [], client, 45.0)
 
             async def status():
                 return {}
@@ -144,12 +144,14 @@ def test_a_region_that_stays_busy_is_an_error_in_time(
     monkeypatch.setattr(regions, "BUSY_S_MAX", 0.05)
 
     async def body(region: Region, control: Control, gateway: Child) -> None:
+        region.ready_s_max = 0.05
         async with region._alone("stop"):
             answer = await post(control, "start")
             assert answer.status == 409
             assert "eu: start: stop is still under way" in answer.body["error"]
             with pytest.raises(RegionError):
                 await region.kill()
+        region.ready_s_max = 45.0
         assert (await post(control, "start")).status == 200
 
     run(tmp_path, body)
@@ -160,8 +162,8 @@ def test_a_part_that_does_not_get_ready_is_ended_so_that_the_next_start_is_new(
 ) -> None:
     """One that hangs as it starts would stay not ready for every later start."""
 
-    async def never(client, child):
-        raise StartError(f"{child.spec.name} not ready after 45 s")
+    async def never(client, child, seconds_max):
+        raise StartError(f"{child.spec.name} not ready after {seconds_max:g} s")
 
     async def body(region: Region, control: Control, gateway: Child) -> None:
         await region.stop()

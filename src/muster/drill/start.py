@@ -48,7 +48,10 @@ from muster.undo import UndoHeader, UndoLog
 
 logger = logging.getLogger("chaostoolkit")
 REACH_SCRAPES = 6
-TESTBED_S_MAX = 120.0
+BEGIN_S = 30.0
+"""What the begin of a drill takes beside the parts of a testbed."""
+PARTS_IN_TURN = 2
+"""Slow parts of a testbed that come up one after the other."""
 PACKAGES = (
     "chaostoolkit-muster",
     "chaostoolkit",
@@ -78,7 +81,8 @@ def start(plan: DrillPlan, clock: Clock = SYSTEM_CLOCK) -> Session:
         stop = StopFlag(clock)
         watchdog = Watchdog(RunFiles(drill_id), plan.target.name, stop, clock)
         undo_start.callback(watchdog.abandon)
-        stop.allow(TESTBED_S_MAX)
+        ready_s_max = plan.target.testbed.ready_s_max if plan.target.testbed else 0.0
+        stop.allow(BEGIN_S + PARTS_IN_TURN * ready_s_max)
         target, owns_testbed = _reach(plan, drill_id)
         if owns_testbed:
             undo_start.callback(testbed.down, plan.target.name)

@@ -74,6 +74,13 @@ class TestbedSpec(Document):
     """How the testbed is built; only a target of class `testbed` has it."""
 
     __test__ = False
+    platform: Literal["muster", "foreign"] = Field(
+        default="muster",
+        description="what the regions are made of: Muster's own gateway, or LiteLLM behind Envoy",
+    )
+    ready_s_max: PositiveSeconds = Field(
+        default=45.0, description="how long one part may take from its start until it is ready"
+    )
     port_base: Annotated[int, Field(ge=0, le=LAST_PORT_BASE)] = Field(
         default=7400, description="first of a block of ports; 0: a free block"
     )

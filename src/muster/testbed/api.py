@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from muster.testbed.design.shape import LoadProfile
 
 DOWN_S_MAX = 30.0
+SUPERVISORS = {
+    "muster": "muster.testbed.rig.supervisor",
+    "foreign": "muster.testbed.foreign.supervisor",
+}
+"""By what a testbed's regions are made of: the module that runs it."""
 _POLL_S = 0.05
 
 
@@ -63,7 +68,7 @@ def up(
         raise already_up(target.name, read_state(directory))
     progress(f"{fits.line()}; {config.shape_line()}")
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", "muster.testbed.rig.supervisor", "--config", "-"],
+        [sys.executable, "-m", SUPERVISORS[config.spec.platform], "--config", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -58,7 +58,7 @@ def lay_out(
         ports=ports,
         directory=directory,
         processes=tuple(specs),
-        wishes=tuple(_wishes(config, ports, specs)),
+        wishes=tuple(wishes(config, ports, specs)),
         addresses={name: region.address for name, region in config.spec.regions.items()},
     )
 
@@ -108,7 +108,7 @@ def load_file_sd(directory: Path) -> Path:
     return directory / "sd" / "load.json"
 
 
-def _wishes(config: SupervisorConfig, ports: Ports, specs: list[ProcessSpec]) -> Iterator[Wish]:
+def wishes(config: SupervisorConfig, ports: Ports, specs: list[ProcessSpec]) -> Iterator[Wish]:
     """Every port that something will listen on, each once."""
     for region in config.spec.regions:
         for address in config.addresses(region):

@@ -19,7 +19,13 @@ TOXIPROXY_INTERVAL_S_MIN = 5.0
 
 
 def render(layout: Layout) -> str:
-    """The text of `prometheus.yml`."""
+    """The text of `prometheus.yml` in front of Muster's own gateways."""
+    gateways = [host(spec.admin_url) for spec in layout.of("gateway")]
+    return of_jobs(layout, [static("gateway", gateways)])
+
+
+def of_jobs(layout: Layout, platform: list[dict[str, Any]], **more: Any) -> str:
+    """The text of `prometheus.yml` that scrapes the jobs of the platform, and all around it."""
     interval_s = layout.config.spec.scrape_interval_s
     return yaml.safe_dump(
         {
@@ -29,14 +35,12 @@ def render(layout: Layout) -> str:
                 "evaluation_interval": "1m",
             },
             "scrape_configs": [
-                _static("gateway", [_host(spec.admin_url) for spec in layout.of("gateway")]),
-                _static(
-                    "provider", [f"{LOCAL}:{spec.ports[-1]}" for spec in layout.of("provider")]
-                ),
-                _static("dns", [f"{LOCAL}:{layout.ports.fixed(block.DNS_ADMIN)}"]),
-                _static(
+                *platform,
+                static("provider", [f"{LOCAL}:{spec.ports[-1]}" for spec in layout.of("provider")]),
+                static("dns", [f"{LOCAL}:{layout.ports.fixed(block.DNS_ADMIN)}"]),
+                static(
                     "toxiproxy",
-                    [_host(spec.admin_url) for spec in layout.of("toxiproxy")],
+                    [host(spec.admin_url) for spec in layout.of("toxiproxy")],
                     scrape_interval=duration(max(interval_s, TOXIPROXY_INTERVAL_S_MIN)),
                 ),
                 {
@@ -49,6 +53,7 @@ def render(layout: Layout) -> str:
                     ],
                 },
             ],
+            **more,
         },
         sort_keys=False,
     )
@@ -59,9 +64,11 @@ def duration(seconds: float) -> str:
     return f"{round(seconds * 1000)}ms"
 
 
-def _static(job: str, addresses: list[str], **more: str) -> dict[str, Any]:
+def static(job: str, addresses: list[str], **more: Any) -> dict[str, Any]:
+    """A job with the addresses that it scrapes."""
     return {"job_name": job, "static_configs": [{"targets": addresses}], **more}
 
 
-def _host(url: str | None) -> str:
+def host(url: str | None) -> str:
+    """`host:port` of an address."""
     return (url or "").removeprefix("http://")

@@ -25,7 +25,7 @@ from muster.testbed.design.ports import Ports
 from muster.testbed.rig import route53
 from muster.testbed.rig.control import Control
 from muster.testbed.rig.planted_region import region_of
-from muster.testbed.rig.processes import Child, StartError, death_of
+from muster.testbed.rig.processes import Child, StartError, death_of, write_private
 from muster.testbed.rig.regions import Region
 from muster.testbed.rig.small_http import serve
 from muster.testbed.rig.state import State, write_state
@@ -39,7 +39,11 @@ _DNS_GAUGE = re.compile(r'^muster_dns_region_(weight|healthy)\{region="([^"]+)"\
 
 
 class Rig:
-    """Every part of one testbed. `stop` is set by POST /shutdown."""
+    """Every part of one testbed. `stop` is set by POST /shutdown.
+
+    The methods `programs`, `lay_out`, `files` and `region` are what another kind of platform has
+    otherwise.
+    """
 
     def __init__(self, config: SupervisorConfig, stop: asyncio.Event) -> None:
         self._config = config
@@ -58,24 +62,13 @@ class Rig:
 
     async def start(self, progress: Callable[[str], None]) -> None:
         """Bring everything up. Raises BadInput (a port, a program) or StartError (a part)."""
-        programs = binaries.find_all()
+        programs = self.programs()
         self._versions = {name: binary.version for name, binary in programs.items()}
         layout = self._layout = self._claim(programs)
         self._prepare_files(layout)
         for spec in layout.processes:
             self._children[spec.name] = Child(spec, layout.directory / LOGS, self._died)
-        self._regions = {
-            region: region_of(
-                defect_of(self._config.defect, "region", region, self._config.evacuate)
-            )(
-                region,
-                self._of("gateway", region),
-                self._of("redis", region),
-                self._of("toxiproxy", region),
-                self._client,
-            )
-            for region in layout.addresses
-        }
+        self._regions = {name: self.region(name) for name in layout.addresses}
         self._write_state()
         progress(f"ports {layout.ports.base} to {layout.ports.base + ports.BLOCK - 1}")
         await self._bring_up(_FIRST)
@@ -86,10 +79,37 @@ class Rig:
         progress("Redis, Toxiproxy, Route 53, provider and Prometheus are up")
         await self._bring_up(("gateway",))
         await self._bring_up(("dns",))
+        await asyncio.gather(*(region.warm() for region in self._regions.values()))
         await self._serve(layout)
         self._ready = True
         self._write_state()
         progress(f"{len(layout.of('gateway'))} gateways and the name server are up")
+
+    def programs(self) -> dict[str, binaries.Binary]:
+        """Every program that the testbed needs. Raises BadInput for one that is missing."""
+        return binaries.find_all()
+
+    def lay_out(self, at: Ports, programs: dict[str, binaries.Binary]) -> Layout:
+        """Every process on the ports of one block."""
+        return lay_out(self._config, at, programs, self._secrets)
+
+    def files(self, layout: Layout) -> dict[str, str]:
+        """Names and texts of what is written into the testbed's directory before the start."""
+        return {"prometheus.yml": prometheus_config.render(layout)}
+
+    def region(self, name: str) -> Region:
+        """The switch of the region `name`."""
+        defect = defect_of(self._config.defect, "region", name, self._config.evacuate)
+        return region_of(defect)(*self.parts_of(name))
+
+    def parts_of(
+        self, region: str
+    ) -> tuple[str, list[Child], list[Child], list[Child], httpx.AsyncClient, float]:
+        """What every kind of switch is made of."""
+        kinds: tuple[Kind, ...] = ("gateway", "redis", "toxiproxy")
+        gateways, redis, toxiproxies = (self._of(kind, region) for kind in kinds)
+        ready_s_max = self._config.spec.ready_s_max
+        return region, gateways, redis, toxiproxies, self._client, ready_s_max
 
     async def end(self) -> None:
         """Take everything down; returns when no part is left."""
@@ -115,7 +135,7 @@ class Rig:
         raise last
 
     def _claim_block(self, base: int, programs: dict[str, binaries.Binary]) -> Layout:
-        layout = lay_out(self._config, Ports(base), programs, self._secrets)
+        layout = self.lay_out(Ports(base), programs)
         guard = ports.hold(base)
         try:
             ports.check(list(layout.wishes))
@@ -132,14 +152,14 @@ class Rig:
         shown = load_file_sd(directory)
         shown.parent.mkdir()
         shown.write_text("[]\n", encoding="utf-8")
-        (directory / "prometheus.yml").write_text(
-            prometheus_config.render(layout), encoding="utf-8"
-        )
+        for name, text in self.files(layout).items():
+            write_private(directory / name, text)
 
     async def _bring_up(self, kinds: tuple[Kind, ...]) -> None:
         children = [child for kind in kinds for child in self._of(kind)]
         await asyncio.gather(*(child.start() for child in children))
-        await asyncio.gather(*(await_ready(self._client, child) for child in children))
+        seconds_max = self._config.spec.ready_s_max
+        await asyncio.gather(*(await_ready(self._client, one, seconds_max) for one in children))
 
     def _seed(self, layout: Layout) -> None:
         from botocore.exceptions import BotoCoreError, ClientError

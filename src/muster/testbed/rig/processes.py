@@ -67,7 +67,8 @@ class Child:
             await self.end()
         spec = self.spec
         if spec.config is not None and spec.config_path is not None:
-            _write_private(spec.config_path, {**spec.config, "parent_pid": os.getpid()})
+            told = {**spec.config, "parent_pid": os.getpid()}
+            write_private(spec.config_path, json.dumps(told))
         self._asked_to_end = False
         with open(self.log_path, "ab", buffering=0) as log:
             try:
@@ -166,8 +167,9 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
     return ask_kernel
 
 
-def _write_private(path: Path, data: dict[str, Any]) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read: it may hold tokens."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(data, file)
+        file.write(text)

@@ -21,7 +21,7 @@ from muster.testbed.rig.waiting import answers_2xx, await_ready
 
 ADMIN_S_MAX = 3.0
 BUSY_S_MAX = 40.0
-"""Over what a stop may take: grace and kill of gateways and Redis."""
+"""Over what a stop may take: grace and kill of gateways and Redis. A start may take longer."""
 DRAIN_STATES = ("serving", "closing", "draining")
 
 
@@ -39,8 +39,10 @@ class Region:
         redis: Sequence[Child],
         toxiproxies: Sequence[Child],
         client: httpx.AsyncClient,
+        ready_s_max: float,
     ) -> None:
         self.name = name
+        self.ready_s_max = ready_s_max
         self._gateways = tuple(gateways)
         self._redis = tuple(redis)
         self._toxiproxies = tuple(toxiproxies)
@@ -117,17 +119,21 @@ class Region:
             "redis": redis,
         }
 
+    async def warm(self) -> None:
+        """What the region needs before its first client. Raises StartError."""
+
     async def close(self) -> None:
         """The testbed ends: nothing of the region starts any more by itself."""
 
     @asynccontextmanager
     async def _alone(self, verb: str) -> AsyncIterator[None]:
         """Nothing else is done to the region meanwhile. Raises RegionError when it stays busy."""
+        busy_s_max = max(BUSY_S_MAX, self.ready_s_max)
         try:
-            async with asyncio.timeout(BUSY_S_MAX):
+            async with asyncio.timeout(busy_s_max):
                 await self._lock.acquire()
         except TimeoutError:
-            busy = f"{self._under_way} is still under way after {BUSY_S_MAX:g} s"
+            busy = f"{self._under_way} is still under way after {busy_s_max:g} s"
             raise RegionError(f"{self.name}: {verb}: {busy}") from None
         self._under_way = verb
         try:
@@ -138,7 +144,8 @@ class Region:
     async def _start(self, children: Sequence[Child]) -> None:
         await asyncio.gather(*(child.start() for child in children))
         ready = await asyncio.gather(
-            *(await_ready(self._client, child) for child in children), return_exceptions=True
+            *(await_ready(self._client, child, self.ready_s_max) for child in children),
+            return_exceptions=True,
         )
         failed = [
             (child, result)

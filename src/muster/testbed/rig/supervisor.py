@@ -81,11 +81,16 @@ class Signals:
                 self._wake()
 
 
-async def supervise(config: SupervisorConfig, report: Reporter, signals: Signals) -> None:
+async def supervise(
+    config: SupervisorConfig,
+    report: Reporter,
+    signals: Signals,
+    made_of: Callable[[SupervisorConfig, asyncio.Event], Rig],
+) -> None:
     """Bring the testbed up, keep it until it is asked to end, and take it down."""
     stop = asyncio.Event()
     signals.follow(stop)
-    rig = Rig(config, stop)
+    rig = made_of(config, stop)
     stopping = asyncio.create_task(stop.wait())
     starting = asyncio.create_task(rig.start(lambda text: report(progress=text)))
     try:
@@ -103,9 +108,12 @@ async def supervise(config: SupervisorConfig, report: Reporter, signals: Signals
         await rig.end()
 
 
-def main() -> int:
+def main(
+    made_of: Callable[[SupervisorConfig, asyncio.Event], Rig] = Rig,
+    program: str = "muster.testbed.rig.supervisor",
+) -> int:
     """Run one testbed; the exit code is 0 for a clean end, 2 for input that will not do."""
-    parser = argparse.ArgumentParser(prog="python -m muster.testbed.rig.supervisor")
+    parser = argparse.ArgumentParser(prog=f"python -m {program}")
     parser.add_argument("--config", required=True, metavar="FILE.json", help="- reads stdin")
     source: str = parser.parse_args().config
     report = Reporter(sys.stdout.fileno())
@@ -125,7 +133,7 @@ def main() -> int:
     try:
         _prepare(directory)
         _raise_open_files(config.fds_max)
-        asyncio.run(supervise(config, report, signals))
+        asyncio.run(supervise(config, report, signals, made_of))
         failed = False
     except BrokenPipeError:
         return 1  # the parent is gone before we were ready: nobody would end us

@@ -9,15 +9,14 @@ import httpx
 
 from muster.testbed.rig.processes import Child, StartError
 
-READY_S_MAX = 45.0
 POLL_S = 0.05
 _ASK_S_MAX = 2.0
 
 
-async def await_ready(client: httpx.AsyncClient, child: Child) -> None:
+async def await_ready(client: httpx.AsyncClient, child: Child, seconds_max: float) -> None:
     """Return once `child` is ready. Raises StartError when it died or the time is over."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + READY_S_MAX
+    end = loop.time() + seconds_max
     while True:
         if child.pid is None:
             raise StartError(f"{child.spec.name} ended while it started: {child.log_tail()}")
@@ -26,7 +25,7 @@ async def await_ready(client: httpx.AsyncClient, child: Child) -> None:
             return
         if loop.time() > end:
             raise StartError(
-                f"{child.spec.name} not ready after {READY_S_MAX:g} s: {child.log_tail()}"
+                f"{child.spec.name} not ready after {seconds_max:g} s: {child.log_tail()}"
             )
         await asyncio.sleep(POLL_S)
 
