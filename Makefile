@@ -12,6 +12,12 @@ SOURCES := src probes tests tools bench
 
 # make drill SCALE=1 PROFILE=m3_20k TARGET=staging TIME_SCALE=1 SEED=7 DEFECT=queue_stuck: what is left out, the drill's own file says.
 # They go through the environment, so that no value is ever read by a shell.
+# The foreign testbed has products of its own, and one LiteLLM a region carries few streams.
+ifeq ($(strip $(TARGET)),foreign)
+PROFILE ?= chat_60
+SCALE ?= 1
+PRODUCTS := setup-foreign
+endif
 ifneq ($(strip $(SCALE)),)
 export MUSTER_SCALE := $(SCALE)
 endif
@@ -31,7 +37,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test setup-foreign drill test test-drills healthy torture check format bench bench-judge bench-engines pin clean
+.PHONY: help setup setup-test setup-foreign drill test test-drills test-foreign healthy torture check format bench bench-judge bench-engines pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,7 +53,7 @@ setup-test: ## the same, and the browser that a test of the report opens
 setup-foreign: setup ## the products of the foreign testbed: LiteLLM and Envoy, pinned, below .tools/foreign
 	@"$(PYTHON)" tools/setup_foreign
 
-drill: setup ## evacuate a region under load and judge it (SCALE=1 for all streams)
+drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 for all streams; TARGET=foreign: LiteLLM behind Envoy)
 	@$(BIN)/chaos --no-version-check run $(DRILL)
 
 # Three workers, since a third of the time is waiting for processes; a file of tests on one of them. The files that
@@ -58,6 +64,9 @@ test: setup-test ## all tests but whole drills (about 10 minutes on two cores)
 
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
 	@$(BIN)/python -m pytest -m drills $${PART:+--part "$$PART"}
+
+test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
+	@$(BIN)/python -m pytest -m foreign
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)
 	@PYTHONPATH=tests $(BIN)/python tests/healthy.py --runs "$${RUNS:-20}" --load "$${LOAD:-0}"

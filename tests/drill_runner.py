@@ -65,7 +65,9 @@ class Drill:
             self.process.wait()
             raise AssertionError(f"still running after {seconds_max} s:\n{self.output}") from None
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, seconds_max: float = 120.0
+    ) -> subprocess.CompletedProcess[str]:
         """`chaos drill …` with this drill's directories."""
         chaos = str(Path(sys.executable).with_name("chaos"))
         return subprocess.run(
@@ -75,7 +77,7 @@ class Drill:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=seconds_max,
             check=False,
         )
 
