@@ -54,7 +54,11 @@ def test_listing_commands_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; import muster.cli, muster.controls.drill, muster.actions.failover, "
         "muster.actions.fault, muster.actions.undo, probes.verdict, probes.series; "
-        "print([m for m in ('boto3', 'numpy', 'pydantic', 'redis', 'altair', 'moto', 'uvloop') "
+        # What Chaos Toolkit and the control do with a drill before any of it runs.
+        "import inspect; inspect.getmembers(muster.actions.fault); "
+        "import muster.drill.plan.form; from muster.drill.plan.steps import steps; steps(); "
+        "print([m for m in "
+        "('boto3', 'numpy', 'pydantic', 'httpx', 'redis', 'altair', 'moto', 'uvloop') "
         "if m in sys.modules])"
     )
     done = subprocess.run(

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
+from importlib import import_module
 
 import pytest
 from drill_runner import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muster.actions.discovery import action_modules
 from muster.drill.plan.form import check_form
-from muster.drill.plan.order import ACTS, BLOCKS, order_fault, phases_of_method
-from muster.drill.plan.outline import STEPS
+from muster.drill.plan.order import order_fault, phases_of_method
+from muster.drill.plan.steps import steps
 from muster.errors import BadInput
 
 FILES = sorted([*(ROOT / "drills").glob("*.json"), *(ROOT / "experiments").glob("*.json")])
 DRILLS = {path.stem: json.loads(path.read_text()) for path in FILES}
 KINDS = ("failover", "experiment", "gate", "safety")
 FRAME = ("preflight", "ramp", "baseline")
-EVACUATION, REDIS, LATENCY, LOSS = BLOCKS
+STEPS, BLOCKS = steps().by_key, steps().blocks
+BLOCK_OF = {block[0]: block for block in BLOCKS}
+EVACUATION, LOSS = BLOCK_OF["evacuate"], BLOCK_OF["region_loss"]
+REDIS, LATENCY = BLOCK_OF["redis_outage"], BLOCK_OF["provider_latency"]
 
 
 def fault(kind, *names):
-    return order_fault(kind, list(enumerate(names)), len(names))
+    return order_fault(kind, list(enumerate(names)), len(names), BLOCKS)
 
 
 def key_of(activity):
@@ -40,7 +46,7 @@ def refusal(document):
 
 
 def names_of(method):
-    return [ACTS[key_of(one)].name for one in method if key_of(one) in ACTS]
+    return [STEPS[key_of(one)].func for one in method if key_of(one) in STEPS]
 
 
 @pytest.mark.parametrize("name", DRILLS)
@@ -83,7 +89,12 @@ def test_whole_blocks_in_their_frame_are_accepted(kind, names):
         ("failover", (*FRAME, "evacuate", "drain"), 5, "no dark"),
         ("failover", (*FRAME, "verify", *EVACUATION), 4, "evacuate after verify"),
         ("experiment", (*FRAME, "redis_outage", "verify"), 4, "verify where recovery"),
-        ("experiment", (*FRAME, "recovery", "verify"), 3, "recovery with no redis_outage"),
+        (
+            "experiment",
+            (*FRAME, "recovery", "verify"),
+            3,
+            "recovery with no provider_",
+        ),
         ("experiment", (*FRAME, "region_loss", "failed_over", "verify"), 5, "verify where comeb"),
         ("experiment", (*FRAME, "region_loss", "comeback", "verify"), 4, "comeback where failed"),
         # Nothing before what it is compared with.
@@ -135,7 +146,7 @@ def test_a_shipped_method_in_another_order_is_refused(name, data):
 def test_each_activity_of_a_shipped_drill_is_needed(name):
     """Without any one of them the drill is refused."""
     for index, one in enumerate(DRILLS[name]["method"]):
-        if key_of(one) not in ACTS:
+        if key_of(one) not in STEPS:
             continue
         document = copy.deepcopy(DRILLS[name])
         del document["method"][index]
@@ -169,12 +180,20 @@ def test_no_accepted_order_leaves_a_region_dark_or_an_effect_unread(kind, names)
             assert at[before] < at[after]
 
 
-def test_every_step_has_its_place_in_the_order():
-    """What a drill can do and what an order can name are the same activities."""
-    assert set(ACTS) == set(STEPS)
-    names = {act.name for act in ACTS.values()}
-    assert len(names) == len(ACTS)
-    assert {name for block in BLOCKS for name in block} <= names
+def test_every_step_is_an_action_and_every_action_a_step():
+    """What a plan knows and what Chaos Toolkit can call are the same, with the same arguments."""
+    actions = {
+        (module, name): getattr(import_module(module), name)
+        for module in action_modules()
+        for name in import_module(module).__all__
+    }
+    del actions["muster.actions.undo", "restore_all"]  # the rollback is no step of a method
+    assert set(actions) == set(STEPS)
+    for key, action in actions.items():
+        told = inspect.signature(action).parameters.values()
+        planned = [(one.name, one.annotation) for one in STEPS[key].parameters]
+        assert [(one.name, one.annotation) for one in told] == planned
+        assert inspect.getdoc(action)
 
 
 @pytest.mark.parametrize(

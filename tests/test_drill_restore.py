@@ -10,13 +10,13 @@ import pytest
 from floor_fixtures import REGION, a_target, stand_in
 
 from muster.drill.undo.restore import record_verify, restore, settle
-from muster.faults import FAULTS, Fault, FaultError, Proof, ReadBack
+from muster.faults import FaultError, Proof, ReadBack, RegionalFault, kinds
 from muster.ledger import Ledger, read_ledger
 from muster.platform import platform_of
 from muster.undo import UndoHeader, UndoLog, read_undo
 
 
-class Lamp(Fault):
+class Lamp(RegionalFault):
     """A small fault of the tests: a named lamp that is switched off and on again."""
 
     kind = "lamp"
@@ -62,7 +62,7 @@ class Lamp(Fault):
 @pytest.fixture(autouse=True)
 def lamps(monkeypatch):
     """Three lamps, none broken, as a kind of fault."""
-    monkeypatch.setitem(FAULTS, "lamp", Lamp)
+    monkeypatch.setitem(kinds(), "lamp", Lamp)
     monkeypatch.setattr(Lamp, "on", dict.fromkeys("abc", True))
     monkeypatch.setattr(Lamp, "broken", {})
     monkeypatch.setattr(Lamp, "reverted", [])

@@ -1,4 +1,7 @@
-"""ARCHITECTURE's table "where a new thing goes", followed for things that are made up here."""
+"""ARCHITECTURE's table "where a new thing goes", followed for things that are made up here.
+
+A made-up fault is in `test_new_fault.py`.
+"""
 
 from __future__ import annotations
 

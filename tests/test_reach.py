@@ -22,7 +22,7 @@ from muster.drill.session import Session
 from muster.drill.sight import observe
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput, DrillAborted
-from muster.faults.model import Fault
+from muster.faults.model import RegionalFault
 from muster.platform import platform_of
 from muster.platform.port import Touch
 
@@ -272,7 +272,7 @@ def test_an_action_that_is_not_known_is_refused_off_a_testbed(tmp_path):
     assert plan.method
 
 
-class Elsewhere(Fault):
+class Elsewhere(RegionalFault):
     """A fault whose proxy no target allows."""
 
     kind = "elsewhere"

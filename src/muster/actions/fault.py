@@ -1,38 +1,21 @@
-"""The single faults of the experiments as Chaos Toolkit actions (imports as in `failover`)."""
+"""The single faults of the experiments as Chaos Toolkit actions (imports as in `failover`).
+
+Each stands in the file of its fault: its function there makes the fault, and here becomes the
+action of its name, with `seconds` before its own arguments.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
 from muster.actions.wrap import activity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from muster.drill.session import Session
-
-__all__ = ["provider_latency", "recovery", "redis_outage"]
-
-
-@activity
-def redis_outage(session: Session, seconds: float) -> str:
-    """The region's Redis refuses for `seconds` of real time."""
-    from muster.drill.phases import single_fault
-    from muster.faults.redis_outage import RedisOutage
-
-    single_fault.run(session, RedisOutage(session.platform, session.target.evacuate), seconds)
-    return "applied, seen, reverted"
-
-
-@activity
-def provider_latency(session: Session, seconds: float, latency_ms: int, jitter_ms: int) -> str:
-    """The region's primary provider route is `latency_ms` slower for `seconds` of real time."""
-    from muster.drill.phases import single_fault
-    from muster.faults.provider_latency import ProviderLatency
-
-    fault = ProviderLatency(
-        session.platform, session.target.evacuate, latency_ms=latency_ms, jitter_ms=jitter_ms
-    )
-    single_fault.run(session, fault, seconds)
-    return "applied, seen, reverted"
+    from muster.faults import DrillStep
 
 
 @activity
@@ -42,3 +25,40 @@ def recovery(session: Session, seconds: float) -> str:
 
     single_fault.recovery(session, seconds)
     return "held"
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "__all__", *_singles()]
+
+
+def __getattr__(name: str) -> Any:
+    # Asked for whatever is not written above: the faults are looked through no sooner.
+    if name == "__all__":
+        return sorted(["recovery", *_singles()])
+    step = None if name.startswith("__") else _singles().get(name)
+    if step is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _action(step)
+
+
+def _singles() -> dict[str, DrillStep]:
+    from muster.faults import registered
+
+    # A wrong registration is refused by the drill's control, in one line; not here.
+    return {step.func: step for step in registered().steps if step.make and step.module == __name__}
+
+
+def _action(step: DrillStep) -> Callable[..., str]:
+    def run(session: Session, seconds: float, **arguments: Any) -> str:
+        from muster.drill.phases import single_fault
+
+        single_fault.run(session, step, seconds, arguments)
+        return "applied, seen, reverted"
+
+    run.__name__ = run.__qualname__ = step.func
+    run.__doc__ = step.said
+    first = inspect.Parameter("session", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.Signature([first, *step.parameters], return_annotation="str")
+    run.__annotations__ = {one.name: one.annotation for one in step.parameters} | {"return": "str"}
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    return activity(run)

@@ -7,7 +7,7 @@ early when the drill must stop.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -222,19 +222,33 @@ class Session:
                 return fault
         raise DrillAborted(f"action:{self.phase}", f"no {kind.kind} stands in the undo log")
 
-    def declare_fault(self, fault: str, region: str, expects: Sequence[str] = ()) -> None:
-        """Say which fault comes next, where, and what it must cause there."""
-        self.record("fault_declared", fault=fault, region=region, expects=list(expects))
-        for guard in self.guards:
-            guard.declare(fault, region, expects)
+    def declare_fault(self, fault: Fault) -> None:
+        """Say which fault comes next, where, and what it must cause there.
 
-    def fault_reverted(self, fault: str, region: str) -> None:
+        A fault without a region must cause it in every one.
+        """
+        self.record(
+            "fault_declared",
+            fault=fault.kind,
+            region=fault.region,
+            expects=list(fault.expects),
+            stops_region=fault.stops_region,
+        )
+        for guard in self.guards:
+            for region in self._felt_in(fault):
+                guard.declare(fault.kind, region, fault.expects)
+
+    def fault_reverted(self, fault: Fault) -> None:
         """Say that the fault is gone."""
-        self.record("fault_reverted", fault=fault, region=region)
+        self.record("fault_reverted", fault=fault.kind, region=fault.region)
         for guard in self.guards:
-            guard.reverted(fault, region)
+            for region in self._felt_in(fault):
+                guard.reverted(fault.kind, region)
 
-    def record_proof(self, fault: str, region: str, proof: Proof) -> None:
+    def _felt_in(self, fault: Fault) -> tuple[str, ...]:
+        return tuple(self.target.regions) if fault.region is None else (fault.region,)
+
+    def record_proof(self, fault: str, region: str | None, proof: Proof) -> None:
         """What was seen of a fault."""
         self.record(
             "fault_proof",
@@ -244,7 +258,7 @@ class Session:
             proof=proof.facts,
             why=proof.why,
         )
-        logger.info("%s in %s: %s", fault, region, proof.why)
+        logger.info("%s in %s: %s", fault, region or "all regions", proof.why)
 
     def stop_now(self, reason: StopReason) -> None:
         """Stop the drill for `reason` and raise DrillAborted."""

@@ -1,17 +1,27 @@
-"""Faults: each with apply, observe, revert and a read-back."""
+"""Faults: each with apply, observe, revert and a read-back, and the step that applies it."""
 
-from muster.faults.model import Fault, FaultError, ReadBack
-from muster.faults.registry import FAULTS, fault_of, stops_region
+from muster.faults.model import Fault, FaultError, PlatformFault, ReadBack, RegionalFault
+from muster.faults.registry import fault_of, kinds, registered, stops_region
+from muster.faults.steps import DrillStep, Planned, Scene, WrongArgument, drill_step, single_fault
 from muster.platform.port import Change, Proof, Touch
 
 __all__ = [
-    "FAULTS",
     "Change",
+    "DrillStep",
     "Fault",
     "FaultError",
+    "Planned",
+    "PlatformFault",
     "Proof",
     "ReadBack",
+    "RegionalFault",
+    "Scene",
     "Touch",
+    "WrongArgument",
+    "drill_step",
     "fault_of",
+    "kinds",
+    "registered",
+    "single_fault",
     "stops_region",
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from muster.faults.model import FaultError
 from muster.platform import Platform
-from muster.platform.metrics import MetricsError, believed, newest_s
 
 SIGNAL = "streams_limit"
 LIVE_SCRAPES = 4
@@ -18,6 +17,8 @@ TOLERANCE = 0.005
 
 def streams_limit(platform: Platform, region: str) -> float:
     """The stream limit of `region` now, over all its processes. Raises FaultError."""
+    from muster.platform.metrics import MetricsError, believed, newest_s
+
     target = platform.target
     selector = target.signals.get(SIGNAL)
     if selector is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from muster.faults.model import Fault, FaultError, ReadBack
+from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.platform import Platform
 from muster.platform.drain import DrainState
 from muster.platform.port import Change, Proof, Touch, Unusable
 
 
-class Drain(Fault):
+class Drain(RegionalFault):
     """`closing` stays ready; `draining` turns unready once the region is empty."""
 
     kind = "drain"
@@ -24,6 +24,10 @@ class Drain(Fault):
     @property
     def subject(self) -> str:
         return f"drain {self.region}"
+
+    @property
+    def aim(self) -> str:
+        return self.state
 
     @property
     def retry_s(self) -> float:

@@ -2,6 +2,9 @@
 
 `revert` is idempotent and needs nothing but the platform and what stood in the undo log, so that
 another process, or another machine, can call it after the one that applied the fault is gone.
+
+A fault is either a `RegionalFault`, which changes one region, or a `PlatformFault`, which changes
+something that all regions share. Both reach no further than they say in `touches`.
 """
 
 from __future__ import annotations
@@ -37,19 +40,23 @@ class ReadBack:
 
 
 class Fault(ABC):
-    """One kind of fault on one platform; subclasses register under `kind`."""
+    """One kind of fault on one platform: a base of `RegionalFault` and `PlatformFault`."""
 
     kind: ClassVar[str]
+    """By what the undo log, the ledger and the registry know it; no two faults share one."""
+
     expects: ClassVar[tuple[str, ...]] = ()
-    """Signals that the fault must disturb in its region; the guard records them as expected."""
+    """Signals that the fault must disturb where it acts; the guard records them as expected."""
 
     stops_region: ClassVar[bool] = False
-    """Whether it leaves its region without processes."""
+    """Whether it leaves its region without processes; only a fault of one region can."""
 
-    def __init__(self, platform: Platform, region: str) -> None:
+    region: str | None = None
+    """Where it acts; None: on all regions."""
+
+    def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.target = platform.target
-        self.region = region
 
     @property
     @abstractmethod
@@ -66,9 +73,14 @@ class Fault(ABC):
         """For how long a revert that raised is tried again, in seconds; 0: it is tried once."""
         return 0.0
 
+    @property
+    def aim(self) -> str:
+        """What it leads to, in a few words; asks no system anything."""
+        return self.kind.replace("_", " ")
+
+    @abstractmethod
     def touches(self) -> tuple[Touch, ...]:
-        """Everything that it changes, by name; asks no system anything."""
-        return (Touch("regions", self.region),)
+        """Everything that it changes, by name; asks no system anything. Empty is refused."""
 
     def unusable(self) -> Unusable | None:
         """What of the target keeps it from being applied or taken back from this machine.
@@ -79,7 +91,7 @@ class Fault(ABC):
 
     def change(self) -> Change:
         """What `apply` would change, read from the real system. Raises MusterError."""
-        return Change("as it is", self.kind)
+        return Change("as it is", self.aim)
 
     @abstractmethod
     def undo_params(self) -> dict[str, Any]:
@@ -87,7 +99,7 @@ class Fault(ABC):
 
     @classmethod
     @abstractmethod
-    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
+    def from_undo(cls, platform: Platform, region: str | None, params: Mapping[str, Any]) -> Self:
         """The fault as the undo log remembers it, ready for `revert` and `read_back`."""
 
     @abstractmethod
@@ -112,3 +124,45 @@ class Fault(ABC):
 
         None: only the target's own credentials do it, so `chaos drill recover` is the line.
         """
+
+
+class RegionalFault(Fault):
+    """A fault that changes one region."""
+
+    region: str
+
+    def __init__(self, platform: Platform, region: str) -> None:
+        super().__init__(platform)
+        self.region = region
+
+    def touches(self) -> tuple[Touch, ...]:
+        """The region; a subclass adds what it changes there."""
+        return (Touch("regions", self.region),)
+
+    @classmethod
+    def from_undo(cls, platform: Platform, region: str | None, params: Mapping[str, Any]) -> Self:
+        """As `restore`; an entry of an old log that names no region means the evacuated one."""
+        return cls.restore(platform, region or platform.target.evacuate, params)
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
+        """The fault as the undo log remembers it, ready for `revert` and `read_back`."""
+
+
+class PlatformFault(Fault):
+    """A fault that changes something that all regions share."""
+
+    def touches(self) -> tuple[Touch, ...]:
+        """Every region: all of them feel it. A subclass adds what it changes."""
+        return tuple(Touch("regions", name) for name in self.target.regions)
+
+    @classmethod
+    def from_undo(cls, platform: Platform, region: str | None, params: Mapping[str, Any]) -> Self:
+        """As `restore`; the entry names no region."""
+        return cls.restore(platform, params)
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, platform: Platform, params: Mapping[str, Any]) -> Self:
+        """The fault as the undo log remembers it, ready for `revert` and `read_back`."""

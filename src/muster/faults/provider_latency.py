@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import httpx
-
-from muster.faults.model import Fault, FaultError, ReadBack
+from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.faults.proxies import access_of, address_of, proxy_of
+from muster.faults.steps import Scene, single_fault
 from muster.faults.toxiproxy_restart import bring_back, by_hand, retry_s, touches, unusable
 from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Touch, Unusable
@@ -26,7 +25,7 @@ EXCHANGES_MAX = 2
 """Round trips that one exchange may take: the toxic delays each answer of the other end."""
 
 
-class ProviderLatency(Fault):
+class ProviderLatency(RegionalFault):
     """`latency_ms` plus or minus `jitter_ms` on everything that the primary route answers."""
 
     kind = "provider_latency"
@@ -56,6 +55,10 @@ class ProviderLatency(Fault):
         return f"toxiproxy {self.region}/{self._proxy.name}"
 
     @property
+    def aim(self) -> str:
+        return f"latency of {self.latency_ms} ms, jitter {self.jitter_ms} ms"
+
+    @property
     def look_s_max(self) -> float:
         return super().look_s_max + EXCHANGES_MAX * self.latency_ms / 1000
 
@@ -72,7 +75,7 @@ class ProviderLatency(Fault):
 
     def change(self) -> Change:
         toxics = ", ".join(sorted(self._proxy.toxics())) or "no toxics"
-        return Change(toxics, f"latency of {self.latency_ms} ms, jitter {self.jitter_ms} ms")
+        return Change(toxics, self.aim)
 
     def undo_params(self) -> dict[str, Any]:
         state = self._proxy.state()
@@ -188,6 +191,8 @@ class ProviderLatency(Fault):
 
         The least: a toxic delays every exchange, and a busy machine only some.
         """
+        import httpx
+
         shown = state if state is not None else self._proxy.state()
         address = address_of(str(shown["listen"]), self._access.url)
         times: list[float] = []
@@ -201,3 +206,9 @@ class ProviderLatency(Fault):
                     raise FaultError(f"{self.subject}: {error or type(error).__name__}") from error
                 times.append((self.platform.clock.monotonic_s() - start) * 1000)
         return min(times), answer.status_code
+
+
+@single_fault("slows the provider of {region} for {seconds:g} s, then no more")
+def provider_latency(scene: Scene, latency_ms: int, jitter_ms: int) -> ProviderLatency:
+    """The region's primary provider route is `latency_ms` slower for `seconds` of real time."""
+    return ProviderLatency(scene.platform, scene.region, latency_ms=latency_ms, jitter_ms=jitter_ms)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from muster.faults.model import FaultError
 from muster.faults.toxiproxy import ProxyHandle
-from muster.targets.model import Target, ToxiproxyAccess
+
+if TYPE_CHECKING:
+    from muster.targets.model import Target, ToxiproxyAccess
 
 
 def proxy_of(target: Target, region: str, role: str) -> ProxyHandle:

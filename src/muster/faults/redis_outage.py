@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from muster.faults.model import Fault, FaultError, ReadBack
+from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.faults.redis_path import RedisLook, accepts, look_at_redis
+from muster.faults.steps import Scene, single_fault
 from muster.faults.toxiproxy_restart import bring_back, by_hand, retry_s, touches, unusable
 from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Touch, Unusable
@@ -20,7 +21,7 @@ from muster.platform.port import Change, Proof, Touch, Unusable
 PONG = "PONG"
 
 
-class RedisOutage(Fault):
+class RedisOutage(RegionalFault):
     """Redis is away for one region, on the path that its gateways use."""
 
     kind = "redis_outage"
@@ -46,6 +47,10 @@ class RedisOutage(Fault):
         return f"toxiproxy {self.region}/{self._proxy.name}"
 
     @property
+    def aim(self) -> str:
+        return "disabled"
+
+    @property
     def retry_s(self) -> float:
         return retry_s(self._access)
 
@@ -58,7 +63,7 @@ class RedisOutage(Fault):
 
     def change(self) -> Change:
         enabled = self._proxy.state()["enabled"]
-        return Change("enabled" if enabled else "disabled", "disabled")
+        return Change("enabled" if enabled else "disabled", self.aim)
 
     def undo_params(self) -> dict[str, Any]:
         if not self._proxy.state()["enabled"]:
@@ -148,3 +153,9 @@ class RedisOutage(Fault):
     def _address(self, state: Mapping[str, Any] | None = None) -> str:
         shown = state if state is not None else self._proxy.state()
         return address_of(str(shown["listen"]), self._access.url)
+
+
+@single_fault("takes Redis from {region} for {seconds:g} s, then gives it back")
+def redis_outage(scene: Scene) -> RedisOutage:
+    """The region's Redis refuses for `seconds` of real time."""
+    return RedisOutage(scene.platform, scene.region)

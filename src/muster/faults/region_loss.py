@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from muster.errors import BadInput
 from muster.faults.model import FaultError
 from muster.faults.region_power import RegionPower
+from muster.faults.steps import Planned, Scene, drill_step
 from muster.platform.port import Change, Unusable
 
 
@@ -41,3 +43,29 @@ class RegionLoss(RegionPower):
     def _can_kill(self) -> None:
         if why := self.power.why_not_kill():
             raise FaultError(f"target {self.target.name}: regions.{self.region}.power {why}")
+
+
+ACTIONS = "muster.actions.loss"
+
+
+@drill_step(ACTIONS, phase="loss", then=("failed_over", "comeback"))
+def region_loss(scene: Scene) -> Planned:
+    """Kills the region. Raises BadInput where the target owes its users nothing then."""
+    if scene.target.region_loss is None:
+        wanted = "rto_s_max and streams_broken_share_max: a loss is judged by them"
+        raise BadInput(f"target {scene.target.name}", "region_loss", None, wanted)
+    what = f"kills {scene.region} with no warning, and waits until its traffic has gone elsewhere"
+    return Planned(what, (RegionLoss(scene.platform, scene.region),))
+
+
+@drill_step(ACTIONS, phase="failed_over")
+def failed_over(scene: Scene, minutes: float) -> Planned:
+    """Holds without the region."""
+    return Planned(f"holds the load without the region for {scene.lasts(minutes)}")
+
+
+@drill_step(ACTIONS, phase="comeback", back=True)
+def comeback(scene: Scene) -> Planned:
+    """Starts the region again."""
+    what = f"starts {scene.region}, and waits until it has its share of the streams again"
+    return Planned(what, (RegionLoss(scene.platform, scene.region),))

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from muster.faults import capacity
 from muster.faults.back import Stretch, back_s_max
-from muster.faults.model import Fault, FaultError, ReadBack
+from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.platform import Platform
 from muster.platform.looks import Look, look_at
 from muster.platform.port import Change, Proof, Touch, Unusable
@@ -25,7 +25,7 @@ OWN_PARAMS = frozenset({"steady_s", "answered", "streams_limit"})
 """Keys of an undo entry that are the fault's; all others are its power port's."""
 
 
-class RegionPower(Fault):
+class RegionPower(RegionalFault):
     """The region is stopped; `revert` starts it and waits until it is ready.
 
     `before`: what the power port needs to start it; `steady_s`: how long it must stay ready,
@@ -56,6 +56,10 @@ class RegionPower(Fault):
     @property
     def subject(self) -> str:
         return f"region {self.region}"
+
+    @property
+    def aim(self) -> str:
+        return "stopped"
 
     @property
     def retry_s(self) -> float:

@@ -1,42 +1,134 @@
-"""Every fault by its kind: one line each, so that the engine never names one."""
+"""Every fault and every step, found by looking through this package: nothing is listed.
+
+- A class is a fault of the `kind` that it declares; a `DrillStep` is the step of its action.
+- What is wrong with a registration refuses every drill before anything is started (`sound`). An
+  undo entry is restored all the same, as long as exactly one fault has its kind.
+"""
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
 from muster.errors import BadInput
-from muster.faults.drain import Drain
-from muster.faults.model import Fault
-from muster.faults.provider_latency import ProviderLatency
-from muster.faults.redis_outage import RedisOutage
-from muster.faults.region_loss import RegionLoss
-from muster.faults.region_power import RegionPower
-from muster.faults.safety_record import SafetyRecord
-from muster.faults.traffic_shift import TrafficShift
+from muster.faults.model import Fault, PlatformFault, RegionalFault
+from muster.faults.steps import DrillStep
 from muster.platform.platform import Platform
 from muster.undo import UndoEntry
 
-FAULTS: dict[str, type[Fault]] = {
-    fault.kind: fault
-    for fault in (
-        TrafficShift,
-        Drain,
-        RegionPower,
-        RegionLoss,
-        RedisOutage,
-        ProviderLatency,
-        SafetyRecord,
+PACKAGE = "muster.faults"
+KIND = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """The faults by kind, the steps, and what is wrong with them; a kind of two is neither's."""
+
+    kinds: dict[str, type[Fault]]
+    steps: tuple[DrillStep, ...]
+    flaws: tuple[BadInput, ...] = ()
+
+    def sound(self) -> Registered:
+        """The same. Raises BadInput for the first flaw."""
+        if self.flaws:
+            raise self.flaws[0]
+        return self
+
+
+@cache
+def registered() -> Registered:
+    """Everything that the package's modules register; they are imported now. Never raises."""
+    modules: list[ModuleType] = []
+    flaws: list[BadInput] = []
+    path = import_module(PACKAGE).__path__
+    for name in sorted({one.name for one in pkgutil.iter_modules(path)}):
+        try:
+            modules.append(import_module(f"{PACKAGE}.{name}"))
+        except Exception as error:  # whatever it is, the other faults must be known
+            why = f"{type(error).__name__}: {error}"
+            flaws.append(BadInput(f"{PACKAGE}.{name}", "import", why, "a module that imports"))
+    return collect(modules, flaws)
+
+
+def collect(modules: Iterable[ModuleType], flaws: Iterable[BadInput] = ()) -> Registered:
+    """What `modules` register. Pure."""
+    wrong = list(flaws)
+    classes: dict[str, list[type[Fault]]] = {}
+    steps: dict[tuple[str, str], DrillStep] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, DrillStep) and value.where.startswith(f"{module.__name__}."):
+                known = steps.setdefault((value.module, value.func), value)
+                if known is not value:
+                    key, what = f"step {value.func}", f"{value.module}.{value.func}"
+                    wrong.append(_flaw(module, key, what, f"no second one: {known.where} is it"))
+            elif _own_fault(value, module):
+                if flaw := _flaw_of(value, module):
+                    wrong.append(flaw)
+                else:
+                    classes.setdefault(value.kind, []).append(value)
+    kinds = {kind: found[0] for kind, found in classes.items() if len(found) == 1}
+    for kind, found in classes.items():
+        for second in found[1:]:
+            wanted = f"a kind of its own: {found[0].__module__}.{found[0].__name__} has it"
+            wrong.append(BadInput(second.__module__, f"{second.__name__}.kind", kind, wanted))
+    return Registered(kinds, tuple(steps.values()), tuple(wrong))
+
+
+def _own_fault(value: object, module: ModuleType) -> bool:
+    """Whether `value` is a fault of this module's: a class that is whole, or that claims a kind."""
+    return (
+        isinstance(value, type)
+        and issubclass(value, Fault)
+        and value.__module__ == module.__name__
+        and ("kind" in vars(value) or not inspect.isabstract(value))
     )
-}
+
+
+def _flaw_of(fault: type[Fault], module: ModuleType) -> BadInput | None:
+    """What is wrong with the class; None: nothing."""
+    kind = getattr(fault, "kind", None)
+    if not isinstance(kind, str) or not KIND.fullmatch(kind):
+        return _flaw(module, f"{fault.__name__}.kind", kind, "a name of small letters")
+    if missing := sorted(getattr(fault, "__abstractmethods__", ())):
+        wanted = f"a whole fault, with {', '.join(missing)}"
+        return _flaw(module, fault.__name__, kind, wanted)
+    if not issubclass(fault, (RegionalFault, PlatformFault)):
+        return _flaw(module, fault.__name__, kind, "a RegionalFault or a PlatformFault")
+    if issubclass(fault, PlatformFault) and (fault.stops_region or "series" in fault.expects):
+        # The guard would leave every region out, and nothing would watch.
+        wanted = "a RegionalFault, since it takes a region's processes"
+        return _flaw(module, fault.__name__, kind, wanted)
+    return None
+
+
+def _flaw(module: ModuleType, key: str, value: object, wanted: str) -> BadInput:
+    return BadInput(module.__name__, key, value, wanted)
+
+
+def kinds() -> Mapping[str, type[Fault]]:
+    """Every fault by its kind, as the undo log names it."""
+    return registered().kinds
 
 
 def stops_region(kind: str) -> bool:
     """Whether a fault of that kind leaves its region without processes."""
-    fault = FAULTS.get(kind)
+    fault = kinds().get(kind)
     return fault is not None and fault.stops_region
 
 
 def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
     """The fault that an undo entry remembers. Raises BadInput for a kind that is not known."""
-    kind = FAULTS.get(entry.kind)
+    found = registered()
+    kind = found.kinds.get(entry.kind)
     if kind is None:
-        raise BadInput("undo log", f"{entry.entry_id}.kind", entry.kind, f"one of {sorted(FAULTS)}")
-    return kind.restore(platform, entry.region or platform.target.evacuate, entry.params)
+        wanted = f"one of {sorted(found.kinds)}"
+        wanted += "".join(f"; {flaw}" for flaw in found.flaws)
+        raise BadInput("undo log", f"{entry.entry_id}.kind", entry.kind, wanted)
+    return kind.from_undo(platform, entry.region, entry.params)

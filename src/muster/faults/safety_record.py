@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
-from muster.faults.model import Fault, ReadBack
+from muster.faults.model import ReadBack, RegionalFault
 from muster.platform import Platform
 from muster.platform.port import Change, Proof, Touch
 from muster.platform.steering import Trial
@@ -18,7 +18,7 @@ from muster.platform.steering import Trial
 TEXT = "written by a drill of the safety net; nothing reads it"
 
 
-class SafetyRecord(Fault):
+class SafetyRecord(RegionalFault):
     """The record says TEXT; before, it most likely was not there."""
 
     kind = "safety_record"
@@ -34,6 +34,10 @@ class SafetyRecord(Fault):
     @property
     def subject(self) -> str:
         return self._trial.subject
+
+    @property
+    def aim(self) -> str:
+        return TEXT
 
     def touches(self) -> tuple[Touch, ...]:
         return self._trial.touches

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.faults.model import FaultError
@@ -16,7 +16,9 @@ from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.by_hand import curl
 from muster.platform.port import PortError, Touch, Unusable
 from muster.platform.restart import restart_of
-from muster.targets.model import ToxiproxyAccess
+
+if TYPE_CHECKING:
+    from muster.targets.model import ToxiproxyAccess
 
 logger = logging.getLogger("chaostoolkit")
 LOOK_S = 0.1

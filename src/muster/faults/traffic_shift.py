@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from muster.faults.model import Fault, FaultError, ReadBack
+from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.platform import Platform
 from muster.platform.port import Change, Proof, Touch, Unusable
 from muster.platform.steering import SteeringError, restoration, shares_of
@@ -23,7 +23,7 @@ SETS_KEPT = 2
 """The weights set last, and those before: a drill may die between writing and setting them."""
 
 
-class TrafficShift(Fault):
+class TrafficShift(RegionalFault):
     """The region's traffic share is `share_pct`; the rest keeps its proportions."""
 
     kind = "traffic_shift"
@@ -47,6 +47,10 @@ class TrafficShift(Fault):
     @property
     def subject(self) -> str:
         return self._steering.subject
+
+    @property
+    def aim(self) -> str:
+        return f"{self.share_pct:g} % of the traffic"
 
     @property
     def retry_s(self) -> float:

@@ -130,14 +130,13 @@ def _fault_proofs(
 ) -> list[Finding]:
     """The effect of every declared fault must have been verified at every look."""
     proofs = ledger.of("fault_proof")
-    declared = {(str(e["fault"]), str(e["region"])) for e in ledger.of("fault_declared")}
-    declared |= {(str(e["fault"]), str(e["region"])) for e in proofs}
+    declared = {_subject(event) for event in (*ledger.of("fault_declared"), *proofs)}
     faulty = any(phase.name in FAULT_PHASES for phase in phases)
     if not declared and (faulty or started["kind"] in ("failover", "experiment")):
         declared = {("any fault", str(started.get("evacuated")))}
     findings: list[Finding] = []
-    for fault, region in sorted(declared):
-        looks = [p for p in proofs if (p.get("fault"), p.get("region")) == (fault, region)]
+    for fault, region in sorted(declared, key=lambda one: (one[0], one[1] or "")):
+        looks = [proof for proof in proofs if _subject(proof) == (fault, region)]
         proven = bool(looks) and all(look.get("proven") is True for look in looks)
         why = "; ".join(dict.fromkeys(str(look.get("why", "")) for look in looks))
         findings.append(
@@ -151,3 +150,9 @@ def _fault_proofs(
             )
         )
     return findings
+
+
+def _subject(event: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Which fault an event is about, and in which region; None: one that has no region."""
+    region = event["region"]
+    return str(event["fault"]), None if region is None else str(region)

@@ -13,7 +13,10 @@ from typing import Any
 from muster.samples.windows import Absence, Window
 
 STOPPING = frozenset({"region_power", "region_loss"})
-"""Faults that leave their region without processes, so that its series vanish."""
+"""Faults that leave their region without processes, so that its series vanish.
+
+Of any other the ledger says so where it declares it (`stops_region`); older ledgers do not.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,11 @@ def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[A
     """When regions were dark, as the drill declared it; `margin_s` for scrapes around it."""
     dark: dict[str, float] = {}
     found: list[Absence] = []
+    stopping = set(STOPPING)
     for event in events:
         region = str(event.get("region", ""))
-        stops = event.get("fault") in STOPPING
+        _note_stopping(event, stopping)
+        stops = event.get("fault") in stopping
         # The declaration comes before the fault: what is stopped may vanish from then on.
         if event["event"] == "fault_declared" and stops:
             dark.setdefault(region, float(event["t"]))
@@ -69,17 +74,25 @@ def dark_hold_s(events: Iterable[Mapping[str, Any]]) -> float:
     """How long a region was held dark, in seconds: seen to be dark until it was started again."""
     since_s: float | None = None
     held_s = 0.0
+    stopping = set(STOPPING)
     for event in events:
+        _note_stopping(event, stopping)
         kind, ended = event["event"], event.get("phase") == "dark"
         if kind == "region_dark" and since_s is None:
             since_s = float(event["t"])
         elif since_s is not None and (
             kind == "region_lit"
             or (kind == "phase_ended" and ended)
-            or (kind == "fault_reverted" and event.get("fault") in STOPPING)
+            or (kind == "fault_reverted" and event.get("fault") in stopping)
         ):
             held_s, since_s = max(held_s, float(event["t"]) - since_s), None
     return held_s
+
+
+def _note_stopping(event: Mapping[str, Any], stopping: set[str]) -> None:
+    """Add the fault of `event` where it is declared as one that stops its region."""
+    if event["event"] == "fault_declared" and event.get("stops_region") is True:
+        stopping.add(str(event.get("fault")))
 
 
 def merged(

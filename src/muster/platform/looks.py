@@ -17,9 +17,10 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 Met = Literal["answer", "accepts", "refused", "silent", "blind"]
 LOOK_S_MAX = 2.0
@@ -49,6 +50,8 @@ class Look:
 
 def look_at(url: str, timeout_s: float = LOOK_S_MAX) -> Look:
     """Ask `url` once, on a connection of its own. Never raises."""
+    import httpx
+
     try:
         status = _client().get(url, timeout=timeout_s).status_code
     except (httpx.ConnectTimeout, httpx.ConnectError) as error:
@@ -67,11 +70,15 @@ def serves(look: Look) -> bool:
 
 @cache
 def _client() -> httpx.Client:
+    import httpx
+
     # No kept connection: one from before the fault would say nothing about who listens now.
     return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _unconnected(error: Exception) -> Look:
+    import httpx
+
     said = str(error) or type(error).__name__
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):

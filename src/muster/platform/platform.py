@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.drain import Drain, drain_of
-from muster.platform.metrics import Metrics, metrics_of
 from muster.platform.names import Names, names_of
 from muster.platform.power import Power, power_of
 from muster.platform.steering import Steering, steering_of
-from muster.targets.model import Target
+
+if TYPE_CHECKING:
+    from muster.platform.metrics import Metrics
+    from muster.targets.model import Target
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class Platform:
 
 def platform_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Platform:
     """The platform that `target` describes; its placeholders must be filled before it is used."""
+    # Heavy, and what a drill is validated with needs none of it.
+    from muster.platform.metrics import metrics_of
+
     steering = steering_of(target, clock)
     return Platform(
         target=target,

@@ -132,6 +132,7 @@ def _end_of(name: str, later: Sequence[Event]) -> Event | None:
 
 def _told(event: Event) -> tuple[str, str] | None:
     region = one_line(event.get("region"), 80)
+    where = region or "all regions"
     fault = one_line(event.get("fault"), 80)
     match event.get("event"):
         case "drill_started":
@@ -155,15 +156,15 @@ def _told(event: Event) -> tuple[str, str] | None:
             expects = event.get("expects")
             names = ", ".join(str(e) for e in expects) if isinstance(expects, list) else ""
             tail = f"; expected to disturb {names}" if names else ""
-            return "fault", f"Fault {fault} declared in {region}{tail}."
+            return "fault", f"Fault {fault} declared in {where}{tail}."
         case "fault_applied":
-            return "fault", f"Fault {fault} applied in {region}."
+            return "fault", f"Fault {fault} applied in {where}."
         case "fault_proof":
             proven = event.get("proven") is True
             seen = "took effect (verified)" if proven else "has NO verified effect"
-            return "fault", f"Fault {fault} in {region} {seen}: {one_line(event.get('why'))}"
+            return "fault", f"Fault {fault} in {where} {seen}: {one_line(event.get('why'))}"
         case "fault_reverted":
-            return "fault", f"Fault {fault} reverted in {region}."
+            return "fault", f"Fault {fault} reverted in {where}."
         case "region_dark":
             return "fault", f"{region} is dark."
         case "region_lit":

@@ -34,7 +34,7 @@ def lose(session: Session) -> None:
         fault = RegionLoss(session.platform, region, steady_s=observe.steady_s(session))
         session.write_undo(fault)
         broken_before = observe.broken(session, region)["client"]
-        session.declare_fault(fault.kind, region, fault.expects)
+        session.declare_fault(fault)
         lost_at_s = session.clock.now_s()
         session.dark_at_s = session.clock.monotonic_s()
         session.slow(fault.apply)
@@ -130,7 +130,7 @@ def come_back(session: Session, tier: str) -> None:
         began = session.clock.monotonic_s()
         fault = session.fault_from_undo(RegionLoss)
         session.slow(fault.revert)
-        session.fault_reverted(RegionLoss.kind, region)
+        session.fault_reverted(fault)
         session.record("region_lit", region=region)
         session.timing("lost_s", session.clock.monotonic_s() - session.dark_at_s)
         observe.await_back(session, fault)

@@ -1,4 +1,4 @@
-"""One fault, one region: write the undo, apply, see it bite all through the hold, revert.
+"""One fault: write the undo, apply, see it bite all through the hold, revert.
 
 The holds are real seconds: they stand against bounds of the platform (a gateway's local fallback
 lasts 120 s) that no time scale shortens.
@@ -6,26 +6,39 @@ lasts 120 s) that no time scale shortens.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from muster.drill.phases.failover import phase
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.quiet import await_quiet
-from muster.faults import Fault
+from muster.faults import DrillStep, Fault, Scene
 
 
-def run(session: Session, fault: Fault, seconds: float) -> None:
-    """The phase `fault`. A fault that is not seen to bite is recorded so, and held all the same."""
+def run(session: Session, step: DrillStep, seconds: float, arguments: Mapping[str, Any]) -> None:
+    """The phase `fault` with the one fault of `step`. Raises WrongArgument before any effect."""
+    scene = Scene(session.platform, 60.0 / session.time_scale)
+    (fault,) = step.planned(scene, {"seconds": seconds, **arguments}).faults
+    hold(session, fault, seconds)
+
+
+def hold(session: Session, fault: Fault, seconds: float) -> None:
+    """Apply, hold, revert. A fault that is not seen to bite is recorded so, and held all the same.
+
+    Never the last healthy region: a fault without a region spares none, so all must be ready.
+    """
     with phase(session, "fault", session.drill_tier):
         observe.check_last_healthy(session, fault.region)
         session.write_undo(fault)
-        session.declare_fault(fault.kind, fault.region, fault.expects)
+        session.declare_fault(fault)
         session.slow(fault.apply)
         session.record("fault_applied", fault=fault.kind, region=fault.region)
         proofs.await_bite(session, fault)
         with proofs.throughout(session, fault):
             session.wait_with_progress(seconds)
         session.slow(fault.revert)
-        session.fault_reverted(fault.kind, fault.region)
+        session.fault_reverted(fault)
 
 
 def recovery(session: Session, seconds: float) -> None:

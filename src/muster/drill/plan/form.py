@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from muster.drill.plan.asked import check_asked, check_text, mapping_of, mappings_of
-from muster.drill.plan.order import ACTS, Named, check_order
+from muster.drill.plan.order import Named, check_order
+from muster.drill.plan.steps import steps
 from muster.errors import BadInput
 
 CONTROL = "muster.controls.drill"
@@ -137,7 +138,7 @@ def _check_activities(file: str, method: Sequence[Document]) -> None:
                 raise BadInput(file, f"{where}.pauses.{key}", value, wanted)
         called = _function(one)
         own = called[0].split(".")[0] in ("muster", "probes")
-        if own and called not in ACTS and called not in LOOKS:
+        if own and called not in steps().by_key and called not in LOOKS:
             wanted = "an activity of muster.actions, or probes.series.query"
             raise BadInput(file, f"{where}.provider", ".".join(called), wanted)
 

@@ -8,8 +8,12 @@ from muster.targets import Target
 
 def outside(target: Target, fault: Fault) -> str:
     """Which key of the blast radius `fault` would break, and by what; empty: none."""
-    for touch in fault.touches():
-        allowed: tuple[str, ...] = getattr(target.blast_radius, touch.kind)
+    touches = fault.touches()
+    if not touches:
+        return f"blast_radius cannot bound a fault that names nothing ({fault.subject})"
+    for touch in touches:
+        named = getattr(target.blast_radius, touch.kind, ())
+        allowed: tuple[str, ...] = named if isinstance(named, tuple) else ()
         if touch.name not in allowed and (not touch.below or touch.below not in allowed):
             return f"blast_radius.{touch.kind} does not allow {touch.name} ({fault.subject})"
     return ""

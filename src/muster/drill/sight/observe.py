@@ -157,8 +157,17 @@ def _record_room(session: Session, fault: RegionPower) -> None:
     )
 
 
-def check_last_healthy(session: Session, region: str) -> None:
-    """Never the last healthy region, nor one more than may be dark: looked at right now."""
+def check_last_healthy(session: Session, region: str | None) -> None:
+    """Never the last healthy region, nor one more than may be dark: looked at right now.
+
+    `region` None: the fault spares no region, so all must be ready.
+    """
+    if region is None:
+        missing = [name for name in session.target.regions if not ready(session, name)]
+        if missing:
+            detail = f"{', '.join(missing)} is not ready, and the fault spares no region"
+            session.fail("limit:last_healthy_region", detail)
+        return
     others = [name for name in session.target.regions if name != region]
     away = [name for name in others if not ready(session, name)]
     if len(away) == len(others):

@@ -28,6 +28,7 @@ from muster.drill.watchdog.silence import TICK_S
 from muster.drill.watchdog.take_over import Place, clean_up, end_unbegun, take_over
 from muster.drill.watchdog.watchdog_end import WatchdogEnd
 from muster.errors import BadInput
+from muster.faults import registered
 from muster.platform import platform_of
 from muster.redact import quiet
 from muster.targets import Target
@@ -35,6 +36,8 @@ from muster.targets import Target
 
 def guard(config: Configure) -> Place:
     """Begin to look at what that drill describes. Raises MusterError."""
+    # Imported now: a take-over must not depend on files that change while the drill runs.
+    registered()
     platform = platform_of(_reach(config.target_file))
     contract = contracts.load(config.contract_file)
     patrol = patrols.begin(platform, contract, config.gate, config.time_scale, config.records)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.drain.model import Drain
 from muster.platform.port import adapter
-from muster.targets.model import Region
+
+if TYPE_CHECKING:
+    from muster.targets.model import Region
 
 DRAINS = {
     "http": "muster.platform.drain.http:DrainByHttp",

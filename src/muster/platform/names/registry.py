@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muster.platform.names.model import Names
 from muster.platform.port import adapter
 from muster.platform.steering import Steering
-from muster.targets.model import Target
+
+if TYPE_CHECKING:
+    from muster.targets.model import Target
 
 NAMES = {
     "steering": "muster.platform.names.steering:SteeringNames",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import adapter
 from muster.platform.restart.model import Restart
-from muster.targets.restart import Restart as Settings
+
+if TYPE_CHECKING:
+    from muster.targets.restart import Restart as Settings
 
 RESTARTS = {
     "process": "muster.platform.restart.process:RestartByProcess",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import adapter
 from muster.platform.steering.model import Steering
-from muster.targets.model import Target
+
+if TYPE_CHECKING:
+    from muster.targets.model import Target
 
 STEERINGS = {
     "route53": "muster.platform.steering.route53:Route53",

@@ -1,0 +1,53 @@
+"""The steps of an evacuation, which three faults make up: shift the traffic, drain, stop, and back.
+
+Never dark undrained, never drained unsteered: the four stand in a drill together, in this order.
+"""
+
+from __future__ import annotations
+
+from muster.faults.drain import Drain
+from muster.faults.model import Fault
+from muster.faults.region_power import RegionPower
+from muster.faults.steps import Planned, Scene, drill_step
+from muster.faults.traffic_shift import TrafficShift
+from muster.platform.drain import DrainState
+
+ACTIONS = "muster.actions.failover"
+
+
+@drill_step(ACTIONS, phase="evacuate", then=("drain", "dark", "restore"))
+def evacuate(scene: Scene, shares_pct: list[float]) -> Planned:
+    """Moves the traffic away, step by step."""
+    steps = ", ".join(f"{share:g}" for share in shares_pct)
+    what = f"steps the traffic share of {scene.region} down: {steps} %"
+    shifts = (TrafficShift(scene.platform, scene.region, share) for share in shares_pct)
+    return Planned(what, (*shifts, *_drains(scene, "closing")))
+
+
+@drill_step(ACTIONS, phase="drain")
+def drain(scene: Scene) -> Planned:
+    """Waits until nobody is left."""
+    what = f"waits until the streams of {scene.region} have ended by themselves"
+    return Planned(what, _drains(scene, "draining"))
+
+
+@drill_step(ACTIONS, phase="dark")
+def dark(scene: Scene, minutes: float) -> Planned:
+    """Stops the region."""
+    what = f"stops {scene.region} and holds it dark for {scene.lasts(minutes)}"
+    return Planned(what, (RegionPower(scene.platform, scene.region),))
+
+
+@drill_step(ACTIONS, phase="restore", back=True)
+def restore(scene: Scene, shares_pct: list[float]) -> Planned:
+    """Takes all of it back."""
+    steps = ", ".join(f"{share:g}" for share in shares_pct)
+    what = f"starts {scene.region} and steps its share up: {steps} %, then as before"
+    power = RegionPower(scene.platform, scene.region)
+    shift = TrafficShift(scene.platform, scene.region, 0)
+    return Planned(what, (power, *_drains(scene, "serving"), shift))
+
+
+def _drains(scene: Scene, state: DrainState) -> tuple[Fault, ...]:
+    drain = Drain(scene.platform, scene.region, state)
+    return (drain,) if drain.asks else ()

@@ -1,0 +1,186 @@
+"""What an activity of a drill is to Muster, said beside the fault that it applies.
+
+- `single_fault` makes a whole step of a function that makes a fault: an action of
+  `muster.actions.fault`, the phase `fault`, and `recovery` after it.
+- `drill_step` says what a step with phases of its own does. Its action is a function in
+  `muster.actions`; a step that changes something names in `then` the steps that must follow, and
+  the last of these takes the change back.
+
+`registry` finds both by looking; nothing is listed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from muster.errors import MusterError
+from muster.faults.model import Fault
+
+if TYPE_CHECKING:
+    from muster.platform import Platform
+    from muster.targets.model import Target
+
+SINGLE = "muster.actions.fault"
+"""The module under which a drill's JSON finds the single faults."""
+SECONDS = inspect.Parameter("seconds", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="float")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What steps are planned on. `minute_s`: how long a minute of the drill lasts, in seconds."""
+
+    platform: Platform
+    minute_s: float = 60.0
+
+    @property
+    def target(self) -> Target:
+        """What the platform was made from."""
+        return self.platform.target
+
+    @property
+    def region(self) -> str:
+        """The region that the target allows to be drilled."""
+        return self.target.evacuate
+
+    def lasts(self, minutes: float) -> str:
+        """How long `minutes` of the drill last, for a person."""
+        return f"{minutes * self.minute_s:.0f} s"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a step will do, in words for a person, and the faults that it applies or takes back."""
+
+    what: str
+    faults: tuple[Fault, ...] = ()
+
+
+class WrongArgument(MusterError):
+    """An argument of an activity does not fit. `key` is empty where the whole does not."""
+
+    def __init__(self, key: str, value: object, wanted: str) -> None:
+        self.key = key
+        self.value = value
+        self.wanted = wanted
+        super().__init__(f"{key}: {value!r}: {wanted}")
+
+
+@dataclass(frozen=True)
+class DrillStep:
+    """One activity of a drill's method, by the module and function that its JSON names.
+
+    `phase` is what it records (None: no phase that a drill is about). `then` names the functions
+    that must follow it, in order. `back`: it takes its faults back instead of applying them.
+    `make` is set for a single fault, which its own phase takes back: what makes the fault.
+    """
+
+    module: str
+    func: str
+    phase: str | None
+    parameters: tuple[inspect.Parameter, ...]
+    plan: Callable[..., Planned]
+    then: tuple[str, ...] = ()
+    back: bool = False
+    make: Callable[..., Fault] | None = None
+    said: str = ""
+    where: str = ""
+
+    def planned(self, scene: Scene, given: Mapping[str, Any]) -> Planned:
+        """What the step will do with the arguments `given`. Raises WrongArgument; MusterError."""
+        known = {one.name: one for one in self.parameters}
+        missing = [name for name in known if name not in given]
+        if missing or len(given) != len(known):
+            wanted = f"the arguments {', '.join(known)}" if known else "no arguments"
+            raise WrongArgument("", dict(given), wanted)
+        for name, one in known.items():
+            wanted, fits = KINDS[one.annotation]
+            if not fits(given[name]):
+                raise WrongArgument(name, given[name], wanted)
+        return self.plan(scene, **given)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _numbers(value: Any) -> bool:
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return listed and all(_number(one) for one in value)
+
+
+KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "float": ("a number", _number),
+    "int": ("a whole number", _whole),
+    "str": ("a text", lambda value: isinstance(value, str)),
+    "bool": ("true or false", lambda value: isinstance(value, bool)),
+    "list[float]": ("a list of numbers", _numbers),
+}
+"""What an argument may be, by its annotation: what is wanted, and whether a value is that."""
+
+
+def drill_step(
+    module: str,
+    *,
+    phase: str | None,
+    then: tuple[str, ...] = (),
+    back: bool = False,
+) -> Callable[[Callable[..., Planned]], DrillStep]:
+    """The function, which plans, as the step of the action of its name in `module`."""
+
+    def made(plan: Callable[..., Planned]) -> DrillStep:
+        return DrillStep(
+            module, plan.__name__, phase, _parameters(plan), plan, then, back,
+            said=inspect.getdoc(plan) or "", where=_where(plan),
+        )  # fmt: skip
+
+    return made
+
+
+def single_fault(what: str) -> Callable[[Callable[..., Fault]], DrillStep]:
+    """The function, which makes a fault, as a whole step: action, phase, hold and recovery.
+
+    Its parameters after the scene are the action's arguments, besides `seconds`, which says for how
+    long it holds; its docstring is what `chaos discover` shows. `what` is the plan's line: it may
+    name `{region}` and `{seconds:g}`.
+    """
+    what.format(region="", seconds=0.0)
+
+    def made(make: Callable[..., Fault]) -> DrillStep:
+        def plan(scene: Scene, seconds: float, **given: Any) -> Planned:
+            line = what.format(region=scene.region, seconds=seconds)
+            return Planned(line, (make(scene, **given),))
+
+        return DrillStep(
+            SINGLE, make.__name__, "fault", (SECONDS, *_parameters(make)), plan, ("recovery",),
+            make=make, said=inspect.getdoc(make) or "", where=_where(make),
+        )  # fmt: skip
+
+    return made
+
+
+def _parameters(call: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    """Its parameters after the scene. Raises TypeError for one that no JSON can give."""
+    _, *own = inspect.signature(call).parameters.values()
+    named = tuple(one.replace(annotation=_named(one.annotation)) for one in own)
+    for one in named:
+        if one.annotation not in KINDS or one.default is not one.empty:
+            shown = f"{call.__name__}: {one.name}: {one.annotation}"
+            raise TypeError(f"{shown}: an argument is one of {', '.join(KINDS)}, with no default")
+    return named
+
+
+def _named(annotation: object) -> str:
+    """An annotation as a module that postpones them writes it."""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _where(call: Callable[..., Any]) -> str:
+    return f"{call.__module__}.{call.__name__}"
