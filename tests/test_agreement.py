@@ -12,7 +12,16 @@ import pytest
 from bundle_maker import make_bundle
 from test_counting import FINDING
 
-from muster.judge.agreement import agreed, compare
+from muster.judge.agreement import (
+    _age,
+    _canaries,
+    _Sent,
+    _verdict,
+    agreed,
+    compare,
+    sent_of,
+    slack_of,
+)
 from muster.judge.verdict import judge
 from muster.samples.series import Samples, series_of
 from muster.samples.windows import Absence, Window
@@ -258,3 +267,208 @@ def test_what_rests_on_a_stretch_in_which_the_counts_differ_is_unknown_and_no_mo
     assert good.reason == "the platform counts 2800 answers, the load 2800"
     assert (bad.phase, bad.measured, bad.samples) == ("dark", 50.0, 1500)
     assert bad.reason == found[1].reason
+
+
+NORTH = "eu-north-1"
+OVER_40_S = Window(10.0, 50.0, 4.0)
+
+
+def steady(platform, load, begins_s=None):
+    """Counters that rise as much a second as is said, by region or by region and outcome.
+
+    `begins_s`: when the platform's counter of a region is first seen, at 0.
+    """
+    seconds = [float(second) for second in range(61)]
+    begins_s = begins_s or {}
+    requests, attempts = [], []
+    for region, per_s in platform.items():
+        first_s = begins_s.get(region, 0.0)
+        rows = [(t, per_s * (t - first_s)) for t in seconds if t >= first_s]
+        labels = {"code": "200", "instance": f"g:{region}"}
+        if region:
+            labels["region"] = region
+        requests.append(series_of("requests", "requests", labels, rows))
+    for key, per_s in load.items():
+        region, outcome = key if isinstance(key, tuple) else (key, "success")
+        labels = {"region": region, "outcome": outcome, "instance": "load"}
+        rows = [(t, per_s * t) for t in seconds]
+        attempts.append(series_of("client_attempts", "client_attempts", labels, rows))
+    return Samples({"requests": tuple(requests), "client_attempts": tuple(attempts)})
+
+
+def over_40_s(samples):
+    return compare(samples, OVER_40_S, TOLERANCE, 1.0).wrong
+
+
+@pytest.mark.parametrize("refused", [0.0, 1.0])
+def test_regions_that_are_wrong_by_as_much_are_found_though_their_sum_is_right(refused):
+    """What failed before an answer in no known region is no answer of nobody."""
+    load = {WEST: 100.0, EAST: 100.0, ("unknown", "refused"): refused}
+    said = over_40_s(steady({WEST: 130.0, EAST: 70.0}, load))
+    assert said == (
+        f"the platform counts 2800 answers in {EAST}, the load 4000: "
+        "processes that nobody scrapes, or that do not count every answer"
+    )
+
+
+@pytest.mark.parametrize("nobody", ["", "unknown"])
+def test_regions_are_not_compared_where_the_load_does_not_know_those_of_its_answers(nobody):
+    """Any region may have answered them; their sum is compared."""
+    platform = {WEST: 130.0, EAST: 70.0}
+    assert over_40_s(steady(platform, {WEST: 100.0, EAST: 70.0, nobody: 30.0})) == ""
+    assert over_40_s(steady(platform, {WEST: 50.0, EAST: 20.0, nobody: 30.0})) != ""
+
+
+def test_a_platform_that_names_no_region_is_compared_as_a_whole():
+    """Its answers are in no region that the load knows."""
+    assert over_40_s(steady({"": 200.0}, {WEST: 100.0, EAST: 100.0})) == ""
+
+
+def test_a_region_whose_counter_began_in_the_window_is_compared_from_zero():
+    """The others were there before it."""
+    load = {WEST: 100.0, EAST: 100.0, NORTH: 100.0}
+    platform = {WEST: 180.0, EAST: 82.5, NORTH: 82.5}
+    said = over_40_s(steady(platform, load, {WEST: 20.0}))
+    assert said.startswith(f"the platform counts 5400 answers in {WEST}, the load 4000: ")
+
+
+def test_the_tolerance_is_granted_besides_what_the_scrapes_are_apart():
+    """320 by the scrapes and 2 % of 4,000: 350 fewer agree, 410 do not."""
+    assert over_40_s(steady({WEST: 91.25}, {WEST: 100.0})) == ""
+    assert over_40_s(steady({WEST: 89.75}, {WEST: 100.0})) != ""
+
+
+OTHERS = "requests of others, or series that are there twice"
+FEWER = "processes that nobody scrapes, or that do not count every answer"
+AND_CANARIES = "have it leave out what carries load.canary_token"
+
+
+@pytest.mark.parametrize(
+    ("served", "canaries", "ends"),
+    [
+        (980, 200, ""), (979, 200, FEWER), (1120, 200, ""), (1121, 200, OTHERS),
+        (1179, 200, OTHERS), (1180, 200, AND_CANARIES), (1320, 200, AND_CANARIES),
+        (1321, 200, OTHERS), (1121, 20, OTHERS), (1121, 21, AND_CANARIES),
+    ],
+)  # fmt: skip
+def test_the_edges_of_what_agrees(served, canaries, ends):
+    """Between the least and the most, 20 further, and as far again with as many canaries."""
+    said = _verdict(_Sent(1000, 1100, 1050), served, 20, 0.0, canaries, " in it")
+    assert said.endswith(ends)
+    assert bool(said) is bool(ends)
+    if said:
+        assert said.startswith(f"the platform counts {served} answers in it, the load 1050")
+
+
+def test_the_tolerance_is_a_share_of_the_larger_count():
+    """A tenth of what the platform counts, where that is more."""
+    assert _verdict(_Sent(1000, 1000, 1000), 1111, 0, 0.1, 0, "") == ""
+    assert _verdict(_Sent(1000, 1000, 1000), 1112, 0, 0.1, 0, "") != ""
+
+
+def test_a_count_that_is_missing_is_told_beside_the_one_that_is_there():
+    """No share of them; the platform's own count is still said."""
+    samples = steady({WEST: 100.0}, {WEST: 100.0})
+    for missing, counted in (("client_attempts", 4000), ("requests", None)):
+        without = {k: v for k, v in samples.by_signal.items() if k != missing}
+        (found,) = agreed([], [("dark", OVER_40_S)], Samples(without), TOLERANCE, 1.0)
+        assert (found.status, found.measured, found.samples) == ("unknown", None, counted)
+        assert found.reason.startswith("no count of the ")
+
+
+def test_the_share_is_said_to_a_hundredth_of_a_per_cent():
+    """2,990 of 3,000."""
+    samples = steady({WEST: 74.75}, {WEST: 75.0})
+    (found,) = agreed([], [("dark", OVER_40_S)], samples, TOLERANCE, 1.0)
+    assert (found.measured, found.status) == (99.67, "pass")
+
+
+def line(signal, per_s, *, since_s=0.0, until_s=60.0, base=0.0, **labels):
+    """A series of one sample a second that grows by `per_s`."""
+    rows = [(float(t), base + per_s * (t - since_s)) for t in range(61) if since_s <= t <= until_s]
+    return series_of(signal, signal, {"instance": "load", **labels}, rows)
+
+
+def load_of(**cut):
+    """Attempts, answers and streams of two regions; `cut`: until when one of them is seen."""
+
+    def end(name):
+        return cut.get(name, 60.0)
+
+    attempts, answers, streams = "client_attempts", "client_answers", "client_streams"
+    return Samples(
+        {
+            attempts: (
+                line(attempts, 100.0, region=WEST, outcome="success", until_s=end("success")),
+                line(attempts, 3.0, region=WEST, outcome="broken", until_s=end("broken")),
+                line(attempts, 5.0, region=WEST, outcome="refused", since_s=20.0),
+                line(attempts, 50.0, region=EAST, outcome="success"),
+                line(attempts, 2.0, region=EAST, outcome="reset", until_s=end("reset")),
+            ),
+            answers: (
+                line(answers, 101.0, region=WEST, code="200", until_s=end("answers")),
+                line(answers, 5.0, region=WEST, code="refused"),
+                line(answers, 7.0, region=WEST),
+                line(answers, 49.0, region=EAST, code="200"),
+            ),
+            streams: (
+                line(streams, 1.0, region=WEST),
+                line(streams, 0.5, region=WEST, instance="load2", base=9.0),
+                line(streams, 9.0, region=WEST, instance="load3", until_s=20.0),
+                line(streams, -0.25, region=EAST, base=100.0),
+            ),
+        }
+    )
+
+
+def test_what_was_sent_lies_between_three_counts_and_what_failed():
+    """Ended, answered and begun; less what broke or failed, and what failed once more."""
+    # In the west 150 failed, 4,120 ended, 120 of them broke, 4,040 were answered, 60 opened.
+    assert sent_of(load_of(), OVER_40_S, WEST) == _Sent(4040 - 270, 4330 + 150, 4040)
+    # In both 230 failed, 6,120 ended, 6,000 were answered, 50 opened.
+    assert sent_of(load_of(), OVER_40_S, None) == _Sent(6000 - 350, 6400 + 230, 6000)
+
+
+@pytest.mark.parametrize("name", ["success", "broken", "reset", "answers"])
+def test_what_was_sent_is_unknown_where_one_count_is(name):
+    """Its series ended in the window."""
+    assert sent_of(load_of(**{name: 30.0}), OVER_40_S, None) is None
+
+
+def at_offsets(requests_s, attempts_s):
+    """Series whose samples lie so much after each full second."""
+    rows = {"requests": requests_s, "client_attempts": attempts_s}
+    return Samples(
+        {
+            signal: (series_of(signal, signal, {}, [(n + after_s, 1.0) for n in range(61)]),)
+            for signal, after_s in rows.items()
+        }
+    )
+
+
+@pytest.mark.parametrize("offsets", [(0.25, 0.5), (0.5, 0.25)])
+def test_the_slack_is_what_comes_between_the_scrapes(offsets):
+    """15 a second at their peak: of each side's oldest sample, of lateness, of what stopped."""
+    samples = at_offsets(*offsets)
+    stops = [Absence(WEST, t_s, float("inf")) for t_s in (5.9, 6.0, 8.0, 50.0, 50.1)]
+    window = replace(OVER_40_S, absences=tuple(stops))
+    assert slack_of(samples, window, _Sent(0, 400, 0), 2.0) == 20 + 15 * (1.5 + 2 + 3 * 3)
+    assert slack_of(samples, window, _Sent(0, -5, 0), 2.0) == 20
+    short = Window(10.0, 10.5, 4.0)
+    assert slack_of(samples, short, _Sent(0, 400, 0), 2.0) == 20 + 1200 * (0.75 + 0.25 + 2)
+
+
+def test_the_age_of_a_sample_is_that_of_the_oldest_that_still_stands():
+    """One that is older than a sample may stand counts as none."""
+    old = series_of("requests", "requests", {}, [(5.0, 1.0), (30.0, 2.0)])
+    new = series_of("requests", "requests", {"code": "200"}, [(8.0, 1.0), (30.0, 2.0)])
+    ages = {t_s: _age([old, new], t_s, 4.0) for t_s in (4.0, 9.0, 9.5, 20.0)}
+    assert ages == {4.0: 0.0, 9.0: 4.0, 9.5: 1.5, 20.0: 0.0}
+
+
+def test_canaries_that_got_no_answer_are_not_in_the_platforms_figures():
+    """80 were answered, 40 of them with an error; no series of them is none."""
+    rates = {"answered": 1.0, "unavailable_http_503": 1.0, "unavailable_refused": 3.0}
+    rows = tuple(line("client_canaries", per_s, outcome=name) for name, per_s in rates.items())
+    assert _canaries(Samples({"client_canaries": rows}), OVER_40_S) == 80.0
+    assert _canaries(Samples({}), OVER_40_S) == 0.0

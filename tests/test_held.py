@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,23 @@ import yaml
 from test_evaluate import CONTRACT, samples_of
 
 from muster.contract import parse_profile
+from muster.judge import held as judged_held
 from muster.judge.evaluate import Judging
-from muster.judge.held import Asked, Held, _judged, held, judge_held, needs_widening
+from muster.judge.held import (
+    Asked,
+    Held,
+    _curve,
+    _failed,
+    _judged,
+    _streams,
+    _stretch,
+    held,
+    judge_held,
+    needs_widening,
+)
 from muster.judge.phases import Phase
 from muster.samples.series import series_of
-from muster.samples.windows import Window
+from muster.samples.windows import Absence, Window
 
 TARGET = Path(__file__).parent / "targets" / "test.yaml"
 SHORT = parse_profile(
@@ -268,3 +281,131 @@ def test_the_edges_of_what_is_held(changes, status, longer):
     told, said = _judged(found, 90.0, 0.125, 5.0, 4.0, Asked(SHORT, 100))
     assert told == status
     assert ("they lasted longer" in said) is longer
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected", "told"),
+    [
+        (104.26, 111.13, (105.9, 104.3, -1.6)),  # 2 % and 3 standard errors below 111.13
+        (0.0, 1.0, (0.0, 0.0, 0.0)),
+    ],
+)
+def test_a_finding_says_its_window_and_tenths_of_a_stream(monkeypatch, seen, expected, told):
+    """The floor, what was seen and how far it was from it; no floor lies below 0."""
+    monkeypatch.setattr(judged_held, "held", lambda *_: Held(seen, expected, 200.0, 1.0, 9, 0.0))
+    found = finding(samples_of(), 8.0, 30.0, Asked(SHORT, 200))
+    assert (found.threshold, found.measured, found.margin) == told
+    assert (found.window, found.unit, found.samples) == ((8.0, 30.0), "streams", 9)
+
+
+def test_streams_that_last_longer_are_told_beside_what_is_expected():
+    """Both in one sentence."""
+    found = Held(200.0, 100.0, 100.0, 1.0, 9, 0.0)
+    assert _judged(found, 90.0, 0.125, 5.0, 4.0, Asked(SHORT, 100)) == (
+        "pass",
+        "100 are expected of the arrivals and the lengths asked for; "
+        "they lasted longer, which completion is judged by",
+    )
+
+
+@pytest.mark.parametrize("length_s", [0.5, 1.0, 20.0])
+def test_a_traces_lengths_follow_from_its_arrivals_in_a_short_phase_too(length_s):
+    """200 streams of 40 arrivals a second last 5 s each."""
+    rows = [(n / 2, 20.0 * n) for n in range(81)]
+    samples = samples_of(series_of("client_scheduled", "client_scheduled", {}, rows))
+    window = Window(10.0, 10.0 + length_s, 3.0)
+    stretch = _stretch(samples, window, Asked(SHORT, 200, traced=True))
+    assert stretch == pytest.approx(5.0 / SHORT.mean_stream_s)
+
+
+@pytest.mark.parametrize(("gone", "reason"), [(True, False), (False, True)])
+def test_arrivals_that_end_early_are_known_only_where_an_absence_is_declared(gone, reason):
+    """The phase's absences are the drill's own."""
+    samples = Run(17, SHORT, 200, 30.0, 0.2).samples()
+    (one,) = samples.of("client_scheduled")
+    cut = replace(one, labels={"region": "west"}, t=one.t[:100], v=one.v[:100])
+    samples = replace(samples, by_signal={**samples.by_signal, "client_scheduled": (cut,)})
+    absences = (Absence("west", 19.0, float("inf")),) if gone else ()
+    judging = Judging(CONTRACT, samples, ("west",), 30.0, 3.0, absences, 0.2)
+    phases = [Phase("dark", "G", 8.0, 30.0, True)]
+    (found,) = judge_held(judging, phases, Asked(SHORT, 200, traced=True))
+    assert (found.reason == "no data") is reason
+
+
+def points(*rows, **labels):
+    return series_of("client_streams", "client_streams", labels, rows)
+
+
+def test_the_streams_are_the_sum_of_all_series_where_each_is_fresh():
+    """Both edges belong to the window; a moment at which one is too old is left out."""
+    window = Window(10.0, 20.0, 3.0)
+    one = points((10.0, 1.0), (15.0, 2.0), (20.0, 3.0))
+    for second_s, told in (
+        (12.0, {10.0: 11.0, 15.0: 22.0, 20.0: 33.0}),
+        (11.9, {10.0: 11.0, 20.0: 33.0}),
+    ):
+        other = points((10.0, 10.0), (second_s, 20.0), (20.0, 30.0), region="west")
+        moments, total = _streams([one, other], window)
+        assert dict(zip(moments.tolist(), total.tolist(), strict=True)) == told
+    moments, total = _streams([points((8.0, 1.0), (30.0, 9.0))], Window(9.0, 10.0, 3.0))
+    assert (moments.tolist(), total.tolist()) == ([10.0], [1.0])
+
+
+def test_a_curve_is_the_counters_sum_at_any_moment():
+    """Before its first sample a counter stood there, or at 0 where it may begin late."""
+    one, other = points((10.0, 5.0), (20.0, 15.0)), points((10.0, 1.0), (17.0, 2.0))
+    window, moments = Window(10.0, 20.0, 3.0), np.array([5.0, 15.0, 20.0])
+    assert _curve([one], window)(moments).tolist() == [5.0, 10.0, 15.0]
+    assert _curve([one, one], window)(moments).tolist() == [10.0, 20.0, 30.0]
+    assert _curve([one], window, from_zero=True)(moments).tolist() == [0.0, 10.0, 15.0]
+    assert _curve([other], window)(moments).tolist()[2] == 2.0
+    assert _curve([other], replace(window, end_s=20.1)) is None
+    assert _curve([], window) is None
+    assert _curve([], window, from_zero=True)(moments).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "failed"),
+    [
+        ("success", "scheduled", False),
+        ("http_429", "scheduled", True),
+        ("http_429", "retry", False),
+        ("success", "retry", False),
+    ],
+)
+def test_only_a_failed_attempt_that_was_expected_takes_a_stream_away(outcome, kind, failed):
+    """A retry was not expected."""
+    assert _failed(points((0.0, 0.0), outcome=outcome, kind=kind)) is failed
+
+
+def test_where_everything_failed_nothing_is_expected():
+    """And the failures' counter may begin at the first of them."""
+    run = Run(21, SHORT, 200, 30.0, 0.2)
+    samples = run.fail(np.ones(len(run.at), dtype=bool), 0.0).samples()
+    good, bad = samples.of("client_attempts")
+    window = Window(8.0, 30.0, 3.0)
+    assert held(samples, window, Asked(SHORT, 200)).expected == 0.0
+    late = replace(bad, t=bad.t[60:], v=bad.v[60:] - bad.v[60])
+    samples = replace(samples, by_signal={**samples.by_signal, "client_attempts": (good, late)})
+    assert held(samples, window, Asked(SHORT, 200)).expected < 200
+
+
+@pytest.mark.parametrize("lasting", [1, 2])
+@pytest.mark.parametrize("length_s", [0.5, 40.0])
+@pytest.mark.parametrize("streams", [0, 200])
+def test_the_standard_error_is_that_of_the_streams_the_phase_remembers(lasting, length_s, streams):
+    """Of at least one stream; a share of the phase of two residual lengths and one scrape."""
+    run = Run(23, SHORT, streams, 20.0 + length_s, 0.2)
+    asked = Asked(SHORT, 200, traced=lasting == 2)
+    window = Window(20.0, 20.0 + length_s, 3.0)
+    samples = run.samples()
+    if asked.traced:
+        rows = [(t, 100.0 / SHORT.mean_stream_s * t) for t in run.scrapes]
+        scheduled = series_of("client_scheduled", "client_scheduled", {}, rows)
+        by_signal = {**samples.by_signal, "client_scheduled": (scheduled,)}
+        samples = replace(samples, by_signal=by_signal)
+    seen = held(samples, window, asked)
+    assert seen.scrapes == sum((run.scrapes >= 20.0) & (run.scrapes <= 20.0 + length_s))
+    stretch = _stretch(samples, window, asked)
+    share = min(1.0, 2 * SHORT.residual_s * stretch / length_s + 1 / seen.scrapes)
+    assert seen.error == pytest.approx(sqrt(max(1.0, seen.offered) * share))

@@ -177,3 +177,18 @@ def test_an_abrupt_loss_needs_a_region_that_went_dark_in_it():
     found = faults("experiment", *names, more=({"t": 2.0, **lost},))
     assert ("fault_proof", "loss", "no region was seen dark in this phase") in found
     assert ("phase_complete", "baseline", "region_dark outside dark and loss") in found
+
+
+@pytest.mark.parametrize("t_s", [-1.0, 9.5])
+def test_an_effect_between_phases_is_of_no_phase(t_s):
+    """Before the first one, and after one that ended."""
+    found = faults("gate", *SOAK, more=({"t": t_s, "event": "step"},))
+    assert found == [("phase_complete", None, "step outside evacuate and restore")]
+
+
+@pytest.mark.parametrize(("t_s", "seen"), [(10.0, True), (20.0, True), (9.9, False), (20.1, False)])
+def test_a_region_that_went_dark_at_an_edge_of_the_phase_went_dark_in_it(t_s, seen):
+    """Its first moment and the one at which the next phase begins belong to it."""
+    lost = {"t": t_s, "event": "region_dark", "region": "west"}
+    found = faults("experiment", "baseline", "loss", "failed_over", more=(lost,))
+    assert any(slo == "fault_proof" for slo, _, _ in found) is not seen
