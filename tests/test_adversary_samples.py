@@ -45,7 +45,7 @@ def test_what_succeeded_must_have_been_timed(samples, phase, timed, missing):
     why = untimed(samples, window, timed, Fraction(2, 100), 1.0)
     assert bool(why) is missing
     if missing:
-        assert why.startswith(f"{timed} requests were timed, and ")
+        assert why.startswith(f"{timed} requests were timed, but ")
 
 
 def test_without_a_load_of_its_own_nothing_is_compared():

@@ -157,13 +157,13 @@ def test_more_than_was_sent_is_unknown():
         ),
     )
     said = wrong(Samples({**samples.by_signal, "requests": twice}))
-    assert said.endswith("requests of others, or series that are there twice")
+    assert said.endswith("it counts other clients' requests, or series twice")
 
 
 def test_canaries_in_the_platforms_figures_are_told():
     """652 answers of 442 attempts and 251 canaries; too few to tell apart say nothing."""
     told = simulated(5, per_s=60, seconds=60, canaries=34.0, canaries_counted=True)
-    assert "canaries are in the platform's figures" in wrong(told, 5, 58)
+    assert "the platform counts canaries too" in wrong(told, 5, 58)
     apart = simulated(5, per_s=60, seconds=60, canaries=34.0)
     assert wrong(apart, 5, 58) == ""
     few = simulated(5, per_s=60, seconds=60, canaries=0.5, canaries_counted=True)
@@ -175,7 +175,7 @@ def test_without_the_counts_of_both_nothing_is_compared():
     samples = simulated(6)
     for signal, whose in (("requests", "platform"), ("client_attempts", "client")):
         without = {k: v for k, v in samples.by_signal.items() if k != signal}
-        assert wrong(Samples(without)) == f"no count of the {whose} to compare"
+        assert wrong(Samples(without)) == f"the {whose} has no count to compare with"
     # A bundle that is older than the load's count of answers is compared by what ended.
     old = {k: v for k, v in samples.by_signal.items() if k != "client_answers"}
     assert wrong(Samples(old)) == ""
@@ -256,7 +256,7 @@ def test_what_rests_on_a_stretch_in_which_the_counts_differ_is_unknown_and_no_mo
     assert [one.status for one in found] == [
         "pass", "unknown", "unknown", "pass", "pass", "pass", "pass", "unknown",
     ]  # fmt: skip
-    wrong = ": processes that nobody scrapes, or that do not count every answer"
+    wrong = ": some processes are not scraped, or do not count every answer"
     assert found[1].reason == f"the platform counts 1500 answers, the load 3000{wrong}"
     assert found[2].reason == f"near; the platform counts 4300 answers, the load 5800{wrong}"
     good, bad = found[-2:]
@@ -307,7 +307,7 @@ def test_regions_that_are_wrong_by_as_much_are_found_though_their_sum_is_right(r
     said = over_40_s(steady({WEST: 130.0, EAST: 70.0}, load))
     assert said == (
         f"the platform counts 2800 answers in {EAST}, the load 4000: "
-        "processes that nobody scrapes, or that do not count every answer"
+        "some processes are not scraped, or do not count every answer"
     )
 
 
@@ -338,9 +338,9 @@ def test_the_tolerance_is_granted_besides_what_the_scrapes_are_apart():
     assert over_40_s(steady({WEST: 89.75}, {WEST: 100.0})) != ""
 
 
-OTHERS = "requests of others, or series that are there twice"
-FEWER = "processes that nobody scrapes, or that do not count every answer"
-AND_CANARIES = "have it leave out what carries load.canary_token"
+OTHERS = "it counts other clients' requests, or series twice"
+FEWER = "some processes are not scraped, or do not count every answer"
+AND_CANARIES = "exclude requests that carry load.canary_token"
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_count_that_is_missing_is_told_beside_the_one_that_is_there():
         without = {k: v for k, v in samples.by_signal.items() if k != missing}
         (found,) = agreed([], [("dark", OVER_40_S)], Samples(without), TOLERANCE, 1.0)
         assert (found.status, found.measured, found.samples) == ("unknown", None, counted)
-        assert found.reason.startswith("no count of the ")
+        assert "has no count to compare with" in found.reason
 
 
 def test_the_share_is_said_to_a_hundredth_of_a_per_cent():

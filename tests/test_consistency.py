@@ -38,7 +38,7 @@ def test_a_finding_of_a_missing_series_is_unknown():
         "window": (100.0, 160.0),
         "unit": "",
         "status": "unknown",
-        "reason": "open_over shows no series, and the target names it",
+        "reason": "open_over has no series, although the target names it",
     } | dict.fromkeys(
         ("tier", "region", "threshold", "measured", "margin", "samples", "bracket"), None
     )
@@ -63,31 +63,30 @@ def pair(source, instance="a", points=RISING, only=(), part=""):
 
 @pytest.mark.parametrize("source", ["server", "client"])
 def test_what_succeeded_was_timed_and_what_was_timed_was_answered(source):
-    """Process by process; each names what it misses."""
+    """Process by process; each names what it lacks."""
     counted, label, _, *timed = PAIRS[source]
 
     def of(*found):
         # Outcomes that the load always shows are another rule's.
-        return [row for row in told(*found) if "misses every" not in row[1]]
+        return [row for row in told(*found) if "lacks every" not in row[1]]
 
     other = pair(source, "b")
     assert of(*pair(source), *other) == []
     for signal in timed:
         left = [one for one in pair(source) if one.signal != signal]
-        said = f"{signal} misses a of west, which others show at work"
+        said = f"{signal} lacks a of west, although other signals show it at work"
         assert (source, said) in of(*left, *other)
         bucket = series(signal, "a", "x_bucket", le="1")
         assert (source, said) in of(*left, *other, bucket)
         alone = pair(source, only=(signal,))
-        said = f"{counted} misses a of west, which others show at work"
+        said = f"{counted} lacks a of west, although other signals show it at work"
         assert (source, said) in of(*alone, *other)
     failed = pair(source, only=(counted,), part="500")
-    assert (source, f"{timed[0]} misses a of west, which others show at work") not in of(
-        *failed, *other
-    )
+    said = f"{timed[0]} lacks a of west, although other signals show it at work"
+    assert (source, said) not in of(*failed, *other)
     nameless = series(counted, "a")
     assert label not in nameless.labels
-    said = f"{timed[0]} misses a of west, which others show at work"
+    said = f"{timed[0]} lacks a of west, although other signals show it at work"
     assert (source, said) not in of(nameless, *other)
 
 
@@ -121,7 +120,7 @@ def test_a_process_is_at_work_when_its_counter_moves_in_the_window(points, works
 def test_what_one_process_shows_each_that_answers_must_show(signal):
     """The platform's, by the region that they are in; one without a name is a process too."""
     both = [*pair("server", ""), *pair("server", "b")]
-    said = f"{signal} misses a process of west, which others show at work"
+    said = f"{signal} lacks a process of west, although other signals show it at work"
     assert told(*both, series(signal, "b")) == [("server", said)]
     assert told(*both, series(signal, "b"), series(signal, "")) == []
 
@@ -135,15 +134,15 @@ def test_each_process_of_the_load_shows_each_signal_of_it():
     alone = [series("client_offered", name, region="") for name in ("l", "m")]
     assert told(*alone) == []
     scheduled = series("client_scheduled", "l", region="")
-    assert told(*alone, scheduled) == [("client", "client_scheduled misses m of the load")]
+    assert told(*alone, scheduled) == [("client", "client_scheduled lacks m of the load")]
     streams = series("client_streams", "")
     assert told(streams, alone[0]) == [
-        ("client", "client_offered misses a process of the load"),
+        ("client", "client_offered lacks a process of the load"),
     ]
     west = series("client_streams", "l")
     east = series("client_streams", "l", region="east")
     other = series("client_completion", "l", "x_count")
-    said = "client_completion misses l of the load in east"
+    said = "client_completion lacks l of the load in east"
     assert ("client", said) in told(west, east, other)
 
 
@@ -159,7 +158,7 @@ def test_label_values_that_one_process_shows_each_must_show(signal, source, less
     """Its phase and its edge."""
     both = [series(signal, name, phase="p", le="2") for name in ("", "b")]
     both.append(series(signal, "b", **less))
-    said = f"{signal} misses {what} of a process in west"
+    said = f"{signal} lacks {what} of a process in west"
     assert told(*both) == [(source, said)]
     assert told(*both, series(signal, "", **less)) == []
 
@@ -179,12 +178,12 @@ def test_the_loads_retries_are_shown_beside_its_schedule():
     assert told(*whole) == []
     assert told(*whole[1:]) == []
     short = [*whole, *attempts("scheduled", instance="m")]
-    said = "client_attempts misses retry, broken of m in west"
+    said = "client_attempts lacks retry, broken of m in west"
     assert told(*short) == [("client", said)]
     less = [one for one in whole if one.labels["outcome"] != "refused"]
-    assert told(*less) == [("client", "client_attempts misses every refused")]
+    assert told(*less) == [("client", "client_attempts lacks every refused")]
     nameless = series("client_attempts", "l", points=[(t, 0.0) for t, _ in RISING])
-    assert ("client", "client_attempts misses every refused") in told(*less, nameless)
+    assert ("client", "client_attempts lacks every refused") in told(*less, nameless)
 
 
 # What is there, and cannot be

@@ -53,7 +53,7 @@ def test_the_plan_says_what_the_machine_holds_and_what_is_too_much(machine):
     assert "this machine holds " in fits
     assert "REFUSED" not in fits
     much = "\n".join(describe(plan_of(0.9)))
-    assert "REFUSED as things stand: --scale: got 0.9, expected at most" in much
+    assert "REFUSED at present: --scale: got 0.9, expected at most" in much
 
 
 def test_only_a_testbed_that_is_still_to_start_is_asked_about(machine, monkeypatch):

@@ -75,8 +75,8 @@ def test_a_drain_that_another_changed_stops_the_drill(asked, shown):
     look.once()
     assert (stop.reason.by, stop.reason.verdict) == (CHANGED, "ABORTED")
     assert stop.reason.detail == (
-        f"west says {shown}, the drill asked for {asked} and had seen it: somebody else changed "
-        "it, or the region began anew by itself"
+        f"west reports {shown}, but the drill had asked for and seen {asked}: somebody else "
+        "changed it, or the region restarted by itself"
     )
     assert stopper(CHANGED) != CHANGED
 
@@ -171,7 +171,7 @@ def test_a_drain_that_stands_is_looked_at_at_every_poll():
     hook.says = "serving"
     await_true(lambda: session.stop.is_set, "a stop")
     assert (session.stop.reason.by, session.stop.reason.t_trip_s) == (CHANGED, 7.0)
-    with pytest.raises(DrillAborted, match="west says serving"):
+    with pytest.raises(DrillAborted, match="west reports serving"):
         _look_at_drain(session)
     await_true(
         lambda: "muster-drain" not in {thread.name for thread in threading.enumerate()},

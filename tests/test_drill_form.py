@@ -64,7 +64,7 @@ def put(path, value):
         (put(["steady-state-hypothesis", "probes", 0, "tolerance"], 1), ("true",)),
         (lambda d: d.pop("rollbacks"), ("restore_all",)),
         (put(["rollbacks"], [function("os", "getpid")]), ("os.getpid", "restore_all first")),
-        (lambda d: d["rollbacks"].append(d["method"][4]), ("rollbacks.1", "restore_all alone")),
+        (lambda d: d["rollbacks"].append(d["method"][4]), ("rollbacks.1", "no other of")),
         (put(["rollbacks", 0, "background"], True), ("rollbacks.0", "foreground")),
         # The control.
         (put(["controls"], []), ("controls", "once")),

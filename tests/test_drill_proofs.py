@@ -67,7 +67,8 @@ def test_a_lost_look_is_bridged_and_a_long_blindness_is_not(lost: int, proven: b
     assert proof.proven is proven
     if not proven:
         assert proof.why == (
-            "nobody saw it bite for 10.0 s of the hold, 9.0 s at most are bridged: no route"
+            "no look verified the effect for 10.0 s of the hold, at most 9.0 s are allowed"
+            ": no route"
         )
 
 

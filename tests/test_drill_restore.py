@@ -146,7 +146,7 @@ def test_a_revert_that_raised_and_worked_all_the_same_is_back(drill, lamps, monk
     (event,) = [one for one in read_ledger(ledger.path).of("undo") if one["subject"] == "lamp b"]
     assert event["state"] == "done"
     assert "the revert raised: " in event["detail"]
-    assert "read back, it is back all the same: lamp b: on (expected on)" in event["detail"]
+    assert "read back, it is restored anyway: lamp b: on (expected on)" in event["detail"]
 
 
 def test_a_revert_that_raised_is_read_back_and_said_not_to_be_back(drill, lamps):
@@ -158,7 +158,7 @@ def test_a_revert_that_raised_is_read_back_and_said_not_to_be_back(drill, lamps)
     assert (off.subject, off.actual) == ("lamp b", "off")
     (event,) = [one for one in read_ledger(ledger.path).of("undo") if one["state"] == "failed"]
     assert event["detail"] == (
-        "the revert raised: it said no; read back, it is not back: lamp b: off (expected on)"
+        "the revert raised: it said no; read back, it is not restored: lamp b: off (expected on)"
     )
 
 

@@ -329,7 +329,7 @@ def test_what_one_gateway_shows_each_of_them_must_show(signal):
     both = [at_work(signal, "a"), at_work(signal, "b")]
     assert missing(*served, *timed, *both) == []
     assert missing(*served, *timed, both[0]) == [
-        f"{signal} misses b of west, which others show at work"
+        f"{signal} lacks b of west, although other signals show it at work"
     ]
     # A process of its own shows them for all gateways.
     assert missing(*served, *timed, at_work(signal, "exporter")) == []
@@ -338,7 +338,7 @@ def test_what_one_gateway_shows_each_of_them_must_show(signal):
 def test_a_signal_that_the_target_names_must_be_there():
     """A platform that counts broken streams and shows no such series is not one without any."""
     named = frozenset({"streams_broken"})
-    assert missing(shown=named) == ["streams_broken shows no series, and the target names it"]
+    assert missing(shown=named) == ["streams_broken has no series, although the target names it"]
     assert missing(at_work("streams_broken", "a"), shown=named) == []
 
 
@@ -347,9 +347,9 @@ def test_the_load_shows_every_outcome_from_the_start():
     assert set(OUTCOMES) == set(tally.OUTCOMES)
     assert set(CANARY_OUTCOMES) == set(tally.CANARY_OUTCOMES)
     canaries = [at_work("client_canaries", "l", outcome=name) for name in CANARY_OUTCOMES]
-    assert missing(*canaries[1:])[0] == "client_canaries misses every answered"
+    assert missing(*canaries[1:])[0] == "client_canaries lacks every answered"
     two = [at_work("client_canaries", "m", outcome=name) for name in CANARY_OUTCOMES[:-1]]
-    lost = f"client_canaries misses {CANARY_OUTCOMES[-1]} of m in west"
+    lost = f"client_canaries lacks {CANARY_OUTCOMES[-1]} of m in west"
     assert lost in missing(*canaries, *two)
 
 
@@ -361,9 +361,9 @@ def test_every_process_of_the_load_shows_every_signal():
         for shard in "lm"
     ]
     alone = series_of("client_offered", "o", {"instance": "l"}, [(0, 0), (240, 9)])
-    assert "client_offered misses m of the load" in missing(*canaries, alone)
+    assert "client_offered lacks m of the load" in missing(*canaries, alone)
     one = at_work("client_streams", "l")
-    assert "client_streams misses m of the load in west" in missing(*canaries, one)
+    assert "client_streams lacks m of the load in west" in missing(*canaries, one)
 
 
 def test_a_circuit_is_measured_from_first_open_to_first_closed():

@@ -236,4 +236,4 @@ def test_streams_that_nobody_saw_say_so():
     assert (none.measured, none.margin, none.samples) == (None, None, 0)
     few = finding(streams([(t, 1000) for t in range(31)]))
     assert (few.status, few.measured) == ("unknown", 1000.0)
-    assert few.reason == "of 1000; scrapes are missing: it may have been 517"
+    assert few.reason == "of 1000; scrapes are missing: the true mean may be 517"

@@ -303,7 +303,7 @@ def test_streams_that_last_longer_are_told_beside_what_is_expected():
     found = Held(200.0, 100.0, 100.0, 1.0, 9, 0.0)
     assert _judged(found, 90.0, 0.125, 5.0, 4.0, Asked(SHORT, 100)) == (
         "pass",
-        "100 are expected of the arrivals and the lengths asked for; "
+        "100 are expected from the arrivals and the lengths asked for; "
         "they lasted longer, which completion is judged by",
     )
 

@@ -98,7 +98,7 @@ def test_a_process_that_shows_only_a_part_of_its_histogram_is_told():
     for gone in range(len(both)):
         found = judged(*both[:gone], *both[gone + 1 :])
         assert found == Latency(
-            "unknown", "a process shows only a part of its histogram", None, None, None
+            "unknown", "a process exports only a part of its histogram", None, None, None
         )
 
 

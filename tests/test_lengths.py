@@ -71,7 +71,7 @@ def test_shorter_streams_pass_fail_or_are_unknown(short_per_s, lengths, status):
             3.0,
             COUNTED,
             (2.0, 3.0, -1.0),
-            f"180 {SHORTER}: less was held than was asked for",
+            f"180 {SHORTER}: the load held was less than asked for",
         ),
     ],
 )
@@ -144,12 +144,12 @@ def test_a_drill_of_now_must_show_every_outcome_and_an_older_one_those_of_then()
 
     def reasons(*found, shown=frozenset()):
         findings = judge_consistency(samples_of(*found), WINDOW, "dark", shown)
-        return [f.reason for f in findings if f.reason.startswith("client_attempts misses every")]
+        return [f.reason for f in findings if f.reason.startswith("client_attempts lacks every")]
 
     assert reasons(*older) == []
     assert reasons(*newer, short, shown=COUNTED.signals) == []
     assert reasons(*older, short, shown=COUNTED.signals) == [
-        "client_attempts misses every empty_stream"
+        "client_attempts lacks every empty_stream"
     ]
 
 

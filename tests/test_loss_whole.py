@@ -30,7 +30,7 @@ from muster.judge.rig_pinned import Span, blackout
 from muster.samples.series import Samples, series_of
 from muster.samples.windows import Absence, Window
 
-RTO = "from the loss to the last second in which over 1 % of the attempts failed"
+RTO = "from the loss to the last second with over 1 % of the attempts failed"
 ELSEWHERE = "streams that broke in regions that were not lost"
 CALM = "no process of the rig was pinned"
 BROKE = "of 2000 open streams broke"
@@ -292,7 +292,7 @@ TRIP = {"limit": "rate_5xx", "t_trip": 30.0, "windows": [[20.0, 30.0]], "unit": 
 TRIP |= {"measured": 10.5, "threshold": 0.5}
 STOP = {"by": "limit:rate_5xx", "verdict": "FAIL", "t_trip": 30.0}
 BRIEFLY = {29: {0.01: 97, 0.5: 2}}
-EXCUSE = "limit:rate_5xx: the rig itself was pinned for 1.0 s of what it was judged by"
+EXCUSE = "limit:rate_5xx: the rig itself was pinned for 1.0 s of the judged windows"
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_missing_seconds_after_an_outage_leave_its_end_unknown(failing_s, status
     samples = kept(
         platform(failing_s=failing_s), "client_answers", lambda t, v: not last_s < t < 34
     )
-    missing = "; seconds up to 24 s are missing" if status == "unknown" else ""
+    missing = "; data is missing for seconds up to 24 s" if status == "unknown" else ""
     assert told(judged_of(samples))[0] == (
         ("rto", status, failing_s, 15, 15 - failing_s, "s", None, RTO + missing)
     )

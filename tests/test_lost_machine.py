@@ -207,11 +207,11 @@ def test_a_first_machine_that_comes_back_does_not_undo_it_again(world, tmp_path,
 def test_a_lock_is_broken_by_hand_and_says_what_that_breaks(world, lost, tmp_path):
     """Only by the holder's own name; then nothing waits for its lease."""
     end(lost, tmp_path)
-    with pytest.raises(BadInput, match=f"expected who holds it: {DRILL} on"):
+    with pytest.raises(BadInput, match=f"expected its holder: {DRILL} on"):
         unlock(world.target, "someone")
     text = "\n".join(unlock(world.target, DRILL))
     assert f"broken: the lock of staging, held by {DRILL}" in text
-    assert "its changes that are not restored yet: 1" in text
+    assert "changes that it has not restored yet: 1" in text
     with pytest.raises(BadInput, match="a holder: the lock is free"):
         unlock(world.target, DRILL)
     said = []
@@ -327,7 +327,7 @@ def test_whoever_names_the_drill_has_it_restored_from_the_local_log(left_here, t
 @pytest.mark.parametrize(
     ("why", "said"),
     [
-        ("answers", "expected none: the store answers, and knows more"),
+        ("answers", "expected none: the store answers, so recover can use it"),
         ("no store", "expected none: target testbed has no shared store"),
         ("other drill", rf"the one drill that left changes .*\(there: {DRILL}\)"),
         ("torn", "a whole log: .* ends in a torn line"),

@@ -303,7 +303,7 @@ def test_one_product_may_count_what_another_one_times():
     # Where one process anywhere shows both, each must.
     shared = pair("server", "a")
     assert told(counted("west"), *shared) == [
-        ("server", f"{signal} misses envoy-west of west, which others show at work")
+        ("server", f"{signal} lacks envoy-west of west, although other signals show it at work")
         for signal in ("completion", "first_token")
     ]
 

@@ -105,7 +105,7 @@ def test_the_plan_shows_it_and_the_radius_bounds_it(beacon, tmp_path):
     assert shown.exit_code == 0, shown.output
     assert " 4 beacon outage: dims the beacon for 0 s" in shown.output
     assert "the beacon: as it starts -> beacon outage" in shown.output
-    assert "REFUSED as things stand: blast_radius.commands does not allow beacon" in shown.output
+    assert "REFUSED at present: blast_radius.commands does not allow beacon" in shown.output
 
 
 @pytest.mark.parametrize(

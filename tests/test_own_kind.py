@@ -63,7 +63,7 @@ def test_a_failover_that_is_said_to_be_a_gate_is_unknown(edited):
     verdict, unknowns = told(edited(kind="gate", drill="m1_gate", phases=SOAK))
     assert verdict == "INCONCLUSIVE"
     for name in AWAY:
-        assert f"phase_complete {name} [ledger] no data: this phase was gone through" in unknowns
+        assert f"phase_complete {name} [ledger] no data: this phase was executed" in unknowns
 
 
 def test_a_failover_without_its_phases_is_no_gate(edited):
@@ -95,7 +95,8 @@ def test_a_dark_phase_in_which_no_region_was_seen_dark_is_unknown(edited, starte
     """Whatever the kind; the gate counts no second of it either."""
     verdict, unknowns = told(edited(lambda e: e["event"] == "region_dark", phases=PLAN, **started))
     assert verdict == "INCONCLUSIVE"
-    assert "fault_proof dark [ledger] no data: no region was seen dark in this phase" in unknowns
+    said = "fault_proof dark [ledger] no data: no region was observed dark in this phase"
+    assert said in unknowns
 
 
 def test_a_dark_phase_without_any_fault_is_unknown_for_a_gate_too(edited):
@@ -141,7 +142,7 @@ def test_preflight_is_never_planned():
     names = ("preflight", "ramp", "baseline", "verify")
     assert faults("gate", *names, phases=SOAK) == []
     (found,) = faults("gate", *names, phases=["ramp", "verify"])
-    assert found[1:] == ("baseline", "this phase was gone through and not planned")
+    assert found[1:] == ("baseline", "this phase was executed but not planned")
 
 
 def test_a_phase_that_was_planned_once_is_gone_through_once():
@@ -175,7 +176,7 @@ def test_an_abrupt_loss_needs_a_region_that_went_dark_in_it():
     lost = {"event": "region_dark", "region": "west"}
     assert faults("experiment", *names, more=({"t": 12.0, **lost},)) == []
     found = faults("experiment", *names, more=({"t": 2.0, **lost},))
-    assert ("fault_proof", "loss", "no region was seen dark in this phase") in found
+    assert ("fault_proof", "loss", "no region was observed dark in this phase") in found
     assert ("phase_complete", "baseline", "region_dark outside dark and loss") in found
 
 

@@ -234,7 +234,7 @@ def test_before_a_first_look_and_after_the_last_it_is_unknown(served):
     assert client.post("/flagger", json=FLAGGER).status_code == 503
     stale = client.get("/promotion").json()
     assert (stale["state"], stale["held"]) == ("unknown", False)
-    assert stale["unknown"][0] == "the last look was 46 s ago"
+    assert stale["unknown"][0] == "samples were last taken 46 s ago"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_fourth_window_without_data_is_told_once_and_by_the_trigger():
     [(_, trip)] = rule(*lost, kind="trigger", count=5)
     assert (trip.name, trip.region, trip.t_trip_s) == ("rate_5xx", WEST, 240.0)
     assert (trip.windows, trip.source) == (((180.0, 240.0),), "server")
-    assert trip.detail == "rate_5xx: 4 windows in a row without data of the server"
+    assert trip.detail == "rate_5xx: 4 windows in a row without data from the server"
 
 
 def test_a_breach_that_a_fault_must_cause_is_told_and_left_out():
@@ -103,10 +103,10 @@ def test_a_trip_says_what_was_measured(slo, measured, threshold, side):
     [(_, trip)] = rule((9, 9), (3, 9), kind="trigger", slo=slo)
     assert (trip.name, trip.measured, trip.threshold, trip.unit) == (slo, measured, threshold, "%")
     assert (trip.region, trip.source, trip.t_trip_s) == (WEST, "server", 120.0)
-    assert trip.detail.startswith(f"{side} {threshold:g} % for 2 windows in a row in {WEST} as the")
-    assert trip.detail.endswith(f"server counts; the last {measured:.3g} % of 9 attempts")
+    assert trip.detail.startswith(f"{side} {threshold:g} % for 2 windows in a row in {WEST} by the")
+    assert trip.detail.endswith(f"server's counts; last: {measured:.3g} % of 9 attempts")
     [(_, trip)] = rule((9, 9), (3, 9), kind="trigger", slo=slo, region=None)
-    assert "in a row as the server counts" in trip.detail
+    assert "in a row by the server's counts" in trip.detail
 
 
 # From counters to windows

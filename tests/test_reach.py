@@ -167,7 +167,7 @@ def test_a_plan_shows_a_program_that_cannot_be_started(tmp_path, monkeypatch):
     """As things stand it would be refused; the plan is shown all the same."""
     data = by_command(tmp_path, program="/no/such/program")
     lines = describe(plan_of(tmp_path, data))
-    assert any("REFUSED as things stand" in one and "drain.argv.0" in one for one in lines)
+    assert any("REFUSED at present" in one and "drain.argv.0" in one for one in lines)
 
 
 @pytest.mark.parametrize("power", [{"kind": "none"}, {"kind": "command", "argv": ["/bin/true"]}])
@@ -368,8 +368,8 @@ def test_what_can_not_be_read_is_unknown_in_the_plan_and_refusals_are_in_it(tmp_
     data = document(zones=[]) | {"class": "production"}
     text = "\n".join(describe(plan_of(tmp_path, data)))
     assert "chat.staging.example.com.: unknown: Route 53" in text
-    assert "REFUSED as things stand: blast_radius.zones does not allow" in text
-    assert "REFUSED as things stand: staging, since that target is production" in text
+    assert "REFUSED at present: blast_radius.zones does not allow" in text
+    assert "REFUSED at present: staging, since that target is production" in text
 
 
 @pytest.mark.parametrize("dry", ["activities", "pause"])
@@ -378,7 +378,10 @@ def test_a_dry_run_starts_nothing_shows_the_plan_and_does_not_exit_0(tmp_path, d
     with drill(tmp_path) as one:
         one.start(FAILOVER, f"--dry={dry}")
         assert one.wait(60) == 1
-        assert "evacuate: steps the traffic share of eu-west-1 down: 25, 10, 0 %" in one.output
+        assert (
+            "evacuate: lowers the traffic share of eu-west-1 step by step: 25, 10, 0 %"
+            in one.output
+        )
         assert "dry run: nothing was started or changed" in one.output
         assert not one.bundles
         assert not list((one.work / "state").glob("*"))

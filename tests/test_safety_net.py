@@ -25,7 +25,9 @@ class LenientStore(MemoryStore):
         self.held[key] = text
 
 
-@pytest.mark.parametrize(("kind", "wrong"), [(MemoryStore, ""), (LenientStore, "let a state be")])
+@pytest.mark.parametrize(
+    ("kind", "wrong"), [(MemoryStore, ""), (LenientStore, "replaced an outdated state")]
+)
 def test_a_store_that_lets_two_win_is_found(kind: type[Store], wrong: str) -> None:
     """Tried on the held lock itself, which is still held after."""
     lease = SharedLease(kind(), "t", "d1", place="p", lease_s=60, clock_skew_s_max=1)

@@ -383,8 +383,8 @@ def test_a_trip_says_what_was_measured_against_what():
     trip = next(trip for trip in trace.trips if trip.name == "success_2xx")
     assert (trip.measured, trip.threshold, trip.unit) == (94.0, 95.0, "%")
     assert trip.detail == (
-        f"below 95 % for 2 windows in a row in {WEST} as the server counts; "
-        "the last 94 % of 6000 attempts"
+        f"below 95 % for 2 windows in a row in {WEST} by the server's counts; "
+        "last: 94 % of 6000 attempts"
     )
 
 
@@ -505,7 +505,7 @@ def test_a_breach_that_a_fault_must_cause_is_told_as_expected_window_by_window()
     ]
     assert all(trip.expected for trip in told)
     assert told[0].detail == (
-        f"over 0.5 % for a window in {WEST} as the server counts; the last 5 % of 6000 attempts"
+        f"over 0.5 % for a window in {WEST} by the server's counts; last: 5 % of 6000 attempts"
     )
 
 
@@ -517,7 +517,7 @@ def test_lost_data_says_which_windows_of_whom():
     trace.run(4 * 60 + 30)
     [rate, _] = trace.trips
     assert (rate.region, rate.source, rate.windows) == (WEST, "server", ((T0 + 240, T0 + 300),))
-    assert rate.detail == "rate_5xx: 4 windows in a row without data of the server"
+    assert rate.detail == "rate_5xx: 4 windows in a row without data from the server"
     assert not rate.expected
 
 

@@ -1,4 +1,4 @@
-"""What an abort does: everything back in one step, and how long that took from the trip."""
+"""Aborts a drill: restores everything in one step, and measures the time from the trip."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def restore_all(session: Session) -> str:
-    """Restore what is pending, record the read-back, and measure trip to restored.
+    """Restore what is pending, record the read-back, and measure the time from trip to restored.
 
-    Idempotent: after a drill that put everything back itself there is nothing to do.
+    Idempotent: if the drill has already restored everything, there is nothing to do.
     """
     if not session.undo.pending:
         return "nothing to restore"
@@ -48,7 +48,7 @@ def restore_all(session: Session) -> str:
 
 
 def _measure(session: Session, t_trip_s: float, dark: bool) -> None:
-    """Trip to restored, while the load still shows where new streams go."""
+    """Measure trip to restored, while the load still shows where new streams go."""
     before = session.weights_before
     if not before or not session.load.started:
         return

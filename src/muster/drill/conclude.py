@@ -1,7 +1,7 @@
-"""The end of every drill's evidence: judged, reported, sealed, in that order.
+"""Finishes a drill's evidence: judge, report, seal, in that order.
 
-The manifest comes last, over everything else; a reader who finds one knows that nothing was
-written afterwards. A verdict that was decided stands, whichever process finishes the rest.
+The manifest comes last and covers everything else; if it exists, nothing was written afterwards. A
+verdict that was decided stands, whichever process finishes the rest.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def conclude(bundle: Path) -> Verdict:
-    """Judge the bundle, write verdict and reports, seal it. Raises BadInput for no bundle.
+    """Judge the bundle, write verdict and reports, seal it. Raises BadInput if there is no bundle.
 
-    A report that cannot be drawn does not take the verdict with it.
+    A report that cannot be drawn does not change the verdict.
     """
     verdict = judge(bundle)
     write_verdict(bundle, verdict)
@@ -31,10 +31,11 @@ def conclude(bundle: Path) -> Verdict:
 
 
 def conclude_released(bundle: Path, *, confirmed: bool = True) -> str:
-    """Finish the evidence of a drill that died after its guard's duty had ended; its verdict.
+    """Finish the evidence of a drill that died after its guard's duty had ended; return its
+    verdict.
 
-    A verdict that is written stays as it is; otherwise the evidence is judged as it stands.
-    `confirmed` False: its process was not seen to end, and may still write. Raises MusterError.
+    A verdict that is written stays as it is; otherwise the evidence is judged as it is. `confirmed`
+    False: its process was not observed to end, and may still write. Raises MusterError.
     """
     path = bundle / "verdict.json"
     if not path.exists():
@@ -53,7 +54,7 @@ def _draw_and_seal(bundle: Path) -> None:
 
 
 def _end_ledger(path: Path) -> None:
-    """The lines that the drill's process did not come to write."""
+    """Add the lines that the drill's process could not write any more."""
     read = read_ledger(path)
     ledger = Ledger(path)
     try:

@@ -1,6 +1,6 @@
-"""The drill of this process: there is at most one, and this is how an activity finds it.
+"""The drill of this process, of which there is at most one. Activities find it here.
 
-Stands apart from the session itself so that Chaos Toolkit's start imports next to nothing.
+Separate from the session, so that Chaos Toolkit's start imports very little.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _current: Session | None = None
 
 
 def current() -> Session:
-    """The session of this process. Raises DrillAborted when there is none.
+    """The session of this process. Raises DrillAborted if there is none.
 
-    Without its control a drill has no session: then no activity may touch anything.
+    Without its control a drill has no session, and then no activity may change anything.
     """
     if _current is None:
         raise DrillAborted(
@@ -29,11 +29,11 @@ def current() -> Session:
 
 
 def install(session: Session | None) -> None:
-    """Make `session` the current one (None: there is none any more)."""
+    """Make `session` the current one; None removes it."""
     global _current
     _current = session
 
 
 def installed() -> Session | None:
-    """The current session, if there is one."""
+    """The current session, or None."""
     return _current

@@ -1,8 +1,8 @@
-"""The report of a drill, drawn by a process of its own: `python -m muster.drill.drawing BUNDLE`.
+"""Draws a drill's report in a separate process: `python -m muster.drill.drawing BUNDLE`.
 
-The chart library holds the interpreter's lock for seconds. In a drill's process that would silence
-its beats, its progress and its signals; here it holds up nobody. The child ends with its parent and
-after a bounded time, and what it did not come to draw changes nothing of the verdict.
+The chart library holds the interpreter's lock for seconds. In the drill's process that would stop
+its beats, its progress and its signal handling. The child ends with its parent and after a time
+limit; if it cannot draw the report, the verdict does not change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DRAW_S_MAX = 300.0
 def draw(
     bundle: Path, seconds_max: float = DRAW_S_MAX, command: Sequence[str] | None = None
 ) -> str:
-    """Draw the reports of `bundle` in a child process; why it could not, empty where it did."""
+    """Draw the reports of `bundle` in a child process; return why that failed, or an empty text."""
     own = [sys.executable, "-m", "muster.drill.drawing", str(bundle.resolve()), str(os.getpid())]
     try:
         child = subprocess.Popen(
@@ -37,7 +37,7 @@ def draw(
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            # A terminal's signals ask the drill to stop, which has ended by now.
+            # A terminal's signals ask the drill to stop, but it has ended by now.
             start_new_session=True,
         )
     except OSError as error:
@@ -60,7 +60,7 @@ def draw(
 
 
 def _sweep(bundle: Path) -> None:
-    """Half a file of a child that was killed is no evidence."""
+    """Remove half-written files of a killed child: they are no evidence."""
     for left in bundle.rglob(".report-*"):
         left.unlink(missing_ok=True)
 
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     """Draw the reports of bundle `arguments[0]` for the process `arguments[1]`."""
     from muster.testbed.wire.process import die_with_parent
 
-    # The kernel's alarm ends the process, also while a library holds the interpreter's lock.
+    # The kernel's alarm ends the process even while a library holds the interpreter's lock.
     signal.setitimer(signal.ITIMER_REAL, DRAW_S_MAX)
     die_with_parent(int(arguments[1]))
     from muster.errors import MusterError

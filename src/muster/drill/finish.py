@@ -1,6 +1,6 @@
-"""The end of a drill: everything back, load out, guard's duty over, judged, testbed stopped.
+"""The end of a drill: restore, end the load, end the guard's duty, judge, stop the testbed.
 
-Each step runs whatever happened to the one before; only the verdict says how it went.
+Each step runs whatever happened in the step before; only the verdict says how they went.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from muster.redact import redacted
 
 logger = logging.getLogger("chaostoolkit")
 JUDGE_S_MAX = 600.0
-"""Judging two hours of evidence and drawing its report takes seconds; on a starved machine more."""
+"""Judging two hours of evidence and drawing its report takes seconds, or more on a busy machine.
+"""
 STREAMS_LOOK_S = 0.2
 
 
 def passed_so_far(session: Session) -> bool:
-    """Whether the evidence passes as it stands after the method.
+    """Whether the evidence passes as it is after the method.
 
-    The guard's duty ends first: judging must hold up nobody who is guarded. Where something is not
-    back the duty goes on, and nothing needs to be judged to know that the drill does not pass.
+    The guard's duty ends first, because judging must not delay anything that is guarded. If
+    something is not restored the duty goes on, and the drill cannot pass anyway.
     """
-    # While streams end nobody looks at the stop flag: a trip or an abort must not wait for that.
+    # Nothing checks the stop flag while streams end: a trip or an abort must not wait for that.
     session.watchdog.act()
     _record_stop(session)
     end_measuring(session)
@@ -45,7 +46,7 @@ def passed_so_far(session: Session) -> bool:
 
 
 def end_measuring(session: Session) -> None:
-    """End load and watch, once: the streams by themselves, and with the final scrape kept."""
+    """End load and watch, once: let streams end by themselves, and keep the final scrape."""
     if session.concluded:
         return
     session.concluded = True
@@ -55,7 +56,7 @@ def end_measuring(session: Session) -> None:
     if session.load.started:
         session.load.stop_arrivals()
         _let_streams_end(session)
-        # One more scrape and one more poll: what the load counted last must be in the samples.
+        # One more scrape and one more poll: the load's last counts must be in the samples.
         session.clock.sleep(session.target.prometheus.scrape_interval_s + 0.2)
     session.watch.close()
     if session.load.started:
@@ -76,7 +77,7 @@ def _say_refusals(session: Session) -> None:
 def _let_streams_end(session: Session) -> None:
     """Wait until no stream is open, at most as long as a stream may last.
 
-    A cut of thousands of streams is a fault to the platform. No phase is judged here.
+    To the platform, cutting thousands of streams is a fault. No phase is judged here.
     """
     end_s = session.clock.monotonic_s() + session.target.stream_seconds_max
     while session.load.alive() and session.clock.monotonic_s() < end_s:
@@ -87,10 +88,11 @@ def _let_streams_end(session: Session) -> None:
 
 
 def end_duty(session: Session) -> bool:
-    """End the guard's duty, on record; whether a live watchdog guarded the drill until here.
+    """End the guard's duty in the ledger; return whether a live watchdog guarded the drill until
+    here.
 
-    Everything is back or was tried, and the load is out. What comes later (a takeover, a signal,
-    a busy machine) changes nothing of what the evidence says.
+    Everything is restored or was tried, and the load has ended. Later events (a takeover, a signal,
+    a busy machine) do not change what the evidence says.
     """
     if session.released:
         return True
@@ -105,7 +107,7 @@ def end_duty(session: Session) -> bool:
 
 
 def finish(session: Session, journal: Any = None) -> Verdict:
-    """End the session and judge it. Whatever is still changed is restored first."""
+    """End the session and judge it. Restores first whatever is still changed."""
     session.stop.allow(JUDGE_S_MAX)
     if not session.released:
         _end_effects(session)
@@ -124,12 +126,12 @@ def finish(session: Session, journal: Any = None) -> Verdict:
         if session.owns_testbed:
             _try("testbed", lambda: testbed.down(session.plan.target.name))
         _try("lock", session.lock.release)
-        # Last of all: whatever kills this process before is the watchdog's to clean up.
+        # Last of all: if this process is killed before, the watchdog cleans up.
         session.watchdog.stand_down()
 
 
 def _end_effects(session: Session) -> None:
-    """Everything back and the load out; then nobody needs to guard the drill any more."""
+    """Restore everything and end the load; then the drill needs no guard any more."""
     session.watchdog.act()
     _record_stop(session)
     if session.undo.pending:
@@ -142,7 +144,7 @@ def _end_effects(session: Session) -> None:
 
 
 def _record_stop(session: Session) -> None:
-    """The reason to stop, in the ledger once."""
+    """Write the reason to stop to the ledger, once."""
     reason = session.stop.reason
     if reason is None or session.stop_recorded:
         return
@@ -160,7 +162,7 @@ def _record_stop(session: Session) -> None:
 
 
 def _back(session: Session) -> bool:
-    """Whether everything is back, read from the real systems."""
+    """Whether everything is restored, read from the real systems."""
     return not session.undo.pending and _verified(session)
 
 
@@ -187,7 +189,7 @@ def _write_journal(bundle: Path, journal: Any) -> None:
 
 
 def link_latest(bundle: Path) -> None:
-    """Make `latest` mean this bundle."""
+    """Point `latest` to this bundle."""
     latest = home.out_dir() / "latest"
     temporary = latest.with_name(f".latest-{bundle.name}")
     temporary.unlink(missing_ok=True)

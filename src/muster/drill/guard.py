@@ -1,7 +1,7 @@
 """The guard of a running drill: rollback triggers and the drill's own limits, on every sample.
 
-What decides is `muster.guard.triggers`, pure; here it is told what is in rotation and which
-faults are declared, and a trip becomes a line of the ledger and the reason to stop.
+`muster.guard.triggers`, which is pure, decides. This module tells it what is in rotation and which
+faults are declared, and turns a trip into a line of the ledger and the reason to stop.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ logger = logging.getLogger("chaostoolkit")
 
 
 class GuardControl(Protocol):
-    """What a drill tells its guards."""
+    """The calls by which a drill informs its guards."""
 
     def arm(self) -> None:
         """From now on a trip stops the drill."""
 
     def disarm(self) -> None:
-        """The samples say nothing any more."""
+        """The samples say nothing from now on."""
 
     def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
         """A fault is about to be applied."""
 
     def reverted(self, fault: str, region: str) -> None:
-        """A fault is gone."""
+        """A fault was reverted."""
 
 
 class Record(Protocol):
-    """Where a trip is written down."""
+    """The place where a trip is recorded."""
 
     def __call__(self, event: str, **fields: Any) -> None:
-        """Keep the event."""
+        """Record the event."""
 
 
 @dataclass
@@ -84,7 +84,7 @@ class DrillGuard:
         self._armed = True
 
     def disarm(self) -> None:
-        """The load is ending: what the samples show now says nothing."""
+        """The load is ending: samples say nothing from now on."""
         self._armed = False
 
     def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
@@ -93,13 +93,13 @@ class DrillGuard:
         self._faults.append(_Fault(fault, region, tuple(expects), now_s))
 
     def reverted(self, fault: str, region: str) -> None:
-        """The fault is gone; what it caused is expected for a while longer."""
+        """The fault was reverted; its effects stay expected for a while."""
         for known in self._faults:
             if (known.fault, known.region) == (fault, region) and known.reverted_s is None:
                 known.reverted_s = self._clock.now_s()
 
     def look(self, fresh: Sequence[RawSeries], now_s: float) -> StopReason | None:
-        """Push new samples; the reason to stop, if they give one while the guard is armed."""
+        """Push new samples; return the reason to stop if they give one while the guard is armed."""
         self._follow_rotation(fresh)
         if not self._armed:
             return None

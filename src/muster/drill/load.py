@@ -1,4 +1,4 @@
-"""The drill's background load: the same engine as `chaos drill load`, told what the target says."""
+"""The drill's background load: the engine of `chaos drill load`, with the target's settings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DrillLoad:
 
     def start(self) -> None:
         """Start every shard. Raises MusterError when one does not come up."""
-        # The engine brings numpy and uvloop: only a drill that gets this far pays for them.
+        # The engine imports numpy and uvloop: only a drill that gets this far pays for that.
         from muster import load
 
         self._handle = load.start(self._load_plan())
@@ -64,7 +64,7 @@ class DrillLoad:
         return self._handle is not None and self._handle.alive()
 
     def stop_arrivals(self) -> None:
-        """No new streams; the open ones go on and are still counted."""
+        """Start no new streams; open ones go on and are still counted."""
         if self._handle is not None:
             self._handle.stop_arrivals()
 

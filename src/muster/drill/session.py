@@ -1,7 +1,7 @@
-"""One drill in this process: what it holds, and the words its phases are written in.
+"""One drill in this process: its parts, and the calls that its phases use.
 
 Effects go through the undo log first (`write_undo`), facts go to the ledger, and every wait ends
-early when the drill must stop.
+early if the drill must stop.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Session:
 
     @property
     def metrics(self) -> Metrics:
-        """Where the samples come from."""
+        """Where samples come from."""
         return self.platform.metrics
 
     @property
@@ -107,13 +107,13 @@ class Session:
 
     @cached_property
     def drain_look(self) -> DrainLook:
-        """The look at the drain of the region that the drill evacuates."""
+        """The watch over the drain of the region that the drill evacuates."""
         drain = self.platform.drain[self.target.evacuate]
         return DrainLook(drain, self.stop, poll_s=self.poll_s, clock=self.clock)
 
     @property
     def time_scale(self) -> float:
-        """How many times faster than the clock holds and windows run."""
+        """By which factor holds and windows are shorter than real time."""
         return self.plan.time_scale
 
     @property
@@ -128,17 +128,17 @@ class Session:
 
     @property
     def split_tolerance_pct(self) -> float:
-        """How far, in points, an observed split may be from what the records say."""
+        """How far, in points, an observed split may be from the records."""
         return 100 * float(self.plan.contract.drill.split_tolerance)
 
     @property
     def gone_pct(self) -> float:
-        """Under this share of new streams a region counts as left."""
+        """Below this share of new streams a region counts as left."""
         return 100 * float(self.plan.contract.drill.shifted_share_max)
 
     @property
     def detection_s(self) -> int:
-        """How long DNS may take to notice that a region is lost, in seconds."""
+        """How long DNS may take to detect that a region is lost, in seconds."""
         return slowest_s(self.health_checks)
 
     @property
@@ -153,11 +153,11 @@ class Session:
         return [*self.load.pids, *parts]
 
     def record(self, event: str, **fields: Any) -> None:
-        """A line of the ledger. Raises LogLost: nothing may go on unlogged."""
+        """Write a line of the ledger. Raises LogLost: nothing may go on unlogged."""
         self.ledger.append(event, **fields)
 
     def phase_start(self, name: str, tier: str | None) -> None:
-        """The phase `name` begins, judged by `tier` (None: not judged)."""
+        """Begin the phase `name`, judged by `tier` (None: not judged)."""
         self.phase = name
         if tier is not None:
             for guard in self.guards:
@@ -171,7 +171,7 @@ class Session:
         self.phase = ""
 
     def timing(self, name: str, value_s: float) -> None:
-        """A measured duration, in seconds."""
+        """Record a measured duration, in seconds."""
         self.record("timing", name=name, value_s=round(value_s, 3))
 
     def finding(
@@ -186,7 +186,7 @@ class Session:
         source: str = "client",
         reason: str = "",
     ) -> None:
-        """Something that the drill itself observed and that the verdict must count."""
+        """Record an observation of the drill itself that the verdict must count."""
         finding = observed(
             slo,
             source,
@@ -201,9 +201,9 @@ class Session:
         self.record("finding", finding=finding.as_json())
 
     def write_undo(self, fault: Fault) -> None:
-        """The fault's inverse, durable before the fault may be applied. Raises DrillAborted.
+        """Make the fault's inverse durable before the fault may be applied. Raises DrillAborted.
 
-        Every effect comes through here, so here the target's blast radius holds for all of them.
+        Every effect comes through here, so the target's blast radius is enforced for all of them.
         """
         if self.released:
             raise DrillAborted(f"action:{self.phase}", "the guard's duty has ended")
@@ -220,7 +220,7 @@ class Session:
                 fault := fault_of(self.platform, entry), kind
             ):
                 return fault
-        raise DrillAborted(f"action:{self.phase}", f"no {kind.kind} stands in the undo log")
+        raise DrillAborted(f"action:{self.phase}", f"the undo log holds no {kind.kind}")
 
     def declare_fault(self, fault: Fault) -> None:
         """Say which fault comes next, where, and what it must cause there.
@@ -266,11 +266,13 @@ class Session:
         self.stop.check()
 
     def fail(self, by: str, detail: str) -> None:
-        """Stop the drill: the platform did not do what it must. Raises DrillAborted."""
+        """Stop the drill because the platform did not do what it must. Raises DrillAborted."""
         self.stop_now(StopReason(by, "FAIL", detail, self.clock.now_s()))
 
     def slow(self, call: Callable[[], T]) -> T:
-        """What `call` returns; it may take as long as a region's power or drain may take."""
+        """Return the result of `call`, which may take as long as power or drain of a region may
+        take.
+        """
         self.allow_slow()
         try:
             return call()
@@ -278,7 +280,7 @@ class Session:
             self.stop.allow(0)
 
     def allow_slow(self) -> None:
-        """A call follows that starts, stops or drains a region, and waits until that shows."""
+        """Announce a call that starts, stops or drains a region and waits until that shows."""
         powers = (one.timeout_s for one in self.platform.power.values())
         drains = (one.timeout_s for one in self.platform.drain.values())
         self.stop.allow(3 * max(*powers, *drains))
@@ -296,7 +298,7 @@ class Session:
     def wait_until(
         self, holds: Callable[[], bool], seconds_max: float, look_s: float = 0.2
     ) -> float | None:
-        """Wait for a fact; seconds it took, None when the bound passed. Raises DrillAborted."""
+        """Wait for a fact; return the seconds, None past the time limit. Raises DrillAborted."""
 
         def looked() -> bool:
             self.check()
@@ -305,7 +307,7 @@ class Session:
         return self.stop.wait_until(looked, seconds_max, look_s)
 
     def wait_with_progress(self, seconds: float) -> None:
-        """Wait `seconds`, saying now and then how far it is. Raises DrillAborted."""
+        """Wait `seconds`, logging progress from time to time. Raises DrillAborted."""
         began = self.clock.monotonic_s()
         spoke = began
         while True:

@@ -1,6 +1,6 @@
-"""From a checked plan to a running session: lock, testbed where the target is one, ledger, watch.
+"""From a checked plan to a running session: lock, testbed (if the target is one), ledger, watch.
 
-Whatever fails on the way leaves nothing behind: what was started is stopped again.
+If a step fails, everything that was started is stopped again.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def start(plan: DrillPlan, clock: Clock = SYSTEM_CLOCK) -> Session:
         platform = platform_of(target, clock)
         undo_start.callback(platform.metrics.close)
         _answers(platform.metrics, plan)
-        # Evidence of a drill that did not begin would only look like one that was cut off.
+        # Evidence of a drill that did not begin would look like that of one that was cut off.
         undo_start.callback(shutil.rmtree, bundle, ignore_errors=True)
         write_snapshots(plan, bundle)
         ledger = Ledger(bundle / "ledger.jsonl")
@@ -119,7 +119,7 @@ def _lost_lease(session: Session, detail: str) -> None:
 
 
 def _answers(metrics: Metrics, plan: DrillPlan) -> None:
-    """A drill that could see nothing does not begin. Raises BadInput."""
+    """Check that the drill can see samples before it begins. Raises BadInput."""
     try:
         metrics.ready()
     except MetricsError as error:
@@ -233,7 +233,7 @@ def _session(
         expected=expected,
         clock=clock,
     )
-    # From here on, the baseline included, whatever else the records show is another's change.
+    # From here on, the baseline included, any other change of the records is somebody else's.
     expected.begin(steering.shown())
     guard = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, session.record, clock)
     watch.guard = guard
@@ -242,7 +242,7 @@ def _session(
 
 
 def _guarded(session: Session) -> Configure:
-    """What the watchdog must know to guard this drill and to end it in its place."""
+    """What the watchdog needs to guard this drill and to end it in its place."""
     return Configure(
         drill_id=session.drill_id,
         bundle=str(session.bundle),

@@ -1,4 +1,4 @@
-"""Why a drill stops. The first reason counts; every wait of the drill watches for it."""
+"""Why a drill stops. The first reason counts; every wait of the drill checks for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from muster.errors import DrillAborted
 StopVerdict = Literal["FAIL", "ABORTED", "INCONCLUSIVE"]
 LOOK_S = 0.1
 HEADWAY_S_MAX = 60.0
-"""The longest that a drill may not look here: over the time-outs of any one call that it makes,
-their repeats included. What takes longer says so by `allow`."""
+"""The longest time without a check: more than the timeouts of any one call, with its retries. A
+call that takes longer announces it by `allow`.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ class StopFlag:
 
     @property
     def makes_headway(self) -> bool:
-        """Whether the drill has looked here lately, so that it does not hang."""
+        """Whether the drill has checked recently, so that it does not hang."""
         return self._clock.monotonic_s() < self._look_due_s
 
     def allow(self, seconds: float) -> None:
-        """The next look may be `seconds` later than usual: a call that takes its time follows."""
+        """Announce a slow call: the next check may be `seconds` later than usual."""
         self._look_due_s = self._clock.monotonic_s() + HEADWAY_S_MAX + seconds
 
     def check(self) -> None:

@@ -19,7 +19,7 @@ ACTIONS = "muster.actions.failover"
 def evacuate(scene: Scene, shares_pct: list[float]) -> Planned:
     """Moves the traffic away, step by step."""
     steps = ", ".join(f"{share:g}" for share in shares_pct)
-    what = f"steps the traffic share of {scene.region} down: {steps} %"
+    what = f"lowers the traffic share of {scene.region} step by step: {steps} %"
     shifts = (TrafficShift(scene.platform, scene.region, share) for share in shares_pct)
     return Planned(what, (*shifts, *_drains(scene, "closing")))
 
@@ -42,7 +42,7 @@ def dark(scene: Scene, minutes: float) -> Planned:
 def restore(scene: Scene, shares_pct: list[float]) -> Planned:
     """Takes all of it back."""
     steps = ", ".join(f"{share:g}" for share in shares_pct)
-    what = f"starts {scene.region} and steps its share up: {steps} %, then as before"
+    what = f"starts {scene.region} and raises its share step by step: {steps} %, then as before"
     power = RegionPower(scene.platform, scene.region)
     shift = TrafficShift(scene.platform, scene.region, 0)
     return Planned(what, (power, *_drains(scene, "serving"), shift))

@@ -1,11 +1,12 @@
-"""Whether a deployment may go on, by the five rollback triggers on the platform's own samples.
+"""Decides whether a deployment may go on, by the five rollback triggers on the platform's samples.
 
-Pure: samples of a stretch of time in, one answer out. The triggers are the guard's own; this module
-adds what a promotion needs besides: that each trigger could have fired.
+Pure: samples of a stretch of time in, one answer out. The triggers are the guard's own. This module
+adds what a promotion needs besides: proof that each trigger could have fired.
 
 - `roll_back`: a trigger fired on valid samples, whatever else is unknown.
-- `unknown`: nothing fired, but a trigger might have in what nobody saw, or it had nothing to judge.
-- `held`: nothing fired, and even if all that is unknown had been in breach nothing would have.
+- `unknown`: nothing fired, but a trigger might have fired in unseen time, or it had nothing to
+  judge.
+- `held`: nothing fired, and nothing would have fired even if all unknown time had been in breach.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ __all__ = [
 ]
 
 SIGNALS = ("requests", "streams_broken", "queue_age", "circuit_open", "admission_failures")
-"""The platform's signals that the triggers need; `streams_broken` where the target names it."""
+"""The platform's signals that the triggers need; `streams_broken` if the target names it."""
 RotationLog = Sequence[tuple[float, frozenset[str]]]
-"""From which moment on (seconds since the epoch, ascending) which regions were in rotation."""
+"""Which regions were in rotation from which moment on (seconds since the epoch, ascending)."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Answer:
 def judge_promotion(
     rules: Rules, series: Sequence[Fresh], start_s: float, end_s: float, rotation: RotationLog
 ) -> Answer:
-    """The answer on `series`, which hold samples from somewhat before `start_s` on.
+    """Judge `series`, which must hold samples from somewhat before `start_s` on.
 
     A region is judged from when it came into rotation.
     """
@@ -63,7 +64,7 @@ def judge_promotion(
         own = [one for one in series if one[2].get("region") == region]
         span = (entered[region], end_s)
         rows += rows_of(rules, region, own, closed, span)
-    # A rate made of codes that say nothing is no valid data, whichever way it comes out.
+    # A rate computed from invalid codes is no valid data, whatever its value.
     trips = [
         trip
         for trip in trips
@@ -83,7 +84,7 @@ def judge_promotion(
         unknown.append("no region is in rotation")
     state: State = "roll_back" if fired else "unknown" if unknown else "held"
     not_judged = [] if rules.streams_broken_named else [
-        "streams cut after a 200: the target names no signal streams_broken"
+        "streams cut after status 200: the target names no signal streams_broken"
     ]  # fmt: skip
     unknown_once = tuple(dict.fromkeys(unknown))
     return Answer(
@@ -108,7 +109,7 @@ def _replayed(
     rotation: RotationLog,
     on_window: Callable[[WindowCounts], None],
 ) -> list[Trip]:
-    """What the guard says of these samples, told to it a window at a time; limits left out."""
+    """Feed these samples to the guard window by window, without limits; return its trips."""
     guard = Guard(
         rules.contract,
         rules.gate,
@@ -119,7 +120,7 @@ def _replayed(
         on_window=on_window,
     )
     trips: list[Trip] = []
-    # Of what was before only each series' last sample is told: where it stood when this began.
+    # From before the start only each series' last sample is needed: its value at the start.
     fresh = [cut for one in series if (cut := _last(one, start_s)) is not None]
     before_s, now_s = start_s, start_s
     while True:
@@ -168,7 +169,7 @@ def too_short(rules: Rules, watched_s: float) -> list[str]:
 
 
 def as_json(answer: Answer, **more: object) -> Mapping[str, object]:
-    """The answer as a machine reads it; `state` decides, `held` is true for that state alone."""
+    """The answer for machines; `state` decides, `held` is true for that state alone."""
     return {
         "schema_version": 1,
         "state": answer.state,

@@ -1,7 +1,8 @@
-"""What each trigger says of one region in a promotion: held, or unknown for want of samples.
+"""What each trigger says of one region in a promotion: held, or unknown because samples are
+missing.
 
-A trigger that fired is told by the guard; here it is asked whether one *could* have fired in what
-nobody saw, and whether there was anything to judge at all.
+The guard reports a trigger that fired. This module asks whether one *could* have fired in unseen
+time, and whether there was anything to judge at all.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Row:
-    """One trigger in one region. `since_s`: when what it says began, seconds since the epoch."""
+    """One trigger in one region. `since_s`: when its state began, in seconds since the epoch."""
 
     trigger: str
     region: str
@@ -72,7 +73,7 @@ def rows_of(
     closed: Sequence[WindowCounts],
     span: tuple[float, float],
 ) -> list[Row]:
-    """Every trigger in `region` from `span`'s start to its end; `own` are the region's series."""
+    """Judge every trigger in `region` over `span`; `own` are the region's series."""
     rows = [_rate_row(rules, slo, region, own, closed, span) for slo in RATE_SLOS]
     rows += [_queue_row(rules, region, own, span), _circuit_row(rules, region, own, span)]
     reasons = rules.contract.triggers.hard_failure.reasons
@@ -87,13 +88,13 @@ def _rate_row(
     closed: Sequence[WindowCounts],
     span: tuple[float, float],
 ) -> Row:
-    """Whether windows that nobody could judge may hide as many breaches in a row as trip."""
+    """Whether windows without data may hide as many breaches in a row as make it fire."""
     needed = getattr(rules.contract.triggers, slo).windows
     if wrong := codes_wrong(own):
         return Row(slo, region, "unknown", wrong)
     if slo == "success_2xx" and rules.streams_broken_named and not _of(own, "streams_broken"):
         return Row(
-            slo, region, "unknown", "streams_broken shows no series, and the target names it"
+            slo, region, "unknown", "streams_broken has no series, although the target names it"
         )
     if silent := _silent(rules, _of(own, "requests"), "requests", span):
         return Row(slo, region, "unknown", silent)
@@ -126,11 +127,11 @@ def _rate_row(
 
 
 def codes_wrong(own: Sequence[Fresh]) -> str:
-    """Codes that say nothing exact: the rates would read 0 %."""
+    """Codes that are no HTTP status: with them the rates would read 0 %."""
     for _, _, labels, _, _ in _of(own, "requests"):
         code = labels.get("code", "")
         if not (len(code) == 3 and code.isdigit() and code[0] in "12345"):
-            return f"requests shows code={code!r}, no HTTP status of three digits"
+            return f"requests has code={code!r}, which is no three-digit HTTP status"
     return ""
 
 
@@ -172,10 +173,10 @@ def _gauge_row(
     word: str,
     rules: Rules,
 ) -> Row:
-    """Unknown where it was not seen clear for longer than fires; what it says runs from there.
+    """Unknown if it was not seen clear for longer than it takes to fire; the state runs from there.
 
-    Two scrapes more, since a state is known by its samples alone: the guard counts from the first
-    to the last of them.
+    Two scrapes are added because a state is known only at its samples: the guard counts from the
+    first to the last of them.
     """
     start_s, end_s = span
     unseen_s_max = most_s + 2 * rules.scrape_s
@@ -187,7 +188,7 @@ def _gauge_row(
     last_s = start_s
     for t_s in [*(t for t in clear_s if start_s < t <= end_s), end_s]:
         if t_s - last_s > unseen_s_max:
-            told = f"not seen {word} for {t_s - last_s:.0f} s, and {most_s:g} s fire"
+            told = f"not seen {word} for {t_s - last_s:.0f} s; it fires after {most_s:g} s"
             return Row(name, region, "unknown", told, last_s)
         last_s = t_s
     seen_s = [t for t in clear_s if start_s < t <= end_s]
@@ -200,7 +201,7 @@ def _gauge_row(
 def _clear(
     series: Sequence[Fresh], stale_s: float, good: Callable[[float], bool]
 ) -> Iterator[float]:
-    """Moments at which every process that was seen lately was `good`."""
+    """Moments at which every recently seen process was `good`."""
     latest: dict[str, tuple[float, bool]] = {}
     points = sorted(
         (t_s, labels.get("instance", ""), value)
@@ -215,18 +216,18 @@ def _clear(
 
 
 def _silent(rules: Rules, series: Sequence[Fresh], what: str, span: tuple[float, float]) -> str:
-    """Why a signal is not there now; empty: it is."""
+    """Why a signal has no current samples; empty if it has."""
     shown = (_newest_s(one, span[1]) for one in series)
     newest_s = max((t_s for t_s in shown if t_s is not None), default=None)
     if newest_s is None:
-        return f"{what} shows no samples"
+        return f"{what} has no samples"
     if newest_s < span[1] - 2 * rules.stale_s:
         return f"no sample of {what} for {span[1] - newest_s:.0f} s"
     return ""
 
 
 def _newest_s(one: Fresh, until_s: float) -> float | None:
-    """When a series last showed a number, up to `until_s`."""
+    """When a series last had a number, up to `until_s`."""
     _, _, _, times, values = one
     for index in range(bisect_right(times, until_s) - 1, -1, -1):
         if values[index] is not None:

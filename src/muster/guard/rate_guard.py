@@ -1,8 +1,9 @@
-"""From counters to the windows that the rate triggers and limits look at.
+"""Computes from counters the windows that the rate triggers and limits judge.
 
-Each region in rotation is counted by itself, by the platform and by the load, and by the load all
-of them together, with the attempts that reached no region. A process gone for a whole window
-while its region went on is left out of later ones: its own last window stays unknown.
+Each region in rotation is counted by itself, once by the platform and once by the load; the load
+also counts all of them together, with the attempts that reached no region. If a process is gone for
+a whole window while its region went on, later windows leave it out; its own last window stays
+unknown.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SeriesKey = tuple[str, str, frozenset[tuple[str, str]]]
 
 @dataclass
 class _Counted:
-    """A counter and what it counts for."""
+    """A counter and what it counts."""
 
     process: Process
     source: str
@@ -45,7 +46,7 @@ class _Counted:
 
 @dataclass
 class RateGuard:
-    """Takes counters' samples; `close` judges every window that ended."""
+    """Takes counters' samples; `close` judges every window that has ended."""
 
     contract: Contract
     tier: Tier
@@ -79,7 +80,8 @@ class RateGuard:
         if counted is None:
             if not t_s:
                 return
-            # One that shows up after its siblings began at 0: its label, or its process, is new.
+            # A series that appears after its siblings began at 0: its label, or its process, is
+            # new.
             later = self._first_s.setdefault(signal, t_s[0]) < t_s[0]
             process = (signal, labels.get("region", ""), labels.get("instance", ""))
             seen = self._since_s.setdefault(process, t_s[0]) < t_s[0]
@@ -122,7 +124,7 @@ class RateGuard:
                 yield from rule.window(counts, tolerated(self.tier, rule.slo), expected)
 
     def _grown(self, start_s: float, end_s: float) -> list[tuple[_Counted, float | None]]:
-        """Each counter's growth in the window; None: unknown."""
+        """Each counter's growth in the window; None if unknown."""
         restarts = self._restarts(start_s, end_s)
         grown = []
         for one in self._series.values():
@@ -131,7 +133,7 @@ class RateGuard:
         return grown
 
     def _restarts(self, start_s: float, end_s: float) -> dict[SeriesKey, Restarts]:
-        """Restarts in the window of each process that fell in it."""
+        """Restarts in the window, for each process whose counter decreased in it."""
         every = self._series.values()
         fallen = {one.owner for one in every if one.stream.fell_within(start_s, end_s)}
         found: dict[SeriesKey, Restarts] = {}
@@ -147,7 +149,7 @@ class RateGuard:
         return found
 
     def _in_rotation(self, one: _Counted, kept: frozenset[str]) -> bool:
-        """Whether its region is in rotation, or none that is known."""
+        """Whether its region is in rotation, or its region is unknown."""
         return one.region in kept or one.region not in self.regions
 
     def _expected(self, slo: RateSlo, counts: WindowCounts, declared: Sequence[Declared]) -> bool:
@@ -162,7 +164,7 @@ class RateGuard:
     def _drop_gone(self, start_s: float) -> None:
         """Forget processes that ended before `start_s` while their region went on.
 
-        A single series that stops while its process goes on is unknown and stays so.
+        A single series that stops while its process goes on is unknown and stays unknown.
         """
         newest: dict[tuple[str, ...], float] = {}
         for counted in self._series.values():
@@ -194,7 +196,7 @@ def _counts_for(signal: str, labels: Mapping[str, str]) -> tuple[bool, frozenset
 
 
 def _sum(growths: Sequence[float | None]) -> float | None:
-    """Their sum; one that is unknown makes it unknown, none of them make zero."""
+    """The sum; None if one is unknown, 0 if there are none."""
     total = 0.0
     for growth in growths:
         if growth is None:

@@ -1,10 +1,11 @@
-"""5xx over the limit and 2xx below the floor, as consecutive windows closed from counters.
+"""5xx over the limit and 2xx below the floor, in consecutive windows computed from counters.
 
-- A window is breach, ok or unknown. Unknown neither counts nor resets; too many in a row is data
-  lost. A window without attempts neither counts nor resets and is no loss either.
-- Regions in rotation for the whole window are judged, each by the platform's and by the load's
-  count; and by the load's count all of them together with attempts that reached no region.
-- A window in which a declared fault must cause it is recorded as expected and left out.
+- A window is breach, ok or unknown. Unknown neither counts nor resets; too many in a row mean data
+  lost. A window without attempts neither counts nor resets and is not data lost.
+- Regions that are in rotation for the whole window are judged, each by the platform's and by the
+  load's count. All of them together, with attempts that reached no region, are judged by the load's
+  count.
+- A window that a declared fault must break is recorded as expected and left out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ RATE_SLOS: tuple[RateSlo, ...] = ("rate_5xx", "success_2xx")
 
 @dataclass(frozen=True)
 class WindowCounts:
-    """One source's attempts in one window; None: unknown. `region` None: all of them together."""
+    """One source's attempts in one window; None if unknown. `region` None: all regions together."""
 
     region: str | None
     source: str
@@ -36,13 +37,15 @@ class WindowCounts:
 
 
 def tolerated(tier: Tier, slo: RateSlo) -> Fraction:
-    """The tier's tolerated share of bad ones."""
+    """The tier's tolerated share of bad attempts."""
     return tier.rate_5xx_max if slo == "rate_5xx" else 1 - tier.success_2xx_min
 
 
 @dataclass
 class _Run:
-    """Windows of one rule, region and source; memory is bounded by the windows that trip it."""
+    """Windows of one rule, region and source; memory is bounded by the number of windows that trip
+    it.
+    """
 
     seen: deque[Span]
     breaches: int = 0
@@ -52,7 +55,7 @@ class _Run:
 
 @dataclass
 class RateRule:
-    """`windows` breaches in a row trip; `kind` limit asks for the smallest sample besides."""
+    """`windows` breaches in a row trip it; `kind` limit also requires the smallest sample size."""
 
     slo: RateSlo
     kind: Literal["trigger", "limit"]
@@ -61,7 +64,7 @@ class RateRule:
     _runs: dict[tuple[str | None, str], _Run] = field(default_factory=dict)
 
     def window(self, counts: WindowCounts, bad_max: Fraction, expected: bool) -> Iterator[Trip]:
-        """Take the next window of a region and source; trips are told once until it recovers."""
+        """Take a region's and source's next window; a trip is reported once until it recovers."""
         key = (counts.region, counts.source)
         run = self._runs.setdefault(key, _Run(deque(maxlen=self.windows)))
         bad = counts.bad[self.slo]
@@ -90,11 +93,11 @@ class RateRule:
             yield self._trip(counts, bad, counts.total, bad_max, tuple(run.seen))
 
     def leave(self, region: str | None, source: str) -> None:
-        """The region left rotation: its windows begin anew when it returns."""
+        """The region left rotation: its count of windows starts anew when it returns."""
         self._runs.pop((region, source), None)
 
     def _state(self, bad: float, total: float, bad_max: Fraction) -> bool | None:
-        """Whether the window is in breach; None: a limit can not say on so few."""
+        """Whether the window is in breach; None if a limit has too few attempts to decide."""
         if self.kind == "limit":
             status, _ = judge_share(Count(bad, total), bad_max)
             return None if status == "unknown" else status == "fail"
@@ -108,7 +111,9 @@ class RateRule:
         bad_max: Fraction,
         seen: tuple[Span, ...] | None = None,
     ) -> Trip:
-        """The trip of `seen` windows; None: of this one, which a declared fault had to cause."""
+        """Return the trip of `seen` windows; None means this window, which a declared fault had to
+        cause.
+        """
         floor, expected = self.slo == "success_2xx", seen is None
         threshold = float(100 * (1 - bad_max if floor else bad_max))
         measured = 100 * (total - bad if floor else bad) / total
@@ -121,7 +126,7 @@ class RateRule:
             region=counts.region,
             t_trip_s=counts.end_s,
             detail=(
-                f"{side} {threshold:g} % for {many}{where} as the {counts.source} counts; the last "
+                f"{side} {threshold:g} % for {many}{where} by the {counts.source}'s counts; last: "
                 f"{measured:.3g} % of {total:.0f} attempts"
             ),
             windows=((counts.start_s, counts.end_s),) if seen is None else seen,
@@ -138,7 +143,7 @@ class RateRule:
             name=self.slo,
             region=counts.region,
             t_trip_s=counts.end_s,
-            detail=f"{self.slo}: {unknown} windows in a row without data of the {counts.source}",
+            detail=f"{self.slo}: {unknown} windows in a row without data from the {counts.source}",
             windows=((counts.start_s, counts.end_s),),
             source=counts.source,
         )

@@ -1,12 +1,13 @@
 """Triggers that look at each sample: circuit open, queue age over the limit, hard failures.
 
 - A circuit keeps its last state over a gap, so it stays open until a sample shows it closed.
-- A queue's age over a gap is unknown: the gap neither counts nor resets.
-- A hard failure is unresolved when it still increases `unresolved_s` after its declared cause was
-  reverted, or after its first increase without one. So long without an increase resolves it. Here
-  too a gap neither counts nor resets: both are measured in the time that was in sight. A counter
-  that falls to more than a new process begins with, or again at once, is out of sight until it has
-  not fallen for as long as a sample may stand.
+- A queue's age during a gap is unknown: the gap neither counts nor resets.
+- A hard failure is unresolved if it still increases `unresolved_s` after its declared cause was
+  reverted, or after its first increase without a declared cause. If it does not increase for that
+  long, it is resolved. Here too a gap neither counts nor resets: only time with samples is
+  measured. A counter that decreases to more than a new process starts with, or decreases again at
+  once, has no valid data until it has not decreased for as long as a sample may stand.
+
 Lengths arrive here already shortened by the time scale.
 """
 
@@ -28,9 +29,10 @@ class OpenFor:
     expected: bool = False
 
     def sample(self, t_s: float, is_open: bool, expected: bool) -> float | None:
-        """Seconds open when that first passes the limit; None otherwise.
+        """Return the seconds open when they first pass the limit; None otherwise.
 
-        When its cause is over, and not before, it counts anew: what was expected trips nothing.
+        When its declared cause is over, and not before, it counts anew: what was expected trips
+        nothing.
         """
         if not is_open:
             self.since_s, self.tripped, self.expected = None, False, False
@@ -47,9 +49,9 @@ class OpenFor:
 
 @dataclass
 class OverFor:
-    """One region's oldest job: how long it has been over the limit, gaps left out.
+    """One region's oldest job: how long its age has been over the limit, without gaps.
 
-    Several gateways each show a queue; the oldest job of all of them counts.
+    Each gateway exports a queue; the oldest job of all of them counts.
     """
 
     limit_s: float
@@ -62,7 +64,7 @@ class OverFor:
     _ages: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def sample(self, t_s: float, instance: str, age_s: float, expected: bool) -> float | None:
-        """The oldest job's age when it trips; None otherwise."""
+        """Return the oldest job's age when it trips; None otherwise."""
         gap_s, self._last_s = t_s - self._last_s, t_s
         self._ages[instance] = (t_s, age_s)
         worst = age_s
@@ -88,7 +90,7 @@ class OverFor:
 class Unresolved:
     """One region's counter of one hard failure, over all its processes.
 
-    Its times are those of the samples less `_unseen_s`, all that was out of sight so far.
+    Its times are those of the samples minus `_unseen_s`, all time without data so far.
     """
 
     unresolved_s: float
@@ -105,22 +107,22 @@ class Unresolved:
     _odd_s: dict[str, float] = field(default_factory=dict)
 
     def saw(self, t_s: float) -> None:
-        """A sample came; what lies further back than one may stand was out of sight."""
+        """A sample came; time further back than a sample may stand had no data."""
         if self._seen_s is not None and t_s - self._seen_s > self.stale_s:
             self._unseen_s += t_s - self._seen_s
         self._seen_s = t_s if self._seen_s is None else max(t_s, self._seen_s)
 
     def shown(self, instance: str) -> float | None:
-        """What a process last showed."""
+        """The value that a process last exported."""
         return self._values.get(instance)
 
     def sample(
         self, t_s: float, instance: str, value: float, cause: Declared | None
     ) -> float | None:
-        """Seconds unresolved when that first passes the limit; None otherwise.
+        """Return the seconds unresolved when they first pass the limit; None otherwise.
 
         `cause`: the declared fault that must cause it at `t_s`. Under a cause the first increase
-        comes back as 0.0, to be recorded as expected.
+        returns 0.0, to be recorded as expected.
         """
         self.saw(t_s)
         before = self._values.get(instance)
@@ -132,7 +134,7 @@ class Unresolved:
                 self._odd_s[instance] = t_s
         if self._within(self._odd_s.get(instance), t_s):
             return None
-        # A counter that fell was restarted: what it shows is new.
+        # A counter that decreased was restarted: its value is new growth.
         if before is None or value in (before, 0):
             return None
         now_s = t_s - self._unseen_s
@@ -147,11 +149,11 @@ class Unresolved:
             self._cause, self._since_s, self.tripped = cause, None, False
             return 0.0 if new else None
         if quiet:
-            # It had stopped by itself: this is the first of a new row.
+            # It had stopped by itself: this is the first increase of a new sequence.
             self._since_s, self._cause, self.tripped = now_s, None, False
         since_s = self._since_s
         if since_s is None:
-            # It fails on past its cause: it counts from the end of that.
+            # It still fails after its cause: it counts from the end of the cause.
             ended_s = None if self._cause is None else self._cause.reverted_s
             # A gap since that end moves it back in these times, at most to where it still stood.
             since_s = now_s if ended_s is None else max(ended_s - self._unseen_s, self._caused_s)

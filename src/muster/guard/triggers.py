@@ -1,10 +1,11 @@
-"""The guard: the five rollback triggers and a drill's own abort limits, on samples as they come.
+"""The guard: evaluates the five rollback triggers and a drill's own abort limits on each new
+sample.
 
-Pure: it is told the samples, which regions are in rotation and which faults are declared, and says
-what tripped. Lengths and windows are shortened by the time scale, thresholds never. Memory is
-constant: one window of samples, and the newest of each series. A window closes when its end is
-`stale_s` past, so that the scrapes around it have arrived. What a declared fault must cause is kept
-in `expected` and trips nothing.
+Pure: it is given the samples, the regions in rotation and the declared faults, and returns what
+tripped. Lengths and windows are shortened by the time scale, thresholds never. Memory is constant:
+one window of samples, and the newest sample of each series. A window closes `stale_s` after its
+end, so that the scrapes around it have arrived. What a declared fault must cause is kept in
+`expected` and trips nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ __all__ = ["Declared", "Fresh", "Guard", "Trip"]
 Fresh = tuple[str, str, Mapping[str, str], Sequence[float], Sequence[float | None]]
 """New samples of one series: signal, metric name, labels, scrape times (s), values (None: NaN)."""
 SERIES = "series"
-"""What a fault that takes a region's processes expects: that their series vanish."""
+"""What a fault that removes a region's processes expects: their series vanish."""
 WATCHED = ("queue_age", "circuit_open", "admission_failures")
 Point = tuple[float, str, float]
 
 
 @dataclass
 class Guard:
-    """Push samples in, get trips out; the first push is when its first window begins."""
+    """Push samples in, get trips out; its first window begins at the first push."""
 
     contract: Contract
     gate: Gate
@@ -40,7 +41,9 @@ class Guard:
     stale_s: float
     expected: list[Trip] = field(default_factory=list)
     on_window: Callable[[WindowCounts], None] | None = None
-    """Told the counts of each window that closes, for who must know which ones were unknown."""
+    """Called with the counts of each window that closes, for callers that need to know unknown
+    ones.
+    """
     _rotation: Rotation = field(default_factory=Rotation)
     _lost: frozenset[str] = frozenset()
     _window_start_s: float | None = None
@@ -69,7 +72,7 @@ class Guard:
         rotation: frozenset[str],
         declared: Sequence[Declared],
     ) -> list[Trip]:
-        """Take new samples; what tripped, in the order of time."""
+        """Take new samples; return what tripped, in order of time."""
         if self._window_start_s is None:
             self._window_start_s = now_s
         rotation, left_s = self._without_lost(rotation, now_s, declared)
@@ -108,10 +111,10 @@ class Guard:
     def _without_lost(
         self, rotation: frozenset[str], now_s: float, declared: Sequence[Declared]
     ) -> tuple[frozenset[str], float]:
-        """Rotation without regions whose processes a fault took, and since when it is so.
+        """Rotation without regions whose processes a fault removed, and since when it is so.
 
-        What such a region shows says nothing any more, from the fault on and not from when the next
-        samples came: its broken streams must not stand in a window that began before it.
+        Such a region's samples say nothing from the fault on, not only from the next samples on:
+        its broken streams must not count in a window that began before the fault.
         """
         lost = {one: cause_of(declared, one, SERIES, now_s, self.after_s) for one in rotation}
         since_s = {one: cause.declared_s for one, cause in lost.items() if cause is not None}
@@ -122,7 +125,7 @@ class Guard:
     def _calm(
         self, signal: str, region: str, part: str, instance: str, v: Sequence[float | None]
     ) -> bool:
-        """Whether these samples can change nothing, so that a quiet day costs next to nothing."""
+        """Whether these samples can change nothing, so that a quiet time costs little CPU."""
         if None in v:
             return False
         low, high = min(v), max(v)  # type: ignore[type-var]
@@ -130,7 +133,7 @@ class Guard:
             circuit = self._circuits.get((region, instance))
             return not high and (circuit is None or circuit.since_s is None)
         if signal == "queue_age":
-            # Trigger and limit look at the same samples against the same age.
+            # Trigger and limit compare the same samples with the same age.
             queue = self._queues.get(("trigger", region))
             low_enough = high <= self.gate.queue_age_s_max  # type: ignore[operator]
             return bool(low_enough) and (queue is None or not queue.over)
@@ -228,7 +231,7 @@ class Guard:
                 )
 
     def _leave(self, region: str) -> None:
-        """A region out of rotation is not looked at, and begins anew when it comes back."""
+        """A region out of rotation is not judged, and starts anew when it comes back."""
         for table in (self._queues, self._circuits, self._failures, self._silent):
             for key in [key for key in table if region in key]:
                 del table[key]
@@ -247,7 +250,7 @@ class Guard:
             self._rotation.forget(start_s)
 
     def _presence(self, start_s: float, end_s: float, kept: frozenset[str]) -> Iterator[Trip]:
-        """A signal that no process of a region in rotation shows any more is unknown."""
+        """A signal that no process of a region in rotation exports any more is unknown."""
         most = self.contract.triggers.unknown_windows_max
         for region in sorted(kept):
             for signal in WATCHED:

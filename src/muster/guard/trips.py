@@ -1,4 +1,4 @@
-"""What the guard knows besides samples, and what it says when a trigger or a limit fires."""
+"""The guard's facts besides samples, and the trip it reports when a trigger or a limit fires."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Declared:
 def cause_of(
     declared: Iterable[Declared], region: str, expected: str, t_s: float, after_s: float
 ) -> Declared | None:
-    """The declared fault that must cause `expected` in `region` at `t_s`, if there is one."""
+    """The declared fault that must cause `expected` in `region` at `t_s`, or None."""
     return next((d for d in declared if d.explains(region, expected, t_s, after_s)), None)
 
 
 @dataclass(frozen=True)
 class Trip:
-    """A trigger or limit fired at `t_trip_s`; `windows` are the stretches it was seen in.
+    """A trigger or limit fired at `t_trip_s`; `windows` are the time ranges in which it was seen.
 
     `region` None: all regions in rotation together. `expected`: a declared fault had to cause it.
     """
@@ -57,13 +57,13 @@ class Trip:
 
 @dataclass
 class Rotation:
-    """Which regions were in rotation when; what ended long ago is forgotten."""
+    """Which regions were in rotation at which time; old entries are forgotten."""
 
     _since_s: list[float] = field(default_factory=list)
     _regions: list[frozenset[str]] = field(default_factory=list)
 
     def set(self, t_s: float, regions: frozenset[str]) -> None:
-        """From `t_s` on these are in rotation; moments never go back."""
+        """Set the regions in rotation from `t_s` on; moments never go back."""
         if self._regions and self._regions[-1] == regions:
             return
         self._since_s.append(max(t_s, self._since_s[-1]) if self._since_s else t_s)

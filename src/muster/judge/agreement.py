@@ -1,12 +1,13 @@
-"""Whether the platform counts what the load sent: else nothing is known by the platform's counts.
+"""Compares the platform's request counts with the load's; if they disagree, the platform's are
+unknown.
 
-The load knows how many attempts began, were answered and ended. A platform counts an answer at any
-moment between: its count lies between these three, and may be off by
+The load knows how many attempts began, were answered and ended. A platform counts an answer at some
+moment between these, so its count must lie between them. It may differ by
 
-- attempts that failed before an answer: the platform may have counted them (more), or not;
-- streams that broke: one that counts at the end never counted them (fewer);
-- what is counted between the moments at which both sides were scraped, and in processes that were
-  stopped before their next scrape;
+- attempts that failed before an answer: the platform may or may not have counted them (more);
+- streams that broke: a platform that counts at the end never counted them (fewer);
+- what is counted between the scrapes of the two sides, and in processes that were stopped before
+  their next scrape;
 - the contract's tolerance.
 
 Where other processes time the answers than count them, what was timed is compared in the same way:
@@ -36,16 +37,17 @@ SERVER_SLOS = frozenset(
 )
 TIMED = ("first_token", "completion")
 LATE_S = 1.0
-"""How much later than its scrape's time a busy process may have counted what it shows."""
+"""How long after its scrape time a busy process may still count what the scrape shows, in seconds.
+"""
 PEAK = 1.5
-"""Attempts come up to so many times as fast as on the mean: retries after a loss."""
+"""The highest rate of attempts as a multiple of the mean rate: retries after a loss."""
 FEW = 20.0
 NOBODY = "unknown"
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """`wrong` says why the counts do not agree, or cannot be compared; empty: they agree."""
+    """`wrong` says why the counts disagree or cannot be compared; empty if they agree."""
 
     wrong: str
     client: float | None
@@ -54,7 +56,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class _Sent:
-    """What the load knows of a window, all regions or one: the least and most to be counted."""
+    """The load's counts in a window, in all regions or in one: the least and the most to expect."""
 
     least: float
     most: float
@@ -68,9 +70,9 @@ def agreed(
     tolerance: Fraction,
     scrape_s: float,
 ) -> list[Finding]:
-    """`findings` and one more for each stretch (name, window): whether both sides' counts agree.
+    """Return `findings` plus one for each stretch (name, window): do both sides' counts agree?
 
-    Where they do not, what rests on the platform's counts is unknown.
+    Where they disagree, every finding that uses the platform's counts becomes unknown.
     """
     known: dict[tuple[float, float], Agreement] = {}
 
@@ -92,13 +94,13 @@ def agreed(
 
 
 def compare(samples: Samples, window: Window, tolerance: Fraction, scrape_s: float) -> Agreement:
-    """Client's and server's counts of `window`, over all regions and in each."""
+    """Counts of client and server in `window`, over all regions and in each region."""
     requests = samples.of("requests")
     sent = sent_of(samples, window, None)
     served = total_growth(requests, window)
     if sent is None or served is None:
         whose = "client" if sent is None else "platform"
-        return Agreement(f"no count of the {whose} to compare", None, served)
+        return Agreement(f"the {whose} has no count to compare with", None, served)
     slack = slack_of(samples, window, sent, scrape_s)
     canaries = _canaries(samples, window)
     wrong = _verdict(sent, served, slack, float(tolerance), canaries, "")
@@ -159,7 +161,7 @@ def _untimed(region: str | None, one: Series) -> bool:
 def _verdict(
     sent: _Sent, served: float, slack: float, tolerance: float, canaries: float, where: str
 ) -> str:
-    """Why `served` is not what was sent; empty: it is."""
+    """Why `served` is not what the load sent; empty if it is."""
     slack += tolerance * max(sent.most, served)
     if sent.least - slack <= served <= sent.most + slack:
         return ""
@@ -167,16 +169,16 @@ def _verdict(
     with_canaries = sent.least + canaries - slack <= served <= sent.most + canaries + slack
     if canaries > slack and with_canaries:
         return (
-            f"{counts} and {canaries:.0f} canaries: canaries are in the platform's figures; "
-            "have it leave out what carries load.canary_token"
+            f"{counts} and {canaries:.0f} canaries: the platform counts canaries too; "
+            "exclude requests that carry load.canary_token"
         )
     if served > sent.most:
-        return f"{counts}: requests of others, or series that are there twice"
-    return f"{counts}: processes that nobody scrapes, or that do not count every answer"
+        return f"{counts}: it counts other clients' requests, or series twice"
+    return f"{counts}: some processes are not scraped, or do not count every answer"
 
 
 def sent_of(samples: Samples, window: Window, region: str | None) -> _Sent | None:
-    """By the load's counters; None: unknown."""
+    """Counts from the load's counters; None if unknown."""
 
     def here(one: Series) -> bool:
         return region is None or one.region == region
@@ -211,7 +213,7 @@ def sent_of(samples: Samples, window: Window, region: str | None) -> _Sent | Non
 def _growth(
     series: Sequence[Series], window: Window, keep: Callable[[Series], bool]
 ) -> float | None:
-    """Growth of those that `keep`; zero where there are only others."""
+    """Growth of the series that pass `keep`; zero if there are only other series."""
     chosen = [one for one in series if keep(one)]
     if not chosen:
         return 0.0 if series else None
@@ -219,7 +221,7 @@ def _growth(
 
 
 def slack_of(samples: Samples, window: Window, sent: _Sent, scrape_s: float) -> float:
-    """What both sides may be apart by the moments at which they were scraped."""
+    """How far the two sides may differ because they were scraped at different moments."""
     per_s = PEAK * max(sent.most, 0.0) / max(window.end_s - window.start_s, 1e-9)
     counted = (*samples.of("requests"), *samples.of("client_attempts"))
     ages_s = sum(_age(counted, t_s, window.stale_s) for t_s in (window.start_s, window.end_s))
@@ -230,7 +232,7 @@ def slack_of(samples: Samples, window: Window, sent: _Sent, scrape_s: float) -> 
 
 
 def _age(series: Sequence[Series], t_s: float, stale_s: float) -> float:
-    """How old the oldest sample is that stands for `t_s`, of the series that are there."""
+    """The greatest age of a sample that stands for `t_s`, over the series that exist."""
     oldest_s = 0.0
     for one in series:
         index = int(one.t.searchsorted(t_s, "right")) - 1
@@ -247,7 +249,7 @@ def _canaries(samples: Samples, window: Window) -> float:
 
 
 def _of_nobody(samples: Samples, window: Window) -> bool:
-    """Whether the load does not know the region of some of its answers."""
+    """Whether the load does not know the region of some answers."""
     series = samples.of("client_attempts")
     return bool(
         _growth(

@@ -1,4 +1,4 @@
-"""Series that are missing beside others: one of them was lost, so nothing is known.
+"""Finds series that are missing although others imply them. What they would show is then unknown.
 
 - What succeeded was also timed, and what was timed was answered: process by process where the same
   processes show both anywhere, else (one product counts what another one times) region by region,
@@ -61,13 +61,13 @@ KNOWN = (
 )
 Owner = tuple[str, str]
 Missing = tuple[str, str, str]
-"""Source, signal, and what of it is missing."""
+"""Source, signal, and which part of it is missing."""
 
 
 def judge_consistency(
     samples: Samples, window: Window, phase: str, shown: frozenset[str] = frozenset()
 ) -> list[Finding]:
-    """An unknown finding for each signal of which something is missing that must be there.
+    """Return an unknown finding for each signal of which a required part is missing.
 
     `shown`: optional signals that the target names.
     """
@@ -75,7 +75,7 @@ def judge_consistency(
     missing += _processes(samples, window)
     missing += [*_load_processes(samples), *_labels(samples, shown)]
     missing += [
-        (_source(signal), signal, "shows no series, and the target names it")
+        (_source(signal), signal, "has no series, although the target names it")
         for signal in sorted(shown)
         if not samples.of(signal)
     ]
@@ -87,7 +87,7 @@ def judge_consistency(
 
 
 def _processes(samples: Samples, window: Window) -> Iterator[Missing]:
-    """Processes that one signal shows at work and another does not show."""
+    """Processes that are active by one signal and missing in another one."""
     answering: set[Owner] = set()
     for source, counted, label, good, timed in PAIRS:
         answered = _working(
@@ -134,22 +134,22 @@ def _refused(samples: Samples, window: Window) -> Iterator[Missing]:
 
 
 def _load_processes(samples: Samples) -> Iterator[Missing]:
-    """Processes of the load that show one of its signals and not another."""
+    """Processes of the load that export one of its signals and not another one."""
     by_region = {signal: _owners(samples.of(signal)) for signal in LOAD_BY_REGION}
     alone = {signal: _owners(samples.of(signal)) for signal in LOAD_BY_PROCESS}
     pairs: set[Owner] = set().union(*by_region.values())
-    # These have no region: it is the process alone that must be there.
+    # These have no region, so only the process must be present.
     processes = {("", instance) for _, instance in pairs.union(*alone.values())}
     for shown, everyone in ((by_region, pairs), (alone, processes)):
         for signal, owners in shown.items():
             if owners and everyone - owners:
                 region, instance = min(everyone - owners)
                 where = f" in {region}" if region else ""
-                yield "client", signal, f"misses {instance or 'a process'} of the load{where}"
+                yield "client", signal, f"lacks {instance or 'a process'} of the load{where}"
 
 
 def _labels(samples: Samples, shown: frozenset[str]) -> Iterator[Missing]:
-    """Label values that one process shows and another does not, or that the load always shows."""
+    """Label values that one process exports and another lacks, or that the load always exports."""
     for signal in LABELLED:
         source = _source(signal)
         by_owner: dict[Owner, set[tuple[tuple[str, str], ...]]] = {}
@@ -160,12 +160,12 @@ def _labels(samples: Samples, shown: frozenset[str]) -> Iterator[Missing]:
         for (region, instance), own_labels in by_owner.items():
             if every - own_labels:
                 what = ", ".join(value for _, value in min(every - own_labels))
-                yield source, signal, f"misses {what} of {instance or 'a process'} in {region}"
+                yield source, signal, f"lacks {what} of {instance or 'a process'} in {region}"
     for signal, label, every_value, always in KNOWN:
         values = every_value if "client_streams_short" in shown else always
         known = {one.labels.get(label, "") for one in samples.of(signal)}
         if known and set(values) - known:
-            yield "client", signal, f"misses every {min(set(values) - known)}"
+            yield "client", signal, f"lacks every {min(set(values) - known)}"
 
 
 def _source(signal: str) -> str:
@@ -176,7 +176,7 @@ def _misses(source: str, signal: str, owners: set[Owner]) -> Iterator[Missing]:
     if owners:
         region, instance = min(owners)
         who = instance or "a process"
-        yield source, signal, f"misses {who} of {region}, which others show at work"
+        yield source, signal, f"lacks {who} of {region}, although other signals show it at work"
 
 
 def _owners(series: Sequence[Series]) -> set[Owner]:
@@ -184,7 +184,7 @@ def _owners(series: Sequence[Series]) -> set[Owner]:
 
 
 def _working(series: Sequence[Series], window: Window) -> set[Owner]:
-    """Processes whose counters grew within the window, also by how much nobody knows."""
+    """Processes whose counters grew within the window, or may have grown by an unknown amount."""
     found: set[Owner] = set()
     for one in series:
         inside = (one.t > window.start_s - window.stale_s) & (one.t <= window.end_s)

@@ -1,4 +1,4 @@
-"""verdict.json as a value: the verdict, what it rests on, and what the run can be evidence of."""
+"""verdict.json as a value: the verdict, its evidence, and the evidence class of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 
 def with_builds(started: Mapping[str, Any], samples: Samples) -> Mapping[str, Any]:
-    """The start's facts with every build that the platform showed until the end."""
+    """The facts at the start, with every build that the platform reported until the end."""
     seen = {one.labels.get("version", "unknown") for one in samples.of("build_info")}
     return {**started, "platform_build": sorted({*(started.get("platform_build") or ()), *seen})}
 
@@ -31,7 +31,7 @@ def document_of(
     pending: list[str] | None,
     contract: Contract | None,
 ) -> dict[str, Any]:
-    """The verdict's document; what the evidence does not say is null in it."""
+    """Return the verdict's document; a value that the evidence does not show is null."""
     begun: Mapping[str, Any] = started or {}
     verify = ledger.of("verify")
     achieved = next((f.measured for f in findings if f.slo == "streams_achieved"), None)
@@ -85,14 +85,14 @@ def _utc(t_s: Any) -> str | None:
 
 
 def _highest(findings: Sequence[Finding]) -> float | None:
-    """The largest upper edge of their brackets; None where one lies over every edge."""
+    """The largest upper edge of the brackets; None if one lies over the top edge."""
     edges = [one.bracket[1] for one in findings if one.bracket]
     known = [edge for edge in edges if edge is not None]
     return max(known, default=None) if len(known) == len(edges) else None
 
 
 def _evidence(started: Mapping[str, Any], contract: Contract | None) -> str | None:
-    """What the run can be evidence of: never more than it claims, nor than its own facts allow."""
+    """The evidence class: at most what the run claims, and at most what its own facts allow."""
     claimed = started.get("evidence")
     if started.get("target_class") == "testbed" or started.get("defect") is not None:
         return "testbed"

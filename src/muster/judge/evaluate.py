@@ -1,7 +1,8 @@
-"""Every service level of a tier on a stretch of time: findings, each pass, fail or unknown.
+"""Judges every service level of a tier on a stretch of time: findings that pass, fail or are
+unknown.
 
-Client and server are both judged; a fail of either is a fail. Each stretch is judged by itself and
-the whole of the drill once more, so that a long quiet hold never dilutes a bad shift.
+Client and server are both judged; if either fails, the service level fails. Each stretch is judged
+by itself, and the whole drill once more. A long quiet hold therefore never dilutes a bad shift.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ SLOS = ("availability", "success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS)
 
 @dataclass(frozen=True)
 class Judging:
-    """What every rule needs: the contract, the samples, and how they may be read.
+    """The input of every rule: the contract, the samples, and how to read them.
 
-    `shown`: optional signals that the target says its platform shows.
+    `shown`: optional signals that the target names.
     """
 
     contract: Contract
@@ -67,7 +68,7 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
 
 
 def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
-    """All six SLOs over everything from the first to the last of `phases`."""
+    """Judge all six SLOs from the start of the first of `phases` to the end of the last."""
     name = f"{phases[0].name}..{phases[-1].name}"
     window = _window(judging, phases[0].start_s, phases[-1].end_s)
     found = [
@@ -79,13 +80,13 @@ def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[F
 def _agreed(
     judging: Judging, windows: Sequence[tuple[str, Window]], findings: Sequence[Finding]
 ) -> list[Finding]:
-    """What rests on the platform's counts holds only where they agree with the load's."""
+    """Make findings on the platform's counts unknown where its counts disagree with the load's."""
     tolerance = judging.contract.measurement.counts_tolerance
     return agreed(findings, windows, judging.samples, tolerance, judging.scrape_s)
 
 
 def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str) -> list[Finding]:
-    """One SLO on one window, from each source that can tell."""
+    """Judge one SLO on one window, from each source that measures it."""
     if slo == "availability":
         return [_availability(judging, window, phase, tier)]
     if slo in LATENCY_SLOS:
@@ -108,7 +109,7 @@ SOURCES = ("client", "server")
 
 
 def queue_findings(judging: Judging, window: Window, phase: str) -> list[Finding]:
-    """The oldest job of each region's queue against the gate's limit."""
+    """Judge the oldest job in each region's queue against the gate's limit."""
     found: list[Finding] = []
     limit_s = judging.queue_age_s_max
     for region in judging.regions:
@@ -137,12 +138,15 @@ def queue_findings(judging: Judging, window: Window, phase: str) -> list[Finding
 def streams_finding(
     judging: Judging, phase: Phase, profile: Profile, streams_target: int
 ) -> Finding:
-    """Streams held on the mean; below the target (2 % and three standard errors) is a fail."""
+    """Judge the mean of open streams; below the target by over 2 % and three standard errors is a
+    fail.
+    """
     window = _window(judging, phase.start_s, phase.end_s)
     held = mean_total(judging.samples, "client_streams", window, judging.scrape_s)
     rules = judging.contract.load_validity
     seconds = max(window.end_s - window.start_s, 1e-9)
-    # Open streams remember themselves for a residual stream: that many are one observation.
+    # Open streams stay correlated for one residual stream length: that many samples are one
+    # observation.
     standard_error = sqrt(streams_target * min(1.0, 2 * profile.residual_s / seconds))
     floor = streams_target * (1 - float(rules.streams_tolerance))
     floor -= rules.streams_standard_errors * standard_error
@@ -154,7 +158,7 @@ def streams_finding(
     elif held is not None and held.seen < floor:
         status = "fail"
     elif held is not None:
-        reason += f"; scrapes are missing: it may have been {held.at_least:.0f}"
+        reason += f"; scrapes are missing: the true mean may be {held.at_least:.0f}"
     return Finding(
         slo="streams_achieved",
         tier=None,
@@ -173,7 +177,7 @@ def streams_finding(
 
 
 def _rules(judging: Judging, tier: Tier) -> dict[str, Fraction]:
-    """Each SLO's tolerated share of bad ones (latencies: of those over the threshold)."""
+    """Each SLO's tolerated share of bad requests (for latencies: of those over the threshold)."""
     return {
         "availability": 1 - tier.availability_min,
         "success_2xx": 1 - tier.success_2xx_min,
@@ -201,8 +205,8 @@ def _stretches(
             return total is None or total >= smallest_sample(bad_max)
         else:
             count = client_counts(judging.samples, window)[slo]
-        # Unknown for lack of data is judged where it is, and so is what fails on however few:
-        # merging must hide neither.
+        # Unknown for lack of data is judged where it occurs, and so is a rule that a single event
+        # fails. Merging must hide neither.
         return count.bad is None or judge_share(count, bad_max)[0] != "unknown"
 
     return merged(phases, judging.stale_s, judging.absences, enough)

@@ -1,4 +1,4 @@
-"""Every finding of a bundle: those that the drill recorded, and those of its samples."""
+"""Collects every finding of a bundle: those that the drill recorded, and those from its samples."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from muster.samples.windows import Window
 
 @dataclass(frozen=True)
 class Judged:
-    """What the samples and the ledger come to.
+    """Everything that follows from the samples and the ledger.
 
-    `stop_excuse`: why what stopped the drill for the platform's sake proves nothing; empty: it
-    stands, or nothing did. `lost`: the abrupt loss of a region, where the ledger declares one.
-    `outcomes`: attempts of the judged phases, by how they ended. `widened`: the streams of a
-    replayed trace were held by a wider tolerance than the contract's.
+    `stop_excuse`: why the stop by a trigger or limit proves nothing about the platform; empty if it
+    stands or nothing stopped the drill. `lost`: the abrupt loss of a region, if the ledger declares
+    one. `outcomes`: attempts of the judged phases, by outcome. `widened`: the open streams of a
+    replayed trace were judged with a wider tolerance than the contract's.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -56,8 +56,8 @@ def findings_of(
 ) -> Judged:
     """Judge `samples` by `contract`, phase by phase of `ledger`.
 
-    Raises KeyError, TypeError or ValueError where a line of the ledger lacks what it must say, and
-    BadInput where the target's file does.
+    Raises KeyError, TypeError or ValueError if a line of the ledger lacks a required field, and
+    BadInput if the target's file does.
     """
     phases = phases_of(ledger.events)
     loss = loss_of(ledger.events, phases)
@@ -112,7 +112,7 @@ def findings_of(
 
 
 def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
-    """Judged phases that follow each other under the same tier."""
+    """Consecutive judged phases with the same tier."""
     groups: list[tuple[str, list[Phase]]] = []
     previous: Phase | None = None
     for phase in phases:
@@ -128,7 +128,7 @@ def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
 def _fault_proofs(
     ledger: LedgerRead, started: Mapping[str, Any], phases: Sequence[Phase]
 ) -> list[Finding]:
-    """The effect of every declared fault must have been verified at every look."""
+    """Judge that the effect of every declared fault was verified at every observation."""
     proofs = ledger.of("fault_proof")
     declared = {_subject(event) for event in (*ledger.of("fault_declared"), *proofs)}
     faulty = any(phase.name in FAULT_PHASES for phase in phases)

@@ -1,8 +1,8 @@
 """A finding: one rule, judged on one stretch of time: pass, fail or unknown.
 
-`not_judged` is a fourth value, for what a rule in code names as having nothing to judge, such as
-the queue of a region that was dark throughout. It is shown as such and never as passed. It keeps no
-PASS away, and makes none: see `unjudged`.
+`not_judged` is a fourth value. A rule returns it when there is nothing to judge, such as the queue
+of a region that was dark throughout. It is shown as such and never as passed. It does not prevent a
+PASS and does not support one: see `unjudged`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ STATUSES: tuple[Status, ...] = ("pass", "fail", "unknown", "not_judged")
 
 @dataclass(frozen=True)
 class Finding:
-    """What was measured against what. `margin` is positive on the good side, in `unit`.
+    """What was measured, and against which threshold. `margin` is positive on the good side, in
+    `unit`.
 
-    `bracket` says between which edges of a histogram the value lies, the lower one excluded; an
-    upper one of None: over the top edge. Then `measured` and `margin` are None: neither is known.
+    `bracket` gives the histogram edges between which the value lies, without the lower one; an
+    upper edge of None means over the top edge. In that case `measured` and `margin` are None,
+    because neither is known.
     """
 
     slo: str
@@ -40,11 +42,11 @@ class Finding:
     bracket: tuple[float, float | None] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as verdict.json carries it."""
+        """Return the finding as verdict.json carries it."""
         return asdict(self)
 
     def line(self) -> str:
-        """The finding in one line for a terminal."""
+        """Return the finding as one line for a terminal."""
         where = " ".join(part for part in (self.phase, self.region) if part)
         limit = "" if self.threshold is None else f" (threshold {self.threshold:g} {self.unit})"
         why = f": {self.reason}" if self.reason else ""
@@ -73,7 +75,7 @@ def unmeasured(
     window: tuple[float, float] | None = None,
     samples: int | None = None,
 ) -> Finding:
-    """A finding about what has no value, such as evidence that is missing or a proof."""
+    """Return a finding without a measured value, such as missing evidence or a proof."""
     return Finding(
         slo=slo,
         tier=None,
@@ -103,7 +105,7 @@ def observed(
     phase: str | None = None,
     region: str | None = None,
 ) -> Finding:
-    """A finding that the drill itself makes: what it measured, against the most that it may be."""
+    """Return a finding that the drill makes itself: a measured value and its upper limit."""
     return replace(
         unmeasured(slo, source, status, reason, phase=phase, region=region),
         threshold=threshold,
@@ -114,7 +116,7 @@ def observed(
 
 
 def from_json(data: Mapping[str, Any]) -> Finding:
-    """A finding that the drill itself recorded; what is not said is unknown."""
+    """Parse a finding that the drill recorded; a missing field is unknown."""
     window = data.get("window")
     bracket = data.get("bracket")
     return Finding(
@@ -136,7 +138,7 @@ def from_json(data: Mapping[str, Any]) -> Finding:
 
 
 def _status(data: Mapping[str, Any]) -> Status:
-    """What is not judged says why, or it is unknown."""
+    """A finding that is not judged must give a reason, or it is unknown."""
     status = data.get("status")
     if status == "not_judged" and not data.get("reason"):
         return "unknown"
@@ -144,9 +146,9 @@ def _status(data: Mapping[str, Any]) -> Status:
 
 
 def unjudged(findings: Iterable[Finding], slos: Collection[str]) -> list[str]:
-    """A line for each of `slos` that in some phase was not judged, by no side and in no region.
+    """Return a line for each of `slos` that no side judged in any region in some phase.
 
-    The service levels themselves must be judged: by one side at least.
+    The service levels themselves must be judged by at least one side.
     """
     judged: set[tuple[str, str | None]] = set()
     left_out: dict[tuple[str, str | None], Finding] = {}

@@ -1,9 +1,10 @@
-"""Gauges over a stretch of time: the queue's oldest job, and streams held.
+"""Judges gauges over a stretch of time: the queue's oldest job, and open streams.
 
-- The age of a queue's oldest job grows at most one second a second. So where a scrape is missing it
-  was at most the last one plus the gap: over the limit is unknown, else it held.
-- A sample of streams stands for one scrape. To have held enough of them, what nobody saw counts as
-  none; to have held too few, what was seen must be too few.
+- The age of a queue's oldest job grows by at most one second per second. Where a scrape is missing,
+  the age was at most the last one plus the gap: if that is over the limit the result is unknown,
+  else the limit held.
+- A sample of open streams stands for one scrape interval. To pass, unseen time counts as no
+  streams; to fail, the seen time alone must show too few.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from muster.samples.series import Samples, Series
 from muster.samples.windows import Window, could_be_new, ended
 
 MISSING_SCRAPES = 1.5
-"""Further apart than so many scrape intervals, two samples miss one between them."""
+"""Two samples further apart than this many scrape intervals miss a sample between them."""
 
 
 @dataclass(frozen=True)
 class QueueAge:
-    """The worst that was seen of one region's queue, in seconds."""
+    """The worst value seen of one region's queue, in seconds."""
 
     status: Status
     age_s_max: float | None
@@ -33,10 +34,10 @@ class QueueAge:
 def judge_queue_age(
     samples: Samples, window: Window, region: str, limit_s: float, scrape_s: float
 ) -> QueueAge:
-    """Whether no job of `region` was ever older than `limit_s` (a gap may hide it).
+    """Judge that no job of `region` was ever older than `limit_s` (a gap may hide one).
 
-    Not judged where the ledger declares the region to be dark from end to end, and no queue of it
-    was seen.
+    Not judged if the ledger declares the region dark for the whole window and no sample of its
+    queue exists.
     """
     series = samples.of("queue_age", region=region)
     worst: float | None = None
@@ -64,7 +65,7 @@ def judge_queue_age(
     if reason:
         return QueueAge("unknown", worst, scrapes, reason)
     if worst is None:
-        # One that was there may have been stopped a moment after the window began, unscraped.
+        # A process may have been stopped, unscraped, just after the window began.
         slack_s = window.stale_s if lived_here else 0.0
         gone = all(
             window.absent(region, t_s) for t_s in (window.start_s + slack_s, window.end_s - slack_s)
@@ -76,7 +77,7 @@ def judge_queue_age(
 
 
 def _newly_started(samples: Samples, series: Series, stale_s: float) -> bool:
-    """Whether its process began with it, as its own count of requests shows."""
+    """Whether the process started with the window, as its own count of requests shows."""
     counts = [one for one in samples.of("requests") if len(one.t)]
     own = [one for one in counts if one.owner == series.owner]
     if not own or len(series.t) == 0:
@@ -91,14 +92,14 @@ def _newly_started(samples: Samples, series: Series, stale_s: float) -> bool:
 
 
 def _gap(series: Series, window: Window, limit_s: float, scrape_s: float) -> str:
-    """Why the samples leave it open whether the limit held; empty when they do not."""
+    """Why the samples do not decide whether the limit held; empty if they do."""
     region = series.region
     good = ~np.isnan(series.v)
     t, v = series.t[good], series.v[good]
     first = max(0, int(np.searchsorted(t, window.start_s, "right")) - 1)
     last = int(np.searchsorted(t, window.end_s, "right"))
     points = [(float(a), float(b)) for a, b in zip(t[first:last], v[first:last], strict=True)]
-    # Before the first sample a queue may have stood at anything, unless it was just started.
+    # Before the first sample the queue's age is unknown, unless the process was just started.
     previous_t, previous_v = points[0] if points else (window.start_s, float("inf"))
     late = bool(points) and previous_t > window.start_s + MISSING_SCRAPES * scrape_s
     if late and not window.absent(region, window.start_s):
@@ -115,14 +116,14 @@ def _gap(series: Series, window: Window, limit_s: float, scrape_s: float) -> str
 
 @dataclass(frozen=True)
 class Held:
-    """Mean of what was seen, and the least that it can have been when nothing was unseen."""
+    """The mean of what was seen, and the lower bound if unseen time counts as zero."""
 
     seen: float
     at_least: float
 
 
 def mean_total(samples: Samples, signal: str, window: Window, scrape_s: float) -> Held | None:
-    """Mean over `window` of the sum of `signal`'s series; None when one has no samples there."""
+    """Mean over `window` of the sum of `signal`'s series; None if a series has no samples there."""
     series = samples.of(signal)
     if not series or window.end_s <= window.start_s:
         return None

@@ -1,9 +1,9 @@
-"""Whether a live watchdog guarded the drill until its last effect, by the ledger's events.
+"""Decides from the ledger whether a live watchdog guarded the drill until its last effect.
 
-The guard's duty ends with the event `watchdog` of state `released`: everything is back or was
-tried, and the load has ended. What happens later (judging, drawing the report, a process that dies)
-changes nothing of it. A ledger from before that state existed says `alive_at_end`, and `alive`
-where the drill had not written its last line yet.
+The guard's duty ends with the event `watchdog` of state `released`: everything is restored or was
+tried, and the load has ended. Later events (judging, writing the report, a process that dies) do
+not change this. Ledgers from before this state existed say `alive_at_end`, or `alive` if the drill
+had not yet written its last line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 EFFECTS = frozenset({"phase_started", "load_started", "fault_declared", "fault_applied", "step"})
-"""Events of a drill that still does something."""
+"""Events of a drill that can still change something."""
 
 
 def duty_over(events: Iterable[Mapping[str, Any]]) -> bool:
@@ -21,7 +21,7 @@ def duty_over(events: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def guard_faults(events: Iterable[Mapping[str, Any]], *, ended: bool) -> list[str]:
-    """What speaks against it, a line each; `ended`: the drill has written its last line."""
+    """Return what contradicts it, one line each; `ended`: the drill has written its last line."""
     known = list(events)
     states = [state for event in known if (state := _state(event)) is not None]
     if "released" not in states:
@@ -34,7 +34,7 @@ def guard_faults(events: Iterable[Mapping[str, Any]], *, ended: bool) -> list[st
         faults.append("ledger.jsonl: the drill was not guarded by a live watchdog throughout")
     later = _after_release(known)
     if later:
-        faults.append(f"ledger.jsonl: {later[0]} after the guard's duty had ended")
+        faults.append(f"ledger.jsonl: event {later[0]} after the guard's duty had ended")
     return faults
 
 

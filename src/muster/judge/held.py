@@ -1,18 +1,18 @@
-"""The load that was held in a phase, against what the load itself asked for.
+"""Judges the open streams of a phase against what the load itself asked for.
 
-- Expected at a moment: of all arrivals offered until then, those whose asked length is not over. So
-  a phase that has just begun remembers the arrivals of the one before it.
-- An attempt that did not succeed is judged by its own service levels. Here it counts as if its
-  stream had never been: the floor falls by a whole stream, from when it ended. Retries add streams
-  and are not expected, so that they only help.
-- The floor is the expectation less the contract's tolerance and standard errors. These are those of
-  Poisson arrivals, though the arrivals are known: wider than what chance does, so that a healthy
-  platform is not blamed.
-- Held below the floor: streams were shorter than asked for. That is a fail where the target says
-  that lengths are kept, else unknown. The load asked for too few: unknown, and the rig's.
-- Held above the expectation: streams last longer than asked for. That passes here and is said; each
-  stream past a completion threshold counts against completion, and the load ends one that never
-  ends at its bound, as one that did not succeed.
+- The expected number at a moment is the number of arrivals offered until then whose asked length is
+  not over. A phase that has just begun therefore includes the arrivals of the phase before it.
+- An attempt that did not succeed is judged by the SLOs. Here it counts as if its stream had never
+  existed: the floor falls by a whole stream from the moment it ended. Retries add streams and are
+  not expected, so they only help.
+- The floor is the expectation minus the contract's tolerance and standard errors. The standard
+  errors are those of Poisson arrivals although the arrivals are known: this is wider than chance,
+  so a healthy platform is not blamed.
+- Below the floor, streams were shorter than asked for. That is a fail if the target says that
+  lengths are kept, else unknown. If the load asked for too few, it is unknown and the rig's fault.
+- Above the expectation, streams last longer than asked for. That passes here, with a note. Each
+  stream past a completion threshold counts against completion, and the load ends a stream that
+  never ends at a time limit, as unsuccessful.
 """
 
 from __future__ import annotations
@@ -32,21 +32,20 @@ from muster.samples.series import Array, Samples, Series
 from muster.samples.windows import Window, total_growth
 
 BASELINE = "baseline"
-"""Judged by itself, against the target of the run and not against what was offered."""
+"""Judged by itself, against the target of the run and not against the offered load."""
 GRID = 20
-"""Steps a mean stream: how finely arrivals are told apart by age."""
+"""Steps for each mean stream length: the age resolution of arrivals."""
 TRACE_OFF = 0.1
-"""Choice: a replayed trace has lengths and bursts of its own; the profile's stand for them within
-this share."""
+"""Our choice: lengths and bursts of a replayed trace may differ this much from the profile's."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the load asked for: `streams_target` streams, as long as those of `profile`.
+    """What the load asked for: `streams_target` streams with the lengths of `profile`.
 
-    `lengths_kept`: the platform says that it generates as many tokens as asked for. `traced`: the
-    lengths are those of a replayed trace, whose mean is as the target and the arrivals imply.
-    `strict`: the contract's tolerance alone holds, for a trace too.
+    `lengths_kept`: the platform says that it generates as many tokens as asked for. `traced`:
+    lengths come from a replayed trace, whose mean follows from the target and the arrivals.
+    `strict`: apply only the contract's tolerance, for a trace too.
     """
 
     profile: Profile
@@ -57,7 +56,7 @@ class Asked:
 
     @property
     def widened(self) -> float:
-        """By which share the contract's tolerance is widened."""
+        """The share by which the contract's tolerance is widened."""
         return TRACE_OFF if self.traced and not self.strict else 0.0
 
 
@@ -65,8 +64,8 @@ class Asked:
 class Held:
     """Means over the moments at which the streams were scraped, in streams.
 
-    `expected` counts what succeeded, `offered` everything that was started. `error` is the standard
-    error of either. `gap_s` is the longest time in which no scrape was seen.
+    `expected` counts attempts that succeeded, `offered` all that were started. `error` is the
+    standard error of either. `gap_s` is the longest time without a scrape.
     """
 
     seen: float
@@ -78,7 +77,7 @@ class Held:
 
 
 def judge_held(judging: Judging, phases: Sequence[Phase], asked: Asked) -> list[Finding]:
-    """A finding for each judged phase but the baseline."""
+    """Return a finding for each judged phase except the baseline."""
     return [
         _finding(judging, phase, asked)
         for phase in phases
@@ -87,7 +86,7 @@ def judge_held(judging: Judging, phases: Sequence[Phase], asked: Asked) -> list[
 
 
 def needs_widening(judging: Judging, phases: Sequence[Phase], asked: Asked) -> bool:
-    """Whether a phase was not held by the contract's own tolerance, wider as a trace's may be."""
+    """Whether a phase failed by the contract's own tolerance, without the widening for traces."""
     if not asked.widened:
         return False
     strictly = judge_held(judging, phases, replace(asked, strict=True))
@@ -95,7 +94,7 @@ def needs_widening(judging: Judging, phases: Sequence[Phase], asked: Asked) -> b
 
 
 def held(samples: Samples, window: Window, asked: Asked) -> Held | None:
-    """What was held in `window` and what is expected of it; None where a part has no data."""
+    """Open and expected streams in `window`; None where a part has no data."""
     moments, streams = _streams(samples.of("client_streams"), window)
     offered = _curve(samples.of("client_offered"), window)
     attempts = samples.of("client_attempts")
@@ -154,7 +153,7 @@ def _finding(judging: Judging, phase: Phase, asked: Asked) -> Finding:
 def _judged(
     found: Held, floor: float, share: float, chance: float, stale_s: float, asked: Asked
 ) -> tuple[Status, str]:
-    said = f"{found.expected:.0f} are expected of the arrivals and the lengths asked for"
+    said = f"{found.expected:.0f} are expected from the arrivals and the lengths asked for"
     if found.seen < floor:
         short = f"{said}: streams were shorter than that"
         if asked.lengths_kept:
@@ -171,9 +170,9 @@ def _judged(
 
 
 def _streams(series: Sequence[Series], window: Window) -> tuple[Array, Array]:
-    """Scrape times of the load within `window`, and all streams at each of them.
+    """Scrape times of the load within `window`, and the sum of open streams at each of them.
 
-    A moment at which one of the series is not known is left out.
+    A moment at which one of the series is unknown is left out.
     """
     nothing = np.array([])
     known = [one for one in series if len(one.t)]
@@ -194,7 +193,7 @@ def _streams(series: Sequence[Series], window: Window) -> tuple[Array, Array]:
 
 
 def _failed(series: Series) -> bool:
-    """A failed retry takes nothing away: it was not expected."""
+    """A failed retry lowers nothing, because it was not expected."""
     labels = series.labels
     return labels.get("outcome") != "success" and labels.get("kind") != "retry"
 
@@ -202,9 +201,9 @@ def _failed(series: Series) -> bool:
 def _curve(
     series: Sequence[Series], window: Window, *, from_zero: bool = False
 ) -> Callable[[Array], Array] | None:
-    """The counters' sum at any moment; None where one began late, ended early or fell.
+    """The counters' sum at any moment; None if one started late, ended early or decreased.
 
-    `from_zero`: one that begins late stood at 0 before, and there may be none at all.
+    `from_zero`: a counter that starts late stood at 0 before, and there may be none at all.
     """
     points: list[tuple[Array, Array]] = []
     for one in series:
@@ -229,7 +228,7 @@ def _curve(
 
 
 def _stretch(samples: Samples, window: Window, asked: Asked) -> float | None:
-    """By how much the lengths asked for are longer than the profile's; None: unknown."""
+    """The ratio of the lengths asked for to the profile's; None if unknown."""
     if not asked.traced:
         return 1.0
     grown = total_growth(samples.of("client_scheduled"), window)
@@ -246,7 +245,7 @@ def _present(
     stretch: float,
     lasting: Callable[[Profile, Array], Array],
 ) -> Array:
-    """Of what had begun before each moment, how much is still there by its asked length."""
+    """Of what had started before each moment, how much is still open by its asked length."""
     longest_s = profile.first_token_s_mean + _longest_tokens(profile) / profile.tokens_per_s
     step_s = profile.mean_stream_s / GRID
     ages = np.arange(0.0, longest_s + step_s, step_s)
@@ -266,9 +265,10 @@ def _survival(profile: Profile, age_s: Array) -> Array:
 
 
 def _any_survival(profile: Profile, age_s: Array) -> Array:
-    """The larger of what a new stream and one that is under way have left: nobody knows which.
+    """The larger of the remaining shares of a new stream and of one under way; which it is, is
+    unknown.
 
-    A stream met under way is a long one more often: what is left of it lasts longer than `age_s`
+    A stream that is observed under way is more often a long one. Its remaining time exceeds `age_s`
     with the share of all stream time that lies beyond that age.
     """
     fine = np.linspace(0.0, float(age_s[-1]) * 2, 20 * len(age_s))

@@ -1,9 +1,9 @@
-"""p95 <= T by counting: the share of requests at or under T, T an edge of the histogram.
+"""Judges p95 <= T by counting: the share of requests at or under T, where T is a histogram edge.
 
-One whose first token or end has not come by T counts as over T, also while it is still open: the
-platform and the load show how many open ones are past T. Those already counted as over in an
-earlier window are not counted again when they end. A histogram that contradicts itself
-(`histograms`) says nothing.
+A request whose first token or end has not come by T counts as over T, also while it is open:
+platform and load report how many open requests are past T. Requests that an earlier window counted
+as over are not counted again when they end. A histogram that contradicts itself (`histograms`)
+shows nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Bracket = tuple[float, float | None]
 
 @dataclass(frozen=True)
 class Latency:
-    """What a histogram shows of a window. `bracket` is where the p95 lies, in seconds."""
+    """What a histogram shows for a window. `bracket` is the range of the p95, in seconds."""
 
     status: Status
     reason: str
@@ -51,12 +51,12 @@ def judge_latency(
     threshold_s: float,
     percentile: Fraction,
 ) -> Latency:
-    """`histogram`'s p95 against `threshold_s`; unknown without data or without edges."""
+    """Compare `histogram`'s p95 with `threshold_s`; unknown without data or edges."""
     counts = samples.of(histogram, "_count")
     total = total_growth(counts, window)
     still_open = _open_over(samples, window, open_signal, open_phase, threshold_s)
     if still_open is None:
-        # A platform that shows no such gauge leaves them to the load's count; a gap is a gap.
+        # If the platform has no such gauge, the load's count is used; a gap in one is a gap.
         if open_required or samples.of(open_signal, phase=open_phase):
             return Latency("unknown", f"no data of {open_signal}", None, None, None)
         still_open = 0.0
@@ -65,7 +65,7 @@ def judge_latency(
     if total is None or not under:
         return Latency("unknown", "no data", None, None, None)
     if not _whole(counts, buckets):
-        reason = "a process shows only a part of its histogram"
+        reason = "a process exports only a part of its histogram"
         return Latency("unknown", reason, None, None, None)
     finite = sorted(edge for edge in under if edge is not None)
     wrong = contradiction(histogram, counts, buckets, window)
@@ -98,7 +98,7 @@ def _over(under: float | None, whole: float) -> float | None:
 
 
 def _whole(counts: Sequence[Series], buckets: Sequence[Series]) -> bool:
-    """Whether every process shows its count and each of the same buckets."""
+    """Whether every process exports its count and the same buckets."""
     owners: dict[float | None, set[Process]] = {}
     for one in buckets:
         owners.setdefault(_edge(one), set()).add(own_labels(one))
@@ -118,7 +118,7 @@ def _under(buckets: Sequence[Series], window: Window) -> Mapping[float | None, f
 
 
 def _edge(bucket: Series) -> float | None:
-    """Its finite edge; None: infinity, or no number, which `contradiction` tells."""
+    """The finite edge; None for infinity or for no number (`contradiction` reports the latter)."""
     edge = edge_of(bucket.labels.get("le"))
     return None if edge == INFINITE else edge
 
@@ -126,7 +126,7 @@ def _edge(bucket: Series) -> float | None:
 def _open_over(
     samples: Samples, window: Window, signal: str, phase: str, threshold_s: float
 ) -> float | None:
-    """How many more are open past the threshold at the window's end than at its start."""
+    """How many more requests are open past the threshold at the window's end than at its start."""
     shown = samples.of(signal, phase=phase)
     series = joined([one for one in shown if _edge(one) == threshold_s])
     if not series:
@@ -134,7 +134,8 @@ def _open_over(
     change = 0.0
     for one in series:
         if window.absent(one.region, window.end_s) or ended(one, series, window):
-            # Its process took them along; those past the threshold were counted when they were.
+            # The process ended with them; those past the threshold were counted when they passed
+            # it.
             continue
         end = _open_at(one, window, window.end_s)
         start = _open_at(one, window, window.start_s)
@@ -158,7 +159,7 @@ def _bracket(
     whole: float,
     percentile: Fraction,
 ) -> Bracket | None:
-    """The edges between which the p95 lies; an upper edge of None is above the top one."""
+    """The edges between which the p95 lies; an upper edge of None means above the top edge."""
     needed = percentile * Fraction(round(whole))
     if not whole:
         return None

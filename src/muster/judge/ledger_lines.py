@@ -1,7 +1,7 @@
-"""Lines of a ledger that do not say what they must: left out, and told, before anything is judged.
+"""Removes ledger lines with missing or wrong fields before judging, and reports each of them.
 
-A drill writes none of them. An editor does, and so may another version; then nothing that rests on
-such a line is known, and a reader gets one line that says so.
+A drill writes no such line, but an editor may, and so may another version of Muster. Whatever
+depends on such a line is unknown.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ Event = Mapping[str, Any]
 
 
 def shaped(ledger: LedgerRead) -> tuple[LedgerRead, list[str]]:
-    """The ledger's events that can be read, and a line for each that can not."""
+    """Return the ledger's readable events, and a message for each event that is not readable."""
     kept, told = [], []
     for number, event in enumerate(ledger.events, start=1):
         wrong = wrong_of(event)
         if wrong:
-            told.append(f"ledger.jsonl: event {number} does not say what it must: {wrong}")
+            told.append(f"ledger.jsonl: event {number} lacks a valid field: {wrong}")
         else:
             kept.append(event)
     starts = sum(event["event"] == "drill_started" for event in kept)
     if starts > 1:
-        told.append(f"ledger.jsonl: drill_started {starts} times: one drill begins once")
+        told.append(f"ledger.jsonl: {starts} events drill_started; a drill has one")
     more = len(told) - TOLD_MAX
     if more > 0:
         told = [*told[:TOLD_MAX], f"ledger.jsonl: and {more} more"]
@@ -41,14 +41,15 @@ def shaped(ledger: LedgerRead) -> tuple[LedgerRead, list[str]]:
 
 
 def wrong_of(event: Event) -> str:
-    """What is wrong with one event; empty: nothing."""
+    """What is wrong with one event; empty if nothing is."""
     kind = event.get("event")
     if not isinstance(kind, str):
         return "event"
     t_s = event.get("t")
     if not _number(t_s) or not 0 <= float(t_s) <= T_S_MAX:  # type: ignore[arg-type]
         return f"{kind}: t"
-    # A start without a key is judged as far as it goes; without a value that fits it is none.
+    # A start without a key is judged as far as possible; one with an invalid value counts as no
+    # start.
     must = _MUST.get(kind, {}).items()
     asked = [(key, fits) for key, fits in must if kind != "drill_started" or key in event]
     keys = (key for key, fits in asked if not fits(event.get(key)))
@@ -121,4 +122,4 @@ _MUST: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "fault_declared": _FAULT,
     "fault_proof": _FAULT,
 }
-"""What must be there, and of which kind, in the events that a verdict reads."""
+"""Required fields and their types, for the events that a verdict reads."""

@@ -1,8 +1,9 @@
-"""Whether streams were as long as asked for: shorter ones make a light load of a full one.
+"""Judges whether streams were as long as asked for. Shorter streams make a full load a light one.
 
-The load counts whole, successful streams that were shorter than asked for (`load.lengths` says how
-that is told). Where the platform said that it keeps lengths, one is a fail. Elsewhere a model may
-stop early: more than the contract's tolerance of them is unknown, since less was held than asked.
+The load counts complete, successful streams that were shorter than asked for (`load.lengths` says
+how). If the target says that lengths are kept, one such stream is a fail. Elsewhere a model may
+stop early: more than the contract's tolerance is unknown, because the load held was less than asked
+for.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ class Lengths:
 
     @property
     def signals(self) -> frozenset[str]:
-        """The signal, where the drill must have it."""
+        """The signal, if the drill must have it."""
         return frozenset({SIGNAL}) if self.counted else frozenset()
 
 
 NOT_COUNTED = Lengths()
-"""Of drills whose load did not look at the lengths of its streams."""
+"""The value for drills whose load did not check the lengths of its streams."""
 
 
 def lengths_of(events: Iterable[Mapping[str, Any]], load: Mapping[str, Any]) -> Lengths:
-    """By the ledger's `load_started` and the target's section `load`."""
+    """Read the ledger's `load_started` and the target's section `load`."""
     counted = any(
         event.get("event") == "load_started" and SIGNAL in (event.get("counts") or ())
         for event in events
@@ -49,7 +50,7 @@ def lengths_of(events: Iterable[Mapping[str, Any]], load: Mapping[str, Any]) -> 
 def judge_lengths(
     samples: Samples, window: Window, phase: str, rules: LoadValidity, lengths: Lengths
 ) -> list[Finding]:
-    """One finding, or none for a drill whose load did not count shorter streams yet."""
+    """Return one finding, or none for a drill whose load did not count shorter streams yet."""
     series = samples.of(SIGNAL)
     if not series and not lengths.counted:
         return []
@@ -93,4 +94,4 @@ def _judged(
         return "fail", f"{said}, and the target keeps lengths"
     if 100 * short <= threshold_pct * whole:
         return "pass", said
-    return "unknown", f"{said}: less was held than was asked for"
+    return "unknown", f"{said}: the load held was less than asked for"

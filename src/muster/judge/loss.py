@@ -1,11 +1,13 @@
-"""The abrupt loss of a region, judged by what its users felt and by what the rig itself was up to.
+"""Judges the abrupt loss of a region by what its users experienced and by the state of the rig.
 
-At the fastest legal detection half of the attempts fail for over ten seconds, which no tier allows.
-So the time until then is judged by the target's own objectives: how long attempts failed (RTO), how
-many streams broke, and none of them elsewhere. From detection, TTL and 2 s on the tier holds again.
+With the fastest possible detection half of the attempts still fail for over ten seconds, which no
+tier allows. The time until then is therefore judged by the target's own objectives: how long
+attempts failed (RTO), how many streams broke, and that none broke in other regions. From detection
++ TTL + 2 s on, the tier applies again.
 
-What the rig did to itself is never read as the platform's: it is measured (`rig_pinned`), and where
-it could explain a miss, the miss is unknown. A rig pinned for longer than it may be proves nothing.
+What the rig caused is never attributed to the platform: it is measured (`rig_pinned`), and a miss
+that it could explain is unknown. If the rig was pinned for longer than allowed, the drill proves
+nothing.
 """
 
 from __future__ import annotations
@@ -30,12 +32,14 @@ from muster.samples.windows import Window, at, total_growth
 FAULT = "region_loss"
 SPANS_MAX = 4
 BIN_S = 1.0
-"""Attempts are counted second by second, or scrape by scrape where those are further apart."""
+"""Attempts are counted per second, or per scrape if scrapes are further apart."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Lost at `start_s`; the phase `loss` ends at `shifted_s`, the region stays away to `end_s`."""
+    """The region is lost at `start_s`; phase `loss` ends at `shifted_s`; the region is away until
+    `end_s`.
+    """
 
     region: str
     start_s: float
@@ -45,10 +49,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class JudgedLoss:
-    """What a loss comes to. `document` is the verdict's `loss`.
+    """The result of judging a loss. `document` is the verdict's `loss`.
 
-    `stop_excuse`: why a stop for the platform's sake proves nothing; empty: it stands. `unfit`: why
-    the rig shows nothing of the platform any more; empty: it does.
+    `stop_excuse`: why a stop by a trigger or limit proves nothing about the platform; empty if it
+    stands. `unfit`: why the rig shows nothing about the platform any more; empty if it does.
     """
 
     loss: Loss
@@ -58,7 +62,7 @@ class JudgedLoss:
     unfit: str
 
     def excused(self, findings: Iterable[Finding]) -> list[Finding]:
-        """`findings` of others: after the loss an unfit rig shows no failing ones."""
+        """Return `findings` of other rules; after the loss, an unfit rig makes failures unknown."""
         return [
             replace(one, status="unknown", reason=f"{one.reason}; {self.unfit}".removeprefix("; "))
             if self.unfit and one.status == "fail" and _after(self.loss, one)
@@ -71,7 +75,7 @@ class JudgedLoss:
 class Failing:
     """Seconds from the loss to the last second in which too many attempts failed.
 
-    `worst_s` takes every second of which nothing is known for such a one.
+    `worst_s` treats every second without data as such a second.
     """
 
     seen_s: float
@@ -79,7 +83,7 @@ class Failing:
 
 
 def loss_of(events: Iterable[Mapping[str, Any]], phases: Sequence[Phase]) -> Loss | None:
-    """The loss that the ledger declares; None where it declares none."""
+    """The loss that the ledger declares, or None."""
     declared = next(
         (e for e in events if e["event"] == "fault_declared" and e.get("fault") == FAULT), None
     )
@@ -98,7 +102,9 @@ def judge_loss(
     objective: Mapping[str, Any],
     events: Sequence[Mapping[str, Any]] = (),
 ) -> JudgedLoss:
-    """RTO, streams broken by it and elsewhere, traffic to where nothing is, and the rig."""
+    """Judge RTO, streams broken in the lost region and elsewhere, traffic to the dead region, and
+    the rig.
+    """
     rules = judging.contract.load_validity
     whole = _window(judging, loss.start_s, loss.end_s)
     dark = blackout(judging.samples, whole, rules.loop_lag_p99_s_max)
@@ -128,14 +134,14 @@ def _after(loss: Loss, finding: Finding) -> bool:
 def failing_until(
     samples: Samples, window: Window, share_max: float, scrape_s: float
 ) -> Failing | None:
-    """How long more than `share_max` of the attempts failed; None when nothing is known."""
+    """How long more than `share_max` of the attempts failed; None if nothing is known."""
     series = samples.of("client_answers")
     if not series or window.end_s <= window.start_s:
         return None
     bin_s = max(BIN_S, scrape_s)
     length_s = window.end_s - window.start_s
     if attempts := total_growth(series, window):
-        # So many that one failure of them is not yet more than the share.
+        # The number of attempts at which a single failure is not yet over the share.
         bin_s = max(bin_s, length_s / share_max / attempts)
     edges = np.linspace(window.start_s, window.end_s, max(1, int(length_s / bin_s)) + 1)
     total = np.zeros(len(edges) - 1)
@@ -145,7 +151,7 @@ def failing_until(
         total += grown
         if _failed(one):
             failed += grown
-    # What stood there at the first scrape of all did not grow in its second.
+    # The value at the very first scrape is not growth of that second.
     total[edges[:-1] < min(one.t[0] for one in series)] = np.nan
     unknown = np.isnan(total) | (total <= 0)
     over = ~unknown & (failed > share_max * np.where(unknown, 0.0, total))
@@ -162,7 +168,7 @@ def failing_until(
 def _grown(series: Series, edges: Array, stale_s: float) -> Array:
     """Growth between `edges`; before its first sample a counter stood at 0.
 
-    NaN after a gap, and where the counter fell: what a restart took with it is not known.
+    NaN after a gap and where the counter decreased: what was lost with a restart is unknown.
     """
     index = np.searchsorted(series.t, edges, "right") - 1
     held = np.maximum(index, 0)
@@ -180,7 +186,7 @@ def _failed(series: Series) -> bool:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of the phase `loss`, as the load counts; None: unknown."""
+    """The load's counts in phase `loss`; None if unknown."""
 
     streams_open: float | None
     broken: float | None
@@ -214,11 +220,11 @@ def _rto(
         reason = "no data" if failing is None else "the target names no region_loss.rto_s_max"
         return _finding("rto", loss, "unknown", None, limit_s, "s", reason=reason)
     failed = f"{100 * share_max:g} %"
-    said = f"from the loss to the last second in which over {failed} of the attempts failed"
+    said = f"from the loss to the last second with over {failed} of the attempts failed"
     if failing.worst_s <= limit_s:
         return _finding("rto", loss, "pass", failing.worst_s, limit_s, "s", reason=said)
     if failing.seen_s <= limit_s:
-        reason = f"{said}; seconds up to {failing.worst_s:.0f} s are missing"
+        reason = f"{said}; data is missing for seconds up to {failing.worst_s:.0f} s"
         return _finding("rto", loss, "unknown", failing.seen_s, limit_s, "s", reason=reason)
     pinned_s = dark.within(loss.start_s, loss.start_s + failing.seen_s)
     if failing.seen_s - pinned_s <= limit_s:
@@ -259,7 +265,7 @@ def _excused(status: Status, said: str, loss: Loss, dark: Blackout) -> tuple[Sta
 
 
 def _reached(judging: Judging, loss: Loss) -> Finding:
-    """The lost region's share of the attempts once its traffic must be gone."""
+    """Judge the lost region's share of attempts after its traffic must be gone."""
     window = _window(judging, loss.shifted_s, loss.end_s)
     every = judging.samples.of("client_answers")
     own = [one for one in every if one.region == loss.region]
@@ -286,7 +292,7 @@ def _reached(judging: Judging, loss: Loss) -> Finding:
 
 
 def _rig(loss: Loss, dark: Blackout, limit_s: float) -> Finding:
-    """The rig's own blackout. Too long a one, or one that nobody saw, makes nothing known."""
+    """Judge the rig's own blackout. If it is too long, or unseen, nothing else is known."""
     worst = dark.worst
     reason = "no process of the rig was pinned"
     if worst is not None:
@@ -312,7 +318,7 @@ def _rig(loss: Loss, dark: Blackout, limit_s: float) -> Finding:
 
 
 def _seconds(dark: Blackout) -> float | None:
-    """How long the rig was pinned; None where a part of it was not seen: never zero."""
+    """How long the rig was pinned; None if a part of it was not observed (never zero)."""
     return None if dark.unseen else round(dark.seconds, 3)
 
 

@@ -1,9 +1,9 @@
-"""Series that cannot be what they say: then nothing is known of their signal, and it is named.
+"""Finds series with impossible values. Their signal is then unknown, and the finding names it.
 
-- A counter falls without a restart of its process (`restarts`).
-- Answers are counted under something else than a three-digit status.
+- A counter decreases without a restart of its process (`restarts`).
+- Answers are counted under a code that is not a three-digit status.
 - A count, an age or a number of streams is negative.
-- A series is there twice, apart in a label of its scraper (`doubled`).
+- A series exists twice and differs only in a label of its scraper (`doubled`).
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ GAUGES = (
 )
 LABELS_NAMED = 6
 Odd = tuple[str, str, str]
-"""Source, signal, and what is odd about it."""
+"""Source, signal, and what is wrong with it."""
 
 
 def oddities(samples: Samples, window: Window) -> Iterator[Odd]:
-    """What the series of `window` show that cannot be, signal by signal."""
+    """Return the impossible values in the series of `window`, signal by signal."""
     for signal in COUNTERS:
         series = samples.of(signal)
         yield from _fallen(signal, series, window)
@@ -62,14 +62,14 @@ def oddities(samples: Samples, window: Window) -> Iterator[Odd]:
 
 
 def named(series: Series) -> str:
-    """The series as Prometheus writes it, with its first labels."""
+    """The series in Prometheus notation, with its first labels."""
     labels = sorted(series.labels.items())
     shown = ", ".join(f'{name}="{value}"' for name, value in labels[:LABELS_NAMED])
     return f"{series.name}{{{shown}{', …' if len(labels) > LABELS_NAMED else ''}}}"
 
 
 def _fallen(signal: str, series: tuple[Series, ...], window: Window) -> Iterator[Odd]:
-    """Counters of a process that fell though it did not restart, one for each process."""
+    """Counters that decreased although their process did not restart, one for each process."""
     restarts = restarts_within(series, window.start_s, window.end_s, window.stale_s)
     for process, found in restarts.items():
         if found.unexplained is not None:
@@ -79,7 +79,7 @@ def _fallen(signal: str, series: tuple[Series, ...], window: Window) -> Iterator
 
 
 def _without_status(series: tuple[Series, ...], window: Window) -> Iterator[Odd]:
-    """Answers counted within the window under a code that is no status."""
+    """Answers that the window counts under a code that is no HTTP status."""
     for one in series:
         code = one.labels.get("code", "")
         _, v = _inside(one, window)

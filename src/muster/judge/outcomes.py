@@ -1,4 +1,4 @@
-"""How the load's attempts ended over all judged phases, by name."""
+"""Counts how the load's attempts ended over all judged phases, by outcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muster.samples.windows import Window, total_growth
 def outcomes_of(
     samples: Samples, events: Iterable[Mapping[str, Any]], stale_s: float
 ) -> dict[str, int | None]:
-    """Attempts by outcome; None where their number is not known, nothing without judged phases."""
+    """Attempts by outcome; None if their number is unknown, empty without judged phases."""
     judged = [phase for phase in phases_of(events) if phase.tier is not None]
     series = samples.of("client_attempts")
     if not judged:

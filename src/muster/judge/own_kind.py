@@ -1,12 +1,12 @@
-"""Whether a ledger's kind, plan and events fit each other.
+"""Checks that a ledger's kind, plan and events agree with each other.
 
-Each of them says what the drill was. An editor who changes one of them, so that less is asked of
-the drill, has the others against him:
+Each of them says what the drill was. If somebody edits one of them so that less is required of the
+drill, the others contradict it:
 
-- a kind that no drill has is unknown;
-- so is a phase that was gone through and not planned, and an effect outside the phases that have
-  it: a region that went dark in a baseline was not the plan's;
-- a phase that takes a region away and in which no region was seen dark proves nothing.
+- an unknown kind makes the verdict unknown;
+- so does a phase that was executed but not planned, and an effect outside the phases that may have
+  it (a region that went dark in a baseline was not planned);
+- a phase that removes a region, but in which no region was observed dark, proves nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from muster.judge.phases import Phase
 
 KINDS = ("failover", "experiment", "gate", "safety")
 DARK_PHASES = frozenset({"dark", "loss"})
-"""Phases that take a whole region away."""
+"""Phases that remove a whole region."""
 FAULT_PHASES = DARK_PHASES | {"fault"}
 EFFECTS: Mapping[str, frozenset[str]] = {
     "fault_declared": FAULT_PHASES,
@@ -28,13 +28,13 @@ EFFECTS: Mapping[str, frozenset[str]] = {
     "region_dark": DARK_PHASES,
     "step": frozenset({"evacuate", "restore"}),
 }
-"""What a drill does to a platform, and the phases in which it may."""
+"""The kinds of effect a drill has on a platform, and the phases in which each may occur."""
 
 
 def kind_faults(
     started: Mapping[str, Any], phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]
 ) -> list[Finding]:
-    """An unknown finding for each thing that contradicts the drill's own start."""
+    """Return an unknown finding for each contradiction with the drill's own start."""
     kind = str(started["kind"])
     found: list[Finding] = []
     if kind not in KINDS:
@@ -44,7 +44,7 @@ def kind_faults(
     if isinstance(plan, list):
         more = Counter(names) - Counter(str(name) for name in plan)
         found += [
-            _unknown(name, "this phase was gone through and not planned")
+            _unknown(name, "this phase was executed but not planned")
             for name in more
             if name != "preflight"
         ]
@@ -53,7 +53,7 @@ def kind_faults(
 
 
 def _effects_outside(events: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    """One for each kind of effect that a phase shows and may not have."""
+    """One finding for each kind of effect in a phase that may not have it."""
     now: str | None = None
     outside: dict[tuple[str | None, str], None] = {}
     for event in events:
@@ -77,7 +77,7 @@ def _never_dark(phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]) ->
             "fault_proof",
             "ledger",
             "unknown",
-            "no region was seen dark in this phase",
+            "no region was observed dark in this phase",
             phase=phase.name,
         )
         for phase in phases

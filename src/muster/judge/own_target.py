@@ -1,4 +1,4 @@
-"""What a bundle's own target file says of a drill: its load profile, its platform's signals."""
+"""Reads what a bundle's own target file says: the load profile and the platform's signals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JUDGED_OPTIONAL = frozenset({"open_over", "streams_broken"})
 
 
 def profile_of(bundle: Path, contract: Contract, name: str) -> Profile:
-    """The profile `name` as the bundle carries it. Raises BadInput when it carries none."""
+    """Return the profile `name` from the bundle. Raises BadInput if the bundle has none."""
     file = bundle / "target.yaml"
     own = target_profiles(bundle)
     if name in own:
@@ -28,7 +28,7 @@ def profile_of(bundle: Path, contract: Contract, name: str) -> Profile:
 
 
 def asked_of(bundle: Path, contract: Contract, started: Mapping[str, Any]) -> Asked:
-    """What the load of the drill asked for. Raises BadInput when its profile is nowhere."""
+    """Return what the drill's load asked for. Raises BadInput if its profile is not found."""
     load = _section(bundle, "load")
     return Asked(
         profile_of(bundle, contract, str(started["profile"])),
@@ -39,29 +39,29 @@ def asked_of(bundle: Path, contract: Contract, started: Mapping[str, Any]) -> As
 
 
 def target_profiles(bundle: Path) -> Mapping[str, Any]:
-    """The profiles that the bundle's target brings itself, by name. Raises BadInput."""
+    """Return the profiles that the bundle's target defines, by name. Raises BadInput."""
     return _section(bundle, "profiles")
 
 
 def shown_signals(bundle: Path) -> frozenset[str]:
-    """The judged signals that a platform may leave out, and this one's target names."""
+    """The judged signals that are optional for a platform and that this target names."""
     return JUDGED_OPTIONAL & frozenset(_section(bundle, "signals"))
 
 
 def lengths_of(bundle: Path, events: Iterable[Mapping[str, Any]]) -> Lengths:
-    """Whether the lengths of streams were looked at, and are kept. Raises BadInput."""
+    """Whether stream lengths were checked, and whether they are kept. Raises BadInput."""
     return lengths.lengths_of(events, _section(bundle, "load"))
 
 
 def loss_objective(bundle: Path) -> Mapping[str, Any]:
-    """What the target says the abrupt loss of a region is judged by. Raises BadInput."""
+    """The objectives by which the target judges the abrupt loss of a region. Raises BadInput."""
     return _section(bundle, "region_loss")
 
 
 def scrape_interval_s(bundle: Path, started: Mapping[str, Any]) -> float:
-    """How often samples were scraped: by the ledger, and no more seldom than the target says.
+    """The scrape interval in seconds from the ledger; it must not be longer than the target's.
 
-    What may be missing between two samples follows it. Raises ValueError where they differ.
+    Tolerances for missing samples depend on it. Raises ValueError if the two differ.
     """
     told, own = float(started["scrape_interval_s"]), _section(bundle, "prometheus")
     wanted = own.get("scrape_interval_s")

@@ -1,8 +1,9 @@
-"""A tier on hours of real traffic: the platform's own figures, without a load and its clients.
+"""Judges a tier on hours of real traffic by the platform's own figures, without a load or its
+clients.
 
-Each occurrence of the hours is judged by itself and all of them together, by the same counting as a
-drill's phases. What has no samples, or samples with gaps, is unknown; what only a client could show
-is listed as not judged, and is never a pass.
+Each occurrence of the hours is judged by itself, and all of them together, by the same counting as
+a drill's phases. Missing samples and gaps are unknown. What only a client could show is listed as
+not judged and is never a pass.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ SIGNALS = (
     "streams_active",
     "client_canaries",
 )
-"""What is read; the last only tells of availability where somebody sent canaries."""
+"""The signals to read; the last one tells availability only where somebody sent canaries."""
 WORDS = {"pass": "HELD", "fail": "MISSED"}
-"""A finding's status as it is told; anything else is UNKNOWN."""
+"""A finding's status as it is printed; anything else is UNKNOWN."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Counted:
-    """Bad ones of all. `exact` False: what is counted as bad may be too many."""
+    """Bad requests of all. `exact` False: the number of bad ones may be too high."""
 
     count: Count
     exact: bool = True
@@ -63,7 +64,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Hours:
-    """One occurrence, judged. `streams`: open on the mean, None without data."""
+    """One judged occurrence. `streams`: mean of open streams, None without data."""
 
     name: str
     start_s: float
@@ -87,7 +88,7 @@ def word_of(findings: Sequence[Finding]) -> str:
 
 
 def judge_hours(asked: Asked, samples: Samples, name: str, start_s: float, end_s: float) -> Hours:
-    """The tier's SLOs from `start_s` to `end_s`, as the platform counts."""
+    """Judge the tier's SLOs from `start_s` to `end_s`, by the platform's counts."""
     judging = Judging(
         contract=asked.contract,
         samples=samples,
@@ -116,7 +117,7 @@ def judge_hours(asked: Asked, samples: Samples, name: str, start_s: float, end_s
 
 
 def judge_together(asked: Asked, hours: Sequence[Hours]) -> list[Finding]:
-    """Each SLO over all occurrences, counted as one; unknown where one of them is."""
+    """Judge each SLO over all occurrences, counted as one; unknown if one of them is."""
     found: list[Finding] = []
     for slo, bad_max in _tolerated(asked).items():
         parts = [one.counted[slo] for one in hours]
@@ -146,12 +147,12 @@ def judge_together(asked: Asked, hours: Sequence[Hours]) -> list[Finding]:
 
 
 def not_judged(asked: Asked, *, canaries: bool) -> list[str]:
-    """What these samples cannot show, each with why."""
-    told = [] if canaries else ["availability: nobody sends canaries through the public name"]
-    told.append("what clients saw: connections refused or cut, and times from their own start")
-    told.append(f"open streams: the tier's {asked.tier.streams:,} are what a drill's load offers")
+    """What these samples cannot show, each with its reason."""
+    told = [] if canaries else ["availability: no canaries are sent through the public name"]
+    told.append("what clients saw: refused connections, cut ones, latencies from their own start")
+    told.append(f"open streams: only a drill's load offers the tier's {asked.tier.streams:,}")
     if "streams_broken" not in asked.shown:
-        told.append("streams cut after a 200: the target names no signal streams_broken")
+        told.append("streams cut after status 200: the target names no signal streams_broken")
     if "open_over" not in asked.shown:
         told.append("requests still open at the end: the target names no signal open_over")
     return told
@@ -196,7 +197,7 @@ def _sum(parts: Sequence[float | None]) -> float | None:
 
 
 def _gaps(asked: Asked, samples: Samples, window: Window) -> list[str]:
-    """Where scrapes are missing: a region that is not seen all the time, a process with a hole."""
+    """Missing scrapes: a region without samples for a time, or a process with a gap."""
     found: list[str] = []
     for region in asked.regions:
         own = samples.of("requests", region=region)
@@ -207,7 +208,7 @@ def _gaps(asked: Asked, samples: Samples, window: Window) -> list[str]:
         inside = sorted(t for times in by_process.values() for t in times if t <= window.end_s)
         inside = [t for t in inside if t >= window.start_s - asked.stale_s]
         if not inside:
-            found.append(f"requests shows no samples in {region}")
+            found.append(f"requests has no samples in {region}")
             continue
         gap_s = _longest([window.start_s, *inside, window.end_s])
         if gap_s > asked.stale_s:

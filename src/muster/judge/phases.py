@@ -1,7 +1,8 @@
 """A drill's phases as windows, from its ledger's events.
 
-Phases that follow each other share their moment. One that is too short for the smallest sample of a
-rule is merged forward into the next of the same tier; the last into the one before it.
+Consecutive phases share the moment at which one ends and the next begins. A phase that is too short
+for the smallest sample size of a rule is merged into the next one of the same tier; the last one is
+merged into the one before it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Phase:
 
 
 def phases_of(events: Iterable[Mapping[str, Any]]) -> tuple[Phase, ...]:
-    """The phases in order; one without an end ends with the ledger and is not complete."""
+    """Return the phases in order; one without an end ends with the ledger and is not complete."""
     found: list[Phase] = []
     running: tuple[str, str | None, float] | None = None
     last_s = 0.0
@@ -51,7 +52,7 @@ def phases_of(events: Iterable[Mapping[str, Any]]) -> tuple[Phase, ...]:
 
 
 def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[Absence, ...]:
-    """When regions were dark, as the drill declared it; `margin_s` for scrapes around it."""
+    """When regions were dark, as the drill declared it; `margin_s` allows for scrapes around it."""
     dark: dict[str, float] = {}
     found: list[Absence] = []
     stopping = set(STOPPING)
@@ -71,7 +72,7 @@ def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[A
 
 
 def dark_hold_s(events: Iterable[Mapping[str, Any]]) -> float:
-    """How long a region was held dark, in seconds: seen to be dark until it was started again."""
+    """How long a region was held dark, in seconds: from when it was seen dark to its restart."""
     since_s: float | None = None
     held_s = 0.0
     stopping = set(STOPPING)
@@ -101,7 +102,7 @@ def merged(
     absences: tuple[Absence, ...],
     enough: Callable[[Window], bool],
 ) -> list[tuple[str, Window]]:
-    """Stretches to judge: phases that are long enough by themselves, or joined until they are."""
+    """Return the stretches to judge: phases that are long enough, or are merged until they are."""
     found: list[tuple[str, Window]] = []
     names: list[str] = []
     start_s = 0.0
@@ -124,7 +125,7 @@ def merged(
 
 
 def _joined(phases: list[Phase]) -> tuple[Phase, ...]:
-    """Between two phases lies no time that nobody judges."""
+    """Close gaps, so that no time between two phases stays unjudged."""
     joined: list[Phase] = []
     for index, phase in enumerate(phases):
         follows = phases[index + 1] if index + 1 < len(phases) else None

@@ -1,4 +1,4 @@
-"""The phases that a drill must have gone through, in order, each to its end."""
+"""The phases that a drill must have completed, in order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ WANTED_PHASES = {
     "provider_latency": ("baseline", "fault", "recovery", "verify"),
     "safety": ("safety_lock", "safety_freeze", "safety_undo", "safety_guard", "verify"),
 }
-"""What a drill of that kind and of that name must have, whatever it planned."""
+"""Required phases of drills by kind and name, whatever they planned."""
 WANTED_ALWAYS = ("baseline", "verify")
-"""... and any other one."""
+"""Required phases of any other drill."""
 JUDGED = frozenset(
     {
         "baseline",
@@ -34,19 +34,19 @@ JUDGED = frozenset(
         "recovery",
     }
 )
-"""Phases under load, which a tier must judge: what it does not judge proves nothing."""
+"""Phases under load, which a tier must judge; a phase without a tier proves nothing."""
 
 
 def missing_phases(
     started: Mapping[str, Any], phases: Sequence[Phase], *, chained: bool = False
 ) -> list[Finding]:
-    """An unknown finding for each phase that was wanted and not completed, in its place.
+    """Return an unknown finding for each required phase that was not completed, in its position.
 
-    Wanted is what the drill had planned when it began (`phases` in the ledger's `drill_started`),
-    and in any case what a drill of its kind must have. A plan of nothing, or none that makes sense,
-    is unknown; a ledger that is older than the plan has none, and no hash chain (`chained`) either.
+    Required is what the drill planned at its start (`phases` in the ledger's `drill_started`), and
+    in any case what a drill of its kind must have. An empty or invalid plan is unknown. A ledger
+    from before plans were recorded has none, and no hash chain (`chained`) either.
     """
-    # By both: a region's evacuation that is said to be a gate is an evacuation all the same.
+    # Both apply: the evacuation of a region that is labelled as a gate is still an evacuation.
     names = (str(started["kind"]), str(started["drill"]))
     wanted = [WANTED_PHASES[name] for name in names if name in WANTED_PHASES] or [WANTED_ALWAYS]
     least = dict.fromkeys(name for one in wanted for name in one)
@@ -71,7 +71,7 @@ def missing_phases(
 
 
 def unjudged_phases(phases: Sequence[Phase]) -> list[Finding]:
-    """An unknown finding for each phase under load that the ledger gives no tier."""
+    """Return an unknown finding for each phase under load to which the ledger gives no tier."""
     loose = [phase.name for phase in phases if phase.name in JUDGED and phase.tier is None]
     return [_missing(name, "no tier judged this phase") for name in loose]
 

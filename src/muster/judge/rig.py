@@ -1,4 +1,4 @@
-"""Whether the rig itself was fit to judge by: the load kept its schedule, nothing of it lagged."""
+"""Judges whether the rig was fit: the load kept its schedule and no event loop lagged."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LAG_SHARE_MIN = 0.99
 class Rig:
     """Findings about the rig in one window.
 
-    `slow`: which of its limits it broke, so that nothing that failed there says anything of the
-    platform; empty: none.
+    `slow`: the limits that the rig broke, so that failures there say nothing about the platform;
+    empty if it broke none.
     """
 
     findings: tuple[Finding, ...]
@@ -26,7 +26,7 @@ class Rig:
 
 
 def judge_rig(samples: Samples, window: Window, phase: str, rules: LoadValidity) -> Rig:
-    """Offered against schedule, late starts and loop lag, all three-valued."""
+    """Judge offered against scheduled arrivals, late starts and loop lag, all three-valued."""
     offered = _offered(samples, window, phase, rules)
     findings = [offered]
     slow = ""
@@ -46,13 +46,13 @@ def judge_rig(samples: Samples, window: Window, phase: str, rules: LoadValidity)
 
 
 def _offered(samples: Samples, window: Window, phase: str, rules: LoadValidity) -> Finding:
-    """Short of the schedule proves nothing about the platform: unknown, never fail."""
+    """A load short of its schedule proves nothing about the platform: unknown, never fail."""
     scheduled = total_growth(samples.of("client_scheduled"), window)
     offered = total_growth(samples.of("client_offered"), window)
     status: Status = "unknown"
     reason, share = "no data", None
     if scheduled and offered is not None:
-        # What was due at an end of the window and started just after it was late, not left out.
+        # An arrival due at an end of the window and started just after it was late, not left out.
         within_s = rules.catch_up_s_max + window.stale_s
         kept = offered + _made_up(samples, window.end_s, within_s, window.stale_s)
         kept -= _made_up(samples, window.start_s, within_s, window.stale_s)
@@ -79,9 +79,10 @@ def _offered(samples: Samples, window: Window, phase: str, rules: LoadValidity) 
 
 
 def _made_up(samples: Samples, moment_s: float, within_s: float, stale_s: float) -> float:
-    """Arrivals that were due at a moment and not started, and were started within `within_s`.
+    """Arrivals that were due at a moment and not started then, but started within `within_s`.
 
-    An arrival that is left out stays missing in every later count, so that only late ones are here.
+    An arrival that is never started stays missing in every later count, so this counts only late
+    ones.
     """
 
     def missing(t_s: float) -> float | None:
@@ -104,7 +105,7 @@ def _made_up(samples: Samples, moment_s: float, within_s: float, stale_s: float)
 def _lag(
     samples: Samples, window: Window, phase: str, component: str, rules: LoadValidity
 ) -> tuple[Finding, str]:
-    """Loop lag of one part of the rig: p99 by its histogram, and what it excuses."""
+    """Loop lag of one part of the rig: p99 by its histogram, and which failures it excuses."""
     limit_s = rules.loop_lag_p99_s_max
     counts = samples.of("rig_lag", "_count", component=component)
     buckets = samples.of("rig_lag", "_bucket", component=component)
@@ -117,11 +118,11 @@ def _lag(
     status: Status = "pass" if p99_s is not None else "unknown"
     reason = "no data" if p99_s is None else ""
     slow = ""
-    # In a window of less than a hundred beats one late beat is over 1 %, and no limit is broken.
+    # In a window with under a hundred beats one late beat is over 1 %, which breaks no limit.
     alone = _over(by_edge, total, limit_s) <= 1
     if p99_s is not None and (p99_s > limit_s or side == "over") and not alone:
         slow = f"{component} lagged: p99 {side} {1000 * p99_s:g} ms"
-        reason = "over the limit: what fails here proves nothing; what passes stands"
+        reason = "over the limit: failures in this window prove nothing; passes stand"
     lower_s = max((edge for edge in by_edge if p99_s is not None and edge < p99_s), default=0.0)
     bracket: tuple[float, float | None] | None = None
     if p99_s is not None:
@@ -146,7 +147,7 @@ def _lag(
 
 
 def _over(by_edge: dict[float, float | None], total: float | None, limit_s: float) -> float:
-    """How many beats were late by more than the limit, at most."""
+    """At most how many beats were late by more than the limit."""
     under = [count for edge, count in by_edge.items() if edge <= limit_s and count is not None]
     return (total or 0.0) - max(under, default=0.0)
 
@@ -154,7 +155,9 @@ def _over(by_edge: dict[float, float | None], total: float | None, limit_s: floa
 def _quantile_edge(
     by_edge: dict[float, float | None], total: float | None
 ) -> tuple[float | None, str]:
-    """The smallest edge at or under which 99 % lie, else that they end over the top one."""
+    """The smallest edge at or under which 99 % of the beats lie, or that they lie over the top
+    edge.
+    """
     counts = [(edge, by_edge[edge]) for edge in sorted(by_edge)]
     if not total or not counts or any(count is None for _, count in counts):
         return None, ""

@@ -1,7 +1,9 @@
-"""When a limit that fired after an abrupt loss says nothing of the platform: the rig was slow.
+"""Decides when a limit that fired after an abrupt loss says nothing about the platform: the rig was
+slow.
 
-Three ways, by the rig's own figures: it was pinned for longer than it may be, or slow in one of
-the windows that the limit was judged by, or pinned for as much of them as the limit was passed by.
+The rig's own figures excuse it in three cases: the rig was pinned for longer than allowed; it was
+slow in one of the windows that the limit was judged by; or it was pinned for at least as much of
+them as the excess over the limit.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from muster.samples.windows import Window
 
 
 def unfit(pinned_s: float, pinned_s_max: float) -> str:
-    """A rig that stood still for so long does for a while what no client would."""
+    """A rig that stood still for this long behaves for a while as no client would."""
     said = f"the rig itself was pinned for {pinned_s:.1f} s"
     return f"{said}, over {pinned_s_max:g} s" if pinned_s > pinned_s_max else ""
 
@@ -24,7 +26,8 @@ def unfit(pinned_s: float, pinned_s_max: float) -> str:
 def stop_excuse(
     judging: Judging, lost_s: float, dark: Blackout, events: Sequence[Mapping[str, Any]]
 ) -> str:
-    """Why a stop for the platform's sake proves nothing: the rig was slow; empty: it stands.
+    """Why a stop by a trigger or limit proves nothing, because the rig was slow; empty if it
+    stands.
 
     `lost_s` is when a region was lost; a stop before it stands.
     """
@@ -62,10 +65,10 @@ def stop_excuse(
 def _explains(
     trip: Mapping[str, Any], windows: Sequence[tuple[float, float]], lost_s: float, dark: Blackout
 ) -> str:
-    """How the rig could be the trip's cause; empty: it could not.
+    """How the rig could have caused the trip; empty if it could not.
 
-    A share could be off by as much as the share of a window that the rig was pinned for, an age by
-    as many seconds.
+    A share can be wrong by the share of a window for which the rig was pinned, an age by the
+    seconds for which it was pinned.
     """
     pinned_s = [dark.within(max(lost_s, a), b) for a, b in windows]
     off = abs(float(trip.get("measured") or 0.0) - float(trip.get("threshold") or 0.0))
@@ -73,5 +76,5 @@ def _explains(
     if trip.get("unit") == "%":
         shares = [s / (b - a) for s, (a, b) in zip(pinned_s, windows, strict=True) if b > a]
         could = 100 * max(shares, default=0.0)
-    said = f"the rig itself was pinned for {sum(pinned_s):.1f} s of what it was judged by"
+    said = f"the rig itself was pinned for {sum(pinned_s):.1f} s of the judged windows"
     return said if could > 0 and could >= off else ""

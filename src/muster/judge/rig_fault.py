@@ -1,9 +1,10 @@
-"""A rig that broke its own limits in a window shows nothing of the platform that failed there.
+"""Makes failures unknown in windows in which the rig broke its own limits.
 
-The limits are the contract's: offered against schedule, late starts, loop lag. A finding that fails
-in such a window is unknown, whatever it is about; one that passes stands. A longer window with such
-a phase in it is unknown too where it fails, unless another part of it fails by itself: when all the
-others hold, it is what the rig did. What fired by such a window (`stop_fault`) proves nothing.
+The limits are the contract's: offered against scheduled arrivals, late starts, loop lag. A failed
+finding in such a window is unknown, whatever its subject; a passed one stands. A longer window that
+contains such a phase and fails is unknown too, unless another part of it fails by itself: if all
+other parts hold, the rig caused the failure. A trigger that fired in such a window (`stop_fault`)
+proves nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class RigFaults:
     _known: dict[tuple[float, float], str] = field(default_factory=dict)
 
     def within(self, start_s: float, end_s: float) -> str:
-        """Which limit the rig broke between two moments, by how much; empty: none."""
+        """Which limit the rig broke between two moments, and by how much; empty if none."""
         key = (start_s, end_s)
         if key not in self._known:
             window = Window(*self._seen(start_s, end_s), self.stale_s, self.absences)
@@ -43,9 +44,10 @@ class RigFaults:
         return self._known[key]
 
     def _seen(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """The window, made longer to the load's next scrape where an end of it lies in a gap.
+        """The window, extended to the load's next scrape if one of its ends lies in a gap.
 
-        A load that stands still shows nothing meanwhile; what it did not do shows when it wakes.
+        A load that stands still exports nothing meanwhile; what it did not do shows once it
+        continues.
         """
         for one in self.samples.of("client_offered"):
             if not len(one.t):
@@ -62,7 +64,9 @@ class RigFaults:
 def excused(
     faults: RigFaults, phases: Sequence[Phase], findings: Iterable[Finding]
 ) -> list[Finding]:
-    """`findings`, those unknown that failed in a window in which the rig broke its limits."""
+    """Return `findings`; those that failed in a window in which the rig broke its limits are
+    unknown.
+    """
     own = [_excused(one, _own_fault(faults, phases, one)) for one in findings]
     return [
         one if _stands(one, own) else _excused(one, _inner_fault(faults, phases, one))
@@ -79,7 +83,7 @@ def _excused(finding: Finding, why: str) -> Finding:
 
 
 def _own_fault(faults: RigFaults, phases: Sequence[Phase], finding: Finding) -> str:
-    """What the rig broke in the finding's window, or in its phase where it names no window."""
+    """What the rig broke in the finding's window, or in its phase if it names no window."""
     if finding.status != "fail":
         return ""
     window = finding.window or next(
@@ -99,7 +103,7 @@ def _inner_fault(faults: RigFaults, phases: Sequence[Phase], finding: Finding) -
 
 
 def _stands(finding: Finding, findings: Iterable[Finding]) -> bool:
-    """Whether the same rule fails within the finding's window too, while the rig was fit."""
+    """Whether the same rule also fails within the finding's window while the rig was fit."""
     window = finding.window
     if window is None:
         return False
@@ -122,13 +126,13 @@ def stop_fault(
     window_s: float,
     lost_s: float | None = None,
 ) -> str:
-    """Why what fired or failed the drill proves nothing: the rig. Empty: it stands, or nothing did.
+    """Why the rig excuses what fired or failed the drill; empty if it stands, or if nothing did.
 
-    A trigger or limit is excused by any of its windows, by the time of one window (`window_s`)
-    before them (what a rig did on waking is felt for a while), and by a phase that they lie in:
-    what fails by that phase is unknown too. A stop that is not one of them is looked at from its
-    phase's start. If one of them stands, all do. From `lost_s` on, the abrupt
-    loss of a region, they have rules of their own (`rig_excuse`).
+    A trigger or limit is excused by any of its windows, by one window's length (`window_s`) before
+    them (the effects of a stalled rig last for a while), and by a phase that contains them, because
+    failures of that phase are unknown too. Any other stop is examined from the start of its phase.
+    If one of them stands, all do. From `lost_s` on, the abrupt loss of a region, other rules apply
+    (`rig_excuse`).
     """
     trips = [e for e in events if e["event"] in FIRED and e.get("expected") is not True]
     stop = next((e for e in events if e["event"] == "stopped"), None)

@@ -1,9 +1,10 @@
-"""When the rig itself was pinned: scrape by scrape, from its processes' published loop lag.
+"""Computes when the rig itself was pinned: scrape by scrape, from its processes' exported loop lag.
 
-A process was pinned for as long as its beats came later than the contract's limit, or as its loop
-did not beat at all. A histogram does not say when between two scrapes, nor how late but for edges:
-each late beat counts with its upper edge, at most all the time between the scrapes. The blackout is
-the time in which any process was; where their scrapes overlap they count together, up to all of it.
+A process was pinned while its beats came later than the contract's limit, or while its loop did not
+beat at all. A histogram does not say when a beat occurred between two scrapes, and gives its lag
+only by edges. Each late beat therefore counts with its upper edge, at most for the whole time
+between the scrapes. The blackout is the time in which any process was pinned; where their scrapes
+overlap, their times add up, to at most the whole time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Process = tuple[str, str, str]
 class Pinned:
     """One process pinned for up to `pinned_s` between two scrapes, `start_s` and `end_s`.
 
-    `lag_s` is the histogram's edge at or under which its latest beat was late; infinite past them.
+    `lag_s` is the histogram edge at or under which its latest beat lies; infinite above the top
+    edge.
     """
 
     component: str
@@ -46,7 +48,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Blackout:
-    """`spans`: when any process was pinned, apart from each other. `unseen`: who was not seen."""
+    """`spans`: when any process was pinned, disjoint. `unseen`: processes without complete data."""
 
     pinned: tuple[Pinned, ...]
     spans: tuple[Span, ...]
@@ -54,7 +56,7 @@ class Blackout:
 
     @property
     def seconds(self) -> float:
-        """All spans together."""
+        """Sum of all spans, in seconds."""
         return sum(span.pinned_s for span in self.spans)
 
     def within(self, start_s: float, end_s: float) -> float:
@@ -71,7 +73,7 @@ class Blackout:
 
 
 def blackout(samples: Samples, window: Window, limit_s: float) -> Blackout:
-    """The rig's blackout within `window`; `limit_s` is what p99 of the lag may be."""
+    """The rig's blackout within `window`; `limit_s` is the limit for the p99 of the lag."""
     pinned: list[Pinned] = []
     unseen: list[str] = []
     shown: set[str] = set()
@@ -100,7 +102,7 @@ def _by_process(samples: Samples) -> dict[Process, list[Series]]:
 def _of_process(
     process: Process, series: list[Series], window: Window, limit_s: float
 ) -> tuple[list[Pinned], bool]:
-    """Its pinned intervals, and whether it was seen throughout."""
+    """The intervals in which it was pinned, and whether its data is complete."""
     component, region, instance = process
     counts = [one for one in series if one.name.endswith("_count")]
     edges = {
@@ -135,7 +137,7 @@ def _of_process(
 
 
 def _late(under: Mapping[float, float], limit_s: float, total: float) -> tuple[float, float]:
-    """Seconds that beats over the limit were late, each by its upper edge; and the largest edge."""
+    """Seconds by which beats were over the limit, each by its upper edge; and the largest edge."""
     late_s, worst_s, below = 0.0, limit_s, under[limit_s]
     for edge in sorted(edge for edge in under if edge > limit_s):
         if under[edge] > below:
@@ -151,12 +153,12 @@ def _steps(series: Series, t: np.ndarray) -> np.ndarray:
     index[index == len(series.t)] = 0
     v = np.where(series.t[index] == t, series.v[index], np.nan)
     steps = np.diff(v)
-    # A decrease is a restart from 0: what the new process shows is its own growth.
+    # A decrease is a restart from 0: the new value is the new process's growth.
     return np.where(steps >= 0, steps, np.where(np.isnan(steps), np.nan, v[1:]))
 
 
 def _joined(found: list[Pinned]) -> list[Pinned]:
-    """Intervals that follow each other as one."""
+    """Merge consecutive intervals."""
     joined: list[Pinned] = []
     for one in found:
         if joined and joined[-1].end_s >= one.start_s:

@@ -1,8 +1,8 @@
 """The verdict: a pure function of the evidence bundle.
 
-In this order: ROLLBACK_FAILED, a stop that is the platform's (FAIL), a stop that is not (ABORTED),
-anything unknown (INCONCLUSIVE), anything failed (FAIL), and only then PASS. What is not shown is
-unknown. Evidence that ends too early, is torn, or was never begun can not pass.
+In this order: ROLLBACK_FAILED, a stop caused by the platform (FAIL), any other stop (ABORTED),
+anything unknown (INCONCLUSIVE), anything failed (FAIL), and only then PASS. What the evidence does
+not show is unknown. Evidence that ends too early, is torn, or has no start cannot pass.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ EXIT_CODES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the evidence comes to. `document` is verdict.json."""
+    """The result of judging. `document` is verdict.json."""
 
     verdict: str
     stopped_by: str | None
@@ -49,15 +49,15 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 for PASS alone."""
+        """0 for PASS only."""
         return EXIT_CODES[self.verdict]
 
 
 def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True) -> Verdict:
     """Judge `bundle` by the contract that it carries, or by another one.
 
-    `ended` False judges a drill that has not written its last line yet. Raises BadInput when the
-    directory holds no ledger that can be read.
+    `ended` False judges a drill that has not written its last line yet. Raises BadInput if the
+    directory holds no readable ledger.
     """
     ledger, unreadable = shaped(read_ledger(bundle / "ledger.jsonl"))
     started: Mapping[str, Any] | None = next(iter(ledger.of("drill_started")), None)
@@ -69,21 +69,21 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
         try:
             samples = read_samples(bundle / "samples.jsonl")
             if samples.torn:
-                unknowns.append("samples.jsonl: a line is torn or makes no sense")
+                unknowns.append("samples.jsonl: a line is torn or invalid")
         except BadInput as error:
             samples = Samples({})
             unknowns.append(str(error))
         started = with_builds(started, samples)
         if started.get("profile") in target_profiles(bundle):
-            # It has the contract's name and need not be the contract's: no gate is held under it.
+            # It has the contract's name but may not be the contract's profile: no gate accepts it.
             started = {**started, "gate_load": False}
         try:
             judged = findings_of(bundle, ledger, started, chosen, samples)
         except (KeyError, TypeError, ValueError) as error:
             what = f"{type(error).__name__} {error}"
-            unknowns.append(f"ledger.jsonl: a line does not say what it must: {what}")
+            unknowns.append(f"ledger.jsonl: a line lacks a valid field: {what}")
         if judged.widened:
-            # The streams of a trace were held by a tolerance that is no gate's.
+            # The streams of a trace were judged with a tolerance that no gate accepts.
             started = {**started, "gate_load": False}
     pending = _pending(bundle)
     if pending is None:
@@ -95,7 +95,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     unknowns += unjudged(findings, SLOS)
     verdict, stopped_by = _decide(ledger, findings, unknowns, pending)
     if verdict == "FAIL" and stopped_by and judged.stop_excuse:
-        # A limit that fired on what the rig did says nothing of the platform.
+        # A limit that fired because of the rig says nothing about the platform.
         verdict = "INCONCLUSIVE"
     document = document_of(
         ledger, started, verdict, stopped_by, findings, unknowns, pending, chosen
@@ -106,13 +106,13 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
 
 
 def verdict_bytes(verdict: Verdict) -> bytes:
-    """verdict.json: the same bytes for the same evidence."""
+    """Write verdict.json; the same evidence gives the same bytes."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
     return orjson.dumps(verdict.document, option=options) + b"\n"
 
 
 def write_verdict(bundle: Path, verdict: Verdict) -> None:
-    """`verdict.json`, the same bytes for the same evidence."""
+    """`verdict.json` as bytes; the same evidence gives the same bytes."""
     temporary = bundle / "verdict.json.tmp"
     temporary.write_bytes(verdict_bytes(verdict))
     temporary.replace(bundle / "verdict.json")
@@ -134,7 +134,7 @@ def _evidence_faults(
 
 
 def _pending(bundle: Path) -> list[str] | None:
-    """Subjects that the undo log does not show as restored; None when it can't be read."""
+    """Subjects that the undo log does not show as restored; None if it cannot be read."""
     try:
         return [entry.subject for entry in read_undo(bundle / "undo.jsonl").pending]
     except BadInput:
@@ -166,13 +166,13 @@ def _decide(
         return "FAIL", None
     if any(finding.status not in ("pass", "not_judged") for finding in findings):
         return "INCONCLUSIVE", None
-    # What is not judged keeps no PASS away and makes none.
+    # A finding that is not judged does not prevent a PASS and does not support one.
     passed = any(finding.status == "pass" for finding in findings)
     return ("PASS" if passed else "INCONCLUSIVE"), None
 
 
 def _fired(ledger: LedgerRead) -> str | None:
-    """A trigger or limit that the ledger holds, for a drill that was cut off before its stop."""
+    """A trigger or limit in the ledger, for a drill that was cut off before its stop."""
     for event in ledger.events:
         kind = event.get("event")
         if kind in ("trigger", "limit"):
@@ -181,6 +181,6 @@ def _fired(ledger: LedgerRead) -> str | None:
 
 
 def _order(finding: Finding) -> tuple[int, str, str, str]:
-    """What is wrong first, then by where it was judged."""
+    """Sort by severity, then by where it was judged."""
     rank = {"fail": 0, "unknown": 1, "pass": 2, "not_judged": 3}[finding.status]
     return rank, finding.phase or "", finding.slo, finding.source + (finding.region or "")

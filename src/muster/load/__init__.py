@@ -1,4 +1,4 @@
-"""Open load on an OpenAI-compatible endpoint, in processes of its own."""
+"""Open-loop load on an OpenAI-compatible endpoint, in separate processes."""
 
 from __future__ import annotations
 

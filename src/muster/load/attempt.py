@@ -1,8 +1,8 @@
 """One attempt, from its intended start to its outcome.
 
-The unit is an attempt. A request sent again at once, because a reused connection ended without a
-byte, is the same attempt. Latency runs from the intended start, so that a client held up by the
-platform cannot hide what a user would have waited.
+The unit is an attempt. A request that is sent again at once, because a reused connection ended
+without a byte, is the same attempt. Latency runs from the intended start, so that a slow platform
+cannot hide the time that a user would have waited.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ class Host(Protocol):
     tally: Tally
 
     def now_s(self) -> float:
-        """The time, on the clock that intended starts are on."""
+        """The time, on the same clock as intended starts."""
 
     def region_of(self, address: str) -> str:
         """The region that an address belongs to."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside everything else."""
+        """Run `work` concurrently."""
 
 
 class AttemptHost(Host, Protocol):
-    """What an attempt needs of it besides."""
+    """What an attempt also needs of the engine."""
 
     requests: Requests
 
     def first_token(self, attempt: Attempt, answer: Answer) -> None:
-        """The first content came."""
+        """The first content arrived."""
 
     def ended(self, attempt: Attempt, outcome: str) -> None:
-        """The attempt is over; told once."""
+        """The attempt is over; called once."""
 
 
 class Sending:
-    """Resolve, connect or reuse, send; what attempts and canaries share."""
+    """Resolve, connect or reuse, send: the common part of attempts and canaries."""
 
     __slots__ = (
         "address", "answered", "cache", "connection", "engine", "intended_s", "over", "region",
@@ -91,7 +91,7 @@ class Sending:
         raise NotImplementedError
 
     def went_on(self) -> None:
-        """One more plain event of the stream came."""
+        """One more plain event of the stream arrived."""
 
     def relocated(self, region: str) -> None:
         """The region became known."""
@@ -163,7 +163,7 @@ class Sending:
         self.end(outcome_of(answer, self.engine.form, cut=True) if answer.status else "reset")
 
     def located(self, answer: Answer) -> None:
-        """The region that the answer itself names, where addresses do not say it."""
+        """The region that the answer itself names, if addresses do not identify it."""
         header = self.engine.region_header
         if header is not None:
             named = answer.header(header)
@@ -171,7 +171,7 @@ class Sending:
                 self.relocated(self.engine.tally.know(named.decode("ascii", "replace")))
 
     def let_go(self) -> None:
-        """Give the connection back, or end it if the answer did not come to its end."""
+        """Give the connection back, or close it if the answer is not complete."""
         connection, self.connection = self.connection, None
         if connection is None:
             return
@@ -249,7 +249,7 @@ class Attempt(Sending):
 def outcome_of(answer: Answer, form: RequestForm = FORM, *, cut: bool = False) -> str:
     """Outcome of an attempt whose head came; `cut` when the message did not reach its end.
 
-    A stream is judged by what it carries: an error in it counts however it ended.
+    A stream is judged by its content: an error in it counts, however the stream ended.
     """
     status = answer.status
     if 200 <= status < 300:

@@ -1,7 +1,7 @@
-"""Log-linear buckets of 1 % for what is drawn; what is judged is counted by exact edges.
+"""Log-linear buckets of 1 % for charts; judged values are counted by exact edges.
 
-Bucket i covers (min * ratio^(i-1), min * ratio^i] milliseconds; 0 holds all below.
-What never came (a broken stream) has a bucket of its own.
+Bucket i covers (min * ratio^(i-1), min * ratio^i] milliseconds; bucket 0 holds all smaller values.
+Values that never came (a broken stream) have a bucket of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 BUCKET_RATIO = 1.01
 BUCKET_MIN_MS = 1.0
 NEVER = "inf"
-"""The bucket of what never came."""
+"""The bucket for values that never came."""
 
 _LOG_RATIO = math.log(BUCKET_RATIO)
 
@@ -30,7 +30,7 @@ def bucket_edge_ms(index: int) -> float:
 
 
 def quantile_ms(counts: Mapping[int | str, int], share: float) -> float | None:
-    """Upper edge of the bucket in which `share` of all is reached; None when there is nothing."""
+    """Upper edge of the bucket that reaches `share` of all values; None if there are none."""
     total = sum(counts.values())
     if total == 0:
         return None

@@ -1,9 +1,9 @@
-"""One canary: a small request from outside, judged once, at the end of its stream.
+"""One canary: a small request through the public name, judged once, at the end of its stream.
 
-- In time is its first byte within `canary_s_max` after its intended start, and its end within as
-  long again. A 429 in whatever form is an answer: it has its own budget.
-- An answer must be right, too: the model that was asked for (where the answer names one), the
-  target's phrase (where it has one), no error in the stream, and a token.
+- It is in time if its first byte comes within `canary_s_max` after its intended start, and its end
+  within the same time again. A 429 in any form is an answer: it has its own budget.
+- The answer must also be right: the requested model (if the answer names one), the target's phrase
+  (if it has one), no error in the stream, and at least one token.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "thinking", "refusal")
 
 
 class CanaryHost(Host, Protocol):
-    """What a canary needs of the engine besides."""
+    """What a canary also needs of the engine."""
 
     canary_requests: Requests
     config: ShardConfig
@@ -45,7 +45,7 @@ class CanaryHost(Host, Protocol):
 
 
 class Canary(Sending):
-    """One canary, from its intended start to what it is counted as."""
+    """One canary, from its intended start to its outcome."""
 
     __slots__ = ("in_time",)
     keeps = True
@@ -85,7 +85,7 @@ class Canary(Sending):
         self.count(outcome)
 
     def count(self, outcome: str) -> None:
-        """It is over: nothing more of it counts."""
+        """End it: nothing more of it counts."""
         if not self.over:
             self.over = True
             name = outcome if outcome == "answered" else f"unavailable_{outcome}"
@@ -94,7 +94,7 @@ class Canary(Sending):
             self.let_go()
 
     def forget(self) -> None:
-        """Nobody can say whether it was answered in time: it is not counted at all."""
+        """Nobody can say whether it was answered in time, so it is not counted."""
         self.over = True
         self.engine.canary_ended(self)
         self.let_go()
@@ -117,7 +117,7 @@ def canary_outcome(answer: Answer, model: str, phrase: str | None, form: Request
 
 
 def _said(body: bytes) -> tuple[set[str], str] | None:
-    """The models that the events name, and their text; None when one of them is no JSON object."""
+    """The models that the events name, and their text; None if one of them is no JSON object."""
     models: set[str] = set()
     text: list[str] = []
     for data in _data_of(body):
@@ -141,9 +141,10 @@ def _said(body: bytes) -> tuple[set[str], str] | None:
 
 
 def _data_of(body: bytes) -> Iterator[bytes]:
-    """The data of each event, its lines joined, as the standard has it; without what says nothing.
+    """The data of each event, its lines joined as the SSE standard says, without empty events.
 
-    A line that is whole JSON is an event of its own: some end an event with one line break.
+    A line that is complete JSON is an event of its own: some servers end an event with one line
+    break.
     """
     held: list[bytes] = []
     for line in [*body.splitlines(), b""]:

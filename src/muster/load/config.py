@@ -1,4 +1,4 @@
-"""What one shard process is told."""
+"""The configuration of one shard process."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ class ShardConfig(Document):
         return self.bound_s(self.traffic.tokens_quantiles[-1][1])
 
     def bound_s(self, tokens_max: float) -> float:
-        """Twice what the longest stream should last, and half a minute."""
+        """Twice the expected length of the longest stream, plus 30 s."""
         traffic = self.traffic
         return 2 * (traffic.first_token_s_mean + tokens_max / traffic.tokens_per_s) + 30
 
     def to_json(self) -> dict[str, Any]:
-        """The configuration with its secrets, for the child's standard input alone."""
+        """The configuration with its secrets; write it only to the child's standard input."""
         data = self.model_dump(mode="json")
         data["token"] = self.token.get_secret_value()
         data["canary_token"] = self.canary_token.get_secret_value()
@@ -84,7 +84,7 @@ class ShardConfig(Document):
 
 
 class Endpoint:
-    """A URL taken apart for the wire."""
+    """A URL in the parts that the wire needs."""
 
     def __init__(self, url: str, where: str = "--url") -> None:
         """Raises BadInput unless `url` is http(s)://host[:port]/path[?query]."""
@@ -110,7 +110,7 @@ class Endpoint:
 
 
 def _completed(path: str) -> str:
-    """A base URL is enough: `/v1` or nothing stands for the chat path."""
+    """Complete a base URL: `/v1` or an empty path gets the chat path."""
     return f"{path or '/v1'}/chat/completions"
 
 

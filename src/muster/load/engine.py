@@ -1,13 +1,13 @@
-"""The engine of one shard: starts what the schedule has due, bounds it, counts it, retries it.
+"""The engine of one shard: starts due arrivals, bounds them, counts them, retries them.
 
-One 10 ms beat drives everything timed: it measures the loop's lag, starts what is due, ends what
-is overdue. A timer an arrival would wake every process of the chain for each request by itself. A
-start that comes late is counted. Retries stand outside the schedule, so that fast rejects bring no
-more than their bounded backoff allows.
+One beat every 10 ms drives everything timed: it measures the loop's lag, starts what is due and
+ends what is overdue. A timer for each arrival would wake every process of the chain for each
+request. A late start is counted. Retries are outside the schedule, so that fast rejects add no more
+than their bounded backoff allows.
 
-A pause of the load itself (a beat later than `catch_up_s_max`) is not made up for: a burst of all
-that came due would be a load that nobody asked for. Those arrivals are late and not offered, which
-`offered` against `scheduled` then says; retries are put off, canaries left out.
+After a pause of the load itself (a beat later than `catch_up_s_max`) it does not catch up: a burst
+of all due arrivals would be a load that nobody asked for. These arrivals are late and not offered,
+which `offered` against `scheduled` shows; retries are delayed, canaries are dropped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from muster.load.wire import Answer
 BEAT_S = 0.01
 _AWAKE_S = 0.001
 _PHASE_S = 0.8 * BEAT_S
-"""After the platform's own beats where both share a machine: see `testbed.wire.ticker`."""
+"""Runs after the platform's own beats if both share a machine: see `testbed.wire.ticker`."""
 _SWEEP_BEATS = 10
 _SECOND_BEATS = 100
 _RETRY_AFTER_S_MAX = 60.0
@@ -45,7 +45,7 @@ _RETRIED = frozenset(
 
 
 class Engine:
-    """All that one shard has under way."""
+    """Everything that one shard has in progress."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class Engine:
     # Start and stop
 
     def start(self) -> None:
-        """Time zero of the schedule is now."""
+        """Set time zero of the schedule to now."""
         self.start_s = self.now_s()
         self.arriving = True
         self._running = True
@@ -138,13 +138,13 @@ class Engine:
         self._beat()
 
     def stop_arrivals(self) -> None:
-        """No more arrivals and retries; canaries go on. What was due stays scheduled."""
+        """Stop arrivals and retries; canaries go on. Arrivals that were due stay scheduled."""
         self._missed = self.scheduled() - self.tally.offered - self._skipped
         self.arriving = False
         self._retries.clear()
 
     def stop(self) -> None:
-        """End everything at once; what was open counts neither as success nor as broken."""
+        """End everything at once; open attempts count neither as success nor as broken."""
         self.stop_arrivals()
         self._running = False
         if self._timer is not None:
@@ -164,7 +164,7 @@ class Engine:
         self.pool.drop_all()
 
     def scheduled(self) -> int:
-        """Arrivals that the schedule has had due by now."""
+        """Number of arrivals that were due by now."""
         due = self.tally.offered + self._skipped + self._missed
         if self.arriving and self.start_s + self._next.at_s <= self.now_s():
             late_s = self.now_s() - self.start_s - self._next.at_s
@@ -181,7 +181,7 @@ class Engine:
         """Start what is due: arrivals, retries, canaries."""
         tally = self.tally
         late_s = self.config.late_s
-        # Of what came due in a pause only what is not late is started.
+        # After a pause, start only the due arrivals that are not late.
         paused = now_s - self._due_s > self.config.catch_up_s_max
         if self.arriving:
             start_s = self.start_s
@@ -215,7 +215,7 @@ class Engine:
             canary.begin()
 
     def _put_off(self, now_s: float) -> None:
-        """After a pause: retries wait anew, and canaries under way tell nothing."""
+        """After a pause: retries wait again, and canaries in progress are not counted."""
         retries = self._retries
         while retries and retries[0][0] <= now_s:
             again = heapq.heappop(retries)[2]
@@ -234,7 +234,7 @@ class Engine:
         self.tally.streams_open[attempt.region] += 1
         attempt.begin()
 
-    # What attempts tell
+    # Callbacks of attempts
 
     def first_token(self, attempt: Attempt, answer: Answer) -> None:
         after_s = self.now_s() - attempt.intended_s
@@ -297,11 +297,11 @@ class Engine:
         again = Attempt(self, due_s, cache, attempt.tokens, attempt.number, attempt.tries + 1)
         heapq.heappush(self._retries, (due_s, next(self._serial), again))
 
-    # The beat, and time-outs
+    # The beat, and timeouts
 
     def _beat(self) -> None:
-        # Between the beats events gather, to be taken at once: a wake-up for every one of them
-        # costs more than the event. The loop's own sleep would end with the first.
+        # Between beats, events collect and are handled together: one wake-up for each event costs
+        # more than the event. The loop's own sleep would end with the first event.
         asleep_s = self._due_s - self.now_s()
         if asleep_s > 0:
             time.sleep(asleep_s)
@@ -309,13 +309,13 @@ class Engine:
         self.tally.lagged(now_s - self._due_s)
         self._advance(now_s)
         self._beats += 1
-        # After a pause answers may lie unread: they are read before anything is overdue.
+        # After a pause answers may lie unread: read them before anything counts as overdue.
         late = now_s - self._due_s > self.config.catch_up_s_max
         if self._beats % _SWEEP_BEATS == 0 and not late:
             self._sweep(now_s)
         if self._running:
-            # On a grid, and from this beat's start: what it took itself is lag of the next, if it
-            # took too long.
+            # On a grid, from this beat's start: if the beat itself takes too long, that is the next
+            # beat's lag.
             beats = int((now_s - _PHASE_S) / BEAT_S) + 1
             self._due_s = beats * BEAT_S + _PHASE_S
             self._timer = self.loop.call_later(_AWAKE_S, self._beat)
@@ -353,9 +353,10 @@ class Engine:
     # Attempts that are still open, by age
 
     def open_over(self, phase: str, threshold_s: float) -> dict[str, int]:
-        """Attempts by region, open without first token (or close) for more than `threshold_s`.
+        """Attempts by region that are open without first token (or end) for more than
+        `threshold_s`.
 
-        One that was answered 4xx or 5xx is in no latency population, open or not.
+        An attempt that was answered 4xx or 5xx is in no latency population, open or not.
         """
         found = dict.fromkeys(self.tally.regions, 0)
         now_s = self.now_s()

@@ -1,13 +1,13 @@
-"""The events of one stream, line by line: what was generated, how it ended, whether it failed.
+"""Parses the events of one stream line by line: generated text, how it ended, whether it failed.
 
-A stream's events mostly differ in their text alone. The first one that carries text shows what
-stands before and after it; what comes between the same two pieces, without a quote, is text and
-nothing else. Such an event costs two comparisons and one search. Every other line is looked at.
+A stream's events mostly differ only in their text. The first event with text shows what comes
+before and after it. Whatever lies between the same two pieces, without a quote, is text and nothing
+else. Such an event costs two comparisons and one search. Every other line is parsed.
 
-An event may stand in several `data:` lines. One that is no whole JSON by itself is held until its
-event is over, and then all of it is looked at.
+An event may span several `data:` lines. One that is no complete JSON by itself is held until its
+event is over, and then parsed as a whole.
 
-What an error is, however it is written, is told by `stream_errors`.
+`stream_errors` decides what an error is, in whichever form it is written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from muster.load.stream_errors import FAILED_FINISH, is_error, is_error_line, sa
 from muster.sse import generated
 
 LINE_BYTES_MAX = 65536
-"""Of one line so much is looked at; what follows in it says nothing."""
+"""At most this much of one line is parsed; the rest of it is ignored."""
 _TEXT = re.compile(
     rb'"(?:content|reasoning_content|reasoning|thinking|refusal|arguments)"\s*:\s*'
     rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
@@ -41,18 +41,18 @@ _CONTENT = b'"content":"'
 _GOES_ON = b'"finish_reason":null}]}'
 _KEPT_MAX = 256
 _no_deltas: dict[bytes, bytes] = {}
-"""Finish reason of the events without text seen before, by what stands from `"delta":` on."""
+"""Finish reason of events without text seen before, by their text from `"delta":` on."""
 _LEARNED_MAX = 8
-"""Events that were looked at to learn their shape; where each differs it is not worth more."""
+"""Events that are parsed to learn their shape; if every one differs, learning does not pay."""
 _WHOLE = (b"}", b"}\r")
-"""How an event ends that stands in one line."""
+"""How an event ends that is on one line."""
 _USAGE = re.compile(rb'"completion_tokens"\s*:\s*(\d{1,9})')
 
 
 class Events:
-    """What the body of one answer said so far; `take` moves it on.
+    """What the body of one answer said so far; `take` adds to it.
 
-    `text_bytes` counts generated text as it stands in the JSON: never less than its own bytes.
+    `text_bytes` counts generated text in its JSON form: never less than its own bytes.
     """
 
     __slots__ = (
@@ -78,7 +78,7 @@ class Events:
         self.skipping = False
 
     def take(self, data: bytes) -> None:
-        """Read on: a piece of the body, cut anywhere."""
+        """Read a piece of the body, cut anywhere."""
         if self.line:
             data = self.line + data
             self.line = b""
@@ -99,7 +99,7 @@ class Events:
                 self.line = rest
 
     def end(self) -> None:
-        """The body is over: its last line need not have an end."""
+        """The body is over: its last line may lack a line end."""
         if self.line:
             line, self.line = self.line, b""
             self._read(line)
@@ -112,7 +112,7 @@ class Events:
 
     @property
     def between(self) -> bool:
-        """Whether the last line is whole, and the shape of a plain event is known."""
+        """Whether the last line is complete, and the shape of a plain event is known."""
         return bool(self.front) and not (self.line or self.held or self.skipping)
 
     def _read(self, line: bytes) -> None:
@@ -148,7 +148,7 @@ class Events:
             self.held = line[5:]
 
     def _read_whole(self, line: bytes) -> None:
-        """A line that is an event of its own, and no error."""
+        """A line that is an event of its own and no error."""
         delta = line.find(b'"delta":')
         finish = _no_deltas.get(line[delta:])
         if finish is None or _says_more_before(line, delta):
@@ -157,7 +157,7 @@ class Events:
             self._finished(finish)
 
     def _over(self) -> None:
-        """The event that was held is over: all of it is here now, or what ever comes of it."""
+        """The held event is over: it is complete, or will never be."""
         data, self.held = self.held, b""
         if is_error(data):
             self.error = True
@@ -165,12 +165,12 @@ class Events:
             self._read_delta(b"data:" + data, -1)
 
     def _read_delta(self, line: bytes, delta: int) -> None:
-        # A plain event's finish_reason is null; what else may stand there stands at the end.
+        # A plain event's finish_reason is null; any other value comes at the end.
         says_more = not line.endswith(_GOES_ON) and self._read_end(line)
         text = line.find(_CONTENT) + len(_CONTENT)
         quote = line.find(b'"', text)
         if text < len(_CONTENT) or quote <= text or line.find(b"\\", text, quote) >= 0:
-            # Written otherwise, or no text: the long way.
+            # In another form, or without text: parse all of it.
             if not generated(line):
                 kept = delta >= 0 and b'"usage"' not in line and len(_no_deltas) < _KEPT_MAX
                 if kept and not _says_more_before(line, delta):
@@ -186,13 +186,13 @@ class Events:
         if len(self.kinds) < len(_KINDS):
             self.kinds.update(kind for kind, sign in _KINDS.items() if sign.search(line))
         if delta >= 0 and self.learned < _LEARNED_MAX and quote > text and not says_more:
-            # What may be passed over from now on says nothing but its text.
+            # From now on only events whose one difference is their text may be skipped.
             self.learned += 1
             self.front, self.back = line[:text], line[quote:]
             self.back_chunk = self.back + b"\n\n\r\n"
 
     def _read_end(self, line: bytes) -> bool:
-        """Finish reason and usage, where the line has them."""
+        """Read finish reason and usage if the line has them."""
         finish = _FINISH.search(line)
         if finish is not None:
             self._finished(finish[1])
@@ -207,9 +207,9 @@ class Events:
 
 
 def _stands_alone(line: bytes) -> bool:
-    """Whether a line is an event of its own though the one before it is not over.
+    """Whether a line is an event of its own although the one before it is not over.
 
-    Some end an event with one line break, and what is held may never become whole.
+    Some servers end an event with one line break, and a held event may never become complete.
     """
     return b'"choices"' in line and line[5:].lstrip().startswith(b"{") and line.endswith(_WHOLE)
 
@@ -219,5 +219,5 @@ def _length(span: tuple[int, int]) -> int:
 
 
 def _says_more_before(line: bytes, delta: int) -> bool:
-    """Whether finish reason or usage stand before the delta: what follows it does not tell them."""
+    """Whether finish reason or usage come before the delta: its end then does not show them."""
     return line.find(b'"finish_reason"', 0, delta) >= 0 or line.find(b'"usage"', 0, delta) >= 0

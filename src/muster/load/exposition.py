@@ -1,4 +1,4 @@
-"""The shard's series for Prometheus, and the small HTTP server that shows them."""
+"""The shard's Prometheus series, and the small HTTP server that exposes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from muster.load.engine import Engine
 
 
 def registry_of(engine: Engine) -> Registry:
-    """Every series of the shard. Every line carries the shard."""
+    """Every series of the shard. Every line carries the label `shard`."""
     registry = Registry()
     family = registry.family
     tally = engine.tally
@@ -24,13 +24,13 @@ def registry_of(engine: Engine) -> Registry:
     family(
         "muster_load_canaries_total",
         "counter",
-        "Canaries, by whether they were answered, and rightly.",
+        "Canaries, by outcome; answered means in time and right.",
     ).table(shard, ("region", "outcome"), tally.canaries)
     for name, text, counts in (
         ("connections", "Connections opened.", tally.connections),
         ("dns_answers", "DNS answers, by the region of their address.", tally.dns_answers),
         ("resends", "Requests sent again at once after a reused connection.", tally.resends),
-        ("streams_short", "Successful streams that were shorter than asked for.", tally.short),
+        ("streams_short", "Successful streams that were shorter than requested.", tally.short),
     ):
         family(f"muster_load_{name}_total", "counter", text).table(shard, "region", counts)
     family(
@@ -46,7 +46,7 @@ def registry_of(engine: Engine) -> Registry:
     family(
         "muster_load_open_over",
         "gauge",
-        "Attempts still open without first token or end, older than le seconds.",
+        "Attempts older than le seconds that have no first token or no end yet.",
     ).rows(lambda: _open_over(engine, shard))
     _declare_schedule(registry, engine, shard)
     return registry
@@ -65,16 +65,16 @@ def _open_over(engine: Engine, shard: Labels) -> Iterator[tuple[Labels, int]]:
 
 
 def _declare_schedule(registry: Registry, engine: Engine, shard: Labels) -> None:
-    """What was to be offered, what was, and how late the loop is."""
+    """Streams to hold, arrivals due and started, and the loop's lag."""
     family = registry.family
     tally, config = engine.tally, engine.config
-    family("muster_load_streams_open", "gauge", "Attempts under way.").table(
+    family("muster_load_streams_open", "gauge", "Attempts in progress.").table(
         shard, "region", tally.streams_open
     )
-    family("muster_load_streams_target", "gauge", "Streams to be held.").value(
+    family("muster_load_streams_target", "gauge", "Open streams that the load aims for.").value(
         shard, lambda: engine.schedule.streams_target
     )
-    family("muster_load_scheduled_total", "counter", "Arrivals that the schedule has due.").value(
+    family("muster_load_scheduled_total", "counter", "Arrivals due by the schedule.").value(
         shard, engine.scheduled
     )
     family("muster_load_offered_total", "counter", "Arrivals started.").value(
@@ -94,7 +94,7 @@ def _declare_schedule(registry: Registry, engine: Engine, shard: Labels) -> None
 
 
 async def serve(address: tuple[str, int], page: Callable[[], bytes]) -> asyncio.Server:
-    """Show `page()` at /metrics. Raises OSError when the address is taken."""
+    """Serve `page()` at /metrics. Raises OSError if the address is taken."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

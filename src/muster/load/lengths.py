@@ -1,11 +1,13 @@
-"""Whether a whole stream was shorter than asked for, by what cannot mistake an ordinary one.
+"""Decides whether a complete stream was shorter than requested, by rules that no normal stream
+breaks.
 
-1. `usage.completion_tokens` counts, where the stream shows it.
-2. Else `finish_reason`: `length` is as asked; any other says that the platform stopped earlier.
-3. Without either, or with `length`: a generated token is a byte of text at least, so that less text
-   than tokens is less than asked for. (JSON's own escapes only add to the text.)
-4. Whatever it says: a stream of n tokens that was over in less than n / `tokens_per_s_max` seconds
-   after it was sent was not generated, but came from a cache.
+1. If the stream reports `usage.completion_tokens`, that count decides.
+2. Else `finish_reason`: `length` is as requested; any other reason says that the platform stopped
+  earlier.
+3. Without either, or with `length`: a generated token is at least one byte of text, so fewer bytes
+  of text than tokens is too short. (JSON's own escapes only add to the text.)
+4. In any case: a stream of n tokens that ended less than n / `tokens_per_s_max` seconds after it
+  was sent was not generated, but came from a cache.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ AS_ASKED = (b"", b"length")
 
 
 def is_short(events: Events, tokens: int, took_s: float, tokens_per_s_max: float) -> bool:
-    """Whether a stream that was asked for `tokens` and over `took_s` after it was sent is short."""
+    """Whether a stream of `tokens` asked tokens is short if it ended `took_s` after sending."""
     if tokens > took_s * tokens_per_s_max:
         return True
     if events.tokens is not None:

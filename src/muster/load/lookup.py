@@ -1,6 +1,6 @@
-"""Queries for one name's addresses: to a given DNS server, or through the system's resolver.
+"""DNS queries for one name's addresses, to a given server or through the system's resolver.
 
-dnslib writes the question and reads the answer; nothing is cached here (see resolvers).
+dnslib encodes the question and decodes the answer; nothing is cached here (see `resolvers`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from muster.load.resolvers import Lookup, Resolved
 QUERY_TIMEOUT_S = 1.0
 ANSWERS_KEPT_MAX = 256
 SYSTEM_TTL_S = 5.0
-"""The system's resolver says no TTL: its answers are asked for again after this long."""
+"""The system's resolver gives no TTL: its answers are used for this long, in seconds."""
 
 Callback = Callable[[Resolved | None], None]
 
 
 class LiteralLookup:
-    """The host is an address: nobody is asked."""
+    """The host is an address: no query is needed."""
 
     def __init__(self, address: str) -> None:
         self._resolved = Resolved((address,), float("inf"))
@@ -35,7 +35,7 @@ class LiteralLookup:
 
 
 class SystemLookup:
-    """The system's resolver, one question at a time for all callers."""
+    """The system's resolver, one query at a time for all callers."""
 
     def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
         self._host = host
@@ -63,7 +63,7 @@ class SystemLookup:
 
 
 class ServerLookup(asyncio.DatagramProtocol):
-    """A records over UDP from one server; unanswered after QUERY_TIMEOUT_S is a failure."""
+    """Queries A records over UDP from one server; no answer after QUERY_TIMEOUT_S is a failure."""
 
     def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -91,7 +91,7 @@ class ServerLookup(asyncio.DatagramProtocol):
         number = int.from_bytes(data[:2], "big")
         if number not in self._pending:
             return
-        # A server says the same again and again, but for the id: each answer is parsed once.
+        # The server repeats its answers except for the id: each answer is parsed once.
         said = data[2:]
         if said not in self._read:
             if len(self._read) >= ANSWERS_KEPT_MAX:
@@ -100,7 +100,7 @@ class ServerLookup(asyncio.DatagramProtocol):
         self._end(number, self._read[said])
 
     def error_received(self, exc: Exception) -> None:
-        """A closed port: every question under way has failed."""
+        """The port is closed: every query in progress has failed."""
         for number in list(self._pending):
             self._end(number, None)
 
@@ -117,7 +117,7 @@ class ServerLookup(asyncio.DatagramProtocol):
             entry[0](resolved)
 
     def _time_out(self) -> None:
-        # One timer for all: a timer a question costs as much as the question.
+        # One timer for all queries: a timer for each query costs as much as the query.
         self._timer = None
         now_s = self._loop.time()
         due = [number for number, (_, until_s) in self._pending.items() if until_s <= now_s]
@@ -129,7 +129,7 @@ class ServerLookup(asyncio.DatagramProtocol):
 
 
 def _parsed(data: bytes) -> Resolved | None:
-    """The A records of an answer; None for one that has none or is no answer."""
+    """The A records of an answer; None if it has none or is invalid."""
     try:
         found = [rr for rr in DNSRecord.parse(data).rr if rr.rtype == QTYPE.A]
     except (DNSError, ValueError, IndexError):
@@ -142,7 +142,7 @@ def _parsed(data: bytes) -> Resolved | None:
 async def open_lookup(
     host: str, server: tuple[str, int] | None, loop: asyncio.AbstractEventLoop
 ) -> Lookup:
-    """The way to look `host` up."""
+    """Return the lookup for `host`."""
     try:
         return LiteralLookup(str(ipaddress.ip_address(host)))
     except ValueError:

@@ -1,8 +1,9 @@
 """Keep-alive connections by address, and the protocol that carries one attempt at a time.
 
-The last connection to come back is the first to be used, so that what is not needed idles out:
-no connection outlives `idle_s_max` without work, and a region that DNS left loses its pool. One
-that the peer closed while idle stays listed until it is taken or swept: thousands may go at once.
+The connection that came back last is used first, so that surplus connections become idle. No
+connection stays idle longer than `idle_s_max`, and a region that DNS no longer names loses its
+pool. A connection that the peer closed while idle stays listed until it is taken or swept, because
+thousands may close at once.
 """
 
 from __future__ import annotations
@@ -16,27 +17,27 @@ from muster.load.wire import Answer, WireError
 from muster.machine import unpaced
 
 IDLE_MAX = 20_000
-"""Idle connections of one shard at most."""
+"""At most this many idle connections for each shard."""
 
 
 class Exchange(Protocol):
-    """What a connection tells the attempt that uses it."""
+    """Callbacks from a connection to the attempt that uses it."""
 
     keeps: bool
-    """Whether the body of a 2xx answer is wanted, too."""
+    """Whether the body of a 2xx answer is needed too."""
 
     def moved(self, answer: Answer) -> None:
-        """Bytes came; the flags of `answer` say how far it is."""
+        """Bytes arrived; the flags of `answer` show its progress."""
 
     def went_on(self) -> None:
-        """One more plain event of the stream came."""
+        """One more plain event of the stream arrived."""
 
     def lost(self, answer: Answer, reused: bool, error: Exception | None) -> None:
         """The connection ended before the answer did."""
 
 
 class Connection(asyncio.Protocol):
-    """One connection. It belongs to at most one exchange."""
+    """One connection. It carries at most one exchange at a time."""
 
     __slots__ = ("address", "answer", "exchange", "idle_since_s", "pool", "transport", "uses")
 
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
             exchange.lost(self.answer, self.uses > 1, error)
 
     def release(self, now_s: float) -> None:
-        """The exchange is over: back to the pool, or closed if the answer wants it so."""
+        """End the exchange: give the connection back, or close it if the answer requires that."""
         self.exchange = None
         if self.answer.complete and self.answer.keep_alive and not self.transport.is_closing():
             self.idle_since_s = now_s
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def drop(self) -> None:
-        """End it at once, whatever is under way; the exchange is told nothing."""
+        """Close it at once, whatever is in progress; the exchange gets no callback."""
         self.exchange = None
         if self.transport is not None:
             self.transport.abort()
@@ -118,7 +119,7 @@ class Connection(asyncio.Protocol):
 
 
 class Pool:
-    """Idle connections by address, and how to open another."""
+    """Idle connections by address, and a way to open another."""
 
     def __init__(
         self,
@@ -139,7 +140,7 @@ class Pool:
         self._idle_count = 0
 
     def take(self, address: str) -> Connection | None:
-        """An idle connection to `address`, if there is one."""
+        """An idle connection to `address`, or None."""
         idle = self._idle.get(address)
         while idle:
             connection = idle.pop()
@@ -149,7 +150,7 @@ class Pool:
         return None
 
     async def connect(self, address: str) -> Connection:
-        """A new connection. Raises OSError or TimeoutError (after `connect_s_max`)."""
+        """Open a new connection. Raises OSError or TimeoutError (after `connect_s_max`)."""
         async with asyncio.timeout(self._connect_s_max):
             _, connection = await self._loop.create_connection(
                 lambda: Connection(self, address),
@@ -168,7 +169,7 @@ class Pool:
         self._idle_count += 1
 
     def sweep(self, now_s: float) -> None:
-        """Close what has idled too long; the oldest stand first."""
+        """Close connections that were idle for too long; the oldest come first."""
         for idle in self._idle.values():
             while idle and now_s - idle[0].idle_since_s > self._idle_s_max:
                 self._idle_count -= 1

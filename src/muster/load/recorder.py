@@ -1,9 +1,10 @@
-"""The shard's own record: one JSON line a second, flushed, in constant memory.
+"""The shard's own record: one JSON line per second, flushed, in constant memory.
 
-Counters are what happened since the line before. The first line names the buckets.
+Counters are differences since the line before. The first line gives the buckets.
 
-Raw records, if asked for, are of whole requests: every attempt of a sampled arrival, the same ones
-however many shards there are. They hold no token, no address and no text, and end at a size.
+Raw records, if requested, cover whole requests: every attempt of a sampled arrival, and the same
+arrivals for any number of shards. They hold no token, no address and no text, and have a size
+limit.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _KEYS = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
 class Recorder:
-    """Writes `load-<shard>.jsonl` in a directory, and `load-raw-<shard>.jsonl` if asked to."""
+    """Writes `load-<shard>.jsonl` in a directory, and `load-raw-<shard>.jsonl` if requested."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Recorder:
         self._write({**header, "late_s": late_s, "shard": shard})
 
     def second(self, engine: Engine) -> None:
-        """One line for what happened since the last."""
+        """Write one line for everything since the last line."""
         tally = engine.tally
         taken = tally.take_second()
         totals = {
@@ -129,7 +130,7 @@ class Recorder:
         self._raw.write(line)
 
     def close(self, engine: Engine) -> None:
-        """The last second, and how many raw records the bound left out. Idempotent."""
+        """Write the last second, and how many raw records the size limit dropped. Idempotent."""
         if self._file.closed:
             return
         self.second(engine)

@@ -20,7 +20,7 @@ from muster.targets.request_form import RequestForm
 _BUILT_MAX = 4096
 _PROMPTS_BYTES_MAX = 64 * 2**20
 TOKENS_ASKED = "{tokens}"
-"""Stands in a target's own fields for the number of tokens that the request asks for."""
+"""Placeholder in a target's own fields for the requested number of tokens."""
 _PROMPT = "Say all hands muster at the boats, as often as asked for."
 _STEP = 0x9E3779B97F4A7C15
 """Odd, so that 2^64 steps meet every number once; far apart, so that no two begin alike."""
@@ -28,7 +28,7 @@ _MASK = 2**64 - 1
 
 
 class Requests:
-    """Requests ready to be written, by their number of tokens."""
+    """Complete requests, by their number of tokens."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ def prompts_of(path: str | None) -> tuple[str, ...]:
 
 
 def _filled(value: Any, tokens: int) -> Any:
-    """`value` with the number of tokens wherever it asks for it."""
+    """Return `value` with every placeholder replaced by the number of tokens."""
     if isinstance(value, dict):
         return {key: _filled(item, tokens) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,8 +1,9 @@
-"""A population of resolver caches, as a public name's clients have: each honours the records' TTL.
+"""A population of resolver caches, like the clients of a public name: each honours the records'
+TTL.
 
-A cache asks when a client needs it and its answer has run out, so that a change of weights spreads
-over one TTL by itself. A cache that `holds` stands for clients that keep their connection: it goes
-on with its address past the TTL until that address fails.
+A cache queries when a client needs an address and its answer has expired, so a change of weights
+spreads over one TTL. A cache that `holds` stands for clients that keep their connection: it goes on
+with its address past the TTL until that address fails.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
-"""Waits between queries of one cache while they fail."""
+"""Waits between failing queries of one cache, in seconds."""
 GIVE_UP_S = 2.0
-"""A client waits no longer for an address: its attempt is refused."""
+"""A client waits at most this long for an address, in seconds; then its attempt is refused."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Resolved:
 
 
 class Lookup(Protocol):
-    """Where answers come from. The callback gets None when there is none, at once or later."""
+    """Source of answers. The callback gets None if there is none, at once or later."""
 
     def ask(self, callback: Callable[[Resolved | None], None]) -> None: ...
 
@@ -55,7 +56,7 @@ class Cache:
         self._turn = 0
 
     def address(self, now_s: float) -> str | None:
-        """An address that may be used now without asking."""
+        """Return an address that may be used now without a query."""
         if self.addresses and (self.holds or now_s < self.expires_s):
             if len(self.addresses) == 1:
                 return self.addresses[0]
@@ -64,14 +65,14 @@ class Cache:
         return None
 
     def wait(self, now_s: float, callback: Callable[[str | None], None]) -> None:
-        """Ask, or join the question that is under way; None after GIVE_UP_S without an answer."""
+        """Query, or join the query in progress; None after GIVE_UP_S without an answer."""
         self.waiting.append((now_s + GIVE_UP_S, callback))
         if not self.asking:
             self.asking = True
             self._population.lookup.ask(self._answered)
 
     def failed(self, address: str) -> None:
-        """A client that holds could not connect: it asks again like all others."""
+        """A client with a held address could not connect: the cache queries again from now on."""
         if self.holds and address in self.addresses:
             self.addresses = ()
 
@@ -128,10 +129,10 @@ class Population:
         self.caches = [Cache(self, index < holders) for index in range(max(1, size))]
 
     def pick(self, draw: float) -> Cache:
-        """The cache that `draw` in [0, 1) falls on."""
+        """The cache that `draw` in [0, 1) selects."""
         return self.caches[int(draw * len(self.caches))]
 
 
 def caches_of_shard(total: int, shard: int, shards: int) -> int:
-    """How many of `total` caches one shard holds; at least one."""
+    """How many of `total` caches one shard has; at least one."""
     return max(1, (total - shard + shards - 1) // shards)

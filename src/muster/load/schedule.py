@@ -1,9 +1,9 @@
-"""When requests arrive and how long each is: one sequence from one seed, fixed before the run.
+"""When requests arrive and how long each one is: one sequence from one seed, fixed before the run.
 
-Arrivals are open: Poisson at concurrency / mean stream length (Little's law), never calibrated by
-what the platform does. The ramp is a change of time, so it drops no arrival. Shard k of n takes
-arrivals k, k + n, k + 2n, ...: together the shards offer exactly what one process would. A run of
-known length has the arrivals before its end, however late a process is.
+Arrivals are open: Poisson at concurrency / mean stream length (Little's law), never adjusted to the
+platform's behaviour. The ramp is a change of time, so it drops no arrival. Shard k of n takes
+arrivals k, k + n, k + 2n, ...: together the shards offer exactly what one process would offer. A
+run of known length contains all arrivals before its end, however late a process is.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from muster.load.traffic import Traffic
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 RAMP_STREAMS_PER_S_MAX = 150
-"""Every new stream of a ramp opens connections; a faster ramp than this is made longer."""
+"""Every new stream of a ramp opens connections; a ramp faster than this is made longer."""
 _BLOCK = 4096
 
 
 class Arrival(NamedTuple):
-    """One request to be sent `at_s` after the start, for `tokens` tokens; `draw` is in [0, 1)."""
+    """One request, sent `at_s` after the start, for `tokens` tokens; `draw` is in [0, 1)."""
 
     number: int
     at_s: float
@@ -35,13 +35,13 @@ class Arrival(NamedTuple):
 
 
 class Source(Protocol):
-    """Arrivals in operational time: on average one a unit."""
+    """Arrivals in operational time: on average one per unit."""
 
     mean_tokens: float
     tokens_max: float
 
     def blocks(self) -> Iterator[tuple[Floats, Ints]]:
-        """(rising operational times, tokens), without end."""
+        """Yield (rising operational times, tokens), without end."""
 
 
 def streams(seed: int, purpose: int, shard: int = 0) -> np.random.Generator:
@@ -50,7 +50,7 @@ def streams(seed: int, purpose: int, shard: int = 0) -> np.random.Generator:
 
 
 class PoissonSource:
-    """Exponential gaps; lengths drawn from the profile's quantiles, straight lines between."""
+    """Exponential gaps; lengths drawn from the profile's quantiles, interpolated linearly."""
 
     def __init__(self, traffic: Traffic, seed: int) -> None:
         self.mean_tokens = traffic.mean_tokens
@@ -71,14 +71,14 @@ class PoissonSource:
 
 
 class Ramp:
-    """Operational time to seconds: the rate climbs in a straight line for `ramp_s`, then holds."""
+    """Operational time to seconds: the rate rises linearly for `ramp_s`, then holds."""
 
     def __init__(self, rate_per_s: float, ramp_s: float) -> None:
         self.rate_per_s = rate_per_s
         self.ramp_s = ramp_s
 
     def seconds(self, operational: Floats) -> Floats:
-        """When operational time reaches each of the values given."""
+        """The times at which operational time reaches each of the given values."""
         if self.ramp_s <= 0:
             return operational / self.rate_per_s
         climbed = self.rate_per_s * self.ramp_s / 2
@@ -97,7 +97,7 @@ class Ramp:
 
 
 def ramp_seconds(ramp_s: float, streams: float) -> float:
-    """How long `streams` take to climb: `ramp_s`, or longer where they are many; 0 stays 0."""
+    """How long `streams` take to ramp: `ramp_s`, or longer if there are many; 0 stays 0."""
     return max(ramp_s, streams / RAMP_STREAMS_PER_S_MAX) if ramp_s else 0.0
 
 
@@ -126,7 +126,7 @@ class Schedule:
         self._until_s = until_s
 
     def __iter__(self) -> Iterator[Arrival]:
-        """In order; the last, where `until_s` bounds them, never comes: its `at_s` is infinite."""
+        """In order; with `until_s`, the last one never comes: its `at_s` is infinite."""
         draws = streams(self._seed, 2)
         first = 0
         for operational, tokens in self.source.blocks():
@@ -152,7 +152,9 @@ class Schedule:
 
 
 def canary_times(rate_per_s: float, shard: int = 0, shards: int = 1) -> Iterator[float]:
-    """Seconds after the start at which one shard sends its canaries: a fixed beat over all."""
+    """Seconds after the start at which one shard sends its canaries: one steady beat over all
+    shards.
+    """
     if rate_per_s <= 0:
         return
     for number in count(shard, shards):

@@ -1,9 +1,9 @@
 """One shard process: `python -m muster.load --config FILE` (or `-`: the first line of stdin).
 
 It prints `ready <metrics port>`, runs until it is told to end (SIGTERM, SIGINT, `{"end": true}`,
-the end of its standard input, its parent's death, `duration_s_max`), and leaves nothing behind.
-A run of known length offers every arrival before its end, lets open streams end for `drain_s`, and
-shows its last figures for `linger_s`, so that Prometheus sees them whole.
+the end of its standard input, its parent's death, `duration_s_max`), and leaves nothing behind. A
+run of known length offers every arrival before its end, lets open streams end for `drain_s`, and
+exports its last figures for `linger_s`, so that Prometheus can scrape them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LAST_ARRIVALS_S_MAX = 1.0
 
 
 class Control:
-    """Commands that come in as JSON lines."""
+    """Commands that arrive as JSON lines."""
 
     def __init__(self) -> None:
         self.started = asyncio.Event()
@@ -41,7 +41,7 @@ class Control:
         self.recorder: Recorder | None = None
 
     def command(self, line: str) -> None:
-        """One line. What is no command is ignored: nothing here may end the load by accident."""
+        """Handle one line. Anything that is no command is ignored: no accident may end the load."""
         try:
             order: Any = json.loads(line)
         except ValueError:
@@ -133,7 +133,7 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
 
 
 async def _moment(config: ShardConfig, control: Control) -> None:
-    """Wait for the moment that all shards were given, on however many machines they are."""
+    """Wait for the start time that all shards were given, on however many machines they run."""
     if config.start_at is not None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, config.start_at - time.time())):
@@ -143,7 +143,7 @@ async def _moment(config: ShardConfig, control: Control) -> None:
 async def _seconds(
     config: ShardConfig, control: Control, engine: Engine, recorder: Recorder | None
 ) -> None:
-    """The beat of the record, until the end."""
+    """Write the record once a second, until the end."""
     start_s = time.monotonic()
     tick = 0
     while not control.ended.is_set():
@@ -166,7 +166,7 @@ async def _seconds(
 
 
 async def _last_arrivals(control: Control, engine: Engine) -> None:
-    """Let what was due before the end be started: a whole run offers all of its arrivals."""
+    """Start every arrival that was due before the end: a complete run offers all of them."""
     until_s = time.monotonic() + LAST_ARRIVALS_S_MAX
     while not (engine.exhausted() or control.ended.is_set()) and time.monotonic() < until_s:
         await asyncio.sleep(0.002)
@@ -175,7 +175,7 @@ async def _last_arrivals(control: Control, engine: Engine) -> None:
 async def _drain(
     config: ShardConfig, control: Control, engine: Engine, recorder: Recorder | None
 ) -> None:
-    """Let open streams end by themselves, within `drain_s` and until told to end."""
+    """Let open streams end by themselves, within `drain_s` or until told to end."""
     start_s = time.monotonic()
     line_s = start_s + 1
     while engine.open and not control.ended.is_set():
@@ -195,7 +195,7 @@ async def _read(stdin: asyncio.StreamReader, control: Control) -> None:
 
 
 def _traced(config: ShardConfig, path: Path) -> tuple[Source, ShardConfig]:
-    """The trace, and the bound on a stream that its longest one asks for."""
+    """The trace, and the stream time limit that follows from its longest stream."""
     from muster.load.trace import TraceSource
 
     source = TraceSource(path)
@@ -214,7 +214,7 @@ async def _main(config: ShardConfig, commands: bool) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 2 and one line for a configuration that cannot be used."""
+    """Exit code 2 and one line for an invalid configuration."""
     from muster.documents import parse
     from muster.errors import MusterError
 

@@ -1,8 +1,8 @@
-"""Starts the shards of a load and ends them: the only way in for drills and the command line.
+"""Starts and ends the shards of a load, for drills and for the command line.
 
-Every shard gets its configuration, tokens included, as the first line of its standard input: no
-secret stands in an argument or a file. Closing that input ends the shard, so that none outlives
-whoever started it.
+Each shard gets its configuration, with its tokens, as the first line of its standard input, so that
+no secret is in an argument or a file. When that input is closed, the shard ends, so that none
+outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ READY_S_MAX = 30.0
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What load to offer, and where. Seconds throughout; secrets stay out of `repr`."""
+    """The load to offer, and where. Seconds throughout; secrets are left out of `repr`."""
 
     url: str
     profile: Profile | Traffic
@@ -52,11 +52,11 @@ class LoadPlan:
     """Fields of a request besides the load's own."""
     form: RequestForm = field(default_factory=RequestForm)
     canary_model: str | None = None
-    """What answers to canaries name, where that is not `model`."""
+    """The model that answers to canaries name, if it is not `model`."""
     canary_phrase: str | None = None
     canary_tokens: int = 1
     contract: Contract | None = None
-    """Where edges, thresholds and the load's own limits come from; None: the contract in force."""
+    """The contract with the edges, thresholds and the load's own limits; None: the one in force."""
     shards: int = 0
     duration_s_max: float | None = None
     record_dir: Path | None = None
@@ -71,7 +71,7 @@ class LoadPlan:
     drain_s: float = 0.0
     linger_s: float = 0.0
     outlives_parent: bool = False
-    """Live as long as anyone holds the shards' standard inputs, not as long as the parent."""
+    """Live as long as any process holds the shards' standard inputs, not as long as the parent."""
 
     @property
     def traffic(self) -> Traffic:
@@ -80,12 +80,12 @@ class LoadPlan:
 
 
 def shards_for(streams: float, files_max: int = FILES_MAX) -> int:
-    """Processes needed for so many concurrent streams; room for a rush of half as many again."""
+    """Processes needed for this many concurrent streams, with room for half as many again."""
     return max(1, math.ceil(streams * _FILES_A_STREAM / files_max))
 
 
 def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
-    """One configuration a process. Raises BadInput."""
+    """One configuration for each process. Raises BadInput."""
     Endpoint(plan.url)
     if plan.dns_server is not None:
         server_address(plan.dns_server)
@@ -134,7 +134,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
 
 
 def _ruled(contract: Contract) -> dict[str, object]:
-    """What a shard takes from the contract: no figure of it stands anywhere else."""
+    """What a shard takes from the contract; no other place holds these figures."""
     measurement, validity = contract.measurement, contract.load_validity
     tiers = contract.tiers.values()
     return {
@@ -150,7 +150,7 @@ def _ruled(contract: Contract) -> dict[str, object]:
 
 
 class LoadHandle:
-    """A load that runs. `metrics` are the shards' addresses, in their order."""
+    """A running load. `metrics` are the shards' addresses, in their order."""
 
     def __init__(self, processes: list[subprocess.Popen[bytes]], file_sd: Path | None) -> None:
         self._processes = processes
@@ -163,7 +163,7 @@ class LoadHandle:
 
     @property
     def lifelines(self) -> list[int]:
-        """The shards' standard inputs: closing the last copy of one ends its shard."""
+        """The shards' standard inputs: a shard ends when the last copy of its input is closed."""
         inputs = [process.stdin for process in self._processes]
         return [pipe.fileno() for pipe in inputs if pipe is not None and not pipe.closed]
 
@@ -183,11 +183,11 @@ class LoadHandle:
         return [process.poll() for process in self._processes]
 
     def stop_arrivals(self) -> None:
-        """No new streams; canaries go on until `stop`."""
+        """Start no new streams; canaries go on until `stop`."""
         self._order({"stop_arrivals": True})
 
     def stop(self, grace_s: float = 2.0) -> None:
-        """End the shards; one that has not ended after `grace_s` is killed. Idempotent."""
+        """End the shards; a shard that has not ended after `grace_s` is killed. Idempotent."""
         self._order({"end": True})
         for process in self._processes:
             if process.stdin is not None:
@@ -216,7 +216,7 @@ class LoadHandle:
         line = json.dumps(order).encode() + b"\n"
         for process in self._processes:
             if process.stdin is not None and not process.stdin.closed:
-                # A shard that ended reads no orders; `alive` says so.
+                # A shard that ended reads no commands; `alive` reports it.
                 with contextlib.suppress(OSError):
                     process.stdin.write(line)
                     process.stdin.flush()
@@ -225,8 +225,8 @@ class LoadHandle:
 def start(plan: LoadPlan) -> LoadHandle:
     """Start the load and return once every shard is ready and has begun.
 
-    Raises BadInput for a plan that cannot be used and MusterError when a shard does not come up;
-    nothing is left running then.
+    Raises BadInput for an invalid plan and MusterError if a shard does not start; then nothing is
+    left running.
     """
     configs = shard_configs(plan)
     processes: list[subprocess.Popen[bytes]] = []
@@ -259,7 +259,7 @@ def start(plan: LoadPlan) -> LoadHandle:
 
 
 def _ready(process: subprocess.Popen[bytes], stdout: IO[bytes], until_s: float) -> int:
-    """The metrics port that the shard says it is ready with."""
+    """The metrics port from the shard's line `ready`."""
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
         if not selector.select(max(0.0, until_s - time.monotonic())):
@@ -271,7 +271,7 @@ def _ready(process: subprocess.Popen[bytes], stdout: IO[bytes], until_s: float) 
 
 
 def write_file_sd(path: Path, addresses: Sequence[str]) -> None:
-    """Prometheus' file of targets, replaced whole: a reader never sees half of it."""
+    """Replace Prometheus' file of targets atomically: a reader never sees half of it."""
     targets = [{"targets": list(addresses), "labels": {"job": "load"}}] if addresses else []
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

@@ -1,15 +1,15 @@
-"""What in a stream of chat chunks says that it failed, however a platform or a proxy writes it.
+"""Detects that a stream of chat chunks failed, in any form that a platform or a proxy writes it.
 
 An error is one of these:
 
-- a data event with a member `error`, also of a choice, its delta or its message;
-- a data event without `choices` whose `object` or `type` names an error, or that carries `detail`,
-  `errors`, a status from 400 on, or an error one level down: what frameworks and proxies write;
+- a data event with a member `error`, also in a choice, its delta or its message;
+- a data event without `choices` whose `object` or `type` names an error, or that has `detail`,
+  `errors`, a status from 400 on, or an error one level down: the forms of frameworks and proxies;
 - a data event that is text and no JSON (`Internal Server Error`);
 - a finish reason that no model gives (`error`, `abort`, …);
 - a line of its own: `event: error`, `error: …`, or a bare body in JSON or HTML.
 
-Generated text is never one: in JSON its quotes are escaped, and it stands in a choice.
+Generated text is never an error: in JSON its quotes are escaped, and it is inside a choice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 FAILED_FINISH = re.compile(rb"error|abort|fail|insufficient|interrupt|timeout", re.IGNORECASE)
-"""In a finish reason: the platform stopped, not the model."""
+"""Finish reasons that say: the platform stopped, not the model."""
 _FAILED_NAME = re.compile(rb"error|exception|fail", re.IGNORECASE)
 _LOOKS_WRONG = re.compile(
     rb'(?<!\\)"error"\s*(?::\s*(?:[^\s:nf]|\Z)|\Z)|"finish_reason"\s*:\s*"error"'
@@ -39,7 +39,7 @@ def is_error_line(line: bytes) -> bool:
 
 
 def says_error(data: bytes) -> bool | None:
-    """Whether the data of an event is an error; None: it is no JSON, or not all of it."""
+    """Whether the data of an event is an error; None if it is no JSON, or incomplete."""
     try:
         event = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -48,7 +48,7 @@ def says_error(data: bytes) -> bool | None:
 
 
 def is_error(data: bytes) -> bool:
-    """Whether one data event, all of it, is an error. Text with the word is none."""
+    """Whether one complete data event is an error. Text that contains the word is none."""
     told = says_error(data)
     if told is not None:
         return told
@@ -75,7 +75,7 @@ def _is_error(event: Any) -> bool:
 
 
 def _is_other_error(event: dict[str, Any]) -> bool:
-    """Of an event without choices: whether it is an error as others than OpenAI write it."""
+    """For an event without choices: whether it is an error in a form other than OpenAI's."""
     for key in ("object", "type"):
         name = event.get(key)
         if isinstance(name, str) and _FAILED_NAME.search(name.encode(errors="replace")):
@@ -91,5 +91,5 @@ def _is_other_error(event: dict[str, Any]) -> bool:
 
 
 def _failed(part: Any) -> bool:
-    """Whether it has an error that is one: `null`, false and an empty text say that none is."""
+    """Whether it has a real error: `null`, false and an empty text mean that there is none."""
     return isinstance(part, dict) and part.get("error") not in (None, False, "")

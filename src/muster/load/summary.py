@@ -1,4 +1,4 @@
-"""What a run came to, added up from the lines that its shards record; and how it is told."""
+"""The result of a run, summed from the records of its shards, and its text."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Sum:
     streams_target: dict[int, float] = field(default_factory=dict)
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """One line of a shard's record; of a line that is no second, the figures it is read by."""
+        """Add one line of a shard's record; a line that is no second holds the figures to read it
+        by.
+        """
         if "t" not in line:
             self.late_s = line.get("late_s", self.late_s)
             return
@@ -66,7 +68,7 @@ class Sum:
         self.streams_target[shard] = line["streams_target"]
 
     def progress(self, elapsed_s: float) -> str:
-        """One line: how the load stands now."""
+        """One line with the present state of the load."""
         failures = " ".join(
             f"{name} {self.outcomes[name]}" for name in OUTCOMES[1:] if self.outcomes[name]
         )
@@ -94,7 +96,7 @@ class Sum:
             f"p95 {shown_ms(self.completion_ms)}",
             f"  between tokens p95 {shown_ms(self.token_gap_ms)}, "
             f"p99 {shown_ms(self.token_gap_ms, 0.99)}, longest {self.token_gap_ms_max:.0f} ms",
-            f"  the load's own: loop lag at most {self.loop_lag_ms_max:.0f} ms, "
+            f"  load process: loop lag at most {self.loop_lag_ms_max:.0f} ms, "
             f"CPU {self.cpu_s:.1f} s",
         ]
         answered, sent = self.canaries["answered"], sum(self.canaries.values())
@@ -102,16 +104,16 @@ class Sum:
             rows.insert(4, f"  canaries     {_share(answered, sent)} answered of {sent}")
         if self.short:
             short = _share(self.short, self.outcomes["success"])
-            rows.append(f"  shorter than asked for: {self.short} successful streams ({short})")
+            rows.append(f"  shorter than requested: {self.short} successful streams ({short})")
         if self.resends:
-            rows.append(f"  sent again at once on a new connection: {self.resends}")
+            rows.append(f"  resent at once on a new connection: {self.resends}")
         if self.dns_failures:
             rows.append(f"  DNS queries without an answer: {self.dns_failures}")
         return rows
 
 
 def shown_ms(buckets: Mapping[int | str, int], share: float = 0.95) -> str:
-    """A percentile for a reader; `-` without any value."""
+    """A percentile as text; `-` without any value."""
     value = quantile_ms(buckets, share)
     if value is None:
         return "-"
@@ -132,7 +134,7 @@ class Follower:
         self._offsets: dict[Path, int] = {}
 
     def lines(self) -> list[Mapping[str, Any]]:
-        """The whole lines that came since the last call."""
+        """Return the complete lines since the last call."""
         found: list[Mapping[str, Any]] = []
         for path in sorted(self._directory.glob("load-[0-9]*.jsonl")):
             with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What one shard counts: totals for Prometheus, differences for the record of each second."""
+"""The counts of one shard: totals for Prometheus, differences for the record of each second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muster.load.buckets import NEVER, bucket_index
 
 UNKNOWN = "unknown"
 REGIONS_MAX = 64
-"""What answers may name before memory would grow with them."""
+"""At most this many names from answers are kept, so that memory stays bounded."""
 OUTCOMES = (
     "success", "broken", "error_in_stream", "empty_stream", "http_429", "http_4xx", "http_5xx",
     "refused", "reset", "timeout",
@@ -32,7 +32,7 @@ Buckets = dict[str, Counter[int | str]]
 
 @dataclass
 class SecondCounts:
-    """What happened since the last line of the record."""
+    """Everything since the last line of the record."""
 
     answers: Nested = field(default_factory=dict)
     outcomes: Nested = field(default_factory=dict)
@@ -50,7 +50,7 @@ class SecondCounts:
 
 
 class Tally:
-    """All counts of a shard. Every known region's series stand at 0 from the start."""
+    """All counts of a shard. Every known region's series are at 0 from the start."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Tally:
             self.know(region)
 
     def know(self, region: str) -> str:
-        """Start a region's series at 0; the region, or "unknown" once there are too many."""
+        """Start a region's series at 0; return the region, or "unknown" once there are too many."""
         if region in self.first_token:
             return region
         if region not in self.regions:
@@ -101,7 +101,7 @@ class Tally:
         return region
 
     def answer(self, region: str, code: str, kind: str) -> None:
-        """The head came, or the attempt failed before it."""
+        """The head arrived, or the attempt failed before it."""
         self.answers[region, code, kind] += 1
 
     def outcome(self, region: str, outcome: str, kind: str) -> None:
@@ -131,7 +131,7 @@ class Tally:
             self.second.first_token_ms[region][NEVER] += 1
 
     def token_gap(self, region: str, gap_s: float) -> None:
-        """Two generated deltas of one stream came so far apart."""
+        """Record the time between two generated deltas of one stream."""
         gap_ms = gap_s * 1000
         second = self.second
         second.token_gap_ms[region][bucket_index(gap_ms)] += 1
@@ -139,12 +139,14 @@ class Tally:
             second.token_gap_ms_max[region] = gap_ms
 
     def stalled(self, region: str, gap_s: float) -> None:
-        """A stream ended, or was left, so long after its last token: none came to end the gap."""
+        """A stream ended, or was left, this long after its last token: no further token ended the
+        gap.
+        """
         gaps_ms = self.second.token_gap_ms_max
         gaps_ms[region] = max(gaps_ms.get(region, 0.0), gap_s * 1000)
 
     def was_short(self, region: str) -> None:
-        """A whole stream was shorter than asked for."""
+        """A complete stream was shorter than requested."""
         self.short[region] += 1
 
     def first_token_error(self, error_ms: float) -> None:
@@ -163,7 +165,7 @@ class Tally:
             second.loop_lag_ms_max = lag_ms
 
     def take_second(self) -> SecondCounts:
-        """The counts since the last call."""
+        """Return the counts since the last call."""
         taken, self.second = self.second, SecondCounts()
         taken.answers = _nested(self._risen("answers", self.answers).items())
         taken.outcomes = _nested(self._risen("outcomes", self.attempts).items())
@@ -173,7 +175,7 @@ class Tally:
         return taken
 
     def _risen(self, name: str, now: Mapping[_Key, int]) -> dict[_Key, int]:
-        """What was counted since the last second; what happens often is counted once, as total."""
+        """The counts of this second; frequent events are counted once, in the totals."""
         before = self._before[name]
         risen = {key: count - before[key] for key, count in now.items() if count != before[key]}
         before.update(risen)  # a Counter adds
@@ -181,7 +183,7 @@ class Tally:
 
 
 def _nested(counts: Iterable[tuple[tuple[str, ...], int]]) -> Nested:
-    """By region, then by what stands second."""
+    """Nest by region, then by the second part of the key."""
     found: Nested = {}
     for (region, what, *_), count in counts:
         found.setdefault(region, Counter())[what] += count

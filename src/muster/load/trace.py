@@ -1,8 +1,8 @@
-"""Arrivals and lengths as a recorded trace has them, in the Azure LLM trace's form.
+"""Arrivals and lengths from a recorded trace, in the Azure LLM trace's format.
 
-`TIMESTAMP,ContextTokens,GeneratedTokens`, one request a line. Gaps keep their proportions and are
-scaled to the profile's concurrency: what is sped up is the arrivals, never a stream. A run longer
-than the trace begins it anew; a shorter one ends in the middle of it.
+`TIMESTAMP,ContextTokens,GeneratedTokens`, one request per line. Gaps keep their proportions and are
+scaled to the profile's concurrency: arrivals are sped up, never a stream. A run longer than the
+trace starts it again; a shorter one ends within it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ _TOKENS_MAX = 1_000_000
 
 
 class TraceSource:
-    """A whole trace in memory: 16 bytes a request."""
+    """A whole trace in memory: 16 bytes per request."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BadInput naming the line that does not fit."""
+        """Raises BadInput naming the invalid line."""
         seconds, tokens = _read(path)
         self.requests = len(tokens)
         span_s = seconds[-1] - seconds[0]
         if span_s <= 0:
-            raise BadInput(path, "TIMESTAMP", "one moment for all", "arrivals over some time")
-        # The gap to the first request of the next round is a mean one.
+            raise BadInput(
+                path, "TIMESTAMP", "one TIMESTAMP in all lines", "arrivals over some time"
+            )
+        # The gap to the first request of the next round is a mean gap.
         self.span_s = span_s * self.requests / (self.requests - 1)
         self._times = (np.array(seconds) - seconds[0]) * (self.requests / self.span_s)
         self._tokens: Ints = np.array(tokens, dtype=np.int64)
@@ -87,6 +89,6 @@ def _row(path: Path, where: str, row: list[str]) -> tuple[float, int]:
         raise BadInput(path, where, ",".join(row), "ContextTokens of 0 or more")
     if not 1 <= size <= _TOKENS_MAX:
         raise BadInput(path, where, ",".join(row), f"GeneratedTokens from 1 to {_TOKENS_MAX}")
-    # Seven digits of a second are more than datetime holds.
+    # Seconds with seven decimals are more than datetime holds.
     part_s = float(f"0.{fraction.group(1)}") if fraction else 0.0
     return (whole - datetime(2000, 1, 1, tzinfo=whole.tzinfo)).total_seconds() + part_s, size

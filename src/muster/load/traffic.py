@@ -1,4 +1,4 @@
-"""What the load needs of a profile, as plain numbers that go to the shard processes."""
+"""What the load needs of a profile, as plain numbers for the shard processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Traffic(Document):
 
     @property
     def mean_tokens(self) -> float:
-        """Mean of the quantiles as they are drawn: straight lines between them."""
+        """Mean of the quantiles, interpolated linearly as they are drawn."""
         return sum(
             (after - before) * (low + high) / 2
             for (before, low), (after, high) in pairwise(self.tokens_quantiles)
@@ -39,7 +39,7 @@ class Traffic(Document):
 
     @property
     def mean_stream_s(self) -> float:
-        """Mean length of a stream as drawn."""
+        """Mean length of a stream as drawn, in seconds."""
         return self.first_token_s_mean + self.mean_tokens / self.tokens_per_s
 
     def arrivals_per_s(self, scale: float = 1.0) -> float:

@@ -1,7 +1,7 @@
-"""One HTTP/1.x answer read by hand: head and framing; `events` says what its stream carried.
+"""Parses one HTTP/1.x answer: head and framing; `events` parses the stream's content.
 
-What most reads of a stream bring, one plain event in a chunk of its own, costs two comparisons and
-one search. The parser holds no socket and no clock: bytes in, flags out.
+Most reads of a stream bring one plain event in a chunk of its own; such a read costs two
+comparisons and one search. The parser holds no socket and no clock: bytes in, flags out.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _HEX = re.compile(rb"[0-9A-Fa-f]+\Z")
 _END = b"\r\n0\r\n\r\n"
 _SIZES_KEPT_MAX = 4096
 _sizes: dict[bytes, int] = {}
-"""What size lines said before: the same lengths come again and again."""
+"""Parsed size lines: the same lengths occur again and again."""
 _NO_EVENTS = Events()
-"""Of an answer whose body is no stream; nothing is ever read into it."""
+"""The value for an answer whose body is no stream; nothing is ever parsed into it."""
 
 
 class WireError(Exception):
@@ -26,7 +26,7 @@ class WireError(Exception):
 
 
 class Answer:
-    """What is known of one answer so far; `feed` moves it on."""
+    """What is known of one answer so far; `feed` adds to it."""
 
     __slots__ = (
         "_between", "_chunked", "_head", "_in_trailer", "_keep", "_left", "_line", "_lowered",
@@ -35,7 +35,7 @@ class Answer:
     )  # fmt: skip
 
     def __init__(self, *, keep: bool = False) -> None:
-        """`keep` the body of a 2xx answer, too."""
+        """`keep`: also keep the body of a 2xx answer."""
         self.status = 0
         self.got_bytes = False  # any byte of the body
         self.events = _NO_EVENTS  # of a 2xx answer: what its stream says
@@ -58,7 +58,7 @@ class Answer:
         return self.events.generated
 
     def moved_on(self) -> bool:
-        """Whether a generated delta came since this was asked last."""
+        """Whether a generated delta came since the last call."""
         events = self.events
         fresh = events.fresh
         if fresh:
@@ -72,16 +72,16 @@ class Answer:
 
     @property
     def untouched(self) -> bool:
-        """Not one byte came."""
+        """Whether not one byte came."""
         return not self.status and not self._head
 
     def feed(self, data: bytes) -> bool:
-        """Read on; False when that was one more plain event of a stream.
+        """Read on; returns False if that was one more plain event of a stream.
 
-        Raises WireError for what is no HTTP answer, or bytes after its end.
+        Raises WireError for bytes that are no HTTP answer, or that follow its end.
         """
         if self._between:
-            # What most reads then bring is one chunk alone, or one and the end.
+            # Most later reads bring one chunk alone, or one chunk and the end.
             line = data.find(b"\r\n", 0, 16)
             octets = _sizes.get(data[:line], 0)
             end = line + 2 + octets
@@ -100,7 +100,7 @@ class Answer:
                 self._between = False
                 return True
         self._feed(data)
-        # Between two events of a stream: what most reads then bring can be passed over.
+        # Between two events of a stream: most later reads can be skipped.
         self._between = (
             self._chunked
             and not (self._left or self._line or self._in_trailer or self._keep)
@@ -133,7 +133,7 @@ class Answer:
                 raise WireError("bytes after the answer's end")
 
     def eof(self) -> None:
-        """The peer closed: the proper end only for a body that lasts until then."""
+        """The peer closed: a proper end only for a body that lasts until the connection closes."""
         if self.status and not self._chunked and self._left < 0:
             self.complete = True
             self.keep_alive = False
@@ -164,7 +164,7 @@ class Answer:
         return rest
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of the header `name` (lower case) as it came; None without one."""
+        """The value of the header `name` (lower case) as received; None without one."""
         found = self._lowered.find(b"\r\n" + name + b":")
         if found < 0:
             return None
@@ -205,7 +205,7 @@ class Answer:
             if left:
                 end = at + left
                 if end <= length:
-                    # The chunk's own line end is the last two bytes of what is left.
+                    # The chunk's own line end is the last two bytes of the rest.
                     if left > 2:
                         self._take(data[at : end - 2])
                     self._left = 0
@@ -239,7 +239,7 @@ class Answer:
                 self._in_trailer = True
 
     def _take(self, data: bytes) -> None:
-        """Look at a piece of the body."""
+        """Parse a piece of the body."""
         self.got_bytes = True
         stream = 200 <= self.status < 300
         if (self._keep or not stream) and len(self.body) < _BODY_KEPT_MAX:
@@ -249,7 +249,7 @@ class Answer:
 
 
 def _size(line: bytes) -> int:
-    """Octets of the chunk that a size line opens. Raises WireError."""
+    """Octets of the chunk that a size line starts. Raises WireError."""
     size = line.split(b";", 1)[0].strip()
     if not _HEX.match(size):
         raise WireError("a chunk size that is no hexadecimal number")

@@ -1,1 +1,1 @@
-"""Who may drill a target: the lock, its lease off the machine, the drill that holds it."""
+"""Locks on a target: the lock on this machine, the lease in the shared store, and its holder."""

@@ -1,7 +1,7 @@
-"""One drill a target at a time.
+"""Allows one drill per target at a time.
 
-On this machine the kernel holds the lock, so that a killed holder leaves none. Where a target names
-a store off the machine, a lease in it keeps out every other machine as well.
+On this machine the kernel holds the lock, so a killed holder leaves none. If a target names a
+shared store, a lease in it also excludes every other machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class _Held:
-    """A lock as a context: taken on the way in, let go on the way out."""
+    """A lock as a context manager."""
 
     def acquire(self) -> None:
         raise NotImplementedError
@@ -58,7 +58,7 @@ class FileLock(_Held):
         self._fd: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock or raise DrillAborted naming who holds it. Never waits."""
+        """Take the lock or raise DrillAborted naming the holder. Never waits."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Not inherited: a testbed or load process must not keep its drill's lock alive.
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -77,7 +77,7 @@ class FileLock(_Held):
         self._fd = fd
 
     def release(self) -> None:
-        """Let go; calling it again changes nothing."""
+        """Release it; calling it again changes nothing."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
@@ -85,7 +85,7 @@ class FileLock(_Held):
 
 
 class TargetLock(_Held):
-    """The lock of a target, for `holder` (a drill's id: its watchdog takes over under the same)."""
+    """The lock of a target, for `holder` (a drill's id, which its watchdog uses too)."""
 
     def __init__(self, target: Target, holder: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.file = FileLock(target.name, holder)
@@ -99,9 +99,9 @@ class TargetLock(_Held):
         return self.file.path
 
     def acquire(self, *, patient: bool = False, say: Callable[[str], None] | None = None) -> None:
-        """Take the lock, here and in the target's store, or raise DrillAborted naming who holds it.
+        """Take the lock here and in the target's store, or raise DrillAborted naming the holder.
 
-        `patient` waits, as `say` is told, whether another machine's holder still renews.
+        `patient` waits to see whether another machine's holder still renews; `say` is told so.
         """
         self.file.acquire()
         try:
@@ -112,19 +112,19 @@ class TargetLock(_Held):
             raise
 
     def on_lost(self, call: Callable[[str], None]) -> None:
-        """Call `call` once, from a thread, when the lock can not be kept (never for a file)."""
+        """Call `call` once, from a thread, if the lock cannot be kept (never for a file lock)."""
         if self.lease is not None:
             self.lease.on_lost(call)
 
     def release(self) -> None:
-        """Let go; calling it again changes nothing."""
+        """Release it; calling it again changes nothing."""
         if self.lease is not None:
             self.lease.release()
         self.file.release()
 
 
 def holder_of(path: Path) -> dict[str, Any]:
-    """What the lock file says of its holder; empty when it says nothing."""
+    """What the lock file says of its holder; empty if it says nothing."""
     try:
         data = json.loads(path.read_text() or "{}")
     except (OSError, ValueError):
@@ -133,10 +133,10 @@ def holder_of(path: Path) -> dict[str, Any]:
 
 
 def place() -> str:
-    """A name for this state directory in this life of the machine.
+    """A name for this state directory in this boot of the machine.
 
-    Two processes with the same place share its file locks: whoever has the file lock knows that
-    every other holder of that place is gone.
+    Two processes with the same place share its file locks: the process that has the file lock knows
+    that every other holder from that place is gone.
     """
     path = home.state_dir() / "place"
     with suppress(OSError):
@@ -144,7 +144,7 @@ def place() -> str:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w") as file:
             file.write(secrets.token_hex(8))
-    # Left empty by a writer that died or by a full disk: nobody is known to be in that place.
+    # Left empty by a writer that died or by a full disk: no holder of that place is known.
     return f"{_text(_BOOT_ID)}/{_text(path) or secrets.token_hex(8)}"
 
 

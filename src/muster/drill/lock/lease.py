@@ -1,10 +1,11 @@
-"""A target's lock off the machine: one record, changed only by who names its last state.
+"""A target's lock in the shared store: one record, changed only by a writer that names its last
+state.
 
-Nobody trusts another machine's clock. The holder counts its lease from the moment before its last
-renewal; whoever waits for the lock counts from the moment at which it saw a state of it, and takes
-it only when that very state still stands a lease and a quarter later. So the holder's lease always
-ends first, however the wall clocks stand or are stepped. Wall clocks are only asked whether waiting
-makes sense at all. The clock that counts goes on while a machine sleeps.
+No machine trusts another machine's clock. The holder counts its lease from the moment before its
+last renewal. A process that waits for the lock counts from the moment at which it saw a state of
+it, and takes it only if this state is unchanged one and a quarter leases later. The holder's lease
+therefore always ends first, even if wall clocks are wrong or stepped. Wall clocks are only used to
+decide whether waiting makes sense at all. The clock that counts goes on while a machine sleeps.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from muster.stores import Conflict, Store, Stored, StoreError
 logger = logging.getLogger("chaostoolkit")
 RENEWALS_A_LEASE = 4
 LOST_AT = 0.7
-"""Share of the lease after which a holder that can not renew says so: the rest is to restore in."""
+"""Share of the lease after which a holder that cannot renew reports it; the rest is to restore.
+"""
 WATCHED = 1.25
-"""Leases for which a state must stand unchanged before another may take the lock."""
+"""A state must be unchanged for this many leases before another process may take the lock."""
 LEASE_S_MAX = 600.0
 
 
@@ -43,19 +45,21 @@ class LeaseRecord:
     nonce: str = ""
 
     def age_s(self, clock: Clock) -> float | None:
-        """Seconds since the last renewal, by two machines' wall clocks; None where it is unsaid."""
+        """Seconds since the last renewal, by two machines' wall clocks; None if the record has no
+        time.
+        """
         try:
             return (utc(clock) - datetime.fromisoformat(self.renewed)).total_seconds()
         except (TypeError, ValueError):
             return None
 
     def line(self) -> str:
-        """Who holds it, for people."""
+        """The holder, for people."""
         return f"{self.holder} on {self.host or 'an unknown machine'} (last renewed {self.renewed})"
 
 
 def record_of(stored: Stored | None) -> LeaseRecord:
-    """The record that stands there. Raises StoreError for one that makes no sense."""
+    """Parse the stored record. Raises StoreError if it is no lock record."""
     if stored is None:
         return LeaseRecord()
     try:
@@ -70,7 +74,7 @@ def record_of(stored: Stored | None) -> LeaseRecord:
 
 
 class SharedLease:
-    """The lock of one target in its store, held for one holder and kept by a thread."""
+    """The lock of one target in its store, held for one holder and renewed by a thread."""
 
     def __init__(
         self,
@@ -100,11 +104,12 @@ class SharedLease:
         self._on_lost: Callable[[str], None] | None = None
 
     def acquire(self, *, patient: bool = False, say: Callable[[str], None] | None = None) -> None:
-        """Take the lock, or raise DrillAborted naming who holds it.
+        """Take the lock, or raise DrillAborted naming the holder.
 
-        A holder of the same name (a drill's watchdog) and one of the same place (dead, since
-        whoever asks holds that place's own lock) are taken over at once. One that seems to renew
-        is only watched when `patient`; one that seems dead is always watched for its lease first.
+        A holder of the same name (a drill's watchdog) and one of the same place (which is dead,
+        because the caller holds that place's own lock) are taken over at once. A holder that seems
+        to renew is only watched if `patient`; one that seems dead is always watched for its lease
+        first.
         """
         try:
             stored = self.store.read(self.key)
@@ -122,27 +127,29 @@ class SharedLease:
         self._thread.start()
 
     def on_lost(self, call: Callable[[str], None]) -> None:
-        """Call `call` with what happened as soon as the lease can not be kept (also if before)."""
+        """Call `call` with the reason as soon as the lease cannot be kept (at once if it already is
+        lost).
+        """
         self._on_lost = call
         if self._lost_detail is not None:
             call(self._lost_detail)
 
     def renew(self) -> None:
-        """A new state of the lock. Raises StoreError; Conflict when another holds it."""
+        """Write a new state of the lock. Raises StoreError; Conflict if another holds it."""
         with self._once:
             try:
                 self._take(self._mine)
             except Conflict:
-                # A renewal of ours whose answer was lost may have come to be after all.
+                # A renewal of ours whose answer was lost may have been written after all.
                 stored = self.store.read(self.key)
                 if record_of(stored).holder != self.holder:
                     raise
                 self._take(stored)
 
     def flaw(self) -> str:
-        """What is wrong with the store's exclusivity, tried on the held lock; empty: nothing.
+        """Test the store's exclusivity on the held lock; return what is wrong, or an empty text.
 
-        A state of the lock that is no more must not be replaceable. Raises StoreError.
+        It must be impossible to replace an outdated state of the lock. Raises StoreError.
         """
         old = self._mine
         self.renew()
@@ -152,10 +159,10 @@ class SharedLease:
         except Conflict:
             return ""
         self.renew()
-        return "the store let a state be replaced that was no more: two could hold the lock"
+        return "the store replaced an outdated state of the lock: two drills could hold it"
 
     def release(self) -> None:
-        """Let go; what can not be released runs out by itself."""
+        """Release it; if that fails, the lease runs out by itself."""
         self._end.set()
         if self._thread is not None:
             self._thread.join(timeout=2 * self.lease_s)
@@ -178,7 +185,7 @@ class SharedLease:
         patient: bool,
         say: Callable[[str], None] | None,
     ) -> Stored | None:
-        """The same state, after nobody changed it for long enough. Raises DrillAborted."""
+        """The same state, unchanged for long enough. Raises DrillAborted."""
         watch_s = WATCHED * record.lease_s
         age_s = record.age_s(self._clock)
         if not patient and (age_s is None or age_s < watch_s + self.clock_skew_s_max):
@@ -214,7 +221,7 @@ class SharedLease:
             pass
 
     def keep(self) -> bool:
-        """Renew once; whether to go on. Tells the listener when the lease is lost."""
+        """Renew once; return whether to go on. Tells the listener if the lease is lost."""
         try:
             self.renew()
         except Conflict:

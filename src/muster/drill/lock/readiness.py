@@ -1,6 +1,6 @@
-"""Whether a target could be drilled now: who holds it, what is left undone, what its calendar says.
+"""Reports whether a target could be drilled now: its lock, changes not restored, its calendar.
 
-What cannot be looked up is said to be unknown.
+What cannot be looked up is reported as unknown.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from muster.targets.calendar import shown
 
 
 def readiness(target: Target, target_file: str, clock: Clock = SYSTEM_CLOCK) -> list[str]:
-    """What stands in a drill's way, line by line; changes nothing."""
+    """Return what prevents a drill, line by line; changes nothing."""
     return [*_calendar(target, clock), *_lock(target), *_undone(target, target_file)]
 
 
 def _calendar(target: Target, clock: Clock) -> Iterator[str]:
     if target.calendar is None:
-        yield "calendar: none, a drill may begin at any time"
+        yield "calendar: none; a drill may begin at any time"
         return
     now = utc(clock)
     why = closed(target, now)
@@ -76,13 +76,13 @@ def _undone(target: Target, target_file: str) -> Iterator[str]:
     for drill, count in sorted(by_drill.items()):
         yield f"undone: {count} changes of {drill}: {recover_command(target_file)}"
     if not by_drill and not left.unusable:
-        yield "undone: nothing is known to be left changed"
+        yield "undone: no changes are known to be left"
 
 
 def unlock(target: Target, holder: str) -> list[str]:
-    """Break the shared lock that `holder` has; what was broken, line by line.
+    """Break the shared lock that `holder` has; return what was broken, line by line.
 
-    Raises BadInput when another holds it or nobody does, or when it is no lock to be broken.
+    Raises BadInput if another process or nobody holds it, or if it is a file's lock.
     """
     where = f"target {target.name}"
     shared = resolve_shared(target)
@@ -99,15 +99,15 @@ def unlock(target: Target, holder: str) -> list[str]:
     if not record.holder:
         raise BadInput("--holder", "", holder, "a holder: the lock is free")
     if record.holder != holder:
-        raise BadInput("--holder", "", holder, f"who holds it: {record.line()}")
+        raise BadInput("--holder", "", holder, f"its holder: {record.line()}")
     free = LeaseRecord(nonce=secrets.token_hex(8))
     try:
         store.write(f"lock/{target.name}", json.dumps(asdict(free)), stored)
     except Conflict as error:
-        raise DrillAborted("unlock", f"{holder} renewed it at this moment: it is alive") from error
+        raise DrillAborted("unlock", f"{holder} renewed it just now: it is alive") from error
     left = len((stored_undo(target) or {}).get(holder, ()))
     every_s = record.lease_s / 4
     lines = [f"broken: the lock of {target.name}, held by {record.line()}"]
-    lines.append(f"if that drill lives, it learns so within {every_s:.0f} s, aborts and restores")
-    lines.append(f"its changes that are not restored yet: {left}")
+    lines.append(f"if that drill is alive, it notices within {every_s:.0f} s, aborts and restores")
+    lines.append(f"changes that it has not restored yet: {left}")
     return lines

@@ -1,6 +1,6 @@
-"""What a running drill shows to other processes: who runs it, and when each was last awake.
+"""What a running drill shows to other processes: its processes, and when each was last awake.
 
-Lives in the state directory, not in the bundle: it is about processes of this machine, not
+It is in the state directory, not in the bundle: it concerns processes of this machine and is no
 evidence. Times are of the clock since boot, so that a stepped wall clock changes nothing.
 """
 
@@ -36,7 +36,7 @@ class Beat:
 
     @property
     def fresh(self) -> bool:
-        """Whether it is awake, as far as anyone can tell: it beat within two leases, and lives."""
+        """Whether it seems awake: it sent a beat within two leases, and lives."""
         if self.ago_s > STALE_S:
             return False
         peer = self.peer()
@@ -46,7 +46,7 @@ class Beat:
         return True
 
     def peer(self) -> Peer | None:
-        """The process, held; None when it is gone."""
+        """Open the process by pidfd; None if it is gone."""
         try:
             peer = Peer(self.pid, self.start_ticks)
         except ProcessLookupError:
@@ -65,7 +65,7 @@ class RunFiles:
 
     @property
     def directory(self) -> Path:
-        """Where they stand."""
+        """The directory of these files."""
         return home.state_dir() / "drills" / self.drill_id
 
     def make(self, target: str) -> None:
@@ -75,7 +75,7 @@ class RunFiles:
 
     @property
     def over(self) -> bool:
-        """Whether the drill has ended and been cleaned up after."""
+        """Whether the drill has ended and was cleaned up."""
         return not self.directory.exists()
 
     def remove(self) -> None:
@@ -83,7 +83,7 @@ class RunFiles:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def beat(self, role: Role, clock: Clock = SYSTEM_CLOCK) -> Beat | None:
-        """The last beat of that process; None when it never had one."""
+        """The last beat of that process; None if it never sent one."""
         try:
             said = json.loads((self.directory / f"{role}.json").read_text())
             ago_s = clock.boot_s() - float(said["boot_s"])
@@ -98,7 +98,7 @@ class RunFiles:
         temporary.replace(self.directory / "abort.json")
 
     def abort_asked(self) -> str | None:
-        """Why someone asked the drill to stop; None while nobody did."""
+        """Why somebody asked the drill to stop; None if nobody did."""
         try:
             said: Any = json.loads((self.directory / "abort.json").read_text())
         except (OSError, ValueError):
@@ -106,7 +106,7 @@ class RunFiles:
         return str(said.get("why", "")) if isinstance(said, dict) else ""
 
     def take_right(self) -> int | None:
-        """The right to kill the other end, as a descriptor to keep; None while someone has it."""
+        """The right to kill the other process, as a descriptor to keep; None if it is taken."""
         with contextlib.suppress(OSError):
             fd = os.open(self.directory / "takeover.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
             try:
@@ -131,7 +131,7 @@ class BeatFile:
         self.write()
 
     def write(self) -> None:
-        """Say that this process is awake now. A full disk is no reason to stop beating."""
+        """Record that this process is awake now. A full disk is no reason to stop the beats."""
         at_s = round(self._clock.boot_s(), 3)
         said = {"pid": self._pid, "start_ticks": self._ticks, "boot_s": at_s}
         with contextlib.suppress(OSError):
@@ -143,7 +143,7 @@ class BeatFile:
 
 
 def runs_of(target: str) -> list[RunFiles]:
-    """Drills on that target that have not been cleaned up after, oldest first."""
+    """Drills on that target that were not cleaned up, oldest first."""
     found = []
     for path in sorted((home.state_dir() / "drills").glob("*/target")):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Before anyone else acts on a target: the drill that ran there is over, restored or ended.
+"""Before another process acts on a target: the earlier drill there must be over or ended.
 
-A drill whose process is awake is left alone: the target's lock says so. One whose watchdog is
-awake is waited for, since it restores. Where both are gone or stand still, both are killed and seen
+A drill whose process is awake is left alone: the target's lock reports it. If its watchdog is
+awake, we wait, because it restores. If both are gone or stand still, both are killed and verified
 gone, so that neither wakes up later and finishes an old call.
 """
 
@@ -20,7 +20,7 @@ _LOOK_S = 0.2
 def make_way(target: str, say: Callable[[str], None], clock: Clock = SYSTEM_CLOCK) -> None:
     """Return once no process of an earlier drill on `target` can act any more, or one still runs.
 
-    Raises DrillAborted when a watchdog does not come to its end, or a process can't be killed.
+    Raises DrillAborted if a watchdog does not end, or if a process cannot be killed.
     """
     for run in runs_of(target):
         drill = run.beat("drill", clock)
@@ -39,7 +39,7 @@ def _await_watchdog(run: RunFiles, say: Callable[[str], None], clock: Clock) -> 
         if watchdog is None or not watchdog.fresh:
             return
         if not said:
-            say(f"{run.drill_id}: its watchdog (process {watchdog.pid}) restores: waiting for it")
+            say(f"{run.drill_id}: waiting for its watchdog (process {watchdog.pid}) to restore")
             said = True
         if clock.monotonic_s() > end:
             raise DrillAborted(

@@ -1,1 +1,1 @@
-"""What a drill does, phase by phase."""
+"""The phases of a drill: what each activity does."""

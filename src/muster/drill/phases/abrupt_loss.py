@@ -1,7 +1,7 @@
-"""The phases of an abrupt loss: the region killed, gone from the answers, held so, and back.
+"""The phases of an abrupt loss: kill the region, wait until DNS leaves it, hold, bring it back.
 
-No weight is moved and nothing is asked to drain: what is drilled is the platform's own detection.
-The phase `loss` lasts until detection, TTL and 2 s, and no tier judges it; then the tier holds.
+No weight is changed and no region is asked to drain: the drill tests the platform's own detection.
+The phase `loss` lasts for detection + TTL + 2 s, and no tier judges it; then the tier applies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from muster.samples.windows import Window
 
 logger = logging.getLogger("chaostoolkit")
 ANSWERS_MIN = 30
-"""DNS answers in the look-back, at least, before a region counts as gone from them."""
+"""At least this many DNS answers are needed before a region counts as gone from them."""
 
 
 def lose(session: Session) -> None:
@@ -51,9 +51,10 @@ def lose(session: Session) -> None:
 
 
 def _await_detection(session: Session, region: str, lost_at_s: float) -> float:
-    """When the region was last in the DNS answers, since the epoch; past the bound the drill fails.
+    """When the region was last in the DNS answers, since the epoch; past the time limit the drill
+    fails.
 
-    The bound is a health check's detection, and what the name server and the samples take.
+    The limit is a health check's detection, plus the delays of name server and samples.
     """
     objective = session.target.region_loss
     rto_s = objective.rto_s_max if objective is not None else 0.0
@@ -78,16 +79,16 @@ def _await_detection(session: Session, region: str, lost_at_s: float) -> float:
 
 
 def _cut(session: Session, region: str, before: float | None) -> Proof:
-    """Seen from the clients: streams of the lost region that broke."""
+    """Record what clients saw: streams of the lost region that broke."""
     now = observe.broken(session, region)["client"]
     if now is None or before is None:
-        return Proof(False, "nobody counted the streams that broke", {})
+        return Proof(False, "no count of the streams that broke", {})
     cut = now - before
     return Proof(cut > 0, f"{cut:.0f} open streams of {region} broke", {"streams_broken": cut})
 
 
 def _record_rig(session: Session, since_s: float) -> None:
-    """Where the rig itself was pinned meanwhile, so that nobody reads it as the platform's."""
+    """Record when the rig itself was pinned, so that nobody attributes it to the platform."""
     samples = Samples({"rig_lag": session.facts.series("rig_lag")})
     rules = session.plan.contract.load_validity
     scrape_s = session.target.prometheus.scrape_interval_s
@@ -116,7 +117,7 @@ def _record_rig(session: Session, since_s: float) -> None:
 
 
 def hold_lost(session: Session, tier: str, minutes: float) -> None:
-    """The phase `failed_over`: the survivors carry everything, the region still gone."""
+    """The phase `failed_over`: the survivors carry all traffic, the region is still gone."""
     with phase(session, "failed_over", tier):
         fault = session.fault_from_undo(RegionLoss)
         with proofs.throughout(session, fault, proofs.lit(session, fault.region)):

@@ -1,7 +1,8 @@
-"""The phases of a failover drill, each waiting for observed facts, never for time alone.
+"""The phases of a failover drill. Each waits for observed facts, never for time alone.
 
-What a phase changes it first writes to the undo log. A phase that sees the platform refuse to
-follow stops the drill with the platform's name on it; every wait is bounded.
+Before a phase changes anything, it writes the inverse to the undo log. If a phase observes that the
+platform does not follow, it stops the drill and attributes the stop to the platform. Every wait is
+bounded.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ HEALTHY_S_MAX = 60.0
 SHOWN_S_MAX = 10.0
 STAY_S_MAX = 30.0
 ENOUGH = 1.5
-"""Times the smallest sample: arrivals come by chance, and their answers a little later."""
+"""Multiples of the smallest sample size: arrivals are random, and answers come a little later."""
 
 
 @contextmanager
 def phase(session: Session, name: str, tier: str | None) -> Iterator[None]:
-    """The phase `name`, judged by `tier` (None: not judged), with its start and end on record."""
+    """Record the phase `name`, judged by `tier` (None: not judged), with its start and end."""
     session.stop.check()
     session.phase_start(name, tier)
     outcome = "aborted"
@@ -69,15 +70,15 @@ def hold(session: Session, name: str, tier: str | None, minutes: float) -> None:
 
 
 def wait_scaled(session: Session, minutes: float) -> None:
-    """Wait `minutes` / time scale, with a line of progress now and then."""
+    """Wait `minutes` / time scale, and log progress from time to time."""
     session.wait_with_progress(minutes * 60.0 / session.time_scale)
 
 
 def ramp(session: Session) -> None:
     """Start the load and wait until its streams are reached and steady.
 
-    A load that is not up after its ramp and three times the longest stream is either short of its
-    schedule (the rig's fault) or not carried by the platform.
+    If the load is not up after its ramp plus three times the longest stream, either the load is
+    short of its schedule (the rig's fault) or the platform does not carry it.
     """
     with phase(session, "ramp", None):
         session.slow(session.load.start)
@@ -90,7 +91,8 @@ def ramp(session: Session) -> None:
         )
         session.watch.require_load()
         target = session.streams_target
-        # Twice the tolerance of `streams_achieved`: baseline judges it, here it must only be near.
+        # Twice the tolerance of `streams_achieved`: baseline judges it, here it only has to be
+        # close.
         tolerance = max(0.04 * target, 6.0 * target**0.5)
         ramp_s = ramp_seconds(session.plan.profile.ramp_s, target)
         seconds_max = ramp_s + 3 * session.target.stream_seconds_max + 30
@@ -110,7 +112,7 @@ def ramp(session: Session) -> None:
 
 
 def check_sound(session: Session) -> None:
-    """What the platform shows under load can be true, or the drill stops. Raises DrillAborted."""
+    """Check that the platform's figures under load are possible. Raises DrillAborted if not."""
     try:
         wrong = unsound(session)
     except MetricsError as error:
@@ -121,7 +123,7 @@ def check_sound(session: Session) -> None:
 
 
 def await_load_shown(session: Session) -> None:
-    """Prometheus shows every signal of the load, or the drill stops here. Raises DrillAborted."""
+    """Check that Prometheus has every signal of the load. Raises DrillAborted if not."""
 
     def lacks() -> str:
         try:
@@ -135,7 +137,7 @@ def await_load_shown(session: Session) -> None:
 
 
 def stop_not_reached(session: Session) -> None:
-    """Say whose fault it is that the streams were not reached, and stop. Raises DrillAborted."""
+    """Decide which side did not reach the streams, and stop. Raises DrillAborted."""
     await_load_shown(session)
     scheduled = session.facts.total("client_scheduled")
     offered = session.facts.total("client_offered")
@@ -149,7 +151,7 @@ def stop_not_reached(session: Session) -> None:
 
 
 def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
-    """Step the region's traffic share down; the next step only when the survivors can take it."""
+    """Lower the region's traffic share step by step, each one only if the survivors can take it."""
     region = session.target.evacuate
     with phase(session, "evacuate", tier):
         began = session.clock.monotonic_s()
@@ -175,7 +177,7 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
 
 
 def ask_drain(session: Session, state: DrainState) -> None:
-    """Ask the region to let go of its clients, where its target has a hook for that."""
+    """Ask the region to release its clients, if its target has a drain hook."""
     region = session.target.evacuate
     drain = Drain(session.platform, region, state)
     if not drain.asks:
@@ -187,13 +189,13 @@ def ask_drain(session: Session, state: DrainState) -> None:
 
 
 def _look_at_drain(session: Session) -> None:
-    """One look outside the polls. Raises DrillAborted when another has changed the drain."""
+    """Check the drain once outside the polls. Raises DrillAborted if somebody else changed it."""
     session.drain_look.once()
     session.stop.check()
 
 
 def await_headroom(session: Session) -> None:
-    """Wait until the survivors say that they can hold every stream, and are ready."""
+    """Wait until the survivors report room for every stream, and are ready."""
     survivors = session.target.survivors
     wrong = "their stream limits are unknown"
 
@@ -212,7 +214,7 @@ def await_headroom(session: Session) -> None:
 def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     """Wait until new streams are split as the records say, within 5 points (under 1 % for 0).
 
-    The bound is what DNS and its clients may take: every resolver's TTL, a health check's
+    The time limit is what DNS and its clients may take: every resolver's TTL, a health check's
     detection, and three polls of the samples.
     """
     region = session.target.evacuate
@@ -231,11 +233,11 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     session.record("observed_split", region=region, share_pct=observed, wanted_pct=share_pct)
     if took is not None:
         return
-    # Another's weights or drain are not the platform's refusal to follow.
+    # If somebody else changed weights or drain, the platform did not refuse to follow.
     look(session)
     _look_at_drain(session)
     shown = "unknown" if observed is None else f"{observed:.1f} %"
-    detail = f"{region} takes {shown} of the new streams, its records say {share_pct:g} %"
+    detail = f"{region} takes {shown} of the new streams, but its records say {share_pct:g} %"
     if observed is None:
         lost = StopReason("data_lost", "ABORTED", detail, session.clock.now_s())
         session.stop_now(session.watch.blamed(lost))
@@ -246,7 +248,7 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
 
 
 def drain(session: Session, tier: str) -> None:
-    """Wait until the region's streams have ended by themselves; bound passed: FAIL, never dark."""
+    """Wait until the region's streams have ended by themselves; past the limit: FAIL, not dark."""
     region = session.target.evacuate
     with phase(session, "drain", tier):
         began = session.clock.monotonic_s()
@@ -276,7 +278,7 @@ def drain(session: Session, tier: str) -> None:
 def judgeable_s(session: Session, tier: str) -> float:
     """How long a phase must last so that its arrivals are enough to judge it, in seconds.
 
-    A region that is empty at once would end the phase with too few: unknown, and no PASS.
+    A region that is empty at once would end the phase with too few arrivals: unknown, and no PASS.
     """
     rules = next(rules for name, rules in session.plan.contract.tiers.items() if name == tier)
     needed = smallest_sample(min(rules.rate_5xx_max, rules.rate_429_max, 1 - rules.success_2xx_min))
@@ -284,7 +286,7 @@ def judgeable_s(session: Session, tier: str) -> float:
 
 
 def darken(session: Session, tier: str, minutes: float) -> None:
-    """Stop the region, see that it is dark at every poll, and hold."""
+    """Stop the region, verify at every poll that it is dark, and hold."""
     region = session.target.evacuate
     with phase(session, "dark", tier):
         observe.check_last_healthy(session, region)
@@ -304,7 +306,7 @@ def darken(session: Session, tier: str, minutes: float) -> None:
 
 
 def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) -> None:
-    """Start the region, wait until all of it is back for good, and step its share back up."""
+    """Start the region, wait until it is fully back, and raise its share step by step."""
     region = session.target.evacuate
     with phase(session, "restore", tier):
         began = session.clock.monotonic_s()

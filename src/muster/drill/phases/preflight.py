@@ -1,4 +1,4 @@
-"""Preflight: what must hold before the first effect. One that does not stops the drill untouched.
+"""Preflight: what must hold before the first effect. If a check fails, the drill stops unchanged.
 
 Each check says what it looked at. A check that cannot look has not passed.
 """
@@ -30,7 +30,7 @@ SCRAPED_S_MAX = 10.0
 
 @dataclass(frozen=True)
 class Check:
-    """One look: `name` names it in the ledger, `look` returns what is wrong (empty: nothing)."""
+    """One check: `name` in the ledger; `look` returns what is wrong, or an empty text."""
 
     name: str
     look: Callable[[Session], str]
@@ -51,13 +51,13 @@ def preflight(session: Session) -> None:
 
 
 def allowed(session: Session) -> str:
-    """The target's blast radius covers what this drill will touch."""
+    """The target's blast radius covers everything that this drill will change."""
     plan = session.plan
     return reach_of(session.target, steps_of(session.platform, plan.method, plan.time_scale))
 
 
 def confirmed(session: Session) -> str:
-    """Production needs its name said twice."""
+    """A production target was confirmed by its name."""
     return unconfirmed(session.plan)
 
 
@@ -67,7 +67,7 @@ def open_now(session: Session) -> str:
 
 
 def lock_kept(session: Session) -> str:
-    """The target's lock is still this drill's, and can be renewed where it is shared."""
+    """This drill still holds the target's lock, and can renew it if it is shared."""
     lease = session.lock.lease
     if lease is not None:
         lease.renew()
@@ -75,7 +75,7 @@ def lock_kept(session: Session) -> str:
 
 
 def undo_known(session: Session) -> str:
-    """For every change of the drill it can be read now what to put back."""
+    """For every change of the drill, its present value can be read, so that it can be restored."""
     seen: set[str] = set()
     plan = session.plan
     for step in steps_of(session.platform, plan.method, plan.time_scale):
@@ -87,7 +87,7 @@ def undo_known(session: Session) -> str:
 
 
 def no_leftover_undo(session: Session) -> str:
-    """No earlier drill left something undone on this target."""
+    """No earlier drill left a change on this target."""
     left = left_on(session.target.name, but=session.bundle)
     if left.unusable:
         return left.unusable[0]
@@ -95,25 +95,25 @@ def no_leftover_undo(session: Session) -> str:
     for drill, entries in held.items():
         if drill != session.bundle.name:
             return (
-                f"{drill} left {len(entries)} changes undone: run "
+                f"{drill} left {len(entries)} changes that are not restored: run "
                 f"{recover_command(session.plan.target_file)}"
             )
     for log in left.pending:
         return (
-            f"{log.read.header.drill_id} left {len(log.read.pending)} changes undone: run "
-            f"{recover_command(session.plan.target_file)}"
+            f"{log.read.header.drill_id} left {len(log.read.pending)} changes that are not "
+            f"restored: run {recover_command(session.plan.target_file)}"
         )
     return ""
 
 
 def regions_ready(session: Session) -> str:
-    """Every region answers that it can take traffic."""
+    """Every region answers that it is ready for traffic."""
     silent = [name for name in session.target.regions if not observe.ready(session, name)]
     return f"not ready: {', '.join(silent)}" if silent else ""
 
 
 def steering_readable(session: Session) -> str:
-    """Every region has a weighted record, and none stands at 0 from an earlier drill."""
+    """Every region has a weighted record, and none has weight 0 from an earlier drill."""
     weights = session.steering.weights()
     if set(weights) != set(session.target.regions):
         return f"records for {sorted(weights)}, regions {sorted(session.target.regions)}"
@@ -122,7 +122,7 @@ def steering_readable(session: Session) -> str:
 
 
 def no_toxics(session: Session) -> str:
-    """Every proxy that the target names is enabled and carries no toxic."""
+    """Every proxy that the target names is enabled and has no toxic."""
     for region, spec in session.target.regions.items():
         roles = spec.toxiproxy.proxies if spec.toxiproxy else {}
         for role in roles:
@@ -134,7 +134,7 @@ def no_toxics(session: Session) -> str:
 
 
 def serving(session: Session) -> str:
-    """No region is still asked to drain."""
+    """No region is still draining."""
     for region, drain in session.platform.drain.items():
         shown = drain.shown()
         if shown != "serving":
@@ -143,7 +143,7 @@ def serving(session: Session) -> str:
 
 
 def prometheus_fresh(session: Session) -> str:
-    """Prometheus is ready and has scraped the platform just now."""
+    """Prometheus is ready and has just scraped the platform."""
     session.metrics.ready()
     found: list[RawSeries] = []
 
@@ -158,14 +158,14 @@ def prometheus_fresh(session: Session) -> str:
 
 
 def signals_sound(session: Session) -> str:
-    """What the platform shows can be true: no series twice, no sawtooth, real codes, seconds."""
+    """The platform's figures are possible: no duplicates, no sawtooth, valid codes, seconds."""
     return unsound(session)
 
 
 def signals_shown(session: Session) -> str:
-    """Every signal of the platform that the target names is there, in every region.
+    """Every platform signal that the target names exists in every region.
 
-    A platform that just started gets a moment here too.
+    A platform that has just started gets some time here too.
     """
     session.wait_until(lambda: not not_shown(session), SCRAPED_S_MAX)
     return not_shown(session)
@@ -177,7 +177,7 @@ def edges_present(session: Session) -> str:
 
 
 def no_incident(session: Session) -> str:
-    """No incident is open, as far as the target says how to see one."""
+    """No incident is open, if the target says how to query incidents."""
     query = session.target.incident
     if query and (found := session.metrics.instant(query)):
         return f"an incident is open: {query} answers {len(found)} series"
@@ -185,9 +185,10 @@ def no_incident(session: Session) -> str:
 
 
 def headroom(session: Session) -> str:
-    """The survivors say that they can hold every stream of the run.
+    """The survivors report that they can hold every stream of the run.
 
-    A platform that just started is scraped process by process: it gets a moment to say it all.
+    A platform that has just started is scraped process by process: it gets time to report all of
+    it.
     """
     session.wait_until(lambda: not _short_of_room(session), SCRAPED_S_MAX)
     return _short_of_room(session)

@@ -1,9 +1,9 @@
-"""The safety net proven on the real target, without moving any traffic.
+"""Tests the safety net on the real target, without moving any traffic.
 
-Each part is shown the very thing that it is there to stop, and must stop it: the lock a second
-holder, the calendar a moment in a freeze, the guard a planted breach. The watchdog must answer, and
-see the samples. The one thing that is changed is a record of Muster's own, which goes through undo
-log, read-back and restore as a fault does.
+Each part gets exactly the input that it must stop: the lock a second holder, the calendar a moment
+in a freeze, the guard a planted breach. The watchdog must answer, and see the samples. The only
+change is a record of Muster's own, which goes through undo log, read-back and restore as a fault
+does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from muster.targets.calendar import Calendar, Freeze, Hours, blocked, span_of
 INTRUDER = "safety-net-intruder"
 TRACE_S = 20
 BREACH = 4.0
-"""The planted queue age, in limits of the gate."""
+"""The planted queue age, as a multiple of the gate's limit."""
 
 
 def lock(session: Session) -> None:
@@ -59,7 +59,7 @@ def freeze(session: Session) -> None:
 
 
 def undo(session: Session) -> None:
-    """A change of Muster's own is logged, made, seen, restored from the log and read back."""
+    """A harmless change is logged, made, verified, restored from the log and read back."""
     with phase(session, "safety_undo", None):
         _apply(session)
         restored = restore(session.platform, session.undo, session.ledger, clock=session.clock)
@@ -67,7 +67,7 @@ def undo(session: Session) -> None:
 
 
 def guard(session: Session) -> None:
-    """A planted breach trips a guard, which stops what waits, and everything goes back in time."""
+    """A planted breach trips a guard, which ends the waits, and everything is restored in time."""
     with phase(session, "safety_guard", None):
         _apply(session)
         healthy = _trips(session, breach=False)
@@ -100,7 +100,7 @@ def guard(session: Session) -> None:
 
 
 def _watchdog_fails(answer: Rehearsed | None) -> str:
-    """Why the watchdog could not step in now; empty when it could."""
+    """Why the watchdog could not act now; empty if it could."""
     if answer is None:
         return "the watchdog did not answer within its lease"
     if not answer.looks or not answer.sees:
@@ -116,7 +116,7 @@ def _apply(session: Session) -> None:
 
 
 def _not_back(restored: Restored) -> str:
-    return "" if restored.verified else f"not back: {', '.join(restored.failed)}"
+    return "" if restored.verified else f"not restored: {', '.join(restored.failed)}"
 
 
 def _file_lock_holds(session: Session) -> str:
@@ -144,7 +144,7 @@ def _intruder_gets_in(session: Session, lease: SharedLease) -> str:
         # Unknown is refused too, but proves nothing.
         return "" if "held by" in error.detail else error.detail
     second.release()
-    return "a second holder elsewhere got the lock"
+    return "a second holder on another machine got the lock"
 
 
 def _shut_now(zone: str, now: datetime) -> Calendar:
@@ -155,7 +155,9 @@ def _shut_now(zone: str, now: datetime) -> Calendar:
 
 
 def _trips(session: Session, *, breach: bool) -> list[Trip]:
-    """What a guard of this drill's contract says to a trace in which only the queue's age moves."""
+    """What a guard with this drill's contract says to a trace in which only the queue's age
+    changes.
+    """
     plan = session.plan
     made = Guard(
         plan.contract,

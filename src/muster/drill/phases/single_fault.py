@@ -1,6 +1,6 @@
 """One fault: write the undo, apply, see it bite all through the hold, revert.
 
-The holds are real seconds: they stand against bounds of the platform (a gateway's local fallback
+Holds are in real seconds: they relate to time limits of the platform (a gateway's local fallback
 lasts 120 s) that no time scale shortens.
 """
 
@@ -42,6 +42,6 @@ def hold(session: Session, fault: Fault, seconds: float) -> None:
 
 
 def recovery(session: Session, seconds: float) -> None:
-    """The phase `recovery`: `seconds` by the same tier, and on until the platform is quiet."""
+    """The phase `recovery`: `seconds` with the same tier, then until the platform is quiet."""
     with phase(session, "recovery", session.drill_tier):
         await_quiet(session, seconds)

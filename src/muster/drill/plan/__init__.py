@@ -1,1 +1,1 @@
-"""Before a drill: what it is asked to be, what it will do, and whether it may."""
+"""Before a drill: its settings, its steps, and whether it is allowed."""

@@ -1,7 +1,7 @@
-"""What a run was asked for by `--var`, by the environment and in the drill's own text.
+"""Checks the settings of a run: from `--var`, from the environment and in the drill's own text.
 
-A setting that nobody reads would let a drill run with other settings than were asked for; a control
-sequence in a text would reach the terminal. Both are bad input before anything starts. Pure.
+If a setting were ignored, the drill would run with other settings than requested; a control
+sequence in a text would reach the terminal. Both are bad input, before anything starts. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from muster.errors import BadInput
 
 PREFIX = "MUSTER_"
 PLACES = ("HOME", "STATE_DIR", "OUT_DIR", "SIGNING_KEY")
-"""Variables of Muster's that are no settings of a drill."""
+"""Muster's variables that are no settings of a drill."""
 _BIDI = {"\u2028", "\u2029", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 _MULTILINE = frozenset({"description"})
 
@@ -26,7 +26,7 @@ def check_asked(
     given: Mapping[str, Any],
     environ: Mapping[str, str],
 ) -> None:
-    """Raises BadInput for the first setting that was asked for and that nothing would read.
+    """Raises BadInput for the first requested setting that nothing would read.
 
     `given` holds the values of `--var` and of files of variables.
     """
@@ -54,19 +54,21 @@ def check_text(file: str, experiment: Mapping[str, Any]) -> None:
 
 
 def mapping_of(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The mapping at `key`; an empty one where there is none."""
+    """The mapping at `key`; an empty one if there is none."""
     found = document.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
 def mappings_of(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """The mappings in the list at `key`; none where there is no list."""
+    """The mappings in the list at `key`; none if there is no list."""
     found = document.get(key)
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
 def has_control(text: str, allowed: str = "") -> bool:
-    """Whether `text` holds a character that moves a cursor, colours, or turns the writing round."""
+    """Whether `text` holds a character that moves a cursor, colours, or reverses the writing
+    direction.
+    """
     return any(
         (unicodedata.category(sign) == "Cc" or sign in _BIDI) and sign not in allowed
         for sign in text
@@ -74,7 +76,7 @@ def has_control(text: str, allowed: str = "") -> bool:
 
 
 def distance(one: str, other: str) -> int:
-    """Edits from `one` to `other`: a letter more, less, another, or two that changed places."""
+    """Edits from `one` to `other`: insert, delete, replace a letter, or swap two neighbours."""
     rows = [list(range(len(other) + 1))]
     for i, a in enumerate(one, start=1):
         row = [i]
@@ -88,7 +90,7 @@ def distance(one: str, other: str) -> int:
 
 
 def near(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was most likely meant to be; None: none is near."""
+    """The known word that is nearest to `word`; None if none is near."""
     found = [
         (edits, name)
         for name in known
@@ -124,7 +126,7 @@ def _environment(
         if name in own:
             key = own[name]
             if value and key in declared and key not in given:
-                wanted = f"nothing: {file} sets {key} itself (--var {key}=… overrides it)"
+                wanted = f"no value: {file} sets {key} itself (--var {key}=… overrides it)"
                 raise BadInput("environment", name, value, wanted)
         elif name not in known and (meant := near(name[len(PREFIX) :], _stems(known))):
             wanted = f"a variable that Muster reads: did you mean {PREFIX}{meant}?"
@@ -136,7 +138,7 @@ def _stems(names: Iterable[str]) -> list[str]:
 
 
 def _read_by_others(key: str, experiment: Mapping[str, Any]) -> bool:
-    """Whether something that is not Muster's may read that key of the configuration."""
+    """Whether something other than Muster may read that key of the configuration."""
     parts = {name: value for name, value in experiment.items() if name != "configuration"}
     if any(f"${{{key}}}" in text or f"${key}" in text for _, text in _texts(parts, "")):
         return True

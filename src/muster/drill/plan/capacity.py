@@ -1,7 +1,7 @@
-"""What this machine holds of a drill's load: refused before anything is locked or started.
+"""How much of a drill's load this machine can hold; too much is refused before anything is locked.
 
-Load, platform and provider all stand on this machine where the target is a testbed; elsewhere the
-platform's own limits are asked in preflight.
+On a testbed, load, platform and provider all run on this machine; elsewhere preflight asks for the
+platform's own limits.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def capacity_of(plan: DrillPlan) -> testbed.Capacity | None:
-    """What this machine holds; None off a testbed, and where the testbed is up already.
+    """What this machine can hold; None off a testbed, and if the testbed is already up.
 
-    Raises BadInput, with the largest scale that fits, when the drill's load is more.
+    Raises BadInput, with the largest scale that fits, if the drill's load is more.
     """
     if plan.target.class_ != "testbed" or testbed.status(plan.target.name) is not None:
         return None
@@ -26,7 +26,7 @@ def capacity_of(plan: DrillPlan) -> testbed.Capacity | None:
 
 
 def too_much(plan: DrillPlan) -> str:
-    """Why the load is more than this machine holds; empty: it is not."""
+    """Why the load is more than this machine can hold; empty if it is not."""
     try:
         capacity_of(plan)
     except BadInput as error:
@@ -35,7 +35,7 @@ def too_much(plan: DrillPlan) -> str:
 
 
 def told(plan: DrillPlan, holds: testbed.Capacity | None) -> dict[str, Any] | None:
-    """For the ledger: what was asked of this machine, what it holds, and the testbed's processes.
+    """For the ledger: the load, what this machine can hold, and the testbed's processes.
 
     None off a testbed. Without `holds` the testbed was up before, so only its processes are known.
     """

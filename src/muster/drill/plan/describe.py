@@ -15,28 +15,28 @@ from muster.targets import Target
 
 
 def describe(plan: DrillPlan) -> list[str]:
-    """The plan, line by line. Reads the target where it can be reached; changes nothing.
+    """The plan, line by line. Reads the target if it can be reached; changes nothing.
 
-    Raises BadInput for what is not known, or for an environment variable that is not set.
+    Raises BadInput for what is unknown, or for an environment variable that is not set.
     """
     target = _reached(plan.target)
     steps = steps_of(platform_of(target or plan.target), plan.method, plan.time_scale)
     lines = list(_head(plan))
     if target is None:
-        lines.append(f"testbed {plan.target.name} is not up: values are those it starts with")
+        lines.append(f"testbed {plan.target.name} is not up: the values shown are its initial ones")
     for number, (step, rows) in enumerate(rows_of(steps, ask=target is not None), start=1):
         lines.append(f"{number:2} {step.name}: {step.what}")
         for row in rows:
             lines.append(f"     {row.subject}: {row.before} -> {row.after}")
             if row.undo:
                 lines.append(f"       by hand: {row.undo}")
-    lines.append("every change is in the undo log before it is made; at the end, and whenever")
-    lines.append("anything stops the drill, all go back, last first, and each is read back")
+    lines.append("every change is written to the undo log before it is made; at the end, and if")
+    lines.append("anything stops the drill, all are restored, last first, and each is read back")
     wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target), too_much(plan)]
     if (bad := unusable_of(steps)) is not None:
         wrong.insert(0, str(BadInput(plan.target_file, bad.key, bad.value, bad.wanted)))
     refusals = [reason for reason in wrong if reason]
-    lines += [f"REFUSED as things stand: {reason}" for reason in refusals]
+    lines += [f"REFUSED at present: {reason}" for reason in refusals]
     return lines
 
 

@@ -1,7 +1,7 @@
-"""What a drill's JSON must have before anything is locked or started. Pure.
+"""Checks a drill's JSON before anything is locked or started. Pure.
 
 Chaos Toolkit runs what it is given: a drill without its probe, its rollback or a phase would change
-a region and prove nothing. Everything that Muster's verdict rests on is demanded here.
+a region and prove nothing. This module requires everything that Muster's verdict depends on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STRATEGIES = {"hypothesis": "after-method-only", "rollbacks": "always"}
 VERDICT = ("probes.verdict", "passed")
 RESTORE = ("muster.actions.undo", "restore_all")
 LOOKS = {("probes.series", "query")}
-"""Probes of Muster's that may stand anywhere in a method."""
+"""Muster's probes that may be anywhere in a method."""
 PAUSE_S_MAX = 600.0
 Document = Mapping[str, Any]
 
@@ -32,9 +32,9 @@ def check_form(
     environ: Mapping[str, str],
     flags: Mapping[str, str | None] | None = None,
 ) -> None:
-    """Raises BadInput for the first thing that a drill lacks, in one line that names it.
+    """Raises BadInput for the first missing thing, in one line that names it.
 
-    `flags`: strategies that the command line sets over the drill's own.
+    `flags`: strategies from the command line, which override the drill's own.
     """
     check_text(file, experiment)
     arguments = _check_controls(file, experiment)
@@ -66,7 +66,7 @@ def method_of(file: str, experiment: Document) -> list[Document]:
 
 
 def _check_controls(file: str, experiment: Document) -> Document:
-    """Muster's control stands once, for every activity, and nothing takes its name."""
+    """Muster's control is there once, for every activity, and no other has its name."""
     own = [one for one in mappings_of(experiment, "controls") if _function(one)[0] == CONTROL]
     if len(own) != 1:
         raise BadInput(file, "controls", len(own), f"the control {CONTROL} once")
@@ -122,14 +122,19 @@ def _check_rollbacks(file: str, experiment: Document) -> None:
         if one.get("background") or "ref" in one:
             raise BadInput(file, f"rollbacks.{index}", _said(one), "an action of the foreground")
         if index and _function(one)[0].startswith("muster."):
-            raise BadInput(file, f"rollbacks.{index}", _said(one), "restore_all alone of Muster's")
+            raise BadInput(
+                file,
+                f"rollbacks.{index}",
+                _said(one),
+                "no other of Muster's actions",
+            )
 
 
 def _check_activities(file: str, method: Sequence[Document]) -> None:
     for index, one in enumerate(method):
         where = f"method.{index} ({_name(one)})"
         if one.get("background"):
-            wanted = "false: rollbacks would wait for it, and the order would be lost"
+            wanted = "false: rollbacks would not run in order with a background activity"
             raise BadInput(file, f"{where}.background", one["background"], wanted)
         for key, value in mapping_of(one, "pauses").items():
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -144,7 +149,7 @@ def _check_activities(file: str, method: Sequence[Document]) -> None:
 
 
 def _check_shares(file: str, method: Sequence[Document]) -> None:
-    """Nothing is drained that still gets new streams."""
+    """No region is drained while it still gets new streams."""
     for index, one in enumerate(method):
         if _function(one) != ("muster.actions.failover", "evacuate"):
             continue

@@ -1,8 +1,8 @@
 """What a drill's method must go through, and in which order.
 
-A method is a frame (preflight, ramp, baseline, …, verify) around blocks, each of which changes
-something and takes it back. A block stands whole and in its order or not at all: never dark
-undrained, never drained unsteered, never an effect that nobody reads back.
+A method is a frame (preflight, ramp, baseline, …, verify) around blocks; each block changes
+something and restores it. A block is complete and in its order or absent: a region never goes dark
+undrained, is never drained while it gets traffic, and every effect is read back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Block = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a method: at which activity (its number, from 0), and what was wanted."""
+    """What is wrong with a method: at which activity (its index, from 0), and what was expected."""
 
     index: int
     wrong: str
@@ -28,7 +28,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Named:
-    """One activity of a method: what its file calls it, and what it does."""
+    """One activity of a method: its name in the file, and what it does."""
 
     name: str
     module: str
@@ -103,7 +103,7 @@ def order_fault(
 
 
 def _expected(own: Sequence[tuple[int, str]], wanted: Sequence[str], end: int) -> Fault | None:
-    """The first place where `own` is not what `wanted` says."""
+    """The first place where `own` differs from `wanted`."""
     for number, name in enumerate(wanted):
         if number >= len(own):
             return Fault(end, f"no {name}", f"{_said(wanted)} in this order")

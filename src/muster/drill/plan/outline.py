@@ -1,7 +1,7 @@
 """What a drill will do, step by step, before it does anything: the same faults that it will use.
 
-Each activity of a drill's method is known here by its function. What is not known can be neither
-bounded nor undone, so off a testbed it is refused.
+Each activity of a drill's method is known here by its function. An unknown one can be neither
+bounded nor undone, so it is refused off a testbed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from muster.platform import Platform
 
 @dataclass(frozen=True)
 class Activity:
-    """One activity of a drill's method, as its file says it."""
+    """One activity of a drill's method, as in its file."""
 
     name: str
     kind: str
@@ -29,7 +29,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Step:
-    """What one activity does. `back`: it takes these faults back instead of applying them."""
+    """What one activity does. `back`: it reverts these faults instead of applying them."""
 
     name: str
     what: str
@@ -52,19 +52,19 @@ def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) 
                 raise BadInput(activity.name, where, error.value, error.wanted) from error
             found.append(Step(activity.name, planned.what, planned.faults, step.back))
         elif activity.kind == "probe":
-            found.append(Step(activity.name, "looks, and changes nothing"))
+            found.append(Step(activity.name, "observes, and changes nothing"))
         elif platform.target.class_ == "testbed":
             found.append(Step(activity.name, f"{activity.module}.{activity.func}: unknown here"))
         else:
             where, what = f"method.{index}.provider", f"{activity.module}.{activity.func}"
-            wanted = "an action of muster.actions: no other is bounded by blast_radius or undone"
+            wanted = "an action of muster.actions: blast_radius and undo cover no other"
             raise BadInput(activity.name, where, what, wanted)
     return tuple(found)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One change of a step: `undo` is the line that takes it back by hand, where there is one."""
+    """One change of a step: `undo` is the line that reverts it by hand, if there is one."""
 
     subject: str
     before: str
@@ -73,9 +73,10 @@ class Row:
 
 
 def rows_of(steps: Sequence[Step], *, ask: bool) -> list[tuple[Step, list[Row]]]:
-    """Each step with its changes, each from what the one before left. Changes nothing.
+    """Each step with its changes, each from the value that the one before left. Changes nothing.
 
-    `ask` reads the real system; without it (a testbed that is not up) values are named as such.
+    `ask` reads the real system; without it (a testbed that is not up) values are described in
+    words.
     """
     now: dict[str, str] = {}
     first: dict[str, str] = {}

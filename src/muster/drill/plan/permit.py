@@ -1,4 +1,4 @@
-"""What is refused before anything is locked or started: what the files and this machine tell."""
+"""What is refused before anything is locked or started, by the files and this machine."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def permit(plan: DrillPlan) -> tuple[Step, ...]:
 
 
 def unusable_of(steps: tuple[Step, ...]) -> Unusable | None:
-    """The first setting that `steps` need and that cannot work from this machine; None: none."""
+    """The first setting that `steps` need and that cannot work on this machine, or None."""
     found = (fault.unusable() for step in steps for fault in step.faults)
     return next((one for one in found if one is not None), None)
 
 
 def reach_of(target: Target, steps: tuple[Step, ...]) -> str:
-    """What of `steps` the target's blast radius does not allow; empty: nothing."""
+    """What of `steps` the target's blast radius does not allow; empty if it allows all."""
     for step in steps:
         for fault in step.faults:
             if wrong := outside(target, fault):
@@ -49,7 +49,7 @@ def reach_of(target: Target, steps: tuple[Step, ...]) -> str:
 
 
 def unconfirmed(plan: DrillPlan) -> str:
-    """What must be confirmed: production needs its name said twice."""
+    """What must be confirmed: production must be named once more."""
     target = plan.target
     if target.class_ == "production" and plan.settings.confirm != target.name:
         return f"{target.name}, since that target is production (--var confirm={target.name})"
@@ -57,7 +57,7 @@ def unconfirmed(plan: DrillPlan) -> str:
 
 
 def closed(target: Target, at: datetime | None = None) -> str:
-    """Why the target's calendar allows no drill at `at` (now), and when it does; empty: it does."""
+    """Why the calendar allows no drill at `at` (now), and when it will; empty if it does."""
     moment = at or utc(SYSTEM_CLOCK)
     why = blocked(target.calendar, moment)
     if not why or target.calendar is None:

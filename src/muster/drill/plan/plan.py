@@ -1,4 +1,4 @@
-"""What a drill is asked to be: its kind, its gate, its settings, all checked against each other."""
+"""A drill's plan: its kind, its gate, its settings, all checked against each other."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class DrillPlan:
     profile: Profile
     time_scale: float
     method: tuple[Activity, ...] = ()
-    # The bytes that `contract` and `target` were parsed from: the bundle keeps these, and whoever
-    # guards or judges the drill loads them from there. The files may change while a drill runs.
+    # The bytes that `contract` and `target` were parsed from: the bundle keeps these, and every
+    # process that guards or judges the drill loads them from there. The files may change while a
+    # drill runs.
     contract_bytes: bytes = b""
     target_bytes: bytes = b""
 
@@ -47,11 +48,11 @@ class DrillPlan:
 
     @property
     def evidence(self) -> Literal["gate", "rehearsal", "testbed"]:
-        """What the run can be evidence of: a run with a planted defect is always testbed."""
+        """The evidence class of the run: with a planted defect it is always testbed."""
         if self.target.class_ == "testbed" or self.settings.defect is not None:
             return "testbed"
         whole = self.settings.scale == 1 and self.time_scale == 1
-        # A target's own profile of the same name need not be the contract's.
+        # A target's own profile of the same name may differ from the contract's.
         whole = whole and self.profile.name not in self.target.profiles
         return "gate" if whole and self.profile.name == self.gate.profile else "rehearsal"
 
@@ -65,7 +66,7 @@ def make_plan(
     gate: str,
     method: Sequence[Mapping[str, Any]] = (),
 ) -> DrillPlan:
-    """The plan, or BadInput for the first thing that does not fit; nothing is started."""
+    """Return the plan, or raise BadInput for the first invalid value; nothing is started."""
     settings = parse_settings(configuration)
     if kind not in KINDS:
         raise BadInput(drill, "controls.muster.kind", kind, f"one of {', '.join(KINDS)}")
@@ -125,8 +126,8 @@ def _profile(contract: Contract, target: Target, name: str) -> Profile:
 
 
 def _trace_fits(target: Target, path: Path) -> None:
-    """The trace can be read whole, and asks for no stream longer than the target allows."""
-    # numpy comes with it: only a drill that replays a trace pays for it here.
+    """Check that the trace is readable, and has no stream longer than the target allows."""
+    # This imports numpy: only a drill that replays a trace pays for that here.
     from muster.load.trace import TraceSource
 
     longest = TraceSource(path).tokens_max
@@ -137,7 +138,7 @@ def _trace_fits(target: Target, path: Path) -> None:
 
 
 def _window_holds_scrapes(target: Target, time_scale: float, contract: Contract) -> None:
-    """A trigger's window, scaled, must hold enough scrapes, or no trigger could be judged in it."""
+    """A trigger's scaled window must hold enough scrapes, or no trigger could be judged in it."""
     rules = contract.triggers
     window_s, needed = rules.window_s, rules.window_scrapes_min
     scrapes = window_s / time_scale / target.prometheus.scrape_interval_s

@@ -1,4 +1,4 @@
-"""How far a drill may reach: what its target's `blast_radius` does not name, it may not touch."""
+"""Checks a drill against its target's `blast_radius`, which names all that may change."""
 
 from __future__ import annotations
 

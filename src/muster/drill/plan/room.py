@@ -1,7 +1,7 @@
-"""Room for what a drill must write: looked for before anything is started.
+"""Checks, before anything is started, that there is room for what a drill must write.
 
-A disk that fills up later aborts the drill; this only keeps one from beginning that could not be
-written down, or whose undo could not.
+A disk that fills up later aborts the drill. This check only refuses a drill that could not record
+its evidence or its undo entries.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ _PROBE = b"\n" * 4096
 
 
 def check_room() -> None:
-    """Raises BadInput unless evidence and state can be written, with room to spare, and signed
-    where a key for that is named."""
+    """Raises BadInput unless evidence and state can be written, with free space left, and signed if
+    a signing key is named.
+    """
     signing_key()
     _check("MUSTER_OUT_DIR", home.out_dir())
     _check("MUSTER_STATE_DIR", home.state_dir())
@@ -30,7 +31,7 @@ def _check(variable: str, folder: Path) -> None:
     wanted = f"a directory that can be written, with {FREE_BYTES_MIN // 2**20} MiB free"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Written, not asked for: modes, quotas and read-only mounts all show here alone.
+        # Written, not queried: modes, quotas and read-only mounts only show this way.
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".room-", buffering=0) as probe:
             probe.write(_PROBE)
         free_bytes = shutil.disk_usage(folder).free

@@ -1,7 +1,7 @@
-"""A drill's settings: configuration values (strings or typed) into one frozen value.
+"""A drill's settings: configuration values (strings or typed) parsed into one frozen value.
 
-Every value may come from the drill's JSON, from `--var` or from the environment; whatever its way,
-it is checked here, before anything starts.
+A value may come from the drill's JSON, from `--var` or from the environment. It is checked here in
+every case, before anything starts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TIME_SCALE_MAX = 120.0
 
 @dataclass(frozen=True)
 class DrillSettings:
-    """What a run was asked for. `time_scale` None: the target's own."""
+    """The requested settings of a run. `time_scale` None: the target's own."""
 
     target: str
     profile: str

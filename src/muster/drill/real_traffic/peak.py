@@ -1,4 +1,4 @@
-"""Peak hours of real traffic out of Prometheus: one occurrence's samples at a time."""
+"""Reads peak hours of real traffic from Prometheus: one occurrence's samples at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING = Counted(Count(None, None))
 
 
 def read_hours(metrics: Metrics, target: Target, asked: Asked, occurrence: Occurrence) -> Hours:
-    """One occurrence, read and judged; where Prometheus does not answer, unknown with its words."""
+    """Read and judge one occurrence; if Prometheus does not answer, unknown with its message."""
     name, start_s, end_s = occurrence.name, occurrence.start_s, occurrence.end_s
     try:
         samples = samples_of(metrics, target, start_s - 2 * asked.stale_s, end_s + asked.stale_s)
@@ -36,7 +36,7 @@ def read_hours(metrics: Metrics, target: Target, asked: Asked, occurrence: Occur
 
 
 def samples_of(metrics: Metrics, target: Target, start_s: float, end_s: float) -> Samples:
-    """What was scraped of the judged signals in that time, in bounded questions.
+    """The samples of the judged signals in that time, by bounded queries.
 
     Raises MetricsError.
     """
@@ -68,7 +68,7 @@ def read_all(
     found: Sequence[Occurrence],
     say: Callable[[Hours], None],
 ) -> list[Hours]:
-    """Every occurrence in order; `say` hears of each when it is judged."""
+    """Judge every occurrence in order; `say` is called for each when it is judged."""
     judged: list[Hours] = []
     for occurrence in found:
         hours = read_hours(metrics, target, asked, occurrence)

@@ -1,7 +1,8 @@
-"""A promotion's watch: samples of a real platform, kept for as long as the answer needs them.
+"""Watches a promotion: keeps samples of a real platform for as long as the answer needs them.
 
 It offers no load, takes no lock and changes nothing. Each look takes new samples and judges the
-time from its start (or the last `span_s` of it) anew, so that an answer never rests on an old one.
+whole time from its start (or the last `span_s` of it) again, so that no answer depends on an old
+one.
 """
 
 from __future__ import annotations
@@ -33,20 +34,20 @@ from muster.targets import Target
 from muster.targets.signals import Signal
 
 CHUNK_S = 600.0
-"""The longest range vector that is asked for at once, in seconds."""
+"""The longest range vector of one query, in seconds."""
 POLL_S_MIN = 5.0
 
 
 @dataclass
 class History:
-    """Samples by series, each once, the oldest let go by `forget`."""
+    """Samples by series, each once; `forget` drops the oldest."""
 
     _heads: dict[SeriesKey, RawSeries] = field(default_factory=dict)
     _t: dict[SeriesKey, list[float]] = field(default_factory=dict)
     _v: dict[SeriesKey, list[float | None]] = field(default_factory=dict)
 
     def add(self, fresh: Sequence[RawSeries]) -> None:
-        """Take samples; those not newer than what is there already are there already."""
+        """Add samples; those not newer than the newest one are already there."""
         for series in fresh:
             key = key_of(series)
             self._heads.setdefault(key, series)
@@ -58,7 +59,7 @@ class History:
                     values.append(value)
 
     def forget(self, before_s: float) -> None:
-        """Let go what was scraped before `before_s`, and series that showed nothing since."""
+        """Drop samples from before `before_s`, and series without any since."""
         for key, times in list(self._t.items()):
             old = sum(1 for _ in _while_older(times, before_s))
             del times[:old], self._v[key][:old]
@@ -81,15 +82,15 @@ def _while_older(times: Sequence[float], before_s: float) -> Iterator[float]:
 
 
 def rules_of(target: Target, rules: Rules) -> Rules:
-    """`rules` with what the target's file says of its platform."""
+    """`rules` with what the target's file says about its platform."""
     return replace(rules, streams_broken_named="streams_broken" in target.signals)
 
 
 @dataclass
 class PromotionWatch:
-    """`look` takes what is new and answers. `span_s`: judge the last so many seconds, or all.
+    """`look` takes new samples and answers. `span_s`: judge the last so many seconds, or all.
 
-    `begun_s` is when it began, less what it looked back.
+    `begun_s` is when it began, minus the time that it looked back.
     """
 
     rules: Rules
@@ -106,11 +107,11 @@ class PromotionWatch:
     _unanswered: str = ""
 
     def recall(self, past: Sequence[RawSeries]) -> None:
-        """Take samples from before the watch began, oldest first."""
+        """Add samples from before the watch began, oldest first."""
         self._history.add(past)
 
     def look(self) -> Answer:
-        """Take what is new and judge. A Prometheus that does not answer makes unknown."""
+        """Take new samples and judge. If Prometheus does not answer, the result is unknown."""
         now_s = self.clock.now_s()
         self._answered_s = now_s if self._answered_s is None else self._answered_s
         try:
@@ -140,17 +141,17 @@ class PromotionWatch:
 
     @property
     def grace_s(self) -> float:
-        """How long a signal may take to be seen first, in seconds."""
+        """How long a signal may take to be seen for the first time, in seconds."""
         return self.missing_s_max + 2 * self.rules.stale_s
 
     def missing(self) -> list[str]:
-        """Signals that no region has ever shown since the watch began."""
+        """Signals that no region has exported since the watch began."""
         shown = {one[0] for one in self._history.series()}
         needed = [name for name in SIGNALS if name != "streams_broken"]
         return [name for name in needed if name not in shown]
 
     def _follow_rotation(self, now_s: float) -> None:
-        """Regions with weight are in rotation; where nobody can say, all of them are judged."""
+        """Regions with weight are in rotation; if weights are unknown, all regions are judged."""
         every = frozenset(self.rules.regions)
         try:
             weights = self.weights()
@@ -161,7 +162,7 @@ class PromotionWatch:
             regions = frozenset()
         regions = regions or every
         if not self._rotation:
-            # Nobody knows the weights of the past: those of now are taken for it.
+            # Nobody knows past weights: the present ones are used.
             self._rotation.append((self.begun_s, regions))
         elif self._rotation[-1][1] != regions:
             self._rotation.append((now_s, regions))
@@ -200,7 +201,7 @@ def watch_of(
     span_s: float | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> PromotionWatch:
-    """A watch of `target`, the past read already. Raises MetricsError where that fails."""
+    """A watch of `target` with the past already read. Raises MetricsError if that fails."""
     scrape_s = rules.scrape_s
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
     poller = Poller(metrics, signals, reach_s=CHUNK_S, late_s=late_seconds(scrape_s))
@@ -225,7 +226,7 @@ def watch_of(
 def past(
     metrics: Metrics, signal: str, how: Signal, start_s: float, end_s: float
 ) -> Iterator[RawSeries]:
-    """What was scraped from `start_s` to `end_s`, oldest first, no query longer than `CHUNK_S`.
+    """Samples from `start_s` to `end_s`, oldest first, no query longer than `CHUNK_S`.
 
     Raises MetricsError.
     """
@@ -233,5 +234,5 @@ def past(
     while at_s < end_s:
         window_s = min(CHUNK_S, end_s - at_s)
         at_s += window_s
-        # A range may leave its first moment out; a doubled sample is taken once.
+        # A range may leave its first moment out; a duplicate sample is taken once.
         yield from believed(metrics, signal, how, window_s + 1.0, at_s)

@@ -29,9 +29,9 @@ REQUEST_S_MAX = 5.0
 LOOPBACK = "127.0.0.1"
 STATUS = {"held": 200, "roll_back": 409, "unknown": 503}
 ROLLBACK_STATUS = {"held": 409, "roll_back": 200, "unknown": 503}
-"""Flagger rolls back where a hook of type `rollback` answers with success."""
+"""Flagger rolls back if a hook of type `rollback` answers with success."""
 PAYLOAD = ("name", "namespace", "phase")
-"""What Flagger's webhooks carry besides checksum and metadata."""
+"""The fields of Flagger's webhooks besides checksum and metadata."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -50,18 +50,18 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 class AnswerServer:
-    """Serves the answer that `put` gave last, until `close`."""
+    """Serves the last answer given to `put`, until `close`."""
 
     def __init__(
         self, host: str, port: int, *, stale_s: float, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        """Listen at once. Raises BadInput where the address cannot be had."""
+        """Listen at once. Raises BadInput if the address is not available."""
         self._stale_s = stale_s
         self._clock = clock
         self._answer: Mapping[str, Any] = {
             "state": "unknown",
             "held": False,
-            "unknown": ["no look yet"],
+            "unknown": ["no samples were taken yet"],
         }
         self._put_s = clock.monotonic_s()
         self.slots = threading.BoundedSemaphore(REQUESTS_AT_ONCE_MAX)
@@ -79,20 +79,20 @@ class AnswerServer:
         self._thread.start()
 
     def put(self, answer: Mapping[str, Any]) -> None:
-        """From now on this is the answer."""
+        """Set the answer from now on."""
         self._answer, self._put_s = dict(answer), self._clock.monotonic_s()
 
     def answer(self) -> Mapping[str, Any]:
-        """The answer of now: unknown where nobody renewed it."""
+        """The present answer: unknown if it was not renewed in time."""
         old_s = self._clock.monotonic_s() - self._put_s
         if old_s <= self._stale_s:
             return self._answer
-        why = f"the last look was {old_s:.0f} s ago"
+        why = f"samples were last taken {old_s:.0f} s ago"
         unknown = [why, *self._answer.get("unknown", ())]
         return {**self._answer, "state": "unknown", "held": False, "unknown": unknown}
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=10)
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(table[answer["state"]], _short(answer))
 
     def _payload(self) -> tuple[int, Mapping[str, Any]]:
-        """200 and Flagger's payload, or a status and why it is none."""
+        """200 and Flagger's payload, or a status and the reason."""
         try:
             length = int(self.headers.get("Content-Length", ""))
         except ValueError:
@@ -175,11 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are not told: the watch has its own lines."""
+        """Log no requests: the watch logs its own lines."""
 
 
 class _Slot:
-    """One of the few requests that are answered at once; the rest hear that it is busy."""
+    """One of the few requests that are handled at once; others get the answer that it is busy."""
 
     def __init__(self, handler: _Handler) -> None:
         self._handler = handler
@@ -197,7 +197,7 @@ class _Slot:
 
 
 def _short(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What Flagger writes into its events: the state and why."""
+    """The text that Flagger writes into its events: the state and its reason."""
     fired = [
         f"{row['trigger']} in {row['region']}: {row['detail']}"
         for row in answer.get("triggers", ())

@@ -1,1 +1,1 @@
-"""Recovery by another process than the drill: its undo log played back from outside."""
+"""Recovery by a process other than the drill: it plays the drill's undo log backwards."""

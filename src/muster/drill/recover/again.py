@@ -1,9 +1,9 @@
-"""Recovery after the drill's process is gone: its undo log played back from outside.
+"""Recovery after the drill's process is gone: plays its undo log backwards.
 
-The drill's lock is taken first, so that a drill that still runs is never recovered under its feet,
-and two recoveries never act at once. The dead drill's ledger is ended and judged, so that its
-evidence says what happened. Evidence never comes first: a log that cannot be read keeps no other
-from being restored, and a disk without room keeps nothing dark.
+It takes the drill's lock first, so that a running drill is never recovered, and two recoveries
+never act at once. It ends and judges the dead drill's ledger, so that the evidence says what
+happened. Restoring comes before evidence: an unreadable log does not prevent others from being
+restored, and a full disk does not keep a region dark.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ EXIT_RESTORED = 0
 EXIT_NOT_ON_RECORD = 4
 EXIT_NOT_RESTORED = 5
 DRILL_ID = re.compile(r"\d{8}T\d{6}Z-")
-"""How a drill's id begins; a testbed that a person brought up has another owner."""
+"""The prefix of a drill's id; a testbed that a person started has another owner."""
 
 
 def recover_target(name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK) -> int:
-    """Recover every drill that left changes on the target; the command's exit code.
+    """Recover every drill that left changes on the target; return the command's exit code.
 
-    Raises BadInput for a target that cannot be used, DrillAborted while a drill runs.
+    Raises BadInput for an invalid target, DrillAborted while a drill runs.
     """
     target = targets.load(name_or_path)
     make_way(target.name, say, clock)
-    # A name of its own: two recoveries, on two machines, must not take each other for themselves.
+    # A unique name: two recoveries, on two machines, must not mistake each other for themselves.
     lock = TargetLock(target, f"recover-{secrets.token_hex(4)}", clock)
     lock.acquire(patient=True, say=say)
     try:
@@ -84,13 +84,13 @@ def recover_log(
     say: Say,
     clock: Clock = SYSTEM_CLOCK,
 ) -> int:
-    """Restore what one drill left; what goes wrong with it keeps no other from its turn."""
+    """Restore what one drill left; an error does not keep the next one from being restored."""
     drill_id = log.read.header.drill_id
     if not log.read.pending and duty_over(_events(log)):
         return _finish_evidence(log, say)
     if log.read.pending:
         say(f"{drill_id}: {len(log.read.pending)} changes to restore")
-    # What the store does not hold was never applied, or another machine has put it back.
+    # What the store does not hold was never applied, or another machine has restored it.
     only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
     detail = "the drill's process was gone before the drill had ended"
     stop = StopReason("lost_lease", "ABORTED", detail, clock.now_s())
@@ -115,7 +115,7 @@ def _events(log: LeftLog) -> tuple[dict[str, Any], ...]:
 
 
 def _finish_evidence(log: LeftLog, say: Say) -> int:
-    """Everything was back and nothing was left to guard: the drill only lacks its last files."""
+    """Everything was restored and nothing is left to guard: the drill lacks its last files."""
     bundle = log.path.parent
     try:
         verdict = conclude_released(bundle)
@@ -127,7 +127,7 @@ def _finish_evidence(log: LeftLog, say: Say) -> int:
 
 
 def _end_orphan(target: Target, say: Say) -> None:
-    """End a testbed that a drill started: with the lock in hand, that drill is no more."""
+    """End a testbed that a drill started: the lock is ours, so that drill is gone."""
     state = testbed.status(target.name) if target.class_ == "testbed" else None
     if state is not None and DRILL_ID.match(state.owner):
         testbed.down(target.name)

@@ -1,8 +1,8 @@
-"""The end of a drill whose own process is gone: restore, say why it stopped, judge.
+"""The end of a drill whose own process is gone: restore, record why it stopped, judge.
 
-Used by the watchdog, which comes at once, and by `chaos drill recover`, which comes when asked.
-Whoever calls holds the target's lock. Evidence never comes first: a ledger or undo log that cannot
-be written keeps nothing from being restored.
+Used by the watchdog, at once, and by `chaos drill recover`, on request. The caller holds the
+target's lock. Restoring comes before evidence: a ledger or undo log that cannot be written prevents
+no restore.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _nothing(entries: Sequence[UndoEntry], restored: Restored, ledger: Ledger) -
 class GoneDrill:
     """What is left of a drill. `platform` None: its testbed no longer exists.
 
-    `only` names the entries to act on; the others are read back and not touched (None: all).
+    `only` names the entries to restore; the others are read back and not changed (None: all).
     """
 
     log: LeftLog
@@ -57,7 +57,7 @@ class GoneDrill:
 
 @dataclass(frozen=True)
 class Ended:
-    """`verified`: everything is back. `recorded`: undo log and ledger say so."""
+    """`verified`: everything is restored. `recorded`: undo log and ledger say so."""
 
     verified: bool
     recorded: bool
@@ -93,7 +93,7 @@ def judge_gone_drill(gone: GoneDrill) -> None:
 
 
 def _undo_of(gone: GoneDrill) -> UndoLog | UndoMemory:
-    """The log to go on with; without room for it a copy in memory, so that all is restored."""
+    """The log to continue; without disk space a copy in memory, so that everything is restored."""
     try:
         return open_undo(gone.target, gone.log.path, gone.log.read.header)
     except LogLost as error:
@@ -102,7 +102,7 @@ def _undo_of(gone: GoneDrill) -> UndoLog | UndoMemory:
 
 
 def _ledger_of(gone: GoneDrill, stop: StopReason, events: Sequence[Event]) -> Ledger | None:
-    """The dead drill's ledger, with the reason of its end; None where it cannot be written."""
+    """The dead drill's ledger, with the reason of its end; None if it cannot be written."""
     ledger: Ledger | None = None
     try:
         ledger = Ledger(gone.bundle / "ledger.jsonl")
@@ -122,7 +122,7 @@ def _ledger_of(gone: GoneDrill, stop: StopReason, events: Sequence[Event]) -> Le
 
 
 def _vanished(gone: GoneDrill, undo: Undo) -> Restored:
-    """What a testbed takes along when it ends."""
+    """Record the changes that disappear together with a testbed."""
     if undo.pending:
         gone.say(f"testbed {gone.target.name} is down: what was changed no longer exists")
     for entry in undo.pending:
@@ -155,7 +155,7 @@ def _end(
     outcome: Restored,
     entries: Sequence[UndoEntry],
 ) -> bool:
-    """Whether the ledger now says how it went, and the undo log as well."""
+    """Whether the ledger and the undo log now record the result."""
     if ledger is None:
         return False
     try:

@@ -1,1 +1,1 @@
-"""What a drill sees: samples, shares, proofs of its faults, the health of its signals."""
+"""What a drill observes: samples, shares, proofs of its faults, the health of its signals."""

@@ -1,11 +1,11 @@
-"""A region's drain, looked at for as long as it stands: who else changes it stops the drill.
+"""Watches a region's drain while it lasts: if somebody else changes it, the drill stops.
 
 A region that serves again in the middle of its drain keeps its clients, and the drill would blame
-the platform for streams that do not end. Whether somebody took the drain back or the region began
-anew by itself, its own word does not tell; the drill did not do it, and is aborted.
+the platform for streams that do not end. The region's state does not tell whether somebody reverted
+the drain or the region restarted; the drill did not do it, so it is aborted.
 
-A look that tells nothing (no answer, another word) is made up for by the next. A state is judged
-from the first look on that shows it: a hook may take a moment to follow.
+A look without a result (no answer, an unknown state) is made up for by the next one. A state is
+judged from the first look that shows it, because a hook may take a moment to follow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ STATES = frozenset(get_args(DrainState))
 
 
 class DrainLook:
-    """Looks at one region's drain every `poll_s`, in a thread of its own, while a state stands."""
+    """Looks at one region's drain every `poll_s`, in a thread of its own, while a state is
+    expected.
+    """
 
     def __init__(
         self, drain: Drain, stop: StopFlag, *, poll_s: float, clock: Clock = SYSTEM_CLOCK
@@ -42,7 +44,7 @@ class DrainLook:
         self._end = threading.Event()
 
     def stands(self, state: DrainState) -> None:
-        """From now on the region must be in `state`: it was asked for, and accepted."""
+        """From now on the region must be in `state`: it was requested, and accepted."""
         if not self._drain.asks:
             return
         with self._lock:
@@ -58,14 +60,14 @@ class DrainLook:
             run.start()
 
     def rest(self) -> None:
-        """Nothing stands any more: the region is about to be stopped, or the drill to end."""
+        """Expect no state: the region is about to be stopped, or the drill to end."""
         with self._lock:
             self._asked = None
             self._since += 1
             self._end.set()
 
     def once(self) -> None:
-        """One look; what it shows counts only if nothing else was asked for meanwhile."""
+        """One look; it counts only if nothing else was requested meanwhile."""
         with self._lock:
             asked, since = self._asked, self._since
         if asked is None:
@@ -85,8 +87,8 @@ class DrainLook:
 
     def _changed(self, asked: DrainState, shown: str) -> StopReason:
         detail = (
-            f"{self._drain.region} says {shown}, the drill asked for {asked} and had seen it: "
-            "somebody else changed it, or the region began anew by itself"
+            f"{self._drain.region} reports {shown}, but the drill had asked for and seen {asked}: "
+            "somebody else changed it, or the region restarted by itself"
         )
         return StopReason(CHANGED, "ABORTED", detail, self._clock.now_s())
 

@@ -1,6 +1,6 @@
 """What the platform and the load show right now, from the samples of the last minute.
 
-A fact that the samples do not show is None: never zero.
+A fact that the samples do not show is None, never zero.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Facts:
         self._known_s: dict[str, float] = {}
 
     def add(self, fresh: Iterable[RawSeries]) -> None:
-        """Take in what one poll brought."""
+        """Add the samples of one poll."""
         with self._lock:
             for series in fresh:
                 if not series.t_s:
@@ -78,7 +78,7 @@ class Facts:
         return sum(known) if known and len(known) == len(found) else None
 
     def series(self, signal: str) -> tuple[Series, ...]:
-        """What is kept of `signal`, as a bundle's samples would show it."""
+        """The kept samples of `signal`, as a bundle would hold them."""
         with self._lock:
             kept = [
                 (recent.name, recent.labels, list(recent.t_s), list(recent.v))
@@ -106,9 +106,9 @@ class Facts:
     ) -> dict[str, float]:
         """Increase over the last `window_s` seconds by region, of the live series that `keep`.
 
-        A fall is a restart from zero where a new process could have counted that much; any other
-        one makes nothing known. A series with a single sample shows no increase, not one of zero,
-        and is left out. Empty when nothing is known.
+        A decrease is a restart from zero if a new process could have counted that much; any other
+        decrease makes the result unknown. A series with a single sample shows no increase (not an
+        increase of zero) and is left out. Empty if nothing is known.
         """
         end = self.newest_s(signal)
         if end is None:
@@ -135,8 +135,8 @@ class Facts:
     ) -> float | None:
         """When `region` last had at least `share` of `signal`'s increase, after `since_s`.
 
-        Seconds since the epoch, to the scrape; `since_s` itself if it never had; None if nothing
-        is known.
+        Seconds since the epoch, to the scrape; `since_s` itself if it never had; None if nothing is
+        known.
         """
         bins: dict[float, dict[str, float]] = {}
         for recent in self._live(signal, {}):
@@ -145,7 +145,7 @@ class Facts:
             pairs = zip(recent.t_s, recent.v, strict=True)
             points = [(t, v) for t, v in pairs if v is not None and t >= since_s - 1]
             for (_, before), (t, after) in pairwise(points):
-                # Shards are scraped at moments of their own: a quarter of a second joins them.
+                # Shards are scraped at different moments: a quarter of a second joins them.
                 by_region = bins.setdefault(round(t * 4) / 4, {})
                 name = recent.labels.get("region", "")
                 by_region[name] = by_region.get(name, 0.0) + _step(before, after)
@@ -176,7 +176,7 @@ class Facts:
 def _increase(
     recent: _Recent, since_s: float, end_s: float, stale_s: float
 ) -> tuple[float | None, Restarts]:
-    """Growth since `since_s` (None: unknown), and the restarts that it is counted by."""
+    """Growth since `since_s` (None: unknown), and the restarts that it includes."""
     points = zip(recent.t_s, (NAN if x is None else x for x in recent.v), strict=True)
     series = series_of("", recent.name, recent.labels, points)
     found = restarts_within([series], since_s, end_s, stale_s)

@@ -1,4 +1,4 @@
-"""What a drill sees for itself: where new streams go, what was cut, what reached a dark region."""
+"""What a drill observes itself: the split of new streams, cut streams, traffic to a dark region."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from muster.samples.counting import Status
 
 READY_APART_S = 0.3
 INTERVAL_S_DEFAULT = 10
-"""Of records without a health check: the shortest that Route 53 has."""
+"""For records without a health check: the shortest detection that Route 53 has, in seconds."""
 
 
 def split_seconds_max(session: Session, *, leaving: bool) -> float:
     """How long the split may take to follow the records, in seconds.
 
-    Every resolver's TTL, the DNS server's own look at the records, and three polls of the samples;
+    Every resolver's TTL, the DNS server's own read of the records, and three polls of the samples;
     on the way back a health check's detection comes first.
     """
     detection_s = 0 if leaving else session.detection_s
@@ -40,7 +40,7 @@ def shift_seconds(session: Session, region: str) -> float | None:
 
 
 def broken(session: Session, region: str) -> dict[str, float | None]:
-    """Broken streams counted so far in `region`, by who counted."""
+    """Broken streams counted so far in `region`, by source."""
     return {
         "client": session.facts.total("client_attempts", region=region, outcome="broken"),
         "server": session.facts.total("streams_broken", region=region),
@@ -48,11 +48,11 @@ def broken(session: Session, region: str) -> dict[str, float | None]:
 
 
 def record_streams_cut(session: Session, region: str) -> None:
-    """Streams that the drill cut in `region` since evacuation began: must be 0."""
+    """Streams that the drill cut in `region` since the evacuation began: must be 0."""
     now = broken(session, region)
     for source, count in now.items():
         before = session.counts_before.get(f"broken:{source}")
-        # Without a count from before, only "none ever" says that none were cut since.
+        # Without an earlier count, only "none ever" proves that none were cut since.
         cut = None if count is None or (before is None and count > 0) else count - (before or 0.0)
         if count is None and source == "server" and "streams_broken" not in session.target.signals:
             continue
@@ -101,10 +101,10 @@ def ready(session: Session, region: str) -> bool:
 
 
 def steady_s(session: Session) -> float:
-    """How long a region must be ready without a break before it counts as back, in seconds.
+    """How long a region must be ready without interruption before it counts as back, in seconds.
 
     Longer than a health check's interval, so that no flapping hides between two checks. Health
-    checks are never scaled; a testbed of the tests that probes faster than its records say counts.
+    checks are never scaled; a testbed whose probes are faster than its records say counts as such.
     """
     testbed = session.target.testbed
     probe_s = testbed.health_check.probe_interval_s if testbed is not None else None
@@ -113,9 +113,9 @@ def steady_s(session: Session) -> float:
 
 
 def await_back(session: Session, fault: RegionPower) -> None:
-    """Wait until the region is back for good: ready for a stretch, whole, and with its capacity.
+    """Wait until the region is fully back: ready for a stretch, complete, and with its capacity.
 
-    The drill fails when that does not come in time; what is missing is named.
+    The drill fails if that takes too long; the message names what is missing.
     """
     missing = ""
 
@@ -137,7 +137,7 @@ def await_back(session: Session, fault: RegionPower) -> None:
 
 
 def _record_room(session: Session, fault: RegionPower) -> None:
-    """Whether as many streams fit as before the fault; a limit that nobody read is unknown."""
+    """Whether as many streams fit as before the fault; a limit that was not read is unknown."""
     before, now = fault.room()
     missing = None if before is None or now is None else max(0.0, before - now)
     reason = "no stream limit before the fault" if before is None else "no stream limit now"
@@ -179,7 +179,7 @@ def check_last_healthy(session: Session, region: str | None) -> None:
 
 
 def short_of_room(session: Session, limits: Mapping[str, float]) -> str:
-    """What the survivors' stream limits lack of what must stay; empty: nothing."""
+    """What the survivors' stream limits lack of what must stay; empty if nothing."""
     radius = session.target.blast_radius
     has = sum(limits.get(region, 0.0) for region in session.target.survivors)
     needed = session.streams_target * radius.streams_headroom_min
@@ -198,7 +198,7 @@ def short_of_room(session: Session, limits: Mapping[str, float]) -> str:
 def wait_split_back(
     session: Session, weights: Mapping[str, int], seconds_max: float
 ) -> float | None:
-    """Seconds until new streams are split by `weights` again; None past the bound."""
+    """Seconds until new streams are split by `weights` again; None past the time limit."""
     return _await_looks(session, weights, seconds_max)[0]
 
 
@@ -206,7 +206,7 @@ def _await_looks(
     session: Session, weights: Mapping[str, int], seconds_max: float
 ) -> tuple[float | None, dict[str, Look | None]]:
     def sleep(seconds: float) -> None:
-        # Not the session's own wait: the drill may be stopping already when this is asked.
+        # Not the session's own wait: the drill may already be stopping at this point.
         session.stop.allow(seconds)
         session.clock.sleep(seconds)
 
@@ -221,18 +221,18 @@ def _await_looks(
 
 
 def verify(session: Session) -> None:
-    """Read every change back, and see that the traffic is split as before the drill.
+    """Read every change back, and verify that the traffic is split as before the drill.
 
-    Raises DrillAborted when something is not back; the rollbacks then try again.
+    Raises DrillAborted if something is not restored; the rollbacks then try again.
     """
     session.phase_start("verify", None)
     outcome = "failed"
     try:
-        # A region's read-back may last for a stretch of looks.
+        # A region's read-back may take a series of looks.
         restored = session.slow(lambda: settle(session.platform, session.undo, session.ledger))
         record_verify(session.ledger, session.undo, restored)
         if not restored.verified:
-            raise DrillAborted("action:verify", f"not back: {', '.join(restored.failed)}")
+            raise DrillAborted("action:verify", f"not restored: {', '.join(restored.failed)}")
         if restored.another:
             detail = "; ".join(restored.another)
             session.stop_now(StopReason(CHANGED, "ABORTED", detail, session.clock.now_s()))
@@ -247,7 +247,7 @@ def _record_split(session: Session) -> None:
     if before is None:
         return
     region = session.target.evacuate
-    # The looks that ended the wait count: one taken anew could be another one's chance.
+    # The looks that ended the wait count: a new look could differ by chance.
     bound_s = 3 * session.poll_s + session.ttl_s
     took_s, looks = _await_looks(session, before, bound_s)
     seen = looks.get(region)
@@ -260,5 +260,5 @@ def _record_split(session: Session) -> None:
         threshold=session.split_tolerance_pct if seen is None else round(seen.tolerance_pct, 3),
         unit="points",
         region=region,
-        reason="how far the split of new streams is from that before the drill",
+        reason="distance of the split of new streams from the split before the drill",
     )

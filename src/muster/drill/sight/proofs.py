@@ -1,13 +1,13 @@
-"""A fault is proven by looks through the whole of its hold, one at every poll, not at its ends.
+"""Proves a fault by looks at every poll throughout its hold, not only at its ends.
 
 - A look that sees the fault gone is decisive: once is enough, and the fault is not proven.
-- A look that could not look (it raised, or took too long) shows nothing. One of them is made up for
-  by the next; a stretch without a proven look that is longer than one lost look and two polls is
-  not proven.
+- A look that failed (it raised, or took too long) shows nothing. The next look makes up for one of
+  them; a stretch without a proven look that is longer than one lost look and two polls is not
+  proven.
 - What the samples show of a region that is said to be dark counts as a look as well.
 
-The looks are taken in a thread of their own, so that the hold's wait ends at once when the drill
-must stop. The ledger gets the changes and a summary, not every look.
+The looks run in a separate thread, so that the hold's wait ends at once if the drill must stop. The
+ledger gets the changes and a summary, not every look.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("chaostoolkit")
 CHANGES_MAX = 10
-"""Changes that are put on record one by one; the summary counts them all."""
+"""Changes that are recorded one by one; the summary counts all of them."""
 BITE_S_MAX = 10.0
 OWN_SIGNALS = ("streams_limit", "streams_active")
 LATE_SCRAPES = 2
@@ -43,7 +43,7 @@ def _nothing() -> str:
 
 @dataclass
 class Throughout:
-    """What the looks of a hold come to. Times are seconds since its begin; pure."""
+    """The result of a hold's looks. Times are seconds since its begin; pure."""
 
     gap_s_max: float
     looks: int = 0
@@ -60,7 +60,7 @@ class Throughout:
     _proven_s: float = 0.0
 
     def saw(self, at_s: float, proof: Proof) -> None:
-        """A look that began at `at_s` and told whether the fault bites."""
+        """Record a look that began at `at_s` and whether it saw the fault's effect."""
         self.looks += 1
         if proof.proven:
             self.proven += 1
@@ -74,7 +74,7 @@ class Throughout:
         self.last_gone_s = at_s
 
     def could_not(self, why: str) -> None:
-        """A look that told nothing."""
+        """Record a look without a result."""
         self.looks += 1
         self.blind += 1
         self._why_blind = why
@@ -106,17 +106,17 @@ class Throughout:
             return Proof(False, why, facts)
         if gap_s > self.gap_s_max or not self.proven:
             why = (
-                f"nobody saw it bite for {gap_s:.1f} s of the hold, "
-                f"{self.gap_s_max:.1f} s at most are bridged"
+                f"no look verified the effect for {gap_s:.1f} s of the hold, "
+                f"at most {self.gap_s_max:.1f} s are allowed"
             )
             return Proof(False, f"{why}: {self._why_blind}" if self._why_blind else why, facts)
         return Proof(True, f"{self.why}; so at {self.proven} looks in {held_s:.0f} s", facts)
 
 
 class Looker:
-    """Looks every `poll_s` until it is closed. `record` gets each change of what is seen.
+    """Looks every `poll_s` until it is closed. `record` gets each change of what is observed.
 
-    It begins with a fault that was seen to bite, so the first change is one that is gone.
+    It starts with a verified fault, so the first change is one that is gone.
     """
 
     def __init__(
@@ -145,17 +145,17 @@ class Looker:
         self._thread = threading.Thread(target=self.run, name="muster-proofs", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start looking."""
         self._thread.start()
 
     def close(self) -> None:
-        """No more looks; one that is under way is not waited for, and no longer counts."""
+        """Stop looking; a look in progress is not waited for, and no longer counts."""
         self._end.set()
         with self._lock:
             self._closed = True
 
     def finish(self) -> Proof:
-        """Wait for the look that is under way, in bounded time, and give the whole proof."""
+        """Wait, in bounded time, for the look in progress, and return the whole proof."""
         self._end.set()
         if self._thread.is_alive():
             self._thread.join(timeout=self._look_s_max)
@@ -201,7 +201,7 @@ class Looker:
 
 @contextmanager
 def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) -> Iterator[None]:
-    """Look at `fault` all through the block; its proof is on record at the end.
+    """Look at `fault` throughout the block; its proof is recorded at the end.
 
     A block that raises ends the looks at once, without a summary: the drill stops then.
     """
@@ -224,11 +224,11 @@ def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) ->
 
 
 def await_bite(session: Session, fault: Fault) -> None:
-    """Wait, in bounded time, until `fault` is seen to bite; what was seen last is on record.
+    """Wait, in bounded time, until `fault`'s effect is observed; the last observation is recorded.
 
-    A load balancer may need a moment to notice what is gone. The hold begins after it.
+    A load balancer may need some time to notice what is gone. The hold begins after it.
     """
-    seen = Proof(False, "nobody looked")
+    seen = Proof(False, "no look was taken")
 
     def bites() -> bool:
         nonlocal seen
@@ -244,10 +244,10 @@ def await_bite(session: Session, fault: Fault) -> None:
 
 
 def lit(session: Session, region: str) -> Contrary:
-    """What the samples show, from now on, of a region that is said to be dark; empty: nothing.
+    """Return what the samples show of a region that is said to be dark; empty if nothing.
 
-    A process of the testbed shows its own series only while it runs. Elsewhere a series may go on
-    without the region, so that only streams which succeeded there contradict.
+    A process of the testbed exports its series only while it runs. Elsewhere a series may go on
+    without the region, so only streams that succeeded there contradict.
     """
     facts, scrape_s = session.facts, session.target.prometheus.scrape_interval_s
     began_s = session.clock.now_s() + LATE_SCRAPES * scrape_s + LATE_S

@@ -1,9 +1,9 @@
-"""After a fault the platform is watched until its own signals are quiet, and stay so for a while.
+"""After a fault, watches the platform until its own signals are quiet and stay quiet for a while.
 
-A fault that is gone may leave harm behind: connections that went stale fail in a burst half a
-minute later, and a breaker opens anew. So the phase after a fault lasts until no circuit was open,
-no hard failure increased and no queue was over its limit for `recovery_quiet_s`; past its bound the
-finding `recovery_quiet` fails, with what was not quiet. A signal that nobody shows is unknown.
+A reverted fault may leave damage behind: stale connections fail in a burst half a minute later, and
+a breaker opens again. The phase after a fault therefore lasts until no circuit was open, no hard
+failure increased and no queue was over its limit for `recovery_quiet_s`. Past its time limit the
+finding `recovery_quiet` fails and names what was not quiet. A signal without data is unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOOK_S = 0.5
 SIGNALS = ("circuit_open", "admission_failures", "queue_age")
 NAMED_MAX = 4
 GAPS_MIN = 8
-"""So many gaps in the samples, of the longest that is none, the bound holds at least."""
+"""The time limit is at least this many of the longest allowed gaps in the samples."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Quiet:
         self.noise_s = self.unseen_s = self.began_s
 
     def look(self, series: Callable[[str], Sequence[Series]], now_s: float, stale_s: float) -> None:
-        """Take in what came since the last look; `stale_s`: an older sample shows nothing."""
+        """Add the samples since the last look; older than `stale_s`, a sample shows nothing."""
         for signal in SIGNALS:
             shown: set[str] = set()
             for one in series(signal):
@@ -109,9 +109,9 @@ class Quiet:
 
 
 def await_quiet(session: Session, hold_s: float = 0.0) -> None:
-    """Hold for `hold_s` of real time, and on until the platform is quiet; the finding is on record.
+    """Hold for `hold_s` of real time, then until the platform is quiet; record the finding.
 
-    The stretch and its bound are the contract's, scaled as holds are. Raises DrillAborted.
+    The quiet time and its limit are the contract's, scaled as holds are. Raises DrillAborted.
     """
     rules, scale = session.plan.contract.drill, session.time_scale
     quiet_s = float(rules.recovery_quiet_s) / scale

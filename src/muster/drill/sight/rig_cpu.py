@@ -1,6 +1,7 @@
-"""What the testbed and the load cost: points of CPU (100 is one core) over a phase.
+"""CPU of the testbed and the load: points (100 is one core) over a phase.
 
-Told in the drill's own output; judged nowhere. On another target there is nothing of ours to ask.
+Printed in the drill's own output, judged nowhere. On another target there are no own processes to
+measure.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class CpuReading:
 
 
 def read_cpu(pids: Iterable[int], clock: Clock = SYSTEM_CLOCK) -> CpuReading:
-    """What each process has used so far; one that is gone (or no /proc) is left out."""
+    """CPU seconds that each process has used; one that is gone (or without /proc) is left out."""
     found: dict[int, float] = {}
     for pid in pids:
         try:
@@ -37,7 +38,7 @@ def read_cpu(pids: Iterable[int], clock: Clock = SYSTEM_CLOCK) -> CpuReading:
 
 
 def points_between(before: CpuReading, after: CpuReading) -> float | None:
-    """Points of CPU of the processes that both readings know; None when they know none."""
+    """Points of CPU of the processes in both readings; None if there are none."""
     both = before.cpu_s.keys() & after.cpu_s.keys()
     seconds = after.at_s - before.at_s
     if not both or seconds <= 0:

@@ -1,4 +1,4 @@
-"""Raw series into the bundle's samples.jsonl."""
+"""Writes raw series into the bundle's samples.jsonl."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether each signal that the target names is shown, as the judge will look for it.
+"""Checks that each signal that the target names is exported as the judge will look for it.
 
-A misspelt metric, label or region leaves a hole, which is unknown at the end or, worse, taken for
-"it never happened". So what is counted must be shown before the first one, as 0.
+A misspelt metric, label or region leaves a hole, which is unknown at the end or, worse, looks like
+"it never happened". Counted events must therefore be exported as 0 before the first one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_DEFAULT
 Labels = Mapping[str, str | float | None]
 """What a series must carry: a text, a histogram's edge as a number, or None for anything."""
 LAZY = frozenset({"requests"})
-"""A platform that has answered nothing yet has no series of these; the load makes them appear."""
+"""A platform that has not answered anything yet has no series of these; the load creates them."""
 ANYWHERE = ("region_ready", "gateway_health")
 """Signals that need not be told apart by region."""
 
@@ -58,7 +58,7 @@ def not_shown(session: Session) -> str:
 
 
 def load_not_shown(session: Session) -> str:
-    """What Prometheus does not show of the running load; empty: nothing."""
+    """What Prometheus does not have of the running load; empty if nothing."""
     signals = session.target.signals
     for signal in (*SIGNALS_CLIENT, *SIGNALS_DEFAULT):
         wanted: Labels = {"component": "load"} if signal == "rig_lag" else {}
@@ -68,7 +68,7 @@ def load_not_shown(session: Session) -> str:
 
 
 def _wanted(session: Session) -> dict[str, Sequence[Labels]]:
-    """Of each signal, what a region must show."""
+    """What a region must export of each signal."""
     contract, gate = session.plan.contract, session.plan.gate
     tiers = [contract.tiers[name] for name in {gate.tier, gate.tier_in_drill}]
     reasons = contract.triggers.hard_failure.reasons
@@ -90,7 +90,7 @@ def _wanted(session: Session) -> dict[str, Sequence[Labels]]:
 
 
 def _lack(series: Sequence[RawSeries], regions: Sequence[str], wanted: Sequence[Labels]) -> str:
-    """Labels that no series carries and one must, region by region; what there is instead."""
+    """Labels that a series must carry and none does, region by region; and the existing labels."""
     if not series:
         return " at all"
     for labels in wanted:
@@ -133,7 +133,7 @@ def _named(labels: Labels) -> str:
 
 
 def _instead(series: Sequence[RawSeries], wanted: Labels) -> str:
-    """What the series carry where something else was wanted, to see the slip at once."""
+    """What the series carry instead, so that a typing error shows at once."""
 
     def found() -> Iterator[str]:
         for name in ("region", *wanted):

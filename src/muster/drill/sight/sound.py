@@ -1,7 +1,8 @@
-"""Whether what the platform shows can be true, before the load starts and again under load.
+"""Checks that the platform's figures are possible, before the load starts and again under load.
 
-Some of it shows only once there are answers: codes, and counters that fall because several workers
-answer a scrape in turn. So the same is looked at after the ramp, and by the judge in every phase.
+Some errors show only once there are answers: codes, and counters that decrease because several
+workers answer a scrape in turn. The same check therefore runs after the ramp, and in the judge in
+every phase.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LOOK_BACK_S = 60.0
 LOOK_BACK_SCRAPES = 20
 AHEAD_S_MAX = 2.0
 BEHIND_S_MAX = 10.0
-"""Beyond what a sample may be old: a busy machine shows its scrapes late."""
+"""Added to a sample's allowed age: a busy machine shows its scrapes late."""
 TIMED = ("first_token", "completion", "queue_age")
 _UNIT = re.compile(r"(milliseconds|microseconds|nanoseconds|minutes|_seconds|_(?:ms|us|ns))(?:_|$)")
 UNIT_OF = {
@@ -63,7 +64,7 @@ def unsound(session: Session) -> str:
 
 
 def clock_off(session: Session, series: Sequence[RawSeries]) -> str:
-    """How far the samples' times are from this machine's clock; empty: near enough."""
+    """How far the samples' times are from this machine's clock; empty if near enough."""
     newest_s = max(one.t_s[-1] for one in series)
     off_s = newest_s - session.clock.now_s()
     scrape_s = session.target.prometheus.scrape_interval_s
@@ -79,7 +80,7 @@ def clock_off(session: Session, series: Sequence[RawSeries]) -> str:
 
 
 def twice(signal: str, series: Sequence[RawSeries]) -> str:
-    """Which label makes two of one series."""
+    """Which label makes one series appear twice."""
     found = doubled_label(one.labels for one in series)
     if found is None and signal in COUNTERS:
         rows = [
@@ -98,7 +99,7 @@ def twice(signal: str, series: Sequence[RawSeries]) -> str:
 
 
 def sawtooth(signal: str, series: Sequence[RawSeries], stale_s: float) -> str:
-    """Which counter falls without a restart of its process."""
+    """Which counter decreases without a restart of its process."""
     kept = [_kept(signal, one) for one in series if one.t_s]
     if not kept:
         return ""
@@ -123,7 +124,7 @@ def other_unit(names: Iterable[str], unit: str) -> str:
 
 
 def without_status(series: Sequence[RawSeries]) -> str:
-    """Which answers are counted under something else than a three-digit status."""
+    """Which answers are counted under a code that is not a three-digit status."""
     codes = {one.labels.get("code", "") for one in series}
     odd = sorted(code for code in codes if not is_status(code))
     statuses = codes - set(odd)

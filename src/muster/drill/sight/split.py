@@ -1,9 +1,9 @@
 """How new streams are split over the regions, from the samples.
 
-1. The tolerance follows the number of arrivals: the contract's points, or three standard errors
-   where that is wider. Over twice the contract's points nothing is known, and the look-back grows.
-2. Arrivals that share a resolver's answer are one draw and not many: there are no more draws than
-   resolver caches, and as many again for each TTL of the look-back.
+1. The tolerance follows the number of arrivals: the contract's points, or three standard errors if
+  that is wider. Over twice the contract's points nothing is known, and the look-back grows.
+2. Arrivals that share a resolver's answer are one draw: there are only as many draws as resolver
+  caches, and as many again for each TTL of the look-back.
 3. A look-back never begins before the step that it judges.
 """
 
@@ -18,11 +18,11 @@ from muster.drill.stop import LOOK_S
 from muster.platform.steering import shares_of
 
 ARRIVALS_MIN = 30
-"""Arrivals in the look-back, at least, before an observed split means anything."""
+"""An observed split needs at least this many arrivals in the look-back."""
 ERRORS = 3.0
 """Standard errors that a healthy split may be off by."""
 UNKNOWN_TIMES = 2.0
-"""A tolerance wider than so many times the contract's says nothing."""
+"""A tolerance wider than this multiple of the contract's says nothing."""
 LOOK_BACKS = (2, 3, 5, 10, 20)
 """Look-backs in scrapes, the shortest first, so that a shift shows soon."""
 
@@ -33,7 +33,7 @@ def scheduled(labels: Mapping[str, str]) -> bool:
 
 
 def tolerance_of(wanted_pct: float, draws: float, tolerance_pct: float) -> float | None:
-    """How far, in points, a healthy split may be from `wanted_pct`; None: nothing can be said.
+    """How far, in points, a healthy split may be from `wanted_pct`; None if nothing can be said.
 
     `draws`: independent ones; `tolerance_pct`: the contract's points.
     """
@@ -47,7 +47,7 @@ def tolerance_of(wanted_pct: float, draws: float, tolerance_pct: float) -> float
 
 @dataclass(frozen=True)
 class Look:
-    """A region's share of the newest streams, by how many arrivals, and how far it may be off."""
+    """A region's share of the newest streams, the number of arrivals, and its tolerance."""
 
     share_pct: float
     arrivals: float
@@ -56,12 +56,12 @@ class Look:
 
     @property
     def off_pct(self) -> float:
-        """Points between what was seen and what was wanted."""
+        """Points between the observed and the expected share."""
         return abs(self.share_pct - self.wanted_pct)
 
     @property
     def holds(self) -> bool:
-        """Whether the share is as wanted, within the tolerance."""
+        """Whether the share is as expected, within the tolerance."""
         return self.off_pct <= self.tolerance_pct
 
 
@@ -81,7 +81,7 @@ class Split:
     since_s: float = 0.0
 
     def look(self, region: str, wanted_pct: float) -> Look | None:
-        """The region's share by the shortest look-back that says enough; None when none does."""
+        """The region's share by the shortest sufficient look-back; None if none is."""
         for scrapes in LOOK_BACKS:
             counts = self._counts(scrapes)
             arrivals = sum(counts.values())
@@ -102,7 +102,7 @@ class Split:
         return None
 
     def looks(self, weights: Mapping[str, int]) -> dict[str, Look | None]:
-        """A look at every region's share, against what `weights` give it."""
+        """Compare every region's share with what `weights` give it."""
         return {region: self.look(region, share) for region, share in shares_of(weights).items()}
 
     def _draws(self, window_s: float) -> float:
@@ -120,7 +120,7 @@ class Split:
 
 
 def gone(split: Split, region: str, gone_pct: float) -> float | None:
-    """The region's share where so many arrivals are known that `gone_pct` of them is one."""
+    """The region's share if enough arrivals are known that `gone_pct` of them is one."""
     return split.share_pct(region, arrivals_min=math.ceil(100 / gone_pct))
 
 

@@ -1,13 +1,13 @@
-"""Whether samples stayed away because the rig itself was short of time.
+"""Detects that samples are missing because the rig itself lacked CPU time.
 
-A machine that is busy with something else scrapes late, counts late and looks late. What it did not
-see says nothing of the platform, and nothing of its monitoring either. Told by:
+A machine that is busy with something else scrapes late, counts late and looks late. What it missed
+says nothing about the platform or its monitoring. The signs:
 
-- the watch's own thread, which woke late again and again, or once by a second or more;
-- the load's own figures, which say that it lagged, started late or left its schedule;
-- the load's own samples, which stayed away as well: what scrapes stands still, or the load does.
+- the watch's own thread woke up late repeatedly, or once by a second or more;
+- the load's own figures say that it lagged, started late or left its schedule;
+- the load's own samples are missing too: the scraper stands still, or the load does.
 
-Without any of them it is the platform that showed nothing.
+Without any of these signs, the platform exported nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from muster.samples.series import Samples
 from muster.samples.windows import Window
 
 STARVED = "rig:starved"
-"""The stop reason of a drill whose rig was short of time."""
+"""The stop reason of a drill whose rig lacked CPU time."""
 BEAT_S = 0.2
-"""The watch rests in such pieces, so that a late wake shows."""
+"""The watch sleeps in pieces of this length, so that a late wake-up shows."""
 _STANDSTILL_S = 1.0
 _LATE_SHARE = 0.01
 _LATE_MIN = 2
@@ -34,7 +34,7 @@ _RIG = ("rig_lag", "client_late", "client_offered", "client_scheduled")
 
 
 class Starved:
-    """What the rig knows of its own lateness; one thread tells it and asks it."""
+    """What the rig knows of its own lateness; used by one thread."""
 
     def __init__(
         self, facts: Facts, rules: LoadValidity, span_s: float, clock: Clock = SYSTEM_CLOCK
@@ -47,24 +47,23 @@ class Starved:
         self._beats: deque[tuple[float, float]] = deque()
 
     def beat(self, asked_s: float, took_s: float) -> None:
-        """A rest of `asked_s` took `took_s`."""
+        """Record that a sleep of `asked_s` took `took_s`."""
         now_s = self._clock.monotonic_s()
         self._beats.append((now_s, max(0.0, took_s - asked_s)))
         while self._beats[0][0] < now_s - self._span_s:
             self._beats.popleft()
 
     def why(self, missing: Collection[str] = ()) -> str:
-        """Why the rig was short of time lately; empty: it was not.
+        """Why the rig recently lacked CPU time; empty if it did not.
 
-        `missing`: the signals of which there was no sample; a load that is missing too was not
-        measured either.
+        `missing`: the signals without samples; a load that is missing too was not measured either.
         """
         if any(signal.startswith("client_") for signal in missing):
             return "the load's own samples stayed away too"
         return self._own_thread() or self._load()
 
     def blamed(self, reason: StopReason, missing: Collection[str] = ()) -> StopReason:
-        """`reason`, or where it is lost data and the rig's doing, that."""
+        """Return `reason`, or the rig as the reason if data was lost because of it."""
         why = self.why(missing) if reason.by == "data_lost" else ""
         if not why:
             return reason

@@ -1,8 +1,8 @@
-"""The watch: takes every sample as it is scraped, keeps it, and asks the guard what it thinks.
+"""The watch: takes every sample as it is scraped, keeps it, and passes it to the guard.
 
-One thread, from preflight to the end. It never dies silently: whatever it meets either stops the
-drill or is in the ledger. Data that stays away longer than the target allows stops the drill: as
-lost, or where the rig itself was short of time, as that (`starved`).
+One thread, from preflight to the end. It never dies silently: every error either stops the drill or
+is in the ledger. If data is missing for longer than the target allows, the drill stops: with lost
+data as the reason, or with the rig if it lacked CPU time (`starved`).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from muster.samples.series import REFUSED
 logger = logging.getLogger("chaostoolkit")
 STEERING_SIGNAL = "steering_weight"
 POLL_SCRAPES = 2
-"""Scrapes to a poll: each poll costs a query a signal."""
+"""Scrapes per poll: each poll costs a query for each signal."""
 
 
 class Sink(Protocol):
     """Where samples are kept."""
 
     def add(self, fresh: Sequence[RawSeries]) -> None:
-        """Take in new samples."""
+        """Add new samples."""
 
 
 class Guard(Protocol):
     """What judges the samples while the drill runs."""
 
     def look(self, fresh: Sequence[RawSeries], now_s: float) -> StopReason | None:
-        """The reason to stop, if these samples give one."""
+        """Return the reason to stop, if these samples give one."""
 
 
 class Watch:
@@ -89,12 +89,12 @@ class Watch:
         self._required_since_s = self._clock.now_s()
 
     def release_load(self) -> None:
-        """The load ends: its signals may stay away, and what is seen now stops nothing."""
+        """The load ends: its signals may be missing, and samples stop nothing from now on."""
         self._required_since_s = None
         self._stops = False
 
     def close(self, last_look: bool = True) -> None:
-        """Stop polling; take one last look so that the final scrape is kept."""
+        """Stop polling; look once more so that the final scrape is kept."""
         self._end.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)
@@ -103,7 +103,7 @@ class Watch:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs and has looked lately."""
+        """Whether the thread runs and has looked recently."""
         late_s = self._clock.monotonic_s() - self._looked_s
         return self._thread.is_alive() and late_s < self._missing_s_max + 10 * self._poll_s
 
@@ -127,11 +127,11 @@ class Watch:
                 self._starved.beat(asked_s, self._clock.monotonic_s() - began_s)
 
     def blamed(self, reason: StopReason, missing: Sequence[str] = ()) -> StopReason:
-        """`reason`, or where it is lost data and the rig's doing, that. `missing`: its signals."""
+        """Return `reason`, or the rig as the reason if it lost the data. `missing`: its signals."""
         return reason if self._starved is None else self._starved.blamed(reason, missing)
 
     def look(self) -> None:
-        """One poll, and what the guard and the silence make of it."""
+        """One poll, and the conclusions of the guard and from missing samples."""
         with self._once:
             try:
                 fresh = [*self._poller.poll(), *self._steering()]
@@ -195,7 +195,7 @@ class Watch:
     def _stop_for(
         self, by: str, detail: str, missing: Sequence[str] = (), *, by_rig: bool = True
     ) -> None:
-        """Stop the drill; not `by_rig`: whatever the rig did, it is not its doing."""
+        """Stop the drill; not `by_rig`: the rig is not the cause, whatever it did."""
         if self._stops and not self._end.is_set():
             reason = StopReason(by, "ABORTED", detail, self._clock.now_s())
             self._stop.set(self.blamed(reason, missing) if by_rig else reason)

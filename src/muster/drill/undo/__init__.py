@@ -1,1 +1,1 @@
-"""How everything comes back: the undo logs, their copies off the machine, the restore."""
+"""How changes are restored: the undo logs, their copies off the machine, the restore."""

@@ -1,6 +1,6 @@
-"""The undo logs that earlier drills left: those of one target, and those that nobody can read.
+"""The undo logs that earlier drills left on a target, and those that cannot be read.
 
-One log that cannot be used keeps no other from being restored; it is told, and never passed over.
+An unusable log does not keep others from being restored; it is reported and never skipped silently.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LeftLog:
 class LeftLogs:
     """What was left on a target, oldest drill first. `unusable`: one line for each bad log.
 
-    `unjudged` changed nothing that is not back, but its drill never came to a verdict.
+    `unjudged` left no change, but its drill never got a verdict.
     """
 
     pending: tuple[LeftLog, ...]
@@ -39,9 +39,9 @@ class LeftLogs:
 
 
 def left_on(target: str, but: Path | None = None) -> LeftLogs:
-    """The logs of `target` below the evidence directory, without the one in the bundle `but`.
+    """The logs of `target` below the evidence directory, except the one in the bundle `but`.
 
-    A log that cannot be read counts unless its own first line names another target.
+    A log that cannot be read counts, unless its own first line names another target.
     """
     pending: list[LeftLog] = []
     unjudged: list[LeftLog] = []
@@ -70,7 +70,7 @@ def _begun(bundle: Path) -> bool:
 
 
 class UndoMemory:
-    """An undo log whose file cannot be written: what is done is known here alone."""
+    """An undo log whose file cannot be written: only this process knows what was done."""
 
     def __init__(self, read: UndoRead) -> None:
         self._read = read
@@ -86,7 +86,7 @@ class UndoMemory:
         return self._read.pending
 
     def mark(self, entry: UndoEntry, state: State, detail: str = "") -> None:
-        """Remember how `entry` went."""
+        """Remember the result of `entry`."""
         marked = replace(entry, state=state, detail=detail)
         entries = tuple(
             marked if one.entry_id == entry.entry_id else one for one in self._read.entries

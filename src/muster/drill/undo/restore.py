@@ -1,9 +1,9 @@
-"""Everything back: the undo log played backwards, each entry read back from the real system.
+"""Restores everything: plays the undo log backwards and reads each entry back from the real system.
 
-One that fails does not stop the others. Playing it again is harmless. A revert that raised may have
-worked all the same (its answer was lost), so it is read back too: the real system decides. One that
-raised and is not back is tried again, after all others, for as long as its fault allows: the system
-may still be busy with the call of a process that was killed in the middle of it.
+A failed entry does not stop the others, and playing the log again is harmless. A revert that raised
+may have worked (its answer was lost), so it is read back too: the real system decides. An entry
+that raised and is not restored is tried again, after all others, for as long as its fault allows:
+the system may still be busy with the call of a process that was killed in the middle of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RETRY_S_MIN, RETRY_S_MAX = 0.5, 8.0
 
 
 def _nothing() -> None:
-    """Nobody waits for a sign that it goes on."""
+    """For callers that need no sign of progress."""
 
 
 class Undo(Protocol):
@@ -43,12 +43,12 @@ class Undo(Protocol):
         """What is not restored yet, last applied first."""
 
     def mark(self, entry: UndoEntry, state: State, detail: str = "") -> None:
-        """Record how `entry` went. Raises LogLost."""
+        """Record the result of `entry`. Raises LogLost."""
 
 
 @dataclass(frozen=True)
 class Restored:
-    """How it went: `verified` only if every entry of the log was read back as it was before."""
+    """The result: `verified` only if every entry of the log was read back with its old value."""
 
     verified: bool
     readback: tuple[ReadBack, ...]
@@ -57,7 +57,7 @@ class Restored:
 
     @property
     def another(self) -> tuple[str, ...]:
-        """What somebody else changed since, and was left so: a person is told."""
+        """What somebody else has changed since, which was left as it is: a person is told."""
         return tuple(f"{item.subject}: {item.another}" for item in self.readback if item.another)
 
 
@@ -71,8 +71,8 @@ def restore(
 ) -> Restored:
     """Revert every pending entry, last applied first, and read each back.
 
-    `only` names the entries to act on; the others are read back and not touched. `trying` is called
-    before each try of an entry, which takes its time.
+    `only` names the entries to revert; the others are read back and not changed. `trying` is called
+    before each try of an entry, which may take time.
     """
     return _play(
         platform, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying, clock
@@ -80,7 +80,7 @@ def restore(
 
 
 def settle(platform: Platform, undo: Undo, ledger: Ledger | None = None) -> Restored:
-    """Read every pending entry back without acting: for what the drill already put back itself."""
+    """Read every pending entry back without a revert: for what the drill already restored."""
     return _play(platform, undo, ledger, lambda entry: False)
 
 
@@ -130,7 +130,7 @@ def _play(
 
 @dataclass(frozen=True)
 class _Outcome:
-    """How one entry went. `retry_s`: for so long another try may help; 0: none will."""
+    """The result of one entry. `retry_s`: for this long another try may help; 0 means never."""
 
     ok: bool
     detail: str
@@ -147,7 +147,7 @@ def _retried(
     trying: Callable[[], None],
     clock: Clock,
 ) -> Iterator[tuple[UndoEntry, _Outcome]]:
-    """Every further try of what raised and is not back, with growing pauses, in bounded time."""
+    """Retry what raised and is not restored, with growing pauses, in bounded time."""
     wait_s = RETRY_S_MIN
     now_s = clock.monotonic_s()
     until_s = {name: now_s + one.retry_s for name, one in outcomes.items() if one.retry_s > 0}
@@ -168,7 +168,7 @@ def _retried(
 
 
 def recover_command(target_file: str) -> str:
-    """What a person types to have everything restored again."""
+    """The command by which a person has everything restored again."""
     return shlex.join(["chaos", "drill", "recover", "--target", target_file])
 
 
@@ -180,18 +180,20 @@ def _one(platform: Platform, entry: UndoEntry, revert: bool, again: str) -> _Out
         raised = _raised_by(fault.revert) if revert else ""
         readback = fault.read_back()
     except Exception as error:  # one entry's surprise must not leave the others undone
-        # Nobody saw what became of it: it may be back, and it is not known to be.
+        # Its state is unknown: it may be restored, but that was not observed.
         detail = f"{raised}; and it could not be read back: " if raised else ""
         retry_s = fault.retry_s if fault is not None and revert else 0.0
         return _Outcome(False, detail + _said(error), None, _command(fault, again), retry_s)
     detail = f"{readback.subject}: {readback.actual} (expected {readback.expected})"
     if readback.another:
-        logger.error("restore: %s: left as another changed it: %s", entry.subject, readback.another)
+        logger.error(
+            "restore: %s: left as somebody else changed it: %s", entry.subject, readback.another
+        )
         detail += f"; left as another changed it: {readback.another}"
         by_hand = _command(fault, again)
-        logger.error("restore: by hand, to put back what stood before the drill: %s", by_hand)
+        logger.error("restore: by hand, to restore the value from before the drill: %s", by_hand)
     if raised:
-        seen = "it is back all the same" if readback.ok else "it is not back"
+        seen = "it is restored anyway" if readback.ok else "it is not restored"
         detail = f"{raised}; read back, {seen}: {detail}"
     if readback.ok:
         return _Outcome(True, detail, readback, "")
@@ -200,7 +202,7 @@ def _one(platform: Platform, entry: UndoEntry, revert: bool, again: str) -> _Out
 
 
 def _raised_by(revert: Callable[[], None]) -> str:
-    """What `revert` raised, in a line; empty: nothing."""
+    """What `revert` raised, as one line; empty if nothing."""
     try:
         revert()
     except Exception as error:  # whatever it was, the real system is asked next
@@ -216,10 +218,10 @@ def _said(error: Exception) -> str:
 
 
 def _command(fault: Fault | None, again: str) -> str:
-    """The fault's own command by hand, else the one that tries everything again."""
+    """The fault's own command by hand, else the command that retries everything."""
     try:
         command = (fault.command() if fault is not None else None) or again
-        # A line with a secret in it is no line for a log: the one that tries again has none.
+        # A command that contains a secret must not be logged; the one that retries contains none.
         return command if redacted(command) == command else again
     except Exception as error:  # no command is no reason to leave the others undone
         logger.debug("restore: no command by hand: %s", error)
@@ -234,6 +236,6 @@ def _record(undo: Undo, ledger: Ledger | None, entry: UndoEntry, state: State, d
                 "undo", entry_id=entry.entry_id, subject=entry.subject, state=state, detail=detail
             )
     except LogLost as error:
-        # A full disk must not keep a region dark: go on restoring. The log still shows the entry
-        # as pending, so no verdict can pass.
+        # A full disk must not keep a region dark: go on restoring. The log still shows the entry as
+        # pending, so no verdict can pass.
         logger.error("restore: %s", error)

@@ -1,4 +1,4 @@
-"""Trip to restored: how long it may take, and what the verdict says of it."""
+"""Trip to restored: the allowed time, and the finding about it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ START_UP_S = 20.0
 def restore_bound_s(
     contract: Contract, ttl_s: float, health_checks: Mapping[str, tuple[int, int]], *, dark: bool
 ) -> float:
-    """Seconds from the trip to traffic back: the contract's and the TTL.
+    """Allowed seconds from the trip to restored traffic: the contract's plus the TTL.
 
-    From a dark region a health check's detection (interval times threshold) and start-up come on
-    top. An abort puts the weights back in one step.
+    From a dark region, a health check's detection (interval times threshold) and start-up are
+    added. An abort restores the weights in one step.
     """
     bound_s = float(contract.drill.restore_s_max) + ttl_s
     if dark:
@@ -27,7 +27,7 @@ def restore_bound_s(
 
 
 def restore_finding(region: str, took_s: float | None, bound_s: float, *, seen: bool) -> Finding:
-    """The finding. `took_s` None: traffic did not come back as before; not `seen`: nobody knows."""
+    """The finding. `took_s` None: traffic was not restored; not `seen`: that is unknown."""
     status: Status
     if took_s is not None:
         status = "pass" if took_s <= bound_s else "fail"
@@ -36,7 +36,7 @@ def restore_finding(region: str, took_s: float | None, bound_s: float, *, seen: 
         status, reason = "fail", "traffic did not come back as before"
     else:
         status = "unknown"
-        reason = "load or watch had ended: nobody saw whether traffic came back"
+        reason = "load or watch had ended: whether traffic came back was not observed"
     return observed(
         "restore_time",
         "client",

@@ -1,8 +1,8 @@
-"""Undo entries off the machine, so that a drill whose machine is gone can be undone from another.
+"""Undo entries off the machine: if a drill's machine is lost, another machine can restore.
 
-The target's store holds what is pending, no more: an entry is there before its effect and leaves
-when what it names was read back. So an entry that only a local log still shows was never applied,
-or another machine has put it back.
+The target's store holds only what is pending: an entry is there before its effect, and is removed
+after its old value was read back. An entry that only a local log shows was therefore never applied,
+or another machine has restored it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class StoreMirror:
     header: UndoHeader
 
     def put(self, entry: UndoEntry) -> None:
-        """`entry` in the store before this returns. Raises LogLost."""
+        """Write `entry` to the store before this returns. Raises LogLost."""
         key = self._key(entry)
         text = json.dumps(
             {
@@ -58,7 +58,7 @@ class StoreMirror:
             raise LogLost(f"undo entry {entry.subject} is not in the store: {error}") from error
 
     def remove(self, entry: UndoEntry) -> None:
-        """Nothing of `entry` in the store any more. Raises LogLost."""
+        """Remove `entry` from the store. Raises LogLost."""
         try:
             found = self.store.read(self._key(entry))
             if found is not None:
@@ -71,9 +71,9 @@ class StoreMirror:
 
 
 def open_undo(target: Target, path: Path, header: UndoHeader) -> UndoLog:
-    """A drill's undo log at `path`, and its mirror where the target names a store.
+    """A drill's undo log at `path`, and its mirror if the target names a store.
 
-    For start, recovery and watchdog alike. Raises LogLost, BadInput.
+    For start, recovery and watchdog. Raises LogLost, BadInput.
     """
     shared = resolve_shared(target)
     mirror = None if shared is None else StoreMirror(store_of(shared), header)
@@ -99,10 +99,10 @@ def stored_undo(target: Target) -> Held | None:
 def with_stored(
     left: Sequence[LeftLog], target: Target, target_file: str, held: Held | None
 ) -> list[LeftLog]:
-    """The logs of this machine, and those that the store alone still knows, oldest drill first.
+    """The logs of this machine, and those that only the store still has, oldest drill first.
 
-    What only the store holds is written into a local log; a disk without room for it keeps
-    nothing from being restored.
+    What only the store holds is written into a local log; if the disk is full, everything is
+    restored all the same.
     """
     by_drill = {log.read.header.drill_id: log for log in left}
     for drill, entries in (held or {}).items():

@@ -1,7 +1,7 @@
 """Messages between the drill's process and its watchdog: JSON lines over a socket pair.
 
-Sending never blocks: a stopped reader must not stop the writer. Descriptors may ride along. A line
-that is no message for this end is refused and logged.
+Sending never blocks: a stopped reader must not stop the writer. A message may carry descriptors. A
+line that is no valid message for this end is refused and logged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FDS_MAX = 64
 
 @dataclass(frozen=True)
 class Heard:
-    """What came in: whole messages, descriptors that rode along, and whether the end is closed."""
+    """What arrived: whole messages, their descriptors, and whether the other end is closed."""
 
     messages: tuple[Message, ...]
     fds: tuple[int, ...] = ()
@@ -38,7 +38,7 @@ class Wire(Protocol):
         """Send `message`; False when the other end is gone or has not read for too long."""
 
     def receive(self) -> Heard:
-        """Everything that has come in; never waits."""
+        """Return everything that has arrived; never waits."""
 
 
 class Channel:
@@ -63,7 +63,7 @@ class Channel:
         with self._lock:
             if not self._flush() or len(self._out) > _BACKLOG_BYTES_MAX:
                 return False
-            # Behind a backlog descriptors can't ride: the message goes without them.
+            # Behind a backlog descriptors cannot be sent: the message goes without them.
             if fds and not self._out:
                 try:
                     sent = socket.send_fds(self._socket, [line], list(fds))
@@ -75,7 +75,7 @@ class Channel:
             return self._flush()
 
     def receive(self) -> Heard:
-        """Everything that has come in; never waits."""
+        """Return everything that has arrived; never waits."""
         found: list[int] = []
         closed = False
         while True:
@@ -113,7 +113,7 @@ class Channel:
             return None
 
     def _flush(self) -> bool:
-        """Send what is left over. False when the other end is gone."""
+        """Send the rest. Returns False if the other end is gone."""
         try:
             while self._out:
                 self._out = self._out[self._socket.send(self._out) :]

@@ -1,7 +1,7 @@
-"""The drill's end of its watchdog, without process, thread or socket: what is said and found out.
+"""The drill's end of its watchdog, without process, thread or socket: its messages and checks.
 
-`turn` is one turn of the drill's heart: it beats, hears, and counts the watchdog's silence. The
-other methods are called by the drill's main thread; they wait on the clock while the turns go on.
+`turn` is one turn of the drill's heart thread: it beats, receives, and measures the watchdog's
+silence. The drill's main thread calls the other methods; they wait on the clock while turns go on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ENDED_S_MAX = 20.0
 
 
 class Beats(Protocol):
-    """Where this process shows that it is awake."""
+    """The record that this process is awake."""
 
     def write(self) -> None:
         """It is awake now."""
@@ -43,11 +43,11 @@ class Killable(Protocol):
     """The other end's process."""
 
     def kill(self) -> bool:
-        """Kill it; whether it was seen to be gone."""
+        """Kill it; return whether it was verified gone."""
 
 
 class DrillEnd:
-    """What a drill says to its watchdog, hears from it, and does where it is lost."""
+    """What a drill sends to its watchdog, receives from it, and does if it is lost."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class DrillEnd:
         take_right: Callable[[], int | None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`take_right`: the take-over right as a descriptor to keep; None while it is taken."""
+        """`take_right`: take the take-over lock, return its descriptor; None while it is taken."""
         self._wire = wire
         self._peer = peer
         self._stop = stop
@@ -81,7 +81,7 @@ class DrillEnd:
 
     @property
     def state(self) -> DrillState:
-        """Where the protocol stands, by this end."""
+        """This end's state in the protocol."""
         state = self._end.state
         assert isinstance(state, DrillState)
         return state
@@ -92,13 +92,13 @@ class DrillEnd:
         return self.lost is None
 
     def hello(self, drill_id: str, target: str) -> None:
-        """The first word."""
+        """Send the first message."""
         self._tell(say.Hello(drill_id=drill_id, target=target))
 
     def configure(self, config: say.Configure, record: Callable[..., None]) -> None:
-        """Tell it what it guards and wait until it does. Raises DrillAborted when it can't.
+        """Send what to guard, and wait until it does. Raises DrillAborted if it cannot.
 
-        `record` writes an event into the drill's ledger: what the watchdog saw trip.
+        `record` writes an event into the drill's ledger: what tripped by the watchdog's samples.
         """
         self._record = record
         self._tell(config)
@@ -115,7 +115,7 @@ class DrillEnd:
         self._tell(say.Arm())
 
     def disarm(self) -> None:
-        """The samples say nothing any more."""
+        """The samples say nothing from now on."""
         self._tell(say.Disarm())
 
     def declare(self, fault: str, region: str, expects: Sequence[str]) -> None:
@@ -123,7 +123,7 @@ class DrillEnd:
         self._tell(say.Declare(fault=fault, region=region, expects=tuple(expects)))
 
     def reverted(self, fault: str, region: str) -> None:
-        """A fault is gone."""
+        """A fault was reverted."""
         self._tell(say.Reverted(fault=fault, region=region))
 
     def steers(self, weights: Mapping[str, int]) -> None:
@@ -135,18 +135,21 @@ class DrillEnd:
         self._tell(say.Steered())
 
     def hand_over_load(self, pids: Sequence[int], fds: Sequence[int]) -> None:
-        """The load's processes and what keeps them alive: it outlives the drill's process."""
+        """The load's processes and the descriptors that keep them alive: it outlives the drill's
+        process.
+        """
         self._tell(say.Load(pids=tuple(pids)), fds)
 
     def load_ended(self) -> None:
-        """The load is over: its signals may stay away, and its processes are gone."""
+        """The load has ended: its signals may be missing, and its processes are gone."""
         self._tell(say.LoadEnded())
 
     def release(self) -> bool:
-        """The watchdog's duty ends: nothing of the drill is left to guard. Idempotent.
+        """End the watchdog's duty: nothing of the drill is left to guard. Idempotent.
 
-        Whether it was alive and said so. From then on neither end takes the other's silence for a
-        hang, and nothing stops the drill any more; the watchdog cleans up after a death, no more.
+        Returns whether it was alive and confirmed. From then on neither end treats the other's
+        silence as a hang, and nothing stops the drill any more; after a death the watchdog only
+        cleans up.
         """
         with self._lock:
             waits = self.state in (DrillState.RELEASING, DrillState.RELEASED)
@@ -159,7 +162,7 @@ class DrillEnd:
         return True
 
     def rehearse(self) -> say.Rehearsed | None:
-        """What it answers to a question of no consequence; None when no answer came in a lease."""
+        """Its answer to a test question; None if no answer came within a lease."""
         self._rehearsed = None
         self._tell(say.Rehearse())
         end = self._clock.monotonic_s() + self._lease.seconds
@@ -168,10 +171,10 @@ class DrillEnd:
         return self._rehearsed
 
     def act(self) -> None:
-        """Before the drill's process restores or ends the drill by itself.
+        """Call before the drill's process restores or ends the drill by itself.
 
-        A watchdog that was lost is killed and seen gone first; one that is killing this process
-        goes on to do so while this waits.
+        A lost watchdog is killed and verified gone first; a watchdog that is killing this process
+        goes on while this waits.
         """
         with self._lock:
             if self.alive:
@@ -190,7 +193,7 @@ class DrillEnd:
                 self._step(Fact.GONE)
 
     def ask_report(self) -> say.Report | None:
-        """Stand the watchdog down; what it says of its own watch, None when it was lost."""
+        """Stand the watchdog down; return its report on its own watch, None if it was lost."""
         if self.alive:
             self._tell(say.StandDown())
             end = self._clock.monotonic_s() + ENDED_S_MAX
@@ -199,7 +202,7 @@ class DrillEnd:
         return self._report
 
     def turn(self) -> None:
-        """One turn of the heart: once a tick, and whenever the watchdog said something."""
+        """One turn of the heart thread: once a tick, and at each message of the watchdog."""
         turn_s = self._lease.tick()
         if turn_s > self._lease.seconds:
             self._step(Fact.STOOD_STILL)
@@ -212,20 +215,20 @@ class DrillEnd:
             self._hear()
 
     def lose(self, fact: Fact, detail: str) -> None:
-        """The watchdog is gone, or nobody hears it any more."""
+        """The watchdog is gone or does not answer any more."""
         with self._lock:
             if not self._step(fact):
                 return
             self.lost = detail
         self._refused = detail
         self._answered.set()
-        # After the guard's duty has ended nothing changes what the evidence says.
+        # After the guard's duty nothing changes what the evidence says.
         if self.state not in DUTY_OVER:
             self._abort("lost_watchdog", detail)
 
     def _hear(self) -> None:
         heard = self._wire.receive()
-        # Until it has answered it may be loading what it needs: `configure` bounds that.
+        # Until it has answered it may be loading its modules: `configure` bounds that.
         if heard.messages or not self._answered.is_set():
             self._lease.renew()
         for message in heard.messages:
@@ -266,7 +269,7 @@ class DrillEnd:
                 self._record(event, **fields)
 
     def _tell(self, message: say.Message, fds: Sequence[int] = ()) -> bool:
-        """Send it where it has a place; what has none is logged and not sent."""
+        """Send it if the protocol allows it now; otherwise log it and send nothing."""
         with self._lock:
             return self._step(message) and self._wire.send(message, fds)
 

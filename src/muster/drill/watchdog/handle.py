@@ -1,7 +1,7 @@
-"""The drill's watchdog as a process of its own, and the thread that beats to it.
+"""The drill's watchdog as a separate process, and the thread that sends beats to it.
 
-The thread beats for as long as the drill's main thread makes headway; where that hangs, the beats
-end, and the watchdog takes over. What is said and found out is `drill_end`.
+The thread beats as long as the drill's main thread makes progress; if that hangs, the beats end,
+and the watchdog takes over. Messages and checks are in `drill_end`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from muster.drill.watchdog.silence import TICK_S
 
 
 class _Child(Peer):
-    """The watchdog's process: nobody but this process can reap it."""
+    """The watchdog's process; only this process can reap it."""
 
     def __init__(self, process: subprocess.Popen[bytes], clock: Clock) -> None:
         super().__init__(process.pid, clock=clock)
@@ -45,7 +45,7 @@ class Watchdog(DrillEnd):
     def __init__(
         self, run: RunFiles, target: str, stop: StopFlag, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        """Start the process; it loads what it needs while the drill goes on starting."""
+        """Start the process; it loads its modules while the drill goes on starting."""
         here, there = socket.socketpair()
         with there:
             self._process = _start(there)
@@ -66,14 +66,14 @@ class Watchdog(DrillEnd):
         return self._process.pid
 
     def stand_down(self) -> Report | None:
-        """End it; what it says of its own watch, None when it was lost. Idempotent."""
+        """End it; return its report on its own watch, None if it was lost. Idempotent."""
         if not self._over.is_set():
             self.ask_report()
             self._close()
         return self._report
 
     def abandon(self) -> None:
-        """End it at once: the drill did not begin."""
+        """End it at once, because the drill did not begin."""
         self._child.kill()
         self._close()
 

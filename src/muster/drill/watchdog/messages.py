@@ -1,7 +1,7 @@
-"""What a drill and its watchdog say to each other, as typed values.
+"""The messages between a drill and its watchdog, as typed values.
 
-On the wire each is a line of JSON, parsed strictly: a kind that this end does not hear, a missing
-or a further field, and a value of another type are refused. When each may be said is in `protocol`.
+On the wire each is a line of JSON, parsed strictly: an unknown kind, a missing or an additional
+field, and a value of another type are refused. `protocol` says when each may be sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from muster.drill.stop import StopReason
 
 
 class Message(Document):
-    """What one end says to the other."""
+    """A message from one end to the other."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants"
@@ -29,7 +29,7 @@ class Beat(Message):
 
 
 class Hello(Message):
-    """The drill's first word: what it is."""
+    """The drill's first message: its identity."""
 
     kind: Literal["hello"] = "hello"
     drill_id: str
@@ -39,7 +39,7 @@ class Hello(Message):
 class Configure(Message):
     """What the watchdog guards, and what it needs to end the drill in its place.
 
-    `records` is what the steering shows as the drill begins; None: nothing is compared with it.
+    `records` are the steering records at the drill's start; None: nothing is compared with them.
     """
 
     kind: Literal["configure"] = "configure"
@@ -62,7 +62,7 @@ class Arm(Message):
 
 
 class Disarm(Message):
-    """The samples say nothing any more."""
+    """The samples say nothing from now on."""
 
     kind: Literal["disarm"] = "disarm"
 
@@ -77,7 +77,7 @@ class Declare(Message):
 
 
 class Reverted(Message):
-    """A fault is gone."""
+    """A fault was reverted."""
 
     kind: Literal["reverted"] = "reverted"
     fault: str
@@ -105,19 +105,19 @@ class Load(Message):
 
 
 class LoadEnded(Message):
-    """The load is over: nothing is measured any more."""
+    """The load has ended: nothing is measured any more."""
 
     kind: Literal["load_ended"] = "load_ended"
 
 
 class Rehearse(Message):
-    """A question of no consequence: does the watchdog look at the samples?"""
+    """A test question: does the watchdog look at the samples?"""
 
     kind: Literal["rehearse"] = "rehearse"
 
 
 class Acting(Message):
-    """The drill's process restores, or ends the drill, by itself."""
+    """The drill's process itself restores, or ends the drill."""
 
     kind: Literal["acting"] = "acting"
 
@@ -178,9 +178,9 @@ class Report(Message):
 
 
 NEWS = (Arm, Disarm, Declare, Reverted, Steers, Steered, Load, LoadEnded, Rehearse)
-"""What the drill tells of itself while it is guarded."""
+"""What the drill reports about itself while it is guarded."""
 LATE_NEWS = (Disarm, Reverted, Steered, LoadEnded)
-"""Of these, what may still come after the guard's duty: nothing new begins."""
+"""The part of it that may still come after the guard's duty: nothing new begins."""
 
 _FromDrill = (
     Beat

@@ -1,7 +1,7 @@
 """The load in the watchdog's hands: it goes on while traffic comes back, then it is ended.
 
-The watchdog holds a copy of what keeps each shard alive, its standard input; so the load outlives a
-killed drill, and ends when both are gone.
+The watchdog holds a copy of each shard's standard input, which keeps the shard alive. The load
+therefore outlives a killed drill, and ends when both are gone.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class HeldLoad:
         return bool(self._peers) and all(peer.alive() for peer in self._peers)
 
     def release(self) -> None:
-        """Let go: the drill's own process ends it."""
+        """Release it: the drill's own process ends it."""
         for fd in self._fds:
             os.close(fd)
         for peer in self._peers:
@@ -43,9 +43,9 @@ class HeldLoad:
         self._fds, self._peers = [], []
 
     def end_gently(self, open_streams: Callable[[], float | None], seconds_max: float) -> None:
-        """No new streams; `end` once the open ones have ended, or after `seconds_max`.
+        """Start no new streams; `end` once the open ones have ended, or after `seconds_max`.
 
-        A cut of every stream at once would be one more fault to the platform.
+        To the platform, cutting every stream at once would be one more fault.
         """
         for fd in self._fds:
             with contextlib.suppress(OSError):

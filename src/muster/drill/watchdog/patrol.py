@@ -1,6 +1,7 @@
 """The watchdog's own look at the samples: the drill's watch and guard, in another process.
 
-It keeps no samples: evidence is the drill's. What it sees decides only whether the drill must stop.
+It keeps no samples, because the drill keeps the evidence. It only decides whether the drill must
+stop.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ SIGNALS = (
 """What the guard judges, where new streams go, and how many are open."""
 POLL_S_MIN = 0.5
 LOOKS_MIN = 3
-"""Looks that show the same change of the records: what the drill sets is told by messages."""
+"""Looks that must show the same change of the records: messages announce the drill's own changes.
+"""
 _REACH_POLLS = 12
 
 
@@ -58,7 +60,7 @@ class Patrol:
     expected: Expected
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         self.watch.close(last_look=False)
         self.metrics.close()
 

@@ -1,7 +1,7 @@
-"""Another process, held so that its pid can never come to mean a third one.
+"""Another process, held so that its pid can never mean a third process.
 
-On Linux by a pidfd (pidfd_open(2)); elsewhere by pid and start alone, which is as good as it gets
-there.
+On Linux by a pidfd (pidfd_open(2)); elsewhere only by pid and start time, which is the best
+available.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ CONFIRM_S_MAX = 30.0
 
 
 class Peer:
-    """A live process. `close` lets go of it."""
+    """A live process. `close` releases it."""
 
     def __init__(
         self, pid: int, start_ticks: int | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        """Hold `pid`. Raises ProcessLookupError when it, or the one that began then, is gone."""
+        """Hold `pid`. Raises ProcessLookupError if it, or the process started then, is gone."""
         self.pid = pid
         self._clock = clock
         self._fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
@@ -32,7 +32,7 @@ class Peer:
             raise ProcessLookupError(f"pid {pid} is another process by now")
 
     def alive(self) -> bool:
-        """Whether it has not ended. One that nobody has reaped yet has."""
+        """Whether it is alive. A zombie counts as ended."""
         if self._fd >= 0:
             return not select.select([self._fd], [], [], 0)[0]
         try:
@@ -53,7 +53,7 @@ class Peer:
         return True
 
     def kill(self, seconds_max: float = CONFIRM_S_MAX) -> bool:
-        """SIGKILL it; whether it was seen to be gone within `seconds_max`."""
+        """SIGKILL it; return whether it was verified gone within `seconds_max`."""
         with contextlib.suppress(ProcessLookupError):
             if self._fd >= 0:
                 signal.pidfd_send_signal(self._fd, signal.SIGKILL)
@@ -62,14 +62,14 @@ class Peer:
         return self.await_end(seconds_max)
 
     def close(self) -> None:
-        """Let go; calling it again changes nothing."""
+        """Release it; calling it again changes nothing."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
 def start_ticks_of(pid: int) -> int | None:
-    """When `pid` began, in clock ticks since boot (proc(5), field 22); None where unknown."""
+    """When `pid` started, in clock ticks since boot (proc(5), field 22); None if unknown."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):

@@ -1,7 +1,7 @@
 """The watchdog's process: the loop around `watchdog_end`, and what it does in a drill's place.
 
-SIGTERM, SIGINT and SIGHUP do not end it: whoever wants the drill to stop asks the drill, or
-`chaos drill abort`. It ends when the drill says so, or after it has taken over.
+SIGTERM, SIGINT and SIGHUP do not end it: to stop a drill, signal the drill or use `chaos drill
+abort`. It ends when the drill says so, or after it has taken over.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def stand_in(
     *,
     confirmed: bool,
 ) -> int:
-    """Do what the drill's process would have done; the exit code, 0 when everything is back."""
+    """Do the drill's remaining work; return the exit code, 0 if everything is restored."""
     with _beating(beat):
         if duty is Duty.END_UNBEGUN or place is None:
             end_unbegun(hello)

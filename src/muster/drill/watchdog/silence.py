@@ -1,6 +1,6 @@
-"""How long the other end has been silent, in time during which this end was awake.
+"""Measures how long the other end has been silent, counting only time in which this end was awake.
 
-A process that stood still itself (stopped, or the machine asleep) must not take its own absence for
+A process that stood still itself (stopped, or the machine asleep) must not read its own absence as
 the other's silence: two that wake together would each kill the other.
 """
 
@@ -9,15 +9,16 @@ from __future__ import annotations
 from muster.clock import SYSTEM_CLOCK, Clock
 
 LEASE_S = 5.0
-"""Silence for longer is a hang. With a restore of a second it leaves half of the 10 s that the
-contract gives from a trip to traffic back."""
+"""Longer silence is a hang. With a restore of 1 s this leaves half of the 10 s that the contract
+allows from a trip to restored traffic.
+"""
 TICK_S = 0.2
 _AWAKE_S_MAX = 1.0
-"""Of one turn of the loop at most so much counts as time awake."""
+"""At most this much of one turn of the loop counts as time awake."""
 
 
 class Lease:
-    """Renewed by each beat of the other end; `tick` is called once a turn of one's own loop."""
+    """Renewed by each beat of the other end; call `tick` once per turn of the own loop."""
 
     def __init__(self, seconds: float = LEASE_S, clock: Clock = SYSTEM_CLOCK) -> None:
         self.seconds = seconds
@@ -26,11 +27,11 @@ class Lease:
         self._silent_s = 0.0
 
     def renew(self) -> None:
-        """The other end was heard."""
+        """The other end sent something."""
         self._silent_s = 0.0
 
     def tick(self) -> float:
-        """Count the turn since the last one; its length in seconds, a sleep included."""
+        """Count the turn since the last one; return its length in seconds, including sleep."""
         now_s = self._clock.boot_s()
         turn_s, self._turn_s = now_s - self._turn_s, now_s
         self._silent_s += min(turn_s, _AWAKE_S_MAX)
@@ -45,8 +46,8 @@ class Lease:
 class Rhythm:
     """When to beat: once a tick, however often the loop turns.
 
-    Each end turns when it hears the other. Were each turn a beat, they would answer each other
-    without end.
+    Each end turns at each message of the other. If each turn sent a beat, they would answer each
+    other without end.
     """
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:

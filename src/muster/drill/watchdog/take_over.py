@@ -1,4 +1,4 @@
-"""What the watchdog does once the drill's own process is gone for sure."""
+"""What the watchdog does once the drill's own process is verified gone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RESTORED, NOT_RESTORED = 0, 5
 
 @dataclass
 class Place:
-    """What the watchdog stands in for: the drill's bundle, its target, its load."""
+    """What the watchdog takes over: the drill's bundle, its target, its load."""
 
     drill_id: str
     bundle: Path
@@ -70,13 +70,13 @@ class Place:
 
 
 def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
-    """Restore, measure, judge, and clean up after the drill; 0 when everything is back."""
+    """Restore, measure, judge, and clean up after the drill; return 0 if everything is restored."""
     place.patrol.guard.disarm()
     place.patrol.expected.release()
     place.patrol.watch.release_load()
     lock = TargetLock(place.target, place.drill_id, place.clock)
     if not _acquire(lock, place.clock):
-        # Someone recovers the target by hand already, and has read the same undo log.
+        # Somebody already recovers the target by hand, and has read the same undo log.
         place.load.end()
         return NOT_RESTORED
     try:
@@ -106,7 +106,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
 
 
 def clean_up(place: Place, reason: StopReason, *, confirmed: bool) -> int:
-    """After a drill whose guard's duty was over: what is left of its end. Its verdict stands."""
+    """Finish a drill whose guard's duty was over. Its verdict stands."""
     place.load.end()
     lock = TargetLock(place.target, place.drill_id, place.clock)
     if not _acquire(lock, place.clock):
@@ -126,20 +126,20 @@ def clean_up(place: Place, reason: StopReason, *, confirmed: bool) -> int:
 
 
 def _end_load(place: Place) -> None:
-    """Everything is back, or was tried: the load's streams may end by themselves."""
+    """Everything is restored, or was tried: the load's streams may end by themselves."""
     facts = place.patrol.facts
     place.load.end_gently(lambda: facts.total("client_streams"), place.target.stream_seconds_max)
 
 
 def end_unbegun(hello: Hello) -> None:
-    """A drill that died before it began has changed nothing; its testbed may have come up."""
+    """A drill that died before it began has changed nothing; its testbed may have started."""
     state = testbed.status(hello.target)
     if state is not None and state.owner == hello.drill_id:
         testbed.down(state.name)
 
 
 def _acquire(lock: TargetLock, clock: Clock) -> bool:
-    """The kernel lets go of a dead holder's lock; a moment may pass until it has."""
+    """The kernel releases a dead holder's lock; that may take a moment."""
     end = clock.monotonic_s() + LOCK_S_MAX
     while True:
         try:
@@ -159,7 +159,7 @@ def _measure(
     restored: Restored,
     ledger: Ledger,
 ) -> None:
-    """Trip to restored, while the load still shows where new streams go."""
+    """Measure trip to restored, while the load still shows where new streams go."""
     moved = next((entry for entry in entries if entry.kind == "traffic_shift"), None)
     if moved is None or not restored.verified or restored.another or not place.load.alive():
         return
@@ -189,7 +189,7 @@ def _measure(
 
 
 def _tidy(target: Target, drill_id: str) -> None:
-    """What the drill's process would have removed at its end."""
+    """Remove what the drill's process would have removed at its end."""
     try:
         if target.load.file_sd is not None:
             write_file_sd(Path(target.load.file_sd), [])

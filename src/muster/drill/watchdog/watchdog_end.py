@@ -1,7 +1,8 @@
-"""The watchdog's end, without process, thread or socket: what it hears, sees and decides.
+"""The watchdog's end, without process, thread or socket: its messages, checks and decisions.
 
-`turn` is one turn of its loop: it hears, beats, looks, and counts the drill's silence. Where the
-drill's process is gone, hangs, or does not begin to act when it was told, it takes over.
+`turn` is one turn of its loop: it receives, beats, looks at the samples, and measures the drill's
+silence. It takes over if the drill's process is gone, hangs, or does not begin to act after it was
+told to stop.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from muster.errors import MusterError
 
 logger = logging.getLogger("chaostoolkit")
 RELEASED_S = 120.0
-"""After the guard's duty silence is judging under load; for longer, the process stands still."""
+"""After the guard's duty silence means judging under load; for longer than this, a hang."""
 YIELD_S_MAX = 60.0
-"""How long a drill's process that has the take-over right may take to end this one."""
+"""How long a drill's process that has the take-over lock may take to end this one."""
 
 
 class DrillProcess(Protocol):
@@ -49,11 +50,11 @@ class DrillProcess(Protocol):
         """Whether it ended within `seconds_max`."""
 
     def kill(self) -> bool:
-        """Kill it; whether it was seen to be gone."""
+        """Kill it; return whether it was verified gone."""
 
 
 class StandIn(Protocol):
-    """What is done in a gone drill's place."""
+    """The work that is done in a dead drill's place."""
 
     def __call__(
         self,
@@ -65,11 +66,11 @@ class StandIn(Protocol):
         *,
         confirmed: bool,
     ) -> int:
-        """The exit code: 0 when everything is back. `beat` must be called while it lasts."""
+        """The exit code: 0 if everything is restored. `beat` must be called meanwhile."""
 
 
 class WatchdogEnd:
-    """The watchdog of one drill. `turn` until it gives an exit code."""
+    """The watchdog of one drill. Call `turn` until it returns an exit code."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class WatchdogEnd:
         stand_in: StandIn,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`guard` begins to look at what a drill describes; it raises MusterError."""
+        """`guard` begins to watch a described drill; it raises MusterError."""
         self._wire = wire
         self._peer = peer
         self._guard = guard
@@ -99,7 +100,7 @@ class WatchdogEnd:
 
     @property
     def state(self) -> WatchdogState:
-        """Where the protocol stands, by this end."""
+        """This end's state in the protocol."""
         state = self._end.state
         assert isinstance(state, WatchdogState)
         return state
@@ -146,7 +147,7 @@ class WatchdogEnd:
             self._beats.write()
 
     def _look(self, place: Place) -> None:
-        """Ask the drill to stop where a trip, an operator or a blind watch says so."""
+        """Ask the drill to stop if a trip, an operator or a watch without data requires it."""
         if self.state not in MAY_ASK or self._run is None:
             return
         patrol = place.patrol
@@ -177,7 +178,7 @@ class WatchdogEnd:
             case say.Configure():
                 self._configure(message)
             case say.Release():
-                # Only a drill that died or stands still is cleaned up after.
+                # Only a drill that died or hangs is cleaned up after.
                 self._lease = Lease(RELEASED_S, self._clock)
                 self._tell(say.Released())
             case say.Load() if self._place is not None:
@@ -185,7 +186,7 @@ class WatchdogEnd:
                 fds.clear()
                 self._place.patrol.watch.require_load()
             case say.LoadEnded() if self._place is not None:
-                # What is left is to end the drill.
+                # Only the drill's end is left to do.
                 self._measuring = False
                 self._place.load.release()
                 self._place.patrol.close()
@@ -219,7 +220,7 @@ class WatchdogEnd:
         except MusterError as error:
             self._tell(say.Failed(reason=str(error)))
             return
-        # Loading took its time; that was nobody's silence.
+        # Loading took this time; it was no silence.
         self._lease = Lease(clock=self._clock)
         self._tell(say.Ready())
 
@@ -251,7 +252,7 @@ class WatchdogEnd:
         logger.error("watchdog: taking over: %s", reason.detail)
         gone = self._peer.kill()
         if not gone:
-            logger.error("watchdog: process %d does not end; acting all the same", self._peer.pid)
+            logger.error("watchdog: process %d does not end; acting anyway", self._peer.pid)
         self._step(Fact.GONE if gone else Fact.STAYS)
         duty = duty_of(self._end.before_taking)
         code = self._stand_in(
