@@ -164,7 +164,7 @@ def test_the_contract_is_the_first_thing_in_a_bundle(project, tmp_path, monkeypa
     for name in ("TargetLock", "Watchdog"):
         monkeypatch.setattr(starts, name, lambda *_: nothing)
     shown = SimpleNamespace(metrics=nothing)
-    monkeypatch.setattr(starts, "platform_of", lambda target: shown)
+    monkeypatch.setattr(starts, "platform_of", lambda *_: shown)
     for name in ("check_room", "capacity_of", "_answers"):
         monkeypatch.setattr(starts, name, lambda *_: None)
     monkeypatch.setattr(starts, "_reach", lambda plan, drill_id: (plan.target, False))

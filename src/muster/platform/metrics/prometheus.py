@@ -101,7 +101,7 @@ class Prometheus(Metrics):
             said = f"{self.url}: {error or type(error).__name__}"
             raise PrometheusError(said, timed_out=late) from error
         if answer.status_code != 200:
-            raise PrometheusError(f"{self.url}: {_refusal(answer)} to {query}")
+            raise PrometheusError(f"{self.url}: {_refusal(answer, query)}")
         try:
             body = orjson.loads(answer.content)
             if body["status"] != "success":
@@ -114,12 +114,12 @@ class Prometheus(Metrics):
         return result
 
 
-def _refusal(answer: httpx.Response) -> str:
+def _refusal(answer: httpx.Response, query: str) -> str:
     """What an answer other than 200 says, and what to do about it, in one line."""
-    said, status = " ".join(answer.text.split())[:200], f"HTTP {answer.status_code}"
+    said, status = " ".join(answer.text.split())[:200], f"HTTP {answer.status_code} to {query}"
     if answer.is_redirect:
         to = answer.headers.get("location", "")
-        return f"{status}, a redirect to {to}: no redirect is followed; name the server itself"
+        return f"{status}: a redirect to {to}: no redirect is followed; name the server itself"
     if answer.status_code in (401, 403):
         return f"{status}: credentials are missing or wrong (auth, headers): {said}"
     if answer.status_code == 407:
