@@ -76,5 +76,6 @@ def test_the_whole_drill_passes_with_a_shared_lock(tmp_path) -> None:
             assert {"safety_lock_file", "safety_lock_shared", "safety_lock_exclusive"} <= slos
             assert {"safety_freeze", "safety_undo", "safety_guard", "safety_restore_time"} <= slos
             assert "safety_watchdog" in slos
-            assert one.verdict["undo"] == {"commands": [], "pending": [], "verified": True}
+            nothing = {"changed_by_another": [], "commands": [], "pending": []}
+            assert one.verdict["undo"] == {**nothing, "verified": True}
         assert [name for name in aws.objects if "undo/" in name] == []
