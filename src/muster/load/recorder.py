@@ -12,7 +12,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,9 +41,8 @@ class Recorder:
         raw_bytes_max: int = RAW_BYTES_MAX,
         *,
         late_s: float | None = None,
-        secrets: Iterable[str] = (),
     ) -> None:
-        """`secrets` stand in no line. Raises OSError when the directory cannot be written to."""
+        """Raises OSError when the directory cannot be written to."""
         directory.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = (directory / f"load-{shard}.jsonl").open("wb")
         self._raw: BinaryIO | None = None
@@ -53,7 +52,7 @@ class Recorder:
         if raw_share > 0:
             self._raw = (directory / f"load-raw-{shard}.jsonl").open("wb")
         self._shard = shard
-        self._refusals = Refusals(secrets)
+        self._refusals = Refusals()
         self._before: dict[str, float] = {}
         header = {"schema": 1, "bucket_ratio": BUCKET_RATIO, "bucket_min_ms": BUCKET_MIN_MS}
         self._write({**header, "late_s": late_s, "shard": shard})

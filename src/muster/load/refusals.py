@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from muster.load.wire import Answer
-from muster.redact import SHOWN, redacted
+from muster.redact import redacted
 
 STATUS_MAX = 3
 """Answers of each status that are kept, a shard."""
@@ -24,10 +23,9 @@ KEY = "refused"
 
 
 class Refusals:
-    """The first refusals of a run; `secrets` are left out of their texts."""
+    """The first refusals of a run; what `muster.redact` keeps is left out of their texts."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted({one for one in secrets if one}, key=len, reverse=True)
+    def __init__(self) -> None:
         self._kept: Counter[int] = Counter()
         self._fresh: list[dict[str, Any]] = []
 
@@ -49,9 +47,7 @@ class Refusals:
         return fresh
 
     def _of(self, body: bytes) -> str:
-        text = body.decode("utf-8", "replace")
-        for secret in self._secrets:
-            text = text.replace(secret, SHOWN)
-        text = "".join(sign if sign.isprintable() else " " for sign in redacted(text))
+        text = redacted(body.decode("utf-8", "replace"))
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
         text = " ".join(text.split())
         return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"

@@ -27,6 +27,7 @@ from muster.load.recorder import Recorder
 from muster.load.schedule import Schedule, Source
 from muster.load.tally import Tally
 from muster.machine import raise_open_files, spare_the_collector
+from muster.redact import keep
 
 LAST_ARRIVALS_S_MAX = 1.0
 
@@ -77,13 +78,11 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     recorder = None
     if config.record is not None:
         directory = Path(config.record)
-        recorder = Recorder(
-            directory,
-            config.shard,
-            config.raw_share,
-            late_s=config.late_s,
-            secrets=(config.token.get_secret_value(), config.canary_token.get_secret_value()),
-        )
+        recorder = Recorder(directory, config.shard, config.raw_share, late_s=config.late_s)
+        # Some platforms quote what they refuse: no line of the record may hold what was sent.
+        tokens = (config.token.get_secret_value(), config.canary_token.get_secret_value())
+        for secret in (*tokens, *config.form.headers.values()):
+            keep(secret)
     engine = Engine(
         config,
         Schedule(
@@ -98,7 +97,7 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
         tally,
         lookup,
         loop,
-        recorder.ended if recorder is not None and config.raw_share > 0 else None,
+        recorder.ended if recorder is not None else None,
     )
     control.engine, control.recorder = engine, recorder
     page = await exposition.serve(config.metrics, exposition.registry_of(engine).render)
