@@ -29,6 +29,9 @@ def query(session: Session, signal: str) -> dict[str, Any]:
     it is a partial one.
     """
     how = session.target.signals.get(signal)
+    if how is None and signal in session.target.declared:
+        why = session.target.declared[signal]
+        raise ActivityFailed(f'target {session.target.name}: signals.{signal}: none: "{why}"')
     if how is None:
         raise ActivityFailed(f"target {session.target.name}: signals.{signal} is not set")
     selector = how if isinstance(how, str) else how.selectors[0]

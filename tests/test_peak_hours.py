@@ -408,7 +408,7 @@ def test_hours_are_read_from_a_real_prometheus(tmp_path):
         "first_token": '{__name__=~"first_token_(bucket|count)"}',
         "completion": '{__name__=~"completion_(bucket|count)"}',
     }
-    target = target.model_copy(update={"signals": signals})
+    target = target.model_copy(update={"signals_said": signals})
     one = replace(asked(regions=("a",), shown=frozenset()), scrape_s=0.2)
     with stand_in(live.answer) as shown, prometheus_server(tmp_path / "p", shown.port) as server:
         prometheus = Prometheus(server.url, 5)

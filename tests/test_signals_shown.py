@@ -67,7 +67,7 @@ def platform(**changed):
 
 
 def session_of(series, gate="M3", **signals):
-    target = TARGET_FILE.model_copy(update={"signals": {**TARGET_FILE.signals, **signals}})
+    target = TARGET_FILE.model_copy(update={"signals_said": {**TARGET_FILE.signals, **signals}})
     plan = SimpleNamespace(contract=CONTRACT, gate=CONTRACT.gates[gate])
     stop = StopFlag()
 
@@ -113,7 +113,7 @@ def test_what_the_target_leaves_out_is_not_looked_for():
         session
     )
     for signal in ("streams_broken", "open_over"):
-        del session.target.signals[signal]
+        del session.target.signals_said[signal]
     assert not_shown(session) == ""
 
 

@@ -1,7 +1,8 @@
 """The verdict as an in-toto attestation: a statement about the manifest, in a DSSE envelope.
 
 The predicate is `test-result` v0.1. Its `result` is PASSED only for a PASS that is gate evidence;
-a PASS on a testbed or of a rehearsal is WARNED, and everything else is FAILED. What kind of
+a PASS on a testbed, of a rehearsal, or over a signal that is declared none (which a gate must be
+told to accept) is WARNED, and everything else is FAILED. What kind of
 evidence it is stands in the annotations of `config.json` too, so that a policy can ask for it.
 """
 
@@ -21,7 +22,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 CONFIGURATION = ("config.json", "contract.yaml", "target.yaml")
-_LISTS = {"pass": "passedTests", "not_judged": "warnedTests"}
+_LISTS = {"pass": "passedTests", "not_judged": "warnedTests", "declared": "warnedTests"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def result_of(verdict: Mapping[str, Any]) -> str:
     """PASSED, WARNED or FAILED."""
     if verdict.get("verdict") != "PASS":
         return "FAILED"
-    return "PASSED" if verdict.get("evidence") == "gate" else "WARNED"
+    whole = verdict.get("evidence") == "gate" and not verdict.get("declared")
+    return "PASSED" if whole else "WARNED"
 
 
 def attest(statement_: Mapping[str, Any], key: SigningKey) -> bytes:
@@ -127,7 +129,7 @@ def _faults(envelope: dsse.Envelope, manifest: bytes, verdict: bytes | None) -> 
     try:
         judged: Any = json.loads(verdict or b"null")
         wanted = (result_of(judged), _annotations(judged))
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return [*faults, "verdict.json is missing or no verdict"]
     if result != wanted[0] or {key: told.get(key) for key in wanted[1]} != wanted[1]:
         faults.append("its result is not the one in verdict.json")
@@ -136,7 +138,16 @@ def _faults(envelope: dsse.Envelope, manifest: bytes, verdict: bytes | None) -> 
 
 def _annotations(verdict: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("drill_id", "drill", "target", "gate", "profile", "scale", "verdict", "stopped_by")
-    return {"evidence": verdict.get("evidence"), **{key: verdict.get(key) for key in keys}}
+    return {
+        "evidence": verdict.get("evidence"),
+        **{key: verdict.get(key) for key in keys},
+        "declared": _declared(verdict) or None,
+    }
+
+
+def _declared(verdict: Mapping[str, Any]) -> list[str]:
+    """The signals that the platform does not have, as the target declares."""
+    return [str(one["signal"]) for one in verdict.get("declared") or ()]
 
 
 def _tests(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -154,6 +165,7 @@ def _tests(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
     found[where].add("verdict")
     if verdict.get("evidence") != "gate":
         found["warnedTests"].add(f"evidence/{verdict.get('evidence') or 'unknown'}")
+    found["warnedTests"].update(f"declared/{name}" for name in _declared(verdict))
     # One name may stand for several findings; the worst of them counts.
     found["warnedTests"] -= found["failedTests"]
     found["passedTests"] -= found["failedTests"] | found["warnedTests"]

@@ -22,13 +22,17 @@ from muster.judge.phases import dark_hold_s, phases_of
 from muster.judge.verdict import EXIT_CODES, judge
 from muster.ledger import read_ledger
 from muster.signing import VerifyKey, verify_keys
+from muster.targets.declared import check_accepted
 
 DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the gate was asked. `keys`: files of public keys that verify signatures."""
+    """What the gate was asked. `keys`: files of public keys that verify signatures.
+
+    `accepted`: signals of which it is accepted that the platform does not have them.
+    """
 
     name: str
     bundles: tuple[Path, ...]
@@ -37,6 +41,7 @@ class Asked:
     allow_testbed: bool = False
     allow_unsigned: bool = False
     keys: tuple[Path, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 def answer(asked: Asked, clock: Clock = SYSTEM_CLOCK) -> tuple[GateResult, int]:
@@ -54,8 +59,10 @@ def answer(asked: Asked, clock: Clock = SYSTEM_CLOCK) -> tuple[GateResult, int]:
         age_s_max = days * DAY_S
     if len({path.resolve() for path in asked.bundles}) != len(asked.bundles):
         raise BadInput("BUNDLE", "", [str(path) for path in asked.bundles], "each bundle once")
+    check_accepted(asked.accepted)
     keys = verify_keys(asked.keys)
     read = [_read(path, contract, keys) for path in asked.bundles]
+    _check_declared(asked.accepted, read)
     result = judge_gate(
         contract,
         contract.gates[wanted],
@@ -64,11 +71,26 @@ def answer(asked: Asked, clock: Clock = SYSTEM_CLOCK) -> tuple[GateResult, int]:
         age_s_max=age_s_max,
         allow_testbed=asked.allow_testbed,
         allow_unsigned=asked.allow_unsigned,
+        accepted=frozenset(asked.accepted),
     )
     if result.opens:
         return result, 0
     verdicts = [str(bundle.document.get("verdict")) for bundle in read]
     return result, max((EXIT_CODES.get(verdict, 1) for verdict in verdicts), default=1) or 1
+
+
+def _check_declared(accepted: tuple[str, ...], bundles: list[Bundle]) -> None:
+    """Raises BadInput for a name that no bundle declares none: a slip, or a signal that is there.
+
+    Of a bundle whose seal is broken nobody knows what it declares; it shuts the gate by itself.
+    """
+    if any(bundle.seal_faults for bundle in bundles):
+        return
+    told = {one["signal"] for bundle in bundles for one in bundle.document.get("declared") or ()}
+    for name in accepted:
+        if name not in told:
+            known = f"one of {', '.join(sorted(told))}" if told else "no --accept"
+            raise BadInput("--accept", "", name, f"{known}: no bundle declares another signal none")
 
 
 def record(

@@ -117,6 +117,13 @@ def _differs(bundle: Path, verdict: Verdict) -> list[str]:
     help="Accept testbed runs and rehearsals; the answer says NOT A GATE.",
 )
 @click.option("--unsigned", is_flag=True, help="Accept bundles without a verified signature.")
+@click.option(
+    "--accept",
+    "accepted",
+    metavar="SIGNAL",
+    multiple=True,
+    help="Accept that the platform does not have SIGNAL, as the target declares; repeatable.",
+)
 @KEY
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.option("--out", type=FILE, help="Write the answer as JSON to this file as well.")
@@ -129,6 +136,7 @@ def gate(
     age_days_max: float | None,
     allow_testbed: bool,
     unsigned: bool,
+    accepted: tuple[str, ...],
     key_files: tuple[Path, ...],
     as_json: bool,
     out: Path | None,
@@ -136,7 +144,8 @@ def gate(
     """Decide whether the evidence in the bundles opens GATE.
 
     GATE is m1, m2 or m3. The output has one line for each rule: which bundle satisfies it, or why
-    not. The seal of every bundle must be intact and its signature verified.
+    not. The seal of every bundle must be intact and its signature verified. A signal that a
+    bundle's target declares none must be accepted by name.
 
     Exit code: 0 the gate opens, 1 it does not, 2 bad input, and 3, 4 or 5 if a bundle is
     INCONCLUSIVE, ABORTED or ROLLBACK_FAILED.
@@ -150,7 +159,16 @@ def gate(
     from muster.cli.gate import Asked, answer, keep, record
     from muster.judge.gate import NOT_A_GATE
 
-    asked = Asked(name, bundles, contract_file, age_days_max, allow_testbed, unsigned, key_files)
+    asked = Asked(
+        name,
+        bundles,
+        contract_file,
+        age_days_max,
+        allow_testbed,
+        unsigned,
+        key_files,
+        accepted,
+    )
     result, code = answer(asked)
     document = json.dumps(record(result, bundles, contract_file), indent=2)
     if out is not None:
@@ -164,6 +182,8 @@ def gate(
         said = word if result.opens else "stays shut"
         marks = [NOT_A_GATE] if result.not_a_gate else []
         marks += [f"UNSIGNED: {', '.join(result.unsigned)}"] if result.unsigned else []
+        taken = dict.fromkeys(one.signal for one in result.declared if one.accepted)
+        marks += [f"DECLARED NONE, ACCEPTED: {', '.join(taken)}"] if taken else []
         click.echo(f"{result.gate} {said}" + "".join(f" [{mark}]" for mark in marks))
     ctx.exit(code)
 
@@ -186,8 +206,14 @@ def _lines(verdict: Verdict) -> list[str]:
     lines += [f"  {text}" for text in document.get("unknowns", [])]
     passed = sum(finding.status == "pass" for finding in verdict.findings)
     skipped = sum(finding.status == "not_judged" for finding in verdict.findings)
-    judged = len(verdict.findings) - skipped
+    hanging = sum(finding.status == "declared" for finding in verdict.findings)
+    for one in document.get("declared") or ():
+        rules = ", ".join(one["unguarded"])
+        left = f"; not guarded: {rules}" if rules else ""
+        lines.append(f'  declared none: {one["signal"]}: "{one["reason"]}"{left}')
+    judged = len(verdict.findings) - skipped - hanging
     also = f"; {skipped} not judged" if skipped else ""
+    also += f"; {hanging} declared none" if hanging else ""
     lines.append(f"{passed} findings hold, {len(failed)} fail, of {judged}{also}")
     undo = document.get("undo", {})
     lines += [f"run by hand: {command}" for command in undo.get("commands", [])]

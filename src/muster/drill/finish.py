@@ -202,7 +202,7 @@ def _announce(session: Session, verdict: Verdict) -> None:
         "verdict: %s%s", verdict.verdict, f" ({verdict.stopped_by})" if verdict.stopped_by else ""
     )
     for finding in verdict.findings:
-        if finding.status not in ("pass", "not_judged"):
+        if finding.status not in ("pass", "not_judged", "declared"):
             logger.warning("%s", finding.line())
     logger.info("report: %s", session.bundle / "report.html")
 

@@ -77,6 +77,7 @@ class DrillGuard:
             time_scale=time_scale,
             regions=tuple(target.regions),
             stale_s=contract.measurement.gap_s_max(target.prometheus.scrape_interval_s),
+            declared_none=frozenset(target.declared),
         )
 
     def arm(self) -> None:

@@ -303,6 +303,7 @@ def _record_start(session: Session) -> None:
                 (threshold for _, threshold in session.health_checks.values()), default=None
             ),
         },
+        declared=target.declared,
         limits={
             "stream_seconds_max": target.stream_seconds_max,
             "queue_age_s_max": float(plan.gate.queue_age_s_max),

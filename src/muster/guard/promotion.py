@@ -83,9 +83,12 @@ def judge_promotion(
     if not entered:
         unknown.append("no region is in rotation")
     state: State = "roll_back" if fired else "unknown" if unknown else "held"
-    not_judged = [] if rules.streams_broken_named else [
+    not_judged = [] if rules.streams_broken_named or "streams_broken" in rules.declared else [
         "streams cut after status 200: the target names no signal streams_broken"
     ]  # fmt: skip
+    not_judged += [
+        f'{name}: declared none: "{reason}"' for name, reason in sorted(rules.declared.items())
+    ]
     unknown_once = tuple(dict.fromkeys(unknown))
     return Answer(
         state, start_s, end_s, tuple(sorted(entered)), tuple(rows), unknown_once, tuple(not_judged)
@@ -118,6 +121,7 @@ def _replayed(
         regions=rules.regions,
         stale_s=rules.stale_s,
         on_window=on_window,
+        declared_none=frozenset(rules.declared),
     )
     trips: list[Trip] = []
     # From before the start only each series' last sample is needed: its value at the start.

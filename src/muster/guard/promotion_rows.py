@@ -8,8 +8,8 @@ time, and whether there was anything to judge at all.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -18,11 +18,24 @@ from muster.guard.rate_triggers import RATE_SLOS, RateSlo, WindowCounts, tolerat
 from muster.guard.triggers import Fresh
 
 State = Literal["held", "roll_back", "unknown"]
+RowState = Literal["held", "roll_back", "unknown", "declared"]
+"""`declared`: the platform does not have the signal, so that the trigger can never fire."""
+
+
+SIGNAL_OF = {
+    "queue_age": "queue_age",
+    "circuit_open": "circuit_open",
+    "hard_failure": "admission_failures",
+}
+"""The signal that a trigger hangs on alone."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a promotion is judged by. `scrape_s`: seconds between scrapes."""
+    """What a promotion is judged by. `scrape_s`: seconds between scrapes.
+
+    `declared`: signals that the platform does not have, with the reasons.
+    """
 
     contract: Contract
     gate: Gate
@@ -30,6 +43,7 @@ class Rules:
     regions: tuple[str, ...]
     scrape_s: float
     streams_broken_named: bool = True
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stale_s(self) -> float:
@@ -61,7 +75,7 @@ class Row:
 
     trigger: str
     region: str
-    state: State
+    state: RowState
     detail: str = ""
     since_s: float | None = None
 
@@ -77,7 +91,23 @@ def rows_of(
     rows = [_rate_row(rules, slo, region, own, closed, span) for slo in RATE_SLOS]
     rows += [_queue_row(rules, region, own, span), _circuit_row(rules, region, own, span)]
     reasons = rules.contract.triggers.hard_failure.reasons
-    return [*rows, *(_failure_row(rules, reason, region, own, span) for reason in reasons)]
+    rows += [_failure_row(rules, reason, region, own, span) for reason in reasons]
+    return [_declared(rules, row, own) for row in rows]
+
+
+def _declared(rules: Rules, row: Row, own: Sequence[Fresh]) -> Row:
+    """`row`, or that it hangs on a signal that the platform does not have.
+
+    A signal that is seen all the same is judged by what is seen, and is never held by it.
+    """
+    signal = SIGNAL_OF.get(row.trigger.partition(":")[0], "")
+    reason = rules.declared.get(signal)
+    if reason is None:
+        return row
+    if _of(own, signal):
+        told = f"{signal} is declared none, and shows samples"
+        return Row(row.trigger, row.region, "unknown", told)
+    return Row(row.trigger, row.region, "declared", f'{signal}: declared none: "{reason}"')
 
 
 def _rate_row(

@@ -44,6 +44,8 @@ class Guard:
     """Called with the counts of each window that closes, for callers that need to know unknown
     ones.
     """
+    declared_none: frozenset[str] = frozenset()
+    """Signals that the platform does not have: their absence is no lost data."""
     _rotation: Rotation = field(default_factory=Rotation)
     _lost: frozenset[str] = frozenset()
     _window_start_s: float | None = None
@@ -254,6 +256,8 @@ class Guard:
         most = self.contract.triggers.unknown_windows_max
         for region in sorted(kept):
             for signal in WATCHED:
+                if signal in self.declared_none:
+                    continue
                 key = (signal, region)
                 shown = self._newest_s.get(key, float("-inf")) >= end_s - self.stale_s
                 count = self._silent[key] = 0 if shown else self._silent.get(key, 0) + 1

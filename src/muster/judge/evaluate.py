@@ -7,14 +7,15 @@ by itself, and the whole drill once more. A long quiet hold therefore never dilu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import sqrt
 
 from muster.contract.model import Contract, Profile, Tier
 from muster.judge.agreement import agreed
 from muster.judge.consistency import judge_consistency
+from muster.judge.declared import as_declared
 from muster.judge.findings import Finding
 from muster.judge.gauges import judge_queue_age, mean_total
 from muster.judge.latency import judge_latency
@@ -35,7 +36,8 @@ SLOS = ("availability", "success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS)
 class Judging:
     """The input of every rule: the contract, the samples, and how to read them.
 
-    `shown`: optional signals that the target names.
+    `shown`: optional signals that the target says its platform shows. `declared`: signals that it
+    says its platform does not have, with the reasons.
     """
 
     contract: Contract
@@ -47,6 +49,7 @@ class Judging:
     scrape_s: float = 1.0
     shown: frozenset[str] = frozenset()
     lengths: Lengths = NOT_COUNTED
+    declared: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
@@ -132,6 +135,9 @@ def queue_findings(judging: Judging, window: Window, phase: str) -> list[Finding
                 reason=queue.reason,
             )
         )
+    reason = judging.declared.get("queue_age")
+    if reason is not None and not judging.samples.of("queue_age"):
+        return [as_declared(one, reason) for one in found]
     return found
 
 

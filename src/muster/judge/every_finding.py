@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.contract import Contract
+from muster.judge.declared import agreed_on, contradictions, declared_findings
 from muster.judge.evaluate import Judging, judge_phases, judge_whole, streams_finding
 from muster.judge.findings import Finding, from_json, unmeasured
 from muster.judge.gate_rules import judge_gate_rules
@@ -17,6 +18,7 @@ from muster.judge.outcomes import outcomes_of
 from muster.judge.own_kind import FAULT_PHASES, kind_faults
 from muster.judge.own_target import (
     asked_of,
+    declared_signals,
     lengths_of,
     loss_objective,
     scrape_interval_s,
@@ -37,7 +39,8 @@ class Judged:
     `stop_excuse`: why the stop by a trigger or limit proves nothing about the platform; empty if it
     stands or nothing stopped the drill. `lost`: the abrupt loss of a region, if the ledger declares
     one. `outcomes`: attempts of the judged phases, by outcome. `widened`: the open streams of a
-    replayed trace were judged with a wider tolerance than the contract's.
+    replayed trace were judged with a wider tolerance than the contract's. `declared`: signals that
+    the target declares none, with the reasons.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -45,6 +48,7 @@ class Judged:
     stop_excuse: str = ""
     outcomes: Mapping[str, int | None] = field(default_factory=dict)
     widened: bool = False
+    declared: Mapping[str, str] = field(default_factory=dict)
 
 
 def findings_of(
@@ -65,6 +69,8 @@ def findings_of(
     gate = contract.gates[started["gate"]]
     time_scale = float(started["time_scale"])
     lengths = lengths_of(bundle, ledger.events)
+    own_word = declared_signals(bundle)
+    declared = agreed_on(own_word, started)
     judging = Judging(
         contract=contract,
         samples=samples,
@@ -75,11 +81,14 @@ def findings_of(
         scrape_s=scrape_s,
         shown=shown_signals(bundle) | lengths.signals,
         lengths=lengths,
+        declared=declared,
     )
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
     findings += missing_phases(started, phases, chained=ledger.chained)
     findings += unjudged_phases(phases)
     findings += kind_faults(started, phases, ledger.events)
+    findings += contradictions(own_word, started, samples)
+    findings += declared_findings(declared, phases, started.get("evacuated"))
     for tier_name, group in _by_tier(phases):
         tier = contract.tiers[tier_name]  # type: ignore[index]
         findings += judge_phases(judging, group, tier)
@@ -91,7 +100,9 @@ def findings_of(
         if phase.name == BASELINE:
             findings.append(streams_finding(judging, phase, asked.profile, asked.streams_target))
             window = Window(phase.start_s, phase.end_s, judging.stale_s, judging.absences)
-            findings += judge_gate_rules(samples, window, phase.name, contract, gate, time_scale)
+            findings += judge_gate_rules(
+                samples, window, phase.name, contract, gate, time_scale, declared
+            )
     findings += _fault_proofs(ledger, started, phases)
     faults = RigFaults(samples, contract.load_validity, judging.stale_s, judging.absences)
     findings = excused(faults, phases, findings)
@@ -105,10 +116,10 @@ def findings_of(
     outcomes = outcomes_of(samples, ledger.events, judging.stale_s)
     widened = needs_widening(judging, phases, asked)
     if loss is None:
-        return Judged(tuple(findings), None, excuse, outcomes, widened)
+        return Judged(tuple(findings), None, excuse, outcomes, widened, declared)
     lost = judge_loss(judging, loss, loss_objective(bundle), ledger.events)
     together = (*lost.excused(findings), *lost.findings)
-    return Judged(together, lost, excuse or lost.stop_excuse, outcomes, widened)
+    return Judged(together, lost, excuse or lost.stop_excuse, outcomes, widened, declared)
 
 
 def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:

@@ -3,6 +3,10 @@
 `not_judged` is a fourth value. A rule returns it when there is nothing to judge, such as the queue
 of a region that was dark throughout. It is shown as such and never as passed. It does not prevent a
 PASS and does not support one: see `unjudged`.
+
+`declared` is a fifth value: the target declares that the platform does not have the signal. It does
+not prevent a PASS and does not support one, and a gate opens over it only if it is accepted by
+name. No drill records it: it follows from the target alone.
 """
 
 from __future__ import annotations
@@ -13,7 +17,10 @@ from typing import Any
 
 from muster.samples.counting import Status
 
-STATUSES: tuple[Status, ...] = ("pass", "fail", "unknown", "not_judged")
+RECORDED: tuple[Status, ...] = ("pass", "fail", "unknown", "not_judged")
+"""What a drill may record of its own findings."""
+UNJUDGED: tuple[Status, ...] = ("not_judged", "declared")
+"""What keeps no PASS away and makes none."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Finding:
         if self.measured is not None:
             return f"{self.measured:g} {self.unit}"
         if self.bracket is None:
-            return "no data"
+            return "none" if self.status == "declared" else "no data"
         low, high = self.bracket
         if high is None:
             return f"over {low:g} {self.unit}"
@@ -138,11 +145,11 @@ def from_json(data: Mapping[str, Any]) -> Finding:
 
 
 def _status(data: Mapping[str, Any]) -> Status:
-    """A finding that is not judged must give a reason, or it is unknown."""
+    """A finding that is not judged must give a reason, or it is unknown; so is `declared` here."""
     status = data.get("status")
     if status == "not_judged" and not data.get("reason"):
         return "unknown"
-    return status if status in STATUSES else "unknown"
+    return status if status in RECORDED else "unknown"
 
 
 def unjudged(findings: Iterable[Finding], slos: Collection[str]) -> list[str]:
@@ -154,7 +161,7 @@ def unjudged(findings: Iterable[Finding], slos: Collection[str]) -> list[str]:
     left_out: dict[tuple[str, str | None], Finding] = {}
     for one in findings:
         if one.slo in slos:
-            if one.status == "not_judged":
+            if one.status in UNJUDGED:
                 left_out.setdefault((one.slo, one.phase), one)
             else:
                 judged.add((one.slo, one.phase))

@@ -5,13 +5,15 @@
 2. All of them must be of one build of the platform.
 3. One must hold the soak: profile, streams and length, the tier's SLOs, the gate's own rules.
 4. Where the gate asks for a drill, one must hold it: its tier, and dark for long enough.
+5. What a bundle's target declares that its platform does not have (`declared`) must be accepted by
+   name, with `--accept`. Nothing else is accepted, and a finding that fails never is.
 With `--allow-testbed` the answers are the same, and every line says that it is no gate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from muster.contract.model import Contract, Gate
@@ -29,6 +31,8 @@ SLOS = (
 DRILL_PHASES = ("evacuate", "drain", "dark", "restore")
 SOAK_KINDS = ("gate", "failover")
 """Drills whose baseline may be a gate's soak: it is what they are for."""
+SIGNAL_OF = {"queue_age": "queue_age", "circuit_open": "circuit_open"}
+"""The signal that a rule of a gate hangs on, which a platform may not have."""
 DRILL_KINDS = ("failover", "experiment")
 """Drills that may be the controlled regional failover, where they evacuate a region."""
 
@@ -70,6 +74,16 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """A signal that a bundle's target declares none, why, and whether that was accepted."""
+
+    bundle: str
+    signal: str
+    reason: str
+    accepted: bool
+
+
+@dataclass(frozen=True)
 class GateResult:
     """The answer. `opens` is the only thing that opens it."""
 
@@ -79,6 +93,7 @@ class GateResult:
     lines: tuple[Line, ...]
     unsigned: tuple[str, ...] = ()
     """The bundles that were taken although no signature of theirs was verified."""
+    declared: tuple[Declared, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The answer as a document; one that is not a gate says so first."""
@@ -90,6 +105,7 @@ class GateResult:
             "rules_hold": self.opens,
             "not_a_gate": self.not_a_gate,
             "unsigned": list(self.unsigned),
+            "declared": [asdict(one) for one in self.declared],
             "rules": [
                 {"rule": x.rule, "bundle": x.bundle, "holds": x.holds, "detail": x.detail}
                 for x in self.lines
@@ -106,21 +122,44 @@ def judge_gate(
     age_s_max: float,
     allow_testbed: bool = False,
     allow_unsigned: bool = False,
+    accepted: frozenset[str] = frozenset(),
 ) -> GateResult:
-    """Whether `bundles` open `gate`; `now_s` since the epoch, none older than `age_s_max`."""
+    """Whether `bundles` open `gate`; `now_s` since the epoch, none older than `age_s_max`.
+
+    `accepted`: the signals of which a person accepts that the platform does not have them.
+    """
     lines: list[Line] = []
+    declared = tuple(one for bundle in bundles for one in _declared(bundle, accepted))
     for bundle in bundles:
         lines += [_whole(bundle), _signed(bundle, allow_unsigned)]
         lines += _admitted(gate, bundle, now_s, age_s_max, allow_testbed)
+    lines += [_accepted(one) for one in declared]
     lines.append(_one_build(bundles))
-    lines += _best([(b, _soak(contract, gate, b, allow_testbed)) for b in bundles], "soak")
+    lines += _best(
+        [(b, _soak(contract, gate, b, allow_testbed, accepted)) for b in bundles], "soak"
+    )
     if gate.drill_tier is not None:
         drills = [(b, _drill(contract, gate, b, allow_testbed)) for b in bundles]
         lines += _best(drills, "failover drill")
     below = any(bundle.document.get("evidence") != "gate" for bundle in bundles)
     opens = bool(bundles) and all(line.holds for line in lines)
     unsigned = tuple(b.name for b in bundles if _taken_unsigned(b, allow_unsigned))
-    return GateResult(gate.name, opens, allow_testbed or below, tuple(lines), unsigned)
+    shut = allow_testbed or below
+    return GateResult(gate.name, opens, shut, tuple(lines), unsigned, declared)
+
+
+def _declared(bundle: Bundle, accepted: frozenset[str]) -> list[Declared]:
+    """What the bundle's target declares none, as the judge found it."""
+    return [
+        Declared(bundle.name, str(one["signal"]), str(one["reason"]), one["signal"] in accepted)
+        for one in bundle.document.get("declared") or ()
+    ]
+
+
+def _accepted(one: Declared) -> Line:
+    by = f"--accept {one.signal}"
+    said = f"accepted by {by}" if one.accepted else f"not accepted: {by}"
+    return Line("declared none", one.bundle, one.accepted, f'{one.signal}: "{one.reason}", {said}')
 
 
 def _admitted(
@@ -179,7 +218,13 @@ def _best(tried: Sequence[tuple[Bundle, list[Line]]], rule: str) -> list[Line]:
     return min(candidates, key=lambda lines: sum(not line.holds for line in lines))
 
 
-def _soak(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -> list[Line]:
+def _soak(
+    contract: Contract,
+    gate: Gate,
+    bundle: Bundle,
+    allow_testbed: bool,
+    accepted: frozenset[str] = frozenset(),
+) -> list[Line]:
     """The soak's rules on a bundle; empty when it holds no baseline under the gate's tier."""
     baseline = _phase(bundle, "baseline")
     if baseline is None or baseline.tier != gate.tier:
@@ -205,8 +250,21 @@ def _soak(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -
         rules.append(("no failover action", "failover_action_in_baseline", "none"))
     for rule, slo, limit in rules:
         missed = _held(bundle, "baseline", (slo,), None)
+        if (signal := SIGNAL_OF.get(slo)) in accepted and _all_declared(bundle, "baseline", slo):
+            missed, limit = "", f"not judged: {signal} is declared none, and accepted"
         lines.append(Line(rule, name, not missed, missed or limit))
     return lines
+
+
+def _all_declared(bundle: Bundle, phase: str, slo: str) -> bool:
+    """Whether each finding of `slo` is declared, by a signal that the bundle declares none."""
+    signals = {one["signal"] for one in bundle.document.get("declared") or ()}
+    found = [
+        finding.get("status")
+        for finding in bundle.document.get("findings", ())
+        if (finding.get("slo"), finding.get("phase")) == (slo, phase)
+    ]
+    return SIGNAL_OF[slo] in signals and bool(found) and set(found) == {"declared"}
 
 
 def _load(

@@ -9,9 +9,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
 from muster.contract.model import Contract, Gate
+from muster.judge.declared import as_declared
 from muster.judge.findings import Finding
 from muster.samples.counting import Status
 from muster.samples.series import Array, Samples, Series
@@ -23,16 +27,27 @@ LEFT_ATTEMPTS_MIN = 100
 
 
 def judge_gate_rules(
-    samples: Samples, window: Window, phase: str, contract: Contract, gate: Gate, time_scale: float
+    samples: Samples,
+    window: Window,
+    phase: str,
+    contract: Contract,
+    gate: Gate,
+    time_scale: float,
+    declared: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Finding]:
-    """The rules that `gate` has besides its tier's; none if it has none."""
+    """The rules that `gate` has besides its tier's; none if it has none.
+
+    `declared`: signals that the platform does not have, with the reasons.
+    """
     found: list[Finding] = []
     if gate.circuit_open_s_max is not None:
         limit_s = gate.circuit_open_s_max / time_scale
         open_s, reason = _open_s_max(samples, window, limit_s)
-        found.append(
-            _finding("circuit_open", "server", phase, window, limit_s, open_s, "s", reason)
-        )
+        circuit = _finding("circuit_open", "server", phase, window, limit_s, open_s, "s", reason)
+        none = declared.get("circuit_open")
+        if none is not None and not samples.of("circuit_open"):
+            circuit = as_declared(circuit, none)
+        found.append(circuit)
     if gate.failover_actions_in_baseline_max is not None:
         most = float(gate.failover_actions_in_baseline_max)
         changes, reason = _failover_actions(samples, window, contract, time_scale)

@@ -113,6 +113,7 @@ _MUST: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
         "scrape_interval_s": _above_zero,
         "time_scale": _time_scale,
         "streams_target": _above_zero,
+        "declared": lambda value: isinstance(value, dict) and all(map(_text, value.values())),
     },
     "phase_started": {"phase": _text, "tier": _or_none(_text)},
     "phase_ended": {"phase": _text},

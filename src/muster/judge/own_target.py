@@ -12,6 +12,7 @@ from muster.errors import BadInput
 from muster.judge import lengths
 from muster.judge.held import Asked
 from muster.judge.lengths import Lengths
+from muster.targets.declared import declared_in
 
 JUDGED_OPTIONAL = frozenset({"open_over", "streams_broken"})
 
@@ -44,8 +45,14 @@ def target_profiles(bundle: Path) -> Mapping[str, Any]:
 
 
 def shown_signals(bundle: Path) -> frozenset[str]:
-    """The judged signals that are optional for a platform and that this target names."""
-    return JUDGED_OPTIONAL & frozenset(_section(bundle, "signals"))
+    """The judged signals that are optional for a platform and that this target shows."""
+    signals = _section(bundle, "signals")
+    return (JUDGED_OPTIONAL & frozenset(signals)) - frozenset(declared_in(signals))
+
+
+def declared_signals(bundle: Path) -> dict[str, str]:
+    """The signals that the bundle's target declares none, with the reasons. Raises BadInput."""
+    return declared_in(_section(bundle, "signals"))
 
 
 def lengths_of(bundle: Path, events: Iterable[Mapping[str, Any]]) -> Lengths:

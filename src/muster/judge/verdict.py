@@ -17,10 +17,11 @@ import orjson
 from muster.contract import load as load_contract
 from muster.contract.model import Contract
 from muster.errors import BadInput
+from muster.judge.declared import document as declared_document
 from muster.judge.document import document_of, with_builds
 from muster.judge.evaluate import SLOS
 from muster.judge.every_finding import Judged, findings_of
-from muster.judge.findings import Finding, unjudged
+from muster.judge.findings import UNJUDGED, Finding, unjudged
 from muster.judge.guarded import guard_faults
 from muster.judge.ledger_lines import shaped
 from muster.judge.own_target import target_profiles
@@ -100,6 +101,7 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     document = document_of(
         ledger, started, verdict, stopped_by, findings, unknowns, pending, chosen
     )
+    document["declared"] = declared_document(judged.declared)
     document["loss"] = None if judged.lost is None else judged.lost.document
     document["load"]["outcomes"] = dict(judged.outcomes)
     return Verdict(verdict, stopped_by, tuple(findings), document)
@@ -164,9 +166,9 @@ def _decide(
         return "INCONCLUSIVE", None
     if any(finding.status == "fail" for finding in findings):
         return "FAIL", None
-    if any(finding.status not in ("pass", "not_judged") for finding in findings):
+    if any(finding.status not in ("pass", *UNJUDGED) for finding in findings):
         return "INCONCLUSIVE", None
-    # A finding that is not judged does not prevent a PASS and does not support one.
+    # A finding that is not judged, or declared none, neither prevents a PASS nor supports one.
     passed = any(finding.status == "pass" for finding in findings)
     return ("PASS" if passed else "INCONCLUSIVE"), None
 
@@ -182,5 +184,5 @@ def _fired(ledger: LedgerRead) -> str | None:
 
 def _order(finding: Finding) -> tuple[int, str, str, str]:
     """Sort by severity, then by where it was judged."""
-    rank = {"fail": 0, "unknown": 1, "pass": 2, "not_judged": 3}[finding.status]
+    rank = {"fail": 0, "unknown": 1, "declared": 2, "pass": 3, "not_judged": 4}[finding.status]
     return rank, finding.phase or "", finding.slo, finding.source + (finding.region or "")

@@ -1,9 +1,9 @@
 """Findings as rows and as a table of SLOs by phase. Pure.
 
 Where one SLO has several findings in a phase (client and server, regions), the worst decides what
-the summary table shows: fail before unknown before pass, and among equals the smallest margin. What
-is not judged shows only where nothing else is. Of a bracket neither value nor margin is known: both
-are shown as ranges.
+the summary table shows: fail, then unknown, then declared none, then pass, and among equals the
+smallest margin. What is not judged shows only where nothing else is. Of a bracket neither value nor
+margin is known: both are shown as ranges.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from muster.reports.model import FindingRow, MatrixCell, MatrixRow
 from muster.reports.numbers import NO_DATA, count, limit, number, quantity, utc
 from muster.reports.words import AT_LEAST, SLO_TITLES, one_line, slo_title
 
-STATUSES = ("fail", "unknown", "pass", "not_judged")
+STATUSES = ("fail", "unknown", "declared", "pass", "not_judged")
 MATRIX_SLOS = (
     "availability",
     "success_2xx",
@@ -37,6 +37,7 @@ def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
     threshold = finding.get("threshold")
+    status = _status(slo, finding)
     return FindingRow(
         phase=one_line(finding.get("phase"), 80) or "whole drill",
         slo=slo,
@@ -44,12 +45,12 @@ def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
         tier=one_line(finding.get("tier"), 20),
         region=one_line(finding.get("region"), 80) or "all",
         source=one_line(finding.get("source"), 40),
-        measured=_measured(finding, unit),
+        measured="none" if status == "declared" else _measured(finding, unit),
         threshold=_threshold(slo, finding, unit),
-        margin=_margin(slo, finding, unit),
+        margin="none" if status == "declared" else _margin(slo, finding, unit),
         samples=count(finding.get("samples")),
         bracket=_bracket(finding, unit),
-        status=_status(slo, finding),
+        status=status,
         detail=_detail(finding, beside),
         margin_relative=_relative(_least_margin(slo, finding), threshold),
     )

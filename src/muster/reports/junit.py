@@ -1,8 +1,9 @@
 """Findings as JUnit XML: a suite for each phase, a case for each finding. Pure.
 
 An unknown is an error, so that a pipeline that reads nothing else is red for it. What is not judged
-is skipped, with the reason. A verdict that is not PASS always turns at least one case red, whatever
-the findings say. No two cases have the same class and name: of two such a pipeline shows one.
+or declared none is skipped, with the reason. A verdict that is not PASS always turns at least one
+case red, whatever the findings say. No two cases have the same class and name: of two such a
+pipeline shows one.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ def _suite(view: View, phase: str, rows: list[FindingRow], names: Names) -> ET.E
             ET.SubElement(case, "error", message=row.detail or text, type="unknown").text = told
         elif row.status == "not_judged":
             ET.SubElement(case, "skipped", message=f"not judged: {row.detail or 'no reason given'}")
+        elif row.status == "declared":
+            ET.SubElement(case, "skipped", message=row.detail or "declared none")
     return _counted(suite)
 
 

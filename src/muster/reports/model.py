@@ -47,7 +47,7 @@ class PhaseRow:
 
 @dataclass(frozen=True)
 class FindingRow:
-    """One finding as the table shows it; `status` is pass, fail, unknown or not_judged."""
+    """One finding as the table shows it; `status`: pass, fail, unknown, not_judged, declared."""
 
     phase: str
     slo: str

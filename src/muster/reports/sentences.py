@@ -44,7 +44,7 @@ def stopper(by: str) -> str:
 def finding_clause(row: FindingRow) -> str:
     """`5xx rate 0.71 %, limit ≤ 0.5 % (client, dark)`."""
     where = f" ({row.where})" if row.where else ""
-    if row.status in ("unknown", "not_judged"):
+    if row.status in ("unknown", "not_judged", "declared"):
         why = f": {row.detail}" if row.detail else ""
         return f"{row.title}{where}{why}"
     return f"{row.title} {row.measured} against {row.threshold}{where}"
@@ -76,8 +76,12 @@ def why(
         seen = " The effect of every fault was verified." if faults else ""
         skipped = sum(row.status == "not_judged" for row in rows)
         also = f" {plural(skipped, 'other')} had nothing to judge." if skipped else ""
+        hanging = sum(row.status == "declared" for row in rows)
+        if hanging:
+            also += f" {plural(hanging, 'other')} could not be judged: {declared_clause(verdict)}."
         return (
-            f"All {plural(len(rows) - skipped, 'finding')} are known and hold.{also}{seen} "
+            f"All {plural(len(rows) - skipped - hanging, 'finding')} are known and hold.{also}"
+            f"{seen} "
             "Everything the drill changed is back, read from the real systems."
         )
     if name == "ROLLBACK_FAILED":
@@ -97,6 +101,16 @@ def why(
     if reasons:
         return f"Nothing can be concluded: {listed(reasons)}."
     return "The verdict names no reason."
+
+
+def declared_clause(verdict: Mapping[str, Any]) -> str:
+    """What the target declares that its platform does not have, with the reasons."""
+    told = verdict.get("declared")
+    found = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    named = [
+        f'{one_line(one.get("signal"), 80)} ("{one_line(one.get("reason"), 300)}")' for one in found
+    ]
+    return f"the target declares none: {'; '.join(named) or 'signals without a name'}"
 
 
 def other_unknowns(verdict: Mapping[str, Any]) -> list[str]:
@@ -139,6 +153,7 @@ def summary(
     holds: int,
     total: int,
     not_judged: int,
+    declared: int = 0,
     trips: Sequence[TripRow],
     undo: UndoView,
 ) -> tuple[str, ...]:
@@ -147,8 +162,9 @@ def summary(
     said = [
         f"{title} {what} on the target {target} with {streams} streams, from {started}"
         f", and took {length}.",
-        f"It ended {verdict}: {holds} of {plural(total - not_judged, 'finding')} hold"
-        + (f", {not_judged} were not judged." if not_judged else "."),
+        f"It ended {verdict}: {holds} of {plural(total - not_judged - declared, 'finding')} hold"
+        + (f", {not_judged} were not judged" if not_judged else "")
+        + (f", {declared} hang on what the target declares none." if declared else "."),
     ]
     fired = [trip for trip in trips if not trip.expected]
     if fired:

@@ -95,6 +95,7 @@ def build_view(evidence: Evidence) -> View:
             started=utc(start_s),
             holds=sum(row.status == "pass" for row in rows),
             not_judged=sum(row.status == "not_judged" for row in rows),
+            declared=sum(row.status == "declared" for row in rows),
             total=len(rows),
             trips=trips,
             undo=undo,

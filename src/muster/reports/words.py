@@ -28,6 +28,11 @@ SLO_TITLES = {
     "broken_elsewhere": "Streams broken elsewhere",
     "stream_lengths": "Streams shorter than asked",
     "rig_blackout": "Rig pinned by the loss",
+    "declared_none": "What the platform does not have",
+    "trigger_queue_age": "Rollback trigger: queue age",
+    "limit_queue_age": "Abort limit: queue age",
+    "trigger_circuit_open": "Rollback trigger: circuit open",
+    "trigger_hard_failure": "Rollback trigger: hard failure",
     "load_offered": "Load offered",
     "load_loop_lag": "Loop lag",
 }
@@ -41,8 +46,9 @@ STATUS_WORDS = {
     "fail": "fail",
     "unknown": "unknown",
     "not_judged": "not judged",
+    "declared": "declared: none",
 }
-STATUS_MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "not_judged": "–"}
+STATUS_MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "not_judged": "–", "declared": "∅"}
 
 OVERALL = "evacuate..restore"
 

@@ -11,8 +11,9 @@ from fractions import Fraction
 from math import ceil, exp, lgamma, log, log1p
 from typing import Literal
 
-Status = Literal["pass", "fail", "unknown", "not_judged"]
-"""What a judgement may say; `not_judged` is for what nobody asked of the platform."""
+Status = Literal["pass", "fail", "unknown", "not_judged", "declared"]
+"""What a judgement may say; `not_judged` is for what nobody asked of the platform, `declared` for
+what hangs on a signal that the target declares none."""
 
 
 @dataclass(frozen=True)

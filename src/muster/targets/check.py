@@ -10,9 +10,11 @@ from typing import Any
 
 from muster.errors import BadInput, nearest, together
 from muster.targets.calendar import span_of
+from muster.targets.declared import declared_problems
 from muster.targets.model import Target
 from muster.targets.shared import SharedTxt
 from muster.targets.signal_check import mapping_problems, name_problems
+from muster.targets.signals import SIGNALS_NEEDED
 
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
 _SECRET_QUERY = re.compile(r"token|key|secret|pass|auth|sig", re.IGNORECASE)
@@ -45,7 +47,8 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
         yield BadInput(file, "blast_radius.regions_dark_max", dark, wanted)
     yield from _check_steering(target, file)
     yield from _check_calendar(target, file)
-    yield from name_problems(target.signals, file)
+    yield from name_problems(target.signals_said, file)
+    yield from declared_problems(target.signals_said, SIGNALS_NEEDED, file)
     yield from mapping_problems(target.signals, target.regions, file)
     yield from _check_body(target, file)
     if target.testbed is None and target.class_ == "testbed":

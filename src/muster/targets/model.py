@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from muster.documents import Document
 from muster.errors import BadInput
 from muster.targets.calendar import Calendar
+from muster.targets.declared import NoSignal, declared_in
 from muster.targets.drain import Drain
 from muster.targets.kinds import (
     BaseUrl,
@@ -35,6 +36,7 @@ from muster.targets.signals import (
     SIGNALS_CLIENT,
     SIGNALS_KNOWN,
     SIGNALS_SERVER,
+    SaidSignal,
     Signal,
     with_default_signals,
 )
@@ -187,9 +189,11 @@ class Target(Document):
     incident: str | None = Field(
         default=None, description="PromQL; preflight refuses while it answers with any series"
     )
-    signals: Annotated[dict[str, Signal], AfterValidator(with_default_signals)] = Field(
-        description="a PromQL selector of each signal, or how the platform's series become it "
-        "(docs/signals.md); x_NAME: your own, recorded and not judged",
+    signals_said: Annotated[dict[str, SaidSignal], AfterValidator(with_default_signals)] = Field(
+        alias="signals",
+        description="a PromQL selector of each signal, how the platform's series become it "
+        "(docs/signals.md), or {none: why the platform has no such thing}; x_NAME: your own, "
+        "recorded and not judged",
         json_schema_extra={
             "propertyNames": {
                 "anyOf": [
@@ -204,6 +208,17 @@ class Target(Document):
         default={}, description="load profiles of this target's own; never gate evidence"
     )
     testbed: TestbedSpec | None = None
+
+    @property
+    def signals(self) -> dict[str, Signal]:
+        """How each signal is shown that the platform has."""
+        said = self.signals_said
+        return {name: how for name, how in said.items() if not isinstance(how, NoSignal)}
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """The signals that the platform does not have, with the reasons."""
+        return declared_in(self.signals_said)
 
     @property
     def route53(self) -> Route53Steering:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from muster.documents import Document
+from muster.targets.declared import NoSignal
 
 SIGNALS_SERVER = (
     "requests",
@@ -62,6 +63,7 @@ SIGNALS_CLIENT = (
 
 Without `rig_lag` the load's own lateness would be unknown, and so every verdict.
 """
+SIGNALS_NEEDED = (*SIGNALS_SERVER, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
 SIGNALS_KNOWN = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
 OWN_SIGNAL = r"^x_[a-z0-9_]{1,60}$"
 """Signals of a target's own: they stand in the evidence, and nothing judges them."""
@@ -227,7 +229,22 @@ Signal = Annotated[
 """A plain selector of series that carry Muster's own labels, or a mapping."""
 
 
-def with_default_signals(signals: dict[str, Signal]) -> dict[str, Signal]:
+def _kind_of_said(value: Any) -> str:
+    if isinstance(value, NoSignal) or (isinstance(value, dict) and "none" in value):
+        return "none"
+    return _kind_of_signal(value)
+
+
+SaidSignal = Annotated[
+    Annotated[Selector, Tag("plain")]
+    | Annotated[MappedSignal, Tag("mapped")]
+    | Annotated[NoSignal, Tag("none")],
+    Discriminator(_kind_of_said),
+]
+"""How a signal is shown, or that the platform does not have it."""
+
+
+def with_default_signals(signals: dict[str, SaidSignal]) -> dict[str, SaidSignal]:
     """`signals` with those that a target need not name."""
     return {**SIGNALS_DEFAULT, **signals}
 

@@ -22,6 +22,7 @@ from muster.drill.undo.store import stored_undo
 from muster.errors import DrillAborted, MusterError
 from muster.faults.proxies import proxy_of
 from muster.platform.metrics import RawSeries
+from muster.targets.declared import lines
 
 logger = logging.getLogger("chaostoolkit")
 FRESH_S_MAX = 30.0
@@ -37,7 +38,12 @@ class Check:
 
 
 def preflight(session: Session) -> None:
-    """Run every check; the first that fails stops the drill. Raises DrillAborted."""
+    """Run every check; the first that fails stops the drill. Raises DrillAborted.
+
+    What the target declares that its platform does not have is told first: nothing guards it.
+    """
+    for line in lines(session.target.declared):
+        logger.warning("preflight: %s", line)
     for check in CHECKS:
         session.stop.check()
         try:

@@ -12,6 +12,7 @@ from muster.drill.plan.plan import DrillPlan
 from muster.errors import BadInput
 from muster.platform import platform_of
 from muster.targets import Target
+from muster.targets.declared import lines as lines_of_declared
 
 
 def describe(plan: DrillPlan) -> list[str]:
@@ -55,6 +56,7 @@ def _head(plan: DrillPlan) -> Iterator[str]:
         + (f" and {radius.capacity_share_min:.0%} of all" if radius.capacity_share_min else "")
     )
     yield f"guard: {plan.gate.name}'s rollback triggers and limits, on every sample"
+    yield from lines_of_declared(target.declared)
 
 
 def _reached(target: Target) -> Target | None:

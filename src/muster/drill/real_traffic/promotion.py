@@ -83,7 +83,8 @@ def _while_older(times: Sequence[float], before_s: float) -> Iterator[float]:
 
 def rules_of(target: Target, rules: Rules) -> Rules:
     """`rules` with what the target's file says about its platform."""
-    return replace(rules, streams_broken_named="streams_broken" in target.signals)
+    named = "streams_broken" in target.signals
+    return replace(rules, streams_broken_named=named, declared=target.declared)
 
 
 @dataclass
@@ -147,7 +148,8 @@ class PromotionWatch:
     def missing(self) -> list[str]:
         """Signals that no region has exported since the watch began."""
         shown = {one[0] for one in self._history.series()}
-        needed = [name for name in SIGNALS if name != "streams_broken"]
+        left_out = {"streams_broken", *self.rules.declared}
+        needed = [name for name in SIGNALS if name not in left_out]
         return [name for name in needed if name not in shown]
 
     def _follow_rotation(self, now_s: float) -> None:

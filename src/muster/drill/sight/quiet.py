@@ -3,7 +3,8 @@
 A reverted fault may leave damage behind: stale connections fail in a burst half a minute later, and
 a breaker opens again. The phase after a fault therefore lasts until no circuit was open, no hard
 failure increased and no queue was over its limit for `recovery_quiet_s`. Past its time limit the
-finding `recovery_quiet` fails and names what was not quiet. A signal without data is unknown.
+finding `recovery_quiet` fails and names what was not quiet. A signal without data is unknown. A
+signal that the target declares none is left out; if all of them are, nothing is judged.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from muster.samples.counting import Status
 from muster.samples.series import Series
+from muster.targets.declared import QUIET
 
 if TYPE_CHECKING:
     from muster.drill.session import Session
 
 logger = logging.getLogger("chaostoolkit")
 LOOK_S = 0.5
-SIGNALS = ("circuit_open", "admission_failures", "queue_age")
 NAMED_MAX = 4
 GAPS_MIN = 8
 """The time limit is at least this many of the longest allowed gaps in the samples."""
@@ -38,6 +39,7 @@ class Quiet:
     reasons: Sequence[str]
     queue_age_s_max: float
     began_s: float
+    signals: Sequence[str] = QUIET
     noise_s: float = 0.0
     unseen_s: float = 0.0
     noise: dict[str, float] = field(default_factory=dict)
@@ -50,7 +52,7 @@ class Quiet:
 
     def look(self, series: Callable[[str], Sequence[Series]], now_s: float, stale_s: float) -> None:
         """Add the samples since the last look; older than `stale_s`, a sample shows nothing."""
-        for signal in SIGNALS:
+        for signal in self.signals:
             shown: set[str] = set()
             for one in series(signal):
                 if len(one.t) and one.t[-1] >= now_s - stale_s:
@@ -125,6 +127,7 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
         reasons=session.plan.contract.triggers.hard_failure.reasons,
         queue_age_s_max=float(session.plan.gate.queue_age_s_max),
         began_s=session.clock.now_s(),
+        signals=[name for name in QUIET if name not in session.target.declared],
     )
     began = session.clock.monotonic_s()
 
@@ -144,6 +147,8 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
     now_s = session.clock.now_s()
     status: Status = "pass"
     reason = "from the fault's end to the last sample that was not quiet"
+    if not quiet.signals:
+        status, reason = "not_judged", f"{', '.join(QUIET)} are declared none"
     if took_s is None:
         # What was seen not to be quiet is known; what is missing is not.
         status = "fail" if quiet.noise_s > now_s - quiet_s else "unknown"
