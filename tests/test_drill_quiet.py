@@ -148,7 +148,7 @@ class Session:
         self.findings: list[dict] = []
         self.plan = SimpleNamespace(contract=contract.load(), gate=contract.load().gates["M3"])
         self.target = SimpleNamespace(
-            regions=REGIONS, prometheus=SimpleNamespace(scrape_interval_s=1.0)
+            regions=REGIONS, prometheus=SimpleNamespace(scrape_interval_s=1.0), declared={}
         )
         self.time_scale = 6.0
         self.phase = "recovery"

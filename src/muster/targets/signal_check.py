@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from muster.errors import BadInput, nearest
+from muster.targets.declared import DECLARABLE
 from muster.targets.signals import (
     OWN_SIGNAL,
     SIGNALS_CLIENT,
@@ -36,6 +37,8 @@ def name_problems(signals: Mapping[str, object], file: Path | str) -> Iterator[B
             yield BadInput(file, f"signals.{name}", value, wanted)
     for name in missing:
         wanted = "a PromQL selector: it is judged"
+        if name in DECLARABLE:
+            wanted += "; or {none: the reason} where the platform has no such thing"
         yield BadInput(file, f"signals.{name}", None, wanted)
 
 
