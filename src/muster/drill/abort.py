@@ -55,6 +55,8 @@ def _measure(session: Session, t_trip_s: float, dark: bool) -> None:
     bound_s = restore_bound_s(
         session.plan.contract, session.ttl_s, session.health_checks, dark=dark
     )
+    # Restoring was the last step: what was counted before it is no answer to it.
+    session.step_at_s = session.clock.now_s()
     back_s = observe.wait_split_back(session, before, 2 * bound_s + 3 * session.poll_s)
     took_s = None if back_s is None else session.clock.now_s() - t_trip_s
     if took_s is not None:

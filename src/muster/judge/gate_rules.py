@@ -24,6 +24,7 @@ from muster.samples.windows import Window, at, total_growth
 STEERING_SIGNAL = "steering_weight"
 UNREAD_GAPS_MAX = 2
 LEFT_ATTEMPTS_MIN = 100
+TOO_FEW = -1
 
 
 def judge_gate_rules(
@@ -90,20 +91,27 @@ def _failover_actions(
         return None, reason
     minute_s = contract.triggers.window_s / time_scale
     unseen_max = contract.triggers.unknown_windows_max
-    left, unseen = 0, 0
-    for index in range(int((window.end_s - window.start_s) / minute_s)):
-        start_s = window.start_s + index * minute_s
-        minute = Window(start_s, start_s + minute_s, window.stale_s, window.absences)
-        found = _regions_left(samples, minute, float(contract.drill.shifted_share_max))
+    left, unseen, told = 0, 0, False
+    since_s = window.start_s
+    # A baseline that is shorter than a window is looked at as a whole.
+    for index in range(max(1, int((window.end_s - window.start_s) / minute_s))):
+        end_s = min(window.end_s, window.start_s + (index + 1) * minute_s)
+        minutes = Window(since_s, end_s, window.stale_s, window.absences)
+        found = _regions_left(samples, minutes, float(contract.drill.shifted_share_max))
+        if found == TOO_FEW:
+            continue  # a small load tells it in a longer window, or not at all
+        since_s = end_s
         unseen = 0 if found is not None else unseen + 1
         if unseen > unseen_max:
             reason = reason or "the split of new streams was not seen all the time"
-        left += found or 0
+        told, left = True, left + (found or 0)
+    if not told:
+        reason = reason or f"under {LEFT_ATTEMPTS_MIN} attempts: too few to see a region left"
     return changes + left, "" if changes or left else reason
 
 
 def _regions_left(samples: Samples, window: Window, share_max: float) -> int | None:
-    """Regions with weight that took next to none of the attempts; None: unknown."""
+    """Regions with weight that took next to none of the attempts; None: unknown; or TOO_FEW."""
     attempts = samples.of("client_attempts")
     weights = samples.of(STEERING_SIGNAL)
     grown: dict[str, float] = {}
@@ -115,7 +123,7 @@ def _regions_left(samples: Samples, window: Window, share_max: float) -> int | N
         grown[one.region] = count
     total = sum(grown.values())
     if total < LEFT_ATTEMPTS_MIN:
-        return 0
+        return TOO_FEW
     shares = [at(one, window.start_s, UNREAD_GAPS_MAX * window.stale_s) for one in weights]
     in_rotation = [one.region for one, weight in zip(weights, shares, strict=True) if weight]
     return sum(grown[region] < share_max * total for region in in_rotation)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -274,6 +275,11 @@ def _reached(judging: Judging, loss: Loss) -> Finding:
     share = None if not total or tried is None else 100 * tried / total
     limit = 100 * float(judging.contract.drill.shifted_share_max)
     status: Status = "unknown" if share is None else "pass" if share < limit else "fail"
+    reason = "no data" if share is None else "of the attempts went to the lost region"
+    needed = ceil(100 / limit)
+    if status == "pass" and total is not None and total < needed:
+        # Fewer could not have shown a share of the limit.
+        status, reason = "unknown", f"{total:.0f} attempts, {needed} are needed to show it"
     return Finding(
         slo="traffic_split",
         tier=None,
@@ -287,7 +293,7 @@ def _reached(judging: Judging, loss: Loss) -> Finding:
         unit="%",
         samples=None if total is None else round(total),
         status=status,
-        reason="no data" if share is None else "of the attempts went to the lost region",
+        reason=reason,
     )
 
 

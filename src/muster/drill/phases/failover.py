@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.rig_cpu import points_between, read_cpu
 from muster.drill.sight.shown import load_not_shown
 from muster.drill.sight.sound import unsound
-from muster.drill.sight.split import gone
+from muster.drill.sight.split import LOOK_BACK_S_MAX, gone, needed_draws
 from muster.drill.sight.steered import look, steer
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
@@ -211,11 +212,28 @@ def await_headroom(session: Session) -> None:
         )
 
 
+def arrivals_needed(session: Session, share_pct: float) -> int:
+    """How many arrivals tell whether the region takes `share_pct` of them."""
+    if share_pct == 0:
+        return ceil(100 / session.gone_pct)
+    return needed_draws(share_pct, session.split_tolerance_pct)
+
+
+def few_seconds(session: Session, share_pct: float) -> float:
+    """How much longer a small load takes to bring so many arrivals, in seconds; 0: it is large.
+
+    Never longer than a look-back may be: what a load does not bring in that, it cannot tell.
+    """
+    per_s = session.plan.profile.arrivals_per_s(session.plan.settings.scale)
+    needed_s = ENOUGH * arrivals_needed(session, share_pct) / per_s
+    return 0.0 if needed_s <= observe.SPLIT_S else min(needed_s, LOOK_BACK_S_MAX)
+
+
 def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     """Wait until new streams are split as the records say, within 5 points (under 1 % for 0).
 
     The time limit is what DNS and its clients may take: every resolver's TTL, a health check's
-    detection, and three polls of the samples.
+    detection, and three polls of the samples, and what a small load needs for enough arrivals.
     """
     region = session.target.evacuate
     observed: float | None = None
@@ -229,7 +247,8 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
         observed = None if seen is None else seen.share_pct
         return seen is not None and seen.holds
 
-    took = session.wait_until(follows, observe.split_seconds_max(session, leaving=leaving))
+    bound_s = observe.split_seconds_max(session, leaving=leaving)
+    took = session.wait_until(follows, bound_s + few_seconds(session, share_pct))
     session.record("observed_split", region=region, share_pct=observed, wanted_pct=share_pct)
     if took is not None:
         return
@@ -238,6 +257,16 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
     _look_at_drain(session)
     shown = "unknown" if observed is None else f"{observed:.1f} %"
     detail = f"{region} takes {shown} of the new streams, but its records say {share_pct:g} %"
+    if observed is None and (seen := session.split.seen()) > 0:
+        # The samples are there: it is the load that is too small to tell.
+        few = StopReason(
+            "load:too_few_arrivals",
+            "INCONCLUSIVE",
+            f"{detail}: {seen:.0f} arrivals were seen at most, "
+            f"{arrivals_needed(session, share_pct)} are needed; a larger scale brings them sooner",
+            session.clock.now_s(),
+        )
+        session.stop_now(few)
     if observed is None:
         lost = StopReason("data_lost", "ABORTED", detail, session.clock.now_s())
         session.stop_now(session.watch.blamed(lost))

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from muster.drill.plan.enough import needs_of, too_few
 from muster.drill.plan.outline import steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed
 from muster.drill.session import Session
@@ -60,6 +61,14 @@ def allowed(session: Session) -> str:
     """The target's blast radius covers everything that this drill will change."""
     plan = session.plan
     return reach_of(session.target, steps_of(session.platform, plan.method, plan.time_scale))
+
+
+def load_size(session: Session) -> str:
+    """The load brings arrivals enough to tell how the traffic is split at each step."""
+    for need in needs_of(session.plan):
+        if not need.enough:
+            logger.warning("preflight: %s", need.line())
+    return too_few(session.plan)
 
 
 def confirmed(session: Session) -> str:
@@ -212,6 +221,7 @@ def _short_of_room(session: Session) -> str:
 
 CHECKS: tuple[Check, ...] = (
     Check("blast_radius", allowed),
+    Check("load_size", load_size),
     Check("confirm", confirmed),
     Check("calendar", open_now),
     Check("lock", lock_kept),

@@ -17,6 +17,8 @@ from muster.faults.region_power import RegionPower
 from muster.samples.counting import Status
 
 READY_APART_S = 0.3
+SPLIT_S = 10.0
+"""For the DNS server's own look at the records, and for a load that is not small to be counted."""
 INTERVAL_S_DEFAULT = 10
 """For records without a health check: the shortest detection that Route 53 has, in seconds."""
 
@@ -28,7 +30,7 @@ def split_seconds_max(session: Session, *, leaving: bool) -> float:
     on the way back a health check's detection comes first.
     """
     detection_s = 0 if leaving else session.detection_s
-    return session.ttl_s + detection_s + 3 * session.poll_s + 10
+    return session.ttl_s + detection_s + 3 * session.poll_s + SPLIT_S
 
 
 def shift_seconds(session: Session, region: str) -> float | None:

@@ -23,8 +23,10 @@ ERRORS = 3.0
 """Standard errors that a healthy split may be off by."""
 UNKNOWN_TIMES = 2.0
 """A tolerance wider than this multiple of the contract's says nothing."""
-LOOK_BACKS = (2, 3, 5, 10, 20)
+LOOK_BACKS = (2, 3, 5, 10, 20, 40, 80)
 """Look-backs in scrapes, the shortest first, so that a shift shows soon."""
+LOOK_BACK_S_MAX = 80.0
+"""... and none longer than this, in seconds: only so much is kept."""
 
 
 def scheduled(labels: Mapping[str, str]) -> bool:
@@ -43,6 +45,20 @@ def tolerance_of(wanted_pct: float, draws: float, tolerance_pct: float) -> float
     error_pct = 100 * math.sqrt(share * (1 - share) / draws)
     tolerance = max(tolerance_pct, ERRORS * error_pct)
     return tolerance if tolerance <= UNKNOWN_TIMES * tolerance_pct else None
+
+
+def needed_draws(wanted_pct: float, tolerance_pct: float) -> int:
+    """How many independent draws a look at a share of `wanted_pct` needs to say anything."""
+    share = min(max(wanted_pct / 100, 0.0), 1.0)
+    most = UNKNOWN_TIMES * tolerance_pct / 100
+    return max(ARRIVALS_MIN, math.ceil(ERRORS**2 * share * (1 - share) / most**2 - 1e-9))
+
+
+def draws_of(arrivals: float, window_s: float, resolvers: int, ttl_s: float) -> float:
+    """Of `arrivals` in `window_s`, how many are independent: see this module's rule 2."""
+    if not resolvers:
+        return arrivals
+    return min(arrivals, resolvers * (1 + (window_s / ttl_s if ttl_s else 0.0)))
 
 
 @dataclass(frozen=True)
@@ -82,10 +98,10 @@ class Split:
 
     def look(self, region: str, wanted_pct: float) -> Look | None:
         """The region's share by the shortest sufficient look-back; None if none is."""
-        for scrapes in LOOK_BACKS:
+        for scrapes in self._look_backs():
             counts = self._counts(scrapes)
             arrivals = sum(counts.values())
-            draws = min(arrivals, self._draws(scrapes * self.scrape_s))
+            draws = draws_of(arrivals, scrapes * self.scrape_s, self.resolvers, self.ttl_s)
             tolerance = tolerance_of(wanted_pct, draws, self.tolerance_pct)
             if tolerance is not None:
                 share_pct = 100.0 * counts.get(region, 0.0) / arrivals
@@ -94,7 +110,7 @@ class Split:
 
     def share_pct(self, region: str, arrivals_min: int = ARRIVALS_MIN) -> float | None:
         """Percent of the newest streams that went to `region`; None when too few are known."""
-        for scrapes in LOOK_BACKS:
+        for scrapes in self._look_backs():
             counts = self._counts(scrapes)
             total = sum(counts.values())
             if total >= arrivals_min:
@@ -105,10 +121,13 @@ class Split:
         """Compare every region's share with what `weights` give it."""
         return {region: self.look(region, share) for region, share in shares_of(weights).items()}
 
-    def _draws(self, window_s: float) -> float:
-        if not self.resolvers:
-            return math.inf
-        return self.resolvers * (1 + (window_s / self.ttl_s if self.ttl_s else 0.0))
+    def seen(self) -> float:
+        """Arrivals in the longest look-back that begins after the step; 0: no data."""
+        counts = [self._counts(scrapes) for scrapes in self._look_backs()]
+        return max((sum(found.values()) for found in counts), default=0.0)
+
+    def _look_backs(self) -> list[int]:
+        return [n for n in LOOK_BACKS if n == LOOK_BACKS[0] or n * self.scrape_s <= LOOK_BACK_S_MAX]
 
     def _counts(self, scrapes: int) -> dict[str, float]:
         """Arrivals by region of that look-back; empty when it began before the step."""

@@ -170,6 +170,7 @@ def _measure(
         patrol.facts,
         place.target.prometheus.scrape_interval_s,
         100 * float(patrol.contract.drill.split_tolerance),
+        since_s=place.clock.now_s(),
     )
     back_s = await_split(
         split,

@@ -1,0 +1,144 @@
+"""Whether a drill's load brings enough to be judged by: expected against needed, phase by phase.
+
+A share needs a smallest sample, and a split needs arrivals enough for its tolerance. What a load
+cannot bring is said before the drill; a split that can never be told is refused, because the drill
+would have to stop in the middle of an evacuation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+from muster.contract.model import Tier
+from muster.drill.sight.split import LOOK_BACK_S_MAX, draws_of, needed_draws
+from muster.samples.counting import smallest_sample
+
+if TYPE_CHECKING:
+    from muster.drill.plan.plan import DrillPlan
+
+ENOUGH = 1.5
+"""Times the smallest sample: arrivals come by chance, and their answers a little later."""
+SURE = 3.0
+"""Standard errors that an expectation must lack before a drill is refused for it."""
+HELD_PCT = 50.0
+"""A share of which a look needs the most arrivals."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one part of a drill needs. `split`: without it the drill cannot go on."""
+
+    what: str
+    seconds: float
+    expected: float
+    needed: int
+    split: bool = False
+
+    @property
+    def enough(self) -> bool:
+        """Whether the expectation reaches what is needed."""
+        return self.expected >= self.needed
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether not even a lucky draw reaches it."""
+        return self.expected + SURE * sqrt(self.expected) < self.needed
+
+    def line(self) -> str:
+        """What is expected in which time, against what is needed."""
+        word = "" if self.enough else ": TOO FEW"
+        return (
+            f"{self.what}: {self.expected:,.0f} expected in {self.seconds:.0f} s, "
+            f"{self.needed:,} needed{word}"
+        )
+
+
+def needs_of(plan: DrillPlan) -> list[Need]:
+    """What each phase of known length, and each step of the traffic, needs."""
+    return [*_samples(plan), *_splits(plan)]
+
+
+def smallest_scale(plan: DrillPlan) -> float | None:
+    """The smallest scale whose arrivals would be enough, to two digits; None: as it is."""
+    short = [need for need in needs_of(plan) if not need.enough and need.what[:8] != "canaries"]
+    if not short:
+        return None
+    # With half as many again: a scale that is just enough is not, every second time.
+    wanted = max(need.needed * ENOUGH / max(need.expected, 1e-9) for need in short)
+    return _rounded_up(plan.settings.scale * wanted)
+
+
+def lines(plan: DrillPlan) -> Iterator[str]:
+    """For a person, before the drill: the arrivals, each need, and the scale that would do."""
+    per_s = plan.profile.arrivals_per_s(plan.settings.scale)
+    needs = needs_of(plan)
+    if not needs:
+        return
+    yield f"arrivals: {per_s:,.1f} a second at scale {plan.settings.scale:g}"
+    for need in needs:
+        yield f"  {need.line()}"
+    scale = smallest_scale(plan)
+    if scale is not None:
+        yield f"  too few cannot be judged; --var scale:float={scale:g} would bring enough"
+
+
+def too_few(plan: DrillPlan) -> str:
+    """Why the load can never tell how the traffic is split; empty: it can."""
+    for need in needs_of(plan):
+        if need.split and need.hopeless:
+            scale = smallest_scale(plan)
+            return (
+                f"{need.what}: about {need.expected:.0f} arrivals in {need.seconds:.0f} s, "
+                f"{need.needed} are needed; scale {scale:g} would bring enough"
+            )
+    return ""
+
+
+def _samples(plan: DrillPlan) -> Iterator[Need]:
+    """The smallest samples of the holds whose length is known."""
+    per_s = plan.profile.arrivals_per_s(plan.settings.scale)
+    for one in plan.method:
+        tier = plan.gate.tier if one.func == "baseline" else plan.gate.tier_in_drill
+        minutes = one.arguments.get("minutes")
+        if one.func not in ("baseline", "dark", "failed_over") or minutes is None:
+            continue
+        seconds = float(minutes) * 60.0 / plan.time_scale
+        rules = next(rules for name, rules in plan.contract.tiers.items() if name == tier)
+        name = f"{one.func}, Tier {tier}"
+        yield Need(f"arrivals of {name}", seconds, per_s * seconds, _smallest(rules))
+        canaries = plan.profile.canaries_per_s * seconds
+        needed = smallest_sample(1 - rules.availability_min)
+        yield Need(f"canaries of {name}", seconds, canaries, needed)
+
+
+def _splits(plan: DrillPlan) -> Iterator[Need]:
+    """The looks at the split that the steps of an evacuation wait for; the hardest of each."""
+    per_s = plan.profile.arrivals_per_s(plan.settings.scale)
+    tolerance_pct = 100 * float(plan.contract.drill.split_tolerance)
+    seconds = LOOK_BACK_S_MAX
+    # A TTL of 0 is no promise: what the records say is read only when the drill begins.
+    draws = draws_of(per_s * seconds, seconds, plan.profile.resolver_caches, 60.0)
+    for one in plan.method:
+        if one.func not in ("evacuate", "restore"):
+            continue
+        shares = [float(share) for share in one.arguments.get("shares_pct") or ()]
+        if one.func == "restore":
+            shares.append(HELD_PCT)
+        steps = [needed_draws(share, tolerance_pct) for share in shares if share > 0]
+        gone = [ceil(1 / plan.contract.drill.shifted_share_max)] if 0 in shares else []
+        if steps or gone:
+            name = f"split at the steps of {one.func}"
+            yield Need(name, seconds, draws, max([*steps, *gone]), split=True)
+
+
+def _smallest(rules: Tier) -> int:
+    return smallest_sample(min(rules.rate_5xx_max, rules.rate_429_max, 1 - rules.success_2xx_min))
+
+
+def _rounded_up(scale: float) -> float:
+    """To two digits, never down."""
+    digits = 2 - len(str(int(scale))) if scale >= 1 else 3
+    return float(ceil(scale * 10.0**digits - 1e-9) / 10.0**digits)
