@@ -117,7 +117,8 @@ def test_a_change_that_was_seen_needs_no_reason():
     assert (finding.source, finding.phase) == ("steering", "baseline")
     assert finding.slo == "failover_action_in_baseline"
     left = rule("M2", weights(*STEADY, (260.0, 50.0)), *arrivals(west=lambda t: 0.0))
-    assert (left.status, left.measured, left.reason) == ("pass", 0.0, "")
+    assert (left.status, left.measured) == ("unknown", 0.0)
+    assert left.reason.startswith("under 100 attempts")
 
 
 def test_a_baseline_may_begin_at_any_time():
@@ -164,11 +165,12 @@ def test_a_region_whose_attempts_show_up_later_began_at_none():
     assert (finding.status, finding.measured) == ("fail", 1.0)
 
 
-def test_a_hundred_attempts_a_minute_show_a_split():
-    """Fewer show none."""
-    for per_minute, measured in ((100, 4.0), (99, 0.0)):
+def test_a_hundred_attempts_show_a_split():
+    """Fewer show it in a longer window; fewer in all of the baseline leave it unknown."""
+    for per_minute, status, measured in ((100, "fail", 4.0), (99, "fail", 2.0), (20, "unknown", 0)):
         east = arrivals(west=lambda t: 0.0, east=lambda t, n=per_minute: n * t / 60)
-        assert rule("M2", *steering(), *east).measured == measured
+        finding = rule("M2", *steering(), *east)
+        assert (finding.status, finding.measured) == (status, measured)
 
 
 def test_a_weight_read_some_seconds_before_a_minute_stands_for_it():

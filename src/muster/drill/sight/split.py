@@ -41,17 +41,34 @@ def tolerance_of(wanted_pct: float, draws: float, tolerance_pct: float) -> float
     """
     if draws < ARRIVALS_MIN:
         return None
-    share = min(max(wanted_pct / 100, 0.0), 1.0)
-    error_pct = 100 * math.sqrt(share * (1 - share) / draws)
-    tolerance = max(tolerance_pct, ERRORS * error_pct)
+    tolerance = max(tolerance_pct, 100 * ERRORS * _error(wanted_pct, draws))
     return tolerance if tolerance <= UNKNOWN_TIMES * tolerance_pct else None
+
+
+def _error(wanted_pct: float, draws: float) -> float:
+    """Standard error of a share that is as wanted, seen in so many draws.
+
+    Near 0 and 100 % a few draws lie less evenly than a normal distribution says: two more of each
+    kind make the error wide enough there (Agresti and Coull, 1998). At 0 and 100 % there is none.
+    """
+    share = min(max(wanted_pct / 100, 0.0), 1.0)
+    if share in (0.0, 1.0):
+        return 0.0
+    even = (draws * share + 2) / (draws + 4)
+    return math.sqrt(even * (1 - even) / draws)
 
 
 def needed_draws(wanted_pct: float, tolerance_pct: float) -> int:
     """How many independent draws a look at a share of `wanted_pct` needs to say anything."""
-    share = min(max(wanted_pct / 100, 0.0), 1.0)
     most = UNKNOWN_TIMES * tolerance_pct / 100
-    return max(ARRIVALS_MIN, math.ceil(ERRORS**2 * share * (1 - share) / most**2 - 1e-9))
+    least, enough = ARRIVALS_MIN, ARRIVALS_MIN
+    while ERRORS * _error(wanted_pct, enough) > most:
+        least, enough = enough, 2 * enough
+    while enough - least > 1:
+        middle = (least + enough) // 2
+        small = ERRORS * _error(wanted_pct, middle) > most
+        least, enough = (middle, enough) if small else (least, middle)
+    return enough
 
 
 def draws_of(arrivals: float, window_s: float, resolvers: int, ttl_s: float) -> float:
