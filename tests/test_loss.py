@@ -9,7 +9,8 @@ from test_rig_pinned import process
 
 from muster.contract import load
 from muster.judge.evaluate import Judging
-from muster.judge.loss import failing_until, judge_loss, loss_of
+from muster.judge.failing import failing_until
+from muster.judge.loss import judge_loss, loss_of
 from muster.judge.phases import phases_of
 from muster.samples.series import Samples, series_of
 from muster.samples.windows import Absence, Window

@@ -23,7 +23,8 @@ from test_loss import (
 from test_rig_pinned import process, seen
 
 from muster.judge.evaluate import Judging
-from muster.judge.loss import Failing, Loss, failing_until, judge_loss, loss_of
+from muster.judge.failing import Failing, failing_until
+from muster.judge.loss import Loss, judge_loss, loss_of
 from muster.judge.phases import Phase, phases_of
 from muster.judge.rig_excuse import unfit
 from muster.judge.rig_pinned import Span, blackout
