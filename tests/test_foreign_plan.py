@@ -140,6 +140,13 @@ def test_prometheus_names_the_region_of_each_product() -> None:
     assert jobs["litellm-eu-west-1"]["metrics_path"] == "/metrics/"
 
 
+def test_what_neither_product_has_is_declared_and_no_rule_stands_in_for_it() -> None:
+    """A constant 0 would pass for a queue that is always empty."""
+    assert set(TARGET.declared) == {"queue_age", "admission_failures"}
+    assert "rule_files" not in yaml.safe_load(layout.scrapes(planned()))
+    assert not [name for name in layout.files(planned()) if "rules" in name]
+
+
 def test_no_token_stands_in_a_file() -> None:
     """They reach the products by their environment alone."""
     for name, text in layout.files(planned()).items():

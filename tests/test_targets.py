@@ -18,6 +18,7 @@ from muster.documents import parse
 from muster.errors import BadInput
 from muster.targets.check import check
 from muster.targets.model import Target
+from muster.targets.declared import DECLARABLE
 from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_SERVER
 
 EXAMPLE = "targets/staging.example.yaml"
@@ -156,7 +157,10 @@ def test_every_signal_that_is_judged_must_be_given(tmp_path, signal):
     data = testbed_document()
     del data["signals"][signal]
     line = refused(tmp_path / "t.yaml", data)
-    assert line == f"signals.{signal}: got None, expected a PromQL selector: it is judged"
+    wanted = f"signals.{signal}: got None, expected a PromQL selector: it is judged"
+    if signal in DECLARABLE:
+        wanted += "; or {none: the reason} where the platform has no such thing"
+    assert line == wanted
 
 
 def test_a_doubled_key_is_refused(tmp_path):

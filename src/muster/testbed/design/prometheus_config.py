@@ -24,7 +24,7 @@ def render(layout: Layout) -> str:
     return of_jobs(layout, [static("gateway", gateways)])
 
 
-def of_jobs(layout: Layout, platform: list[dict[str, Any]], **more: Any) -> str:
+def of_jobs(layout: Layout, platform: list[dict[str, Any]]) -> str:
     """The text of `prometheus.yml` that scrapes the jobs of the platform, and all around it."""
     interval_s = layout.config.spec.scrape_interval_s
     return yaml.safe_dump(
@@ -53,7 +53,6 @@ def of_jobs(layout: Layout, platform: list[dict[str, Any]], **more: Any) -> str:
                     ],
                 },
             ],
-            **more,
         },
         sort_keys=False,
     )

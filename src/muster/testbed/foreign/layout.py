@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from muster.errors import BadInput
 from muster.testbed.design import parts, prometheus_config
 from muster.testbed.design import ports as block
@@ -70,7 +68,6 @@ def files(layout: Layout) -> dict[str, str]:
     config, ports = layout.config, layout.ports
     found = {
         "prometheus.yml": scrapes(layout),
-        "rules.yml": rules(layout),
         f"{litellm.KEYS_MODULE}.py": litellm.KEYS,
     }
     streams_max = math.ceil(config.spec.gateway.streams_limit_factor * config.streams)
@@ -111,26 +108,7 @@ def scrapes(layout: Layout) -> str:
                     ],
                 }
             )
-    return prometheus_config.of_jobs(layout, jobs, rule_files=[str(layout.directory / "rules.yml")])
-
-
-def rules(layout: Layout) -> str:
-    """Stand-ins of what neither product has: a queue (requests are admitted or refused at once),
-    and refusals by the contract's reasons. Always 0, so no finding about them says anything.
-    """
-    one = 'envoy_cluster_upstream_rq_active{envoy_cluster_name="litellm"}'
-    made = [
-        {"record": "foreign_queue_age", "expr": f"0 * {one}"},
-        *(
-            {
-                "record": "foreign_admission_failures",
-                "expr": f"0 * {one}",
-                "labels": {"reason": reason},
-            }
-            for reason in ("redis_unavailable", "token_validation", "gateway_health")
-        ),
-    ]
-    return yaml.safe_dump({"groups": [{"name": "foreign", "interval": "1s", "rules": made}]})
+    return prometheus_config.of_jobs(layout, jobs)
 
 
 def _litellm(
