@@ -17,8 +17,8 @@ from muster import home, targets
 from muster.documents import parse
 from muster.errors import BadInput
 from muster.targets.check import check
-from muster.targets.model import Target
 from muster.targets.declared import DECLARABLE
+from muster.targets.model import Target
 from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_SERVER
 
 EXAMPLE = "targets/staging.example.yaml"
