@@ -73,6 +73,7 @@ class Story:
     extra: tuple[dict[str, Any], ...] = ()
     dark: bool = True
     weights_moved: frozenset[str] = frozenset()
+    canaries_counted: bool = False
 
     @property
     def streams(self) -> int:

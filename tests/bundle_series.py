@@ -160,17 +160,20 @@ def _server(
 ) -> Iterator[Row]:
     each = per_s / story.server_processes
     good = 1 - harm["rate_5xx"] - harm["rate_429"] - harm["refused"]
+    canaries = 25 / story.server_processes * (per_s > 0) * story.canaries_counted
     for process in range(story.server_processes):
         labels = {"region": region, "instance": f"{region}:{process}", "job": "gateway"}
         for code in CODES:
             share = {"200": good, "500": harm["rate_5xx"], "429": harm["rate_429"]}.get(code)
             v = _sum(each * share) if share is not None else np.zeros(len(t))
+            v = v + _sum(canaries) if code == "200" else v
             yield "requests", "http_server_requests_total", {**labels, "code": code}, t, v
         for kind, name in (
             ("first_token", "gen_ai_server_time_to_first_token_seconds"),
             ("completion", "gen_ai_server_request_duration_seconds"),
         ):
-            yield from _latency(kind, name, labels, t, each * good, kind, harm)
+            for row in _latency(kind, name, labels, t, each * good, kind, harm):
+                yield *row[:-1], row[-1] + _sum(canaries)
             edges = (2, 2.5, 3) if kind == "first_token" else (15, 18, 20)
             for le in edges:
                 over = {**labels, "phase": kind, "le": f"{le:g}"}

@@ -38,7 +38,7 @@ from muster.drill.sight.quiet import await_quiet
 from muster.drill.undo.restore_time import restore_bound_s
 from muster.errors import BadInput
 from muster.guard.triggers import Declared, Guard
-from muster.judge.agreement import agreed
+from muster.judge.agreement import Agreements, agreed
 from muster.judge.evaluate import SLOS as EVALUATED
 from muster.judge.evaluate import Judging, judge_slo, streams_finding
 from muster.judge.gate import Bundle, judge_gate
@@ -270,7 +270,7 @@ def both_counts(contract: Contract) -> object:
     def status(share: float) -> str:
         fewer = [replace(one, v=one.v * share) for one in samples().of("requests")]
         harmed = Samples({**samples().by_signal, "requests": tuple(fewer)})
-        [found] = agreed([], [("baseline", window())], harmed, tolerance, 1.0)
+        [found] = agreed([], [("baseline", window())], Agreements(harmed, tolerance, 1.0))
         return found.status
 
     return [status(per_mille / 1000) for per_mille in range(850, 1000, 5)]

@@ -13,8 +13,10 @@ from bundle_maker import make_bundle
 from test_counting import FINDING
 
 from muster.judge.agreement import (
+    Agreements,
     _age,
     _canaries,
+    _holds_canaries,
     _Sent,
     _verdict,
     agreed,
@@ -160,14 +162,44 @@ def test_more_than_was_sent_is_unknown():
     assert said.endswith("it counts other clients' requests, or series twice")
 
 
+def told(samples, end_s=58):
+    return compare(samples, Window(5, end_s, 3.0), TOLERANCE, 0.2)
+
+
 def test_canaries_in_the_platforms_figures_are_told():
-    """652 answers of 442 attempts and 251 canaries; too few to tell apart say nothing."""
-    told = simulated(5, per_s=60, seconds=60, canaries=34.0, canaries_counted=True)
-    assert "the platform counts canaries too" in wrong(told, 5, 58)
-    apart = simulated(5, per_s=60, seconds=60, canaries=34.0)
-    assert wrong(apart, 5, 58) == ""
-    few = simulated(5, per_s=60, seconds=60, canaries=0.5, canaries_counted=True)
-    assert wrong(few, 5, 58) == ""
+    """In it: 652 answers of 442 attempts and 251 canaries; not in it; and too few to tell."""
+    within = told(simulated(5, per_s=60, seconds=60, canaries=34.0, canaries_counted=True))
+    assert within.wrong == ""
+    assert within.canaries.endswith("are in it, and are taken out as if all had been good")
+    assert set(within.taken) == {"requests", "first_token", "completion"}
+    assert 1500 < within.taken["requests"] < 2100
+    without = told(simulated(5, per_s=60, seconds=60, canaries=34.0))
+    assert without.wrong == ""
+    assert without.canaries.endswith("canaries are not in it")
+    assert not without.taken
+    for counted in (True, False):
+        few = told(simulated(5, per_s=60, seconds=60, canaries=0.5, canaries_counted=counted))
+        assert few.wrong == ""
+        assert few.canaries.endswith("canaries may be in it: they are too few to tell")
+        assert not few.taken
+    assert told(simulated(5)).canaries == ""
+
+
+def test_a_platform_that_counts_canaries_and_half_of_a_region_is_unknown():
+    """Each region must hold its own canaries too."""
+    load = {WEST: 100.0, EAST: 100.0}
+    canaries = tuple(
+        line("client_canaries", 30.0, region=region, outcome="answered") for region in load
+    )
+
+    def said(**platform):
+        found = steady({WEST: platform["west"], EAST: platform["east"]}, load)
+        found = Samples({**found.by_signal, "client_canaries": canaries})
+        return compare(found, OVER_40_S, TOLERANCE, 1.0).wrong
+
+    assert said(west=130.0, east=130.0) == ""
+    wrong = said(west=180.0, east=80.0)
+    assert wrong.startswith(f"the platform counts 3200 answers in {EAST}, the load 4000 and 1200 ")
 
 
 def test_without_the_counts_of_both_nothing_is_compared():
@@ -252,7 +284,7 @@ def test_what_rests_on_a_stretch_in_which_the_counts_differ_is_unknown_and_no_mo
         replace(plain, window=None),
     ]
     stretches = [("evacuate", first), ("dark", second)]
-    found = agreed(findings, stretches, counting(30.0), TOLERANCE, 1.0)
+    found = agreed(findings, stretches, Agreements(counting(30.0), TOLERANCE, 1.0))
     assert [one.status for one in found] == [
         "pass", "unknown", "unknown", "pass", "pass", "pass", "pass", "unknown",
     ]  # fmt: skip
@@ -340,22 +372,25 @@ def test_the_tolerance_is_granted_besides_what_the_scrapes_are_apart():
 
 OTHERS = "it counts other clients' requests, or series twice"
 FEWER = "some processes are not scraped, or do not count every answer"
-AND_CANARIES = "exclude requests that carry load.canary_token"
+HELD = "held"
 
 
 @pytest.mark.parametrize(
     ("served", "canaries", "ends"),
     [
         (980, 200, ""), (979, 200, FEWER), (1120, 200, ""), (1121, 200, OTHERS),
-        (1179, 200, OTHERS), (1180, 200, AND_CANARIES), (1320, 200, AND_CANARIES),
-        (1321, 200, OTHERS), (1121, 20, OTHERS), (1121, 21, AND_CANARIES),
+        (1179, 200, OTHERS), (1180, 200, HELD), (1320, 200, HELD),
+        (1321, 200, OTHERS), (1121, 20, OTHERS), (1121, 21, HELD),
     ],
 )  # fmt: skip
 def test_the_edges_of_what_agrees(served, canaries, ends):
     """Between the least and the most, 20 further, and as far again with as many canaries."""
-    said = _verdict(_Sent(1000, 1100, 1050), served, 20, 0.0, canaries, " in it")
-    assert said.endswith(ends)
-    assert bool(said) is bool(ends)
+    sent = _Sent(1000, 1100, 1050)
+    held = _holds_canaries(sent, served, 20, 0.0, canaries)
+    assert held is (ends == HELD)
+    said = _verdict(sent, served, 20, 0.0, canaries if held else 0, " in it")
+    assert said.endswith("" if held else ends)
+    assert bool(said) is (ends in (OTHERS, FEWER))
     if said:
         assert said.startswith(f"the platform counts {served} answers in it, the load 1050")
 
@@ -371,7 +406,7 @@ def test_a_count_that_is_missing_is_told_beside_the_one_that_is_there():
     samples = steady({WEST: 100.0}, {WEST: 100.0})
     for missing, counted in (("client_attempts", 4000), ("requests", None)):
         without = {k: v for k, v in samples.by_signal.items() if k != missing}
-        (found,) = agreed([], [("dark", OVER_40_S)], Samples(without), TOLERANCE, 1.0)
+        (found,) = agreed([], [("dark", OVER_40_S)], Agreements(Samples(without), TOLERANCE, 1.0))
         assert (found.status, found.measured, found.samples) == ("unknown", None, counted)
         assert "has no count to compare with" in found.reason
 
@@ -379,7 +414,7 @@ def test_a_count_that_is_missing_is_told_beside_the_one_that_is_there():
 def test_the_share_is_said_to_a_hundredth_of_a_per_cent():
     """2,990 of 3,000."""
     samples = steady({WEST: 74.75}, {WEST: 75.0})
-    (found,) = agreed([], [("dark", OVER_40_S)], samples, TOLERANCE, 1.0)
+    (found,) = agreed([], [("dark", OVER_40_S)], Agreements(samples, TOLERANCE, 1.0))
     assert (found.measured, found.status) == (99.67, "pass")
 
 

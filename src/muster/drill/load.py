@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muster import home
+from muster.drill.plan.enough import canaries_per_s
 from muster.drill.plan.plan import DrillPlan
 from muster.targets import Target
 
@@ -91,6 +92,7 @@ class DrillLoad:
             canary_model=access.canary_model,
             canary_phrase=access.canary_phrase,
             canary_tokens=access.canary_tokens,
+            canaries_per_s=canaries_per_s(self._plan),
             contract=self._plan.contract,
             profile=self._plan.profile,
             scale=self._plan.settings.scale,

@@ -13,14 +13,15 @@ moment between these, so its count must lie between them. It may differ by
 Where other processes time the answers than count them, what was timed is compared in the same way:
 at least what succeeded, at most what was sent.
 
-More than that are canaries, where it is as many as there were, else requests of others or series
-that are there twice. Fewer are processes that nobody scrapes or that do not count all.
+More than that are canaries, where it is as many as there were: then they are in the platform's
+figures, and `taken` says how many to take out. Else they are requests of others or series that are
+there twice. Fewer are processes that nobody scrapes or that do not count all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
@@ -47,11 +48,34 @@ NOBODY = "unknown"
 
 @dataclass(frozen=True)
 class Agreement:
-    """`wrong` says why the counts disagree or cannot be compared; empty if they agree."""
+    """`wrong` says why the counts disagree or cannot be compared; empty if they agree.
+
+    `canaries` says what the counts tell of the canaries, where there were any. `taken`: by signal
+    of the platform (`requests`, `first_token`, `completion`), the canaries that its count holds.
+    """
 
     wrong: str
     client: float | None
     server: float | None
+    canaries: str = ""
+    taken: Mapping[str, float] = field(default_factory=dict)
+
+
+class Agreements:
+    """What both sides' counts say of each window; each is compared once."""
+
+    def __init__(self, samples: Samples, tolerance: Fraction, scrape_s: float) -> None:
+        self._samples = samples
+        self._tolerance = tolerance
+        self._scrape_s = scrape_s
+        self._known: dict[tuple[float, float], Agreement] = {}
+
+    def of(self, window: Window) -> Agreement:
+        """The comparison of `window`."""
+        key = (window.start_s, window.end_s)
+        if key not in self._known:
+            self._known[key] = compare(self._samples, window, self._tolerance, self._scrape_s)
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -64,33 +88,21 @@ class _Sent:
 
 
 def agreed(
-    findings: Sequence[Finding],
-    stretches: Sequence[tuple[str, Window]],
-    samples: Samples,
-    tolerance: Fraction,
-    scrape_s: float,
+    findings: Sequence[Finding], stretches: Sequence[tuple[str, Window]], agreements: Agreements
 ) -> list[Finding]:
     """Return `findings` plus one for each stretch (name, window): do both sides' counts agree?
 
     Where they disagree, every finding that uses the platform's counts becomes unknown.
     """
-    known: dict[tuple[float, float], Agreement] = {}
-
-    def of(window: Window) -> Agreement:
-        key = (window.start_s, window.end_s)
-        if key not in known:
-            known[key] = compare(samples, window, tolerance, scrape_s)
-        return known[key]
-
     found: list[Finding] = []
     for one in findings:
         if one.source == "server" and one.slo in SERVER_SLOS and one.window is not None:
             window = replace(stretches[0][1], start_s=one.window[0], end_s=one.window[1])
-            if wrong := of(window).wrong:
+            if wrong := agreements.of(window).wrong:
                 reason = f"{one.reason}; {wrong}".removeprefix("; ")
                 one = replace(one, status="unknown", reason=reason)
         found.append(one)
-    return [*found, *(_finding(name, window, of(window)) for name, window in stretches)]
+    return [*found, *(_finding(name, window, agreements.of(window)) for name, window in stretches)]
 
 
 def compare(samples: Samples, window: Window, tolerance: Fraction, scrape_s: float) -> Agreement:
@@ -103,19 +115,53 @@ def compare(samples: Samples, window: Window, tolerance: Fraction, scrape_s: flo
         return Agreement(f"the {whose} has no count to compare with", None, served)
     slack = slack_of(samples, window, sent, scrape_s)
     canaries = _canaries(samples, window)
-    wrong = _verdict(sent, served, slack, float(tolerance), canaries, "")
-    if not wrong and not _of_nobody(samples, window):
+    taken: dict[str, float] = {}
+    if _holds_canaries(sent, served, slack, float(tolerance), canaries):
+        taken = dict.fromkeys(("requests", *TIMED), canaries)
+    wrong = _verdict(sent, served, slack, float(tolerance), taken.get("requests", 0.0), "")
+    if not wrong and not _of_nobody(samples, window, canaries_too=bool(taken)):
         for region in sorted({one.region for one in requests} - {""}):
             own = sent_of(samples, window, region)
             here = [one for one in requests if one.region == region]
             own_served = total_growth(here, window, siblings=requests)
             if own is not None and own_served is not None:
                 where = f" in {region}"
-                wrong = wrong or _verdict(own, own_served, slack, float(tolerance), 0.0, where)
+                also = _canaries(samples, window, region) if taken else 0.0
+                wrong = wrong or _verdict(own, own_served, slack, float(tolerance), also, where)
     for histogram in TIMED:
         if not wrong and apart(samples, "requests", histogram):
-            wrong = _timed(samples, window, histogram, sent, slack, float(tolerance))
-    return Agreement(wrong, sent.answered, served)
+            wrong, held = _timed(samples, window, histogram, sent, slack, float(tolerance))
+            taken[histogram] = held
+    told = _told(sent, served, slack, float(tolerance), canaries, taken)
+    return Agreement(wrong, sent.answered, served, told, taken)
+
+
+def _holds_canaries(
+    sent: _Sent, served: float, slack: float, tolerance: float, canaries: float
+) -> bool:
+    """Whether `served` is what the load sent and its canaries, and not what it sent without."""
+    slack += tolerance * max(sent.most, served)
+    with_canaries = sent.least + canaries - slack <= served <= sent.most + canaries + slack
+    return canaries > slack and served > sent.most + slack and with_canaries
+
+
+def _told(
+    sent: _Sent,
+    served: float,
+    slack: float,
+    tolerance: float,
+    canaries: float,
+    taken: Mapping[str, float],
+) -> str:
+    """What the counts tell of the canaries: in the platform's figures, not in them, or neither."""
+    if not canaries:
+        return ""
+    if taken.get("requests"):
+        return f"{canaries:.0f} canaries are in it, and are taken out as if all had been good"
+    slack += tolerance * max(sent.most, served)
+    if served < sent.least + canaries - slack:
+        return f"{canaries:.0f} canaries are not in it"
+    return f"{canaries:.0f} canaries may be in it: they are too few to tell"
 
 
 def _timed(
@@ -125,8 +171,9 @@ def _timed(
     sent: _Sent,
     slack: float,
     tolerance: float,
-) -> str:
-    """Why other processes cannot have timed what the load was answered; empty: they can.
+) -> tuple[str, float]:
+    """Why other processes cannot have timed what the load was answered (empty: they can), and how
+    many canaries they timed too.
 
     Over all regions, and in each where the load knows the region of all its answers.
     """
@@ -136,20 +183,23 @@ def _timed(
     if not _of_nobody(samples, window):
         regions = sorted({one.region for one in counts} - {""})
         parts += [(region, sent_of(samples, window, region)) for region in regions]
+    held = 0.0
     for region, own in parts:
         here = [one for one in counts if region in (None, one.region)]
         timed = total_growth(here, window, siblings=counts)
         failed = _growth(samples.of("client_attempts"), window, partial(_untimed, region))
         if timed is None or failed is None or own is None:
-            return f"no count of {histogram} to compare"
+            return f"no count of {histogram} to compare", 0.0
         apart_max = slack + tolerance * max(own.most, timed)
         where = f" in {region}" if region else ""
         said = f"{histogram} counts {timed:.0f}{where}, the load {own.answered:.0f} answers"
         if timed < own.least - failed - apart_max:
-            return f"{said}: processes that nobody scrapes, or answers that nobody timed"
+            return f"{said}: processes that nobody scrapes, or answers that nobody timed", 0.0
         if timed > own.most + canaries + apart_max:
-            return f"{said}: requests of others, or series that are there twice"
-    return ""
+            return f"{said}: requests of others, or series that are there twice", 0.0
+        if region is None and timed > own.most + apart_max:
+            held = canaries
+    return "", held
 
 
 def _untimed(region: str | None, one: Series) -> bool:
@@ -161,18 +211,14 @@ def _untimed(region: str | None, one: Series) -> bool:
 def _verdict(
     sent: _Sent, served: float, slack: float, tolerance: float, canaries: float, where: str
 ) -> str:
-    """Why `served` is not what the load sent; empty if it is."""
+    """Why `served` is not what the load sent and `canaries`; empty if it is."""
     slack += tolerance * max(sent.most, served)
-    if sent.least - slack <= served <= sent.most + slack:
+    if sent.least + canaries - slack <= served <= sent.most + canaries + slack:
         return ""
     counts = f"the platform counts {served:.0f} answers{where}, the load {sent.answered:.0f}"
-    with_canaries = sent.least + canaries - slack <= served <= sent.most + canaries + slack
-    if canaries > slack and with_canaries:
-        return (
-            f"{counts} and {canaries:.0f} canaries: the platform counts canaries too; "
-            "exclude requests that carry load.canary_token"
-        )
-    if served > sent.most:
+    if canaries:
+        counts += f" and {canaries:.0f} canaries"
+    if served > sent.most + canaries:
         return f"{counts}: it counts other clients' requests, or series twice"
     return f"{counts}: some processes are not scraped, or do not count every answer"
 
@@ -241,23 +287,26 @@ def _age(series: Sequence[Series], t_s: float, stale_s: float) -> float:
     return oldest_s
 
 
-def _canaries(samples: Samples, window: Window) -> float:
-    """Canaries that the platform answered."""
+def _canaries(samples: Samples, window: Window, region: str | None = None) -> float:
+    """Canaries that the platform answered, in all regions or in one."""
     series = samples.of("client_canaries")
     silent = {f"unavailable_{outcome}" for outcome in UNANSWERED}
-    return _growth(series, window, lambda one: one.labels.get("outcome") not in silent) or 0.0
+
+    def answered(one: Series) -> bool:
+        return region in (None, one.region) and one.labels.get("outcome") not in silent
+
+    return _growth(series, window, answered) or 0.0
 
 
-def _of_nobody(samples: Samples, window: Window) -> bool:
+def _of_nobody(samples: Samples, window: Window, *, canaries_too: bool = False) -> bool:
     """Whether the load does not know the region of some answers."""
-    series = samples.of("client_attempts")
-    return bool(
-        _growth(
-            series,
-            window,
-            lambda one: one.region in ("", NOBODY) and one.labels.get("outcome") not in UNANSWERED,
-        )
-    )
+    signals = ("client_attempts", "client_canaries") if canaries_too else ("client_attempts",)
+    silent = UNANSWERED | {f"unavailable_{outcome}" for outcome in UNANSWERED}
+
+    def lost(one: Series) -> bool:
+        return one.region in ("", NOBODY) and one.labels.get("outcome") not in silent
+
+    return any(_growth(samples.of(signal), window, lost) for signal in signals)
 
 
 def _finding(phase: str, window: Window, agreement: Agreement) -> Finding:
@@ -279,5 +328,5 @@ def _finding(phase: str, window: Window, agreement: Agreement) -> Finding:
         unit="%",
         samples=None if server is None else round(server),
         status="unknown" if agreement.wrong else "pass",
-        reason=agreement.wrong or said,
+        reason=agreement.wrong or "; ".join(part for part in (said, agreement.canaries) if part),
     )

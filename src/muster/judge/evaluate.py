@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from math import sqrt
 
 from muster.contract.model import Contract, Profile, Tier
-from muster.judge.agreement import agreed
+from muster.judge.agreement import Agreements, agreed
 from muster.judge.consistency import judge_consistency
 from muster.judge.declared import as_declared
 from muster.judge.findings import Finding
@@ -22,6 +23,7 @@ from muster.judge.latency import judge_latency
 from muster.judge.lengths import NOT_COUNTED, Lengths, judge_lengths
 from muster.judge.phases import Phase, merged
 from muster.judge.rig import judge_rig
+from muster.judge.taken_out import without_canaries
 from muster.judge.timed import untimed
 from muster.samples.counting import Count, Status, judge_share, smallest_sample, upper_bound_pct
 from muster.samples.rates import canary_count, client_counts, failed_by_name, server_counts
@@ -51,6 +53,12 @@ class Judging:
     lengths: Lengths = NOT_COUNTED
     declared: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def agreements(self) -> Agreements:
+        """What the counts of load and platform say of each other."""
+        tolerance = self.contract.measurement.counts_tolerance
+        return Agreements(self.samples, tolerance, self.scrape_s)
+
 
 def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
     """All six SLOs, queue age and the rig, phase by phase (merged where too short)."""
@@ -67,7 +75,7 @@ def judge_phases(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[
         rig = judge_rig(judging.samples, window, phase.name, rules)
         findings.extend(rig.findings)
     windows = [(phase.name, _window(judging, phase.start_s, phase.end_s)) for phase in phases]
-    return _agreed(judging, windows, findings)
+    return agreed(findings, windows, judging.agreements)
 
 
 def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[Finding]:
@@ -77,15 +85,7 @@ def judge_whole(judging: Judging, phases: Sequence[Phase], tier: Tier) -> list[F
     found = [
         f for slo in _rules(judging, tier) for f in judge_slo(judging, window, name, tier, slo)
     ]
-    return _agreed(judging, [(name, window)], found)
-
-
-def _agreed(
-    judging: Judging, windows: Sequence[tuple[str, Window]], findings: Sequence[Finding]
-) -> list[Finding]:
-    """Make findings on the platform's counts unknown where its counts disagree with the load's."""
-    tolerance = judging.contract.measurement.counts_tolerance
-    return agreed(findings, windows, judging.samples, tolerance, judging.scrape_s)
+    return agreed(found, [(name, window)], judging.agreements)
 
 
 def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str) -> list[Finding]:
@@ -93,22 +93,28 @@ def judge_slo(judging: Judging, window: Window, phase: str, tier: Tier, slo: str
     if slo == "availability":
         return [_availability(judging, window, phase, tier)]
     if slo in LATENCY_SLOS:
-        return [_latency(judging, window, phase, tier, slo, source) for source in SOURCES]
+        return [
+            _latency(judging, window, phase, tier, slo, "client"),
+            without_canaries(
+                lambda taken: _latency(judging, window, phase, tier, slo, "server", taken),
+                judging.agreements.of(window).taken.get(slo.removesuffix("_p95"), 0.0),
+            ),
+        ]
     bad_max = _rules(judging, tier)[slo]
-    counts = {
-        "client": client_counts(judging.samples, window)[slo],
-        "server": server_counts(judging.samples, window)[slo],
-    }
+    sent = client_counts(judging.samples, window)[slo]
+    served = server_counts(judging.samples, window)[slo]
     found = [
-        _share_finding(slo, tier.name, phase, source, window, counts[source], bad_max)
-        for source in SOURCES
+        _share_finding(slo, tier.name, phase, "client", window, sent, bad_max),
+        without_canaries(
+            lambda taken: _share_finding(
+                slo, tier.name, phase, "server", window, served.without_good(taken), bad_max
+            ),
+            judging.agreements.of(window).taken.get("requests", 0.0),
+        ),
     ]
     if slo == "success_2xx" and found[0].status == "fail":
         found[0] = replace(found[0], reason=failed_by_name(judging.samples, window))
     return found
-
-
-SOURCES = ("client", "server")
 
 
 def queue_findings(judging: Judging, window: Window, phase: str) -> list[Finding]:
@@ -266,7 +272,13 @@ def _availability(judging: Judging, window: Window, phase: str, tier: Tier) -> F
 
 
 def _latency(
-    judging: Judging, window: Window, phase: str, tier: Tier, slo: str, source: str
+    judging: Judging,
+    window: Window,
+    phase: str,
+    tier: Tier,
+    slo: str,
+    source: str,
+    taken: float = 0.0,
 ) -> Finding:
     kind = slo.removesuffix("_p95")
     threshold_s = tier.first_token_p95_s_max if kind == "first_token" else tier.completion_p95_s_max
@@ -280,6 +292,7 @@ def _latency(
         open_required=source == "client",
         threshold_s=threshold_s,
         percentile=judging.contract.measurement.percentile,
+        fast_others=taken,
     )
     if latency.status == "pass":
         tolerance = judging.contract.measurement.counts_tolerance

@@ -50,8 +50,13 @@ def judge_latency(
     open_required: bool,
     threshold_s: float,
     percentile: Fraction,
+    fast_others: float = 0.0,
 ) -> Latency:
-    """Compare `histogram`'s p95 with `threshold_s`; unknown without data or edges."""
+    """Compare `histogram`'s p95 with `threshold_s`; unknown without data or edges.
+
+    `fast_others`: requests in it that are not the load's. They are left out as if each had been as
+    fast as can be, so that they can only have made the rest look faster than it was.
+    """
     counts = samples.of(histogram, "_count")
     total = total_growth(counts, window)
     still_open = _open_over(samples, window, open_signal, open_phase, threshold_s)
@@ -71,6 +76,11 @@ def judge_latency(
     wrong = contradiction(histogram, counts, buckets, window)
     if wrong := wrong or (wrong_unit(finite[-1]) if finite else ""):
         return Latency("unknown", wrong, None, None, None)
+    total = max(0.0, total - fast_others)
+    under = {
+        edge: None if count is None else max(0.0, count - fast_others)
+        for edge, count in under.items()
+    }
     whole = total + still_open
     if not finite or finite[-1] < threshold_s:
         return Latency("unknown", "no histogram edge at or above the threshold", None, None, None)

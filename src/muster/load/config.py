@@ -32,6 +32,8 @@ class ShardConfig(Document):
     canary_tokens: Annotated[int, Field(ge=1)] = 1
     traffic: Traffic
     scale: Seconds = 1.0
+    canaries_per_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Of all shards together; None: the profile's, at `scale`."""
     seed: int = 1
     shard: Annotated[int, Field(ge=0)] = 0
     shards: Annotated[int, Field(ge=1)] = 1
@@ -57,6 +59,13 @@ class ShardConfig(Document):
     drain_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     linger_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     parent_pid: int | None = None
+
+    @property
+    def canary_rate_per_s(self) -> float:
+        """Canaries a second that all shards together send."""
+        if self.canaries_per_s is not None:
+            return self.canaries_per_s
+        return self.traffic.canaries_per_s * self.scale
 
     @property
     def tokens_per_s_max(self) -> float:

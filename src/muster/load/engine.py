@@ -94,9 +94,7 @@ class Engine:
         self._on_ended = on_ended
         self._arrivals = iter(schedule)
         self._next = next(self._arrivals)
-        self._canary_times = canary_times(
-            config.traffic.canaries_per_s, config.shard, config.shards
-        )
+        self._canary_times = canary_times(config.canary_rate_per_s, config.shard, config.shards)
         self._next_canary = next(self._canary_times, float("inf"))
         self._choices = streams(config.seed, 3, config.shard)
         self._retries: list[tuple[float, int, Attempt]] = []

@@ -55,6 +55,8 @@ class LoadPlan:
     """The model that answers to canaries name, if it is not `model`."""
     canary_phrase: str | None = None
     canary_tokens: int = 1
+    canaries_per_s: float | None = None
+    """Of all shards together; None: the profile's, at `scale`."""
     contract: Contract | None = None
     """The contract with the edges, thresholds and the load's own limits; None: the one in force."""
     shards: int = 0
@@ -110,6 +112,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
                 "canary_model": plan.canary_model,
                 "canary_phrase": plan.canary_phrase,
                 "canary_tokens": plan.canary_tokens,
+                "canaries_per_s": plan.canaries_per_s,
                 "traffic": traffic,
                 "scale": plan.scale,
                 "seed": plan.seed,

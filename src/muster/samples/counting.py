@@ -30,6 +30,12 @@ class Count:
             return None
         return 100.0 * self.bad / self.total
 
+    def without_good(self, others: float) -> Count:
+        """This count without `others`, none of which is taken to be bad."""
+        if self.total is None:
+            return self
+        return Count(self.bad, max(self.total - others, self.bad or 0.0))
+
 
 def smallest_sample(bad_max: Fraction) -> int:
     """How many are needed to show that at most a share `bad_max` is bad."""

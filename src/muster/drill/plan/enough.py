@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
-from muster.contract.model import Tier
+from muster.contract.model import Tier, TierName
 from muster.drill.sight.split import LOOK_BACK_S_MAX, draws_of, needed_draws
 from muster.samples.counting import smallest_sample
 
@@ -71,13 +71,31 @@ def smallest_scale(plan: DrillPlan) -> float | None:
     return _rounded_up(plan.settings.scale * wanted)
 
 
+def canaries_per_s(plan: DrillPlan) -> float:
+    """Canaries a second: the profile's at the drill's scale, since a canary costs like a request.
+
+    No fewer than availability needs in the shortest hold, up to what the profile sends at scale 1.
+    """
+    most = plan.profile.canaries_per_s
+    needed = [
+        ENOUGH * smallest_sample(1 - plan.contract.tiers[tier].availability_min) / seconds
+        for _, tier, seconds in _holds(plan)
+        if seconds > 0
+    ]
+    return max(most * plan.settings.scale, min(most, max(needed, default=most)))
+
+
 def lines(plan: DrillPlan) -> Iterator[str]:
     """For a person, before the drill: the arrivals, each need, and the scale that would do."""
     per_s = plan.profile.arrivals_per_s(plan.settings.scale)
     needs = needs_of(plan)
     if not needs:
         return
-    yield f"arrivals: {per_s:,.1f} a second at scale {plan.settings.scale:g}"
+    canaries = canaries_per_s(plan)
+    yield (
+        f"arrivals: {per_s:,.1f} a second at scale {plan.settings.scale:g}, "
+        f"and {canaries:,.1f} canaries a second"
+    )
     for need in needs:
         yield f"  {need.line()}"
     scale = smallest_scale(plan)
@@ -100,18 +118,21 @@ def too_few(plan: DrillPlan) -> str:
 def _samples(plan: DrillPlan) -> Iterator[Need]:
     """The smallest samples of the holds whose length is known."""
     per_s = plan.profile.arrivals_per_s(plan.settings.scale)
-    for one in plan.method:
-        tier = plan.gate.tier if one.func == "baseline" else plan.gate.tier_in_drill
-        minutes = one.arguments.get("minutes")
-        if one.func not in ("baseline", "dark", "failed_over") or minutes is None:
-            continue
-        seconds = float(minutes) * 60.0 / plan.time_scale
-        rules = next(rules for name, rules in plan.contract.tiers.items() if name == tier)
-        name = f"{one.func}, Tier {tier}"
+    for func, tier, seconds in _holds(plan):
+        name = f"{func}, Tier {tier}"
+        rules = plan.contract.tiers[tier]
         yield Need(f"arrivals of {name}", seconds, per_s * seconds, _smallest(rules))
-        canaries = plan.profile.canaries_per_s * seconds
         needed = smallest_sample(1 - rules.availability_min)
-        yield Need(f"canaries of {name}", seconds, canaries, needed)
+        yield Need(f"canaries of {name}", seconds, canaries_per_s(plan) * seconds, needed)
+
+
+def _holds(plan: DrillPlan) -> Iterator[tuple[str, TierName, float]]:
+    """The phases of known length: activity, tier, seconds."""
+    for one in plan.method:
+        minutes = one.arguments.get("minutes")
+        if one.func in ("baseline", "dark", "failed_over") and minutes is not None:
+            tier = plan.gate.tier if one.func == "baseline" else plan.gate.tier_in_drill
+            yield one.func, tier, float(minutes) * 60.0 / plan.time_scale
 
 
 def _splits(plan: DrillPlan) -> Iterator[Need]:
