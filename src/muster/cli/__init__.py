@@ -27,6 +27,7 @@ COMMANDS = {
     "recover": "recover",
     "abort": "abort",
     "plan": "plan",
+    "doctor": "doctor",
     "unlock": "unlock",
     "promotion": "promotion",
     "slo": "slo",
@@ -34,7 +35,7 @@ COMMANDS = {
 """Command by the module of `muster.cli` that holds it."""
 
 GROUPS = {
-    "Before a drill": ("plan", "status", "up", "down"),
+    "Before a drill": ("doctor", "plan", "status", "up", "down"),
     "Stop and restore": ("abort", "recover", "unlock"),
     "Evidence": ("judge", "report", "history", "gate", "key", "contract"),
     "Load": ("load",),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from muster.drill.plan.plan import DrillPlan
 
 
 @click.command()
@@ -29,11 +32,15 @@ def plan(source: str, given: tuple[str, ...]) -> None:
     """
     from muster.drill.plan.describe import describe
 
-    for line in describe(_plan_of(source, given)):
+    for line in describe(plan_of(source, given)):
         click.echo(line)
 
 
-def _plan_of(source: str, given: tuple[str, ...]) -> Any:
+def plan_of(source: str, given: tuple[str, ...]) -> DrillPlan:
+    """The plan of the drill in the file `source`, with its settings as KEY=VALUE. Raises BadInput.
+
+    Nothing is asked or started.
+    """
     from chaoslib.configuration import load_configuration
     from chaoslib.exceptions import ChaosException
     from chaoslib.loader import load_experiment

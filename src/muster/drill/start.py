@@ -145,7 +145,7 @@ def _reach(plan: DrillPlan, drill_id: str) -> tuple[Target, bool]:
             progress=lambda line: logger.info("testbed: %s", line),
         )
     else:
-        _fits(plan, state)
+        fits(plan, state)
     try:
         return targets.resolve(plan.target, testbed=state.endpoints), started
     except BadInput:
@@ -154,8 +154,8 @@ def _reach(plan: DrillPlan, drill_id: str) -> tuple[Target, bool]:
         raise
 
 
-def _fits(plan: DrillPlan, state: testbed.State) -> None:
-    """A testbed that is already up must be the one that the drill asks for."""
+def fits(plan: DrillPlan, state: testbed.State) -> None:
+    """A testbed that is already up must be the one that the drill asks for. Raises BadInput."""
     asked = {
         "profile": plan.profile.name,
         "scale": plan.settings.scale,

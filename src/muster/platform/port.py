@@ -43,6 +43,17 @@ class Unusable:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Somebody else who sets what a drill changes; `said` names him and what he does, in one line.
+
+    `undoes`: whether he sets his own value over the drill's in mid-drill. None: nobody can tell.
+    """
+
+    said: str
+    undoes: bool | None
+
+
+@dataclass(frozen=True)
 class Change:
     """From what to what a change goes, in words."""
 

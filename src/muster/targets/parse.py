@@ -69,7 +69,7 @@ def resolve(
     """`target` with every placeholder filled.
 
     `testbed` holds the running testbed's endpoints, nested as the placeholders name them.
-    Raises BadInput naming the placeholder that has no value.
+    Raises BadInput with every placeholder that has no value, a line each.
     """
     data = target.model_dump(by_alias=True)
     return _refilled(Target, data, target, "", testbed, environment)
@@ -132,6 +132,7 @@ def _refilled(
     """`data`, which stands at `key` of the target, as a `model`, every placeholder filled."""
     variables = os.environ if environment is None else environment
     file = f"target {target.name}"
+    missing: list[BadInput] = []
 
     def fill(value: Any, key: str) -> Any:
         if isinstance(value, dict):
@@ -151,13 +152,17 @@ def _refilled(
             wanted = (
                 "the environment variable to be set" if source == "env" else "a running testbed"
             )
-            raise BadInput(file, key, match.group(0), wanted)
+            missing.append(BadInput(file, key, match.group(0), wanted))
+            return match.group(0)
         if source == "env" and ".argv." in key:
             keep(str(found))  # a word of a command may be a secret: nobody says which
         return str(found)
 
+    filled = fill(data, key)
+    if wrong := together(missing):
+        raise wrong
     try:
-        return parse(model, _kept(fill(data, key)), file)
+        return parse(model, _kept(filled), file)
     except BadInput as error:
         # Say it in the file's words: what a placeholder was filled with may be a secret.
         written = _dig(data, error.key)

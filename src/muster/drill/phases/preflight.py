@@ -15,6 +15,7 @@ from muster.drill.plan.permit import closed, reach_of, unconfirmed
 from muster.drill.session import Session
 from muster.drill.sight import observe
 from muster.drill.sight.edges import edges_wrong
+from muster.drill.sight.looking import Looking
 from muster.drill.sight.shown import fresh, not_shown, scraped_now
 from muster.drill.sight.sound import clock_off, unsound
 from muster.drill.undo.logs import left_on
@@ -35,7 +36,7 @@ class Check:
     """One check: `name` in the ledger; `look` returns what is wrong, or an empty text."""
 
     name: str
-    look: Callable[[Session], str]
+    look: Callable[[Looking], str]
 
 
 def preflight(session: Session) -> None:
@@ -57,13 +58,13 @@ def preflight(session: Session) -> None:
     logger.info("preflight: %d checks hold", len(CHECKS))
 
 
-def allowed(session: Session) -> str:
+def allowed(session: Looking) -> str:
     """The target's blast radius covers everything that this drill will change."""
     plan = session.plan
     return reach_of(session.target, steps_of(session.platform, plan.method, plan.time_scale))
 
 
-def load_size(session: Session) -> str:
+def load_size(session: Looking) -> str:
     """The load brings arrivals enough to tell how the traffic is split at each step."""
     for need in needs_of(session.plan):
         if not need.enough:
@@ -71,17 +72,17 @@ def load_size(session: Session) -> str:
     return too_few(session.plan)
 
 
-def confirmed(session: Session) -> str:
+def confirmed(session: Looking) -> str:
     """A production target was confirmed by its name."""
     return unconfirmed(session.plan)
 
 
-def open_now(session: Session) -> str:
+def open_now(session: Looking) -> str:
     """The target's calendar allows a drill now."""
     return closed(session.target)
 
 
-def lock_kept(session: Session) -> str:
+def lock_kept(session: Looking) -> str:
     """This drill still holds the target's lock, and can renew it if it is shared."""
     lease = session.lock.lease
     if lease is not None:
@@ -89,7 +90,7 @@ def lock_kept(session: Session) -> str:
     return ""
 
 
-def undo_known(session: Session) -> str:
+def undo_known(session: Looking) -> str:
     """For every change of the drill, its present value can be read, so that it can be restored."""
     seen: set[str] = set()
     plan = session.plan
@@ -101,7 +102,7 @@ def undo_known(session: Session) -> str:
     return ""
 
 
-def no_leftover_undo(session: Session) -> str:
+def no_leftover_undo(session: Looking) -> str:
     """No earlier drill left a change on this target."""
     left = left_on(session.target.name, but=session.bundle)
     if left.unusable:
@@ -121,13 +122,13 @@ def no_leftover_undo(session: Session) -> str:
     return ""
 
 
-def regions_ready(session: Session) -> str:
+def regions_ready(session: Looking) -> str:
     """Every region answers that it is ready for traffic."""
     silent = [name for name in session.target.regions if not observe.ready(session, name)]
     return f"not ready: {', '.join(silent)}" if silent else ""
 
 
-def steering_readable(session: Session) -> str:
+def steering_readable(session: Looking) -> str:
     """Every region has a weighted record, and none has weight 0 from an earlier drill."""
     weights = session.steering.weights()
     if set(weights) != set(session.target.regions):
@@ -136,7 +137,7 @@ def steering_readable(session: Session) -> str:
     return f"weight 0 left over for {', '.join(dark)}" if dark else ""
 
 
-def no_toxics(session: Session) -> str:
+def no_toxics(session: Looking) -> str:
     """Every proxy that the target names is enabled and has no toxic."""
     for region, spec in session.target.regions.items():
         roles = spec.toxiproxy.proxies if spec.toxiproxy else {}
@@ -148,7 +149,7 @@ def no_toxics(session: Session) -> str:
     return ""
 
 
-def serving(session: Session) -> str:
+def serving(session: Looking) -> str:
     """No region is still draining."""
     for region, drain in session.platform.drain.items():
         shown = drain.shown()
@@ -157,7 +158,7 @@ def serving(session: Session) -> str:
     return ""
 
 
-def prometheus_fresh(session: Session) -> str:
+def prometheus_fresh(session: Looking) -> str:
     """Prometheus is ready and has just scraped the platform."""
     session.metrics.ready()
     found: list[RawSeries] = []
@@ -172,12 +173,12 @@ def prometheus_fresh(session: Session) -> str:
     return clock_off(session, found)
 
 
-def signals_sound(session: Session) -> str:
+def signals_sound(session: Looking) -> str:
     """The platform's figures are possible: no duplicates, no sawtooth, valid codes, seconds."""
     return unsound(session)
 
 
-def signals_shown(session: Session) -> str:
+def signals_shown(session: Looking) -> str:
     """Every platform signal that the target names exists in every region.
 
     A platform that has just started gets some time here too.
@@ -186,12 +187,12 @@ def signals_shown(session: Session) -> str:
     return not_shown(session)
 
 
-def edges_present(session: Session) -> str:
+def edges_present(session: Looking) -> str:
     """The platform's histograms have a finite edge above every threshold of the contract."""
     return "\n".join(edges_wrong(session))
 
 
-def no_incident(session: Session) -> str:
+def no_incident(session: Looking) -> str:
     """No incident is open, if the target says how to query incidents."""
     query = session.target.incident
     if query and (found := session.metrics.instant(query)):
@@ -199,7 +200,7 @@ def no_incident(session: Session) -> str:
     return ""
 
 
-def headroom(session: Session) -> str:
+def headroom(session: Looking) -> str:
     """The survivors report that they can hold every stream of the run.
 
     A platform that has just started is scraped process by process: it gets time to report all of
@@ -209,7 +210,7 @@ def headroom(session: Session) -> str:
     return _short_of_room(session)
 
 
-def _short_of_room(session: Session) -> str:
+def _short_of_room(session: Looking) -> str:
     limits: dict[str, float] = {}
     for series in fresh(session, "streams_limit"):
         value = series.v[-1]

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
-from muster.contract.model import Tier
-from muster.drill.session import Session
+from muster.contract.model import Contract, Tier
+from muster.drill.sight.looking import Looking
 from muster.drill.sight.shown import looked_at
 from muster.samples.histograms import edge_of, wrong_unit
 
@@ -36,7 +36,7 @@ NATIVE = (
 )
 
 
-def edges_wrong(session: Session) -> list[str]:
+def edges_wrong(session: Looking) -> list[str]:
     """What lacks, a line for each histogram; an edge that only lacks exactness is a warning."""
     return [
         wrong
@@ -45,9 +45,8 @@ def edges_wrong(session: Session) -> list[str]:
     ]
 
 
-def _wrong(session: Session, signal: str) -> Iterator[str]:
-    tiers: Sequence[Tier] = list(session.plan.contract.tiers.values())
-    exact = {float(getattr(tier, f"{signal}_p95_s_max")) for tier in tiers}
+def _wrong(session: Looking, signal: str) -> Iterator[str]:
+    exact = thresholds_of(session.plan.contract, signal)
     how, reading = session.target.signals[signal], looked_at(session, signal)
     if reading.refused:
         yield f"{signal}: {reading.refused}"
@@ -73,6 +72,12 @@ def _wrong(session: Session, signal: str) -> Iterator[str]:
         logger.warning(
             "preflight: %s has no edge at %s s: brackets decide%s", signal, named, setting
         )
+
+
+def thresholds_of(contract: Contract, signal: str) -> set[float]:
+    """The thresholds of every tier for a histogram, in seconds."""
+    tiers: Sequence[Tier] = list(contract.tiers.values())
+    return {float(getattr(tier, f"{signal}_p95_s_max")) for tier in tiers}
 
 
 def setting_of(names: frozenset[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import httpx
 
 from muster.drill.session import Session
+from muster.drill.sight.looking import Looking
 from muster.drill.sight.split import Look, await_looks, scheduled
 from muster.drill.sight.steered import CHANGED
 from muster.drill.stop import StopReason
@@ -92,7 +93,7 @@ def record_dark_traffic(session: Session, region: str) -> None:
     )
 
 
-def ready(session: Session, region: str) -> bool:
+def ready(session: Looking, region: str) -> bool:
     """Whether the region's ready_url answers 2xx now."""
     url = session.target.regions[region].ready_url
     try:
@@ -180,7 +181,7 @@ def check_last_healthy(session: Session, region: str | None) -> None:
         session.fail("limit:regions_dark", detail)
 
 
-def short_of_room(session: Session, limits: Mapping[str, float]) -> str:
+def short_of_room(session: Looking, limits: Mapping[str, float]) -> str:
     """What the survivors' stream limits lack of what must stay; empty if nothing."""
     radius = session.target.blast_radius
     has = sum(limits.get(region, 0.0) for region in session.target.survivors)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from muster.drill.session import Session
+from muster.drill.sight.looking import Looking
 from muster.platform.metrics import RawSeries, Reading, believed, read
 from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
@@ -20,26 +20,26 @@ ANYWHERE = ("region_ready", "gateway_health")
 """Signals that need not be told apart by region."""
 
 
-def looked_at(session: Session, signal: str) -> Reading:
+def looked_at(session: Looking, signal: str) -> Reading:
     """What was scraped of a signal just now, or why it cannot be mapped. Raises MetricsError."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
     return read(session.metrics, signal, session.target.signals[signal], window_s)
 
 
-def scraped_now(session: Session, signal: str) -> list[RawSeries]:
+def scraped_now(session: Looking, signal: str) -> list[RawSeries]:
     """What the signal's first selector shows just now, not mapped. Raises MetricsError."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
     how = session.target.signals[signal]
     return session.metrics.raw(signal, how if isinstance(how, str) else how.selectors[0], window_s)
 
 
-def fresh(session: Session, signal: str) -> list[RawSeries]:
+def fresh(session: Looking, signal: str) -> list[RawSeries]:
     """What was scraped of a signal just now. Raises MetricsError also where it is refused."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
     return believed(session.metrics, signal, session.target.signals[signal], window_s)
 
 
-def not_shown(session: Session) -> str:
+def not_shown(session: Looking) -> str:
     """What the platform does not show of signals that the target names, a line each, or nothing."""
     signals, regions = session.target.signals, tuple(session.target.regions)
     lines = []
@@ -57,7 +57,7 @@ def not_shown(session: Session) -> str:
     return "\n".join(lines)
 
 
-def load_not_shown(session: Session) -> str:
+def load_not_shown(session: Looking) -> str:
     """What Prometheus does not have of the running load; empty if nothing."""
     signals = session.target.signals
     for signal in (*SIGNALS_CLIENT, *SIGNALS_DEFAULT):
@@ -67,7 +67,7 @@ def load_not_shown(session: Session) -> str:
     return ""
 
 
-def _wanted(session: Session) -> dict[str, Sequence[Labels]]:
+def _wanted(session: Looking) -> dict[str, Sequence[Labels]]:
     """What a region must export of each signal."""
     contract, gate = session.plan.contract, session.plan.gate
     tiers = [contract.tiers[name] for name in {gate.tier, gate.tier_in_drill}]

@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from muster.drill.session import Session
+from muster.drill.sight.looking import Looking
 from muster.judge.oddities import COUNTERS, named
 from muster.platform.metrics import RawSeries, read
 from muster.samples.doubled import doubled_label, twin_label
@@ -38,7 +38,7 @@ UNIT_OF = {
 _GROUPED = re.compile(r"[1-5]xx", re.IGNORECASE)
 
 
-def unsound(session: Session) -> str:
+def unsound(session: Looking) -> str:
     """What cannot be true of what the platform shows, a line a signal; empty: nothing was seen."""
     signals = session.target.signals
     lines = []
@@ -63,7 +63,7 @@ def unsound(session: Session) -> str:
     return "\n".join(lines)
 
 
-def clock_off(session: Session, series: Sequence[RawSeries]) -> str:
+def clock_off(session: Looking, series: Sequence[RawSeries]) -> str:
     """How far the samples' times are from this machine's clock; empty if near enough."""
     newest_s = max(one.t_s[-1] for one in series)
     off_s = newest_s - session.clock.now_s()
@@ -114,13 +114,19 @@ def sawtooth(signal: str, series: Sequence[RawSeries], stale_s: float) -> str:
 def other_unit(names: Iterable[str], unit: str) -> str:
     """Which metric says by its name that it is in another unit than the target says."""
     for name in sorted(names):
-        match = _UNIT.search(name.lower())
-        if match and (said := match.group(1).strip("_")) and UNIT_OF.get(said, said) != unit:
+        said = named_unit(name)
+        if said and UNIT_OF.get(said, said) != unit:
             wanted = f"unit: {UNIT_OF.get(said, said)} is needed"
             if unit == "s":
                 wanted = f"seconds are needed, or {wanted}"
             return f"shows {name}, in {said} by its name: {wanted}"
     return ""
+
+
+def named_unit(name: str) -> str:
+    """The unit of time that a metric's name says, in the name's own word; empty: none."""
+    match = _UNIT.search(name.lower())
+    return match.group(1).strip("_") if match else ""
 
 
 def without_status(series: Sequence[RawSeries]) -> str:

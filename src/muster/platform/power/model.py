@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.looks import Look
-from muster.platform.port import Change, Proof, Touch, Unusable
+from muster.platform.port import Change, Other, Proof, Touch, Unusable
 
 Before = Mapping[str, Any]
 """What `before` returned, as JSON keeps it: enough for `start` on another machine."""
@@ -74,6 +74,13 @@ class Power(ABC):
         None: nothing, as far as this machine tells.
         """
         return None
+
+    def others(self) -> tuple[Other, ...]:
+        """Who else starts and stops processes of the region, as far as it shows. Raises PortError.
+
+        Empty: nobody shows there.
+        """
+        return ()
 
     @abstractmethod
     def change(self, *, kill: bool = False) -> Change:

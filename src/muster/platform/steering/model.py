@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from muster.platform.port import PortError, Touch, Unusable
+from muster.platform.port import Other, PortError, Touch, Unusable
 from muster.platform.steering.parts import Shown, Snapshot, Weights
 from muster.platform.steering.shares import UNITS, shares_of, weights_for
 
@@ -83,6 +83,13 @@ class Steering(ABC):
         None: nothing, as far as this machine tells.
         """
         return None
+
+    def others(self) -> tuple[Other, ...]:
+        """Who else sets these weights, as far as it shows where they stand. Raises SteeringError.
+
+        Empty: nobody shows there.
+        """
+        return ()
 
     @abstractmethod
     def shown(self) -> dict[str, Shown]:

@@ -1,0 +1,48 @@
+"""Every check of the doctor, a line each; all of preflight's are among them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from muster.drill.doctor import beginning, clocks, keeping, resolving, signals, sizes
+from muster.drill.doctor.examined import Examined
+from muster.drill.doctor.model import Check, Seen, each_line
+from muster.drill.doctor.streams import stream_checks
+from muster.drill.phases import preflight
+
+LOOK_S_MAX = 30.0
+PREFLIGHT_S_MAX = 45.0
+"""Preflight waits up to 30 s for a fresh sample."""
+BY_USE = frozenset({"lock"})
+"""Checks of preflight that need the lock held: one of the doctor's own makes them while it is."""
+
+OWN = (
+    Check("room", "evidence", beginning.room, LOOK_S_MAX),
+    Check("machine", "this machine", beginning.machine, LOOK_S_MAX),
+    Check("settings", "settings", beginning.settings, LOOK_S_MAX),
+    Check("names", "the public name", beginning.names, LOOK_S_MAX),
+    Check("resolver", "resolver against weights", resolving.look, LOOK_S_MAX, True),
+    Check("signals", "signals", signals.look, LOOK_S_MAX),
+    Check("clock", "clocks", clocks.look, LOOK_S_MAX),
+    Check("samples", "samples, expected against needed", sizes.look, LOOK_S_MAX),
+    Check("lock", "lock and store, by use", keeping.lock, LOOK_S_MAX),
+    Check("store", "lock and store, by use", keeping.store, LOOK_S_MAX),
+)
+
+
+def checks_of(examined: Examined) -> tuple[Check, ...]:
+    """Every check for what is examined, in the order in which a person reads them."""
+    return (*stream_checks(tuple(examined.target.regions)), *OWN, *_of_preflight())
+
+
+def _of_preflight() -> list[Check]:
+    return [
+        Check(f"preflight:{one.name}", "preflight", partial(_refusal, one), PREFLIGHT_S_MAX)
+        for one in preflight.CHECKS
+        if one.name not in BY_USE
+    ]
+
+
+def _refusal(check: preflight.Check, examined: Examined) -> Seen:
+    """What preflight would refuse, a line each."""
+    return Seen(refused=each_line(check.look(examined)))
