@@ -112,6 +112,10 @@ def _against(
             f"all {asked} answers of {path} name {lonely[0]}, which has {shares[lonely[0]]:.0f} %"
         )
         return Seen(rows, refused=(f"{said} of the weight: {_why()}",))
+    unknown = counts.get("", 0)
+    if unknown:
+        text = f"{unknown} of {asked} answers of {path} are addresses of no region"
+        return Seen(rows, refused=(text,))
     off, short = [], False
     for name, wanted_pct in shares.items():
         tolerance = tolerance_of(wanted_pct, asked, points)
@@ -124,10 +128,6 @@ def _against(
             )
     if off:
         return Seen(rows, refused=(f"{path} does not follow the weights: {'; '.join(off)}",))
-    unknown = counts.get("", 0)
-    if unknown:
-        text = f"{unknown} of {asked} answers of {path} are addresses of no region"
-        return Seen(rows, refused=(text,))
     if short:
         text = f"only {asked} answers of {path} in {ASKING_S_MAX:g} s: too few to see a split"
         return Seen(rows, unknown=(text,))

@@ -29,7 +29,9 @@ MODE = 0o644
 
 def text_of(report: Report) -> str:
     """The metrics of an answer."""
-    counts = {(check, level): 0 for check in report.checks for level in LEVELS}
+    counts: dict[tuple[str, str], int] = {
+        (check, level): 0 for check in report.checks for level in LEVELS
+    }
     for level in LEVELS:
         for one in report.of(level):
             counts[one.check, level] += 1
