@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from muster import home, testbed
 from muster.drill.abort import restore_all
 from muster.drill.conclude import conclude
 from muster.drill.session import Session
+from muster.drill.sight.spending import spent_in
 from muster.drill.undo.restore import record_verify, restore
 from muster.jsonl import LogLost
 from muster.judge.verdict import Verdict, judge
@@ -64,6 +66,7 @@ def end_measuring(session: Session) -> None:
         session.load.stop()
         _try("load_ended", lambda: session.record("load_ended"))
         _try("refusals", lambda: _say_refusals(session))
+        _try("spent", lambda: record_spent(session))
 
 
 def _say_refusals(session: Session) -> None:
@@ -72,6 +75,15 @@ def _say_refusals(session: Session) -> None:
 
     for one in first_refusals(session.bundle):
         logger.warning("load: %s", one)
+
+
+def record_spent(session: Session) -> None:
+    """What the load cost, from its own records; not recorded if one of them cannot be read."""
+    spent = spent_in(session.bundle)
+    cost = session.target.load.cost
+    priced = {} if cost is None else {"money": spent.money(cost), "currency": cost.currency}
+    session.record("load_spent", **asdict(spent), **priced)
+    logger.info("load: %s", spent.line(cost))
 
 
 def _let_streams_end(session: Session) -> None:

@@ -49,6 +49,11 @@ class DrillLoad:
         return list(self._handle.pids) if self._handle is not None else []
 
     @property
+    def shards(self) -> int:
+        """How many processes the load has; 0 before the start and after the end."""
+        return self._handle.shards if self._handle is not None else 0
+
+    @property
     def lifelines(self) -> list[int]:
         """Descriptors that keep the load's processes alive until they are closed."""
         return self._handle.lifelines if self._handle is not None else []

@@ -29,6 +29,7 @@ from muster.drill.plan.room import check_room
 from muster.drill.session import Session
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.samples import SampleSink
+from muster.drill.sight.spending import Spending
 from muster.drill.sight.starved import Starved
 from muster.drill.sight.steered import SteeringLook
 from muster.drill.sight.watch import POLL_SCRAPES, Watch
@@ -237,6 +238,15 @@ def _session(
     expected.begin(steering.shown())
     guard = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, session.record, clock)
     watch.guard = guard
+    if target.load.budget is not None:
+        watch.spending = Spending(
+            target.load.budget,
+            target.load.cost,
+            bundle,
+            lambda: session.load.shards,
+            unknown_s_max=missing_s_max,
+            clock=clock,
+        )
     session.guards = (guard, watchdog)
     return session
 

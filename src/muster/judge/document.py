@@ -78,6 +78,13 @@ def document_of(
     }
 
 
+def spent_of(ledger: LedgerRead) -> dict[str, Any] | None:
+    """What the load cost, as the drill counted it; None if the ledger does not say."""
+    lines = ledger.of("load_spent")
+    keys = ("requests", "tokens_in", "tokens_out", "guessed", "money", "currency")
+    return {key: lines[-1].get(key) for key in keys} if lines else None
+
+
 def _utc(t_s: Any) -> str | None:
     if not isinstance(t_s, (int, float)):
         return None

@@ -18,7 +18,7 @@ from muster.contract import load as load_contract
 from muster.contract.model import Contract
 from muster.errors import BadInput
 from muster.judge.declared import document as declared_document
-from muster.judge.document import document_of, with_builds
+from muster.judge.document import document_of, spent_of, with_builds
 from muster.judge.evaluate import SLOS
 from muster.judge.every_finding import Judged, findings_of
 from muster.judge.findings import UNJUDGED, Finding, unjudged
@@ -104,6 +104,8 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     document["declared"] = declared_document(judged.declared)
     document["loss"] = None if judged.lost is None else judged.lost.document
     document["load"]["outcomes"] = dict(judged.outcomes)
+    if (spent := spent_of(ledger)) is not None:
+        document["load"]["spent"] = spent
     return Verdict(verdict, stopped_by, tuple(findings), document)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from muster.load.pool import Connection, Pool
 from muster.load.requests import Requests
 from muster.load.resolvers import Cache
+from muster.load.spent import Spent
 from muster.load.tally import UNKNOWN, Tally
 from muster.load.wire import Answer
 from muster.targets.request_form import RequestForm
@@ -29,6 +30,7 @@ class Host(Protocol):
     form: RequestForm
     region_header: bytes | None
     tally: Tally
+    spent: Spent
 
     def now_s(self) -> float:
         """The time, on the same clock as intended starts."""
@@ -56,8 +58,8 @@ class Sending:
     """Resolve, connect or reuse, send: the common part of attempts and canaries."""
 
     __slots__ = (
-        "address", "answered", "cache", "connection", "engine", "intended_s", "over", "region",
-        "resent", "sent_s",
+        "address", "answered", "asked_in", "asked_out", "cache", "connection", "engine",
+        "intended_s", "over", "region", "resent", "sent_s",
     )  # fmt: skip
     keeps = False
 
@@ -72,6 +74,8 @@ class Sending:
         self.answered = False  # the head came
         self.over = False
         self.sent_s = 0.0
+        self.asked_in = 0  # tokens; 0: not sent yet
+        self.asked_out = 0
 
     def begin(self) -> None:
         now_s = self.engine.now_s()
@@ -83,6 +87,13 @@ class Sending:
 
     def request(self) -> bytes:
         raise NotImplementedError
+
+    def asked(self, requests: Requests, tokens: int) -> bytes:
+        """The next request for `tokens` tokens, which is sent at once: it counts from now on."""
+        request = requests.of(tokens)
+        self.asked_in, self.asked_out = requests.tokens_in, tokens
+        self.engine.spent.sent(self.asked_in, tokens)
+        return request
 
     def moved(self, answer: Answer) -> None:
         raise NotImplementedError
@@ -175,6 +186,7 @@ class Sending:
         connection, self.connection = self.connection, None
         if connection is None:
             return
+        self.engine.spent.answered(self, connection.answer)
         if connection.answer.complete:
             connection.release(self.engine.now_s())
         else:
@@ -209,7 +221,7 @@ class Attempt(Sending):
         self.token_s = 0.0  # when the last generated delta came
 
     def request(self) -> bytes:
-        return self.engine.requests.of(self.tokens)
+        return self.asked(self.engine.requests, self.tokens)
 
     def relocated(self, region: str) -> None:
         tally = self.engine.tally

@@ -56,7 +56,7 @@ class Canary(Sending):
         self.in_time = False
 
     def request(self) -> bytes:
-        return self.engine.canary_requests.of(self.engine.config.canary_tokens)
+        return self.asked(self.engine.canary_requests, self.engine.config.canary_tokens)
 
     def moved(self, answer: Answer) -> None:
         status = answer.status

@@ -29,6 +29,7 @@ from muster.load.pool import Pool
 from muster.load.requests import Requests
 from muster.load.resolvers import Lookup, Population, caches_of_shard
 from muster.load.schedule import Schedule, canary_times, streams
+from muster.load.spent import Spent
 from muster.load.tally import UNKNOWN, Tally
 from muster.load.wire import Answer
 
@@ -59,6 +60,7 @@ class Engine:
         endpoint = Endpoint(config.url)
         self.config = config
         self.tally = tally
+        self.spent = Spent()
         self.loop = loop
         token, canary_token = config.token, config.canary_token
         form = (config.model, config.body, config.form)

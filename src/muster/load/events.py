@@ -47,6 +47,7 @@ _LEARNED_MAX = 8
 _WHOLE = (b"}", b"}\r")
 """How an event ends that is on one line."""
 _USAGE = re.compile(rb'"completion_tokens"\s*:\s*(\d{1,9})')
+_PROMPT = re.compile(rb'"prompt_tokens"\s*:\s*(\d{1,9})')
 
 
 class Events:
@@ -57,7 +58,8 @@ class Events:
 
     __slots__ = (
         "back", "back_chunk", "done", "error", "finish", "fresh", "front", "generated",
-        "held", "kinds", "learned", "line", "skipping", "text_bytes", "tokens",
+        "held", "kinds", "learned", "line", "prompt_tokens", "skipping",
+        "text_bytes", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -68,6 +70,7 @@ class Events:
         self.error = False
         self.finish = b""  # the last finish_reason
         self.tokens: int | None = None  # usage.completion_tokens
+        self.prompt_tokens: int | None = None  # usage.prompt_tokens
         self.text_bytes = 0
         self.learned = 0  # how often the shape of an event was taken
         self.front = b""  # what stands before the text of an event, from its line's begin
@@ -199,6 +202,8 @@ class Events:
         usage = _USAGE.search(line)
         if usage is not None:
             self.tokens = int(usage[1])
+            prompt = _PROMPT.search(line)
+            self.prompt_tokens = int(prompt[1]) if prompt is not None else None
         return finish is not None or usage is not None
 
     def _finished(self, reason: bytes) -> None:

@@ -22,6 +22,7 @@ from muster.load.attempt import Attempt
 from muster.load.buckets import BUCKET_MIN_MS, BUCKET_RATIO
 from muster.load.engine import Engine
 from muster.load.refusals import KEY, Refusals
+from muster.load.spent import KEY as SPENT
 
 RAW_BYTES_MAX = 64 * 1024 * 1024
 # Fibonacci hashing: neighbours fall far apart, so that a share of numbers is a fair sample.
@@ -95,6 +96,7 @@ class Recorder:
                 "loop_lag_ms": taken.loop_lag_ms,
                 **{key: int(v) if key != "cpu_s" else v for key, v in deltas.items()},
                 "rss_bytes": rss_bytes(),
+                SPENT: engine.spent.line(),
             }
         )
 

@@ -15,6 +15,7 @@ import orjson
 
 from muster.errors import BadInput
 from muster.load.config import Endpoint
+from muster.load.spent import tokens_of
 from muster.targets.request_form import RequestForm
 
 _BUILT_MAX = 4096
@@ -54,6 +55,9 @@ class Requests:
         self._model = model
         self._body = dict(body or {})
         self._prompts = prompts_of(form.prompts)
+        self._tokens = [tokens_of(prompt) for prompt in self._prompts]
+        self.tokens_in = 0
+        """Tokens that the prompt of the last request is taken for."""
         self._built: dict[tuple[int, int], tuple[bytes, bytes]] = {}
         # Another run must not find this one's answers in a cache: no seed decides this.
         self._mark = os.urandom(8).hex()
@@ -64,6 +68,7 @@ class Requests:
         """The whole next request for `tokens` tokens; no two are alike."""
         prompt = self._asked % len(self._prompts)
         self._asked += 1
+        self.tokens_in = self._tokens[prompt]
         self._number = (self._number + _STEP) & _MASK
         built = self._built.get((tokens, prompt))
         if built is None:

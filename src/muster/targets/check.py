@@ -51,6 +51,7 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
     yield from declared_problems(target.signals_said, SIGNALS_NEEDED, file)
     yield from mapping_problems(target.signals, target.regions, file)
     yield from _check_body(target, file)
+    yield from _check_budget(target, file)
     if target.testbed is None and target.class_ == "testbed":
         yield BadInput(file, "testbed", None, "a testbed section, since class is testbed")
     if target.testbed is not None and target.class_ != "testbed":
@@ -123,6 +124,14 @@ def _check_body(target: Target, file: Path | str) -> Iterator[BadInput]:
         except (TypeError, ValueError):
             wanted = "a JSON value: text, number, true, false, null, a list or a mapping of these"
             yield BadInput(file, key, value, wanted)
+
+
+def _check_budget(target: Target, file: Path | str) -> Iterator[BadInput]:
+    """Money can only be counted where tokens have a price."""
+    budget = target.load.budget
+    if budget is not None and budget.money_max is not None and target.load.cost is None:
+        wanted = "load.cost with currency, input_per_million and output_per_million as well"
+        yield BadInput(file, "load.budget.money_max", budget.money_max, wanted)
 
 
 def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:

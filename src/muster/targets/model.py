@@ -40,6 +40,7 @@ from muster.targets.signals import (
     Signal,
     with_default_signals,
 )
+from muster.targets.spending import Budget, Cost
 from muster.targets.steering import Route53Steering, Steering
 from muster.targets.testbed import TestbedSpec
 
@@ -93,6 +94,12 @@ class LoadAccess(Document):
     )
     trace: str | None = Field(
         default=None, description="CSV of a recorded trace to replay; null: the profile's lengths"
+    )
+    cost: Cost | None = Field(
+        default=None, description="what tokens cost, for the plan and for budget.money_max"
+    )
+    budget: Budget | None = Field(
+        default=None, description="what the load may spend; null: no limit"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from muster import targets, testbed
-from muster.drill.plan import enough
+from muster.drill.plan import cost, enough
 from muster.drill.plan.capacity import capacity_of, too_much
 from muster.drill.plan.outline import rows_of, steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed, unusable_of
@@ -36,6 +36,7 @@ def describe(plan: DrillPlan) -> list[str]:
     lines.append("anything stops the drill, all are restored, last first, and each is read back")
     wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target), too_much(plan)]
     wrong.append(enough.too_few(plan))
+    wrong.append(str(cost.over_budget(plan) or ""))
     if (bad := unusable_of(steps)) is not None:
         wrong.insert(0, str(BadInput(plan.target_file, bad.key, bad.value, bad.wanted)))
     refusals = [reason for reason in wrong if reason]
@@ -60,6 +61,7 @@ def _head(plan: DrillPlan) -> Iterator[str]:
     yield f"guard: {plan.gate.name}'s rollback triggers and limits, on every sample"
     yield from lines_of_declared(target.declared)
     yield from enough.lines(plan)
+    yield from cost.lines(plan)
 
 
 def _reached(target: Target) -> Target | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from muster.clock import SYSTEM_CLOCK, utc
 from muster.drill.plan.capacity import capacity_of
+from muster.drill.plan.cost import over_budget
 from muster.drill.plan.outline import Step, steps_of
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
@@ -28,6 +29,8 @@ def permit(plan: DrillPlan) -> tuple[Step, ...]:
     if wrong := closed(plan.target):
         raise DrillAborted("preflight:calendar", f"target {plan.target.name}: {wrong}")
     capacity_of(plan)
+    if (over := over_budget(plan)) is not None:
+        raise over
     return steps
 
 

@@ -40,6 +40,13 @@ class Guard(Protocol):
         """Return the reason to stop, if these samples give one."""
 
 
+class Spending(Protocol):
+    """What counts what the load costs."""
+
+    def look(self) -> StopReason | None:
+        """Return the reason to stop once it costs more than it may."""
+
+
 class Watch:
     """Polls, keeps and judges samples in a thread of its own."""
 
@@ -76,6 +83,7 @@ class Watch:
         self._looked_s = self._clock.monotonic_s()
         self._thread = threading.Thread(target=self.run, name="muster-watch", daemon=True)
         self.guard: Guard | None = None
+        self.spending: Spending | None = None
         self.looks = 0
         self._stops = True
 
@@ -154,6 +162,14 @@ class Watch:
             finally:
                 self._looked_s = self._clock.monotonic_s()
             self._judge_silence()
+            self._judge_spending()
+
+    def _judge_spending(self) -> None:
+        """The load may spend so much; it is counted whether samples come or not."""
+        if self.spending is not None and self._stops and not self._end.is_set():
+            reason = self.spending.look()
+            if reason is not None:
+                self._stop.set(reason)
 
     def _judge_refused(self, fresh: Sequence[RawSeries]) -> None:
         """A signal that cannot be mapped for longer than data may be away is data lost."""

@@ -1,0 +1,116 @@
+"""What a drill will cost: requests, tokens and money, estimated before it starts.
+
+Holds have a known length. What the other phases take is not known before, and is assumed to be as
+long as they usually are; retries are not expected. The budget itself is held to what was really
+sent (`sight.spending`), whatever was estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from muster.drill.plan.enough import canaries_per_s
+from muster.errors import BadInput
+
+if TYPE_CHECKING:
+    from muster.drill.plan.plan import DrillPlan
+
+STEP_S = 60.0
+"""One change of the traffic: the records' TTL, and until the split is seen."""
+ENDS_S = 120.0
+"""Steady streams after the ramp, a region's start, and the end of the drill."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`held_s`: the holds; `assumed_s`: ramp, steps, drain and restore."""
+
+    held_s: float
+    assumed_s: float
+    requests: float
+    canaries: float
+    tokens_in: float
+    tokens_out: float
+    money: float | None
+
+    @property
+    def tokens(self) -> float:
+        """Of prompts and answers together."""
+        return self.tokens_in + self.tokens_out
+
+
+def estimate(plan: DrillPlan) -> Estimate:
+    """About what the drill will send. Raises BadInput for prompts that cannot be used."""
+    # It imports numpy: only who asks what a drill costs pays for that.
+    from muster.load.asked import asked_of
+
+    access = plan.target.load
+    asked = asked_of(plan.profile, plan.settings.scale, access)
+    held_s, assumed_s = _seconds(plan)
+    # In a ramp the rate rises from nothing: half of it.
+    seconds = held_s + assumed_s - asked.ramp_s / 2
+    requests, canaries = asked.per_s * seconds, canaries_per_s(plan) * (held_s + assumed_s)
+    tokens_in = (requests + canaries) * asked.tokens_in
+    tokens_out = requests * asked.tokens_out + canaries * access.canary_tokens
+    money = None if access.cost is None else access.cost.of(tokens_in, tokens_out)
+    return Estimate(held_s, assumed_s, requests, canaries, tokens_in, tokens_out, money)
+
+
+def lines(plan: DrillPlan) -> Iterator[str]:
+    """For a person, before the drill; what it will cost, and what it may cost."""
+    found, access = estimate(plan), plan.target.load
+    yield (
+        f"cost: about {found.requests:,.0f} requests and {found.canaries:,.0f} canaries in about "
+        f"{found.held_s + found.assumed_s:,.0f} s ({found.held_s:,.0f} s of holds; ramp, steps, "
+        f"drain and restore about {found.assumed_s:,.0f} s)"
+    )
+    cost = access.cost
+    price = (
+        "no price: the target has no load.cost"
+        if cost is None
+        else f"about {found.money:,.2f} {cost.currency} ({cost.input_per_million:g} in and "
+        f"{cost.output_per_million:g} out a million)"
+    )
+    yield f"  about {found.tokens_in:,.0f} tokens in, {found.tokens_out:,.0f} out; {price}"
+    budget = access.budget
+    if budget is not None:
+        limits = []
+        if budget.tokens_max is not None:
+            limits.append(f"{budget.tokens_max:,} tokens")
+        if budget.money_max is not None and cost is not None:
+            limits.append(f"{budget.money_max:,.2f} {cost.currency}")
+        yield f"  budget: {' and '.join(limits)}; at either the drill stops, restores, is ABORTED"
+
+
+def over_budget(plan: DrillPlan) -> BadInput | None:
+    """The key of the budget that the estimate is over; None: it is within, or there is none."""
+    access = plan.target.load
+    budget, cost = access.budget, access.cost
+    if budget is None:
+        return None
+    found = estimate(plan)
+    less = "; a smaller --var scale costs less"
+    if budget.tokens_max is not None and found.tokens > budget.tokens_max:
+        wanted = f"at least the estimate of this drill, about {found.tokens:,.0f} tokens{less}"
+        return BadInput(plan.target_file, "load.budget.tokens_max", budget.tokens_max, wanted)
+    if budget.money_max is not None and cost is not None and (found.money or 0) > budget.money_max:
+        wanted = f"at least the estimate, about {found.money:,.2f} {cost.currency}{less}"
+        return BadInput(plan.target_file, "load.budget.money_max", budget.money_max, wanted)
+    return None
+
+
+def _seconds(plan: DrillPlan) -> tuple[float, float]:
+    """Seconds of the holds, and those assumed of all the rest."""
+    from muster.load.schedule import ramp_seconds
+
+    held_s = steps = 0.0
+    for one in plan.method:
+        said = one.arguments
+        held_s += 60.0 * float(said.get("minutes") or 0) / plan.time_scale
+        held_s += float(said.get("seconds") or 0)
+        steps += len(said.get("shares_pct") or ())
+    ramp_s = ramp_seconds(float(plan.profile.ramp_s), plan.streams_target)
+    longest_s = plan.target.stream_seconds_max
+    return held_s, ramp_s + 2 * longest_s + steps * STEP_S + ENDS_S

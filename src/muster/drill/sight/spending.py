@@ -1,0 +1,133 @@
+"""What the load costs while a drill runs, against the target's budget.
+
+The figures are the load's own, from the record that each of its processes writes once a second,
+so they need no Prometheus. Where a record does not come or cannot be read, the drill stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.stop import StopReason
+from muster.targets.spending import Budget, Cost
+
+RECORDS = "load-[0-9]*.jsonl"
+
+
+@dataclass(frozen=True)
+class SpentTotal:
+    """Requests and tokens of all processes; `guessed`: requests whose usage nobody told."""
+
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    guessed: int
+
+    @property
+    def tokens(self) -> int:
+        """Of prompts and answers together."""
+        return self.tokens_in + self.tokens_out
+
+    def money(self, cost: Cost) -> float:
+        """The price of the tokens, in the currency of `cost`."""
+        return round(cost.of(self.tokens_in, self.tokens_out), 4)
+
+    def line(self, cost: Cost | None) -> str:
+        """For a person, with the price if there is one."""
+        priced = "" if cost is None else f", {self.money(cost):,.2f} {cost.currency}"
+        told = (
+            f"; {self.guessed:,} answers told no usage and are counted as what they asked for"
+            if self.guessed
+            else ""
+        )
+        return (
+            f"{self.requests:,} requests, {self.tokens_in:,} tokens in, {self.tokens_out:,} out"
+            f"{priced}{told}"
+        )
+
+
+def spent_in(bundle: Path, shards: int | None = None) -> SpentTotal:
+    """The totals of the load's records in `bundle`, of all `shards` if so many are asked for.
+
+    Raises OSError or ValueError if one of them is missing or cannot be read.
+    """
+    from muster.load.spent import last_spent
+
+    found = [last_spent(path) for path in sorted(bundle.glob(RECORDS))]
+    known = [one for one in found if one is not None]
+    if not known or len(known) < len(found) or (shards is not None and len(known) < shards):
+        raise ValueError(f"{len(known)} of {shards or len(found)} records of the load are there")
+    requests, tokens_in, tokens_out, guessed = (
+        sum(one[key] for one in known) for key in ("requests", "tokens_in", "tokens_out", "guessed")
+    )
+    return SpentTotal(requests, tokens_in, tokens_out, guessed)
+
+
+class Spending:
+    """Compares what the load cost with the budget, once a look."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        cost: Cost | None,
+        bundle: Path,
+        shards: Callable[[], int],
+        *,
+        unknown_s_max: float,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`shards`: how many processes the load has now; 0: it does not run."""
+        self._budget = budget
+        self._cost = cost
+        self._bundle = bundle
+        self._shards = shards
+        self._unknown_s_max = unknown_s_max
+        self._clock = clock
+        self._known_s: float | None = None
+        self._sizes: dict[Path, int] = {}
+        self._grew_s: dict[Path, float] = {}
+
+    def look(self) -> StopReason | None:
+        """The reason to stop: the budget is spent, or what was spent is not known any more."""
+        shards = self._shards()
+        now_s = self._clock.monotonic_s()
+        if not shards:
+            return None
+        if self._known_s is None:
+            self._known_s = now_s
+        try:
+            self._follow(now_s)
+            spent = spent_in(self._bundle, shards)
+            self._known_s = min(self._grew_s.values())
+            why = "the load's record does not grow"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            spent, why = None, f"the load's record: {error}"
+        if now_s - self._known_s > self._unknown_s_max:
+            detail = f"what the load spends is unknown for {now_s - self._known_s:.0f} s: {why}"
+            return self._reason("unknown", detail)
+        return None if spent is None else self._over(spent)
+
+    def _follow(self, now_s: float) -> None:
+        """When each record last grew."""
+        for path in self._bundle.glob(RECORDS):
+            size = path.stat().st_size
+            if size != self._sizes.get(path):
+                self._sizes[path] = size
+                self._grew_s[path] = now_s
+
+    def _over(self, spent: SpentTotal) -> StopReason | None:
+        budget, cost = self._budget, self._cost
+        said = spent.line(cost)
+        if budget.tokens_max is not None and spent.tokens >= budget.tokens_max:
+            return self._reason("tokens", f"{said}; load.budget.tokens_max {budget.tokens_max:,}")
+        if budget.money_max is not None and cost is not None:
+            money_max = f"{budget.money_max:,.2f} {cost.currency}"
+            if spent.money(cost) >= budget.money_max:
+                return self._reason("money", f"{said}; load.budget.money_max {money_max}")
+        return None
+
+    def _reason(self, which: str, detail: str) -> StopReason:
+        return StopReason(f"budget:{which}", "ABORTED", detail, self._clock.now_s())

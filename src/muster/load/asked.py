@@ -1,0 +1,51 @@
+"""What the load will ask for: requests a second, and tokens of a request, before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Protocol
+
+from muster import home
+from muster.contract import Profile
+from muster.load.requests import prompts_of
+from muster.load.schedule import Schedule, Source
+from muster.load.spent import tokens_of
+from muster.load.trace import TraceSource
+from muster.load.traffic import traffic_of
+from muster.targets.request_form import RequestForm
+
+
+class Access(Protocol):
+    """What a target says of its load."""
+
+    @property
+    def form(self) -> RequestForm: ...
+    @property
+    def trace(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Requests a second once the ramp is over, and the mean tokens of one."""
+
+    per_s: float
+    ramp_s: float
+    tokens_in: float
+    tokens_out: float
+
+
+def asked_of(profile: Profile, scale: float, access: Access) -> Asked:
+    """What a load of `profile` at `scale` asks for. Raises BadInput for its trace or prompts."""
+    source: Source | None = None
+    if access.trace is not None:
+        source = TraceSource(home.root() / Path(access.trace))
+    schedule = Schedule(traffic_of(profile), scale=scale, seed=0, source=source)
+    prompts = prompts_of(access.form.prompts)
+    return Asked(
+        per_s=schedule.ramp.rate_per_s,
+        ramp_s=schedule.ramp.ramp_s,
+        tokens_in=fmean(tokens_of(prompt) for prompt in prompts),
+        tokens_out=schedule.source.mean_tokens,
+    )
