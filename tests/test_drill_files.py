@@ -27,6 +27,8 @@ OTHERWISE: dict[tuple[str, str], tuple[Any, str]] = {
     ("m1_gate", "configuration.profile.default"): ("m1_1k", "a gate is passed under its profile"),
     ("m2_gate", "configuration.profile.default"): ("m2_5k", "a gate is passed under its profile"),
     ("m1_gate", "configuration.scale.default"): ("1", "a gate is passed at full size alone"),
+    ("hello", "configuration.profile.default"): ("m1_1k", "a first drill asks for the least tier"),
+    ("hello", "configuration.scale.default"): ("1", "the smallest profile is small as it is"),
     ("m2_gate", "configuration.scale.default"): ("1", "a gate is passed at full size alone"),
     ("m3_gate", "configuration.scale.default"): ("1", "a gate is passed at full size alone"),
 }

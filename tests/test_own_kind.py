@@ -184,7 +184,9 @@ def test_an_abrupt_loss_needs_a_region_that_went_dark_in_it():
 def test_an_effect_between_phases_is_of_no_phase(t_s):
     """Before the first one, and after one that ended."""
     found = faults("gate", *SOAK, more=({"t": t_s, "event": "step"},))
-    assert found == [("phase_complete", None, "step outside evacuate and restore")]
+    assert found == [
+        ("phase_complete", None, "step outside evacuate, restore, shift and shift_back")
+    ]
 
 
 @pytest.mark.parametrize(("t_s", "seen"), [(10.0, True), (20.0, True), (9.9, False), (20.1, False)])

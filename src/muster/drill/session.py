@@ -65,6 +65,7 @@ class Session:
     ttl_s: int = 0
     health_checks: dict[str, tuple[int, int]] = field(default_factory=dict)
     weights_before: dict[str, int] | None = None
+    shifted_pct: float | None = None
     phase: str = ""
     counts_before: dict[str, float | None] = field(default_factory=dict)
     step_at_s: float = 0.0

@@ -24,7 +24,11 @@ SETS_KEPT = 2
 
 
 class TrafficShift(RegionalFault):
-    """The region's traffic share is `share_pct`; the rest keeps its proportions."""
+    """The region's traffic share is `share_pct`; the rest keeps its proportions.
+
+    `less_pct`: the region gives up so many percent of the share that it had, and `share_pct` says
+    nothing.
+    """
 
     kind = "traffic_shift"
 
@@ -36,9 +40,11 @@ class TrafficShift(RegionalFault):
         before: Mapping[str, int] | None = None,
         saved: Mapping[str, Any] | None = None,
         sets: Sequence[Mapping[str, int]] | None = None,
+        less_pct: float | None = None,
     ) -> None:
         super().__init__(platform, region)
         self.share_pct = share_pct
+        self.less_pct = less_pct
         self._saved = dict(saved) if saved else {}
         self._sets = None if sets is None else [dict(one) for one in sets]
         self._before = dict(before) if before is not None else None
@@ -50,6 +56,8 @@ class TrafficShift(RegionalFault):
 
     @property
     def aim(self) -> str:
+        if self.less_pct is not None:
+            return f"{self.less_pct:g} % of the region's traffic elsewhere"
         return f"{self.share_pct:g} % of the traffic"
 
     @property
@@ -83,13 +91,16 @@ class TrafficShift(RegionalFault):
         return cls(platform, region, before=params["weights"], saved=saved, sets=sets)
 
     def weights(self) -> dict[str, int]:
-        """The weights that give the region the share nearest to `share_pct` that can be had.
+        """The weights that give the region the share nearest to the wanted one that can be had.
 
         Raises FaultError, and SteeringError where those of before are not known yet.
         """
         before = self._steering.weights() if self._before is None else self._before
+        share_pct = self.share_pct
+        if self.less_pct is not None:
+            share_pct = shares_of(before).get(self.region, 0.0) * (1 - self.less_pct / 100)
         try:
-            return self._steering.weights_for(before, self.region, self.share_pct)
+            return self._steering.weights_for(before, self.region, share_pct)
         except ValueError as error:
             raise FaultError(f"{self.subject}: {error}") from error
 

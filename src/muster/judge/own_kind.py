@@ -21,12 +21,12 @@ from muster.judge.phases import Phase
 KINDS = ("failover", "experiment", "gate", "safety")
 DARK_PHASES = frozenset({"dark", "loss"})
 """Phases that remove a whole region."""
-FAULT_PHASES = DARK_PHASES | {"fault"}
+FAULT_PHASES = DARK_PHASES | {"fault", "shift"}
 EFFECTS: Mapping[str, frozenset[str]] = {
     "fault_declared": FAULT_PHASES,
     "fault_applied": FAULT_PHASES,
     "region_dark": DARK_PHASES,
-    "step": frozenset({"evacuate", "restore"}),
+    "step": frozenset({"evacuate", "restore", "shift", "shift_back"}),
 }
 """The kinds of effect a drill has on a platform, and the phases in which each may occur."""
 
@@ -65,9 +65,12 @@ def _effects_outside(events: Sequence[Mapping[str, Any]]) -> list[Finding]:
         elif kind in EFFECTS and now not in EFFECTS[kind]:
             outside[now, kind] = None
     return [
-        _unknown(name, f"{kind} outside {' and '.join(sorted(EFFECTS[kind]))}")
-        for name, kind in outside
+        _unknown(name, f"{kind} outside {_listed(sorted(EFFECTS[kind]))}") for name, kind in outside
     ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _never_dark(phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -12,6 +12,7 @@ WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "region_failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "region_evacuation": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
+    "hello": ("baseline", "shift", "shifted", "shift_back", "verify"),
     "region_loss": ("baseline", "loss", "failed_over", "comeback", "verify"),
     "gate": ("baseline", "verify"),
     "redis_outage": ("baseline", "fault", "recovery", "verify"),
@@ -32,6 +33,9 @@ JUDGED = frozenset(
         "comeback",
         "fault",
         "recovery",
+        "shift",
+        "shifted",
+        "shift_back",
     }
 )
 """Phases under load, which a tier must judge; a phase without a tier proves nothing."""

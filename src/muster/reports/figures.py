@@ -22,6 +22,7 @@ _TIMINGS_ALWAYS = ("decide", "shift", "drain", "dark", "restore")
 _JUDGED = (
     *("evacuate", "drain", "dark", "restore", "fault", "recovery"),
     *("loss", "failed_over", "comeback"),
+    *("shift", "shifted", "shift_back"),
 )
 Finding = Mapping[str, Any]
 

@@ -59,6 +59,8 @@ TIMING_TITLES = {
     "dark": ("Dark", "the region stopped and held"),
     "restore": ("Time to restore", "region started to split as before"),
     "trip_to_restored": ("Trip to restored", "a trigger fired to weights back"),
+    "away": ("Time to shift a share", "weights set until new streams were split so"),
+    "back": ("Time to shift it back", "weights as before until new streams were split so"),
     "detect": ("Time to detect", "fault applied to region out of the answers"),
     "lost": ("Region away", "killed until it was started again"),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import ceil
 
 from muster.drill.session import Session
@@ -17,7 +18,7 @@ from muster.drill.sight import observe, proofs
 from muster.drill.sight.rig_cpu import points_between, read_cpu
 from muster.drill.sight.shown import load_not_shown
 from muster.drill.sight.sound import unsound
-from muster.drill.sight.split import LOOK_BACK_S_MAX, gone, needed_draws
+from muster.drill.sight.split import LOOK_BACK_S_MAX, Look, gone, needed_draws
 from muster.drill.sight.steered import look, steer
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
@@ -212,58 +213,64 @@ def await_headroom(session: Session) -> None:
         )
 
 
-def arrivals_needed(session: Session, share_pct: float) -> int:
+def arrivals_needed(session: Session, share_pct: float, most_pct: float | None = None) -> int:
     """How many arrivals tell whether the region takes `share_pct` of them."""
     if share_pct == 0:
         return ceil(100 / session.gone_pct)
-    return needed_draws(share_pct, session.split_tolerance_pct)
+    return needed_draws(share_pct, session.split_tolerance_pct, most_pct)
 
 
-def few_seconds(session: Session, share_pct: float) -> float:
+def few_seconds(session: Session, share_pct: float, most_pct: float | None = None) -> float:
     """How much longer a small load takes to bring so many arrivals, in seconds; 0: it is large.
 
     Never longer than a look-back may be: what a load does not bring in that, it cannot tell.
     """
     per_s = session.plan.profile.arrivals_per_s(session.plan.settings.scale)
-    needed_s = ENOUGH * arrivals_needed(session, share_pct) / per_s
+    needed_s = ENOUGH * arrivals_needed(session, share_pct, most_pct) / per_s
     return 0.0 if needed_s <= observe.SPLIT_S else min(needed_s, LOOK_BACK_S_MAX)
 
 
-def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
+def await_split(
+    session: Session, share_pct: float, *, leaving: bool, most_pct: float | None = None
+) -> Look | None:
     """Wait until new streams are split as the records say, within 5 points (under 1 % for 0).
 
-    The time limit is what DNS and its clients may take: every resolver's TTL, a health check's
-    detection, and three polls of the samples, and what a small load needs for enough arrivals.
+    The look that showed it is returned (None for 0). `most_pct`: the widest tolerance, in points,
+    by which a look may tell it (None: twice the contract's). The time limit is what DNS and its
+    clients may take: every resolver's TTL, a health check's detection, and three polls of the
+    samples, and what a small load needs for enough arrivals.
     """
     region = session.target.evacuate
     observed: float | None = None
+    seen: Look | None = None
 
     def follows() -> bool:
-        nonlocal observed
+        nonlocal observed, seen
         if share_pct == 0:
             observed = gone(session.split, region, session.gone_pct)
             return observed is not None and observed < session.gone_pct
-        seen = session.split.look(region, share_pct)
+        seen = replace(session.split, most_pct=most_pct).look(region, share_pct)
         observed = None if seen is None else seen.share_pct
         return seen is not None and seen.holds
 
     bound_s = observe.split_seconds_max(session, leaving=leaving)
-    took = session.wait_until(follows, bound_s + few_seconds(session, share_pct))
+    took = session.wait_until(follows, bound_s + few_seconds(session, share_pct, most_pct))
     session.record("observed_split", region=region, share_pct=observed, wanted_pct=share_pct)
     if took is not None:
-        return
+        return seen
     # If somebody else changed weights or drain, the platform did not refuse to follow.
     look(session)
     _look_at_drain(session)
     shown = "unknown" if observed is None else f"{observed:.1f} %"
     detail = f"{region} takes {shown} of the new streams, but its records say {share_pct:g} %"
-    if observed is None and (seen := session.split.seen()) > 0:
+    if observed is None and (arrivals := session.split.seen()) > 0:
         # The samples are there: it is the load that is too small to tell.
+        needed = arrivals_needed(session, share_pct, most_pct)
         few = StopReason(
             "load:too_few_arrivals",
             "INCONCLUSIVE",
-            f"{detail}: {seen:.0f} arrivals were seen at most, "
-            f"{arrivals_needed(session, share_pct)} are needed; a larger scale brings them sooner",
+            f"{detail}: {arrivals:.0f} arrivals were seen at most, "
+            f"{needed} are needed; a larger scale brings them sooner",
             session.clock.now_s(),
         )
         session.stop_now(few)
@@ -274,6 +281,7 @@ def await_split(session: Session, share_pct: float, *, leaving: bool) -> None:
         "platform:traffic_would_not_leave" if leaving else "platform:traffic_would_not_return",
         detail,
     )
+    return None
 
 
 def drain(session: Session, tier: str) -> None:

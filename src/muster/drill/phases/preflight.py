@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from muster.drill.phases.share_shift import not_told
 from muster.drill.plan.enough import needs_of, too_few
 from muster.drill.plan.outline import steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed
@@ -229,6 +230,7 @@ CHECKS: tuple[Check, ...] = (
     Check("leftover_undo", no_leftover_undo),
     Check("regions_ready", regions_ready),
     Check("steering", steering_readable),
+    Check("shift", not_told),
     Check("toxics", no_toxics),
     Check("drain_state", serving),
     Check("undo_known", undo_known),

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from muster.drill.plan.asked import check_asked, check_text, mapping_of, mappings_of
+from muster.drill.plan.asked import check_asked, check_text, mapping_of, mappings_of, near
 from muster.drill.plan.order import Named, check_order
 from muster.drill.plan.steps import steps
 from muster.errors import BadInput
+from muster.faults.evacuation import ACTIONS as EVACUATION
+from muster.faults.share_shift import ACTIONS as SHIFT
+from muster.faults.share_shift import SHARE, is_share
 
 CONTROL = "muster.controls.drill"
 CONTROL_ARGUMENTS = ("drill", "kind", "gate")
@@ -146,18 +149,35 @@ def _check_activities(file: str, method: Sequence[Document]) -> None:
         if own and called not in steps().by_key and called not in LOOKS:
             wanted = "an activity of muster.actions, or probes.series.query"
             raise BadInput(file, f"{where}.provider", ".".join(called), wanted)
+        if called in steps().by_key:
+            _check_arguments(file, where, one, [p.name for p in steps().by_key[called].parameters])
+
+
+def _check_arguments(file: str, where: str, one: Document, known: Sequence[str]) -> None:
+    """A misspelt argument is named together with the one that was meant."""
+    for key, value in mapping_of(mapping_of(one, "provider"), "arguments").items():
+        if key not in known:
+            meant = near(key, known)
+            names = ", ".join(known) or "none"
+            wanted = "an argument of it: " + (f"did you mean {meant}?" if meant else names)
+            raise BadInput(file, f"{where}.provider.arguments.{key}", value, wanted)
 
 
 def _check_shares(file: str, method: Sequence[Document]) -> None:
-    """No region is drained while it still gets new streams."""
+    """No region is drained while it still gets new streams; a small shift takes some, not all."""
     for index, one in enumerate(method):
-        if _function(one) != ("muster.actions.failover", "evacuate"):
-            continue
-        shares = mapping_of(mapping_of(one, "provider"), "arguments").get("shares_pct")
-        last = shares[-1] if isinstance(shares, Sequence) and shares else None
-        if isinstance(last, bool) or last != 0:
-            where = f"method.{index} ({_name(one)}).provider.arguments.shares_pct"
-            raise BadInput(file, where, shares, "shares in percent that end with 0")
+        where = f"method.{index} ({_name(one)}).provider.arguments"
+        arguments = mapping_of(mapping_of(one, "provider"), "arguments")
+        if _function(one) == (EVACUATION, "evacuate"):
+            shares = arguments.get("shares_pct")
+            last = shares[-1] if isinstance(shares, Sequence) and shares else None
+            if isinstance(last, bool) or last != 0:
+                wanted = "shares in percent that end with 0"
+                raise BadInput(file, f"{where}.shares_pct", shares, wanted)
+        elif _function(one) == (SHIFT, "shift_share"):
+            share = arguments.get("share_pct")
+            if not is_share(share):
+                raise BadInput(file, f"{where}.share_pct", share, SHARE)
 
 
 def _controls(experiment: Document) -> Iterator[tuple[str, Document]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import httpx
 
@@ -20,6 +21,7 @@ from muster.samples.counting import Status
 READY_APART_S = 0.3
 SPLIT_S = 10.0
 """For the DNS server's own look at the records, and for a load that is not small to be counted."""
+AS_BEFORE = "distance of the split of new streams from the split before the drill"
 INTERVAL_S_DEFAULT = 10
 """For records without a health check: the shortest detection that Route 53 has, in seconds."""
 
@@ -206,7 +208,10 @@ def wait_split_back(
 
 
 def _await_looks(
-    session: Session, weights: Mapping[str, int], seconds_max: float
+    session: Session,
+    weights: Mapping[str, int],
+    seconds_max: float,
+    most_pct: float | None = None,
 ) -> tuple[float | None, dict[str, Look | None]]:
     def sleep(seconds: float) -> None:
         # Not the session's own wait: the drill may already be stopping at this point.
@@ -214,7 +219,7 @@ def _await_looks(
         session.clock.sleep(seconds)
 
     return await_looks(
-        session.split,
+        replace(session.split, most_pct=most_pct),
         weights,
         seconds_max,
         still=lambda: session.load.alive() and session.watch.alive,
@@ -239,29 +244,36 @@ def verify(session: Session) -> None:
         if restored.another:
             detail = "; ".join(restored.another)
             session.stop_now(StopReason(CHANGED, "ABORTED", detail, session.clock.now_s()))
-        _record_split(session)
+        if session.weights_before is not None:
+            record_split(session, session.weights_before, AS_BEFORE)
         outcome = "ok"
     finally:
         session.phase_end(outcome)
 
 
-def _record_split(session: Session) -> None:
-    before = session.weights_before
-    if before is None:
-        return
-    region = session.target.evacuate
+def record_split(
+    session: Session, weights: Mapping[str, int], reason: str, most_pct: float | None = None
+) -> None:
+    """Wait, in bounded time, until new streams are split by `weights`; record the finding.
+
+    `most_pct`: the widest tolerance, in points, that says anything (None: twice the contract's).
+    """
     # The looks that ended the wait count: a new look could differ by chance.
     bound_s = 3 * session.poll_s + session.ttl_s
-    took_s, looks = _await_looks(session, before, bound_s)
-    seen = looks.get(region)
+    took_s, looks = _await_looks(session, weights, bound_s, most_pct)
     missed = any(look is not None and not look.holds for look in looks.values())
     status: Status = "pass" if took_s is not None else "fail" if missed else "unknown"
+    record_look(session, looks.get(session.target.evacuate), status, reason)
+
+
+def record_look(session: Session, seen: Look | None, status: Status, reason: str) -> None:
+    """The finding of one look at the split of the region that is drilled."""
     session.finding(
         "traffic_split",
         status,
         measured=None if seen is None else round(seen.off_pct, 3),
         threshold=session.split_tolerance_pct if seen is None else round(seen.tolerance_pct, 3),
         unit="points",
-        region=region,
-        reason="distance of the split of new streams from the split before the drill",
+        region=session.target.evacuate,
+        reason=reason,
     )

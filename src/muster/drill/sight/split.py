@@ -5,6 +5,8 @@
 2. Arrivals that share a resolver's answer are one draw: there are only as many draws as resolver
   caches, and as many again for each TTL of the look-back.
 3. A look-back never begins before the step that it judges.
+4. A look that must tell a move from none (`telling_pct`) says nothing while its tolerance is wider
+  than half of that move: a platform that ignores its weights would be within it by chance.
 """
 
 from __future__ import annotations
@@ -34,15 +36,31 @@ def scheduled(labels: Mapping[str, str]) -> bool:
     return labels.get("kind", "scheduled") == "scheduled"
 
 
-def tolerance_of(wanted_pct: float, draws: float, tolerance_pct: float) -> float | None:
+def tolerance_of(
+    wanted_pct: float, draws: float, tolerance_pct: float, most_pct: float | None = None
+) -> float | None:
     """How far, in points, a healthy split may be from `wanted_pct`; None if nothing can be said.
 
-    `draws`: independent ones; `tolerance_pct`: the contract's points.
+    `draws`: independent ones; `tolerance_pct`: the contract's points; `most_pct`: a wider tolerance
+    says nothing (None: twice the contract's).
     """
     if draws < ARRIVALS_MIN:
         return None
     tolerance = max(tolerance_pct, 100 * ERRORS * _error(wanted_pct, draws))
-    return tolerance if tolerance <= UNKNOWN_TIMES * tolerance_pct else None
+    return tolerance if tolerance <= _most(tolerance_pct, most_pct) else None
+
+
+def telling_pct(moved_pct: float, tolerance_pct: float) -> float | None:
+    """The widest tolerance, in points, that tells a move by `moved_pct` points from none.
+
+    None: the contract's own `tolerance_pct` is wider than that, however many arrivals there are.
+    """
+    half_pct = abs(moved_pct) / 2
+    return min(UNKNOWN_TIMES * tolerance_pct, half_pct) if half_pct >= tolerance_pct else None
+
+
+def _most(tolerance_pct: float, most_pct: float | None) -> float:
+    return UNKNOWN_TIMES * tolerance_pct if most_pct is None else most_pct
 
 
 def _error(wanted_pct: float, draws: float) -> float:
@@ -58,9 +76,9 @@ def _error(wanted_pct: float, draws: float) -> float:
     return math.sqrt(even * (1 - even) / draws)
 
 
-def needed_draws(wanted_pct: float, tolerance_pct: float) -> int:
+def needed_draws(wanted_pct: float, tolerance_pct: float, most_pct: float | None = None) -> int:
     """How many independent draws a look at a share of `wanted_pct` needs to say anything."""
-    most = UNKNOWN_TIMES * tolerance_pct / 100
+    most = _most(tolerance_pct, most_pct) / 100
     least, enough = ARRIVALS_MIN, ARRIVALS_MIN
     while ERRORS * _error(wanted_pct, enough) > most:
         least, enough = enough, 2 * enough
@@ -104,6 +122,7 @@ class Split:
 
     `resolvers`: resolver caches of the load (0: not known, every arrival is a draw of its own),
     which hold an answer for `ttl_s`. `since_s`: the step that is judged, seconds since the epoch.
+    `most_pct`: a look with a wider tolerance says nothing (None: twice `tolerance_pct`).
     """
 
     facts: Facts
@@ -112,6 +131,7 @@ class Split:
     resolvers: int = 0
     ttl_s: float = 0.0
     since_s: float = 0.0
+    most_pct: float | None = None
 
     def look(self, region: str, wanted_pct: float) -> Look | None:
         """The region's share by the shortest sufficient look-back; None if none is."""
@@ -119,7 +139,7 @@ class Split:
             counts = self._counts(scrapes)
             arrivals = sum(counts.values())
             draws = draws_of(arrivals, scrapes * self.scrape_s, self.resolvers, self.ttl_s)
-            tolerance = tolerance_of(wanted_pct, draws, self.tolerance_pct)
+            tolerance = tolerance_of(wanted_pct, draws, self.tolerance_pct, self.most_pct)
             if tolerance is not None:
                 share_pct = 100.0 * counts.get(region, 0.0) / arrivals
                 return Look(share_pct, arrivals, wanted_pct, tolerance)

@@ -1,0 +1,123 @@
+"""The phases of a small shift: move a share of a region's traffic away, hold, move it back.
+
+Each move is waited for until the samples show it. A shift so small that the split's tolerance would
+hide a platform which ignores its weights is refused before the first effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+
+from muster.drill.phases.failover import await_headroom, await_split, phase, wait_scaled
+from muster.drill.session import Session
+from muster.drill.sight import observe, proofs
+from muster.drill.sight.split import telling_pct
+from muster.drill.sight.steered import steer
+from muster.drill.stop import StopReason
+from muster.faults.traffic_shift import TrafficShift
+from muster.platform.steering import shares_of
+
+STEP = "shift_share"
+"""The function of the step whose share the method of a drill gives."""
+AWAY = "distance of the split of new streams from the shifted weights"
+BACK = "distance of the split of new streams from the split before the shift"
+
+
+def not_told(session: Session) -> str:
+    """Why the shift that is planned could not be told from none; empty: it can, or none is."""
+    shares = [one.arguments["share_pct"] for one in session.plan.method if one.func == STEP]
+    if not shares:
+        return ""
+    before = session.steering.weights()
+    return _too_small(session, _shift(session, before, shares[0]), before)
+
+
+def move_away(session: Session, share_pct: float, tier: str) -> float:
+    """The phase `shift`: the region gives up `share_pct` percent of its traffic.
+
+    Returns the region's share of all traffic after it, in percent.
+    """
+    region = session.target.evacuate
+    with phase(session, "shift", tier):
+        began = session.clock.monotonic_s()
+        before = session.steering.weights()
+        shift = _shift(session, before, share_pct)
+        if wrong := _too_small(session, shift, before):
+            now_s = session.clock.now_s()
+            session.stop_now(StopReason("shift_too_small", "INCONCLUSIVE", wrong, now_s))
+        await_headroom(session)
+        session.weights_before, session.shifted_pct = before, share_pct
+        session.write_undo(shift)
+        session.declare_fault(shift)
+        session.timing("decide_s", session.clock.monotonic_s() - began)
+        _steer(session, shift.weights())
+        session.record("fault_applied", fault=shift.kind, region=region)
+        proofs.await_bite(session, shift)
+        _await(session, shift.share_had_pct, leaving=True)
+        return shift.share_had_pct
+
+
+def hold_away(session: Session, minutes: float, tier: str) -> None:
+    """The phase `shifted`: the weights stand at every poll, and the split at the hold's end."""
+    with phase(session, "shifted", tier):
+        shift = _shift(session, session.weights_before or {}, session.shifted_pct)
+        with proofs.throughout(session, shift):
+            wait_scaled(session, minutes)
+        observe.record_split(session, shift.weights(), AWAY, most_pct=_telling(session))
+
+
+def move_back(session: Session, minutes: float, tier: str) -> None:
+    """The phase `shift_back`: the weights and the split of before, and a hold after them."""
+    with phase(session, "shift_back", tier):
+        before = session.weights_before or {}
+        _steer(session, before)
+        session.fault_reverted(_shift(session, before, session.shifted_pct))
+        _await(session, shares_of(before)[session.target.evacuate], leaving=False)
+        wait_scaled(session, minutes)
+
+
+def _shift(session: Session, before: Mapping[str, int], less_pct: float | None) -> TrafficShift:
+    """The shift from the weights `before` it; each of its steps is amended to its undo entry."""
+    region = session.target.evacuate
+    return TrafficShift(session.platform, region, before=before, sets=(), less_pct=less_pct)
+
+
+def _steer(session: Session, weights: Mapping[str, int]) -> None:
+    region = session.target.evacuate
+    session.record("step", shares={region: shares_of(weights)[region]}, weights=weights)
+    steer(session, weights)
+
+
+def _await(session: Session, share_pct: float, *, leaving: bool) -> None:
+    """Wait until the split shows the region's share; record how long it took, and how far off."""
+    began = session.clock.monotonic_s()
+    look = await_split(session, share_pct, leaving=leaving, most_pct=_telling(session))
+    session.timing("away_s" if leaving else "back_s", session.clock.monotonic_s() - began)
+    observe.record_look(session, look, "pass", AWAY if leaving else BACK)
+
+
+def _telling(session: Session) -> float | None:
+    """The widest tolerance, in points, that tells this drill's shift from none."""
+    before = session.weights_before or {}
+    moved_pct = _moved_pct(_shift(session, before, session.shifted_pct), before)
+    return telling_pct(moved_pct, session.split_tolerance_pct)
+
+
+def _moved_pct(shift: TrafficShift, before: Mapping[str, int]) -> float:
+    """Points between the region's shares before and after: weights are whole numbers."""
+    return shares_of(before)[shift.region] - shift.share_had_pct
+
+
+def _too_small(session: Session, shift: TrafficShift, before: Mapping[str, int]) -> str:
+    moved_pct, tolerance_pct = _moved_pct(shift, before), session.split_tolerance_pct
+    if telling_pct(moved_pct, tolerance_pct) is not None:
+        return ""
+    has_pct = shares_of(before)[shift.region]
+    needed = ceil(200 * tolerance_pct / has_pct) if has_pct else 100
+    advice = f"{needed} % or more of it" if needed < 100 else "a region with more traffic"
+    return (
+        f"share_pct: {shift.less_pct:g} % of the traffic of {shift.region} are {moved_pct:.1f} "
+        f"points of all; a split is told within {tolerance_pct:g} points, so {2 * tolerance_pct:g} "
+        f"must move: shift {advice}"
+    )
