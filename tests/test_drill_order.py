@@ -25,6 +25,7 @@ FRAME = ("preflight", "ramp", "baseline")
 STEPS, BLOCKS = steps().by_key, steps().blocks
 BLOCK_OF = {block[0]: block for block in BLOCKS}
 EVACUATION, LOSS = BLOCK_OF["evacuate"], BLOCK_OF["region_loss"]
+SHIFT = BLOCK_OF["shift_share"]
 REDIS, LATENCY = BLOCK_OF["redis_outage"], BLOCK_OF["provider_latency"]
 
 
@@ -65,6 +66,8 @@ def test_every_drill_that_comes_along_stands_in_its_order(name):
         ("experiment", (*FRAME, *REDIS, "verify")),
         ("experiment", (*FRAME, *LATENCY, "verify")),
         ("experiment", (*FRAME, *LOSS, "verify")),
+        ("experiment", (*FRAME, *SHIFT, "verify")),
+        ("failover", (*FRAME, *SHIFT, *EVACUATION, "verify")),
         ("failover", (*FRAME, *REDIS, *EVACUATION, "verify")),
         ("failover", (*FRAME, *EVACUATION, *LOSS, "verify")),
         ("safety", ("preflight", "lock", "freeze", "undo", "guard", "verify")),
@@ -97,6 +100,9 @@ def test_whole_blocks_in_their_frame_are_accepted(kind, names):
         ),
         ("experiment", (*FRAME, "region_loss", "failed_over", "verify"), 5, "verify where comeb"),
         ("experiment", (*FRAME, "region_loss", "comeback", "verify"), 4, "comeback where failed"),
+        ("experiment", (*FRAME, "shift_share", "shifted", "verify"), 5, "verify where shift_back"),
+        ("experiment", (*FRAME, "shift_share", "shift_back", "verify"), 4, "shift_back where sh"),
+        ("experiment", (*FRAME, "shifted", "shift_back", "verify"), 3, "shifted with no shift_sh"),
         # Nothing before what it is compared with.
         ("failover", ("ramp", "baseline", *EVACUATION, "verify"), 0, "ramp where preflight"),
         ("failover", ("preflight", "baseline", *EVACUATION, "verify"), 1, "baseline where ramp"),
@@ -174,6 +180,8 @@ def test_no_accepted_order_leaves_a_region_dark_or_an_effect_unread(kind, names)
         ("region_loss", "comeback"),
         ("comeback", "verify"),
         ("recovery", "verify"),
+        ("shift_share", "shift_back"),
+        ("shift_back", "verify"),
         ("baseline", "evacuate"),
     ):
         if (before in at and before not in FRAME) or (after in at and after != "verify"):
@@ -202,6 +210,7 @@ def test_every_step_is_an_action_and_every_action_a_step():
         ("m1_gate", ["ramp", "baseline", "verify"]),
         ("redis_outage", ["ramp", "baseline", "fault", "recovery", "verify"]),
         ("region_loss", ["ramp", "baseline", "loss", "failed_over", "comeback", "verify"]),
+        ("hello", ["ramp", "baseline", "shift", "shifted", "shift_back", "verify"]),
         (
             "region_failover",
             ["ramp", "baseline", "evacuate", "drain", "dark", "restore", "verify"],

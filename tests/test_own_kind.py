@@ -157,6 +157,12 @@ def test_a_phase_that_was_planned_once_is_gone_through_once():
     [
         ("step", "evacuate", True),
         ("step", "restore", True),
+        ("step", "shift", True),
+        ("step", "shift_back", True),
+        ("step", "shifted", False),
+        ("fault_declared", "shift", True),
+        ("fault_applied", "shift_back", False),
+        ("region_dark", "shift", False),
         ("step", "baseline", False),
         ("fault_declared", "fault", True),
         ("fault_applied", "recovery", False),

@@ -54,7 +54,12 @@ def test_a_plan_of_nothing_is_unknown(plan):
 
 @pytest.mark.parametrize(
     ("drill", "kind"),
-    [("any", "failover"), ("region_evacuation", "experiment"), ("region_loss", "experiment")],
+    [
+        ("any", "failover"),
+        ("region_evacuation", "experiment"),
+        ("region_loss", "experiment"),
+        ("hello", "experiment"),
+    ],
 )
 def test_a_short_plan_takes_nothing_from_what_its_kind_must_have(drill, kind):
     """A failover that never planned to go dark is none."""

@@ -25,7 +25,7 @@ from muster.judge.own_target import (
     shown_signals,
 )
 from muster.judge.phases import Phase, absences_of, phases_of
-from muster.judge.required import missing_phases, unjudged_phases
+from muster.judge.required import missing_phases, unjudged_phases, unseen_moves
 from muster.judge.rig_fault import RigFaults, excused, stop_fault
 from muster.ledger import LedgerRead
 from muster.samples.series import Samples
@@ -84,6 +84,7 @@ def findings_of(
         declared=declared,
     )
     findings = [from_json(event["finding"]) for event in ledger.of("finding")]
+    findings += unseen_moves(phases, findings)
     findings += missing_phases(started, phases, chained=ledger.chained)
     findings += unjudged_phases(phases)
     findings += kind_faults(started, phases, ledger.events)

@@ -39,6 +39,8 @@ JUDGED = frozenset(
     }
 )
 """Phases under load, which a tier must judge; a phase without a tier proves nothing."""
+MOVES = frozenset({"shift", "shifted", "shift_back"})
+"""Phases of a shift, each of which must record how new streams were split."""
 
 
 def missing_phases(
@@ -78,6 +80,20 @@ def unjudged_phases(phases: Sequence[Phase]) -> list[Finding]:
     """Return an unknown finding for each phase under load to which the ledger gives no tier."""
     loose = [phase.name for phase in phases if phase.name in JUDGED and phase.tier is None]
     return [_missing(name, "no tier judged this phase") for name in loose]
+
+
+def unseen_moves(phases: Sequence[Phase], recorded: Sequence[Finding]) -> list[Finding]:
+    """Return an unknown finding for each phase of a shift in which no split was recorded.
+
+    The weights alone do not prove that any traffic moved.
+    """
+    seen = {finding.phase for finding in recorded if finding.slo == "traffic_split"}
+    reason = "it is not recorded how new streams were split"
+    return [
+        unmeasured("traffic_split", "client", "unknown", reason, phase=phase.name)
+        for phase in phases
+        if phase.name in MOVES and phase.name not in seen
+    ]
 
 
 def _missing(name: str | None, reason: str) -> Finding:
