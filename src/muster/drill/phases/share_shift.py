@@ -12,6 +12,7 @@ from math import ceil
 from muster.drill.phases.failover import await_headroom, await_split, phase, wait_scaled
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
+from muster.drill.sight.looking import Looking
 from muster.drill.sight.split import telling_pct
 from muster.drill.sight.steered import steer
 from muster.drill.stop import StopReason
@@ -24,7 +25,7 @@ AWAY = "distance of the split of new streams from the shifted weights"
 BACK = "distance of the split of new streams from the split before the shift"
 
 
-def not_told(session: Session) -> str:
+def not_told(session: Looking) -> str:
     """Why the shift that is planned could not be told from none; empty: it can, or none is."""
     shares = [one.arguments["share_pct"] for one in session.plan.method if one.func == STEP]
     if not shares:
@@ -77,7 +78,7 @@ def move_back(session: Session, minutes: float, tier: str) -> None:
         wait_scaled(session, minutes)
 
 
-def _shift(session: Session, before: Mapping[str, int], less_pct: float | None) -> TrafficShift:
+def _shift(session: Looking, before: Mapping[str, int], less_pct: float | None) -> TrafficShift:
     """The shift from the weights `before` it; each of its steps is amended to its undo entry."""
     region = session.target.evacuate
     return TrafficShift(session.platform, region, before=before, sets=(), less_pct=less_pct)
@@ -109,8 +110,9 @@ def _moved_pct(shift: TrafficShift, before: Mapping[str, int]) -> float:
     return shares_of(before)[shift.region] - shift.share_had_pct
 
 
-def _too_small(session: Session, shift: TrafficShift, before: Mapping[str, int]) -> str:
-    moved_pct, tolerance_pct = _moved_pct(shift, before), session.split_tolerance_pct
+def _too_small(session: Looking, shift: TrafficShift, before: Mapping[str, int]) -> str:
+    moved_pct = _moved_pct(shift, before)
+    tolerance_pct = 100 * float(session.plan.contract.drill.split_tolerance)
     if telling_pct(moved_pct, tolerance_pct) is not None:
         return ""
     has_pct = shares_of(before)[shift.region]
