@@ -189,7 +189,7 @@ def edges_of(product, signal, mapping, caplog):
     """What is said of a product's edges: the lines and the warnings."""
     other = "completion" if signal == "first_token" else "first_token"
     session = session_of({}, **{signal: mapping})
-    session.target.signals.pop(other)
+    session.target.signals_said.pop(other)
     session.metrics = TheirMetrics(exposition(product, region=REGIONS[0], instance="i"))
     with caplog.at_level(logging.WARNING, "chaostoolkit"):
         return edges_wrong(session), caplog.text

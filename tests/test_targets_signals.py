@@ -73,7 +73,7 @@ SLIPS = [
     ("requests", {}, "select: got None, expected a PromQL selector, or a list of them"),
     ("requests", {"select": " "}, "select: got ' ', expected a PromQL selector"),
     ("requests", {"select": ["a", 3]}, "select.1: got 3, expected a text"),
-    ("requests", {"selct": "a"}, "selct: got 'a', expected one of the known keys: drop, labels, minus, owner, plus, select, unit, value, values (nearest: select)"),
+    ("requests", {"selct": "a"}, "selct: got 'a', expected one of the known keys: drop, labels, minus, none, owner, plus, select, unit, value, values (nearest: select)"),
     ("requests", {"select": "a", "labels": {"cod": "x"}}, "labels.cod: got 'x', expected one of the labels of requests: code, instance, region (nearest: code)"),
     ("requests", {"select": "a", "labels": {"route": "x"}}, "labels.route: got 'x', expected one of the labels of requests: code, instance, region"),
     ("requests", {"select": "a", "labels": {"code": "x-y"}}, "labels.code: got 'x-y', expected a text that matches"),
