@@ -84,7 +84,7 @@ def test_weights_set_in_evacuate_abort_and_are_left_alone(run):
     assert records.weights() == {REGION: 40, OTHER: 50}
     (told,) = verdict["undo"]["changed_by_another"]
     assert "A eu-west-1: weight 50 -> 40" in told
-    assert "left as another changed it" in run.output
+    assert "left as somebody else changed it" in run.output
 
 
 def test_a_weight_set_in_dark_aborts_and_everything_is_back(run):
@@ -105,5 +105,5 @@ def test_a_drain_that_another_takes_back_aborts(run):
     hook = f"{state['endpoints']['control_url']}/regions/{REGION}/drain"
     token = {"Authorization": f"Bearer {state['endpoints']['control_token']}"}
     assert httpx.post(hook, json={"state": "serving"}, headers=token).status_code == 200
-    aborted(run, f"{REGION} says serving", by="drain:changed_by_another")
+    aborted(run, f"{REGION} reports serving", by="drain:changed_by_another")
     assert Records(state).weights() == {REGION: 50, OTHER: 50}

@@ -189,7 +189,7 @@ def _one(platform: Platform, entry: UndoEntry, revert: bool, again: str) -> _Out
         logger.error(
             "restore: %s: left as somebody else changed it: %s", entry.subject, readback.another
         )
-        detail += f"; left as another changed it: {readback.another}"
+        detail += f"; left as somebody else changed it: {readback.another}"
         by_hand = _command(fault, again)
         logger.error("restore: by hand, to restore the value from before the drill: %s", by_hand)
     if raised:
