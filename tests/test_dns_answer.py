@@ -141,16 +141,17 @@ def test_a_wrapped_soa_is_read(text: str) -> None:
     st.dictionaries(st.sampled_from(["h1", "h2"]), st.booleans()),
     st.sampled_from(["chat.muster.test", "CHAT.muster.TEST", "other.muster.test", "example.com"]),
     st.booleans(),
+    st.sampled_from(["A", "AAAA"]),
 )
 def test_a_remembered_answer_is_the_same_byte_for_byte(
-    draws: list[tuple[int, float]], healthy: dict[str, bool], name: str, edns: bool
+    draws: list[tuple[int, float]], healthy: dict[str, bool], name: str, edns: bool, kind: str
 ) -> None:
     """Whatever the id, the draw and the health: as if every query were the first."""
     second = AddressRecord("chat.muster.test.", "eu-central-1", ("127.0.2.1",), 20, 5, "h2")
     two = replace(ZONE, records=(*ZONE.records, second))
     memo = Memo(two)
     for number, draw in draws:
-        query = dnslib.DNSRecord.question(name)
+        query = dnslib.DNSRecord.question(name, kind)
         query.header.id = number
         if edns:
             query.add_ar(dnslib.EDNS0(udp_len=4096))

@@ -55,6 +55,8 @@ def dns(answers):
     class Resolver:
         def resolve(self, request, handler):
             reply = request.reply()
+            if request.q.qtype == dnslib.QTYPE.AAAA:
+                return reply
             said = next(turn)
             if said is not None:
                 rr = dnslib.RR(
@@ -370,6 +372,14 @@ def test_a_command_that_is_not_there_is_refused(tmp_path):
     data["blast_radius"]["commands"] = ["/nowhere/switch"]
     (text,) = beginning.settings(patient(tmp_path, data)).refused
     assert "/nowhere/switch" in text
+
+
+def test_a_budget_below_the_estimate_is_told(tmp_path):
+    """A drill would be refused for it before anything is locked."""
+    data = document()
+    data["load"]["budget"] = {"tokens_max": 10}
+    (text,) = beginning.settings(patient(tmp_path, data)).refused
+    assert "load.budget.tokens_max: got 10, expected at least the estimate" in text
 
 
 def test_what_clients_are_answered_is_shown(tmp_path, aws):

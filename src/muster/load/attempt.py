@@ -8,6 +8,7 @@ cannot hide the time that a user would have waited.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
@@ -59,7 +60,7 @@ class Sending:
 
     __slots__ = (
         "address", "answered", "asked_in", "asked_out", "cache", "connection", "engine",
-        "intended_s", "over", "region", "resent", "sent_s",
+        "intended_s", "over", "region", "resent", "second", "sent_s",
     )  # fmt: skip
     keeps = False
 
@@ -71,6 +72,7 @@ class Sending:
         self.region = UNKNOWN
         self.connection: Connection | None = None
         self.resent = False
+        self.second = False  # goes to a second address
         self.answered = False  # the head came
         self.over = False
         self.sent_s = 0.0
@@ -130,21 +132,21 @@ class Sending:
 
     async def _connect(self, address: str) -> None:
         engine = self.engine
+        another = True
         try:
             connection = await engine.pool.connect(address)
         except TimeoutError:
-            self.cache.failed(address)
             failure = "timeout"
         except ConnectionRefusedError:
-            self.cache.failed(address)
             failure = "refused"
         except asyncio.CancelledError:
             raise
         except ConnectionResetError:
-            self.cache.failed(address)
             failure = "reset"
+        except ssl.SSLError:
+            # Somebody answers there, and a client would not take a wrong certificate for no answer.
+            failure, another = "refused", False
         except OSError:
-            self.cache.failed(address)
             failure = "refused"
         else:
             engine.tally.connection(self.region)
@@ -153,7 +155,17 @@ class Sending:
             else:
                 self._use(connection)
             return
-        if not self.over:
+        self._not_connected(address, failure, another)
+
+    def _not_connected(self, address: str, failure: str, another: bool) -> None:
+        """Nobody took the connection: a second address of the same answer is tried, once."""
+        second = self.cache.second(address) if another and not self.second else None
+        self.cache.failed(address)
+        if second is not None and not self.over:
+            self.second = True
+            self.engine.tally.address_failed(self.region)
+            self._go(second)
+        elif not self.over:
             self.end(failure)
 
     def _use(self, connection: Connection) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 from muster.load.attempt import Attempt, outcome_of
 from muster.load.canary import Canary
 from muster.load.config import Endpoint, ShardConfig
+from muster.load.dns_answer import plain_address
 from muster.load.lengths import is_short
 from muster.load.pool import Pool
 from muster.load.requests import Requests
@@ -60,6 +61,9 @@ class Engine:
         endpoint = Endpoint(config.url)
         self.config = config
         self.tally = tally
+        self._regions = {
+            plain_address(text): region for text, region in config.regions_by_address.items()
+        }
         self.spent = Spent()
         self.loop = loop
         token, canary_token = config.token, config.canary_token
@@ -122,7 +126,7 @@ class Engine:
         task.add_done_callback(self._tasks.discard)
 
     def region_of(self, address: str) -> str:
-        return self.config.regions_by_address.get(address, UNKNOWN)
+        return self._regions.get(address, UNKNOWN)
 
     def _dns_answered(self, address: str) -> None:
         self.tally.dns_answers[self.region_of(address)] += 1

@@ -30,6 +30,11 @@ def registry_of(engine: Engine) -> Registry:
         ("connections", "Connections opened.", tally.connections),
         ("dns_answers", "DNS answers, by the region of their address.", tally.dns_answers),
         ("resends", "Requests sent again at once after a reused connection.", tally.resends),
+        (
+            "dead_addresses",
+            "Second addresses tried, by the first one's region.",
+            tally.dead_addresses,
+        ),
         ("streams_short", "Successful streams that were shorter than requested.", tally.short),
     ):
         family(f"muster_load_{name}_total", "counter", text).table(shard, "region", counts)

@@ -1,6 +1,6 @@
 """DNS queries for one name's addresses, to a given server or through the system's resolver.
 
-dnslib encodes the question and decodes the answer; nothing is cached here (see `resolvers`).
+Nothing is cached here (see `resolvers`); `dns_answer` says what an answer means.
 """
 
 from __future__ import annotations
@@ -9,11 +9,20 @@ import asyncio
 import ipaddress
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
-from dnslib import QTYPE, DNSError, DNSRecord
+from dnslib import DNSRecord
 
+from muster.load.dns_answer import (
+    CHAIN_MAX,
+    FAMILIES,
+    Said,
+    families_here,
+    plain_address,
+    read_answer,
+)
 from muster.load.resolvers import Lookup, Resolved
 
 QUERY_TIMEOUT_S = 1.0
@@ -51,9 +60,10 @@ class SystemLookup:
     async def _ask(self) -> None:
         try:
             async with asyncio.timeout(10 * QUERY_TIMEOUT_S):
-                found = await self._loop.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
-            addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-            resolved = Resolved(addresses, SYSTEM_TTL_S)
+                found = await self._loop.getaddrinfo(
+                    self._host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+                )
+            resolved = _of_system(str(entry[4][0]) for entry in found)
         except (OSError, TimeoutError):
             resolved = None
         self._task = None
@@ -62,42 +72,83 @@ class SystemLookup:
             callback(resolved)
 
 
-class ServerLookup(asyncio.DatagramProtocol):
-    """Queries A records over UDP from one server; no answer after QUERY_TIMEOUT_S is a failure."""
+@dataclass
+class _Asking:
+    """One question of a cache: what is still awaited of it, and what came, by family."""
 
-    def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
+    callback: Callback
+    awaited: int
+    came: dict[str, Said] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Query:
+    """One query on the wire: `hops` CNAME records led to `name`, valid for `ttl_s`."""
+
+    asking: _Asking
+    family: str
+    name: str
+    hops: int
+    ttl_s: float
+    until_s: float
+
+
+class ServerLookup(asyncio.DatagramProtocol):
+    """Queries one server over UDP; no answer after QUERY_TIMEOUT_S is a failure.
+
+    A question is answered once each of its families is: the addresses of the preferred one, and
+    those of the other as second addresses.
+    """
+
+    def __init__(
+        self, host: str, loop: asyncio.AbstractEventLoop, families: tuple[str, ...]
+    ) -> None:
         self._loop = loop
-        self._question = bytes(DNSRecord.question(host).pack())
-        self._pending: dict[int, tuple[Callback, float]] = {}  # oldest first
+        self._host = host
+        self._families = families
+        self._questions: dict[tuple[str, str], bytes] = {}
+        self._pending: dict[int, _Query] = {}  # oldest first
         self._timer: asyncio.TimerHandle | None = None
         self._ids = random.Random()
-        self._read: dict[bytes, Resolved | None] = {}
+        self._read: dict[tuple[str, bytes], Said | None] = {}
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is no subclass
 
     def ask(self, callback: Callback) -> None:
+        asking = _Asking(callback, len(self._families))
+        for family in self._families:
+            self._send(asking, family, self._host, 0, float("inf"))
+
+    def _send(self, asking: _Asking, family: str, name: str, hops: int, ttl_s: float) -> None:
         number = self._ids.getrandbits(16)
         while number in self._pending:
             number = self._ids.getrandbits(16)
-        self._pending[number] = (callback, self._loop.time() + QUERY_TIMEOUT_S)
+        until_s = self._loop.time() + QUERY_TIMEOUT_S
+        self._pending[number] = _Query(asking, family, name, hops, ttl_s, until_s)
         if self._timer is None:
             self._timer = self._loop.call_later(QUERY_TIMEOUT_S, self._time_out)
+        question = self._questions.get((name, family))
+        if question is None:
+            question = bytes(DNSRecord.question(name, family).pack())[2:]
+            if len(self._questions) < ANSWERS_KEPT_MAX:
+                self._questions[name, family] = question
         if self._transport is not None:
-            self._transport.sendto(number.to_bytes(2, "big") + self._question[2:])
+            self._transport.sendto(number.to_bytes(2, "big") + question)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         number = int.from_bytes(data[:2], "big")
-        if number not in self._pending:
+        query = self._pending.get(number)
+        if query is None:
             return
         # The server repeats its answers except for the id: each answer is parsed once.
-        said = data[2:]
-        if said not in self._read:
+        key = (query.name, data[2:])
+        if key not in self._read:
             if len(self._read) >= ANSWERS_KEPT_MAX:
                 self._read.clear()
-            self._read[said] = _parsed(data)
-        self._end(number, self._read[said])
+            self._read[key] = read_answer(data, query.name, query.family)
+        self._end(number, self._read[key])
 
     def error_received(self, exc: Exception) -> None:
         """The port is closed: every query in progress has failed."""
@@ -111,32 +162,49 @@ class ServerLookup(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _end(self, number: int, resolved: Resolved | None) -> None:
-        entry = self._pending.pop(number, None)
-        if entry is not None:
-            entry[0](resolved)
+    def _end(self, number: int, said: Said | None) -> None:
+        query = self._pending.pop(number, None)
+        if query is None:
+            return
+        asking = query.asking
+        if said is not None:
+            hops, ttl_s = query.hops + said.hops, min(query.ttl_s, said.ttl_s)
+            if said.asks is not None and hops <= CHAIN_MAX:
+                self._send(asking, query.family, said.asks, hops, ttl_s)
+                return
+            if said.addresses and hops <= CHAIN_MAX:
+                asking.came[query.family] = Said(said.addresses, ttl_s)
+        asking.awaited -= 1
+        if not asking.awaited:
+            asking.callback(_resolved(asking.came))
 
     def _time_out(self) -> None:
         # One timer for all queries: a timer for each query costs as much as the query.
         self._timer = None
         now_s = self._loop.time()
-        due = [number for number, (_, until_s) in self._pending.items() if until_s <= now_s]
+        due = [number for number, query in self._pending.items() if query.until_s <= now_s]
         for number in due:
             self._end(number, None)
         if self._pending and self._timer is None:
-            _, until_s = next(iter(self._pending.values()))
+            until_s = next(iter(self._pending.values())).until_s
             self._timer = self._loop.call_at(until_s, self._time_out)
 
 
-def _parsed(data: bytes) -> Resolved | None:
-    """The A records of an answer; None if it has none or is invalid."""
-    try:
-        found = [rr for rr in DNSRecord.parse(data).rr if rr.rtype == QTYPE.A]
-    except (DNSError, ValueError, IndexError):
-        return None
+def _of_system(addresses: Iterable[str]) -> Resolved | None:
+    """Those of the first address's family, and the others; the resolver sorts by preference."""
+    every = tuple(dict.fromkeys(plain_address(one) for one in addresses))
+    first = tuple(one for one in every if (":" in one) == (":" in every[0]))
+    others = tuple(one for one in every if one not in first)
+    return Resolved(first, SYSTEM_TTL_S, others) if every else None
+
+
+def _resolved(came: Mapping[str, Said]) -> Resolved | None:
+    """The addresses of the families that answered, the preferred family's first."""
+    found = [came[family] for family in FAMILIES if family in came]
     if not found:
         return None
-    return Resolved(tuple(str(rr.rdata) for rr in found), float(min(rr.ttl for rr in found)))
+    others = tuple(address for one in found[1:] for address in one.addresses)
+    return Resolved(found[0].addresses, min(one.ttl_s for one in found), others)
 
 
 async def open_lookup(
@@ -149,7 +217,8 @@ async def open_lookup(
         pass
     if server is None:
         return SystemLookup(host, loop)
+    families = families_here(server[0])
     _, protocol = await loop.create_datagram_endpoint(
-        lambda: ServerLookup(host, loop), remote_addr=server
+        lambda: ServerLookup(host, loop, families), remote_addr=server
     )
     return protocol

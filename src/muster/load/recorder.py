@@ -67,6 +67,7 @@ class Recorder:
             "offered": float(tally.offered),
             "late": float(tally.late),
             "resends": float(sum(tally.resends.values())),
+            "dead_addresses": float(sum(tally.dead_addresses.values())),
             "cpu_s": time.process_time(),
         }
         deltas = {key: round(v - self._before.get(key, 0.0), 6) for key, v in totals.items()}

@@ -20,10 +20,14 @@ GIVE_UP_S = 2.0
 
 @dataclass(frozen=True)
 class Resolved:
-    """Addresses of a name, and how long they may be used."""
+    """Addresses of a name, and how long they may be used.
+
+    `others`: addresses of the family that is not preferred, for when a connection cannot be made.
+    """
 
     addresses: tuple[str, ...]
     ttl_s: float
+    others: tuple[str, ...] = ()
 
 
 class Lookup(Protocol):
@@ -42,7 +46,8 @@ class Cache:
     """One resolver cache."""
 
     __slots__ = (
-        "_population", "_turn", "addresses", "asking", "expires_s", "failures", "holds", "waiting",
+        "_dead", "_others", "_population", "_turn", "addresses", "asking", "expires_s",
+        "failures", "holds", "waiting",
     )  # fmt: skip
 
     def __init__(self, population: Population, holds: bool) -> None:
@@ -54,6 +59,8 @@ class Cache:
         self.failures = 0
         self.waiting: list[tuple[float, Callable[[str | None], None]]] = []
         self._turn = 0
+        self._others: tuple[str, ...] = ()
+        self._dead: set[str] = set()  # of the present answer
 
     def address(self, now_s: float) -> str | None:
         """Return an address that may be used now without a query."""
@@ -70,6 +77,16 @@ class Cache:
         if not self.asking:
             self.asking = True
             self._population.lookup.ask(self._answered)
+
+    def second(self, address: str) -> str | None:
+        """Another address of the answer, since `address` could not be connected to.
+
+        None once all of them failed: then nobody tries a second one until the next answer.
+        """
+        if address in self.addresses or address in self._others:
+            self._dead.add(address)
+        every = (*self.addresses, *self._others)
+        return next((one for one in every if one != address and one not in self._dead), None)
 
     def failed(self, address: str) -> None:
         """A client with a held address could not connect: the cache queries again from now on."""
@@ -88,6 +105,8 @@ class Cache:
         self.asking = False
         self.failures = 0
         self.addresses = resolved.addresses
+        self._others = resolved.others
+        self._dead.clear()
         self.expires_s = now_s + resolved.ttl_s
         population.on_answer(resolved.addresses[0])
         waiting, self.waiting = self.waiting, []

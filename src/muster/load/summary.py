@@ -30,6 +30,7 @@ class Sum:
     offered: int = 0
     late: int = 0
     resends: int = 0
+    dead_addresses: int = 0
     cpu_s: float = 0.0
     loop_lag_ms_max: float = 0.0
     dns_failures: int = 0
@@ -61,6 +62,7 @@ class Sum:
         self.offered += line["offered"]
         self.late += line["late"]
         self.resends += line["resends"]
+        self.dead_addresses += line.get("dead_addresses", 0)
         self.dns_failures += line["dns_failures"]
         self.cpu_s += line["cpu_s"]
         self.loop_lag_ms_max = max(self.loop_lag_ms_max, line["loop_lag_ms_max"])
@@ -107,6 +109,8 @@ class Sum:
             rows.append(f"  shorter than requested: {self.short} successful streams ({short})")
         if self.resends:
             rows.append(f"  resent at once on a new connection: {self.resends}")
+        if self.dead_addresses:
+            rows.append(f"  second addresses tried, the first was dead: {self.dead_addresses}")
         if self.dns_failures:
             rows.append(f"  DNS queries without an answer: {self.dns_failures}")
         return rows

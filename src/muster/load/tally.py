@@ -66,6 +66,7 @@ class Tally:
         self.dns_answers: Counter[str] = Counter()
         self.dns_failures = 0
         self.resends: Counter[str] = Counter()
+        self.dead_addresses: Counter[str] = Counter()
         self.streams_open: Counter[str] = Counter()
         self.short: Counter[str] = Counter()
         self.first_token: dict[str, Histogram] = {}
@@ -96,6 +97,7 @@ class Tally:
             self.canaries[region, outcome] = 0
         for counter in (
             self.connections, self.dns_answers, self.resends, self.streams_open, self.short,
+            self.dead_addresses,
         ):  # fmt: skip
             counter[region] = 0
         return region
@@ -110,6 +112,10 @@ class Tally:
 
     def canary(self, region: str, outcome: str) -> None:
         self.canaries[region, outcome] += 1
+
+    def address_failed(self, region: str) -> None:
+        """An address could not be connected to, and a second one is tried."""
+        self.dead_addresses[region] += 1
 
     def connection(self, region: str) -> None:
         self.connections[region] += 1

@@ -6,6 +6,7 @@ from muster import testbed
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Row, Seen
 from muster.drill.plan.capacity import capacity_of
+from muster.drill.plan.cost import over_budget
 from muster.drill.plan.outline import steps_of
 from muster.drill.plan.permit import unusable_of
 from muster.drill.plan.room import check_room
@@ -30,12 +31,13 @@ def machine(examined: Examined) -> Seen:
 
 
 def settings(examined: Examined) -> Seen:
-    """Every setting that the drill's steps need can work on this machine."""
+    """Every setting that the drill's steps need can work here, and its budget is enough."""
     plan = examined.plan
     bad = unusable_of(steps_of(examined.platform, plan.method, plan.time_scale))
-    if bad is None:
-        return Seen()
-    return Seen(refused=(str(BadInput(plan.target_file, bad.key, bad.value, bad.wanted)),))
+    if bad is not None:
+        return Seen(refused=(str(BadInput(plan.target_file, bad.key, bad.value, bad.wanted)),))
+    over = over_budget(plan)
+    return Seen() if over is None else Seen(refused=(str(over),))
 
 
 def names(examined: Examined) -> Seen:

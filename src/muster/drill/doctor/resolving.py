@@ -9,17 +9,19 @@ are all alike, or nearly, though the weights say otherwise.
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dnslib import QTYPE, DNSError, DNSRecord
+from dnslib import DNSRecord
 
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Row, Seen
 from muster.drill.sight.split import ARRIVALS_MIN, tolerance_of
 from muster.load.config import Endpoint, server_address
+from muster.load.dns_answer import CHAIN_MAX, Said, families_here, plain_address, read_answer
 from muster.platform.steering import shares_of
 
 ASKED = 300
@@ -41,18 +43,33 @@ class Resolved:
 
 
 def addresses_of(host: str, dns_server: str | None) -> Resolved:
-    """Ask once for the A records of `host`, as the load does. Raises OSError."""
+    """Ask once for the addresses of `host`, as the load does. Raises OSError."""
     if dns_server is None:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return Resolved(tuple(dict.fromkeys(str(one[4][0]) for one in found)), None)
-    server, port = server_address(dns_server, "load.dns_server")
-    try:
-        said = DNSRecord.question(host).send(server, port, timeout=QUERY_S_MAX)
-        records = [rr for rr in DNSRecord.parse(said).rr if rr.rtype == QTYPE.A]
-    except (DNSError, ValueError, IndexError) as error:
-        raise OSError(f"{dns_server} gives no answer that can be read: {error}") from error
-    ttl_s = min((int(rr.ttl) for rr in records), default=None)
-    return Resolved(tuple(str(rr.rdata) for rr in records), ttl_s)
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        texts = (plain_address(str(one[4][0])) for one in found)
+        return Resolved(tuple(dict.fromkeys(texts)), None)
+    server = server_address(dns_server, "load.dns_server")
+    addresses: list[str] = []
+    ttl_s = math.inf
+    for family in families_here(server[0]):
+        said = _asked(host, family, server)
+        addresses += said.addresses
+        ttl_s = min(ttl_s, said.ttl_s) if said.addresses else ttl_s
+    return Resolved(tuple(addresses), None if math.isinf(ttl_s) else int(ttl_s))
+
+
+def _asked(host: str, family: str, server: tuple[str, int]) -> Said:
+    """What the server says of the name's addresses of one family, aliases followed."""
+    name, hops, ttl_s = host, 0, math.inf
+    while True:
+        sent = DNSRecord.question(name, family).send(*server, timeout=QUERY_S_MAX)
+        said = read_answer(sent, name, family)
+        if said is None:
+            raise OSError(f"{server[0]}:{server[1]} gives no answer that can be read")
+        hops, ttl_s = hops + said.hops, min(ttl_s, said.ttl_s)
+        if said.asks is None or hops > CHAIN_MAX:
+            return Said(said.addresses if hops <= CHAIN_MAX else (), ttl_s)
+        name = said.asks
 
 
 def is_address(host: str) -> bool:
@@ -71,7 +88,9 @@ def look(examined: Examined) -> Seen:
     if is_address(host):
         return Seen((_note(f"{host} is an address: no resolver is asked"),))
     shares = shares_of(examined.weights)
-    region_of = {a: name for name, every in examined.addresses.items() for a in every}
+    region_of = {
+        plain_address(a): name for name, every in examined.addresses.items() for a in every
+    }
     answers = _answers(examined, host)
     counts = Counter(region_of.get(next(iter(one.addresses), ""), "") for one in answers)
     path = target.load.dns_server or "the system's resolver"

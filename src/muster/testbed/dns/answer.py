@@ -48,6 +48,7 @@ class Memo:
         self.zone = zone
         self._records: dict[bytes, tuple[AddressRecord, ...]] = {}
         self._replies: dict[tuple[bytes, str], bytes] = {}
+        self._without: dict[bytes, tuple[bytes, str]] = {}  # no choice: as AAAA of a name with A
 
     def answer(
         self, packet: bytes, healthy: Mapping[str, bool], draw: Callable[[], float]
@@ -56,6 +57,8 @@ class Memo:
         question = bytes(packet[2:])
         records = self._records.get(question)
         if records is None:
+            if (known := self._without.get(question)) is not None:
+                return Answered(packet[:2] + known[0], known[1])
             return self._first(packet, question, healthy, draw)
         chosen = choose(records, healthy, draw())
         assert chosen is not None  # only questions with records are kept
@@ -75,9 +78,12 @@ class Memo:
         draw: Callable[[], float],
     ) -> Answered:
         answered = answer(packet, self.zone, healthy, draw)
+        told = answered.packet is not None and answered.rcode in ("NOERROR", "NXDOMAIN")
         if answered.region is not None and len(self._records) < self.ENTRIES_MAX:
             name = str(DNSRecord.parse(packet).q.qname).lower()
             self._records[question] = self.zone.at(name)
+        elif answered.region is None and told and len(self._without) < self.ENTRIES_MAX:
+            self._without[question] = (bytes(answered.packet or b"")[2:], answered.rcode)
         return answered
 
 

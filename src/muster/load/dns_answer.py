@@ -1,0 +1,111 @@
+"""What one DNS answer says of a name: its addresses, or the name at which to ask on. Pure.
+
+CNAME records are followed inside an answer and over answers, CHAIN_MAX of them in all, as a
+resolver does it. A longer chain, or one that comes back to a name, has no address. The TTL is the
+shortest of the chain.
+
+A name is asked for the families that this machine can reach (`AI_ADDRCONFIG`, RFC 3493): AAAA only
+with a route for IPv6, A only with one for IPv4, and both where neither has one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dnslib import QTYPE, DNSError, DNSRecord
+
+CHAIN_MAX = 8
+"""CNAME records that are followed to an address."""
+FAMILIES = ("AAAA", "A")
+"""In the order of preference (RFC 6724): IPv6 first, where it can be reached."""
+_BEYOND = {"AAAA": (socket.AF_INET6, "2001:db8::1"), "A": (socket.AF_INET, "192.0.2.1")}
+"""Addresses for documentation: connecting a datagram socket to one asks for a route, sends nothing.
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """`addresses`, in the order of the answer; without one, `asks`: the name to ask for next.
+
+    `hops`: CNAME records that led there. `ttl_s`: how long all of it may be kept.
+    """
+
+    addresses: tuple[str, ...] = ()
+    ttl_s: float = float("inf")
+    asks: str | None = None
+    hops: int = 0
+
+
+NOTHING = Said()
+"""There is no address of this family."""
+
+
+def families_here(dns_server: str | None = None) -> tuple[str, ...]:
+    """The families to ask for, the preferred one first.
+
+    `dns_server`: the address of the server that is asked; its own family can be reached.
+    """
+    known = {family for family in FAMILIES if _has_route(family)}
+    if dns_server is not None:
+        with suppress(ValueError):  # a name says nothing of a family
+            known.add("AAAA" if ipaddress.ip_address(dns_server).version == 6 else "A")
+    return tuple(one for one in FAMILIES if one in known) or FAMILIES
+
+
+def read_answer(data: bytes, name: str, family: str) -> Said | None:
+    """What the answer `data` says of `name`; None if it is invalid or says that the server failed.
+
+    "There is no such name" is an answer: NOTHING.
+    """
+    try:
+        found = DNSRecord.parse(data)
+        records = [(str(rr.rname), QTYPE.get(rr.rtype), str(rr.rdata), rr.ttl) for rr in found.rr]
+    except (DNSError, ValueError, IndexError):
+        return None
+    if found.header.rcode not in (0, 3):
+        return None
+    return _followed(records, name, family)
+
+
+def _followed(records: Sequence[tuple[str, str, str, int]], name: str, family: str) -> Said:
+    here, ttl_s = _plain(name), float("inf")
+    for hops in range(CHAIN_MAX + 1):
+        own = [one for one in records if _plain(one[0]) == here]
+        given = [one for one in own if one[1] == family]
+        if given:
+            ttl_s = min(ttl_s, *(ttl for *_, ttl in given))
+            texts = tuple(plain_address(text) for _, _, text, _ in given)
+            return Said(tuple(dict.fromkeys(texts)), ttl_s, None, hops)
+        alias = next((one for one in own if one[1] == "CNAME"), None)
+        if alias is None:
+            return Said((), ttl_s, here if hops else None, hops)
+        here, ttl_s = _plain(alias[2]), min(ttl_s, alias[3])
+    return Said(hops=CHAIN_MAX + 1)
+
+
+def plain_address(text: str) -> str:
+    """An address in its one form: IPv6 has many."""
+    try:
+        return ipaddress.ip_address(text).compressed
+    except ValueError:
+        return text
+
+
+def _plain(name: str) -> str:
+    return name.rstrip(".").lower()
+
+
+def _has_route(family: str) -> bool:
+    """Whether this machine could send to other machines over `family`."""
+    kind, beyond = _BEYOND[family]
+    try:
+        with socket.socket(kind, socket.SOCK_DGRAM) as probe:
+            probe.connect((beyond, 9))
+            own = ipaddress.ip_address(probe.getsockname()[0].partition("%")[0])
+            return not (own.is_loopback or own.is_link_local)
+    except (OSError, ValueError):
+        return False
