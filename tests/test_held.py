@@ -17,11 +17,14 @@ from muster.judge.evaluate import Judging
 from muster.judge.held import (
     Asked,
     Held,
+    _any_survival,
     _curve,
     _failed,
     _judged,
+    _present,
     _streams,
     _stretch,
+    _survival,
     held,
     judge_held,
     needs_widening,
@@ -409,3 +412,69 @@ def test_the_standard_error_is_that_of_the_streams_the_phase_remembers(lasting, 
     stretch = _stretch(samples, window, asked)
     share = min(1.0, 2 * SHORT.residual_s * stretch / length_s + 1 / seen.scrapes)
     assert seen.error == pytest.approx(sqrt(max(1.0, seen.offered) * share))
+
+
+def lasting(*quantiles, first_token_s=1.0):
+    """A profile of ten tokens a second."""
+    own = {"tokens_per_s": 10, "first_token_s_mean": first_token_s}
+    return SHORT.model_copy(update={"stream_tokens_quantiles": quantiles, **own})
+
+
+EVEN = lasting((0, 5), (1, 35))
+"""1.5 to 4.5 s, each as often: 3 s in the mean."""
+
+
+def test_the_share_that_lasts_longer_follows_from_the_quantiles():
+    """All until the shortest, none after the longest, evenly between two quantiles."""
+    ages = np.array([0.0, 1.4, 1.5, 2.25, 3.0, 4.5, 9.0])
+    assert _survival(EVEN, ages).tolist() == pytest.approx([1, 1, 1, 0.75, 0.5, 0, 0])
+
+
+def test_what_is_left_of_a_stream_under_way_is_the_time_beyond_that_age():
+    """Nine of ten last up to 0.3 s, and the tenth evenly up to 20.1 s: most open ones are long."""
+    rare = lasting((0, 1), (0.9, 2), (1, 200), first_token_s=0.1)
+    ages = np.arange(0.025, 20.2, 0.05)
+    left = 0.1 * np.maximum(20.1 - ages, 0.0) ** 2 / (2 * 19.8) / rare.mean_stream_s
+    new = _survival(rare, ages)
+    found = _any_survival(rare, ages)
+    late = ages > 0.3
+    # Of the last seconds a new stream's share is the larger one again.
+    assert found[late] == pytest.approx(np.maximum(left, new)[late], rel=0.01, abs=1e-4)
+    assert found[0] == 1.0
+    assert (found >= new).all()
+
+
+@pytest.mark.parametrize("stretch", [1.0, 2.0])
+def test_what_is_open_is_what_began_and_is_not_over(stretch):
+    """Ten a second for 3 s each are 30; twice as long asked for are twice as many."""
+    moments = np.array([10.0, 20.0])
+    found = _present(lambda at: 10.0 * at, moments, EVEN, stretch, _survival)
+    assert found.tolist() == pytest.approx([30.0 * stretch, 30.0 * stretch], rel=1e-9)
+
+
+def test_arrivals_are_looked_at_back_to_the_longest_stream():
+    """A twentieth of a mean stream apart, and no further back than anything lasts."""
+    asked = []
+
+    def begun(at):
+        asked.append(10.0 - at[0])
+        return np.where(at >= 0.0, 100.0, 0.0)
+
+    [found] = _present(begun, np.array([10.0]), EVEN, 1.0, _survival)
+    [ages] = asked
+    assert found == 0.0
+    assert np.diff(ages) == pytest.approx(3.0 / 20)
+    assert (ages[0], 4.5 <= ages[-1] <= 4.5 + 2 * 3.0 / 20) == (0.0, True)
+    # A hundred that began at 0, looked at after 3 s: half of them are open.
+    [found] = _present(lambda at: 100.0 * (at >= 0), np.array([3.0]), EVEN, 1.0, _survival)
+    assert found == pytest.approx(50.0, abs=3.0)
+
+
+def test_the_standard_error_of_half_a_second_takes_its_own_length():
+    """Streams of a tenth of a second remember less than such a phase."""
+    brief = lasting((0, 0.5), (1, 1.5), first_token_s=0.01)
+    run = Run(25, brief, 200, 20.5, 0.1)
+    seen = held(run.samples(), Window(20.0, 20.5, 3.0), Asked(brief, 200))
+    share = 2 * brief.residual_s / 0.5 + 1 / seen.scrapes
+    assert share < 0.5
+    assert seen.error == pytest.approx(sqrt(seen.offered * share))
