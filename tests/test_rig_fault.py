@@ -14,6 +14,7 @@ from test_evaluate import CONTRACT, samples_of
 from muster.judge.phases import Phase
 from muster.judge.rig_fault import RigFaults, excused, stop_fault
 from muster.samples.series import series_of
+from muster.samples.windows import Absence
 
 PHASES = [
     Phase("evacuate", "G", 0.0, 30.0, True),
@@ -98,6 +99,69 @@ def test_a_longer_window_that_fails_elsewhere_too_stands():
     alone = failing(phase="restore", window=(90.0, 120.0))
     told = excused(faults(PAUSE, late_share=0.5), PHASES, [whole, failing(), alone])
     assert [one.status for one in told] == ["fail", "unknown", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("window", "other", "status"),
+    [
+        ((0.0, 120.0), ("evacuate", (0.0, 30.0)), "fail"),  # begins with it
+        ((0.0, 120.0), ("restore", (90.0, 120.0)), "fail"),  # ends with it
+        ((30.0, 120.0), ("evacuate..dark", (0.0, 88.0)), "unknown"),  # begins before it
+        ((0.0, 119.0), ("restore", (90.0, 120.0)), "unknown"),  # ends after it
+    ],
+)
+def test_only_a_failure_within_the_longer_window_makes_it_stand(window, other, status):
+    """What reaches out of it may have failed outside of it."""
+    name, span = other
+    whole = failing(phase="evacuate..restore", window=window)
+    told = excused(faults(PAUSE, late_share=0.5), PHASES, [whole, failing(phase=name, window=span)])
+    assert told[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("window", "seen"),
+    [
+        ((5.5, 8.0), (5.5, 8.0)),
+        ((20.0, 25.0), (20.0, 25.0)),  # it begins with a scrape
+        ((14.0, 25.0), (14.0, 25.0)),  # four seconds after the last scrape
+        ((14.1, 25.0), (10.0, 25.0)),
+        ((2.0, 14.0), (2.0, 14.0)),
+        ((2.0, 14.1), (2.0, 20.0)),
+        ((2.0, 40.0), (2.0, 40.0)),  # after the last scrape of all
+        ((-9.0, 8.0), (-9.0, 8.0)),  # before the first one
+    ],
+)
+def test_a_window_is_seen_from_scrape_to_scrape_where_its_ends_lie_in_a_gap(window, seen):
+    """Longer than a sample may stand; a counter that nobody scraped hides none of the others."""
+    times = [*range(11), *range(20, 31)]
+    shown = series_of("client_offered", "o", {}, [(float(t), float(t)) for t in times])
+    unseen = series_of("client_offered", "o", {"instance": "b"}, [])
+    rig = RigFaults(samples_of(unseen, shown), CONTRACT.load_validity, 4.0)
+    assert rig._seen(*window) == seen
+
+
+def test_a_load_of_two_scrapes_is_seen_from_one_to_the_other():
+    """The first of them is a beginning, and the last an end."""
+    shown = series_of("client_offered", "o", {}, [(0.0, 0.0), (10.0, 10.0)])
+    rig = RigFaults(samples_of(shown), CONTRACT.load_validity, 4.0)
+    assert rig._seen(6.0, 7.0) == (0.0, 10.0)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_load_that_is_declared_gone_is_known_until_then(declared):
+    """Without the declaration nobody knows what it offered after its last scrape."""
+    rows = {
+        "client_scheduled": lambda t: 100.0 * t,
+        "client_offered": lambda t: 100.0 * t,
+        "client_late": lambda t: 10.0 * t,
+    }
+    series = [
+        series_of(signal, signal, {"region": "west"}, [(float(t), of(t)) for t in range(51)])
+        for signal, of in rows.items()
+    ]
+    absences = (Absence("west", 50.0, 120.0),) if declared else ()
+    rig = RigFaults(samples_of(*series), CONTRACT.load_validity, 4.0, absences)
+    assert bool(rig.within(30.0, 90.0)) is declared
 
 
 def event(t, kind, **more):
