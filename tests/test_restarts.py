@@ -78,6 +78,14 @@ def test_nothing_that_rises_has_no_pace():
     assert pace([[([1.0], [5.0])], [([1.0, 2.0], [5.0, 5.0])]]) == 0.0
 
 
+def test_a_pace_is_counts_a_second_however_often_it_is_scraped():
+    """All counters of a process together; the fastest process's, at its usual rise."""
+    t = [0.0, 2.0, 4.0, 8.0]
+    slow = [(t, [0.0, 2.0, 4.0, 8.0])]
+    fast = [(t, [0.0, 20.0, 40.0, 80.0]), (t, [0.0, 4.0, 8.0, 400.0])]
+    assert pace([slow, fast]) == 12.0
+
+
 def test_workers_scraped_in_turn_are_unknown():
     """0, 900, 30, 870, …: read as restarts, 4.76 % of errors would be 0.012 %."""
     saw = [0, 900, 30, 870, 60, 930, 90, 900, 120, 960, 150, 930, 180]
@@ -165,6 +173,27 @@ def test_what_a_restart_says_and_what_a_fall_says():
     once = [(0.0, 900.0), (1.0, 950.0), (2.0, 5.0), (3.0, 55.0)]
     points = [t for t, _ in once], [v for _, v in once]
     assert restarts_of([points], pace([[points]]), STALE_S).between == ((1.0, 2.0),)
+
+
+def test_a_fall_right_after_a_fall_is_no_restart():
+    """Of one counter, from scrape to scrape: no process starts twice in two seconds."""
+    found = restarts_of([([0.0, 1.0, 2.0, 3.0], [900.0, 950.0, 3.0, 0.0])], 50.0, STALE_S)
+    assert found.unexplained is not None
+    assert (found.unexplained.since_s, found.unexplained.at_s) == (2.0, 3.0)
+    assert found.unexplained.why == "it fell again at once, faster than a process starts"
+
+
+@pytest.mark.parametrize(("jump", "known"), [(20.0, True), (21.0, False)])
+def test_ten_counts_a_counter_are_no_jump_beside_a_restart(jump, known):
+    """Two counters without a pace: twenty, together."""
+    t = [0.0, 1.0, 2.0, 3.0]
+    first, second = [5.0, 0.0, 0.0, jump - 10], [3.0, 0.0, 0.0, 10.0]
+    found = restarts_of([(t, first), (t, second)], 0.0, STALE_S)
+    assert (found.unexplained is None) is known
+    assert found.between == (((0.0, 1.0),) if known else ())
+    if not known:
+        said = "fell from 5 to 0: it jumped from 0 to 21 as well, as if several were behind it"
+        assert found.unexplained.said() == said
 
 
 @pytest.mark.parametrize(
