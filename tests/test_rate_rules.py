@@ -223,13 +223,13 @@ def test_a_stream_that_was_cut_was_a_200_and_is_no_success(per_s, trips):
     assert triggers(minutes(guard(), series, 10)) == []
 
 
-@pytest.mark.parametrize("code", ["", "0", "4xx", "UNAVAILABLE", "2000", "999"])
+@pytest.mark.parametrize("code", [None, "", "0", "4xx", "UNAVAILABLE", "2000", "999"])
 def test_an_answer_without_a_status_code_is_unknown(code):
     """It could be a failure; an attempt without an outcome is no success."""
 
     def series(t):
         yield "requests", labels("200"), 1000.0 * t
-        yield "requests", labels(code), 10.0 * t
+        yield "requests", labels("a", key="path") if code is None else labels(code), 10.0 * t
         yield "client_attempts", labels("a", key="path"), 10.0 * t
 
     found = minutes(guard(), series, 10)
@@ -291,6 +291,32 @@ def test_a_process_that_is_gone_is_left_out_of_later_windows():
     assert beside_a_breach(lambda t: None) == [5]
     assert beside_a_breach(lambda t: 10.0 * t if t <= 56 else None) == [6]
     assert beside_a_breach(lambda t: 10.0 * t if t <= 55 else None) == [6]
+
+
+@pytest.mark.parametrize(("start_s", "kept"), [(60.0, ["a"]), (60.5, ["a", "b"])])
+def test_a_process_is_left_out_only_where_its_region_was_seen_since(start_s, kept):
+    """At the window's start at the latest; a region that fell silent as a whole is unknown."""
+    rates = guard()
+    rates.add("requests", "r", labels("200", "a"), [0.0, 60.0], [0.0, 9.0])
+    rates.add("requests", "r", labels("200", "b"), [0.0, 50.0], [0.0, 9.0])
+    rates._drop_gone(start_s)
+    assert [one.process[2] for one in rates._series.values()] == kept
+
+
+def test_each_judged_window_is_told_with_its_counts():
+    """Of a region by the platform and by the load, and of all by the load."""
+    told = []
+    rates = RateGuard(CONTRACT, G, (WEST,), 4.0, 60.0, told.append)
+    for signal, part in (("requests", labels("200")), ("requests", labels("500"))):
+        rates.add(signal, signal, part, [0.0, 60.0], [0.0, 30.0])
+    assert list(rates.close(0.0, 60.0, frozenset({WEST}), ())) == []
+    assert [(one.region, one.source, one.total) for one in told] == [
+        (None, "client", None),
+        (WEST, "client", None),
+        (WEST, "server", 60.0),
+    ]
+    assert told[-1].bad == {"rate_5xx": 30.0, "success_2xx": 30.0}
+    assert (told[-1].start_s, told[-1].end_s) == (0.0, 60.0)
 
 
 def test_a_process_that_comes_back_is_believed_as_any_that_was_never_seen():

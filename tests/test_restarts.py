@@ -84,6 +84,8 @@ def test_a_pace_is_counts_a_second_however_often_it_is_scraped():
     slow = [(t, [0.0, 2.0, 4.0, 8.0])]
     fast = [(t, [0.0, 20.0, 40.0, 80.0]), (t, [0.0, 4.0, 8.0, 400.0])]
     assert pace([slow, fast]) == 12.0
+    # Scrapes between which nothing was counted say nothing of it.
+    assert pace([[(t, [0.0, 0.0, 0.0, 80.0])]]) == 20.0
 
 
 def test_workers_scraped_in_turn_are_unknown():
