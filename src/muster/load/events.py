@@ -14,7 +14,13 @@ from __future__ import annotations
 
 import re
 
-from muster.load.stream_errors import FAILED_FINISH, is_error, is_error_line, says_error
+from muster.load.stream_errors import (
+    FAILED_FINISH,
+    MARKS,
+    is_error,
+    is_error_line,
+    says_error,
+)
 from muster.sse import generated
 
 LINE_BYTES_MAX = 65536
@@ -137,7 +143,7 @@ class Events:
         elif self.held and not _stands_alone(line):
             if len(self.held) < LINE_BYTES_MAX:
                 self.held += b"\n" + line[5:]
-        elif b'"error"' in line or b'"choices"' not in line:
+        elif b'"choices"' not in line or any(mark in line for mark in MARKS):
             error = says_error(line[5:])
             if error:
                 self.error = True
