@@ -38,7 +38,7 @@ def shows(*result):
                 for one in result
                 if query.startswith(one["metric"]["__name__"])
             ]
-        return 200, {"status": "success", "data": {"resultType": "x", "result": found}}
+        return 200, {"status": "success", "data": {"resultType": "matrix", "result": found}}
 
     return answer
 

@@ -10,7 +10,7 @@ import pytest
 from floor_fixtures import await_true, free_port, prometheus_server, stand_in, stopped
 
 from muster.platform.metrics import Poller, key_of, late_seconds
-from muster.platform.metrics.prometheus import Prometheus, PrometheusError
+from muster.platform.metrics.prometheus import Prometheus, PrometheusError, partial
 
 
 class Metrics:
@@ -207,3 +207,44 @@ def test_a_partial_answer_is_no_answer(key):
                 ask()
     with stand_in(lambda call: (200, {**body, key: []})) as shown:
         assert Prometheus(shown.url, timeout_s=2).instant("ALERTS") == []
+
+
+@pytest.mark.parametrize("more", [{"isPartial": True}, {"partial_response": "store-2"}])
+def test_a_part_is_no_answer_however_a_server_says_so(more):
+    """VictoriaMetrics has a member of its own; one that says "whole" is an answer."""
+    body = {"status": "success", "data": {"resultType": "vector", "result": []}}
+    with stand_in(lambda call: (200, {**body, **more})) as shown:
+        client = Prometheus(shown.url, timeout_s=2)
+        for ask in (lambda: client.instant("ALERTS"), lambda: client.raw("x", "up", 5)):
+            with pytest.raises(PrometheusError, match=f"partial answer .*: {next(iter(more))}: "):
+                ask()
+    with stand_in(lambda call: (200, {**body, "isPartial": False})) as shown:
+        assert Prometheus(shown.url, timeout_s=2).instant("ALERTS") == []
+
+
+def test_a_header_may_say_that_the_answer_is_a_part():
+    """M3 says so beside its answer."""
+    assert partial({}, {"M3-Results-Limited": "max_fetch_series"}) == (
+        "M3-Results-Limited: max_fetch_series"
+    )
+    assert partial({}, {"Content-Type": "application/json"}) == ""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"resultType": "vector", "result": {}},
+        {"resultType": "vector", "result": ""},
+        {"resultType": "vector", "result": None},
+        {"resultType": "streams", "result": []},
+        {"resultType": "scalar", "result": []},
+        {"resultType": "string", "result": []},
+    ],
+)
+def test_what_is_no_list_of_series_is_no_empty_answer(data):
+    """Of an incident it would say that there is none."""
+    with stand_in(lambda call: (200, {"status": "success", "data": data})) as shown:
+        client = Prometheus(shown.url, timeout_s=2)
+        for ask in (lambda: client.instant("ALERTS"), lambda: client.raw("x", "up", 5)):
+            with pytest.raises(PrometheusError):
+                ask()

@@ -10,8 +10,10 @@ warnings or remarks may be a part of what there is: it is no answer.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -20,6 +22,10 @@ import orjson
 from muster.platform.metrics.model import Metrics, MetricsError, RawSeries
 from muster.platform.metrics.reach import Reach
 from muster.platform.metrics.replicas import Replicas
+
+_PART = re.compile("partial|results-limited", re.IGNORECASE)
+"""Names by which a server says that its answer is a part of what there is."""
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class PrometheusError(MetricsError):
@@ -106,11 +112,15 @@ class Prometheus(Metrics):
             body = orjson.loads(answer.content)
             if body["status"] != "success":
                 raise PrometheusError(f"{self.url}: {body.get('error')} to {query}")
-            if said := partial(body):
+            if said := partial(body, answer.headers):
                 raise PrometheusError(f"{self.url}: partial answer to {query}: {said}")
+            kind = body["data"].get("resultType", "vector")
             result: list[dict[str, Any]] = body["data"]["result"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PrometheusError(f"{self.url}: no Prometheus answer to {query}") from error
+        if kind not in ("vector", "matrix") or not isinstance(result, list):
+            # Of another kind an empty result would read as "there is none".
+            raise PrometheusError(f"{self.url}: no series answer to {query}: {kind}")
         return result
 
 
@@ -127,12 +137,15 @@ def _refusal(answer: httpx.Response, query: str) -> str:
     return f"{status}: {said}"
 
 
-def partial(body: Mapping[str, Any]) -> str:
+def partial(body: Mapping[str, Any], headers: Mapping[str, str] = NO_HEADERS) -> str:
     """What an answer says of itself beside its series, in one line; empty: nothing.
 
-    Thanos and Mimir answer what they could reach as a success with `warnings`.
+    Thanos and Mimir answer what they could reach as a success with `warnings`, VictoriaMetrics with
+    `isPartial`, M3 with a header that says that the results were limited.
     """
     said = [str(line) for key in ("warnings", "infos") for line in body.get(key) or ()]
+    said += [f"{key}: {value}" for key, value in body.items() if _PART.search(key) and value]
+    said += [f"{key}: {value}" for key, value in headers.items() if _PART.search(key) and value]
     return " ".join("; ".join(said).split())[:200]
 
 
