@@ -268,6 +268,22 @@ def test_sums_of_two_jobs_are_no_doubles():
     assert doubled_label(replicas) == ("prometheus_replica", ("a", "b"))
 
 
+def test_what_is_scraped_twice_may_be_apart_in_several_labels():
+    """Two monitors of one pod differ in job, service and endpoint. Its own parts are no twins."""
+    one = {"region": "r", "instance": "a", "job": "chat", "service": "chat", "endpoint": "http"}
+    other = {**one, "job": "chat-metrics", "service": "chat-metrics", "endpoint": "metrics"}
+    assert doubled_label([one, other]) == ("job", ("chat", "chat-metrics"))
+    assert doubled_label([one, {k: v for k, v in other.items() if k != "job"}]) == (
+        "job",
+        ("", "chat"),
+    )
+    replicas = [{**one, "prometheus": f"mon/{x}", "prometheus_replica": x} for x in "ab"]
+    assert doubled_label(replicas) == ("prometheus_replica", ("a", "b"))
+    assert doubled_label([one, {**one, "service": "batch"}]) is None
+    assert doubled_label([one, {**other, "instance": "b"}]) is None
+    assert doubled_label([one, {**other, "region": "s"}]) is None
+
+
 def test_counters_that_are_the_same_to_the_digit_are_one_process():
     """Under any label; few counters, or few counts, are the same by chance."""
     counts = [812.0, 17.0, 40.0, 3.0, 99.0, 251.0]

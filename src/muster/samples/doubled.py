@@ -18,24 +18,31 @@ REPLICA_LABELS = (
 """Labels by which the replicas of a Prometheus are told apart, and nothing of the platform is."""
 SCRAPER_LABELS = ("job", "prometheus", "replica", "cluster", "monitor")
 """These may tell parts of the platform apart; of one and the same instance they do not."""
+BESIDE_LABELS = ("service", "endpoint")
+"""The operator of Prometheus sets these with the job, whose name is often the service's."""
 TWINS_MIN = 6
 """So many different counters that are the same to the digit are not so by chance."""
 Labels = Mapping[str, str]
 
 
 def doubled_label(every: Iterable[Labels]) -> tuple[str, tuple[str, ...]] | None:
-    """The label by which series of one signal are apart that are one, and its values; else None."""
-    shown = list(every)
+    """The label by which series of one signal are apart that are one, and its values; else None.
+
+    They may be apart in several such labels at once. A label that one has and another lacks is
+    empty there, as Prometheus has it.
+    """
+    found: dict[frozenset[tuple[str, str]], list[Labels]] = {}
+    for labels in every:
+        about = REPLICA_LABELS
+        if "instance" in labels:
+            about += (*SCRAPER_LABELS, *BESIDE_LABELS)
+        rest = frozenset((k, v) for k, v in labels.items() if k not in about)
+        found.setdefault(rest, []).append(labels)
     for label in (*REPLICA_LABELS, *SCRAPER_LABELS):
-        found: dict[frozenset[tuple[str, str]], set[str]] = {}
-        for labels in shown:
-            if label not in labels or (label in SCRAPER_LABELS and "instance" not in labels):
-                continue
-            rest = frozenset((k, v) for k, v in labels.items() if k != label)
-            found.setdefault(rest, set()).add(labels[label])
-        values = next((sorted(own) for own in found.values() if len(own) > 1), None)
-        if values is not None:
-            return label, tuple(values)
+        for own in found.values():
+            values = {labels.get(label, "") for labels in own}
+            if len(values) > 1:
+                return label, tuple(sorted(values))
     return None
 
 
