@@ -132,7 +132,7 @@ class Unresolved:
             self._fell_s[instance] = t_s
             if value > COUNT_MAX or self._within(fell_s, t_s):
                 self._odd_s[instance] = t_s
-        if self._within(self._odd_s.get(instance), t_s):
+        if self.odd(instance, t_s):
             return None
         # A counter that decreased was restarted: its value is new growth.
         if before is None or value in (before, 0):
@@ -163,6 +163,10 @@ class Unresolved:
             self.tripped = True
             return lasted_s
         return None
+
+    def odd(self, instance: str, t_s: float) -> bool:
+        """Whether what a process shows at `t_s` is no valid data."""
+        return self._within(self._odd_s.get(instance), t_s)
 
     def _within(self, since_s: float | None, t_s: float) -> bool:
         """Whether no more time than a sample may stand lies between."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from muster.contract.model import Contract, Gate, OverRule, Tier
+from muster.guard.presence import Presence
 from muster.guard.rate_guard import COUNTED, RateGuard
 from muster.guard.rate_triggers import WindowCounts
 from muster.guard.sample_triggers import OpenFor, OverFor, Unresolved
@@ -26,6 +27,8 @@ Fresh = tuple[str, str, Mapping[str, str], Sequence[float], Sequence[float | Non
 SERIES = "series"
 """What a fault that removes a region's processes expects: their series vanish."""
 WATCHED = ("queue_age", "circuit_open", "admission_failures")
+PART_OF = {"circuit_open": "route", "admission_failures": "reason"}
+"""The label by which the parts of a watched signal are told apart."""
 Point = tuple[float, str, float]
 
 
@@ -52,11 +55,16 @@ class Guard:
     _queues: dict[tuple[str, str], OverFor] = field(default_factory=dict)
     _circuits: dict[tuple[str, str], OpenFor] = field(default_factory=dict)
     _failures: dict[tuple[str, str], Unresolved] = field(default_factory=dict)
-    _newest_s: dict[tuple[str, str], float] = field(default_factory=dict)
-    _silent: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.after_s = self.contract.triggers.expected_after_revert_s / self.time_scale
+        triggers = self.contract.triggers
+        self.after_s = triggers.expected_after_revert_s / self.time_scale
+        judged = {
+            "queue_age": ("",),
+            "circuit_open": (triggers.circuit_open.route,),
+            "admission_failures": tuple(triggers.hard_failure.reasons),
+        }
+        self._presence = Presence(judged, triggers.unknown_windows_max, self.stale_s)
         self._rates = RateGuard(
             self.contract, self.tier, self.regions, self.stale_s, self.after_s, self.on_window
         )
@@ -85,26 +93,27 @@ class Guard:
         trips: list[Trip] = []
         points: dict[tuple[str, str, str], list[Point]] = {}
         for signal, name, labels, t_s, v in fresh:
+            region, instance = labels.get("region", ""), labels.get("instance", "")
+            if t_s and region in rotation:
+                self._presence.alive(region, instance, max(t_s))
             if signal in COUNTED:
                 self._rates.add(signal, name, labels, t_s, v)
-            elif signal in WATCHED and labels.get("region") in rotation:
-                part = labels.get("route" if signal == "circuit_open" else "reason", "")
-                instance = labels.get("instance", "")
-                if t_s and self._calm(signal, labels["region"], part, instance, v):
-                    key = (signal, labels["region"])
-                    self._newest_s[key] = max(max(t_s), self._newest_s.get(key, 0.0))
+            elif signal in WATCHED and region in rotation:
+                part = labels.get(PART_OF.get(signal, ""), "")
+                if t_s and self._calm(signal, region, part, instance, t_s, v):
+                    self._presence.saw((signal, region, part, instance), max(t_s))
                     if signal == "admission_failures":
                         for t in t_s:
-                            self._failures[labels["region"], part].saw(t)
+                            self._failures[region, part].saw(t)
                     continue
-                points.setdefault((signal, labels["region"], part), []).extend(
-                    (t, instance, x) for t, x in zip(t_s, v, strict=True) if x is not None
+                # What a negative count or age means, nobody knows.
+                points.setdefault((signal, region, part), []).extend(
+                    (t, instance, x)
+                    for t, x in zip(t_s, v, strict=True)
+                    if x is not None and x >= 0
                 )
         for (signal, region, part), found in points.items():
             found.sort()
-            if found:
-                key = (signal, region)
-                self._newest_s[key] = max(found[-1][0], self._newest_s.get(key, 0.0))
             trips += self._look(signal, region, part, found, declared)
         trips += self._close(now_s, declared)
         self.expected += [trip for trip in trips if trip.expected]
@@ -125,12 +134,20 @@ class Guard:
         return rotation - self._lost, min([now_s, *newly_s])
 
     def _calm(
-        self, signal: str, region: str, part: str, instance: str, v: Sequence[float | None]
+        self,
+        signal: str,
+        region: str,
+        part: str,
+        instance: str,
+        t_s: Sequence[float],
+        v: Sequence[float | None],
     ) -> bool:
         """Whether these samples can change nothing, so that a quiet time costs little CPU."""
         if None in v:
             return False
         low, high = min(v), max(v)  # type: ignore[type-var]
+        if low < 0:  # type: ignore[operator]
+            return False
         if signal == "circuit_open":
             circuit = self._circuits.get((region, instance))
             return not high and (circuit is None or circuit.since_s is None)
@@ -140,11 +157,16 @@ class Guard:
             low_enough = high <= self.gate.queue_age_s_max  # type: ignore[operator]
             return bool(low_enough) and (queue is None or not queue.over)
         failure = self._failures.get((region, part))
-        return low == high and failure is not None and failure.shown(instance) == low
+        if failure is None or failure.odd(instance, min(t_s)):
+            return False
+        return low == high and failure.shown(instance) == low
 
     def _look(
         self, signal: str, region: str, part: str, points: list[Point], declared: Sequence[Declared]
     ) -> Iterator[Trip]:
+        if signal != "admission_failures":
+            for t_s, instance, _ in points:
+                self._presence.saw((signal, region, part, instance), t_s)
         if signal == "queue_age":
             return self._queue(region, points, declared)
         if signal == "circuit_open":
@@ -218,6 +240,8 @@ class Guard:
         for t_s, instance, value in points:
             cause = cause_of(declared, region, f"admission_failures:{reason}", t_s, self.after_s)
             lasted_s = detector.sample(t_s, instance, value, cause)
+            if not detector.odd(instance, t_s):
+                self._presence.saw(("admission_failures", region, reason, instance), t_s)
             if lasted_s is not None:
                 yield Trip(
                     "trigger",
@@ -234,7 +258,8 @@ class Guard:
 
     def _leave(self, region: str) -> None:
         """A region out of rotation is not judged, and starts anew when it comes back."""
-        for table in (self._queues, self._circuits, self._failures, self._silent):
+        self._presence.leave(region)
+        for table in (self._queues, self._circuits, self._failures):
             for key in [key for key in table if region in key]:
                 del table[key]
 
@@ -247,20 +272,13 @@ class Guard:
             end_s = start_s + self.window_s
             kept = self._rotation.throughout(start_s, end_s)
             yield from self._rates.close(start_s, end_s, kept, declared)
-            yield from self._presence(start_s, end_s, kept)
+            yield from self._lacking(start_s, end_s, kept)
             self._window_start_s = start_s = end_s
             self._rotation.forget(start_s)
 
-    def _presence(self, start_s: float, end_s: float, kept: frozenset[str]) -> Iterator[Trip]:
-        """A signal that no process of a region in rotation exports any more is unknown."""
-        most = self.contract.triggers.unknown_windows_max
+    def _lacking(self, start_s: float, end_s: float, kept: frozenset[str]) -> Iterator[Trip]:
+        """A signal that a region in rotation, or a process of it, shows no more is unknown."""
+        signals = [signal for signal in WATCHED if signal not in self.declared_none]
         for region in sorted(kept):
-            for signal in WATCHED:
-                if signal in self.declared_none:
-                    continue
-                key = (signal, region)
-                shown = self._newest_s.get(key, float("-inf")) >= end_s - self.stale_s
-                count = self._silent[key] = 0 if shown else self._silent.get(key, 0) + 1
-                if count == most + 1:
-                    detail = f"{signal}: {count} windows in a row without data"
-                    yield Trip("data_lost", signal, region, end_s, detail, ((start_s, end_s),))
+            for signal, detail in self._presence.lost(region, end_s, signals):
+                yield Trip("data_lost", signal, region, end_s, detail, ((start_s, end_s),))

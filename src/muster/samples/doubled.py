@@ -33,9 +33,9 @@ def doubled_label(every: Iterable[Labels]) -> tuple[str, tuple[str, ...]] | None
     """
     found: dict[frozenset[tuple[str, str]], list[Labels]] = {}
     for labels in every:
-        about = REPLICA_LABELS
+        about = {*REPLICA_LABELS}
         if "instance" in labels:
-            about += (*SCRAPER_LABELS, *BESIDE_LABELS)
+            about |= {*SCRAPER_LABELS, *BESIDE_LABELS}
         rest = frozenset((k, v) for k, v in labels.items() if k not in about)
         found.setdefault(rest, []).append(labels)
     for label in (*REPLICA_LABELS, *SCRAPER_LABELS):
