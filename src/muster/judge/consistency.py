@@ -7,6 +7,8 @@
 - What one answering process shows besides, each of them must show.
 - The load shows every series from the start: each of its processes must show them all.
 - An optional signal that the target names must be there.
+- Circuits and hard failures, which the guard watches sample by sample, must show values all the
+  time; the other signals are missed where they are judged.
 - A signal that could not be mapped at any time of the window showed nothing of that time.
 - What is there must be possible (`oddities`).
 """
@@ -14,9 +16,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
 
 from muster.judge.findings import Finding, unmeasured
-from muster.judge.oddities import oddities
+from muster.judge.oddities import named, oddities
 from muster.samples.rates import (
     CANARY_OUTCOMES,
     CANARY_OUTCOMES_ALWAYS,
@@ -24,7 +29,7 @@ from muster.samples.rates import (
     OUTCOMES_ALWAYS,
 )
 from muster.samples.series import REFUSED, Samples, Series
-from muster.samples.windows import Window
+from muster.samples.windows import Window, ended
 
 PAIRS = (
     ("server", "requests", "code", "2", ("first_token", "completion")),
@@ -44,6 +49,9 @@ BESIDES = (
     "open_over",
     "build_info",
 )
+GUARDED = ("circuit_open", "admission_failures")
+GAPS_MAX = 4
+"""A series that is silent for longer than this many of the longest allowed gaps is missing."""
 LOAD_BY_REGION = (
     "client_attempts",
     "client_canaries",
@@ -73,6 +81,7 @@ def judge_consistency(
     """
     missing = [*_refused(samples, window), *oddities(samples, window)]
     missing += _processes(samples, window)
+    missing += [*_silent(samples, window)]
     missing += [*_load_processes(samples), *_labels(samples, shown)]
     missing += [
         (_source(signal), signal, "has no series, although the target names it")
@@ -108,6 +117,27 @@ def _processes(samples: Samples, window: Window) -> Iterator[Missing]:
         owners = _owners(samples.of(signal))
         if owners & answering:
             yield from _misses("server", signal, answering - owners)
+
+
+def _silent(samples: Samples, window: Window) -> Iterator[Missing]:
+    """Series that stand for what the guard watches and show nothing for too long."""
+    for signal in GUARDED:
+        every = samples.of(signal)
+        for one in every:
+            known = one.t[~np.isnan(one.v)]
+            if not len(known):
+                yield "server", signal, f"shows no value in {named(one)}"
+                continue
+            end_s = window.end_s
+            if ended(one, every, window):
+                end_s = min(end_s, float(known[-1]))
+            moments = [*known[known <= end_s].tolist(), end_s]
+            for before_s, after_s in pairwise(moments):
+                gap_s = after_s - before_s
+                gone = window.absent(one.region, (before_s + after_s) / 2)
+                if after_s > window.start_s and gap_s > GAPS_MAX * window.stale_s and not gone:
+                    yield "server", signal, f"shows nothing for {gap_s:.0f} s in {named(one)}"
+                    break
 
 
 def apart(samples: Samples, counted: str, histogram: str) -> bool:

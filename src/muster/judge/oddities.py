@@ -23,6 +23,7 @@ COUNTERS = (
     "streams_broken",
     "first_token",
     "completion",
+    "admission_failures",
     "client_attempts",
     "client_answers",
     "client_canaries",

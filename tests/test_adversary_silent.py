@@ -1,0 +1,179 @@
+"""Signals that fall silent, jump to and fro, or show what cannot be: never a pass, never held."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bundle_maker import SHORT, Story
+from bundle_series import make_series
+
+from muster.contract import load
+from muster.guard.triggers import Guard
+from muster.judge.consistency import judge_consistency
+from muster.samples.series import Samples, Series
+from muster.samples.windows import Absence, Window
+
+CONTRACT = load()
+REASONS = CONTRACT.triggers.hard_failure.reasons
+EAST = "eu-central-1"
+STORY = Story(phases=SHORT, server_processes=2, shards=1)
+WORKERS = (0.0, 900.0, 30.0, 870.0)
+"""What four workers that answer a scrape in turn have counted."""
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return list(make_series(STORY))
+
+
+def judged(rows, change, phase="dark"):
+    """What `phase` lacks where `change` gives other (times, values) of a series, or None."""
+    found: dict[str, list[Series]] = {}
+    for signal, name, labels, t, v in rows:
+        t, v = change(signal, labels, t, np.asarray(v, dtype=float)) or (t, v)
+        found.setdefault(signal, []).append(Series(signal, name, labels, t, v))
+    samples = Samples({signal: tuple(series) for signal, series in found.items()})
+    gone = Absence("eu-west-1", STORY.span("dark")[0] + 0.1, STORY.span("dark")[1] + 12)
+    window = Window(*STORY.span(phase), 5.0, (gone,))
+    return [one.reason for one in judge_consistency(samples, window, phase)]
+
+
+def of(signal, **labels):
+    """Whether a series is one of `signal` with those labels, in the surviving region."""
+    wanted = {"region": EAST, **labels}
+    return lambda name, shown: name == signal and wanted.items() <= shown.items()
+
+
+PARTS = [
+    of("circuit_open"),
+    of("circuit_open", route="primary", instance=f"{EAST}:0"),
+    of("admission_failures"),
+    of("admission_failures", reason=REASONS[0], instance=f"{EAST}:1"),
+]
+
+
+def test_a_healthy_drill_lacks_nothing(rows):
+    """Also with a region that is dark."""
+    for phase in ("baseline", "evacuate", "drain", "dark", "restore"):
+        assert judged(rows, lambda *_: None, phase) == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_the_guard_watches_must_not_fall_silent(rows, part):
+    """Of a region, of one process, of one reason; it ends, has a gap, or is NaN."""
+    start_s, end_s = STORY.span("dark")
+
+    def ends(signal, labels, t, v):
+        return (t[t < start_s], v[t < start_s]) if part(signal, labels) else None
+
+    def gap(signal, labels, t, v):
+        kept = (t < start_s + 2) | (t > end_s - 2)
+        return (t[kept], v[kept]) if part(signal, labels) else None
+
+    def nan(signal, labels, t, v):
+        return (t, np.where(t < start_s, v, np.nan)) if part(signal, labels) else None
+
+    def never(signal, labels, t, v):
+        return (t, v * np.nan) if part(signal, labels) else None
+
+    for change in (ends, gap, nan):
+        assert any("shows nothing for" in said for said in judged(rows, change)), change
+    assert any("shows no value" in said for said in judged(rows, never))
+
+
+def test_a_short_gap_is_none(rows):
+    """A busy machine's scrapes are late."""
+
+    def gap(signal, labels, t, v):
+        kept = (t < t[40]) | (t > t[40] + 18)
+        return (t[kept], v[kept]) if PARTS[2](signal, labels) else None
+
+    assert judged(rows, gap, "baseline") == []
+
+
+@pytest.mark.parametrize("values", [WORKERS, (-7.0,)])
+def test_hard_failures_are_counters_too(rows, values):
+    """Several workers in turn, and what cannot be a count."""
+
+    def change(signal, labels, t, v):
+        if PARTS[3](signal, labels):
+            return t, np.array([values[i % len(values)] + i // 4 for i in range(len(t))])
+        return None
+
+    found = judged(rows, change, "baseline")
+    assert any(said.startswith("admission_failures ") for said in found)
+
+
+def guarded(seconds, failures=lambda t, instance: 0.0, shown=lambda *_: True, more=()):
+    """What trips a guard of one region with two processes, each scraped once a second."""
+    guard = Guard(CONTRACT, CONTRACT.gates["M3"], CONTRACT.tiers["G"], 1.0, ("r",), 5.0)
+    watched = [("queue_age", {}), ("circuit_open", {"route": "primary"}), *more]
+    watched += [("circuit_open", {"route": "fallback"})]
+    watched += [("admission_failures", {"reason": reason}) for reason in REASONS]
+    trips = []
+    for second in range(seconds):
+        t_s = float(second)
+        fresh = [
+            (signal, signal, {"region": "r", "instance": "load", **labels}, [t_s], [t_s * 9])
+            for signal, labels in (("client_attempts", {"outcome": "success"}),)
+        ]
+        for instance in "ab":
+            own = {"region": "r", "instance": instance}
+            if shown("requests", own, second):
+                fresh.append(("requests", "x", {**own, "code": "200"}, [t_s], [t_s * 9]))
+            for signal, labels in watched:
+                value = failures(second, instance) if labels.get("reason") == REASONS[0] else 0.0
+                if shown(signal, {**own, **labels}, second):
+                    fresh.append((signal, signal, {**own, **labels}, [t_s], [value]))
+        trips += guard.push(fresh, t_s, rotation=frozenset("r"), declared=())
+    return [(trip.kind, trip.name, trip.detail) for trip in trips]
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_hard_failure_that_jumps_to_and_fro_is_lost_data(step):
+    """Four workers behind one address: it could be increasing all the time."""
+
+    def workers(second, instance):
+        return WORKERS[second // step % 4] + second // 4 if instance == "a" else 0.0
+
+    (lost,) = guarded(330, workers)
+    part = f"{REASONS[0]} at a"
+    said = f"admission_failures ({part}): 4 windows in a row without data"
+    assert lost == ("data_lost", "admission_failures", said)
+
+
+def test_a_negative_age_or_count_shows_nothing():
+    """Minus one stands for "not known" with many."""
+    assert guarded(330, lambda *_: -1.0)[0][:2] == ("data_lost", "admission_failures")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"reason": REASONS[0]},
+        {"route": "primary"},
+        {"reason": REASONS[1], "instance": "b"},
+        {"route": "primary", "instance": "b"},
+    ],
+)
+def test_a_part_that_vanishes_is_lost_data(part):
+    """Though the region, or the process, goes on showing other parts of the same signal."""
+    signal = "circuit_open" if "route" in part else "admission_failures"
+
+    def shown(name, labels, second):
+        return second < 60 or not (name == signal and part.items() <= labels.items())
+
+    found = guarded(420, shown=shown)
+    assert [one[:2] for one in found] == [("data_lost", signal)]
+    assert part.get("instance", "") in found[0][2]
+
+
+def test_a_process_that_has_ended_is_missed_by_nobody():
+    """All it showed is gone, requests too; and a route that is not judged may go."""
+
+    def shown(name, labels, second):
+        ended = labels["instance"] == "b" or labels.get("route") == "fallback"
+        return second < 60 or not ended
+
+    lost = [one for one in guarded(420, shown=shown) if one[1] in ("circuit_open", "queue_age")]
+    assert lost == []
