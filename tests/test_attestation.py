@@ -263,6 +263,12 @@ def test_an_hmac_is_not_taken_for_the_signature_that_a_key_asks_for(bundle, keys
     monkeypatch.delenv("MUSTER_SIGNING_KEY")
     found = check_seal(bundle, verify_keys([keys[1]]))
     assert (found.trusted, found.signed) == (False, False)
+    # Nor where it can be checked: whoever can check it can make it.
+    monkeypatch.setenv("MUSTER_SIGNING_KEY", "shared")
+    found = check_seal(bundle, verify_keys([keys[1]]))
+    assert (found.trusted, found.signed) == (False, False)
+    assert found.signature == "HMAC holds; the key at hand is of the other kind"
+    assert check_seal(bundle, ()).signed is True
 
 
 def test_no_key_material_comes_into_the_bundle(bundle, keys):

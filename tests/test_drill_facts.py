@@ -182,3 +182,16 @@ def test_old_samples_are_let_go():
     (recent,) = facts._series.values()
     assert recent.t_s[0] >= recent.t_s[-1] - KEEP_S
     assert len(recent.v) == len(recent.t_s) == KEEP_S + 1
+
+
+def test_streams_of_a_process_that_fell_silent_are_not_gone():
+    """The others show none, and nobody sees whether its own ended; until none can last longer."""
+    silent = series([9, 7], instance="a")
+    facts = facts_of(silent, series([0] * 10, instance="b"), series([3] * 10, region=B))
+    assert facts.by_region("requests")[A] == 0
+    assert facts.unseen("requests", A, since_s=990.0) == 7
+    assert facts.unseen("requests", A, since_s=1001.0) == 0
+    assert facts.unseen("requests", B, since_s=990.0) == 0
+    assert facts.unseen("jobs", A, since_s=990.0) == 0
+    facts.add([series([2], instance="a", t0=1009.0)])
+    assert facts.unseen("requests", A, since_s=990.0) == 0

@@ -47,6 +47,7 @@ def bundle(name="both", gate="M3", soak_s=7200.0, dark_s=660.0, **changes):
     findings.append(finding("fault_proof", None))
     document = {
         "kind": "failover",
+        "target": "prod",
         "verdict": "PASS",
         "evidence": "gate",
         "gate": gate,
@@ -103,6 +104,17 @@ def test_a_soak_and_a_drill_may_be_two_bundles():
     assert refused(ask(failover)) == {"soak"}
 
 
+def test_a_soak_of_another_target_is_none_for_this_one():
+    """Staging held, and production failed over, both of one build."""
+    soak = bundle("soak", phases=bundle().phases[:1], document={"target": "staging"})
+    failover = bundle("drill", phases=bundle().phases[1:])
+    result = ask(soak, failover)
+    assert not result.opens
+    assert refused(result) == {"one target"}
+    line = next(line for line in result.lines if line.rule == "one target")
+    assert line.detail == "prod, staging"
+
+
 def worse(slo, phase, status="fail", gate="M3"):
     plain = bundle(gate=gate)
     changed = [
@@ -129,6 +141,7 @@ def worse(slo, phase, status="fail", gate="M3"):
         (bundle(document={"gate": "M2"}), {"gate"}),
         (bundle(document={"profile": "m2_5k"}), {"profile", "drill profile"}),
         (bundle(document={"load": {"target_streams": 19_999}}), {"streams", "drill streams"}),
+        (bundle(document={"target": None}), {"one target"}),
         (bundle(document={"platform_build": []}), {"one build"}),
         (bundle(document={"platform_build": ["unknown"]}), {"one build"}),
         (bundle(document={"platform_build": ["1.4.2", "1.4.3"]}), {"one build"}),

@@ -128,6 +128,7 @@ def test_every_line_of_a_gate_names_rule_bundle_and_what_was_seen():
             for rule, detail in admitted
         ],
         *[(rule, "drill", True, detail) for rule, detail in admitted],
+        ("one target", "all", True, "prod"),
         ("one build", "all", True, "1.4.2"),
         ("soak kind", "soak", True, "failover, of gate or failover"),
         ("soak length", "soak", True, "120.0 of 120 min"),
@@ -187,4 +188,7 @@ def test_what_refuses_says_what_was_seen():
         Line("soak", "none", False, "no bundle holds one"),
         Line("failover drill", "none", False, "no bundle holds one"),
     )
-    assert ask().lines[0] == Line("one build", "all", False, "no bundle")
+    assert ask().lines[:2] == (
+        Line("one target", "all", False, "no bundle"),
+        Line("one build", "all", False, "no bundle"),
+    )

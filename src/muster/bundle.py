@@ -130,7 +130,8 @@ def check_seal(
         faults.append(f"altered: {LEDGER}: its hash chain ends with another line")
     keys = verify_keys() if keys is None else keys
     found = [*_hmac_of(manifest, sealed), *_attested(bundle, raw, keys)]
-    signed, said = _signature(found, bool(keys) or bool(os.environ.get(KEY_VARIABLE)))
+    wanted = "Ed25519" if keys else "HMAC" if os.environ.get(KEY_VARIABLE) else ""
+    signed, said = _signature(found, wanted)
     faults += [fault for one in found for fault in one.faults]
     return Seal("sealed", tuple(faults), signed, bool(found), said)
 
@@ -159,17 +160,22 @@ class _Signature:
     faults: tuple[str, ...] = ()
 
 
-def _signature(found: Sequence[_Signature], at_hand: bool) -> tuple[bool | None, str]:
-    """Whether a signature was verified, and what there is to say of all of them."""
+def _signature(found: Sequence[_Signature], wanted: str) -> tuple[bool | None, str]:
+    """Whether a signature was verified, and what there is to say of all of them.
+
+    `wanted`: the kind that a key at hand asks for. Public keys ask for their own: whoever verifies
+    an HMAC can make one, so it does not replace an attestation.
+    """
     said = "; ".join(one.said for one in found) or "the manifest carries no signature"
     if any(one.fits is False for one in found):
         return False, said
-    if any(one.fits for one in found):
+    fitting = {one.kind for one in found if one.fits}
+    if fitting and (wanted == "HMAC" or wanted in fitting):
         return True, said
-    if at_hand:
+    if wanted:
         return False, said if not found else f"{said}; the key at hand is of the other kind"
-    wanted = f"{VERIFY_KEY_FILE} (or --key) and {KEY_VARIABLE} are not set"
-    return None, f"{wanted}; {said}"
+    told = f"{VERIFY_KEY_FILE} (or --key) and {KEY_VARIABLE} are not set"
+    return None, f"{told}; {said}"
 
 
 def _hmac_of(manifest: Mapping[str, Any], sealed: Mapping[str, str]) -> list[_Signature]:

@@ -2,7 +2,7 @@
 
 1. Every bundle must be whole, signed, fresh, gate evidence, PASS, and PASS on its own record.
    With `--unsigned` the answer names the unsigned ones.
-2. All of them must be of one build of the platform.
+2. All of them must be of one target, and of one build of its platform.
 3. One must hold the soak: profile, streams and length, the tier's SLOs, the gate's own rules.
 4. Where the gate asks for a drill, one must hold it: its tier, and dark for long enough.
 5. What a bundle's target declares that its platform does not have (`declared`) must be accepted by
@@ -134,7 +134,7 @@ def judge_gate(
         lines += [_whole(bundle), _signed(bundle, allow_unsigned)]
         lines += _admitted(gate, bundle, now_s, age_s_max, allow_testbed)
     lines += [_accepted(one) for one in declared]
-    lines.append(_one_build(bundles))
+    lines += [_one_target(bundles), _one_build(bundles)]
     lines += _best(
         [(b, _soak(contract, gate, b, allow_testbed, accepted)) for b in bundles], "soak"
     )
@@ -200,6 +200,13 @@ def _signed(bundle: Bundle, allow_unsigned: bool) -> Line:
         said = f"NOT VERIFIED, taken by --unsigned: {bundle.signature}"
         return Line("signature", bundle.name, True, said)
     return Line("signature", bundle.name, bundle.signed is True, bundle.signature)
+
+
+def _one_target(bundles: Sequence[Bundle]) -> Line:
+    """One target, named by every bundle: a soak of staging proves nothing of a drill elsewhere."""
+    targets = {str(bundle.document.get("target") or "unknown") for bundle in bundles}
+    one = len(targets) == 1 and targets != {"unknown"}
+    return Line("one target", "all", one, ", ".join(sorted(targets)) or "no bundle")
 
 
 def _one_build(bundles: Sequence[Bundle]) -> Line:

@@ -295,10 +295,17 @@ def drain(session: Session, tier: str) -> None:
         def empty() -> bool:
             seen = session.facts.by_region("client_streams").get(region)
             served = session.facts.by_region("streams_active").get(region)
-            return seen == 0 and served == 0
+            return seen == 0 and served == 0 and not unseen_streams(session, region)
 
         if session.wait_until(empty, seconds_max) is None:
             _look_at_drain(session)  # a drain that another took back is not the platform's either
+            if unseen := unseen_streams(session, region):
+                detail = (
+                    f"{region} had {unseen:.0f} streams open in processes that fell silent: "
+                    "nobody sees whether they ended"
+                )
+                lost = StopReason("data_lost", "ABORTED", detail, session.clock.now_s())
+                session.stop_now(session.watch.blamed(lost))
             left = session.facts.by_region("client_streams").get(region)
             shown = "unknown" if left is None else f"{left:.0f}"
             session.fail(
@@ -310,6 +317,15 @@ def drain(session: Session, tier: str) -> None:
         stay_s = judgeable_s(session, tier) - (session.clock.monotonic_s() - began)
         if stay_s > 0:
             session.wait_with_progress(min(stay_s, STAY_S_MAX))
+
+
+def unseen_streams(session: Session, region: str) -> float:
+    """Streams of `region` in processes that show nothing any more and may still hold them.
+
+    A process that has ended would have shown 0 before; and no stream outlasts its bound.
+    """
+    since_s = session.clock.now_s() - session.target.stream_seconds_max
+    return session.facts.unseen("streams_active", region, since_s)
 
 
 def judgeable_s(session: Session, tier: str) -> float:

@@ -98,6 +98,23 @@ class Facts:
         totals = {region: self.total(signal, region=region) for region in regions if region}
         return {region: total for region, total in totals.items() if total is not None}
 
+    def unseen(self, signal: str, region: str, since_s: float) -> float:
+        """Sum of what series of `region` last showed that fell silent after `since_s`.
+
+        A value that was NaN then shows nothing. `since_s`: seconds since the epoch.
+        """
+        with self._lock:
+            newest = self._newest_s.get(signal, 0.0)
+            last = [
+                recent.v[-1]
+                for key, recent in self._series.items()
+                if key[0] == signal
+                and recent.labels.get("region") == region
+                and recent.t_s
+                and since_s < recent.t_s[-1] < newest - self.stale_s
+            ]
+        return sum(value for value in last if value is not None)
+
     def increase(
         self,
         signal: str,
