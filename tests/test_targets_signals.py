@@ -91,7 +91,7 @@ SLIPS = [
     ("requests", {"select": "a", "values": {0: 1}}, "values: got {0.0: 1.0}, expected none: only circuit_open,"),
     ("circuit_open", {"select": "a", "values": {0: 0, 2: 2}}, "values.2: got 2.0, expected 0 or 1"),
     ("requests", {"select": "a", "plus": "b"}, "plus: got ['b'], expected none: only queue_age, streams_active, streams_limit are made"),
-    ("queue_age", {"select": "a", "value": 0}, "value: got 0.0, expected a selector: only streams_limit is a setting, all else must be measured"),
+    ("queue_age", {"select": "a", "value": 0}, "value: got 0.0, expected a selector: only streams_limit is a setting; every other signal must be measured"),
     ("streams_limit", {"select": "a", "value": -1}, "value: got -1.0, expected 0 or more"),
     ("streams_limit", {"select": "a", "value": {REGION: 4}}, "value.eu-central-1: got None, expected a number for each region"),
     ("streams_limit", {"select": "a", "value": {REGION: 4, "eu-central-1": 4, "eu-centrl-1": 4}}, "value.eu-centrl-1: got 4.0, expected a region: eu-west-1, eu-central-1 (nearest: eu-central-1)"),

@@ -1,7 +1,7 @@
-"""`chaos drill …`: commands are found by name and imported when they are used.
+"""`chaos drill …`: finds a command by its name and imports it only when it is used.
 
-Chaos Toolkit imports this module at every start, so it imports nothing but click. It also removes
-control sequences from the lines that Chaos Toolkit logs.
+Chaos Toolkit imports this module at every start, so it imports nothing but click. It also escapes
+control sequences in the lines that Chaos Toolkit logs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMMANDS = {
     "promotion": "promotion",
     "slo": "slo",
 }
-"""Command by the module of `muster.cli` that holds it."""
+"""The module of `muster.cli` that holds each command."""
 
 GROUPS = {
     "Before a drill": ("doctor", "plan", "status", "up", "down"),
@@ -68,7 +68,7 @@ logging.getLogger("chaostoolkit").addFilter(PlainText())
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for, and lists commands by purpose."""
+    """A group that imports a command only when it is used, and lists commands by purpose."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

@@ -58,7 +58,8 @@ def _await_end(drill_id: str, target: str) -> int:
         beats = [beat for role in ROLES if (beat := run.beat(role)) is not None]
         if now - began > WAIT_S_MAX or not any(beat.fresh for beat in beats):
             click.echo(
-                f"{drill_id}: nobody is there to restore: chaos drill recover --target {target}",
+                f"{drill_id}: no process is left to restore it; run: chaos drill recover "
+                f"--target {target}",
                 err=True,
             )
             return NOT_RESTORED
@@ -76,7 +77,7 @@ def _say_verdict(drill_id: str) -> int:
     try:
         verdict = json.loads((bundle / "verdict.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        click.echo(f"{drill_id}: ended before it had begun; nothing was touched")
+        click.echo(f"{drill_id}: ended before its first phase; nothing was changed")
         return 0
     click.echo(f"{drill_id}: {verdict['verdict']} ({verdict['stopped_by']}): {bundle}")
     return 0 if verdict["undo"]["pending"] == [] else NOT_RESTORED

@@ -1,4 +1,4 @@
-"""The contract as files for other tools, written or compared with what stands there."""
+"""Exports the contract as files for other tools, or compares existing files with the contract."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from muster.targets.model import Target
 
 
 def exported(contract: Contract) -> dict[str, str]:
-    """Each file by its name."""
+    """Return the text of each file by file name."""
     return {
         "prometheus_rules.yml": rules_yaml(contract),
         "openslo.yaml": openslo_yaml(contract),
@@ -40,7 +40,7 @@ def export(directory: Path | None, contract_file: Path | None) -> list[Path]:
 
 
 def stale(directory: Path | None, contract_file: Path | None) -> list[str]:
-    """Names of the files in `directory` that are not as the contract makes them."""
+    """Names of the files in `directory` that differ from what the contract exports."""
     where = directory or home.root() / "contract"
     return [
         name

@@ -1,4 +1,4 @@
-"""From bundles on disk to the gate's answer: each is judged again, by the gate's own contract."""
+"""Decides a gate from bundles on disk: judges each again, by the gate's own contract."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What the gate was asked. `keys`: files of public keys that verify signatures.
+    """The arguments of `chaos drill gate`. `keys`: files of public keys that verify signatures.
 
-    `accepted`: signals of which it is accepted that the platform does not have them.
+    `accepted`: signals that the platform may lack, because the operator accepts it.
     """
 
     name: str
@@ -45,7 +45,9 @@ class Asked:
 
 
 def answer(asked: Asked, clock: Clock = SYSTEM_CLOCK) -> tuple[GateResult, int]:
-    """The gate's answer and its exit code. Raises BadInput for what can not be read at all."""
+    """Return the gate's answer and its exit code. Raises BadInput for a bundle that can not be
+    read.
+    """
     contract = load(asked.contract_file)
     wanted = asked.name.upper()
     if wanted not in contract.gates:
@@ -80,9 +82,11 @@ def answer(asked: Asked, clock: Clock = SYSTEM_CLOCK) -> tuple[GateResult, int]:
 
 
 def _check_declared(accepted: tuple[str, ...], bundles: list[Bundle]) -> None:
-    """Raises BadInput for a name that no bundle declares none: a slip, or a signal that is there.
+    """Raises BadInput for an accepted signal that no bundle declares none, for example a misspelt
+    one.
 
-    Of a bundle whose seal is broken nobody knows what it declares; it shuts the gate by itself.
+    If a seal is broken, the declarations are not trusted and nothing is checked: the broken seal
+    alone keeps the gate shut.
     """
     if any(bundle.seal_faults for bundle in bundles):
         return
@@ -99,7 +103,7 @@ def record(
     contract_file: Path | None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> dict[str, Any]:
-    """The answer with what it rests on: when, by which contract, on which sealed bundles."""
+    """Return the answer with its basis: the time, the contract and the sealed bundles."""
     contract, file = load(contract_file), contract_file or home.root() / FILE_NAME
     return result.as_json() | {
         "answered_at": datetime.fromtimestamp(clock.now_s(), UTC).isoformat(timespec="seconds"),
@@ -119,7 +123,7 @@ def record(
 
 
 def keep(out: Path, document: str) -> None:
-    """Write the answer to `out`. Raises BadInput where that can not be."""
+    """Write the answer to `out`. Raises BadInput if the file can not be written."""
     try:
         out.write_text(document, encoding="utf-8")
     except OSError as error:
@@ -134,10 +138,12 @@ def _read(path: Path, contract: Contract, keys: tuple[VerifyKey, ...]) -> Bundle
     seal = check_seal(path, keys, running=is_running)
     name = path.resolve().name
     if not seal.intact:
-        # Nothing in it is believed, not even how it is to be judged.
+        # The seal is broken, so nothing in the bundle is trusted, not even its own contract.
         document = refused(path, seal).document
         return Bundle(name, document, (), None, seal.why, seal.signed, seal.signature)
-    ledger, _ = shaped(read_ledger(path / "ledger.jsonl"))  # what is left out, the verdict tells
+    ledger, _ = shaped(
+        read_ledger(path / "ledger.jsonl")
+    )  # the verdict lists what is left out here
     ended = ledger.of("drill_ended")
     return Bundle(
         name=name,
@@ -153,7 +159,7 @@ def _read(path: Path, contract: Contract, keys: tuple[VerifyKey, ...]) -> Bundle
 
 
 def _on_record(path: Path) -> str:
-    """What verdict.json says otherwise than the bundle's own contract gives; empty for the same."""
+    """How verdict.json differs from what the bundle's own contract gives; empty if it does not."""
     try:
         return differences(path, judge(path), decisive=True)
     except BadInput as error:

@@ -92,7 +92,7 @@ def judge(
 
 
 def _differs(bundle: Path, verdict: Verdict) -> list[str]:
-    """How verdict.json differs from what the evidence gives now."""
+    """Compare verdict.json with what the evidence gives now; empty if they agree."""
     from muster.cli.seal import differences
 
     found = differences(bundle, verdict)
@@ -195,7 +195,7 @@ def _contract(file: Path | None) -> Contract | None:
 
 
 def _lines(verdict: Verdict) -> list[str]:
-    """The verdict, what decided it, and what it rests on."""
+    """The verdict, what decided it, and the evidence for it, as lines."""
     document = verdict.document
     stopped = f", stopped by {verdict.stopped_by}" if verdict.stopped_by else ""
     lines = [f"{verdict.verdict}{stopped} ({document.get('drill_id') or 'no drill id'})"]

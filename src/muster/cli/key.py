@@ -28,8 +28,8 @@ def key_new(directory: Path) -> None:
     from muster.signing import SIGNING_KEY_FILE, VERIFY_KEY_FILE, new_pair
 
     private, public, found = new_pair(directory)
-    click.echo(f"{private}: private key; only the drill needs it: {SIGNING_KEY_FILE}")
-    click.echo(f"{public}: public key; give it to those who verify: --key or {VERIFY_KEY_FILE}")
+    click.echo(f"{private}: private key; set {SIGNING_KEY_FILE} to it where drills run")
+    click.echo(f"{public}: public key; whoever verifies needs it (--key or {VERIFY_KEY_FILE})")
     click.echo(f"fingerprint: {found.name}")
 
 

@@ -1,4 +1,4 @@
-"""`chaos drill load`: the load of a drill, without a drill, on any OpenAI-compatible endpoint."""
+"""`chaos drill load`: offers a drill's load, without a drill, to any OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _START_S_MAX = 24 * 3600.0
 @click.option("--shard", help="k/n: offer only part k of n equal parts.")
 @click.option(
     "--trace",
-    help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens to replay, again and again.",
+    help="CSV with TIMESTAMP,ContextTokens,GeneratedTokens to replay; starts again at its end.",
 )
 @click.option("--region", "regions", multiple=True, help="ADDRESS=REGION; repeatable.")
 @click.option("--region-header", help="Response header that names the region.")
@@ -232,7 +232,7 @@ def _duration(option: str, text: str | None) -> float | None:
 
 
 def _after(option: str, options: dict[str, Any]) -> float | None:
-    """A time after the end of the load, which therefore needs `--duration`."""
+    """Parse a time that follows the end of the load; it therefore needs `--duration`."""
     text = options[option.removeprefix("--")]
     if text is not None and not options["duration"]:
         raise BadInput(option, "", text, "--duration as well")
@@ -240,7 +240,9 @@ def _after(option: str, options: dict[str, Any]) -> float | None:
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch; a time without a zone is UTC, not the machine's zone."""
+    """Parse a time as seconds since the epoch. A time without a zone is UTC, not the machine's
+    zone.
+    """
     expected = f"a time within {_START_S_MAX / 3600:g} h from now, like 2026-03-01T12:00:00Z"
     try:
         found = datetime.fromisoformat(text)
@@ -253,7 +255,7 @@ def _moment(text: str) -> float:
 
 
 def _shard(text: str) -> tuple[int, int]:
-    """(shard from 0, shards) of `k/n`, k from 1."""
+    """Parse `k/n` with k from 1, as (shard from 0, number of shards)."""
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise BadInput("--shard", "", text, "k/n with k from 1 to n, for example 2/4")
@@ -261,7 +263,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _fits(text: str, parts: int, streams: float) -> None:
-    """A part is one process, and the open files of a process are limited."""
+    """Warn if a part needs too many open files: a part is one process, which has a limit."""
     from muster.load.starter import shards_for
 
     needed = shards_for(streams)
@@ -281,7 +283,7 @@ def _region(text: str) -> tuple[str, str]:
 
 
 def _secret(option: str, variable: str | None) -> str:
-    """A secret from the environment. It must exist and be valid in a header."""
+    """Read a secret from the environment. It must exist and be valid in a header."""
     if not variable:
         return ""
     value = os.environ.get(variable, "")
@@ -302,7 +304,7 @@ def _warn(plan: LoadPlan) -> None:
 
 
 def _near(host: str) -> bool:
-    """This machine, or a name that is reserved for tests (RFC 6761)."""
+    """Whether the host is this machine, or a name that is reserved for tests (RFC 6761)."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

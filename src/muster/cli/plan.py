@@ -1,4 +1,4 @@
-"""`chaos drill plan`: each change of a drill, from which value to which, and its undo."""
+"""`chaos drill plan`: shows each change that a drill would make, and its undo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`chaos drill promotion TARGET`: may a deployment be promoted, by the rollback triggers."""
+"""`chaos drill promotion TARGET`: decides by the rollback triggers whether a deployment may be
+promoted.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,7 @@ class _Ended(Exception):
 
 
 def sighted(name: str) -> Target:
-    """The target of that name, with the placeholders filled that reading needs. Raises BadInput."""
+    """Load the target, with the placeholders filled that reading needs. Raises BadInput."""
     from muster import targets, testbed
     from muster.errors import BadInput
 
@@ -144,7 +146,7 @@ def _long_enough(rules: Rules, minutes: float, look_back_minutes: float) -> None
             "",
             minutes,
             f"at least {least}, or --look-back-minutes as well: {', '.join(short)} could not fire "
-            "in less",
+            "in a shorter time",
         )
 
 
@@ -196,20 +198,22 @@ def _watch(
 
 
 def hopeless(watch: PromotionWatch, answer: Answer) -> bool:
-    """Whether the answer stays unknown: Prometheus is gone, or a signal never came."""
+    """Whether the answer can only stay unknown: Prometheus is gone, or a signal never came."""
     watched_s = answer.end_s - answer.start_s
     return watch.blind or (watched_s > watch.grace_s and bool(watch.missing()))
 
 
 @contextlib.contextmanager
 def _until_ended() -> Iterator[Any]:
-    """Gives `wait(seconds)`, which raises `_Ended` on SIGTERM, SIGHUP, or without the parent."""
+    """Yield `wait(seconds)`, which raises `_Ended` on SIGTERM, SIGHUP, or loss of the parent
+    process.
+    """
     over = threading.Event()
     parent = os.getppid()
     before = {
         number: signal.signal(number, lambda *_: over.set())
         for number in (signal.SIGTERM, signal.SIGHUP)
-        # What the starter ignores (nohup) stays ignored.
+        # A signal that the parent process ignores (nohup) stays ignored.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
 
@@ -228,7 +232,7 @@ def _until_ended() -> Iterator[Any]:
 
 
 class Progress:
-    """One line that changes on a terminal; one line a minute into a pipe."""
+    """Shows progress: one line that changes on a terminal, one line a minute in a pipe."""
 
     EVERY_S = 60.0
 
@@ -270,7 +274,7 @@ def told(answer: Answer, target: Target, rules: Rules, watch: PromotionWatch) ->
 
 
 def clock_of(t_s: float) -> str:
-    """A time in UTC, as lines begin with it."""
+    """A time in UTC, in the form that begins each line."""
     return f"{datetime.fromtimestamp(t_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -293,7 +297,10 @@ def _print(
         detail = f": {row.detail}" if row.detail else ""
         click.echo(f"  {WORDS[row.state].lower():9}  {row.trigger} in {row.region}{since}{detail}")
     if rolled and answer.unknown:
-        click.echo(f"  not needed for that: {len(answer.unknown)} things are unknown (--json)")
+        click.echo(
+            f"  {len(answer.unknown)} other values are unknown and do not change the "
+            "answer (--json lists them)"
+        )
     for why in answer.unknown if not rolled else ():
         click.echo(f"  unknown: {why}")
     for what in answer.not_judged:

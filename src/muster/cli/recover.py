@@ -1,4 +1,4 @@
-"""`chaos drill recover`: restore what a dead drill left changed."""
+"""`chaos drill recover`: restores what a drill that died left changed."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def report(ctx: click.Context, bundle: Path, key_files: tuple[Path, ...], unseal
     found = look(bundle, key_files)
     if not found.trusted and not unsealed:
         click.echo(f"{bundle}: {found.line()}", err=True)
-        click.echo("`--unsealed` draws it all the same, and marks every page", err=True)
+        click.echo("use `--unsealed` to draw it anyway, with a mark on every page", err=True)
         ctx.exit(3)
     for path in rewrite(bundle, None, found):
         click.echo(path if found.trusted else f"{path} [{UNSEALED_MARK}]")
@@ -77,7 +77,7 @@ def history(as_json: bool, out: Path | None, key_files: tuple[Path, ...], unseal
 
 
 def _table(past: list[Past]) -> list[str]:
-    """Rows of plain text, the same for a pipe and a terminal."""
+    """Rows as plain text, the same in a pipe and on a terminal."""
     from muster.reports.numbers import NO_DATA, seconds, utc
 
     head = ("DRILL ID", "WHEN", "DRILL", "TARGET", "VERDICT", "SEAL", "EVIDENCE", "DURATION")
@@ -104,7 +104,7 @@ def _problem(past: Past) -> str:
 
 
 def _verdict(past: Past) -> str:
-    """The verdict, or why there is none. A verdict without an intact seal is marked."""
+    """The verdict, or why there is none. A verdict is marked if the seal is not intact."""
     if past.trusted:
         return past.verdict or "unreadable"
     return f"{past.verdict} [{UNSEALED_MARK}]" if past.verdict else past.seal.upper()

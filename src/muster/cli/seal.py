@@ -1,4 +1,4 @@
-"""What a reader of a bundle does about its seal: look, refuse, mark, or write again under it."""
+"""Handles a bundle's seal for the commands that read bundles: check, refuse, mark, seal again."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ DECISIVE = ("verdict", "stopped_by", "evidence", "gate", "profile", "target")
 
 
 def look(bundle: Path, key_files: Sequence[Path] = ()) -> Seal:
-    """The seal of `bundle`, by the keys named. Raises BadInput for no bundle and no key."""
+    """Check the seal of `bundle` with the keys given. Raises BadInput if a bundle or key is
+    missing.
+    """
     return check_seal(bundle, verify_keys(key_files), running=is_running)
 
 
 def is_running(drill_id: str) -> bool:
-    """Whether that drill, or its watchdog, is awake on this machine."""
+    """Whether that drill or its watchdog still runs on this machine."""
     from muster.drill.lock.runs import ROLES, RunFiles
 
     beats = [RunFiles(drill_id).beat(role) for role in ROLES]
@@ -32,7 +34,7 @@ def is_running(drill_id: str) -> bool:
 
 
 def refused(bundle: Path, found: Seal) -> Verdict:
-    """The verdict on evidence that is not as it was sealed: nothing in it is believed."""
+    """The verdict on evidence that differs from what was sealed: nothing in it is trusted."""
     from muster.judge.document import SCHEMA_VERSION
     from muster.judge.verdict import Verdict
 
@@ -43,21 +45,21 @@ def refused(bundle: Path, found: Seal) -> Verdict:
         "stopped_by": None,
         "evidence": None,
         "findings": [],
-        "unknowns": [*found.why, "`--unsealed` reads it all the same, and marks what it says"],
+        "unknowns": [*found.why, "use `--unsealed` to read it anyway, with all output marked"],
     }
     return Verdict("INCONCLUSIVE", None, (), document)
 
 
 def with_mark(verdict: Verdict, found: Seal) -> Verdict:
-    """The verdict with the reasons why its evidence is not under a seal."""
+    """Return the verdict, with the reasons why its evidence is not sealed."""
     document = {"notice": "UNSEALED", **verdict.document, "unsealed": list(found.why)}
     return replace(verdict, document=document)
 
 
 def differences(bundle: Path, verdict: Verdict, *, decisive: bool = False) -> str:
-    """What verdict.json says otherwise than `verdict`; empty where it says the same.
+    """How verdict.json differs from `verdict`; empty if they agree.
 
-    `decisive` leaves out figures, which another version of Muster may round in another way.
+    `decisive` leaves out figures, which another version of Muster may round differently.
     """
     from muster.judge.verdict import verdict_bytes
 
@@ -83,10 +85,11 @@ def differences(bundle: Path, verdict: Verdict, *, decisive: bool = False) -> st
 
 
 def rewrite(bundle: Path, verdict: Verdict | None, found: Seal) -> list[Path]:
-    """Verdict (None: as it is) and report anew, under a new seal where the old one held.
+    """Write the verdict (None: keep it) and the report again, and seal them if the old seal held.
 
-    Raises BadInput where that would turn a signed bundle into an unsigned one, and for a drill that
-    still runs. Evidence that was not as sealed gets no seal: that would hide it.
+    Raises BadInput if that would turn a signed bundle into an unsigned one, and for a drill that
+    still runs. Evidence that differs from what was sealed gets no new seal: that would hide the
+    change.
     """
     from muster.judge.verdict import write_verdict
     from muster.reports import write_reports
@@ -95,7 +98,12 @@ def rewrite(bundle: Path, verdict: Verdict | None, found: Seal) -> list[Path]:
         raise BadInput(bundle, "", "a drill that is running", "one that has ended")
     again = found.trusted
     if again and (lost := unsigned_if_sealed_now(bundle)):
-        raise BadInput(bundle, "manifest.json", lost, "the key that signed, to sign again")
+        raise BadInput(
+            bundle,
+            "manifest.json",
+            lost,
+            "the key that signed it, because the bundle must be signed again",
+        )
     if verdict is not None:
         write_verdict(bundle, verdict)
     written = write_reports(bundle, unsealed=found.why)

@@ -1,4 +1,4 @@
-"""`chaos drill slo TARGET`: a tier on past peak hours of real traffic."""
+"""`chaos drill slo TARGET`: judges a tier on past peak hours of real traffic."""
 
 from __future__ import annotations
 
@@ -81,11 +81,13 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     shown = frozenset({"streams_broken", "open_over"} & set(target.signals))
     scrape_s = target.prometheus.scrape_interval_s
     asked = Asked(contract, tiers[tier.upper()], tuple(target.regions), scrape_s, shown)
-    # The last scrapes of hours that have just ended are still on their way.
+    # Prometheus may not have the last scrapes of hours that have just ended.
     now = utc(SYSTEM_CLOCK) - timedelta(seconds=2 * asked.stale_s)
     found, left_out = occurrences(peak, now, days)
     if not found:
-        raise BadInput("--days", "", days, f"days with at least one of {window!r} that is over")
+        raise BadInput(
+            "--days", "", days, f"a number of days in which {window!r} ended at least once"
+        )
     metrics = metrics_of(target)
     try:
         judged = read_all(metrics, target, asked, found, lambda one: _tell(one, as_json))
@@ -120,7 +122,7 @@ def _has_canaries(hours: Hours) -> bool:
 def _tell(hours: Hours, as_json: bool) -> None:
     from muster.targets.peak import shown_utc
 
-    streams = "" if hours.streams is None else f", {hours.streams:.0f} streams open on the mean"
+    streams = "" if hours.streams is None else f", {hours.streams:.0f} open streams on average"
     span = f"{shown_utc(hours.start_s)} to {shown_utc(hours.end_s)}"
     click.echo(f"{hours.word}: {hours.name}, {span}{streams}", err=as_json)
     if not as_json:

@@ -1,4 +1,4 @@
-"""The contract as tables for a terminal."""
+"""Prints the contract as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIER_ROWS = (
 
 
 def contract_lines(loaded: Contract) -> list[str]:
-    """Tiers, gates, triggers and a drill's own limits, line by line."""
+    """Tiers, gates, triggers and a drill's own limits, as lines."""
     tiers = list(loaded.tiers.values())
     rows: list[tuple[str, ...]] = [("", *(f"Tier {tier.name}" for tier in tiers))]
     rows += [(slo, *(_shown(tier, slo) for tier in tiers)) for slo in TIER_ROWS]
@@ -44,7 +44,7 @@ def contract_lines(loaded: Contract) -> list[str]:
 
 
 def _triggers(loaded: Contract) -> list[tuple[str, str]]:
-    """Each rollback trigger, and in brackets the limit at which a drill stops by itself."""
+    """Each rollback trigger; in brackets, the limit at which a drill stops itself."""
     rules, limits = loaded.triggers, loaded.abort_limits
     row = f"windows of {rules.window_s:g} s in a row"
     failure, circuit = rules.hard_failure, rules.circuit_open

@@ -1,4 +1,4 @@
-"""`chaos drill up`, `down` and `status`: the testbed without a drill."""
+"""`chaos drill up`, `down` and `status`: runs the testbed without a drill."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def status(target: str, as_json: bool) -> None:
 
 
 def _profile(target: Target, name: str) -> LoadProfile:
-    """The profile of that name, the target's own first. Raises BadInput."""
+    """Find the profile of that name; the target's own profiles come first. Raises BadInput."""
     from muster import contract
 
     rules = contract.load()
@@ -133,7 +133,7 @@ def _number(option: str, text: str, expected: str, *, whole: bool = False) -> fl
 
 
 def _live(state: testbed.State) -> dict[str, Any] | None:
-    """What the supervisor says now; None when it does not answer."""
+    """Ask the supervisor for its state; None if it does not answer."""
     import httpx
 
     try:
@@ -154,7 +154,7 @@ def _show(state: testbed.State, live: dict[str, Any] | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    # Into a pipe a table is as wide as its words, so that no value is cut.
+    # In a pipe, make the table as wide as its words so that no value is cut.
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     defect = f", planted defect {state.defect}" if state.defect else ""
     ready = "ready" if state.ready else "coming up"

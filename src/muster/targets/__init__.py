@@ -1,4 +1,4 @@
-"""Targets: where a drill runs and how far it may reach."""
+"""Targets: where a drill runs and what it may change."""
 
 from muster.targets.model import Target
 from muster.targets.parse import load, load_bytes, path_of, resolve, resolve_shared, resolve_sight

@@ -1,7 +1,8 @@
 """When a drill may run: allowed hours and freezes, in a time zone of the IANA database.
 
-Hours are wall time there, whatever daylight saving does to them. Where a change of the clocks makes
-an hour mean two moments, an allowed window is the shorter and a freeze the longer one.
+Hours are local wall time, before and after a change to daylight saving time. Where the change makes
+an hour ambiguous, Muster takes the shorter span for an allowed window and the longer span for a
+freeze.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from muster.documents import Document
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 AHEAD_DAYS = 800
-"""How far ahead a next moment is looked for."""
+"""How far ahead to search for the next allowed moment, in days."""
 
 
 def _zone(value: str) -> str:
@@ -51,7 +52,7 @@ class Hours(Document):
 
 
 class Freeze(Document):
-    """Days, or moments of wall time, in which nothing is drilled. A day `to` is frozen whole."""
+    """Days or wall times in which no drill may run. If `to` is a day, the whole day is frozen."""
 
     from_: date | datetime = Field(alias="from")
     to: date | datetime
@@ -59,18 +60,18 @@ class Freeze(Document):
 
 
 class Calendar(Document):
-    """Without `allowed` every hour is allowed that is not frozen."""
+    """If `allowed` is empty, every hour that is not frozen is allowed."""
 
     time_zone: ZoneName
     allowed: tuple[Hours, ...] = ()
     frozen: tuple[Freeze, ...] = ()
     minutes_left_min: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=0.0, description="a drill begins only where this much allowed time is left"
+        default=0.0, description="a drill begins only if at least this much allowed time is left"
     )
 
 
 def blocked(calendar: Calendar | None, at: datetime) -> str:
-    """Why no drill may begin at `at` (with its zone); empty when one may."""
+    """Why no drill may begin at `at` (with its zone); empty if one may."""
     if calendar is None:
         return ""
     until = at + timedelta(minutes=calendar.minutes_left_min)
@@ -89,9 +90,9 @@ def blocked(calendar: Calendar | None, at: datetime) -> str:
 
 
 def next_start(calendar: Calendar | None, at: datetime) -> datetime | None:
-    """The first moment from `at` on at which a drill may begin; None when there is none in sight.
+    """The first moment from `at` on at which a drill may begin; None if the search finds none.
 
-    Only where a window opens or a freeze ends can it begin to be allowed.
+    Only the moments at which a window opens or a freeze ends need to be checked.
     """
     if not blocked(calendar, at) or calendar is None:
         return at
@@ -104,7 +105,7 @@ def next_start(calendar: Calendar | None, at: datetime) -> datetime | None:
 
 
 def span_of(freeze: Freeze, calendar: Calendar) -> tuple[datetime, datetime]:
-    """The moments from which and until which it is frozen."""
+    """The start and the end of the freeze."""
     zone = ZoneInfo(calendar.time_zone)
     start, end = freeze.from_, freeze.to
     if not isinstance(start, datetime):
@@ -115,14 +116,14 @@ def span_of(freeze: Freeze, calendar: Calendar) -> tuple[datetime, datetime]:
 
 
 def shown(moment: datetime, calendar: Calendar) -> str:
-    """A moment as people there write it."""
+    """A moment as local people write it."""
     return f"{moment.astimezone(ZoneInfo(calendar.time_zone)):%a %Y-%m-%d %H:%M %Z}"
 
 
 def _open(
     calendar: Calendar, at: datetime, days_ahead: int = 9
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Allowed spans around and after `at`, those that touch joined, in order."""
+    """Allowed spans around and after `at`, in order, with adjoining ones joined."""
     zone = ZoneInfo(calendar.time_zone)
     today = at.astimezone(zone).date()
     spans: list[tuple[datetime, datetime]] = []
@@ -153,7 +154,7 @@ def _at(day: date, hour: str) -> datetime:
 
 
 def _moment(wall: datetime, zone: ZoneInfo, *, late: bool) -> datetime:
-    """`wall` time as one moment: of two that it may mean the earlier or the later one."""
+    """`wall` time as one moment; if it is ambiguous, the earlier or the later one."""
     if wall.tzinfo is not None:
         return wall.astimezone(UTC)
     moments = [wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
@@ -161,8 +162,8 @@ def _moment(wall: datetime, zone: ZoneInfo, *, late: bool) -> datetime:
 
 
 def hours_on(hours: Hours, day: date, zone: str) -> tuple[datetime, datetime]:
-    """From when until when `hours` are on `day` in `zone`; where the clocks change, the shorter.
+    """The start and the end of `hours` on `day` in `zone`; the shorter span if the clocks change.
 
-    An end at or before its start: a change of the clocks left nothing of them.
+    If the end is at or before the start, the change of the clocks removed the whole span.
     """
     return _span(hours, day, ZoneInfo(zone))

@@ -1,4 +1,4 @@
-"""What one key of a target says must fit the others: each misfit named by the key that is off."""
+"""Checks that the keys of a target fit each other, and names the key that does not."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ SECRET_KEYS = {"token", "canary_token", "password"}
 BODY_OWN = frozenset(
     {"model", "messages", "stream", "max_tokens", "max_completion_tokens", "n", "user"}
 )
-"""Fields of a request that the load or nobody sets: what is measured rests on them."""
+"""Fields of a request that the load sets, or that must not be set because they would change what is
+measured.
+"""
 
 
 def check(target: Target, file: Path | str) -> None:
-    """Raises BadInput for the keys that do not fit the rest of `target`, a line each."""
+    """Raises BadInput with one line for each key that does not fit the rest of `target`."""
     if wrong := together(problems(target, file)):
         raise wrong
 
 
 def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
-    """Each key that does not fit the rest of `target`."""
+    """Yield each key that does not fit the rest of `target`."""
     regions = ", ".join(target.regions)
     if target.evacuate not in target.regions:
         near = nearest(target.evacuate, target.regions)
@@ -63,7 +65,7 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
 
 
 def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:
-    """Every set identifier belongs to one region that is there; what names are is known."""
+    """Every set identifier must belong to one existing region; a command's names must be stated."""
     if not target.steering.shows_names and target.names.reads_steering:
         wanted = "kind: stated, ttl_s and detection_s_max: a command's names cannot be read"
         yield BadInput(file, "names", None, wanted)
@@ -101,7 +103,9 @@ def _check_calendar(target: Target, file: Path | str) -> Iterator[BadInput]:
 
 
 def _check_shared(target: Target, file: Path | str) -> Iterator[BadInput]:
-    """Off the testbed the drilling machine may be lost: something must be left elsewhere."""
+    """Outside the testbed the drilling machine may be lost, so lock and undo entries need a store
+    elsewhere.
+    """
     shared = target.shared
     if shared is None:
         if target.class_ != "testbed":
@@ -113,7 +117,7 @@ def _check_shared(target: Target, file: Path | str) -> Iterator[BadInput]:
 
 
 def _check_body(target: Target, file: Path | str) -> Iterator[BadInput]:
-    """More fields of a request: none that the load sets by itself, and nothing but JSON."""
+    """Additional request fields must be JSON values that the load does not set itself."""
     for name, value in target.load.body.items():
         key = f"load.body.{name}"
         if name in BODY_OWN:
@@ -135,7 +139,7 @@ def _check_budget(target: Target, file: Path | str) -> Iterator[BadInput]:
 
 
 def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
-    """`target` as it stands in its file: placeholders that can be filled, and no secrets."""
+    """Check the raw file: placeholders must be fillable, and secrets must not stand in the file."""
     for key, text in texts(target.model_dump(by_alias=True)):
         for found in re.finditer(r"\$\{[^}]*\}?", text):
             kind = PLACEHOLDER.fullmatch(found.group(0))
@@ -145,7 +149,7 @@ def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
                 wanted = f"${{env.NAME}} or a value, since class is {target.class_}"
                 yield BadInput(file, key, found.group(0), wanted)
         if is_secret(key) and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
-            # The value itself is left out: it would stand in a log.
+            # The value is left out because the message may be logged.
             yield BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
         if _literal_secret(text):
             wanted = "user and password as ${env.NAME}: no secret stands in a file"
@@ -153,14 +157,14 @@ def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
 
 
 def is_secret(key: str) -> bool:
-    """Whether what stands at a dotted key is a secret by its name, or a header named like one."""
+    """Whether a dotted key names a secret, or a header whose name sounds like one."""
     section, _, name = key.rpartition(".")
     header = section.endswith(".headers") and _SECRET_QUERY.search(name) is not None
     return name in SECRET_KEYS or header
 
 
 def _literal_secret(text: str) -> bool:
-    """Whether a URL holds a password, or a query that is named like one, as it is written."""
+    """Whether a URL, as written, holds a password or a query parameter named like a secret."""
     if "://" not in text:
         return False
     rest = text.partition("://")[2]
@@ -174,7 +178,7 @@ def _literal_secret(text: str) -> bool:
 
 
 def texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a document with its dotted key."""
+    """Every string in a document with its dotted key."""
     if isinstance(value, dict):
         items = [(str(name), item) for name, item in value.items()]
     elif isinstance(value, list | tuple):

@@ -1,8 +1,8 @@
 """What a target declares that its platform does not have: `queue_age: {none: "the reason"}`.
 
-A declared signal is not asked for. What hangs on it is shown as declared, with the reason: it is
-never judged, never passed and never guarded. Signals without which a verdict would rest on nothing
-cannot be declared.
+Muster does not ask for a declared signal. Findings and rules that depend on it are shown as
+declared, with the reason: they are never judged, never passed and never guarded. A signal without
+which no verdict is possible cannot be declared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from muster.errors import BadInput, nearest
 
 
 class NoSignal(Document):
-    """The platform has nothing of the kind."""
+    """The platform does not have this signal."""
 
     none: Annotated[str, Field(pattern=r"\S", max_length=300)] = Field(
         description="why the platform has no such thing, for the person who accepts it"
@@ -28,7 +28,7 @@ class NoSignal(Document):
 
 @dataclass(frozen=True)
 class Hanging:
-    """What hangs on a signal: findings by their SLO, and what the guard then does not watch."""
+    """What depends on a signal: findings by their SLO, and the rules that the guard then lacks."""
 
     findings: tuple[str, ...]
     unguarded: tuple[str, ...] = ()
@@ -40,14 +40,15 @@ DECLARABLE: Mapping[str, Hanging] = {
     "admission_failures": Hanging(("recovery_quiet",), ("trigger:hard_failure",)),
     "streams_broken": Hanging(("streams_cut",)),
 }
-"""What a platform may lack. Of everything else the load can see nothing, or nothing would be known
-of a drill: its requests and latencies, its streams and the room for them, and the load itself."""
+"""The signals that a platform may lack. The load cannot measure the others (room for streams, its
+own lag, and so on), or without them nothing about a drill would be known.
+"""
 QUIET = ("circuit_open", "admission_failures", "queue_age")
-"""Signals that must be quiet after a fault."""
+"""Signals that must return to normal after a fault."""
 
 
 def reason_of(value: object) -> str | None:
-    """The reason of `{none: reason}` as a document holds it; None for anything else."""
+    """The reason in `{none: reason}` as a document holds it; None for anything else."""
     if isinstance(value, NoSignal):
         return value.none
     if isinstance(value, dict) and set(value) == {"none"}:
@@ -59,7 +60,7 @@ def reason_of(value: object) -> str | None:
 def declared_in(signals: Mapping[str, Any]) -> dict[str, str]:
     """The signals that a target's section declares none, with the reasons.
 
-    One that cannot be declared is not: then it is missing, and unknown.
+    A signal that cannot be declared is left out: it then counts as missing, and is unknown.
     """
     found = {name: reason_of(value) for name, value in signals.items() if name in DECLARABLE}
     return {name: reason for name, reason in sorted(found.items()) if reason is not None}
@@ -68,7 +69,7 @@ def declared_in(signals: Mapping[str, Any]) -> dict[str, str]:
 def declared_problems(
     signals: Mapping[str, object], needed: Iterable[str], file: Path | str
 ) -> Iterator[BadInput]:
-    """A line for each signal that is declared none and cannot be; `needed` ones must be shown."""
+    """One line for each signal that is declared none but cannot be; `needed` ones must be named."""
     must = set(needed)
     for name, value in signals.items():
         reason = reason_of(value)
@@ -95,7 +96,7 @@ def unguarded(declared: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def lines(declared: Mapping[str, str]) -> list[str]:
-    """For each declared signal, a line that says what is not guarded and not judged."""
+    """For each declared signal, one line that says what is not guarded and not judged."""
     told = []
     for name, reason in sorted(declared.items()):
         hanging = DECLARABLE[name]

@@ -1,4 +1,4 @@
-"""How a region is asked to let go of its clients."""
+"""How Muster asks a region to release its clients."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class CommandDrain(Document):
 
 
 class NoDrain(Document):
-    """Nobody is asked: clients leave by themselves, as their connections end."""
+    """There is no drain call: clients leave as their connections end."""
 
     kind: Literal["none"]
 
 
 def _kind(value: Any) -> Any:
-    """Targets of before there were several ways give the hook's URL alone."""
+    """Older targets give only the hook's URL."""
     return {"kind": "http", **value} if isinstance(value, dict) and "url" in value else value
 
 

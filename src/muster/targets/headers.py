@@ -1,4 +1,4 @@
-"""HTTP headers that stand in a target."""
+"""HTTP headers in a target file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADERS_OWN = frozenset(
 
 
 def header_name(value: str) -> str:
-    """`value`, which is the name of an HTTP header. Raises ValueError."""
+    """Return `value` if it is the name of an HTTP header. Raises ValueError."""
     if not _NAME.fullmatch(value):
         raise ValueError("the name of an HTTP header, for example X-Scope-OrgID")
     return value
@@ -42,4 +42,4 @@ def _headers(value: dict[str, str]) -> dict[str, str]:
 
 
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
-"""Header -> value."""
+"""Header name -> value."""

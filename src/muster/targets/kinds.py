@@ -1,4 +1,4 @@
-"""Kinds of values that stand in target files: URLs, names, lengths of time."""
+"""Types of values in target files: URLs, names, durations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pydantic import AfterValidator, Field
 
 
 def _url(*schemes: str, base: bool = False, user: bool = True) -> AfterValidator:
-    """A URL with one of `schemes`, or a text whose placeholders are not filled yet.
+    """A URL with one of `schemes`, or a text with placeholders that are not filled yet.
 
-    `base`: paths are put behind it, so it has no query. Not `user`: whoever calls it sends no user
-    and password of a URL, so that none may stand there.
+    `base`: paths are appended to it, so it has no query. If not `user`: its client would not send a
+    user and password from a URL, so the URL must not hold any.
     """
 
     def check(value: str) -> str:
@@ -40,7 +40,7 @@ def _url(*schemes: str, base: bool = False, user: bool = True) -> AfterValidator
 def _dns_name(value: str) -> str:
     if not value.endswith(".") and "${" not in value:
         raise ValueError("a full name, with its last dot")
-    # DNS knows no case, and Route 53 writes `*` as an octal escape: one form for comparing.
+    # DNS ignores case, and Route 53 writes `*` as an octal escape: compare one form.
     return value if "${" in value else value.lower().replace("\\052", "*")
 
 
@@ -52,7 +52,7 @@ def _zone_id(value: str) -> str:
 
 
 def _argv(value: tuple[str, ...]) -> tuple[str, ...]:
-    # Recovery may run from another directory than the drill: both must find the same program.
+    # Recovery may run in another directory than the drill: both must find the same program.
     if "/" in value[0] and not value[0].startswith(("/", "${")):
         raise ValueError("a path from the root, or a name on PATH")
     return value
@@ -60,11 +60,11 @@ def _argv(value: tuple[str, ...]) -> tuple[str, ...]:
 
 HttpUrl = Annotated[str, _url("http", "https")]
 BaseUrl = Annotated[str, _url("http", "https", base=True)]
-"""A URL that paths are put behind."""
+"""A URL to which paths are appended."""
 ApiUrl = Annotated[str, _url("http", "https", base=True, user=False)]
-"""As `BaseUrl`; its client signs for itself and sends no user and password of a URL."""
+"""Like `BaseUrl`, but its client signs requests itself and sends no user and password."""
 PublicUrl = Annotated[str, _url("http", "https", user=False)]
-"""A whole URL, called by the load with its own tokens."""
+"""A whole URL, which the load calls with its own tokens."""
 RedisUrl = Annotated[str, _url("redis", "rediss")]
 ZoneId = Annotated[str, AfterValidator(_zone_id)]
 SetIdentifiers = (
@@ -75,6 +75,6 @@ DnsName = Annotated[str, AfterValidator(_dns_name)]
 Argv = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_argv)
 ]
-"""A command and its first words, run without a shell."""
+"""A command and its first arguments, run without a shell."""
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

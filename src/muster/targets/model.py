@@ -1,8 +1,8 @@
-"""A target: where a drill runs, how each thing is reached, and how far the drill may reach.
+"""A target: where a drill runs, how Muster reaches each part, and what a drill may change.
 
 A drill never says where it runs; its target file does. Strings may hold `${testbed.KEY}` (filled
-from the running testbed) and `${env.NAME}` (filled from the environment, so that no secret stands
-in a file); `muster.targets.resolve` fills them.
+from the running testbed) and `${env.NAME}` (filled from the environment, so that the file holds no
+secret); `muster.targets.resolve` fills them.
 """
 
 from __future__ import annotations
@@ -61,27 +61,29 @@ class LoadAccess(Document):
         description="bearer token that the platform leaves out of its figures"
     )
     region_header: str | None = Field(
-        default=None, description="answer header that names the region; null: by address"
+        default=None, description="response header that names the region; null: by address"
     )
     model: Annotated[str, Field(min_length=1)] = Field(
-        default="muster-stub", description="model that streams and canaries ask for"
+        default="muster-stub", description="model that streams and canaries request"
     )
     body: dict[str, object] = Field(
         default={},
         description="more fields of every request's JSON, for example ignore_eos: true; the text "
-        "{tokens} stands for the tokens asked for",
+        "{tokens} is replaced by the number of tokens asked for",
     )
     form: RequestForm = RequestForm()
     canary_model: str | None = Field(
         default=None,
-        description="model that answers name where it is another than asked for; null: as asked",
+        description="model that responses name, if it differs from the requested one; null: "
+        "the requested one",
     )
     canary_phrase: str | None = Field(
         default=None,
-        description="what a canary's text must carry; ask for tokens enough by canary_tokens",
+        description="text that a canary's answer must contain; canary_tokens must allow "
+        "enough tokens for it",
     )
     canary_tokens: Annotated[int, Field(ge=1)] = Field(
-        default=1, description="tokens that a canary asks for"
+        default=1, description="number of tokens that a canary requests"
     )
     lengths_kept: bool = Field(
         default=False,
@@ -104,7 +106,7 @@ class LoadAccess(Document):
 
 
 class ToxiproxyAccess(Document):
-    """A region's Toxiproxy: its API and the names of its proxies by what stands behind them."""
+    """A region's Toxiproxy: its API, and the names of its proxies by the service behind them."""
 
     url: BaseUrl
     proxies: dict[str, str] = Field(
@@ -112,7 +114,8 @@ class ToxiproxyAccess(Document):
     )
     timeout_s: PositiveSeconds = 3.0
     restart: Restart = Field(
-        default=NoRestart(), description="what to do when it hangs and its proxies cannot be remade"
+        default=NoRestart(),
+        description="how to restart it if it hangs and its proxies cannot be created again",
     )
 
 
@@ -121,18 +124,21 @@ class Region(Document):
 
     ready_url: HttpUrl = Field(description="answers 2xx while the region can take traffic")
     addresses: tuple[str, ...] = Field(
-        default=(), description="what its records answer; empty: the records' own values"
+        default=(),
+        description="addresses to which its DNS records resolve; empty: the records' own values",
     )
     toxiproxy: ToxiproxyAccess | None = None
     redis_url: RedisUrl | None = Field(
-        default=None, description="the region's Redis on the path its gateways use, for proofs"
+        default=None,
+        description="the region's Redis on the path that its gateways use; "
+        "Muster reads it to verify a fault",
     )
     power: Power
     drain: Drain | None = None
 
 
 class BlastRadius(Document):
-    """What a drill may touch. Anything else is refused before the first effect."""
+    """What a drill may change. Muster refuses anything else before it changes anything."""
 
     regions: Annotated[tuple[str, ...], Field(min_length=1)]
     zones: tuple[DnsName, ...] = Field(default=(), description="hosted zones, with the last dot")
@@ -143,24 +149,25 @@ class BlastRadius(Document):
         default=(), description="first words of commands that stop, drain, steer or restart"
     )
     regions_dark_max: Annotated[int, Field(ge=0)] = Field(
-        default=1, description="regions dark at once, at most; never all of them"
+        default=1, description="maximum number of regions that are dark at once; never all of them"
     )
     capacity_share_min: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.0, description="survivors' stream limit over that of all regions, at least"
+        default=0.0,
+        description="minimum ratio of the survivors' stream limit to that of all regions",
     )
     streams_headroom_min: Annotated[float, Field(ge=0)] = Field(
-        default=1.0, description="survivors' stream limit over all streams, at least"
+        default=1.0, description="minimum ratio of the survivors' stream limit to all streams"
     )
 
 
 class LossObjective(Document):
-    """What the platform owes its users when a region is lost with no warning."""
+    """What the platform promises its users if a region is lost without warning."""
 
     rto_s_max: PositiveSeconds = Field(
-        description="from the loss until attempts fail no more, in seconds of real time"
+        description="maximum time from the loss until no attempt fails, in seconds of real time"
     )
     streams_broken_share_max: Annotated[float, Field(gt=0, le=1)] = Field(
-        description="streams broken by the loss over the streams that were open, at most"
+        description="maximum ratio of the streams that the loss broke to the streams that were open"
     )
 
 
@@ -187,18 +194,21 @@ class Target(Document):
     regions: Annotated[dict[str, Region], Field(min_length=2)]
     blast_radius: BlastRadius
     shared: Shared | None = Field(
-        default=None, description="lock and undo entries off the machine; only a testbed has none"
+        default=None,
+        description="store for lock and undo entries outside this machine; "
+        "only a testbed may have none",
     )
     calendar: Calendar | None = Field(default=None, description="when a drill may begin")
     region_loss: LossObjective | None = Field(
-        default=None, description="what the abrupt loss of a region is judged by"
+        default=None, description="limits for the abrupt loss of a region"
     )
     incident: str | None = Field(
-        default=None, description="PromQL; preflight refuses while it answers with any series"
+        default=None,
+        description="PromQL; preflight refuses to start while the query returns any series",
     )
     signals_said: Annotated[dict[str, SaidSignal], AfterValidator(with_default_signals)] = Field(
         alias="signals",
-        description="a PromQL selector of each signal, how the platform's series become it "
+        description="for each signal a PromQL selector, how the platform's series become it "
         "(docs/signals.md), or {none: why the platform has no such thing}; x_NAME: your own, "
         "recorded and not judged",
         json_schema_extra={
@@ -212,13 +222,13 @@ class Target(Document):
         },
     )
     profiles: dict[str, dict[str, object]] = Field(
-        default={}, description="load profiles of this target's own; never gate evidence"
+        default={}, description="this target's own load profiles; never gate evidence"
     )
     testbed: TestbedSpec | None = None
 
     @property
     def signals(self) -> dict[str, Signal]:
-        """How each signal is shown that the platform has."""
+        """The signals that the platform has, and how each is read."""
         said = self.signals_said
         return {name: how for name, how in said.items() if not isinstance(how, NoSignal)}
 
@@ -229,7 +239,7 @@ class Target(Document):
 
     @property
     def route53(self) -> Route53Steering:
-        """The steering section of a target that Muster builds itself. Raises BadInput."""
+        """The Route 53 section of a testbed's target. Raises BadInput."""
         if isinstance(self.steering, Route53Steering):
             return self.steering
         wanted = "route53, or testbed.dns.zone and testbed.dns.record: a testbed has such records"
@@ -237,5 +247,5 @@ class Target(Document):
 
     @property
     def survivors(self) -> tuple[str, ...]:
-        """The regions that keep the traffic."""
+        """The regions that keep serving."""
         return tuple(region for region in self.regions if region != self.evacuate)

@@ -1,4 +1,4 @@
-"""What clients of the public name are answered, and how soon that follows the steering."""
+"""What clients get when they resolve the public name, and how soon that follows the steering."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from muster.targets.kinds import PositiveSeconds
 
 
 class SteeringNames(Document):
-    """Read where the weights stand: Route 53 records have TTL, values and health checks."""
+    """Read from the steering: Route 53 records have TTL, values and health checks."""
 
     reads_steering: ClassVar[bool] = True
 
@@ -19,16 +19,16 @@ class SteeringNames(Document):
 
 
 class StatedNames(Document):
-    """Stated here, because nobody can read it."""
+    """Stated here, because it cannot be read from anything."""
 
     reads_steering: ClassVar[bool] = False
 
     kind: Literal["stated"]
     ttl_s: Annotated[int, Field(ge=0, le=86400)] = Field(
-        description="seconds for which a client may go on using an old answer; 0: no DNS between"
+        description="seconds for which a client may use an old answer; 0: no DNS involved"
     )
     detection_s_max: PositiveSeconds | None = Field(
-        description="seconds until a lost region gets no traffic; null: nobody takes it out"
+        description="seconds until a lost region gets no traffic; null: nothing removes it"
     )
 
 

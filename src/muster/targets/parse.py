@@ -1,4 +1,4 @@
-"""Target files in, typed targets out; placeholders filled once the endpoints are known."""
+"""Parses target files into typed targets, and fills placeholders once the endpoints are known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from muster.targets.signal_check import name_problems
 
 
 def path_of(name_or_path: str) -> Path:
-    """The file that a target's name or path means. Raises BadInput when there is none."""
+    """Find the file for a target's name or path. Raises BadInput if there is none."""
     given = Path(name_or_path)
     if given.suffix in {".yaml", ".yml"}:
         path = given if given.is_absolute() else _first(Path.cwd() / given, home.root() / given)
@@ -35,18 +35,18 @@ def path_of(name_or_path: str) -> Path:
 
 
 def load(name_or_path: str) -> Target:
-    """The target of that name or path, checked, its placeholders not yet filled.
+    """Load and check the target of that name or path; its placeholders stay unfilled.
 
-    Raises BadInput for an unknown name or anything in the file that does not fit.
+    Raises BadInput for an unknown name, or for anything in the file that does not fit.
     """
     path = path_of(name_or_path)
     return load_bytes(read_bytes(path), path)
 
 
 def load_bytes(raw: bytes, path: Path) -> Target:
-    """The target in `raw`, the bytes of `path` as they were read.
+    """Parse a target from `raw`, the bytes read from `path`.
 
-    Raises BadInput with all that is wrong, a line each.
+    Raises BadInput with one line for each error.
     """
     data = parse_yaml(raw, path)
     try:
@@ -66,7 +66,7 @@ def resolve(
     testbed: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Target:
-    """`target` with every placeholder filled.
+    """Return `target` with every placeholder filled.
 
     `testbed` holds the running testbed's endpoints, nested as the placeholders name them.
     Raises BadInput with every placeholder that has no value, a line each.
@@ -81,10 +81,11 @@ def resolve_sight(
     testbed: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Target:
-    """`target` with the placeholders filled that looking at it needs: metrics and steering.
+    """Return `target` with only the placeholders filled that read access needs: metrics and
+    steering.
 
-    Tokens of the load and of switches stay as they are written, so that who only looks needs none.
-    Raises BadInput naming the placeholder that has no value.
+    Tokens of the load and of switches stay unfilled, so a reader does not need them. Raises
+    BadInput naming the placeholder that has no value.
     """
     filled = {
         "prometheus": _refilled(
@@ -110,7 +111,7 @@ def resolve_sight(
 def resolve_shared(
     target: Target, environment: Mapping[str, str] | None = None
 ) -> SharedTxt | SharedS3 | None:
-    """The target's `shared` section with its placeholders filled: needed before all the rest.
+    """The target's `shared` section with its placeholders filled, because it is needed first.
 
     Raises BadInput naming the placeholder that has no value.
     """
@@ -129,7 +130,7 @@ def _refilled(
     testbed: Mapping[str, Any] | None,
     environment: Mapping[str, str] | None,
 ) -> DocumentT:
-    """`data`, which stands at `key` of the target, as a `model`, every placeholder filled."""
+    """Fill every placeholder of `data`, found at `key` of the target, and parse it as `model`."""
     variables = os.environ if environment is None else environment
     file = f"target {target.name}"
     missing: list[BadInput] = []
@@ -155,7 +156,7 @@ def _refilled(
             missing.append(BadInput(file, key, match.group(0), wanted))
             return match.group(0)
         if source == "env" and ".argv." in key:
-            keep(str(found))  # a word of a command may be a secret: nobody says which
+            keep(str(found))  # Any word of a command may be a secret, and nothing marks it as one.
         return str(found)
 
     filled = fill(data, key)
@@ -164,14 +165,14 @@ def _refilled(
     try:
         return parse(model, _kept(filled), file)
     except BadInput as error:
-        # Say it in the file's words: what a placeholder was filled with may be a secret.
+        # Show the text as the file has it: a filled placeholder may be a secret.
         written = _dig(data, error.key)
         shown = error.value if written is None else written
         raise BadInput(file, error.key, shown, error.expected) from None
 
 
 def _kept(data: Any) -> Any:
-    """`data`, with every secret in it kept out of all texts from now on."""
+    """Return `data`, and redact every secret in it from all texts from now on."""
     for key, text in texts(data):
         if "://" in text:
             keep_url(text)
@@ -181,7 +182,7 @@ def _kept(data: Any) -> Any:
 
 
 def _dig(endpoints: Mapping[str, Any] | None, dotted: str) -> Any:
-    """The endpoint at `dotted`; a region's name may itself hold no dot."""
+    """The endpoint at `dotted`; a region's name must not contain a dot."""
     here: Any = endpoints
     for part in dotted.split("."):
         if not isinstance(here, Mapping) or part not in here:

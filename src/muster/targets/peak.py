@@ -1,4 +1,4 @@
-"""Peak hours in one line: `mon-fri 14:00-16:00 Europe/Berlin`, and when they were."""
+"""Peak hours on one line, `mon-fri 14:00-16:00 Europe/Berlin`, and their past occurrences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PeakHours(Document):
 
 @dataclass(frozen=True)
 class Occurrence:
-    """Those hours on one day, from `start_s` to `end_s` since the epoch; `name`: the day."""
+    """One occurrence of the hours, from `start_s` to `end_s` since the epoch; `name` is its day."""
 
     name: str
     start_s: float
@@ -31,7 +31,7 @@ class Occurrence:
 
 
 def parse_peak(text: str, option: str = "--window") -> PeakHours:
-    """`text` as peak hours. Raises BadInput, naming `option`."""
+    """Parse `text` as peak hours. Raises BadInput that names `option`."""
     words = text.split()
     if len(words) != 3 or words[1].count("-") != 1:
         raise BadInput(option, "", text, FORM)
@@ -44,9 +44,10 @@ def parse_peak(text: str, option: str = "--window") -> PeakHours:
 
 
 def occurrences(peak: PeakHours, now: datetime, days: int) -> tuple[list[Occurrence], list[str]]:
-    """Those of the last `days` days that are over, oldest first, and days with nothing of them.
+    """The occurrences in the last `days` days that have ended, oldest first, and the days without
+    one.
 
-    `now` carries its zone.
+    `now` has a time zone.
     """
     today = now.astimezone(ZoneInfo(peak.zone)).date()
     earliest = now - timedelta(days=days)
@@ -69,7 +70,7 @@ def occurrences(peak: PeakHours, now: datetime, days: int) -> tuple[list[Occurre
 
 
 def shown_utc(t_s: float) -> str:
-    """A moment for a line."""
+    """A moment as text, in UTC."""
     return f"{datetime.fromtimestamp(t_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

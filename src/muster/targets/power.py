@@ -1,4 +1,4 @@
-"""How a region is stopped and started."""
+"""How Muster stops and starts a region."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from muster.targets.kinds import Argv, BaseUrl, PositiveSeconds
 
 
 class ProcessPower(Document):
-    """The testbed's switch of a region: its gateways and its Redis are processes."""
+    """The testbed's own switch: a region's gateways and Redis are processes."""
 
     kind: Literal["process"]
     url: BaseUrl
@@ -20,7 +20,7 @@ class ProcessPower(Document):
 
 
 class KubernetesPower(Document):
-    """Named deployments are scaled to 0 and back; the replicas are remembered in the undo log."""
+    """Named deployments are scaled to 0 and back; the undo log holds their replicas."""
 
     kind: Literal["kubernetes"]
     namespace: str
@@ -35,14 +35,14 @@ class CommandPower(Document):
     kind: Literal["command"]
     argv: Argv
     timeout_s: PositiveSeconds = Field(
-        default=300.0, description="of one verb, and of the state that must follow it"
+        default=300.0, description="for one verb, and for the state that must follow it"
     )
-    state_timeout_s: PositiveSeconds = Field(default=10.0, description="of one answer of state")
-    kills: bool = Field(default=False, description="whether the command knows the verb kill")
+    state_timeout_s: PositiveSeconds = Field(default=10.0, description="for one answer to state")
+    kills: bool = Field(default=False, description="whether the command supports the verb kill")
 
 
 class NoPower(Document):
-    """The region is not stopped: weight 0 and unreachable; the verdict says so."""
+    """The region is not stopped. It gets weight 0 and no traffic; the verdict says so."""
 
     kind: Literal["none"]
 

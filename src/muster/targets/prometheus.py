@@ -1,7 +1,8 @@
-"""Where a target's samples come from, and how a Prometheus is reached as it stands out there.
+"""The source of a target's samples, and how Muster reaches that Prometheus server.
 
 Managed and shared servers (Amazon Managed Service for Prometheus, Grafana Mimir, Thanos, a server
-behind an ingress) want credentials, a tenant, a certificate or a proxy; a region may have its own.
+behind an ingress) need credentials, a tenant, a certificate or a proxy. Each region may have its
+own server.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Bearer(Document):
 
 def _user(value: str) -> str:
     if ":" in value or not value:
-        raise ValueError("a user's name without a colon, which ends it")
+        raise ValueError("a user name without a colon")
     return value
 
 
@@ -39,7 +40,7 @@ class Basic(Document):
 
 
 class SigV4(Document):
-    """AWS Signature Version 4, by the ordinary AWS credentials."""
+    """AWS Signature Version 4 with the default AWS credentials."""
 
     kind: Literal["sigv4"]
     region: Annotated[str, Field(min_length=1)] = Field(description="the workspace's AWS region")
@@ -51,11 +52,15 @@ Auth = Annotated[Bearer | Basic | SigV4, Field(discriminator="kind")]
 
 
 class Tls(Document):
-    """Certificates; without `ca_file` the system's trust store decides."""
+    """Certificates; without `ca_file` the system's trust store is used."""
 
-    ca_file: str | None = Field(default=None, description="PEM; replaces the system's trust store")
+    ca_file: str | None = Field(
+        default=None, description="PEM; used instead of the system's trust store"
+    )
     certificate_file: str | None = Field(default=None, description="PEM; the client's certificate")
-    key_file: str | None = Field(default=None, description="PEM; its key, where it is a file apart")
+    key_file: str | None = Field(
+        default=None, description="PEM; its key, if that is a separate file"
+    )
 
     @model_validator(mode="after")
     def _key_has_certificate(self) -> Tls:
@@ -65,15 +70,15 @@ class Tls(Document):
 
 
 class ServerAccess(Document):
-    """One server: where it is and how it lets itself be asked."""
+    """One server: its address, and how to authenticate."""
 
     auth: Auth | None = None
     headers: Headers = Field(
-        default={}, description="more headers of every request, for example X-Scope-OrgID"
+        default={}, description="additional headers of every request, for example X-Scope-OrgID"
     )
     tls: Tls = Tls()
     proxy_url: HttpUrl | None = Field(
-        default=None, description="an HTTP proxy; null: none, whatever the environment says"
+        default=None, description="an HTTP proxy; null: none, even if the environment names one"
     )
 
 
@@ -83,32 +88,34 @@ class RegionServer(ServerAccess):
     url: BaseUrl
     labels: dict[Annotated[str, Field(pattern=LABEL)], str] = Field(
         default={},
-        description="put on the platform's series that lack them: external labels are not shown "
-        "by the server that has them",
+        description="added to the platform's series that lack them, because a server does not "
+        "return its own external labels",
     )
 
 
 class PrometheusAccess(ServerAccess):
-    """Where the samples come from: one server at `url`, or each of `servers`."""
+    """The source of the samples: one server at `url`, or all `servers`."""
 
     kind: Literal["prometheus"] = "prometheus"
-    url: BaseUrl | None = Field(default=None, description="its path prefix belongs to it")
+    url: BaseUrl | None = Field(default=None, description="including its path prefix")
     servers: dict[str, RegionServer] = Field(
-        default={}, description="several servers, for example one a region, by a name for each"
+        default={}, description="several servers by name, for example one for each region"
     )
     drop_labels: tuple[Annotated[str, Field(pattern=LABEL)], ...] = Field(
         default=(),
-        description="labels of the replicas of one pair (prometheus_replica): one replica is read",
+        description="labels that tell the replicas of an HA pair apart (prometheus_replica): "
+        "only one replica is read",
     )
     scrape_interval_s: PositiveSeconds = 1.0
     timeout_s: PositiveSeconds = 5.0
     missing_s_max: PositiveSeconds = Field(
-        default=15.0, description="no answer for longer: data lost beyond the limit"
+        default=15.0,
+        description="if the server does not answer for longer, data is lost beyond the limit",
     )
 
     @property
     def plain(self) -> bool:
-        """Whether any HTTP client that knows the URL alone reads the same samples."""
+        """Whether an HTTP client that has only the URL reads the same samples."""
         return self.url is not None and not self.drop_labels and not self._guarded
 
     @property

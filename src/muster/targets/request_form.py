@@ -1,4 +1,4 @@
-"""How a platform wants its chat requests, where that is more than a model and a token."""
+"""The form of a platform's chat requests, beyond model and token."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ TokensField = Literal["max_tokens", "max_completion_tokens"]
 
 
 class RequestForm(Document):
-    """The part of a request that platforms disagree on; the defaults are OpenAI's chat API."""
+    """The part of a request in which platforms differ; defaults are those of OpenAI's chat API."""
 
-    headers: Headers = Field(default={}, description="more headers of every request, canaries too")
+    headers: Headers = Field(
+        default={}, description="additional headers of every request, also of canaries"
+    )
     token_header: Annotated[str, AfterValidator(header_name)] = Field(
         default="Authorization",
-        description="header that carries the token; any but Authorization carries it bare, as "
-        "api-key does",
+        description="header that carries the token; Authorization carries it as a bearer token, "
+        "any other header (api-key) unchanged",
     )
     tokens_field: TokensField = Field(
-        default="max_tokens", description="field that bounds the generated tokens"
+        default="max_tokens", description="field that limits the generated tokens"
     )
     prompts: str | None = Field(
         default=None,
-        description="text file, a prompt a line, asked in turn; null: one short prompt. Each "
-        "request begins with a number of its own, so that no cache has its answer",
+        description="text file with one prompt per line, used in turn; null: one short prompt. "
+        "Each request begins with a unique number, so that no cache holds its answer",
     )
     first_token: FirstToken = Field(
-        default="any", description="the delta whose coming is the first token: any generated one"
+        default="any", description="the delta that counts as the first token: any generated one"
     )
     done_demanded: bool = Field(
         default=True,
-        description="false: a stream that gave a finish_reason is whole without data: [DONE]",
+        description="false: a stream with a finish_reason is complete without data: [DONE]",
     )

@@ -1,4 +1,4 @@
-"""How a Toxiproxy that hangs is started again."""
+"""How Muster restarts a Toxiproxy server that hangs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from muster.targets.kinds import Argv, HttpUrl, PositiveSeconds
 
 
 class ProcessRestart(Document):
-    """Asked of the testbed's control API."""
+    """The testbed's control API restarts it."""
 
     kind: Literal["process"]
     url: HttpUrl
@@ -28,7 +28,7 @@ class CommandRestart(Document):
 
 
 class KubernetesRestart(Document):
-    """A deployment rolled over, as `kubectl rollout restart` does."""
+    """Restarts a deployment's pods, like `kubectl rollout restart`."""
 
     kind: Literal["kubernetes"]
     namespace: str
@@ -38,7 +38,7 @@ class KubernetesRestart(Document):
 
 
 class NoRestart(Document):
-    """Nobody but a person restarts it: a server that hangs ends as ROLLBACK_FAILED."""
+    """Only a person restarts it: a server that hangs ends the drill as ROLLBACK_FAILED."""
 
     kind: Literal["none"] = "none"
 

@@ -1,4 +1,4 @@
-"""What a target says of its signals must fit Muster's signals and the target's own regions."""
+"""Checks a target's signals against Muster's signals and the target's own regions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ZERO_OR_ONE = frozenset({"circuit_open", "region_ready", "gateway_health"})
 
 
 def name_problems(signals: Mapping[str, object], file: Path | str) -> Iterator[BadInput]:
-    """Names that no signal has, and signals that are judged and not named."""
+    """Names that no signal has, and judged signals that the target does not name."""
     missing = [name for name in (*SIGNALS_SERVER, *SIGNALS_CLIENT) if name not in signals]
     for name, value in signals.items():
         if name not in SIGNALS_KNOWN and not re.match(OWN_SIGNAL, str(name)):
-            # What is missing is what a slip of the pen meant.
+            # A missing signal may be one whose name is misspelt here.
             near = nearest(str(name), missing) or nearest(str(name), SIGNALS_KNOWN)
             wanted = f"one of the signals {', '.join(sorted(SIGNALS_KNOWN))}, or x_NAME{near}"
             yield BadInput(file, f"signals.{name}", value, wanted)
@@ -45,7 +45,7 @@ def name_problems(signals: Mapping[str, object], file: Path | str) -> Iterator[B
 def mapping_problems(
     signals: Mapping[str, object], regions: Iterable[str], file: Path | str
 ) -> Iterator[BadInput]:
-    """All that does not fit in the mappings of a target with those regions."""
+    """Everything that is wrong in the mappings of a target with those regions."""
     names = list(regions)
     for signal, how in signals.items():
         if isinstance(how, MappedSignal):
@@ -54,7 +54,7 @@ def mapping_problems(
 
 
 Misfit = tuple[str, object, str]
-"""Key below the signal, value, and what was expected."""
+"""The key below the signal, its value, and what was expected."""
 
 
 def _misfits(signal: str, how: MappedSignal, regions: list[str]) -> Iterator[Misfit]:
@@ -101,7 +101,7 @@ def _regions(key: str, said: object, regions: list[str]) -> Iterator[Misfit]:
 
 def _processes(how: MappedSignal) -> Iterator[Misfit]:
     if how.owner and "instance" in how.labels:
-        wanted = "one of owner and labels.instance: both say what counts as one process"
+        wanted = "only one of owner and labels.instance: both define what counts as one process"
         yield "owner", list(how.owner), wanted
     if how.drop == "rest":
         return
@@ -125,7 +125,9 @@ def _constant(signal: str, how: MappedSignal, regions: list[str], own: bool) -> 
     if how.value is None:
         return
     if signal not in STATED and not own:
-        wanted = f"a selector: only {_listed(STATED)} is a setting, all else must be measured"
+        wanted = (
+            f"a selector: only {_listed(STATED)} is a setting; every other signal must be measured"
+        )
         yield "value", how.value, wanted
     if how.values is not None:
         yield "value", how.value, "one of value and values"

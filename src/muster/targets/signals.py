@@ -1,8 +1,8 @@
-"""What a target says of its signals: a plain selector each, or how theirs becomes Muster's.
+"""A target's signals: each a plain selector, or a mapping from the platform's own series.
 
-A mapping says which series carry a signal, which label of theirs is which of Muster's, what their
-values and units mean, and what tells one process from another. It holds no PromQL but selectors:
-values are taken from the samples (`muster.samples.mapping`).
+A mapping says which series carry a signal, which of the platform's labels correspond to which of
+Muster's, what values and units mean, and what tells processes apart. It holds selectors and no
+other PromQL: values are computed from the samples (`muster.platform.metrics.mapping`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIGNALS_SERVER = (
     "circuit_open",
     "admission_failures",
 )
-"""Signals that every platform must show; without one of them an SLO or trigger is unknown."""
+"""Signals that every platform must provide; without one of them an SLO or trigger is unknown."""
 SIGNALS_OPTIONAL = (
     "open_over",
     "streams_broken",
@@ -42,7 +42,7 @@ SIGNALS_OPTIONAL = (
     "gateway_health",
 )
 SIGNALS_DEFAULT = {"client_streams_short": "muster_load_streams_short_total"}
-"""Signals of the load that a target need not name, and what they are then."""
+"""Signals of the load that a target may leave out, with their defaults."""
 SIGNALS_CLIENT = (
     "client_attempts",
     "client_answers",
@@ -59,14 +59,14 @@ SIGNALS_CLIENT = (
     "client_dns_answers",
     "rig_lag",
 )
-"""Signals of Muster's own load; Muster names them on the wire, so targets rarely change them.
+"""Signals of Muster's own load. Muster defines their names, so targets rarely change them.
 
-Without `rig_lag` the load's own lateness would be unknown, and so every verdict.
+Without `rig_lag` the load's own lateness would be unknown, and so would every verdict.
 """
 SIGNALS_NEEDED = (*SIGNALS_SERVER, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
 SIGNALS_KNOWN = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL, *SIGNALS_CLIENT, *SIGNALS_DEFAULT)
 OWN_SIGNAL = r"^x_[a-z0-9_]{1,60}$"
-"""Signals of a target's own: they stand in the evidence, and nothing judges them."""
+"""Prefix of a target's own signals: they are recorded in the evidence and not judged."""
 
 LABELS_ALWAYS = frozenset({"region", "instance"})
 LABELS: dict[str, frozenset[str]] = {
@@ -76,17 +76,17 @@ LABELS: dict[str, frozenset[str]] = {
     "build_info": frozenset({"region", "instance", "version"}),
     "open_over": frozenset({"region", "instance", "phase", "le"}),
 }
-"""By signal, the labels that a mapping may fill; of any other signal: region and instance."""
+"""The labels that a mapping may fill, by signal; for any other signal: region and instance."""
 LABEL_NAMES: list[JsonValue] = [*sorted(LABELS_ALWAYS.union(*LABELS.values()))]
 HISTOGRAMS = frozenset({"first_token", "completion"})
 TIMED = HISTOGRAMS | {"queue_age", "open_over"}
-"""Signals in seconds: of these alone a unit can be said."""
+"""Signals in seconds: only these can have a unit."""
 STATES = frozenset({"circuit_open", "region_ready", "gateway_health"})
-"""Gauges of a state: of these alone the values can be mapped."""
+"""Gauges of a state: only for these can values be mapped."""
 SUMMED = frozenset({"streams_active", "streams_limit", "queue_age"})
-"""Gauges that `plus` and `minus` may make."""
+"""Gauges that may be computed with `plus` and `minus`."""
 STATED = frozenset({"streams_limit"})
-"""Signals that are a setting, so that a constant can be true of them."""
+"""Signals that are a setting, so a constant may state them."""
 
 Unit = Literal["s", "ms", "us", "ns", "min"]
 SECONDS: dict[str, Decimal] = {
@@ -96,7 +96,7 @@ SECONDS: dict[str, Decimal] = {
     "ns": Decimal("1e-9"),
     "min": Decimal(60),
 }
-"""Seconds in one of each unit, exactly."""
+"""Seconds in each unit, exact."""
 
 
 def _selector(value: str) -> str:
@@ -106,12 +106,12 @@ def _selector(value: str) -> str:
 
 
 def _several(value: object) -> object:
-    """One selector is a list of one."""
+    """A single selector is a list with one element."""
     return (value,) if isinstance(value, str) else value
 
 
 def _text(value: object) -> object:
-    """`values: {0: 1}` means the texts: a label's value is never a number."""
+    """`values: {0: 1}` means texts, because a label's value is never a number."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
@@ -136,15 +136,18 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class TakenLabel(Document):
-    """A label of theirs, and what its values mean."""
+    """One of the platform's labels, and the meaning of its values."""
 
-    from_: TheirLabel = Field(alias="from", description="their label; __name__: the metric's name")
+    from_: TheirLabel = Field(
+        alias="from", description="the platform's label; __name__: the metric's name"
+    )
     values: dict[Text, Text] | None = Field(
-        default=None, description="their value: Muster's; null: as they are"
+        default=None, description="platform's value: Muster's value; null: unchanged"
     )
     others: Literal["refuse", "keep"] = Field(
         default="refuse",
-        description="a value that `values` lacks: refused, the signal is unknown; or kept as it is",
+        description="for a value that is not in `values`: refuse it (the signal is unknown), or "
+        "keep it unchanged",
     )
 
 
@@ -170,7 +173,7 @@ Label = Annotated[
 
 
 class MappedSignal(Document):
-    """How series of theirs become one signal of Muster's."""
+    """How series of the platform become one of Muster's signals."""
 
     select: Selectors = Field(
         default=(), description="PromQL selectors, one or several: the series that carry the signal"
@@ -178,38 +181,38 @@ class MappedSignal(Document):
     labels: dict[str, Label] = Field(
         default={},
         json_schema_extra={"propertyNames": {"enum": LABEL_NAMES}},
-        description="Muster's label: the label of theirs that it is, {from, values, others}, or "
-        "{constant}",
+        description="Muster's label: the platform's label, {from, values, others}, or {constant}",
     )
     owner: tuple[TheirLabel, ...] = Field(
         default=(),
-        description="labels of theirs whose values together say what counts as one process; empty: "
-        "the label instance",
+        description="platform labels whose values together identify one process; empty: the "
+        "label instance",
     )
     drop: tuple[TheirLabel, ...] | Literal["rest"] = Field(
         default=(),
-        description="labels of theirs that tell nothing apart: what differs in them alone is added "
-        "up within a process; rest: all that nothing here names",
+        description="platform labels to drop: series that differ only in them are added up "
+        "within a process; rest: all labels that are not named here",
     )
-    unit: Unit = Field(default="s", description="what values and edges are in")
+    unit: Unit = Field(default="s", description="unit of values and bucket edges")
     values: dict[Number, Number] | None = Field(
-        default=None, description="their value of a state: Muster's; another one is unknown"
+        default=None,
+        description="platform's value of a state: Muster's value; any other value is unknown",
     )
     value: Number | dict[str, Number] | None = Field(
         default=None,
-        description="a constant for each process that `select` shows, or one for each region: only "
-        "for what is a setting",
+        description="a constant for each process that `select` returns, or one for each region; "
+        "only for a setting",
     )
     plus: Selectors = Field(
         default=(), description="gauges of the same process that are added, scrape by scrape"
     )
     minus: Selectors = Field(
-        default=(), description="gauges of the same process that are taken off, scrape by scrape"
+        default=(), description="gauges of the same process that are subtracted, scrape by scrape"
     )
 
     @property
     def selectors(self) -> tuple[str, ...]:
-        """Every selector that must be asked for."""
+        """Every selector that must be queried."""
         return (*self.select, *self.plus, *self.minus)
 
     def __str__(self) -> str:
@@ -241,11 +244,11 @@ SaidSignal = Annotated[
     | Annotated[NoSignal, Tag("none")],
     Discriminator(_kind_of_said),
 ]
-"""How a signal is shown, or that the platform does not have it."""
+"""How a signal is read, or that the platform does not have it."""
 
 
 def with_default_signals(signals: dict[str, SaidSignal]) -> dict[str, SaidSignal]:
-    """`signals` with those that a target need not name."""
+    """`signals` with the defaults of those that a target may leave out."""
     return {**SIGNALS_DEFAULT, **signals}
 
 

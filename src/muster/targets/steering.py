@@ -1,4 +1,4 @@
-"""How a target's traffic is steered between its regions."""
+"""How traffic is distributed between a target's regions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ class Route53Steering(Document):
     """Traffic by weighted Route 53 records (source: its API's ChangeResourceRecordSets)."""
 
     shows_names: ClassVar[bool] = True
-    """Whether TTL, addresses and health checks can be read where the weights stand."""
+    """Whether TTL, addresses and health checks can be read from the same place as the weights."""
 
     kind: Literal["route53"]
     endpoint_url: ApiUrl | None = Field(default=None, description="null: the real Route 53")
     zone: DnsName = Field(description="the hosted zone's name, with its last dot")
     zone_id: ZoneId | None = Field(
-        default=None, description="where two zones have that name, a public and a private one say"
+        default=None, description="needed if a public and a private zone have that name"
     )
     record: DnsName = Field(description="the weighted record's name, with its last dot")
     set_identifiers: dict[str, SetIdentifiers] = Field(
         default={},
-        description="region -> SetIdentifier of its records, or a list; else the region's name",
+        description="region -> SetIdentifier of its records, or a list; default: the region's name",
     )
     detection_s_max: PositiveSeconds | None = Field(
         default=None,
-        description="seconds until DNS stops naming a lost region; null: by its health check",
+        description="seconds until DNS stops answering with a lost region; null: by its "
+        "health check",
     )
     wait_insync: bool = True
     calls_per_s_max: PositiveSeconds = 1.0
@@ -37,7 +38,7 @@ class Route53Steering(Document):
 
     @property
     def identifiers(self) -> dict[str, tuple[str, ...]]:
-        """`set_identifiers` with a tuple for every region that it names."""
+        """`set_identifiers` with a tuple for each region that it names."""
         return {
             region: (given,) if isinstance(given, str) else tuple(given)
             for region, given in self.set_identifiers.items()
@@ -53,7 +54,8 @@ class CommandSteering(Document):
     kind: Literal["command"]
     argv: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     weight_sum: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
-        default=100, description="weights of a step sum to about this; 100 gives whole percents"
+        default=100,
+        description="approximate sum of the weights in a step; 100 gives whole percents",
     )
     calls_per_s_max: PositiveSeconds = 1.0
     timeout_s: PositiveSeconds = 10.0

@@ -1,4 +1,4 @@
-"""How a testbed is built: what it starts, where its parts listen, and their limits."""
+"""How a testbed is built: its parts, their ports and their limits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from muster.documents import Document
 from muster.targets.kinds import DnsName, PositiveSeconds
 
 LAST_PORT_BASE = 65_000
-"""The highest first port of a block that a target may ask for."""
+"""The highest first port that a target may give for a block of ports."""
 
 
 class TestbedHealthCheck(Document):
-    """The records' health check; `probe_interval_s` (tests only) probes faster than it says."""
+    """The health check of the records; `probe_interval_s` (tests only) probes more often than it
+    says.
+    """
 
     __test__ = False
     interval_s: Literal[10, 30] = 10
@@ -28,12 +30,16 @@ class TestbedDns(Document):
     __test__ = False
     ttl_s: Annotated[int, Field(ge=1, le=86400)] = 5
     poll_s: PositiveSeconds = 0.5
-    zone: DnsName | None = Field(default=None, description="null: that of steering, by route53")
-    record: DnsName | None = Field(default=None, description="null: that of steering, by route53")
+    zone: DnsName | None = Field(
+        default=None, description="null: the zone in steering, if its kind is route53"
+    )
+    record: DnsName | None = Field(
+        default=None, description="null: the record in steering, if its kind is route53"
+    )
 
 
 class TestbedRegion(Document):
-    """Where a region of the testbed listens."""
+    """The addresses of a testbed's region."""
 
     __test__ = False
     address: str
@@ -49,13 +55,15 @@ class TestbedGateway(Document):
     first_token_timeout_s: PositiveSeconds = 1.5
     circuit_open_s: PositiveSeconds = 10.0
     streams_limit_factor: PositiveSeconds = Field(
-        default=1.5, description="a region's stream limit over all streams of profile and scale"
+        default=1.5,
+        description="ratio of a region's stream limit to all streams of profile and scale",
     )
     rate_limit_factor: PositiveSeconds = Field(
-        default=3.0, description="a region's rate limit over all arrivals of profile and scale"
+        default=3.0,
+        description="ratio of a region's rate limit to all arrivals of profile and scale",
     )
     stalled_s: PositiveSeconds = Field(
-        default=60.0, description="how long the planted defect stalled_streams holds a stream up"
+        default=60.0, description="how long the planted defect stalled_streams delays a stream"
     )
     grace_s: PositiveSeconds = 5.0
 
@@ -71,15 +79,15 @@ class TestbedProvider(Document):
 
 
 class TestbedSpec(Document):
-    """How the testbed is built; only a target of class `testbed` has it."""
+    """How the testbed is built; only a target of class `testbed` has this section."""
 
     __test__ = False
     platform: Literal["muster", "foreign"] = Field(
         default="muster",
-        description="what the regions are made of: Muster's own gateway, or LiteLLM behind Envoy",
+        description="software of the regions: Muster's own gateway, or LiteLLM behind Envoy",
     )
     ready_s_max: PositiveSeconds = Field(
-        default=45.0, description="how long one part may take from its start until it is ready"
+        default=45.0, description="how long one part may take to become ready"
     )
     port_base: Annotated[int, Field(ge=0, le=LAST_PORT_BASE)] = Field(
         default=7400, description="first of a block of ports; 0: a free block"
