@@ -127,7 +127,10 @@ def test_what_never_happens_is_told_with_what_was_seen(world):
 def test_a_command_without_kills_cannot_lose_a_region(world):
     """Told without asking anything."""
     power = world.adapter(kills=False)
-    assert power.why_not_kill() == "is a command without kills: a loss needs its verb kill"
+    assert (
+        power.why_not_kill()
+        == "is a command without kills: true; an abrupt loss needs its verb kill"
+    )
     assert world.calls == 0
 
 
@@ -136,7 +139,7 @@ def test_a_dark_region_must_have_answered_before(world):
     power = world.adapter()
     power.stop()
     proof = power.dark(world.look, None, lambda: True)
-    assert (proof.proven, proof.why) == (False, "ready_url gave no answer before the fault either")
+    assert (proof.proven, proof.why) == (False, "ready_url gave no answer even before the fault")
 
 
 def test_a_secret_without_a_variable_has_no_line(world, monkeypatch):

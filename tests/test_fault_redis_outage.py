@@ -151,7 +151,7 @@ def test_a_redis_that_never_answered_is_refused(rig):
     unknown.apply()
     try:
         proof = unknown.observe()
-        assert (proof.proven, "before the fault is unknown" in proof.why) == (False, True)
+        assert (proof.proven, "unknown whether Redis answered before" in proof.why) == (False, True)
     finally:
         unknown.revert()
 
@@ -192,7 +192,7 @@ def test_a_silent_redis_shows_nothing(rig):
             there = region.model_copy(update={"redis_url": f"redis://127.0.0.1:{port}"})
             regions = {**fault.target.regions, REGION: there}
             fault.target = fault.target.model_copy(update={"regions": regions})
-            with pytest.raises(FaultError, match="accepts a connection and is silent"):
+            with pytest.raises(FaultError, match="accepts a connection but does not reply"):
                 fault.observe()
         finally:
             fault.revert()

@@ -207,7 +207,7 @@ def test_a_limit_that_cannot_be_read_is_said_and_the_power_port_decides() -> Non
         params = fault.undo_params()
         world.limits = {}
         back = from_log(fault, params).read_back()
-        assert f"shows nothing of {REGION} now" in back.actual
+        assert f"returns no current series of {REGION}" in back.actual
 
 
 def test_a_flapping_region_is_not_read_back_as_ready() -> None:

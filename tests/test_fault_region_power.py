@@ -86,7 +86,7 @@ def test_a_region_that_never_answered_proves_nothing_by_its_silence(switch):
     fault.undo_params()
     fault.apply()
     proof = fault.observe()
-    assert (proof.proven, "before the fault either" in proof.why) == (False, True)
+    assert (proof.proven, "even before the fault" in proof.why) == (False, True)
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 503])
@@ -127,7 +127,7 @@ def test_silence_counts_while_another_region_is_reached(switch, monkeypatch, oth
     """Time-outs may be the network of whoever looks: then the look shows nothing."""
     fault = power_of(switch[1], "http://here/")
     fault._answered = 200
-    silent, answer = Look("silent", "takes no connection"), Look("answer", "answers 200", 200)
+    silent, answer = Look("silent", "accepts no connection"), Look("answer", "answers 200", 200)
 
     def look(url, timeout_s=2.0):
         return silent if url == "http://here/" or not other_answers else answer
@@ -136,7 +136,7 @@ def test_silence_counts_while_another_region_is_reached(switch, monkeypatch, oth
     if other_answers:
         assert fault.observe().proven
     else:
-        with pytest.raises(PortError, match="no other region answers either"):
+        with pytest.raises(PortError, match="no other region answers"):
             fault.observe()
 
 

@@ -143,7 +143,7 @@ def test_a_selector_of_expressions_is_understood(cluster):
     )
     assert deployments._selector("x", selector) == "app=x,tier in (a,b),!old"
     empty = SimpleNamespace(match_labels=None, match_expressions=None)
-    with pytest.raises(PortError, match="selects its pods by no labels"):
+    with pytest.raises(PortError, match="has a selector without labels"):
         deployments._selector("x", empty)
 
 

@@ -238,7 +238,9 @@ def test_parts_that_are_scraped_apart_are_of_several_processes():
     a = raw("a", {**WEST, "code": "200", "c": "1"}, (1.0, 5.0), (2.0, 6.0))
     b = raw("a", {**WEST, "code": "200", "c": "2"}, (1.4, 7.0), (2.4, 9.0))
     said = refused(how(select="a", drop=["c"]), [a, b])
-    assert "scraped at different moments, so they are of several processes: name in owner" in said
+    assert (
+        "scraped at different moments, so they belong to several processes: name in owner" in said
+    )
 
 
 def test_a_part_that_begins_later_or_is_unknown():
@@ -272,14 +274,14 @@ def test_an_edge_that_is_no_number_is_refused():
     """As the judge would refuse it."""
     series = [raw("h_bucket", {**WEST, "le": "fast"}, (1.0, 5.0))]
     said = refused(how(select="h"), series, signal="first_token")
-    assert said == 'h_bucket shows le="fast", which is no number'
+    assert said == 'h_bucket shows le="fast", which is not a number'
 
 
 def test_what_nobody_knows_how_to_join_is_refused():
     """A target's own signal may be anything."""
     series = [raw("a", {**WEST, "c": c}, (1.0, 5.0)) for c in "xy"]
     said = refused(how(select="a", drop=["c"]), series, signal="x_own")
-    assert "several series become one, and nothing says what that means" in said
+    assert "several series become one, and no rule says how to combine them" in said
 
 
 # Sums, differences, constants
@@ -308,7 +310,7 @@ def test_gauges_of_two_processes_are_not_added():
     assert found.lacking.startswith("active shows nothing of remaining{")
     late = raw("active", WEST, (1.5, 1.0), (2.5, 1.0))
     said = refused(limit(plus="active"), [remaining], [late], signal="streams_limit")
-    assert "only gauges of one process can be added and taken off" in said
+    assert "only gauges of one process can be added or subtracted" in said
 
 
 def test_a_constant_stands_where_its_process_is_seen():
@@ -376,7 +378,7 @@ def test_a_signal_of_too_many_series_is_refused_by_the_label_that_explodes():
     for mapping in ("a", how(select="a", drop="rest")):
         reading = read(TheirMetrics(series), "requests", mapping, 5.0)
         assert reading.series == []
-        assert reading.refused.startswith("10,001 series, and at most 10,000 are read: ")
+        assert reading.refused.startswith("10,001 series; at most 10,000 are read: ")
         assert "the label client_ip has 10,001 values" in reading.refused
     assert len(read(TheirMetrics(series[1:]), "requests", "a", 5.0).series) == SERIES_MAX
 

@@ -90,7 +90,7 @@ def test_a_series_that_two_servers_show_is_refused():
     with stand_in(shows(REQUESTS)) as west, stand_in(shows(REQUESTS)) as east:
         servers = {"west": {"url": west.url}, "east": {"url": east.url}}
         metrics = metrics_of(target_of(servers=servers))
-        with pytest.raises(MetricsError, match="servers west and east both show requests_total"):
+        with pytest.raises(MetricsError, match="servers west and east both return requests_total"):
             metrics.raw("requests", "requests_total", 60)
 
 

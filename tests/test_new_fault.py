@@ -334,29 +334,29 @@ def dawn(scene: Scene) -> Planned:
     [
         (
             SECOND,
-            "second: BeaconOutage.kind: got 'beacon_outage', expected a kind of its own: "
-            "muster.faults.beacon_outage.BeaconOutage has it",
+            "second: BeaconOutage.kind: got 'beacon_outage', expected another kind: "
+            "muster.faults.beacon_outage.BeaconOutage has this one",
         ),
         (
             BEACON.replace('kind = "beacon_outage"', 'kind = "dimmed"'),
-            "second: step beacon_outage: got 'muster.actions.fault.beacon_outage', expected no "
-            "second one: muster.faults.beacon_outage.beacon_outage is it",
+            "second: step beacon_outage: got 'muster.actions.fault.beacon_outage', expected only "
+            "one: muster.faults.beacon_outage.beacon_outage already is",
         ),
         (
             BEACON.replace('kind = "beacon_outage"', 'kind = "Dimmed!"'),
-            "second: BeaconOutage.kind: got 'Dimmed!', expected a name of small letters",
+            "second: BeaconOutage.kind: got 'Dimmed!', expected a name in lower case",
         ),
         (
             BEACON.replace('    kind = "beacon_outage"\n', ""),
-            "second: BeaconOutage.kind: got None, expected a name of small letters",
+            "second: BeaconOutage.kind: got None, expected a name in lower case",
         ),
         (
             BEACON.replace('"beacon_outage"', '"dimmed"').replace("def read_back", "def read"),
-            "second: BeaconOutage: got 'dimmed', expected a whole fault, with read_back",
+            "second: BeaconOutage: got 'dimmed', expected a complete fault, with read_back",
         ),
         (
             BEACON.replace('"beacon_outage"', '"dimmed"').replace('"queue_age"', '"series"'),
-            "second: BeaconOutage: got 'dimmed', expected a RegionalFault, since it takes a "
+            "second: BeaconOutage: got 'dimmed', expected a RegionalFault, because it ends a "
             "region's processes",
         ),
         (
@@ -424,7 +424,7 @@ def test_an_entry_of_a_kind_that_two_faults_claim_is_refused_and_both_are_named(
     """Restored by the wrong one it would be worse than left."""
     put("second", SECOND)
     entry = UndoEntry("u1", KIND, "x", None, {"pct": 100})
-    with pytest.raises(BadInput, match=r"u1\.kind: got 'beacon_outage'.*a kind of its own: muster"):
+    with pytest.raises(BadInput, match=r"u1\.kind: got 'beacon_outage'.*another kind: muster"):
         fault_of(platform_of(a_target()), entry)
 
 

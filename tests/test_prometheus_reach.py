@@ -134,8 +134,8 @@ def test_without_a_page_for_readiness_a_query_shows_it(status):
         ((503, "starting"), (200, READY), "not ready yet"),
         ((200, "ready"), (401, f"no such user {SECRET}"), "credentials are missing or wrong"),
         ((200, "ready"), (403, "tenant"), "credentials are missing or wrong"),
-        ((200, "<html>sign in</html>"), (200, "<html>sign in</html>"), "no Prometheus answer"),
-        ((404, ""), (200, EMPTY), "no series answer to vector"),
+        ((200, "<html>sign in</html>"), (200, "<html>sign in</html>"), "is not from Prometheus"),
+        ((404, ""), (200, EMPTY), r"the answer to vector\(1\) has no series"),
         ((200, "ready"), (407, "who are you"), "the proxy asks for credentials"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_share_outside_0_and_100_is_refused(share_pct):
 
 def test_nothing_left_to_carry_the_rest_is_refused():
     """Traffic is never taken from a region when no other has weight."""
-    with pytest.raises(ValueError, match="no other region than a"):
+    with pytest.raises(ValueError, match="no region other than a has weight"):
         weights_for({"a": 1, "b": 0}, "a", 50)
     assert weights_for({"a": 1, "b": 0}, "a", 100) == {"a": 100, "b": 0}
 

@@ -84,7 +84,7 @@ def test_a_bad_query_is_an_error_that_says_why(client, query):
 @pytest.mark.parametrize("query", ["1", '"text"', "scalar(vector(1))"])
 def test_an_answer_without_series_is_an_error(client, query):
     """A scalar is no list of series, and not an empty one either."""
-    with pytest.raises(PrometheusError, match="no series answer"):
+    with pytest.raises(PrometheusError, match="has no series"):
         client.instant(query)
 
 

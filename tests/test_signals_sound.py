@@ -173,7 +173,7 @@ def test_a_top_edge_above_an_hour_is_refused_with_a_guess_of_the_unit():
     found = edges_check((*EDGES[:-1], "3.6e+06", "+Inf"))
     assert found.startswith("first_token: top finite edge 3600000 is over an hour in seconds")
     assert "these look like milliseconds" in found
-    assert edges_check((*EDGES, "a minute")).endswith('le="a minute", which is no number')
+    assert edges_check((*EDGES, "a minute")).endswith('le="a minute", which is not a number')
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_toxic_that_will_not_go_is_removed_with_its_proxy(status):
 def test_a_proxy_that_comes_back_dirty_is_an_error():
     """Escalation that did not help is never called a success."""
     with stand_in(RefusesToxicDelete(500, sticky=True).answer) as shown:
-        with pytest.raises(FaultError, match="did not come back clean"):
+        with pytest.raises(FaultError, match="is not as before"):
             ProxyHandle(shown.url, "p", timeout_s=2).remove_toxic("slow", BEFORE)
 
 

@@ -1,4 +1,4 @@
-"""Faults: each with apply, observe, revert and a read-back, and the step that applies it."""
+"""Faults: each with apply, observe, revert, read-back, and the step that applies it."""
 
 from muster.faults.model import Fault, FaultError, PlatformFault, ReadBack, RegionalFault
 from muster.faults.registry import fault_of, kinds, registered, stops_region

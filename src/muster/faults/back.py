@@ -1,7 +1,7 @@
-"""A region that comes back is looked at until it is back for good, not for one moment.
+"""A region counts as back only after a stretch of good observations, not after a single one.
 
-A region that flaps answers 200 at half of the looks. So it counts as ready only after a stretch of
-looks that are all good and that together outlast a health check's interval.
+A region that flaps answers 200 in half of the observations. It therefore counts as ready only if
+all observations of a stretch are good and the stretch is longer than a health check's interval.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ STRETCHES = 3
 
 @dataclass
 class Stretch:
-    """Good looks in a row that span at least `needed_s` seconds; 0: one good look is enough."""
+    """Good observations in a row that span at least `needed_s` seconds; 0: one is enough."""
 
     needed_s: float
     clock: Clock = SYSTEM_CLOCK
     _since_s: float | None = field(default=None, init=False)
 
     def look(self, good: bool) -> bool:
-        """Take in one look; whether the stretch is long enough now."""
+        """Add one observation; return whether the stretch is long enough now."""
         now_s = self.clock.monotonic_s()
         if not good:
             self._since_s = None
@@ -35,8 +35,9 @@ class Stretch:
 
 
 def back_s_max(steady_s: float, scrape_s: float) -> float:
-    """How long a started region may take to be back for good, in seconds.
+    """How long a started region may take until it counts as back, in seconds.
 
-    Several stretches, since one late look begins it anew, and the scrapes that show its capacity.
+    This allows for several stretches, because one late bad observation starts a new one, and for
+    the scrapes that show its capacity.
     """
     return START_S + STRETCHES * steady_s + SCRAPES * scrape_s

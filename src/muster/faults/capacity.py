@@ -1,7 +1,7 @@
 """The streams that a region says it can hold, read from the platform's own series.
 
-Read before a region is stopped and kept in the undo log, so that whoever restores it, on whatever
-machine, knows how much has to come back.
+The limit is read before a region is stopped and kept in the undo log. Any process that restores the
+region, on any machine, then knows how much capacity must come back.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from muster.platform import Platform
 
 SIGNAL = "streams_limit"
 LIVE_SCRAPES = 4
-"""A process whose newest sample is older than this, in scrapes, no longer counts."""
+"""A process whose newest sample is older than this, in scrapes, does not count."""
 TOLERANCE = 0.005
 
 
@@ -39,10 +39,10 @@ def streams_limit(platform: Platform, region: str) -> float:
     ]
     known = [value for value in live if value is not None]
     if not known or len(known) != len(live):
-        raise FaultError(f"signals.{SIGNAL}: {selector} shows nothing of {region} now")
+        raise FaultError(f"signals.{SIGNAL}: {selector} returns no current series of {region}")
     return sum(known)
 
 
 def is_back(limit: float, before: float) -> bool:
-    """Whether `limit` is no less than `before`, but for rounding."""
+    """Whether `limit` is at least `before`, except for rounding."""
     return limit >= before * (1 - TOLERANCE)

@@ -1,4 +1,4 @@
-"""A region asked to let go of its clients: keep-alive connections closed after their answers."""
+"""A region is asked to release its clients: keep-alive connections close after their answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from muster.platform.port import Change, Proof, Touch, Unusable
 
 
 class Drain(RegionalFault):
-    """`closing` stays ready; `draining` turns unready once the region is empty."""
+    """`closing` stays ready; `draining` becomes unready once the region is empty."""
 
     kind = "drain"
 
@@ -35,7 +35,7 @@ class Drain(RegionalFault):
 
     @property
     def asks(self) -> bool:
-        """Whether the region has anybody to ask; without one clients leave by themselves."""
+        """Whether the region has a drain call; without one clients leave by themselves."""
         return self._drain.asks
 
     def touches(self) -> tuple[Touch, ...]:
@@ -76,5 +76,5 @@ class Drain(RegionalFault):
         return self._drain.command()
 
     def shown(self) -> str:
-        """The state that the region says it is in. Raises PortError."""
+        """The state that the region reports. Raises PortError."""
         return self._drain.shown()

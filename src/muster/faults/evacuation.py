@@ -1,6 +1,7 @@
-"""The steps of an evacuation, which three faults make up: shift the traffic, drain, stop, and back.
+"""The steps of an evacuation, which uses three faults: shift the traffic, drain, stop, restore.
 
-Never dark undrained, never drained unsteered: the four stand in a drill together, in this order.
+A region is never stopped before it is drained, and never drained before traffic has moved. A drill
+must therefore contain all four steps, in this order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def evacuate(scene: Scene, shares_pct: list[float]) -> Planned:
 
 @drill_step(ACTIONS, phase="drain")
 def drain(scene: Scene) -> Planned:
-    """Waits until nobody is left."""
+    """Waits until no stream is left."""
     what = f"waits until the streams of {scene.region} have ended by themselves"
     return Planned(what, _drains(scene, "draining"))
 
@@ -40,7 +41,7 @@ def dark(scene: Scene, minutes: float) -> Planned:
 
 @drill_step(ACTIONS, phase="restore", back=True)
 def restore(scene: Scene, shares_pct: list[float]) -> Planned:
-    """Takes all of it back."""
+    """Reverts all of it."""
     steps = ", ".join(f"{share:g}" for share in shares_pct)
     what = f"starts {scene.region} and raises its share step by step: {steps} %, then as before"
     power = RegionPower(scene.platform, scene.region)

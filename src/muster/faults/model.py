@@ -1,10 +1,10 @@
-"""What a fault is: apply, observe, revert, and a read-back, in one place.
+"""Defines a fault: apply, observe, revert, and a read-back, in one place.
 
-`revert` is idempotent and needs nothing but the platform and what stood in the undo log, so that
-another process, or another machine, can call it after the one that applied the fault is gone.
+`revert` is idempotent and needs only the platform and the values in the undo log. Another process,
+or another machine, can therefore call it when the process that applied the fault is gone.
 
 A fault is either a `RegionalFault`, which changes one region, or a `PlatformFault`, which changes
-something that all regions share. Both reach no further than they say in `touches`.
+something that all regions share. Neither changes anything that it does not name in `touches`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ LOOK_S_MAX = 5.0
 
 
 class FaultError(PortError):
-    """A fault could not be applied, seen, or reverted."""
+    """A fault could not be applied, observed, or reverted."""
 
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What the real system says of a thing that a drill changed.
+    """What the real system shows of something that a drill changed.
 
-    `another`: what somebody else changed of it since, from what to what, and was left so. It is
-    `ok` when all that the drill itself changed is back or was overwritten by that other one.
+    `another`: what another party has changed in it since, from what to what, and was left so. `ok`
+    is true if everything that the drill itself changed is back or was overwritten by that party.
     """
 
     subject: str
@@ -40,10 +40,10 @@ class ReadBack:
 
 
 class Fault(ABC):
-    """One kind of fault on one platform: a base of `RegionalFault` and `PlatformFault`."""
+    """One kind of fault on one platform: the base of `RegionalFault` and `PlatformFault`."""
 
     kind: ClassVar[str]
-    """By what the undo log, the ledger and the registry know it; no two faults share one."""
+    """Its name in the undo log, the ledger and the registry; no two faults share one."""
 
     expects: ClassVar[tuple[str, ...]] = ()
     """Signals that the fault must disturb where it acts; the guard records them as expected."""
@@ -52,7 +52,7 @@ class Fault(ABC):
     """Whether it leaves its region without processes; only a fault of one region can."""
 
     region: str | None = None
-    """Where it acts; None: on all regions."""
+    """Where it acts; None: in all regions."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
@@ -61,31 +61,33 @@ class Fault(ABC):
     @property
     @abstractmethod
     def subject(self) -> str:
-        """What is changed, in a form that a person can look up."""
+        """What is changed, as a person would look it up."""
 
     @property
     def look_s_max(self) -> float:
-        """How long one `observe` may take, in seconds; one that takes longer shows nothing."""
+        """How long one `observe` may take, in seconds; one that takes longer proves nothing."""
         return LOOK_S_MAX
 
     @property
     def retry_s(self) -> float:
-        """For how long a revert that raised is tried again, in seconds; 0: it is tried once."""
+        """For how long a revert that raised an error is repeated, in seconds; 0: it is tried
+        once.
+        """
         return 0.0
 
     @property
     def aim(self) -> str:
-        """What it leads to, in a few words; asks no system anything."""
+        """The state that it leads to, in a few words. Sends no request."""
         return self.kind.replace("_", " ")
 
     @abstractmethod
     def touches(self) -> tuple[Touch, ...]:
-        """Everything that it changes, by name; asks no system anything. Empty is refused."""
+        """Everything that it changes, by name; an empty answer is refused. Sends no request."""
 
     def unusable(self) -> Unusable | None:
-        """What of the target keeps it from being applied or taken back from this machine.
+        """What in the target prevents it from being applied or reverted from this machine.
 
-        None: nothing, as far as the target and this machine tell. Asks no system anything.
+        None if nothing is known to prevent it. Sends no request.
         """
         return None
 
@@ -100,29 +102,31 @@ class Fault(ABC):
     @classmethod
     @abstractmethod
     def from_undo(cls, platform: Platform, region: str | None, params: Mapping[str, Any]) -> Self:
-        """The fault as the undo log remembers it, ready for `revert` and `read_back`."""
+        """The fault that an undo entry describes, ready for `revert` and `read_back`."""
 
     @abstractmethod
     def apply(self) -> None:
-        """Make it so. Raises FaultError when the real system refuses."""
+        """Apply it. Raises FaultError if the real system refuses."""
 
     @abstractmethod
     def observe(self) -> Proof:
-        """Look whether it bites, from where the platform's own parts look."""
+        """Observe whether it takes effect, from where the platform's own parts see it."""
 
     @abstractmethod
     def revert(self) -> None:
-        """Put it back; calling it again changes nothing. Raises FaultError."""
+        """Revert it; calling it again changes nothing. Raises FaultError."""
 
     @abstractmethod
     def read_back(self) -> ReadBack:
-        """Whether it is back, read from the real system. Raises FaultError if it won't say."""
+        """Whether it is reverted, read from the real system. Raises FaultError if that cannot be
+        read.
+        """
 
     @abstractmethod
     def command(self) -> str | None:
-        """The whole line that a person pastes into a shell to put it back, without any secret.
+        """The complete line that a person pastes into a shell to revert it, without any secret.
 
-        None: only the target's own credentials do it, so `chaos drill recover` is the line.
+        None if that needs the target's own credentials; then the line is `chaos drill recover`.
         """
 
 
@@ -141,28 +145,28 @@ class RegionalFault(Fault):
 
     @classmethod
     def from_undo(cls, platform: Platform, region: str | None, params: Mapping[str, Any]) -> Self:
-        """As `restore`; an entry of an old log that names no region means the evacuated one."""
+        """Like `restore`; an entry of an old log that names no region means the evacuated one."""
         return cls.restore(platform, region or platform.target.evacuate, params)
 
     @classmethod
     @abstractmethod
     def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
-        """The fault as the undo log remembers it, ready for `revert` and `read_back`."""
+        """The fault that an undo entry describes, ready for `revert` and `read_back`."""
 
 
 class PlatformFault(Fault):
     """A fault that changes something that all regions share."""
 
     def touches(self) -> tuple[Touch, ...]:
-        """Every region: all of them feel it. A subclass adds what it changes."""
+        """Every region, because it affects all of them. A subclass adds what it changes."""
         return tuple(Touch("regions", name) for name in self.target.regions)
 
     @classmethod
     def from_undo(cls, platform: Platform, region: str | None, params: Mapping[str, Any]) -> Self:
-        """As `restore`; the entry names no region."""
+        """Like `restore`; the entry names no region."""
         return cls.restore(platform, params)
 
     @classmethod
     @abstractmethod
     def restore(cls, platform: Platform, params: Mapping[str, Any]) -> Self:
-        """The fault as the undo log remembers it, ready for `revert` and `read_back`."""
+        """The fault that an undo entry describes, ready for `revert` and `read_back`."""

@@ -1,9 +1,9 @@
 """The provider's primary route gets slower for one region: a Toxiproxy latency toxic with jitter.
 
-The toxic delays the whole stream, so it moves the first token and the completion. It bites when the
-proxy shows the toxic, and an exchange through the proxy's port, which is the gateways' own path,
-takes at least half the added latency longer than before and ends as it did before. A route that was
-slow already, or that gave another answer, proves nothing.
+The toxic delays the whole stream, so the first token and the completion are both later. The effect
+is verified if the proxy shows the toxic, and an exchange through the proxy's port, which is the
+gateways' own path, takes at least half the added latency longer than before and ends as it did
+before. A route that was slow before, or that answers differently, proves nothing.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ProviderLatency(RegionalFault):
         if before_ms >= self._needed_ms > 0:
             raise FaultError(
                 f"{self.subject}: an exchange takes {before_ms:.0f} ms before the fault: "
-                f"{self.latency_ms} ms more would not show"
+                f"another {self.latency_ms} ms could not be verified"
             )
         return {
             "before": self._before,
@@ -98,7 +98,7 @@ class ProviderLatency(RegionalFault):
 
     @classmethod
     def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
-        # Logs that are older than the last two keys lack them.
+        # Older logs lack the last two keys.
         exchange = params.get("exchange_before")
         return cls(
             platform,
@@ -122,7 +122,7 @@ class ProviderLatency(RegionalFault):
             return Proof(False, "the route's speed before the fault is unknown")
         before_ms, status_before = self._exchange_before
         state = self._proxy.state()
-        # Once: a hold is looked at again and again, and each exchange waits for the toxic.
+        # Only once: a hold is observed repeatedly, and each exchange waits for the toxic.
         now_ms, status = self._exchange(state, probes=1)
         added_ms = now_ms - before_ms
         facts = {
@@ -134,7 +134,7 @@ class ProviderLatency(RegionalFault):
         if TOXIC not in [toxic.get("name") for toxic in state.get("toxics") or ()]:
             return Proof(False, f"proxy {self._proxy.name} shows no toxic {TOXIC}", facts)
         if status != status_before:
-            why = f"the route answers {status}, and {status_before} before the fault"
+            why = f"the route answers {status}, but answered {status_before} before the fault"
             return Proof(False, why, facts)
         why = f"an exchange takes {added_ms:.0f} ms longer, {self._needed_ms:.0f} ms needed"
         return Proof(0 < self._needed_ms <= added_ms, why, facts)
@@ -163,7 +163,8 @@ class ProviderLatency(RegionalFault):
     def _still_slower(self, state: Mapping[str, Any]) -> str:
         """How much slower the route still is, if it is as slow as the fault made it; else empty.
 
-        An API that shows no toxic is not the path. A path that does not answer is not slower.
+        That the API shows no toxic does not prove that the path is fast. A path that does not
+        answer is not slower.
         """
         if self._exchange_before is None or not self._needed_ms:
             return ""
@@ -187,9 +188,9 @@ class ProviderLatency(RegionalFault):
     def _exchange(
         self, state: Mapping[str, Any] | None = None, probes: int = PROBES
     ) -> tuple[float, int]:
-        """Least time of an exchange in milliseconds, and its HTTP status. Raises FaultError.
+        """The shortest time of an exchange in milliseconds, and its HTTP status. Raises FaultError.
 
-        The least: a toxic delays every exchange, and a busy machine only some.
+        The shortest, because a toxic delays every exchange and a busy machine only some.
         """
         import httpx
 
@@ -200,7 +201,7 @@ class ProviderLatency(RegionalFault):
             for _ in range(probes):
                 start = self.platform.clock.monotonic_s()
                 try:
-                    # Any answer will do: the path is timed, not the provider's work.
+                    # Any answer will do: the time of the path is measured, not the provider's work.
                     answer = client.get(f"http://{address}/healthz")
                 except httpx.HTTPError as error:
                     raise FaultError(f"{self.subject}: {error or type(error).__name__}") from error
@@ -208,7 +209,7 @@ class ProviderLatency(RegionalFault):
         return min(times), answer.status_code
 
 
-@single_fault("slows the provider of {region} for {seconds:g} s, then no more")
+@single_fault("slows the provider of {region} for {seconds:g} s, then removes the delay")
 def provider_latency(scene: Scene, latency_ms: int, jitter_ms: int) -> ProviderLatency:
     """The region's primary provider route is `latency_ms` slower for `seconds` of real time."""
     return ProviderLatency(scene.platform, scene.region, latency_ms=latency_ms, jitter_ms=jitter_ms)

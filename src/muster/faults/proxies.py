@@ -1,4 +1,4 @@
-"""Which of a region's proxies a fault works on, as the target names them."""
+"""The region's proxies on which a fault works, as the target names them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def proxy_of(target: Target, region: str, role: str) -> ProxyHandle:
     """The region's proxy in front of `role` (redis, provider_primary, provider_fallback).
 
-    Raises FaultError when the target names none: then this fault cannot be had there.
+    Raises FaultError if the target names none: then this fault is not available there.
     """
     access = access_of(target, region, role)
     return ProxyHandle(access.url, access.proxies[role], access.timeout_s)
@@ -33,15 +33,15 @@ def access_of(target: Target, region: str, role: str) -> ToxiproxyAccess:
 
 
 def address_of(listen: str, api_url: str) -> str:
-    """Where a proxy that listens at `listen` is reached from here, as `host:port`.
+    """The address, as `host:port`, at which this machine reaches a proxy that listens at `listen`.
 
-    A Toxiproxy that listens on every address (`[::]:6379`) is reached where its API is.
+    A Toxiproxy that listens on every address (`[::]:6379`) is reached at the address of its API.
     """
     host, _, port = listen.rpartition(":")
     try:
         anywhere = not host or ip_address(host.strip("[]")).is_unspecified
     except ValueError:
-        anywhere = False  # a name
+        anywhere = False  # a host name
     if not anywhere:
         return listen
     api = urlsplit(api_url).hostname or "127.0.0.1"

@@ -1,8 +1,9 @@
-"""A region's Redis refuses: its Toxiproxy proxy stops listening and drops what was open.
+"""A region's Redis refuses connections: its Toxiproxy proxy stops listening and drops open ones.
 
-It bites when three looks agree: the proxy says that it is disabled, its port takes no connection,
-and Redis, which answered on the gateways' path before, does not any more. An error of Redis's own
-is an answer. Without an answer before the fault nothing can be proven, so it is refused.
+The effect is verified if three observations agree: the proxy says that it is disabled, its port
+accepts no connection, and Redis, which answered on the gateways' path before, does not answer any
+more. An error from Redis itself is an answer. Without an answer before the fault nothing could be
+proven, so the fault is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PONG = "PONG"
 
 
 class RedisOutage(RegionalFault):
-    """Redis is away for one region, on the path that its gateways use."""
+    """One region cannot reach Redis on the path that its gateways use."""
 
     kind = "redis_outage"
     expects = ("admission_failures:redis_unavailable",)
@@ -88,7 +89,7 @@ class RedisOutage(RegionalFault):
             platform,
             region,
             server=params.get("server", ()),
-            # Logs that are older than these keys lack them.
+            # Older logs lack these keys.
             answered=params.get("answered"),
             listened=bool(params.get("listened")),
         )
@@ -106,12 +107,12 @@ class RedisOutage(RegionalFault):
         if look.met == "answer":
             return Proof(False, f"Redis still answers on the gateways' path: {look.said}", facts)
         if self._answered is None:
-            return Proof(False, "whether Redis answered before the fault is unknown", facts)
+            return Proof(False, "it is unknown whether Redis answered before the fault", facts)
         state = self._proxy.state()
         if state["enabled"]:
             return Proof(False, f"proxy {self._proxy.name} says that it is enabled", facts)
         if self._listened and accepts(self._address(state)):
-            why = f"proxy {self._proxy.name} says that it is disabled, and its port still accepts"
+            why = f"proxy {self._proxy.name} is disabled, but its port accepts connections"
             return Proof(False, why, facts)
         if look.away is None:
             raise FaultError(f"{self.subject}: redis_url {look.said}")
@@ -139,7 +140,7 @@ class RedisOutage(RegionalFault):
         return by_hand(self._proxy, self._access, self._server)
 
     def redis_answers(self) -> bool:
-        """Whether a PING on the gateways' path is answered as it should be. Raises FaultError."""
+        """Whether a PING on the gateways' path gets a proper answer. Raises FaultError."""
         return self._look().reply == PONG
 
     def _look(self) -> RedisLook:
@@ -155,7 +156,7 @@ class RedisOutage(RegionalFault):
         return address_of(str(shown["listen"]), self._access.url)
 
 
-@single_fault("takes Redis from {region} for {seconds:g} s, then gives it back")
+@single_fault("cuts {region} off from Redis for {seconds:g} s, then reconnects it")
 def redis_outage(scene: Scene) -> RedisOutage:
-    """The region's Redis refuses for `seconds` of real time."""
+    """The region's Redis refuses connections for `seconds` of real time."""
     return RedisOutage(scene.platform, scene.region)

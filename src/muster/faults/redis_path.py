@@ -1,8 +1,8 @@
-"""What answers on the path to a Redis, told by its own protocol.
+"""Observes by Redis's own protocol what answers on the path to a Redis.
 
-An error of Redis's own (NOAUTH, WRONGPASS, NOPERM, LOADING, …) is an answer: Redis is reached, and
-a fault that was to take it away did not bite. A client library hides that: it raises such errors
-and refused connections as one kind.
+An error from Redis itself (NOAUTH, WRONGPASS, NOPERM, LOADING, …) is an answer: Redis was reached,
+and a fault that should make it unreachable did not take effect. A client library hides this: it
+raises the same kind of error for such answers and for refused connections.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ Met = Literal["answer", "closed", "refused", "unreached", "silent", "blind"]
 
 @dataclass(frozen=True)
 class RedisLook:
-    """What was met.
+    """The result.
 
-    `answer`: Redis's own reply is in `reply` (`PONG`, `NOAUTH`, …). `closed`: accepted, and closed
-    without a byte. `refused`: nobody listens. `unreached`: no connection in time. `silent`:
-    accepted, and no reply in time, which a slow Redis does too. `blind`: the look itself failed.
+    `answer`: `reply` holds Redis's own reply (`PONG`, `NOAUTH`, …). `closed`: accepted, and closed
+    without a byte. `refused`: nothing listens. `unreached`: no connection in time. `silent`:
+    accepted, and no reply in time, which also happens with a slow Redis. `blind`: the observation
+    itself failed.
     """
 
     met: Met
@@ -34,14 +35,14 @@ class RedisLook:
 
     @property
     def away(self) -> bool | None:
-        """Whether nothing of Redis is there; None: this look does not tell."""
+        """Whether no Redis is reachable; None: this observation cannot decide it."""
         if self.met in ("silent", "blind"):
             return None
         return self.met != "answer"
 
 
 def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
-    """Send PING, after AUTH where `url` has a password, on a new connection. Never raises."""
+    """Send PING, after AUTH if `url` has a password, on a new connection. Never raises."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "localhost", parts.port or 6379
@@ -59,10 +60,10 @@ def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
         link.sendall(_commands(parts))
         return _reply(link, answers=1 + bool(parts.password))
     except TimeoutError:
-        return RedisLook("silent", "accepts a connection and is silent")
+        return RedisLook("silent", "accepts a connection but does not reply")
     except ssl.SSLError as error:
-        # Who speaks TLS, if only to refuse us, is there.
-        return RedisLook("answer", f"answers by TLS: {error.reason or error}", "TLS")
+        # A server that speaks TLS exists, even if it only refuses the connection.
+        return RedisLook("answer", f"answers with a TLS error: {error.reason or error}", "TLS")
     except OSError as error:
         return RedisLook("closed", f"closes the connection: {error.strerror or error}")
     finally:
@@ -70,7 +71,7 @@ def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
 
 
 def _tls(link: socket.socket, host: str) -> socket.socket:
-    # Reached is what is asked, not whom to trust: nothing but AUTH and PING is sent.
+    # The certificate is not verified: only AUTH and PING are sent, to see whether Redis is reached.
     context = ssl.create_default_context()
     return context.wrap_socket(link, server_hostname=host)
 
@@ -106,7 +107,7 @@ def _reply(link: socket.socket, answers: int) -> RedisLook:
             word = lines[-1].lstrip("+")
             return RedisLook("answer", f"answers {word[:60]}", word[:60])
     if got:
-        return RedisLook("answer", "answers, and not as Redis does", "other")
+        return RedisLook("answer", "answers, but not in Redis's protocol", "other")
     return RedisLook("closed", "closes the connection without an answer")
 
 
@@ -116,12 +117,12 @@ def _unconnected(error: OSError) -> RedisLook:
     if isinstance(error, ConnectionRefusedError):
         return RedisLook("refused", "refuses connections")
     if isinstance(error, TimeoutError) or error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return RedisLook("unreached", f"takes no connection: {error.strerror or 'timed out'}")
+        return RedisLook("unreached", f"accepts no connection: {error.strerror or 'timed out'}")
     return RedisLook("blind", f"could not ask: {error.strerror or error}")
 
 
 def accepts(address: str, timeout_s: float = TIMEOUT_S) -> bool | None:
-    """Whether `host:port` accepts a connection; None: this look does not tell."""
+    """Whether `host:port` accepts a connection; None: this observation cannot decide it."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()

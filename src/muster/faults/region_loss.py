@@ -1,8 +1,8 @@
-"""A region is lost abruptly: every gateway is killed at once, with all the streams that it held.
+"""A region is lost abruptly: every gateway is killed at once, with all its open streams.
 
-Nothing is asked to drain and no weight is moved: what notices is the platform's own health checks.
+No drain is asked for and no weight is changed: only the platform's own health checks can notice.
 The region's power port must be able to kill (`process` kills the testbed's gateways, `kubernetes`
-deletes the pods without grace). It comes back as a stopped region does.
+deletes the pods without grace). The region comes back like one that was stopped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RegionLoss(RegionPower):
     def unusable(self) -> Unusable | None:
         power = self.target.regions[self.region].power
         if self.power.why_not_kill():
-            wanted = "process, kubernetes, or command with kills: true: a loss is no stop"
+            wanted = "process, kubernetes, or command with kills: true: a loss is abrupt"
             return Unusable(f"regions.{self.region}.power.kind", power.kind, wanted)
         return super().unusable()
 
@@ -50,11 +50,11 @@ ACTIONS = "muster.actions.loss"
 
 @drill_step(ACTIONS, phase="loss", then=("failed_over", "comeback"))
 def region_loss(scene: Scene) -> Planned:
-    """Kills the region. Raises BadInput where the target owes its users nothing then."""
+    """Kills the region. Raises BadInput if the target states no limits for that case."""
     if scene.target.region_loss is None:
-        wanted = "rto_s_max and streams_broken_share_max: a loss is judged by them"
+        wanted = "rto_s_max and streams_broken_share_max, the limits for a loss"
         raise BadInput(f"target {scene.target.name}", "region_loss", None, wanted)
-    what = f"kills {scene.region} with no warning, and waits until its traffic has gone elsewhere"
+    what = f"kills {scene.region} without warning, and waits until its traffic has moved away"
     return Planned(what, (RegionLoss(scene.platform, scene.region),))
 
 

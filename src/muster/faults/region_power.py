@@ -1,10 +1,10 @@
-"""A region goes dark: its gateways and its Redis stop, by whatever way its platform has.
+"""A region goes dark: its gateways and its Redis stop, by the adapter that its platform has.
 
 The region's power port stops it, says whether it is dark, and starts it again (`platform/power`).
 
-Back: ready in every look for a stretch longer than a health check's interval, the power port shows
-the whole region (processes, replicas), and its stream limit is what it was before. A limit that
-cannot be read is said; then the power port's own count decides.
+A region is back if it is ready in every observation for longer than a health check's interval, the
+power port shows the whole region (processes, replicas), and its stream limit is as before. If the
+limit cannot be read, the message says so, and the power port's own count decides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from muster.platform.power import PowerState
 
 LOOK_APART_S = 0.3
 OWN_PARAMS = frozenset({"steady_s", "answered", "streams_limit"})
-"""Keys of an undo entry that are the fault's; all others are its power port's."""
+"""Keys of an undo entry that belong to the fault; all others belong to its power port."""
 
 
 class RegionPower(RegionalFault):
@@ -71,12 +71,12 @@ class RegionPower(RegionalFault):
 
     @property
     def back_s_max(self) -> float:
-        """How long it may take, once started and ready, to be back for good (seconds)."""
+        """How long it may take, once started and ready, until it counts as back (seconds)."""
         return back_s_max(self._steady_s, self.target.prometheus.scrape_interval_s)
 
     @property
     def stops(self) -> bool:
-        """Whether the region is stopped at all; where it is not, its room never changes."""
+        """Whether the region is stopped at all; if not, its capacity never changes."""
         return self.power.stops
 
     def touches(self) -> tuple[Touch, ...]:
@@ -111,7 +111,7 @@ class RegionPower(RegionalFault):
             platform,
             region,
             before={key: value for key, value in params.items() if key not in OWN_PARAMS},
-            # Logs that are older than these keys lack them.
+            # Older logs lack these keys.
             steady_s=float(params.get("steady_s") or 0.0),
             answered=params.get("answered"),
             streams_limit=params.get("streams_limit"),
@@ -130,7 +130,7 @@ class RegionPower(RegionalFault):
         return look
 
     def _others_answer(self) -> bool:
-        """Whether the way out of here works: another region is reached at this moment."""
+        """Whether this machine's own network works: another region answers at this moment."""
         others = (url.ready_url for name, url in self.target.regions.items() if name != self.region)
         return any(look_at(url).met == "answer" for url in others)
 
@@ -139,11 +139,11 @@ class RegionPower(RegionalFault):
         self._await_ready()
 
     def relight(self) -> None:
-        """Start the region again, and return once its power port says so. Raises PortError."""
+        """Start the region again, and return once its power port reports that. Raises PortError."""
         self.power.start(self._before)
 
     def read_back(self) -> ReadBack:
-        """Whether it is back for good; waits for as long as it may still come, and is bounded."""
+        """Whether it is back for good; waits for a limited time while it may still come back."""
         end = self.platform.clock.monotonic_s() + self.back_s_max
         while True:
             back, may_come = self.look_back()
@@ -152,9 +152,9 @@ class RegionPower(RegionalFault):
             self.platform.clock.sleep(LOOK_APART_S)
 
     def look_back(self) -> tuple[ReadBack, bool]:
-        """One look at what is back, and whether what is missing may still come by waiting.
+        """One observation of what is back, and whether waiting may bring back what is missing.
 
-        Looks are to be a fraction of a second apart. Raises PortError.
+        Observations must be a fraction of a second apart. Raises PortError.
         """
         ready = self.ready()
         steady = self._stretch.look(ready)
@@ -179,7 +179,9 @@ class RegionPower(RegionalFault):
     def _short_of_limit(
         self, state: PowerState | None, expected: list[str], shown: list[str]
     ) -> bool:
-        """Whether fewer streams fit than before; both figures go to `expected` and `shown`."""
+        """Whether the region can hold fewer streams than before; `expected` and `shown` get both
+        figures.
+        """
         if self._limit is None:
             return False
         expected.append(f"room for {self._limit:.0f} streams")
@@ -191,11 +193,11 @@ class RegionPower(RegionalFault):
         shown.append(f"room for {limit:.0f} streams")
         if capacity.is_back(limit, self._limit):
             return False
-        # An autoscaler decides how many there are, and so how much fits.
+        # An autoscaler decides how many there are, and thereby the limit.
         return state is None or not state.autoscaled
 
     def room(self) -> tuple[float | None, float | None]:
-        """Streams that fitted before the fault, and that fit now; None: not read."""
+        """The stream limit before the fault and now; None: not read."""
         try:
             return self._limit, capacity.streams_limit(self.platform, self.region)
         except FaultError:

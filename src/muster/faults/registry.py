@@ -1,8 +1,8 @@
-"""Every fault and every step, found by looking through this package: nothing is listed.
+"""Every fault and every step, found by searching this package: there is no list.
 
-- A class is a fault of the `kind` that it declares; a `DrillStep` is the step of its action.
-- What is wrong with a registration refuses every drill before anything is started (`sound`). An
-  undo entry is restored all the same, as long as exactly one fault has its kind.
+- A class with a `kind` is the fault of that kind; a `DrillStep` is the step of its action.
+- A wrong registration refuses every drill before anything is started (`sound`). An undo entry is
+  still restored, as long as exactly one fault has its kind.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ KIND = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True, eq=False)
 class Registered:
-    """The faults by kind, the steps, and what is wrong with them; a kind of two is neither's."""
+    """The faults by kind, the steps, and what is wrong with them; a kind that two faults claim is
+    neither's.
+    """
 
     kinds: dict[str, type[Fault]]
     steps: tuple[DrillStep, ...]
     flaws: tuple[BadInput, ...] = ()
 
     def sound(self) -> Registered:
-        """The same. Raises BadInput for the first flaw."""
+        """Return this registry. Raises BadInput for the first flaw."""
         if self.flaws:
             raise self.flaws[0]
         return self
@@ -50,7 +52,7 @@ def registered() -> Registered:
     for name in sorted({one.name for one in pkgutil.iter_modules(path)}):
         try:
             modules.append(import_module(f"{PACKAGE}.{name}"))
-        except Exception as error:  # whatever it is, the other faults must be known
+        except Exception as error:  # whatever the error is, the other faults must stay known
             why = f"{type(error).__name__}: {error}"
             flaws.append(BadInput(f"{PACKAGE}.{name}", "import", why, "a module that imports"))
     return collect(modules, flaws)
@@ -67,7 +69,7 @@ def collect(modules: Iterable[ModuleType], flaws: Iterable[BadInput] = ()) -> Re
                 known = steps.setdefault((value.module, value.func), value)
                 if known is not value:
                     key, what = f"step {value.func}", f"{value.module}.{value.func}"
-                    wrong.append(_flaw(module, key, what, f"no second one: {known.where} is it"))
+                    wrong.append(_flaw(module, key, what, f"only one: {known.where} already is"))
             elif _own_fault(value, module):
                 if flaw := _flaw_of(value, module):
                     wrong.append(flaw)
@@ -76,13 +78,15 @@ def collect(modules: Iterable[ModuleType], flaws: Iterable[BadInput] = ()) -> Re
     kinds = {kind: found[0] for kind, found in classes.items() if len(found) == 1}
     for kind, found in classes.items():
         for second in found[1:]:
-            wanted = f"a kind of its own: {found[0].__module__}.{found[0].__name__} has it"
+            wanted = f"another kind: {found[0].__module__}.{found[0].__name__} has this one"
             wrong.append(BadInput(second.__module__, f"{second.__name__}.kind", kind, wanted))
     return Registered(kinds, tuple(steps.values()), tuple(wrong))
 
 
 def _own_fault(value: object, module: ModuleType) -> bool:
-    """Whether `value` is a fault of this module's: a class that is whole, or that claims a kind."""
+    """Whether `value` is a fault of this module: a class that is complete, or that claims a
+    kind.
+    """
     return (
         isinstance(value, type)
         and issubclass(value, Fault)
@@ -92,18 +96,18 @@ def _own_fault(value: object, module: ModuleType) -> bool:
 
 
 def _flaw_of(fault: type[Fault], module: ModuleType) -> BadInput | None:
-    """What is wrong with the class; None: nothing."""
+    """What is wrong with the class; None if nothing."""
     kind = getattr(fault, "kind", None)
     if not isinstance(kind, str) or not KIND.fullmatch(kind):
-        return _flaw(module, f"{fault.__name__}.kind", kind, "a name of small letters")
+        return _flaw(module, f"{fault.__name__}.kind", kind, "a name in lower case")
     if missing := sorted(getattr(fault, "__abstractmethods__", ())):
-        wanted = f"a whole fault, with {', '.join(missing)}"
+        wanted = f"a complete fault, with {', '.join(missing)}"
         return _flaw(module, fault.__name__, kind, wanted)
     if not issubclass(fault, (RegionalFault, PlatformFault)):
         return _flaw(module, fault.__name__, kind, "a RegionalFault or a PlatformFault")
     if issubclass(fault, PlatformFault) and (fault.stops_region or "series" in fault.expects):
-        # The guard would leave every region out, and nothing would watch.
-        wanted = "a RegionalFault, since it takes a region's processes"
+        # The guard would leave out every region, and nothing would be guarded.
+        wanted = "a RegionalFault, because it ends a region's processes"
         return _flaw(module, fault.__name__, kind, wanted)
     return None
 
@@ -113,7 +117,7 @@ def _flaw(module: ModuleType, key: str, value: object, wanted: str) -> BadInput:
 
 
 def kinds() -> Mapping[str, type[Fault]]:
-    """Every fault by its kind, as the undo log names it."""
+    """Every fault by its kind, which is its name in the undo log."""
     return registered().kinds
 
 
@@ -124,7 +128,7 @@ def stops_region(kind: str) -> bool:
 
 
 def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
-    """The fault that an undo entry remembers. Raises BadInput for a kind that is not known."""
+    """The fault that an undo entry describes. Raises BadInput for an unknown kind."""
     found = registered()
     kind = found.kinds.get(entry.kind)
     if kind is None:

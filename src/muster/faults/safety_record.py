@@ -1,7 +1,7 @@
-"""A harmless change beside what steers the traffic, by the rights that steering needs.
+"""A harmless change beside the steering, which needs the same permissions.
 
-A drill of the safety net makes it as a fault is applied and takes it back as a fault is reverted,
-so that undo log, read-back and rights are proven where they count, without moving any traffic.
+A drill of the safety net applies and reverts it like a fault. That proves undo log, read-back and
+permissions on the real system, without moving any traffic.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TEXT = "written by a drill of the safety net; nothing reads it"
 
 
 class SafetyRecord(RegionalFault):
-    """The record says TEXT; before, it most likely was not there."""
+    """The record holds TEXT; before, it most likely did not exist."""
 
     kind = "safety_record"
 

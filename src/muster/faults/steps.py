@@ -1,12 +1,12 @@
-"""What an activity of a drill is to Muster, said beside the fault that it applies.
+"""What an activity of a drill means to Muster, defined beside the fault that it applies.
 
-- `single_fault` makes a whole step of a function that makes a fault: an action of
+- `single_fault` turns a function that makes a fault into a whole step: an action of
   `muster.actions.fault`, the phase `fault`, and `recovery` after it.
-- `drill_step` says what a step with phases of its own does. Its action is a function in
+- `drill_step` says what a step with its own phases does. Its action is a function in
   `muster.actions`; a step that changes something names in `then` the steps that must follow, and
-  the last of these takes the change back.
+  the last of these reverts the change.
 
-`registry` finds both by looking; nothing is listed.
+`registry` finds both by searching; there is no list.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ SECONDS = inspect.Parameter("seconds", inspect.Parameter.POSITIONAL_OR_KEYWORD, 
 
 @dataclass(frozen=True)
 class Scene:
-    """What steps are planned on. `minute_s`: how long a minute of the drill lasts, in seconds."""
+    """The input of a plan's steps. `minute_s`: how long a minute of the drill lasts, in seconds."""
 
     platform: Platform
     minute_s: float = 60.0
 
     @property
     def target(self) -> Target:
-        """What the platform was made from."""
+        """The target from which the platform was created."""
         return self.platform.target
 
     @property
     def region(self) -> str:
-        """The region that the target allows to be drilled."""
+        """The region on which the target allows drills."""
         return self.target.evacuate
 
     def lasts(self, minutes: float) -> str:
@@ -53,14 +53,16 @@ class Scene:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a step will do, in words for a person, and the faults that it applies or takes back."""
+    """What a step will do, in words for a person, and the faults that it applies or reverts."""
 
     what: str
     faults: tuple[Fault, ...] = ()
 
 
 class WrongArgument(MusterError):
-    """An argument of an activity does not fit. `key` is empty where the whole does not."""
+    """An argument of an activity does not fit. `key` is empty if the activity as a whole does not
+    fit.
+    """
 
     def __init__(self, key: str, value: object, wanted: str) -> None:
         self.key = key
@@ -73,9 +75,9 @@ class WrongArgument(MusterError):
 class DrillStep:
     """One activity of a drill's method, by the module and function that its JSON names.
 
-    `phase` is what it records (None: no phase that a drill is about). `then` names the functions
-    that must follow it, in order. `back`: it takes its faults back instead of applying them.
-    `make` is set for a single fault, which its own phase takes back: what makes the fault.
+    `phase` is what it records (None: it records no phase of its own). `then` names the functions
+    that must follow it, in order. `back`: it reverts its faults instead of applying them. `make` is
+    set for a single fault, which its own phase reverts: the function that makes the fault.
     """
 
     module: str
@@ -123,7 +125,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("true or false", lambda value: isinstance(value, bool)),
     "list[float]": ("a list of numbers", _numbers),
 }
-"""What an argument may be, by its annotation: what is wanted, and whether a value is that."""
+"""What an argument may be, by its annotation: a text for people, and a check of a value."""
 
 
 def drill_step(
@@ -133,7 +135,7 @@ def drill_step(
     then: tuple[str, ...] = (),
     back: bool = False,
 ) -> Callable[[Callable[..., Planned]], DrillStep]:
-    """The function, which plans, as the step of the action of its name in `module`."""
+    """Register the function, which plans, as the step of the action of its name in `module`."""
 
     def made(plan: Callable[..., Planned]) -> DrillStep:
         return DrillStep(
@@ -145,11 +147,12 @@ def drill_step(
 
 
 def single_fault(what: str) -> Callable[[Callable[..., Fault]], DrillStep]:
-    """The function, which makes a fault, as a whole step: action, phase, hold and recovery.
+    """Register the function, which makes a fault, as a whole step: action, phase, hold and
+    recovery.
 
-    Its parameters after the scene are the action's arguments, besides `seconds`, which says for how
-    long it holds; its docstring is what `chaos discover` shows. `what` is the plan's line: it may
-    name `{region}` and `{seconds:g}`.
+    Its parameters after the scene are the action's arguments, besides `seconds`, the length of the
+    hold; `chaos discover` shows its docstring. `what` is the plan's line: it may contain `{region}`
+    and `{seconds:g}`.
     """
     what.format(region="", seconds=0.0)
 
@@ -167,7 +170,7 @@ def single_fault(what: str) -> Callable[[Callable[..., Fault]], DrillStep]:
 
 
 def _parameters(call: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
-    """Its parameters after the scene. Raises TypeError for one that no JSON can give."""
+    """Its parameters after the scene. Raises TypeError for one that JSON cannot give."""
     _, *own = inspect.signature(call).parameters.values()
     named = tuple(one.replace(annotation=_named(one.annotation)) for one in own)
     for one in named:
@@ -178,7 +181,7 @@ def _parameters(call: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
 
 
 def _named(annotation: object) -> str:
-    """An annotation as a module that postpones them writes it."""
+    """An annotation as text, the form in which a module with postponed evaluation has it."""
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 

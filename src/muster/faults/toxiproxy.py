@@ -1,9 +1,9 @@
-"""toxiproxy-python with the holes closed: per server, with time-outs, every error raised.
+"""toxiproxy-python, made strict: one client per server, with time-outs, every error raised.
 
 The library's own HTTP layer is one class-wide address without time-outs that ignores 5xx answers.
-Here each server has an HTTP layer of its own, each change is read back, and where the server hangs
-(removing a latency toxic can deadlock it while clients abort streams, Toxiproxy issue 558) the
-change escalates: delete the proxy and create it anew; the server's restart, the last step, is in
+Here each server has its own HTTP layer, and each change is read back. If the server hangs (removing
+a latency toxic can deadlock it while clients abort streams, Toxiproxy issue 558), the change
+escalates: delete the proxy and create it again. The last step, the server's restart, is in
 `toxiproxy_restart`.
 """
 
@@ -19,7 +19,7 @@ from toxiproxy.exceptions import NotFound
 
 from muster.faults.model import FaultError
 
-# Toxiproxy refuses every agent that begins "Mozilla/".
+# Toxiproxy refuses every user agent that begins "Mozilla/".
 _HEADERS = {"User-Agent": "muster"}
 PROXY_KEYS = ("name", "listen", "upstream", "enabled")
 
@@ -29,10 +29,10 @@ class NotThere(FaultError):
 
 
 class ServerApi(APIConsumer):  # type: ignore[misc]
-    """One Toxiproxy server's HTTP API. `timeout_s` bounds connect and each read.
+    """One Toxiproxy server's HTTP API. `timeout_s` limits connect and each read.
 
-    The URL is taken as it is, with its scheme, port and path: a proxy of the platform may stand in
-    front of it. The library itself knows only http, a host and a port.
+    The URL is used as it is, with its scheme, port and path, because a proxy of the platform may be
+    in front of it. The library itself knows only http, a host and a port.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -55,7 +55,7 @@ class ServerApi(APIConsumer):  # type: ignore[misc]
         endpoint = f"{self.base}{url}"
         try:
             with requests.Session() as session:
-                session.trust_env = False  # no proxy of the environment, no .netrc
+                session.trust_env = False  # ignore proxies in the environment and .netrc
                 answer = validate_response(
                     session.request(
                         method, endpoint, timeout=self.timeout_s, headers=_HEADERS, **kwargs
@@ -65,7 +65,7 @@ class ServerApi(APIConsumer):  # type: ignore[misc]
             raise NotThere(f"Toxiproxy {endpoint}: not found") from error
         except requests.RequestException as error:
             raise FaultError(f"Toxiproxy {endpoint}: {type(error).__name__}") from error
-        except Exception as error:  # the library's own classes share no base but Exception
+        except Exception as error:  # the library's own errors share no base but Exception
             raise FaultError(f"Toxiproxy {endpoint}: {error}") from error
         if not 200 <= answer.status_code < 300:
             raise FaultError(f"Toxiproxy {endpoint}: HTTP {answer.status_code} {answer.text[:200]}")
@@ -86,12 +86,12 @@ class ProxyHandle:
         return shown
 
     def server(self) -> list[dict[str, Any]]:
-        """Every proxy of the server as `POST /populate` takes it (toxics are no part of that)."""
+        """Every proxy of the server in the form that `POST /populate` takes (without toxics)."""
         shown = self.api.get("/proxies").json()
         try:
             return [{key: one[key] for key in PROXY_KEYS} for one in shown.values()]
         except (AttributeError, KeyError, TypeError) as error:
-            raise FaultError(f"Toxiproxy {self.url}: /proxies shows no proxies") from error
+            raise FaultError(f"Toxiproxy {self.url}: /proxies does not return proxies") from error
 
     def toxics(self) -> dict[str, dict[str, Any]]:
         """Toxics by name."""
@@ -119,10 +119,10 @@ class ProxyHandle:
             raise FaultError(f"Toxiproxy {self.url}: toxic {name} is not on {self.name}")
 
     def remove_toxic(self, name: str, recreate: dict[str, Any]) -> str:
-        """Remove a toxic if it is there; returns how: absent, removed or recreated.
+        """Remove a toxic if it exists; returns how: absent, removed or recreated.
 
         `recreate` is the proxy's state before the fault (`listen`, `upstream`, `enabled`). Raises
-        FaultError when even that does not bring the proxy back.
+        FaultError if even that does not restore the proxy.
         """
         try:
             if name not in self.toxics():
@@ -131,14 +131,14 @@ class ProxyHandle:
             if name not in self.toxics():
                 return "removed"
         except FaultError:
-            pass  # the server hangs or refuses: the proxy is made anew below
+            pass  # the server hangs or refuses: the proxy is created again below
         self.recreate(recreate)
         return "recreated"
 
     def enable(self, before: Mapping[str, Any] | None) -> str:
         """Enable the proxy; returns how: enabled or recreated. `before` as in `remove_toxic`.
 
-        Raises FaultError when even a new proxy is not enabled; without `before` none is made.
+        Raises FaultError if even a new proxy is not enabled; without `before` none is created.
         """
         try:
             if not self.state()["enabled"]:
@@ -152,15 +152,18 @@ class ProxyHandle:
         return "recreated"
 
     def create(self, proxy: Mapping[str, Any]) -> None:
-        """Make a proxy (`name`, `listen`, `upstream`, `enabled`). Raises FaultError."""
+        """Create a proxy (`name`, `listen`, `upstream`, `enabled`). Raises FaultError."""
         self.api.post("/proxies", json={key: proxy[key] for key in PROXY_KEYS})
 
     def recreate(self, before: dict[str, Any]) -> None:
-        """Delete the proxy and create it as it was; streams in flight drop. Raises FaultError."""
-        # Gone already if an earlier try ended between the two: then only the second half is left.
+        """Delete the proxy and create it as it was; streams in flight break. Raises FaultError."""
+        # It is gone already if an earlier try ended between the two: then only the second half is
+        # left.
         with suppress(NotThere):
             self.api.delete(f"/proxies/{self.name}")
         self.create({**before, "name": self.name})
         shown = self.state()
         if shown.get("toxics") or bool(shown["enabled"]) is not bool(before["enabled"]):
-            raise FaultError(f"Toxiproxy {self.url}: {self.name} did not come back clean")
+            raise FaultError(
+                f"Toxiproxy {self.url}: {self.name} was created again but is not as before"
+            )

@@ -1,7 +1,7 @@
-"""The last step when a Toxiproxy hangs: its server restarted, and what it had forgotten made anew.
+"""The last step if a Toxiproxy hangs: restart its server, and create again what it lost.
 
-A server that comes back has forgotten every proxy, not only the one that a fault worked on; so the
-undo log remembers all of them. How it is restarted is the target's own (`platform/restart`).
+A restarted server has lost every proxy, not only the one that a fault worked on. The undo log
+therefore holds all of them. The target says how it is restarted (`platform/restart`).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def bring_back(
     step: Callable[[], object],
     clock: Clock = SYSTEM_CLOCK,
 ) -> str:
-    """Do `step`; where it fails, restart the server, make what it lacks, and do `step` again.
+    """Do `step`; if it fails, restart the server, create what it lacks, and do `step` again.
 
     `server` is every proxy of the server as it was before the fault. Returns `changed` or
-    `restarted`. Raises FaultError when the target names no way to restart it, or that fails too.
+    `restarted`. Raises FaultError if the target names no way to restart it, or that fails too.
     """
     way = restart_of(access.restart, clock)
     try:
@@ -56,17 +56,17 @@ def bring_back(
 
 
 def retry_s(access: ToxiproxyAccess) -> float:
-    """For how long a change of a proxy is tried again: as long as a restart may take."""
+    """For how long a change of a proxy is repeated: as long as a restart may take."""
     return restart_of(access.restart).timeout_s or access.timeout_s
 
 
 def touches(access: ToxiproxyAccess) -> tuple[Touch, ...]:
-    """What a restart of the server would touch besides its proxies, by its adapter's own words."""
+    """What a restart of the server would touch besides its proxies, in its adapter's own words."""
     return restart_of(access.restart).touches()
 
 
 def unusable(access: ToxiproxyAccess, region: str) -> Unusable | None:
-    """What of the server's way to restart cannot work on this machine, by its key."""
+    """Which part of the server's restart cannot work on this machine, by its key."""
     found = restart_of(access.restart).unusable()
     return None if found is None else found.within(f"regions.{region}.toxiproxy.restart")
 
@@ -74,9 +74,10 @@ def unusable(access: ToxiproxyAccess, region: str) -> Unusable | None:
 def by_hand(
     proxy: ProxyHandle, access: ToxiproxyAccess, server: Sequence[Mapping[str, Any]]
 ) -> str | None:
-    """A line that makes the proxy anew, clean, and restarts a server that does not answer.
+    """A shell line that creates the proxy again without toxics, and restarts a server that does not
+    answer.
 
-    None without the proxies as they were before the fault.
+    None if the proxies before the fault are unknown.
     """
     if not server:
         return None

@@ -1,10 +1,10 @@
 """Traffic moved away from a region: its weight in whatever steers the public name.
 
-The undo entry holds the weights of before, what the steering adapter saved, and the weights that
-the drill set last, or was about to set (`sets`, by part). A part that shows any other weight was
-changed by somebody else since: it is left as it is, and a person is told. An entry without `sets`
-puts everything back: only who writes each step to the undo log before it is made gives them (none
-yet: an empty list).
+The undo entry holds the weights before the drill, what the steering adapter saved, and the weights
+that the drill set last or was about to set (`sets`, by part). If a part shows any other weight,
+another party changed it since: it is left as it is, and the message says so. An entry without
+`sets` restores everything: `sets` exists only if each step is written to the undo log before it is
+made (none yet: an empty list).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class TrafficShift(RegionalFault):
     def weights(self) -> dict[str, int]:
         """The weights that give the region the share nearest to the wanted one that can be had.
 
-        Raises FaultError, and SteeringError where those of before are not known yet.
+        Raises FaultError, and SteeringError if the weights before are not known yet.
         """
         before = self._steering.weights() if self._before is None else self._before
         share_pct = self.share_pct
@@ -106,7 +106,7 @@ class TrafficShift(RegionalFault):
 
     @property
     def share_had_pct(self) -> float:
-        """The percent that `weights` give the region: weights are whole numbers."""
+        """The percentage that `weights` give the region: weights are whole numbers."""
         return shares_of(self.weights())[self.region]
 
     def apply(self) -> None:
@@ -116,7 +116,7 @@ class TrafficShift(RegionalFault):
         shown = self._steering.weights()
         share = shares_of(shown).get(self.region)
         if share is None:
-            return Proof(False, f"nothing there gives {self.region} any weight")
+            return Proof(False, f"no part gives {self.region} any weight")
         return Proof(
             shown == self.weights(),
             f"the weights give {self.region} {share:.0f} %",
@@ -152,7 +152,9 @@ class TrafficShift(RegionalFault):
     def _by_region(self, shown: Snapshot) -> str:
         try:
             return _shown(self._steering.by_region(shown))
-        except SteeringError:  # another took a region's parts apart: each by itself then
+        except (
+            SteeringError
+        ):  # another party changed the proportions within a region: restore each part by itself
             return _shown(weights_of(shown))
 
     def command(self) -> str | None:

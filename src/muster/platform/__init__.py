@@ -1,4 +1,4 @@
-"""What a platform is to a drill: what steers it, stops it, drains it, shows it and names it."""
+"""The ports to a platform: what steers it, stops it, drains it, measures it and names it."""
 
 from muster.platform.platform import Platform, platform_of
 

@@ -1,4 +1,4 @@
-"""Lines for a shell that put things back without Muster: whole, quoted, and without any secret."""
+"""Shell lines that restore something without Muster: complete, quoted, and without any secret."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CALL_S_MAX = 10
 
 
 def line(*words: str) -> str:
-    """`words` as a shell reads them back."""
+    """`words`, quoted for a shell."""
     return shlex.join(words)
 
 
 def words(*given: str) -> str | None:
-    """`given` as a shell reads them back; a secret as the environment variable that holds it.
+    """`given`, quoted for a shell; a secret appears as the environment variable that holds it.
 
-    None when a secret is in no variable: then there is no such line.
+    None if a secret is in no variable: then no such line can be given.
     """
     found = [_word(word) for word in given]
     return None if None in found else " ".join(word for word in found if word is not None)
@@ -38,7 +38,9 @@ def _variable(value: str) -> str | None:
 
 
 def curl(method: str, url: str, body: Any = None, *, header: str = "", retry: int = 0) -> str:
-    """A call that fails for anything but 2xx in time; `retry` times more where nobody listens."""
+    """A curl call that fails unless it gets a 2xx in time; `retry` more times if nothing
+    listens.
+    """
     words = ["curl", "-fsS", "-m", str(CALL_S_MAX), "-X", method]
     if retry:
         words += ["--retry", str(retry), "--retry-connrefused", "--retry-delay", "1"]
@@ -48,7 +50,9 @@ def curl(method: str, url: str, body: Any = None, *, header: str = "", retry: in
 
 
 def bearer(token: str | None) -> str | None:
-    """curl's words for a token, as the environment variable that holds it; None when none does."""
+    """curl's arguments for a token, as the environment variable that holds it; None if none
+    does.
+    """
     if token is None:
         return ""
     variable = _variable(token)

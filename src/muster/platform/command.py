@@ -1,11 +1,11 @@
-"""A target's own command as an adapter: no shell, JSON on standard output, bounded in time.
+"""A target's own command as an adapter: no shell, JSON on standard output, limited in time.
 
-The command is the target's own text; it runs where the drill runs, with the drill's environment.
-Its answer is checked like any input from outside: a single JSON object of a stated model, at most
-64 KiB. Standard error is for people; its last line stands in the message when the command fails.
+The command is the target's own text. It runs where the drill runs, with the drill's environment.
+Its answer is checked like any outside input: one JSON object of a stated model, at most 64 KiB.
+Standard error is for people; if the command fails, its last line is in the message.
 
-A command that was killed because its time was over may have done all, half or nothing. `settle`
-then reads back until what was wanted shows, or until that time is over too.
+A command that was killed at its time limit may have done all, half or nothing. `settle` then reads
+the state back until it is as wanted, or until that time is over too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from muster.platform.port import PortError, Touch, Unusable
 
 ANSWER_BYTES_MAX = 64 * 1024
 SAID_BYTES_MAX = 1024 * 1024
-"""More than this written ends the command: it must not fill the disk."""
+"""A command that writes more than this is ended, because it must not fill the disk."""
 SAID_MAX = 200
 LOOK_S = 0.1
 SETTLE_S_MIN, SETTLE_S_MAX = 0.1, 2.0
@@ -37,11 +37,13 @@ D = TypeVar("D", bound=Document)
 
 
 class TimedOut(PortError):
-    """The command was killed because its time was over: what it has done is unknown."""
+    """The command was killed at its time limit: what it has done is unknown."""
 
 
 class WrongAnswer(PortError):
-    """The command ended well and its answer is not of the stated model: asking again is no use."""
+    """The command succeeded but its answer is not of the stated model: asking again does not
+    help.
+    """
 
 
 class Talkative(Exception):
@@ -55,9 +57,9 @@ def run(
     timeout_s: float,
     clock: Clock = SYSTEM_CLOCK,
 ) -> bytes:
-    """What `argv VERB ARGUMENTS…` wrote to standard output. Raises PortError.
+    """Return what `argv VERB ARGUMENTS…` wrote to standard output. Raises PortError.
 
-    Past `timeout_s` the command and all its children are killed: what it has done by then is
+    After `timeout_s` the command and all its children are killed. What it has done by then is
     unknown, so the caller reads the state back.
     """
     shown = f"{os.path.basename(argv[0])} {verb}"
@@ -80,7 +82,7 @@ def run(
 
 
 class _End:
-    """A child's end, as a clock waits for it."""
+    """The end of a child process, in the form in which a clock waits for it."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
@@ -101,10 +103,11 @@ def bounded(
     err: IO[bytes],
     clock: Clock = SYSTEM_CLOCK,
 ) -> int:
-    """The exit code of `words`, run without a shell; it and its children end in time.
+    """Run `words` without a shell and return the exit code; it and its children end in time.
 
-    Files, no pipes: a server that the command leaves running would hold a pipe open for ever.
-    Raises OSError or ValueError when it cannot be started, TimeoutExpired, or Talkative.
+    Output goes to files and not to pipes: a server that the command leaves running would hold a
+    pipe open for ever. Raises OSError or ValueError if it cannot be started, TimeoutExpired, or
+    Talkative.
     """
     child = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -126,9 +129,11 @@ def bounded(
 
 
 def read(model: type[D], answer: bytes, shown: str) -> D:
-    """`answer` as `model`; `shown` names the command. Raises WrongAnswer, naming the wrong key."""
+    """Parse `answer` as `model`; `shown` names the command. Raises WrongAnswer that names the wrong
+    key.
+    """
     try:
-        # Parsed twice: of a key given twice the second would silently win.
+        # Parsed twice: if a key is given twice, the second value would win without notice.
         json.loads(answer, object_pairs_hook=_once, parse_constant=_no_number)
         return model.model_validate_json(answer, strict=True)
     except _Doubled as error:
@@ -142,11 +147,11 @@ def read(model: type[D], answer: bytes, shown: str) -> D:
 
 
 class _Doubled(Exception):
-    """A key stands twice in one object."""
+    """A key occurs twice in one object."""
 
 
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -171,9 +176,10 @@ def _last_line(err: IO[bytes]) -> str:
 
 
 class Command:
-    """One command of a target: `argv VERB REGION …`; without REGION where it has all of them.
+    """One command of a target: `argv VERB REGION …`, without REGION if the verb concerns all
+    regions.
 
-    `timeout_s`: of a verb that changes something; `look_s_max`: of one that only answers.
+    `timeout_s`: for a verb that changes something; `look_s_max`: for one that only answers.
     """
 
     def __init__(
@@ -193,7 +199,9 @@ class Command:
 
     @property
     def do_s_max(self) -> float:
-        """How long a change may take: the verb, the state that must follow, and a last look."""
+        """How long a change may take: the verb, the state that must follow, and a last
+        observation.
+        """
         return 2 * self.timeout_s + self.look_s_max
 
     def touches(self) -> tuple[Touch, ...]:
@@ -203,7 +211,7 @@ class Command:
     def unusable(self) -> Unusable | None:
         """Why it cannot be started here, by its key in the adapter's section; starts nothing.
 
-        None: it can, as far as is known; a placeholder that is not filled yet tells nothing.
+        None if no reason is known. A placeholder that is not filled yet decides nothing.
         """
         program = self.argv[0]
         if "${" in program or shutil.which(program) is not None:
@@ -211,19 +219,19 @@ class Command:
         return Unusable("argv.0", program, "a program that can be started on this machine")
 
     def line(self, verb: str, *arguments: str) -> str | None:
-        """The same as a shell takes it, without any secret; None where one has no other name."""
+        """The same for a shell, without any secret; None if a secret is in no variable."""
         return words(*self.argv, verb, *self._regions, *arguments)
 
     def ask(self, model: type[D], verb: str) -> D:
-        """What `verb` answers. Raises PortError."""
+        """Return what `verb` answers. Raises PortError."""
         answer = self._run(verb, (), self.look_s_max)
         return read(model, answer, f"{self.name} {verb}")
 
     def do(self, verb: str, *arguments: str, settled: Callable[[], str]) -> None:
-        """Run `verb`, and return once `settled` says so (empty). Raises PortError.
+        """Run `verb`, and return once `settled` reports success (empty). Raises PortError.
 
-        `settled` reads the state back, and says what is not yet as it must be. It is asked until
-        `timeout_s` is over: after the verb's own end as well as after its time-out.
+        `settled` reads the state back and says what is not yet as it must be. It is asked until
+        `timeout_s` is over, after the verb's own end as well as after its time-out.
         """
         late: TimedOut | None = None
         try:
@@ -235,7 +243,7 @@ class Command:
             raise PortError(f"{begun}; read back: {wrong}")
 
     def tell(self, verb: str, *arguments: str) -> None:
-        """Run `verb`, and read nothing back. Raises PortError."""
+        """Run `verb` without reading anything back. Raises PortError."""
         self._run(verb, arguments, self.timeout_s)
 
     def _run(self, verb: str, arguments: Sequence[str], timeout_s: float) -> bytes:
@@ -243,7 +251,9 @@ class Command:
 
 
 class ByCommand:
-    """What every adapter of a command says of it; mixed in before the port's own class."""
+    """What every adapter that uses a command has in common; mixed in before the port's own
+    class.
+    """
 
     _command: Command
 
@@ -257,9 +267,9 @@ class ByCommand:
 
 
 def settle(settled: Callable[[], str], seconds_max: float, clock: Clock = SYSTEM_CLOCK) -> str:
-    """What `settled` last found wrong; empty: nothing. A look that fails is looked at again.
+    """What `settled` last found wrong; empty if nothing. An observation that fails is repeated.
 
-    Raises WrongAnswer: such a command would not answer better later.
+    Raises WrongAnswer, because such a command would not answer better later.
     """
     end_s, pause_s = clock.monotonic_s() + seconds_max, SETTLE_S_MIN
     while True:

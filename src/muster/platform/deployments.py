@@ -1,7 +1,7 @@
-"""Deployments scaled to 0 and back through chaostoolkit-kubernetes' own client.
+"""Scales deployments to 0 and back with chaostoolkit-kubernetes' own client.
 
 Its `deployment_fully_available` can be true right after a rollout and is never true for 0 replicas
-(0.39), so availability is read from the deployment's status here.
+(version 0.39), so Muster reads availability from the deployment's status.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ GONE_LOOK_S = 0.5
 class Deployments:
     """Named deployments of one namespace. `context`: of the kubeconfig; None: its current one.
 
-    Making it reads the kubeconfig, asks the cluster nothing, and raises PortError.
+    The constructor reads the kubeconfig, sends nothing to the cluster, and raises PortError.
     """
 
     def __init__(
@@ -34,12 +34,13 @@ class Deployments:
         self._clock = clock
         self.namespace = namespace
         self.names = tuple(names)
-        # chaosk8s takes over a second to import: only targets on Kubernetes pay for it.
+        # chaosk8s takes over a second to import: only targets on Kubernetes should need that time.
         from chaosk8s import create_k8s_api_client, has_local_config_file
         from kubernetes.client import AppsV1Api, AutoscalingV2Api, CoreV1Api
 
         if context and not has_local_config_file():
-            # The client would fall back to another cluster than the one that the target names.
+            # Without this check the client would use another cluster than the one that the target
+            # names.
             raise PortError(f"Kubernetes: no kubeconfig to find the context {context} in")
         secrets = {"KUBERNETES_CONTEXT": context} if context else None
         try:
@@ -47,22 +48,22 @@ class Deployments:
             self._api: Any = AppsV1Api(client)
             self._core: Any = CoreV1Api(client)
             self._autoscaling: Any = AutoscalingV2Api(client)
-        except Exception as error:  # kubernetes' ConfigException, or whatever YAML brings
+        except Exception as error:  # kubernetes' ConfigException, or any error from YAML
             raise PortError(f"Kubernetes: {' '.join(str(error).split())[:200]}") from error
 
     def replicas(self) -> dict[str, int]:
-        """Replicas asked for, by deployment. Raises PortError."""
+        """Desired replicas by deployment. Raises PortError."""
         return {name: int(self._read(name).spec.replicas or 0) for name in self.names}
 
     def available(self) -> dict[str, int]:
-        """Replicas that can take traffic, by deployment. Raises PortError."""
+        """Available replicas by deployment. Raises PortError."""
         return {name: _available(self._read(name)) for name in self.names}
 
     def running(self) -> dict[str, int]:
-        """Pods that still exist, terminating ones included, by deployment. Raises PortError.
+        """Existing pods by deployment, including terminating ones. Raises PortError.
 
-        Listed by the deployment's selector: its own `status.replicas` is 0 as soon as its pods
-        begin to terminate, while they still serve.
+        They are listed by the deployment's selector, because its own `status.replicas` is 0 as soon
+        as its pods begin to terminate, while they still serve.
         """
         found: dict[str, int] = {}
         for name in self.names:
@@ -77,9 +78,9 @@ class Deployments:
         return found
 
     def autoscaled(self) -> dict[str, tuple[int, int]]:
-        """Least and most replicas by deployment, where an autoscaler scales it.
+        """Least and most replicas by deployment, for each that an autoscaler scales.
 
-        Empty where the cluster does not say: then the replicas must be what they were.
+        Empty if the cluster does not say; then the replicas must be as before.
         """
         try:
             listed = self._call(
@@ -102,16 +103,16 @@ class Deployments:
     def await_gone(self, timeout_s: float) -> None:
         """Wait until no pod is left, or until the time is over. Raises PortError.
 
-        Whether none is left is for the proof to say.
+        The proof decides whether none is left.
         """
         end = self._clock.monotonic_s() + timeout_s
         while any(self.running().values()) and self._clock.monotonic_s() < end:
             self._clock.sleep(GONE_LOOK_S)
 
     def scale(self, replicas: Mapping[str, int]) -> None:
-        """Ask for `replicas` and read back that they are asked for. Raises PortError.
+        """Set `replicas` and read the desired number back. Raises PortError.
 
-        A deployment that cannot be scaled keeps no other from it.
+        One deployment that cannot be scaled does not prevent the others from being scaled.
         """
         refused: list[str] = []
         for name, count in replicas.items():
@@ -128,13 +129,14 @@ class Deployments:
             raise PortError("; ".join(refused))
         shown = self.replicas()
         if any(shown[name] != count for name, count in replicas.items()):
-            raise PortError(f"deployments show {shown}, asked for {dict(replicas)}")
+            raise PortError(f"deployments show {shown} replicas, expected {dict(replicas)}")
 
     def kill(self) -> None:
         """Delete every pod without grace, all at once, and scale to 0. Raises PortError.
 
-        Deleted first: scaled to 0 they would begin their grace, and a later deletion would only
-        hide them while they still serve. What was put in their place meanwhile goes the same way.
+        The pods are deleted first: scaled to 0 they would begin their grace period, and a later
+        deletion would only hide them while they still serve. Pods that replace them meanwhile are
+        deleted too.
         """
         chosen = {name: _selector(name, self._read(name).spec.selector) for name in self.replicas()}
         self._delete_pods(chosen.values())
@@ -152,7 +154,9 @@ class Deployments:
             )
 
     def restart(self, timeout_s: float) -> None:
-        """Roll every deployment over, as `kubectl rollout restart` does. Raises PortError."""
+        """Restart the pods of every deployment, like `kubectl rollout restart`. Raises
+        PortError.
+        """
         now = utc(self._clock).isoformat()
         pods = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
         for name in self.names:
@@ -181,18 +185,18 @@ class Deployments:
         try:
             call = getattr(api or self._api, operation)
             found = call(*arguments, _request_timeout=CALL_S_MAX, **named)
-        except Exception as error:  # kubernetes and urllib3 share no base of their own
+        except Exception as error:  # kubernetes and urllib3 share no base class for their errors
             said = " ".join(str(error).split())
             raise PortError(f"Kubernetes {operation}: {said[:200]}") from error
         if found is None:
-            raise PortError(f"Kubernetes {operation}: answered nothing")
+            raise PortError(f"Kubernetes {operation}: returned nothing")
         return found
 
 
 def _selector(name: str, selector: Any) -> str:
-    """The label selector of a deployment's pods, as the API takes it. Raises PortError.
+    """The label selector of a deployment's pods, in the API's form. Raises PortError.
 
-    One without any label would select every pod of the namespace.
+    A selector without any label would select every pod of the namespace.
     """
     parts = [f"{key}={value}" for key, value in (selector.match_labels or {}).items()]
     for one in selector.match_expressions or ():
@@ -206,12 +210,14 @@ def _selector(name: str, selector: Any) -> str:
             }[one.operator]
         )
     if not parts:
-        raise PortError(f"deployment {name} selects its pods by no labels")
+        raise PortError(f"deployment {name} has a selector without labels")
     return ",".join(parts)
 
 
 def _available(deployment: Any) -> int:
-    """Available pods; 0 while the status still speaks of an earlier state of the deployment."""
+    """Available pods; 0 while the status still describes an earlier generation of the
+    deployment.
+    """
     status = deployment.status
     if int(status.observed_generation or 0) < int(deployment.metadata.generation or 0):
         return 0

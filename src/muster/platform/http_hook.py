@@ -1,4 +1,4 @@
-"""Calls of a target's own HTTP hooks, with time-outs; the token goes into the header alone."""
+"""Calls a target's own HTTP hooks, with time-outs; the token appears only in the header."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def call(
     timeout_s: float,
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The hook's JSON answer. Raises PortError unless it is 2xx and an object, in time."""
+    """Return the hook's JSON answer. Raises PortError unless it is 2xx and an object, in time."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         answer = httpx.request(
@@ -29,7 +29,7 @@ def call(
     try:
         shown = answer.json()
     except ValueError as error:
-        raise PortError(f"{method} {url}: answered no JSON") from error
+        raise PortError(f"{method} {url}: the answer is not JSON") from error
     if not isinstance(shown, dict):
-        raise PortError(f"{method} {url}: answered no JSON object")
+        raise PortError(f"{method} {url}: the answer is not a JSON object")
     return shown

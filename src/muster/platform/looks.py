@@ -1,12 +1,14 @@
-"""One look at an HTTP address: does anything answer there, and if not, what was met instead.
+"""One observation of an HTTP address: does anything answer there, and if not, what happened?
 
-A proof of darkness must not rest on the look's own trouble, so five results are told apart:
+A proof that a region is dark must not depend on a failure of the observation itself, so five
+results are told apart:
 
 - `answer`: an HTTP answer came, whatever its status.
 - `accepts`: a connection was accepted and no HTTP answer came on it. Something listens.
-- `refused`: nobody listens there.
-- `silent`: no connection came about in time, or no way leads there.
-- `blind`: the look itself failed (a name that does not resolve, no free file). It shows nothing.
+- `refused`: nothing listens there.
+- `silent`: no connection was made in time, or there is no route.
+- `blind`: the observation itself failed (a name that does not resolve, no free file descriptor). It
+  shows nothing.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ if TYPE_CHECKING:
 Met = Literal["answer", "accepts", "refused", "silent", "blind"]
 LOOK_S_MAX = 2.0
 UPSTREAM_MISSING = frozenset({502, 503, 504})
-"""Statuses by which a load balancer says that nothing stands behind it."""
+"""Statuses with which a load balancer says that it has no backend."""
 _NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT})
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was met. `status` is the HTTP status of an answer; `said` is for a person."""
+    """The result. `status` is the HTTP status of an answer; `said` describes it for a person."""
 
     met: Met
     said: str
@@ -44,7 +46,7 @@ class Look:
 
     @property
     def listens(self) -> bool:
-        """Whether something is there, whatever it says."""
+        """Whether something listens there, whatever it answers."""
         return self.met in ("answer", "accepts")
 
 
@@ -59,12 +61,12 @@ def look_at(url: str, timeout_s: float = LOOK_S_MAX) -> Look:
     except (httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
         return Look("blind", f"could not ask: {error or type(error).__name__}")
     except httpx.HTTPError as error:
-        return Look("accepts", f"accepts a connection and gives no answer: {type(error).__name__}")
+        return Look("accepts", f"accepts a connection but gives no answer: {type(error).__name__}")
     return Look("answer", f"answers {status}", status)
 
 
 def serves(look: Look) -> bool:
-    """Whether something behind a load balancer answers, and not the balancer alone."""
+    """Whether something behind a load balancer answers, and not only the load balancer."""
     return look.status is not None and look.status not in UPSTREAM_MISSING
 
 
@@ -72,7 +74,7 @@ def serves(look: Look) -> bool:
 def _client() -> httpx.Client:
     import httpx
 
-    # No kept connection: one from before the fault would say nothing about who listens now.
+    # No kept connection: one from before the fault would not show who listens now.
     return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
@@ -84,18 +86,18 @@ def _unconnected(error: Exception) -> Look:
         if isinstance(cause, socket.gaierror):
             return Look("blind", f"its name does not resolve: {said}")
         if isinstance(cause, ssl.SSLError | ConnectionResetError):
-            return Look("accepts", f"accepts a connection and gives no answer: {said}")
+            return Look("accepts", f"accepts a connection but gives no answer: {said}")
         if isinstance(cause, ConnectionRefusedError):
             return Look("refused", "refuses connections")
         if isinstance(cause, TimeoutError) or getattr(cause, "errno", None) in _NO_WAY:
-            return Look("silent", f"takes no connection: {said}")
+            return Look("silent", f"accepts no connection: {said}")
     if isinstance(error, httpx.ConnectTimeout):
-        return Look("silent", f"takes no connection: {said}")
+        return Look("silent", f"accepts no connection: {said}")
     return Look("blind", f"could not ask: {said}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what led to it, first to last."""
+    """`error` and its causes, first to last."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen

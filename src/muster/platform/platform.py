@@ -1,7 +1,7 @@
-"""A platform as a drill knows it: its ports, made once from a target.
+"""A platform as a drill knows it: its ports, created once from a target.
 
-Nothing above this package knows which adapter stands behind a port. Making a platform asks nothing
-of anybody: a plan may name what it would touch while the platform is away.
+Nothing above this package knows which adapter is behind a port. Creating a platform sends no
+request, so a plan can name what it would change while the platform is unreachable.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Platform:
 
 def platform_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Platform:
     """The platform that `target` describes; its placeholders must be filled before it is used."""
-    # Heavy, and what a drill is validated with needs none of it.
+    # Slow to import, and not needed to validate a drill.
     from muster.platform.metrics import metrics_of
 
     steering = steering_of(target, clock)

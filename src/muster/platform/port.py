@@ -11,14 +11,14 @@ from muster.errors import MusterError
 
 
 class PortError(MusterError):
-    """The platform did not answer, refused, or answered not as it must."""
+    """The platform did not answer, refused, or gave a wrong answer."""
 
 
 @dataclass(frozen=True)
 class Touch:
-    """A thing that a drill changes: `kind` is the key of `blast_radius` that must name it.
+    """Something that a drill changes: `kind` is the key of `blast_radius` that must name it.
 
-    `below`: an allowed name that stands for this one too, since this one lies below it.
+    `below`: an allowed name that covers this one too, because this one lies below it.
     """
 
     kind: Literal["regions", "zones", "records", "proxies", "namespaces", "commands"]
@@ -28,9 +28,9 @@ class Touch:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A setting that cannot work: its key within the adapter's section, its value, what it must be.
+    """A setting that cannot work: its key in the adapter's section, its value, what is expected.
 
-    Found before anything is locked, so that nothing is started for a drill that could not end.
+    It is found before anything is locked, so that no drill starts that could not be ended.
     """
 
     key: str
@@ -55,7 +55,7 @@ class Other:
 
 @dataclass(frozen=True)
 class Change:
-    """From what to what a change goes, in words."""
+    """The value before and after a change, in words."""
 
     before: str
     after: str
@@ -71,9 +71,10 @@ class Proof:
 
 
 def adapter(places: Mapping[str, str], kind: str) -> Any:
-    """The class at `places[kind]`, written `module:Class`; imported now, since it may be heavy.
+    """Return the class at `places[kind]`, written `module:Class`; it is imported only now, because
+    it may be slow.
 
-    A target's model allows no other kinds than these; a test compares both.
+    A target's model allows exactly these kinds; a test compares both.
     """
     module, _, name = places[kind].partition(":")
     return getattr(import_module(module), name)

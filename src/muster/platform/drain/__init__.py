@@ -1,4 +1,4 @@
-"""Drain: a region asked to let go of its clients."""
+"""Drain: how a region is asked to release its clients."""
 
 from muster.platform.drain.model import Drain, DrainState
 from muster.platform.drain.registry import drain_of

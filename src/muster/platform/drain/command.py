@@ -1,7 +1,7 @@
-"""A region drained by a command of the target's own (docs/command.md).
+"""Drains a region by the target's own command (docs/command.md).
 
-`argv drain REGION STATE` asks; its exit code tells whether it went well, and the state is read
-back. `argv drain-state REGION` answers {"state": "serving" | "closing" | "draining"}.
+`argv drain REGION STATE` asks for a state; its exit code says whether that succeeded, and the state
+is read back. `argv drain-state REGION` answers {"state": "serving" | "closing" | "draining"}.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class DrainAnswer(Document):
 
 
 class DrainByCommand(ByCommand, Drain):
-    """A region's drain as the target's own command has it."""
+    """A region's drain state, set and read by the target's own command."""
 
     def __init__(self, region: str, settings: CommandDrain, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(region, clock)

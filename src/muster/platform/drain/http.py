@@ -10,7 +10,7 @@ from muster.targets.drain import HttpDrain
 
 
 class DrainByHttp(Drain):
-    """A region's drain as its hook has it."""
+    """A region's drain state, set and read by its hook."""
 
     def __init__(self, region: str, settings: HttpDrain, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(region, clock)

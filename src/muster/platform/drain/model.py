@@ -1,7 +1,7 @@
-"""The port that asks one region to let go of its clients.
+"""The port that asks one region to release its clients.
 
-An adapter is made without asking anything; each call is bounded by `timeout_s` and raises
-PortError when the platform does not do or say what it must.
+Creating an adapter sends no request. Each call is limited by `timeout_s` and raises PortError if
+the platform does not do what was asked or gives a wrong answer.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import Touch, Unusable
 
 DrainState = Literal["serving", "closing", "draining"]
-"""`closing` stays ready; `draining` turns unready once the region is empty."""
+"""`closing` stays ready; `draining` becomes unready once the region is empty."""
 
 
 class Drain(ABC):
     """How one region is asked to drain."""
 
     asks: ClassVar[bool] = True
-    """Whether there is anybody to ask; not so by `none`: then clients leave by themselves."""
+    """Whether the region has a drain call. The adapter `none` has none: clients leave by
+    themselves.
+    """
 
     def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.region = region
@@ -32,24 +34,24 @@ class Drain(ABC):
         """How long one call may take, in seconds."""
 
     def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the region itself; asks no system anything, raises nothing."""
+        """What it changes besides the region itself. Sends no request, raises nothing."""
         return ()
 
     def unusable(self) -> Unusable | None:
-        """What of its settings cannot work on this machine; asks no other system, raises nothing.
+        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
 
-        None: nothing, as far as this machine tells.
+        None if no such setting is known on this machine.
         """
         return None
 
     @abstractmethod
     def ask(self, state: DrainState) -> None:
-        """Ask for `state`; `serving` takes a drain back, and calling that again changes nothing."""
+        """Ask for `state`. `serving` reverts a drain; calling that again changes nothing."""
 
     @abstractmethod
     def shown(self) -> str:
-        """The state that the region says it is in."""
+        """The state that the region reports."""
 
     @abstractmethod
     def command(self) -> str | None:
-        """The whole shell line by which a person takes the drain back; None: none does."""
+        """The complete shell line with which a person reverts the drain; None if there is none."""

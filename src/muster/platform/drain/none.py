@@ -1,4 +1,4 @@
-"""Nobody is asked to drain: clients leave by themselves, as their connections end."""
+"""A region without a drain call: clients leave as their connections end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from muster.targets.drain import NoDrain
 
 
 class DrainByNobody(Drain):
-    """A region without anybody to ask. To take a drain back needs nothing; one is never made."""
+    """A region without a drain call. Reverting a drain needs nothing, because none is ever made."""
 
     asks = False
 

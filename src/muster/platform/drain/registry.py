@@ -1,4 +1,4 @@
-"""Every way to drain, a line each."""
+"""Every drain adapter, one line each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ DRAINS = {
 
 
 def drain_of(name: str, region: Region, clock: Clock = SYSTEM_CLOCK) -> Drain:
-    """The adapter of a region's `drain` section; none where the target has no such section."""
+    """The adapter for a region's `drain` section; the adapter `none` if the target has no such
+    section.
+    """
     kind = "none" if region.drain is None else region.drain.kind
     made: Drain = adapter(DRAINS, kind)(name, region.drain, clock)
     return made

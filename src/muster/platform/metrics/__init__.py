@@ -1,4 +1,4 @@
-"""Metrics: selectors in, raw samples out."""
+"""Metrics: takes selectors, returns raw samples."""
 
 from muster.platform.metrics.mapping import Reading
 from muster.platform.metrics.model import Metrics, MetricsError, RawSeries, newest_s

@@ -1,13 +1,14 @@
-"""Series of theirs to a signal of Muster's: pure, and the one place where that is done.
+"""Maps a platform's series to a signal of Muster. Pure, and the only place that does it.
 
-It fails closed. What does not fit the mapping whole (a label that is not there, a value that no map
-names, two series that become one though nothing says what tells them apart) refuses the signal:
-none of its series is handed on, so that all of it is unknown, and the reason names what was seen.
+It fails closed. If anything does not fit the mapping (a label that is missing, a value that no map
+names, two series that become one without a rule that tells them apart), the whole signal is
+refused: none of its series is returned, so the signal is unknown, and the reason names what was
+seen.
 
-- Only samples of one scrape are put together: those of one process with the same time. A sum of
-  which a part has no sample at that time has none either.
-- What differs only in labels that the target drops is added up (of a queue's age, a circuit and a
-  build the largest counts). Labels of a Prometheus' replicas are never dropped.
+- Only samples of one scrape are combined: those of one process with the same time. If a part of a
+  sum has no sample at that time, the sum has none either.
+- Series that differ only in labels that the target drops are added up (for a queue's age, a circuit
+  and a build the largest value counts). Labels of a Prometheus' replicas are never dropped.
 - Times are the scrapes' own. Units are converted exactly: a bucket of 2500 ms is one of 2.5 s.
 """
 
@@ -28,10 +29,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a signal shows. `refused`: why nothing of it can be believed; then `series` is empty.
+    """The series of a signal. `refused`: why none of it can be trusted; then `series` is empty.
 
-    `lacking`: what the mapping needs and some processes do not show, for a person to read. `names`:
-    the metrics as the platform names them.
+    `lacking`: what the mapping needs and some processes do not export, for a person to read.
+    `names`: the metrics as the platform names them.
     """
 
     series: list[RawSeries]
@@ -42,18 +43,18 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Group:
-    """Series of theirs that are one for Muster, put together."""
+    """Platform series that are one series in Muster, combined."""
 
     head: Head
     points: Points
 
 
 Groups = dict[tuple[str, Pairs], _Group]
-"""By what a series is for Muster: the end of a histogram's name, and Muster's labels."""
+"""The key of a series in Muster: the suffix of a histogram's name, and Muster's labels."""
 
 
 def mapped(signal: str, how: MappedSignal, answers: Sequence[Sequence[RawSeries]]) -> Reading:
-    """`answers`, one for each of `how.selectors` in order, as series of `signal`."""
+    """Map `answers`, one for each of `how.selectors` in order, to series of `signal`."""
     names = frozenset(raw.name for answer in answers for raw in answer)
     try:
         groups, lacking = _with_terms(signal, how, answers)
@@ -66,7 +67,7 @@ def mapped(signal: str, how: MappedSignal, answers: Sequence[Sequence[RawSeries]
 def _with_terms(
     signal: str, how: MappedSignal, answers: Sequence[Sequence[RawSeries]]
 ) -> tuple[Groups, str]:
-    """What `select` shows with every term added, and what lacks. Raises Refusal."""
+    """The result of `select` with every term added, and what is missing. Raises Refusal."""
     selected = len(how.select)
     groups = _grouped(signal, how, answers[:selected])
     lacking = ""
@@ -84,7 +85,7 @@ def _with_terms(
             if points is None:
                 raise Refusal(
                     f"{said(group.head)} and {said(term.head)} are scraped at different moments: "
-                    "only gauges of one process can be added and taken off"
+                    "only gauges of one process can be added or subtracted"
                 )
             whole[key] = replace(group, points=points)
         groups = whole
@@ -92,7 +93,7 @@ def _with_terms(
 
 
 def _grouped(signal: str, how: MappedSignal, answers: Sequence[Sequence[RawSeries]]) -> Groups:
-    """The series of `answers`, those that are one put together. Raises Refusal."""
+    """The series of `answers`, combined where several are one. Raises Refusal."""
     parts: dict[Head, dict[Pairs, list[Points]]] = {}
     horizons = _horizons(signal, how, answers) if len(answers) > 1 else {}
     for answer in answers:
@@ -111,9 +112,9 @@ def _grouped(signal: str, how: MappedSignal, answers: Sequence[Sequence[RawSerie
 
 
 def _after(one: _Group, other: _Group) -> _Group:
-    """Of two groups that are one for Muster: one after the other, as after an upgrade.
+    """Join two groups that are one series in Muster, one after the other, as after an upgrade.
 
-    Raises Refusal where both are there at once.
+    Raises Refusal if both exist at the same time.
     """
     first, second = sorted((one, other), key=lambda group: group.points[0][0])
     if second.points[0][0] <= first.points[0][-1]:
@@ -123,13 +124,13 @@ def _after(one: _Group, other: _Group) -> _Group:
 
 
 def _points(how: MappedSignal, raw: RawSeries, until_s: float | None) -> Points:
-    """A series' samples, as far as they can be used."""
+    """The usable samples of a series."""
     times, values = raw.t_s, raw.v
     if until_s is not None and times and times[-1] > until_s:
         count = sum(1 for t in times if t <= until_s)
         times, values = times[:count], values[:count]
     if how.value is not None and raw.name == "up":
-        # A process that was not reached does not hold what it holds when it is there.
+        # A failed scrape says nothing about the values that the process has.
         kept = [(t, v) for t, v in zip(times, values, strict=True) if v != 0]
         times, values = tuple(t for t, _ in kept), tuple(v for _, v in kept)
     return times, values
@@ -138,9 +139,9 @@ def _points(how: MappedSignal, raw: RawSeries, until_s: float | None) -> Points:
 def _horizons(
     signal: str, how: MappedSignal, answers: Sequence[Sequence[RawSeries]]
 ) -> Mapping[Pairs, float]:
-    """By process, the newest scrape that every answer which shows it can have seen.
+    """By process, the newest scrape that every answer with that process can have included.
 
-    A scrape may be stored between two questions: the first one's answer is without it.
+    A scrape may be stored between two queries; then the first answer lacks it.
     """
     found: dict[Pairs, float] = {}
     for answer in answers:
@@ -155,7 +156,7 @@ def _horizons(
 
 
 def _shown(signal: str, how: MappedSignal, group: _Group) -> RawSeries:
-    """A group as a series of Muster's, its values in Muster's unit. Raises Refusal."""
+    """A group as one of Muster's series, with values in Muster's unit. Raises Refusal."""
     head, (times, values) = group.head, group.points
     if how.value is not None:
         values = tuple(None if v is None else _constant(how, head) for v in values)
@@ -184,7 +185,7 @@ def _constant(how: MappedSignal, head: Head) -> float | None:
 
 
 def _apart(one: Head, other: Head) -> str:
-    """Two series that are one for Muster: which label of theirs tells them apart."""
+    """For two series that are one in Muster: which of the platform's labels tells them apart."""
     a, b = ({**dict(head.rest), "__name__": head.name} for head in (one, other))
     differ = [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
     what = ", ".join(
@@ -193,12 +194,12 @@ def _apart(one: Head, other: Head) -> str:
     if set(differ) & set(REPLICA_LABELS):
         return f"{said(one)} is there twice, by {what}: select one of them"
     return (
-        f"{said(one)} is there twice, told apart by {what}: name that in owner if it tells "
-        "processes apart, in drop if its values are added up, or select one"
+        f"{said(one)} is there twice, told apart by {what}: name that label in owner if it "
+        "tells processes apart, in drop if its values are to be added up, or select one"
     )
 
 
 def said(head: Head) -> str:
-    """For a reader: `NAME{region="a", …}`."""
+    """The series as text: `NAME{region="a", …}`."""
     shown = ", ".join(f'{name}="{value}"' for name, value in head.labels[:NAMED_MAX])
     return f"{head.name}{{{shown}}}"

@@ -1,8 +1,8 @@
-"""The port that shows what was scraped, and when.
+"""The port that returns what was scraped, and when.
 
-An adapter answers raw samples with the scrape's own timestamps; the caller takes the differences.
-It is made without asking anything; every call is bounded by a time-out and raises MetricsError when
-the server does not answer, answers in part, or answers anything but samples.
+An adapter returns raw samples with the scrape's own timestamps; the caller computes differences.
+Creating it sends no request. Every call has a time limit and raises MetricsError if the server does
+not answer, answers in part, or answers anything but samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from muster.platform.port import PortError
 
 
 class MetricsError(PortError):
-    """The metrics server did not answer, or not with samples. `timed_out`: not in time."""
+    """The metrics server did not answer with samples. `timed_out`: it did not answer in time."""
 
     def __init__(self, message: str, *, timed_out: bool = False) -> None:
         super().__init__(message)
@@ -34,32 +34,35 @@ class RawSeries:
 
 
 def newest_s(series: list[RawSeries]) -> float | None:
-    """When the newest of these samples was scraped, seconds since the epoch; None: no sample."""
+    """When the newest of these samples was scraped, in seconds since the epoch; None if there is no
+    sample.
+    """
     return max((one.t_s[-1] for one in series if one.t_s), default=None)
 
 
 class Metrics(ABC):
-    """A server that keeps what was scraped from the platform and from the load."""
+    """A server that stores what was scraped from the platform and from the load."""
 
     url: str
 
     @abstractmethod
     def close(self) -> None:
-        """Drop the connections."""
+        """Close the connections."""
 
     @abstractmethod
     def ready(self) -> None:
-        """Raises MetricsError unless the server says that it can answer queries."""
+        """Raises MetricsError unless the server reports that it can answer queries."""
 
     @abstractmethod
     def raw(
         self, signal: str, selector: str, window_s: float, at_s: float | None = None
     ) -> list[RawSeries]:
-        """What was scraped for `selector` in the last `window_s` seconds (before `at_s`, if given).
+        """Return what was scraped for `selector` in the last `window_s` seconds (before `at_s`, if
+        given).
 
-        No series is an empty list, which means no data, never zero.
+        An empty list means that no series exists: no data, never zero.
         """
 
     @abstractmethod
     def instant(self, query: str) -> list[tuple[Mapping[str, str], float | None]]:
-        """Labels and value of each series that answers the query."""
+        """Labels and value of each series that the query returns."""

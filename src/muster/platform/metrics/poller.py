@@ -1,10 +1,10 @@
-"""New samples since the last look, signal by signal, each sample handed out once.
+"""Returns new samples since the last poll, signal by signal, each sample once.
 
-A signal that cannot be mapped is handed out as one sample of the signal `refused`, whose labels say
-which and why: so the evidence shows when nothing of it could be known.
+A signal that cannot be mapped is returned as one sample of the signal `refused`, whose labels give
+the signal and the reason. The evidence then shows when nothing about it was known.
 
-A scrape appears in Prometheus when it has finished, with the time at which it began; so each look
-reaches back somewhat before the last one and drops what was already handed out.
+A scrape appears in Prometheus when it has finished, with the time at which it began. Each poll
+therefore reaches back before the last one and drops samples that were already returned.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SeriesKey = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 def late_seconds(scrape_s: float) -> float:
-    """How long after its beginning a scrape may appear, on a machine that is short of time."""
+    """How long after its beginning a scrape may appear on a busy machine, in seconds."""
     return max(LATE_SCRAPES * scrape_s, LATE_S_MIN)
 
 
 def key_of(series: RawSeries) -> SeriesKey:
-    """What makes a series one series: signal, metric name and labels."""
+    """The key of a series: signal, metric name and labels."""
     return series.signal, series.name, tuple(sorted(series.labels.items()))
 
 
@@ -38,8 +38,9 @@ def key_of(series: RawSeries) -> SeriesKey:
 class Poller:
     """Polls `signals` (name to selector or mapping).
 
-    A look goes back to the last one that was answered and `late_s` more (what a scrape may take to
-    appear), and never further than `reach_s`; the first one goes all the way. Both in seconds.
+    A poll reaches back to the last one that was answered and `late_s` more (the time that a scrape
+    may take to appear), but never further than `reach_s`; the first poll reaches back by `reach_s`.
+    Both in seconds.
     """
 
     prometheus: Metrics
@@ -48,12 +49,14 @@ class Poller:
     late_s: float = math.inf
     clock: Clock = SYSTEM_CLOCK
     refused: Mapping[str, str] = field(default_factory=dict)
-    """By signal, why the last look could believe nothing of it."""
+    """By signal, why the last poll could trust nothing of it."""
     _answered_s: float = -math.inf
     _last_t_s: dict[SeriesKey, float] = field(default_factory=dict)
 
     def poll(self) -> list[RawSeries]:
-        """The samples not handed out before. Raises MetricsError; then nothing was taken."""
+        """Return the samples not returned before. Raises MetricsError; then none counts as
+        returned.
+        """
         began_s = self.clock.monotonic_s()
         fetched: list[RawSeries] = []
         refused: dict[str, str] = {}

@@ -1,10 +1,11 @@
-"""Raw samples out of Prometheus: a range selector at an instant answers what was scraped.
+"""Reads raw samples from Prometheus: an instant query for a range selector returns what was
+scraped.
 
-Any server with that API will do: Thanos, Mimir, Amazon Managed Service for Prometheus.
+Any server with that API works: Thanos, Mimir, Amazon Managed Service for Prometheus.
 
-No `rate()` and no `increase()`: both extrapolate. Differences are taken from the samples, with the
-scrape's own timestamps, so that nothing is counted twice and nothing is made up. An answer with
-warnings or remarks may be a part of what there is: it is no answer.
+It uses neither `rate()` nor `increase()`, because both extrapolate. Differences are computed from
+the samples with the scrapes' own timestamps, so that nothing is counted twice or made up. An answer
+with warnings or infos may be partial: it does not count as an answer.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class PrometheusError(MetricsError):
-    """Prometheus did not answer, or not with samples."""
+    """Prometheus did not answer with samples."""
 
 
 class Prometheus(Metrics):
@@ -49,11 +50,11 @@ class Prometheus(Metrics):
 
     @cached_property
     def _client(self) -> httpx.Client:
-        # Made when it is first asked: a plan needs a platform and none of its samples.
+        # Created at the first query: a plan needs a platform but none of its samples.
         return self._reach.client(self._timeout_s)
 
     def close(self) -> None:
-        # Asked again, it connects anew: a restore may still read a region's room.
+        # A later query connects again: a restore may still read a region's capacity.
         client = self.__dict__.pop("_client", None)
         if client is not None:
             client.close()
@@ -65,10 +66,10 @@ class Prometheus(Metrics):
             raise PrometheusError(f"{self.url}: {error or type(error).__name__}") from error
         if answer.status_code == 503:
             raise PrometheusError(f"{self.url}/-/ready: HTTP 503: it is not ready yet")
-        # Mimir, Thanos and managed servers have no such page, or show it to nobody: then an answer
-        # to a query shows it. A 200 alone may be any page's.
+        # Mimir, Thanos and managed servers have no such page, or do not allow access to it. Then
+        # the answer to a query decides. A 200 alone may come from any page.
         if not self._query("vector(1)"):
-            raise PrometheusError(f"{self.url}: no series answer to vector(1)")
+            raise PrometheusError(f"{self.url}: the answer to vector(1) has no series")
 
     def raw(
         self, signal: str, selector: str, window_s: float, at_s: float | None = None
@@ -87,7 +88,9 @@ class Prometheus(Metrics):
                 )
             found = [_series(signal, item) for item in result]
         except (KeyError, TypeError, ValueError) as error:
-            raise PrometheusError(f"{self.url}: no range of samples to {query}") from error
+            raise PrometheusError(
+                f"{self.url}: the answer to {query} is not a range of samples"
+            ) from error
         return found if self._replicas is None else self._replicas.one_of_each(found)
 
     def instant(self, query: str) -> list[tuple[Mapping[str, str], float | None]]:
@@ -95,7 +98,7 @@ class Prometheus(Metrics):
         try:
             found = [(item["metric"], _number(item["value"][1])) for item in result]
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise PrometheusError(f"{self.url}: no series answer to {query}") from error
+            raise PrometheusError(f"{self.url}: the answer to {query} has no series") from error
         return found if self._replicas is None else self._replicas.one_value_each(found)
 
     def _query(self, query: str, at_s: float | None = None) -> list[dict[str, Any]]:
@@ -129,7 +132,7 @@ def _refusal(answer: httpx.Response, query: str) -> str:
     said, status = " ".join(answer.text.split())[:200], f"HTTP {answer.status_code} to {query}"
     if answer.is_redirect:
         to = answer.headers.get("location", "")
-        return f"{status}: a redirect to {to}: no redirect is followed; name the server itself"
+        return f"{status}: a redirect to {to}: Muster follows no redirect; name the server itself"
     if answer.status_code in (401, 403):
         return f"{status}: credentials are missing or wrong (auth, headers): {said}"
     if answer.status_code == 407:

@@ -1,8 +1,8 @@
-"""How a server is reached: credentials, headers, certificates and proxies of its HTTP client.
+"""How the HTTP client reaches a server: credentials, headers, certificates and proxies.
 
-Everything that a person can have set wrong is found when the client is described, before a drill
-starts; nothing is asked then. The environment's proxies and certificates are left alone: what a
-drill sees depends on its target alone.
+Every setting that a person may have set wrong is checked when the client is described, before a
+drill starts; no request is sent then. The environment's proxies and certificates are ignored: what
+a drill sees depends on its target alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _ENCODED = "application/x-www-form-urlencoded"
 
 
 class SignedV4(httpx.Auth):
-    """Signs each request with AWS Signature Version 4, by botocore and the ordinary credentials."""
+    """Signs each request with AWS Signature Version 4, using botocore and the default
+    credentials.
+    """
 
     requires_request_body = True
 
@@ -35,7 +37,7 @@ class SignedV4(httpx.Auth):
 
     @cached_property
     def _credentials(self) -> Any:
-        # Looked for at the first request: a plan needs none, and botocore is slow to import.
+        # Looked up at the first request: a plan needs none, and botocore is slow to import.
         from boto3.session import Session
         from botocore.exceptions import BotoCoreError
 
@@ -44,7 +46,9 @@ class SignedV4(httpx.Auth):
         except BotoCoreError as error:
             raise MetricsError(f"auth sigv4: {error}") from error
         if found is None:
-            raise MetricsError("auth sigv4: found no AWS credentials, by the SDK's ordinary search")
+            raise MetricsError(
+                "auth sigv4: no AWS credentials in any of the places where the SDK looks"
+            )
         return found
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -53,7 +57,7 @@ class SignedV4(httpx.Auth):
 
         frozen = self._credentials.get_frozen_credentials()
         keep(frozen.secret_key or "")
-        # Only what the body is and where it goes is signed: a proxy may change the other headers.
+        # Only body and destination are signed, because a proxy may change the other headers.
         signed = AWSRequest(
             request.method,
             str(request.url),
@@ -76,7 +80,7 @@ class _Bearer(httpx.Auth):
 
 @dataclass(frozen=True)
 class Reach:
-    """What every client of one server is made with."""
+    """The settings of every client of one server."""
 
     auth: httpx.Auth | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +88,7 @@ class Reach:
     proxy_url: str | None = None
 
     def client(self, timeout_s: float) -> httpx.Client:
-        """A new client; it connects when it is first used."""
+        """Return a new client; it connects at its first request."""
         options: dict[str, Any] = {} if self.verify is None else {"verify": self.verify}
         return httpx.Client(
             timeout=timeout_s,
@@ -98,9 +102,9 @@ class Reach:
 
 
 def reach_of(access: ServerAccess, file: str, where: str, url: str) -> Reach:
-    """How the server of `access`, which stands at `where` in the target `file`, is reached.
+    """How to reach the server of `access`, found at `where` in the target `file`.
 
-    Raises BadInput for files that cannot be read and credentials that are not there.
+    Raises BadInput for files that cannot be read and for missing credentials.
     """
     for name, text in access.headers.items():
         if name.lower() != "x-scope-orgid":
@@ -117,15 +121,15 @@ AUTHS: dict[str, Callable[[Any], httpx.Auth]] = {
     "basic": lambda asked: httpx.BasicAuth(asked.user, asked.password),
     "sigv4": SignedV4,
 }
-"""Every way to show who asks, by its kind."""
+"""Every method of authentication, by its kind."""
 
 
 def _context(tls: Tls, file: str, where: str) -> ssl.SSLContext | None:
-    """The system's trust store, or the one that is named; with the client's certificate."""
+    """The system's trust store or the named one, with the client's certificate."""
     for key in ("ca_file", "certificate_file", "key_file"):
         path = getattr(tls, key)
         if path is not None and PLACEHOLDER in path:
-            return None  # the target is only looked at: nobody is asked by this client
+            return None  # the target is only displayed: this client sends no request
         if path is not None and not os.access(path, os.R_OK):
             raise BadInput(file, f"{where}.{key}", path, "a file that can be read")
     try:
@@ -135,7 +139,7 @@ def _context(tls: Tls, file: str, where: str) -> ssl.SSLContext | None:
         raise BadInput(file, f"{where}.ca_file", tls.ca_file, wanted) from error
     if tls.certificate_file is not None:
         try:
-            # An encrypted key would ask at the terminal: an empty password makes it an error.
+            # An encrypted key would prompt at the terminal: an empty password makes it an error.
             context.load_cert_chain(tls.certificate_file, tls.key_file, password="")
         except (ssl.SSLError, OSError) as error:
             wanted = f"a certificate in PEM and its own key without a password ({error})"

@@ -1,4 +1,4 @@
-"""A signal read by its selectors and mapped: what every part of Muster sees of a platform."""
+"""Reads a signal by its selectors and maps it. Every part of Muster reads a platform this way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from muster.platform.metrics.model import Metrics, MetricsError, RawSeries
 from muster.targets.signals import Signal
 
 SERIES_MAX = 10_000
-"""So many series of a signal are read; more would cost a poll more than its second."""
+"""The most series of a signal that are read; more would make a poll take longer than its second."""
 
 
 def read(
@@ -19,9 +19,9 @@ def read(
     window_s: float,
     at_s: float | None = None,
 ) -> Reading:
-    """What was scraped of `signal` in the last `window_s` seconds (before `at_s`, if given).
+    """Read what was scraped of `signal` in the last `window_s` seconds (before `at_s`, if given).
 
-    Raises MetricsError where the server does not answer.
+    Raises MetricsError if the server does not answer.
     """
     selectors = (how,) if isinstance(how, str) else how.selectors
     at = () if at_s is None else (at_s,)
@@ -29,7 +29,7 @@ def read(
     count = sum(len(answer) for answer in answers)
     if count > SERIES_MAX:
         said = _explodes([one for answer in answers for one in answer])
-        return Reading([], f"{count:,} series, and at most {SERIES_MAX:,} are read: {said}")
+        return Reading([], f"{count:,} series; at most {SERIES_MAX:,} are read: {said}")
     if isinstance(how, str):
         return Reading(answers[0], names=frozenset(one.name for one in answers[0]))
     return mapped(signal, how, answers)
@@ -38,7 +38,7 @@ def read(
 def believed(
     metrics: Metrics, signal: str, how: Signal, window_s: float, at_s: float | None = None
 ) -> list[RawSeries]:
-    """As `read`; raises MetricsError also where nothing of the signal can be believed."""
+    """Like `read`, but raises MetricsError also if nothing of the signal can be trusted."""
     reading = read(metrics, signal, how, window_s, at_s)
     if reading.refused:
         raise MetricsError(f"signals.{signal}: {reading.refused}")
@@ -46,7 +46,7 @@ def believed(
 
 
 def _explodes(series: Sequence[RawSeries]) -> str:
-    """Which label makes them so many, with what to do."""
+    """Which label has so many values, and what to do."""
     values: dict[str, set[str]] = {}
     for one in series:
         for name, value in one.labels.items():

@@ -1,4 +1,4 @@
-"""Every way to measure, a line each."""
+"""Every metrics adapter, one line each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ METRICS = {"prometheus": "muster.platform.metrics.prometheus:Prometheus"}
 
 
 def metrics_of(target: Target) -> Metrics:
-    """The adapter of a target's `prometheus` section: one server, or several as one.
+    """The adapter for a target's `prometheus` section: one server, or several as one.
 
-    Raises BadInput for certificates that cannot be read and credentials that are not there.
+    Raises BadInput for certificates that cannot be read and for missing credentials.
     """
     access = target.prometheus
     kind = adapter(METRICS, access.kind)

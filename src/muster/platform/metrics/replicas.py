@@ -1,8 +1,9 @@
-"""One replica of a pair that scrape the same processes, so that nothing is counted twice.
+"""Reads one replica of an HA pair that scrapes the same processes, so that nothing is counted
+twice.
 
-The samples of both carry one label more (`prometheus_replica`). Taken together they would double
-every sum; a mixture of both would jump between two clocks. So one replica is read for as long as
-it shows a series.
+The samples of both carry one additional label (`prometheus_replica`). Taken together they would
+double every sum; a mixture of both would jump between two clocks. So one replica is read for as
+long as it returns a series.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Replica = tuple[str, ...]
 
 @dataclass
 class Replicas:
-    """Drops `labels`; of series that differ in them alone it hands on those of one replica."""
+    """Drops `labels`; of series that differ only in them it returns those of one replica."""
 
     labels: tuple[str, ...]
     _chosen: dict[Group, Replica] = field(default_factory=dict)
@@ -37,7 +38,9 @@ class Replicas:
     def one_value_each(
         self, found: Iterable[tuple[Mapping[str, str], float | None]]
     ) -> list[tuple[Mapping[str, str], float | None]]:
-        """Every series of an instant query without the labels, once: the first replica's value."""
+        """Every series of an instant query without the labels, once, with the first replica's
+        value.
+        """
         values: dict[tuple[tuple[str, str], ...], float | None] = {}
         for labels, value in found:
             bare = tuple(
@@ -47,7 +50,9 @@ class Replicas:
         return [(dict(labels), value) for labels, value in values.items()]
 
     def _choice(self, group: Group, found: Mapping[Replica, RawSeries]) -> Replica:
-        """The same as before while it shows samples; else the one with most, then the newest."""
+        """The same replica as before while it has samples; else the one with the most, then the
+        newest.
+        """
         chosen = self._chosen.get(group)
         if chosen is None or chosen not in found or not found[chosen].t_s:
             chosen = max(found, key=lambda one: (len(found[one].t_s), found[one].t_s[-1:], one))

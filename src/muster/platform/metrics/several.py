@@ -1,7 +1,7 @@
-"""Several servers that are asked as one, for example one in each region.
+"""Queries several servers as one, for example one in each region.
 
-Every one of them must answer: what one server does not show may be what matters. A series that two
-servers show is refused, since nobody can say whether it is one or two.
+Every server must answer, because what one server does not return may be what matters. A series that
+two servers return is refused, because nothing says whether it is one or two.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Member:
     labels: Mapping[str, str]
 
     def labelled(self, series: RawSeries) -> RawSeries:
-        """`series` with the labels that it lacks; a label that says otherwise stands."""
+        """Add the labels to each of `series` that lacks them; a label that it has stays."""
         labels = {**self.labels, **series.labels}
         return RawSeries(series.signal, series.name, labels, series.t_s, series.v)
 
 
 class Several(Metrics):
-    """All `members` as one server; `own` are signals that get no labels: the load's."""
+    """All `members` as one server; `own` are the load's signals, which get no labels."""
 
     def __init__(self, members: list[Member], own: frozenset[str]) -> None:
         self.url = ", ".join(one.metrics.url for one in members)
@@ -54,7 +54,7 @@ class Several(Metrics):
                 if first != member.name:
                     shown = ", ".join(f'{key}="{text}"' for key, text in series.labels.items())
                     raise MetricsError(
-                        f"servers {first} and {member.name} both show {series.name}{{{shown}}}: "
+                        f"servers {first} and {member.name} both return {series.name}{{{shown}}}: "
                         f"a label in prometheus.servers.{member.name}.labels must tell them apart"
                     )
                 found.append(series)

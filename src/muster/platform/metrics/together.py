@@ -1,7 +1,7 @@
-"""Samples put together scrape by scrape: one source, sums of several, and a gauge plus another.
+"""Combines samples scrape by scrape: one source, a sum of several, and one gauge plus another.
 
-The samples of one scrape of a process have the same time. Times that no two of them share are
-those of several processes, or of several scrapers, and nothing can be said of their sum.
+The samples of one scrape of a process have the same time. If no two of them share a time, they come
+from several processes or several scrapers, and their sum is undefined.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ SMALLEST = frozenset({"region_ready", "gateway_health"})
 
 
 class Refusal(Exception):
-    """The mapping does not fit what was seen."""
+    """The mapping does not fit the series."""
 
 
 def one_source(rows: Sequence[Points]) -> Points:
-    """One series, also where its bucket's edge is written in two ways; what differs is unknown."""
+    """One series, also if its bucket edge is written in two ways; differing values are unknown."""
     if len(rows) == 1:
         return rows[0]
     values: dict[float, float | None] = {}
@@ -30,10 +30,10 @@ def one_source(rows: Sequence[Points]) -> Points:
 
 
 def summed(signal: str, name: str, rows: Sequence[Points]) -> Points:
-    """The samples of several series of one process, scrape by scrape.
+    """Combine the samples of several series of one process, scrape by scrape.
 
-    A series that is not there at a scrape had not happened, or is gone: it counts nothing. Raises
-    Refusal where they are no samples of the same scrapes. `name` is for its text.
+    A series that is missing at a scrape had no event yet, or is gone: it adds nothing. Raises
+    Refusal if the samples are not of the same scrapes. `name` is for the message.
     """
     if len(rows) == 1:
         return rows[0]
@@ -44,8 +44,8 @@ def summed(signal: str, name: str, rows: Sequence[Points]) -> Points:
         apart = times[0] <= last_s and first_s <= times[-1] and found.keys().isdisjoint(times)
         if apart:
             raise Refusal(
-                f"{name}: its parts are scraped at different moments, so they are of several "
-                "processes: name in owner what tells these apart"
+                f"{name}: its parts are scraped at different moments, so they belong to several "
+                "processes: name in owner the label that tells the processes apart"
             )
         first_s, last_s = min(first_s, times[0]), max(last_s, times[-1])
         for t_s, value in zip(times, values, strict=True):
@@ -54,7 +54,7 @@ def summed(signal: str, name: str, rows: Sequence[Points]) -> Points:
 
 
 def added(one: Points, other: Points, sign: float) -> Points | None:
-    """`one` plus `sign` times `other` at the scrapes of both; None: they share none."""
+    """`one` plus `sign` times `other` at the scrapes of both; None if they share none."""
     values = dict(zip(*other, strict=True))
     found: dict[float, float | None] = {}
     for t_s, value in zip(*one, strict=True):
@@ -67,7 +67,7 @@ def added(one: Points, other: Points, sign: float) -> Points | None:
 
 
 def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether both were scraped in the same stretch: a single sample may be on its way yet."""
+    """Whether both were scraped in the same period; a single sample may still be on its way."""
     several = len(one) > 1 and len(other) > 1
     return several and one[0] <= other[-1] and other[0] <= one[-1]
 
@@ -78,7 +78,7 @@ def _join_of(signal: str, name: str) -> Callable[[Iterable[float]], float]:
     if signal in SMALLEST:
         return min
     if signal.startswith("x_"):
-        raise Refusal(f"{name}: several series become one, and nothing says what that means")
+        raise Refusal(f"{name}: several series become one, and no rule says how to combine them")
     return sum
 
 

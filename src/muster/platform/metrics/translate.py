@@ -1,7 +1,7 @@
-"""What one series of theirs is for Muster, by its name and labels alone.
+"""Translates one platform series to Muster's terms, by its name and labels alone.
 
-The same series come with every poll, and what their labels mean does not change: it is worked out
-once a series.
+Every poll returns the same series, and the meaning of their labels does not change, so each series
+is translated once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from muster.targets.signals import (
 NAME = "__name__"
 SUFFIXES = ("_bucket", "_count", "_sum")
 KEPT_ALWAYS = frozenset({*REPLICA_LABELS, *SCRAPER_LABELS})
-"""`drop: rest` keeps these: series that differ in them alone may be one series twice."""
+"""Labels that `drop: rest` keeps: series that differ only in them may be one series twice."""
 NAMED_MAX = 6
 HEADS_KEPT_MAX = 65536
 Pairs = tuple[tuple[str, str], ...]
@@ -35,7 +35,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Head:
-    """`labels`: Muster's own; `rest`: what else is carried, which tells nothing apart."""
+    """`labels`: Muster's own; `rest`: the other labels, which tell nothing apart."""
 
     name: str
     suffix: str
@@ -44,33 +44,33 @@ class Head:
 
     @property
     def key(self) -> tuple[str, Pairs]:
-        """What it is for Muster."""
+        """The key of the series in Muster."""
         return self.suffix, self.labels
 
     @cached_property
     def owner(self) -> Pairs:
-        """Its process."""
+        """The process of the series."""
         return tuple(pair for pair in self.labels if pair[0] in ("region", "instance"))
 
     def in_seconds(self, signal: str) -> bool:
-        """Whether its values are seconds, and not a number of requests."""
+        """Whether its values are seconds and not a number of requests."""
         return self.suffix == "_sum" if signal in HISTOGRAMS else signal == "queue_age"
 
 
 def head_of(
     signal: str, how: MappedSignal, name: str, labels: Mapping[str, str]
 ) -> tuple[Head, Pairs]:
-    """What a series is, and what makes it one source. Raises Refusal."""
+    """Translate a series, and say which source it belongs to. Raises Refusal."""
     return _head_of(signal, _Same(how), name, tuple(labels.items()))
 
 
 def seconds_of(value: float, unit: str) -> float:
-    """`value` of that unit in seconds, the nearest number to it."""
+    """`value` of that unit in seconds, rounded to the nearest number."""
     return float(Fraction(value) * Fraction(SECONDS[unit]))
 
 
 class _Same:
-    """A mapping as a key of the cache. It is frozen, so the same object always says the same."""
+    """A mapping as a key of the cache. It is frozen, so the same object always means the same."""
 
     __slots__ = ("how",)
 
@@ -108,7 +108,7 @@ def _head_of(signal: str, same: _Same, name: str, pairs: Pairs) -> tuple[Head, P
 def _ours(
     signal: str, how: MappedSignal, theirs: Mapping[str, str], name: str
 ) -> tuple[dict[str, str], set[str]]:
-    """Muster's labels, and the labels of theirs that they were taken from."""
+    """Muster's labels, and the platform's labels from which they were taken."""
     ours: dict[str, str] = {}
     taken: set[str] = set()
     for label, said in how.labels.items():
@@ -151,7 +151,7 @@ def _meant(said: TakenLabel, value: str, name: str, label: str) -> str:
 
 
 def _edge(le: str | None, how: MappedSignal, name: str) -> str | None:
-    """A bucket's edge in seconds, in one way of writing; None: it is no bucket."""
+    """A bucket's edge in seconds, in one notation; None if it is not a bucket."""
     if le is None:
         return None
     try:
@@ -159,7 +159,7 @@ def _edge(le: str | None, how: MappedSignal, name: str) -> str | None:
         if edge.is_nan():
             raise InvalidOperation
     except InvalidOperation:
-        raise Refusal(f'{name} shows le="{le}", which is no number') from None
+        raise Refusal(f'{name} shows le="{le}", which is not a number') from None
     if edge.is_infinite():
         return "+Inf"
     return repr(float(Fraction(edge) * Fraction(SECONDS[how.unit])))

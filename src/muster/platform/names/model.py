@@ -1,7 +1,7 @@
-"""The port that says what clients of the public name are answered, and for how long.
+"""The port that says what clients get when they resolve the public name, and for how long.
 
-The bounds of every wait for traffic come from here, and what the load's resolvers need to tell
-regions apart by address. An adapter is made without asking anything.
+It gives the limits of every wait for traffic, and the addresses by which the load's resolvers tell
+regions apart. Creating an adapter sends no request.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ from abc import ABC, abstractmethod
 
 
 class Names(ABC):
-    """The public name, as its clients meet it."""
+    """The public name as its clients see it."""
 
     @abstractmethod
     def ttl_s(self) -> int:
-        """For how long a client may go on using an old answer, in seconds. Raises PortError."""
+        """How long a client may use an old answer, in seconds. Raises PortError."""
 
     @abstractmethod
     def detection(self) -> dict[str, tuple[int, int]]:
-        """(seconds between looks, failed looks needed) by region that is taken out when it is lost.
+        """(seconds between health checks, failures needed) by region that DNS removes if it is
+        lost.
 
-        A region that is not in it stays in the answers whatever becomes of it. Raises PortError,
-        and BadInput where only the target can say it and does not.
+        A region that is missing here stays in the answers in any case. Raises PortError, and
+        BadInput if only the target can give the value and does not.
         """
 
     @abstractmethod
     def addresses(self) -> dict[str, tuple[str, ...]]:
-        """What each region's name is answered; empty where addresses do not say it.
+        """The addresses to which each region's name resolves; empty if addresses do not identify
+        regions.
 
         Raises PortError.
         """

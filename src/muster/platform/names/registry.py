@@ -1,4 +1,4 @@
-"""Every way to know what a name is answered, a line each."""
+"""Every names adapter, one line each."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ NAMES = {
 
 
 def names_of(target: Target, steering: Steering) -> Names:
-    """The adapter of a target's `names` section; `steering` is the platform's own."""
+    """The adapter for a target's `names` section; `steering` is the platform's own."""
     made: Names = adapter(NAMES, target.names.kind)(target.names, tuple(target.regions), steering)
     return made

@@ -1,4 +1,4 @@
-"""Names as the target states them, where nobody can read them."""
+"""Names as the target states them, if they cannot be read from anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names read where the weights stand: Route 53 records have TTL, values and health checks."""
+"""Names read from the steering: Route 53 records have TTL, values and health checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from muster.targets.names import SteeringNames as Settings
 
 
 class SteeringNames(Names):
-    """Only for a steering that shows names: a target's check allows no other."""
+    """Only for a steering that has names; the check of a target allows no other."""
 
     def __init__(self, settings: Settings, regions: tuple[str, ...], steering: Route53) -> None:
         self._steering = steering

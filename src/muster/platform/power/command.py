@@ -1,12 +1,12 @@
-"""A region stopped and started by a command of the target's own (docs/command.md).
+"""Stops and starts a region by the target's own command (docs/command.md).
 
-`argv state REGION` answers {"state": "on" | "off" | "partly", "detail": …, "before": {…}}.
-`argv stop REGION`, `argv kill REGION` and `argv start REGION [BEFORE]` do what they say; their exit
-code tells whether it went well, and the state is read back. BEFORE is what `state` answered under
-that key while the region was on, as JSON.
+`argv state REGION` answers {"state": "on" | "off" | "partly", "detail": …, "before": {…}}. `argv
+stop REGION`, `argv kill REGION` and `argv start REGION [BEFORE]` change it; the exit code says
+whether that succeeded, and the state is read back. BEFORE is what `state` answered under that key
+while the region was on, as JSON.
 
-Dark: the command says `off`, `ready_url` answered before, and now it gets no answer but a load
-balancer's 502, 503 or 504 for a missing upstream.
+Dark: the command answers `off`, `ready_url` answered before, and now it gets no answer except a
+load balancer's 502, 503 or 504 for a missing upstream.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from muster.platform.power.model import Before, Power, PowerState
 from muster.targets.power import CommandPower
 
 BEFORE_BYTES_MAX = 2048
-"""What the undo log keeps of a region; a shared store's record has no room for more."""
+"""The most bytes that the undo log keeps for a region; a shared store's record has no room for
+more.
+"""
 BEFORE = "before"
 
 
@@ -44,7 +46,7 @@ class StateAnswer(Document):
 
 
 class PowerByCommand(ByCommand, Power):
-    """A region's power as the target's own command has it."""
+    """A region's power, set and read by the target's own command."""
 
     def __init__(self, region: str, settings: CommandPower, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(region, clock)
@@ -81,7 +83,8 @@ class PowerByCommand(ByCommand, Power):
         self._command.do("kill", settled=lambda: self._not("off"))
 
     def why_not_kill(self) -> str:
-        return "" if self._kills else "is a command without kills: a loss needs its verb kill"
+        needed = "is a command without kills: true; an abrupt loss needs its verb kill"
+        return "" if self._kills else needed
 
     def start(self, before: Before) -> None:
         self._command.do("start", *_arguments(before), settled=lambda: self._not("on"))
@@ -98,7 +101,7 @@ class PowerByCommand(ByCommand, Power):
         shown = look()
         facts = {"state": power.state, "met": shown.met, "status": shown.status}
         if answered is None:
-            return Proof(False, "ready_url gave no answer before the fault either", facts)
+            return Proof(False, "ready_url gave no answer even before the fault", facts)
         proven = power.state == "off" and not serves(shown)
         return Proof(proven, f"power {power.shown}; ready_url {shown.said}", facts)
 

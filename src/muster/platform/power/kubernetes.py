@@ -1,7 +1,7 @@
-"""Deployments scaled to 0 and back to the replicas that they had.
+"""Scales deployments to 0 and back to the replicas that they had.
 
-Dark: no pod of the deployments' selectors is left, terminating ones included, and `ready_url` gets
-no answer but a load balancer's 502, 503 or 504 for a missing upstream.
+Dark: no pod of the deployments' selectors is left, including terminating ones, and `ready_url` gets
+no answer except a load balancer's 502, 503 or 504 for a missing upstream.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPLICAS = "replicas"
 
 
 class PowerByKubernetes(Power):
-    """A region's power as a cluster's deployments have it."""
+    """A region's power by scaling its deployments."""
 
     def __init__(self, region: str, settings: KubernetesPower, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(region, clock)
@@ -95,7 +95,7 @@ class PowerByKubernetes(Power):
 
 
 def state_of(deployments: Deployments, before: Mapping[str, int]) -> PowerState:
-    """Replicas asked for and available, as before or as an autoscaler has them.
+    """Desired and available replicas, as before or within an autoscaler's limits.
 
     Raises PortError.
     """

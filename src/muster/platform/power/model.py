@@ -1,8 +1,8 @@
 """The port that stops and starts one region.
 
-An adapter knows one region's power and nothing of drills, undo logs or samples. It is made without
-asking anything: only a call of its methods reaches the platform, and each call is bounded by
-`timeout_s`. Every method but those that say otherwise raises PortError.
+An adapter knows one region's power, and knows nothing of drills, undo logs or samples. Creating it
+sends no request. Each call of a method that reaches the platform is limited by `timeout_s`. Every
+method raises PortError unless its docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from muster.platform.looks import Look
 from muster.platform.port import Change, Other, Proof, Touch, Unusable
 
 Before = Mapping[str, Any]
-"""What `before` returned, as JSON keeps it: enough for `start` on another machine."""
+"""What `before` returned, as JSON: enough for `start` on another machine."""
 
 
 @dataclass(frozen=True)
 class PowerState:
-    """`whole`: every process is there. `comes`: what is missing may still come by itself.
+    """`whole`: every process exists. `comes`: what is missing may still appear by itself.
 
-    `autoscaled`: an autoscaler decides how many there are, so the region's room may differ.
+    `autoscaled`: an autoscaler decides the number, so the region's capacity may differ.
     """
 
     expected: str
@@ -38,7 +38,7 @@ class Power(ABC):
     """How one region is stopped, killed and started."""
 
     stops: ClassVar[bool] = True
-    """Whether a stop takes anything away; not so by `none`, where weight 0 stands for dark."""
+    """Whether a stop stops any process. Not so for `none`, which takes weight 0 as dark."""
     own_samples: ClassVar[bool] = False
     """Whether a stopped region's own series end at once, so that a fresh sample disproves dark."""
 
@@ -53,25 +53,25 @@ class Power(ABC):
 
     @property
     def look_s_max(self) -> float:
-        """How long `state` and `dark` may take besides a look at ready_url, in seconds.
+        """How long `state` and `dark` may take besides the check of ready_url, in seconds.
 
-        0: no longer than any look may take.
+        0: no longer than any other observation.
         """
         return 0.0
 
     @property
     def ready_s_max(self) -> float:
-        """How long a started region may take until its ready_url says so, in seconds."""
+        """How long a started region may take until its ready_url answers 2xx, in seconds."""
         return self.timeout_s
 
     def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the region itself; asks no system anything, raises nothing."""
+        """What it changes besides the region itself. Sends no request, raises nothing."""
         return ()
 
     def unusable(self) -> Unusable | None:
-        """What of its settings cannot work on this machine; asks no other system, raises nothing.
+        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
 
-        None: nothing, as far as this machine tells.
+        None if no such setting is known on this machine.
         """
         return None
 
@@ -84,31 +84,31 @@ class Power(ABC):
 
     @abstractmethod
     def change(self, *, kill: bool = False) -> Change:
-        """From what to what `stop` (or `kill`) would go, read from the platform."""
+        """The state before and after `stop` (or `kill`), read from the platform."""
 
     @abstractmethod
     def before(self) -> dict[str, Any]:
-        """What `start` needs, read before a stop. Raises PortError when the region is not on."""
+        """What `start` needs, read before a stop. Raises PortError if the region is not on."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Stop it in good order, and return once the platform says that it has stopped."""
+        """Stop it gracefully, and return once the platform reports that it has stopped."""
 
     @abstractmethod
     def kill(self) -> None:
         """Kill it with everything it holds, at once."""
 
     def why_not_kill(self) -> str:
-        """Why it cannot be killed; empty: it can. Asks no system anything, raises nothing."""
+        """Why it cannot be killed; empty if it can. Sends no request, raises nothing."""
         return ""
 
     @abstractmethod
     def start(self, before: Before) -> None:
-        """Start it as it was. Calling it again changes nothing."""
+        """Start it as it was before. Calling it again changes nothing."""
 
     @abstractmethod
     def state(self, before: Before) -> PowerState | None:
-        """What is there now against what was there before; None: it says nothing of that."""
+        """The current state compared with the state before; None if the adapter cannot say."""
 
     @abstractmethod
     def dark(
@@ -116,11 +116,13 @@ class Power(ABC):
     ) -> Proof:
         """Whether the region is dark now.
 
-        `look` looks at its ready_url now, and raises PortError where the look was blind;
+        `look` checks its ready_url now, and raises PortError if the check itself failed;
         `answered`: the status that it gave before the stop (None: it gave none); `others`: whether
-        another region answers now. Raises PortError when what it sees shows nothing either way.
+        another region answers now. Raises PortError if what it sees decides nothing.
         """
 
     @abstractmethod
     def command(self, before: Before) -> str | None:
-        """The whole shell line by which a person starts it, without any secret; None: none does."""
+        """The complete shell line with which a person starts it, without any secret; None if there
+        is none.
+        """

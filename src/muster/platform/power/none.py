@@ -1,4 +1,4 @@
-"""Nobody stops the region: weight 0 stands for dark, and every word of it says so."""
+"""The region is not stopped: it gets weight 0, counts as dark, and every message says so."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PowerByNobody(Power):
     def change(self, *, kill: bool = False) -> Change:
         if kill:
             return Change("on", "refused: the target's power is none, so nothing can be killed")
-        return Change("on", "on: the target's power is none, weight 0 stands for dark")
+        return Change("on", "on: the target's power is none; weight 0 counts as dark")
 
     def before(self) -> dict[str, Any]:
         return {}
@@ -56,7 +56,7 @@ class PowerByNobody(Power):
     def dark(
         self, look: Callable[[], Look], answered: int | None, others: Callable[[], bool]
     ) -> Proof:
-        return Proof(True, "not stopped: the target's power is none; weight 0 stands for dark", {})
+        return Proof(True, "not stopped: the target's power is none; weight 0 counts as dark", {})
 
     def command(self, before: Before) -> str | None:
         return f"# region {self.region} was not stopped"

@@ -1,6 +1,6 @@
-"""The testbed's switch of a region: its gateways and its Redis are processes.
+"""The testbed's own switch: a region's gateways and Redis are processes.
 
-Dark: `ready_url` answered before, and now it refuses connections, or takes none while another
+Dark: `ready_url` answered before, and now it refuses connections, or accepts none while another
 region answers. An answer of any status, or an accepted connection without one, means that something
 still serves there.
 """
@@ -19,7 +19,7 @@ from muster.targets.power import ProcessPower
 
 
 class PowerByProcess(Power):
-    """A region's power as the testbed's control API switches it."""
+    """A region's power, switched by the testbed's control API."""
 
     own_samples = True
 
@@ -49,7 +49,7 @@ class PowerByProcess(Power):
         self._ask("start")
 
     def state(self, before: Before) -> PowerState | None:
-        # One gateway of several is ready too: all of them must be on.
+        # One gateway of several is enough to be ready, but all of them must be on.
         power = self._shown()
         return PowerState("power on", f"power {power}", power == "on")
 
@@ -61,9 +61,9 @@ class PowerByProcess(Power):
         if shown.listens:
             return Proof(False, f"the region still answers: ready_url {shown.said}", facts)
         if answered is None:
-            return Proof(False, "ready_url gave no answer before the fault either", facts)
+            return Proof(False, "ready_url gave no answer even before the fault", facts)
         if shown.met == "silent" and not others():
-            why = f"{shown.said}, and no other region answers either"
+            why = f"{shown.said}, and no other region answers"
             raise PortError(f"region {self.region}: {why}")
         return Proof(True, f"the region {shown.said}", facts)
 

@@ -1,4 +1,4 @@
-"""Every way to stop a region, a line each."""
+"""Every power adapter, one line each."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ POWERS = {
 
 
 def power_of(name: str, region: Region, clock: Clock = SYSTEM_CLOCK) -> Power:
-    """The adapter of a region's `power` section."""
+    """The adapter for a region's `power` section."""
     made: Power = adapter(POWERS, region.power.kind)(name, region.power, clock)
     return made

@@ -1,4 +1,4 @@
-"""Restart: a Toxiproxy server that hangs is started again."""
+"""Restart: restarts a Toxiproxy server that hangs."""
 
 from muster.platform.restart.model import Restart
 from muster.platform.restart.registry import restart_of

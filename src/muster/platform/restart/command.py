@@ -1,4 +1,4 @@
-"""A restart by a command of the target's own, run without a shell where the drill runs."""
+"""Restarts it by the target's own command, run without a shell where the drill runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deployment rolled over, as `kubectl rollout restart` does."""
+"""Restarts a deployment's pods, like `kubectl rollout restart`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from muster.targets.restart import KubernetesRestart
 
 
 class RestartByKubernetes(Restart):
-    """The server is a deployment's pods."""
+    """A server that runs as a deployment's pods."""
 
     def __init__(self, settings: KubernetesRestart, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(clock)

@@ -1,7 +1,7 @@
 """The port that restarts one Toxiproxy server.
 
-An adapter is made without asking anything; a restart is bounded by `timeout_s` and raises PortError
-when it did not go well.
+Creating an adapter sends no request. A restart is limited by `timeout_s` and raises PortError if it
+fails.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Restart(ABC):
     """How one server is restarted."""
 
     restarts: ClassVar[bool] = True
-    """Whether anybody but a person restarts it."""
+    """Whether Muster can restart it, or only a person."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
@@ -28,22 +28,23 @@ class Restart(ABC):
         """How long a restart may take, in seconds."""
 
     def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the server; asks no system anything, raises nothing."""
+        """What it changes besides the server. Sends no request, raises nothing."""
         return ()
 
     def unusable(self) -> Unusable | None:
-        """What of its settings cannot work on this machine; asks no other system, raises nothing.
+        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
 
-        None: nothing, as far as this machine tells.
+        None if no such setting is known on this machine.
         """
         return None
 
     @abstractmethod
     def restart(self) -> None:
-        """Restart the server, and return once the platform says that it was done."""
+        """Restart the server, and return once the platform reports that it is done."""
 
     def command(self) -> str | None:
-        """The shell words by which a person restarts it, without any secret; None: there are none.
+        """The shell words with which a person restarts it, without any secret; None if there are
+        none.
 
         They return once the server was restarted.
         """

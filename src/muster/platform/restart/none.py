@@ -1,4 +1,4 @@
-"""Nobody but a person restarts it: a server that hangs ends as ROLLBACK_FAILED."""
+"""Only a person can restart it: a server that hangs ends the drill as ROLLBACK_FAILED."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from muster.targets.restart import NoRestart
 
 
 class RestartByNobody(Restart):
-    """The target names no way."""
+    """The target names no way to restart it."""
 
     restarts = False
 

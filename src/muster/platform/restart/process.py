@@ -1,4 +1,4 @@
-"""A restart asked of the testbed's control API."""
+"""Restarts it through the testbed's control API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from muster.targets.restart import ProcessRestart
 
 
 class RestartByProcess(Restart):
-    """The testbed ends the server's process and starts another."""
+    """The testbed ends the server's process and starts another one."""
 
     def __init__(self, settings: ProcessRestart, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(clock)

@@ -1,4 +1,4 @@
-"""Every way to restart a Toxiproxy server, a line each."""
+"""Every adapter that restarts a Toxiproxy server, one line each."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ RESTARTS = {
 
 
 def restart_of(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Restart:
-    """The adapter of a Toxiproxy's `restart` section."""
+    """The adapter for a Toxiproxy's `restart` section."""
     made: Restart = adapter(RESTARTS, settings.kind)(settings, clock)
     return made

@@ -1,4 +1,4 @@
-"""Steering: who gets the traffic."""
+"""Steering: which region gets how much traffic."""
 
 from muster.platform.steering.expected import Expected, restoration, snapshot_from
 from muster.platform.steering.model import Steering, SteeringError, Trial

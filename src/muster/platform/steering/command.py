@@ -1,8 +1,8 @@
-"""Traffic steered by a command of the target's own: a load balancer that Muster doesn't know.
+"""Steers traffic by the target's own command, for a load balancer that Muster does not know.
 
 `argv weights` answers {"weights": {REGION: n, …}, "rest": {REGION: text, …}}; `argv set REGION=n …`
-sets all of them. `rest` is optional: whatever else must stand as it is, so that somebody else's
-change of it is noticed. docs/command.md has an example.
+sets all of them. `rest` is optional: whatever else must stay unchanged, so that a change by
+somebody else is noticed. docs/command.md has an example.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WeightsAnswer(Document):
 
 
 class CommandSteering(ByCommand, Steering):
-    """One part a region: the command shows and sets the weights of all of them."""
+    """One part for each region: the command reads and sets the weights of all regions."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class CommandSteering(ByCommand, Steering):
         return self._command.line("set", *_words(before))
 
     def trial(self) -> Trial:
-        wanted = "route53: the safety net writes a record of its own, and a command has none"
+        wanted = "route53: the safety net's drill writes its own record, which a command cannot do"
         raise BadInput("target", "steering.kind", "command", wanted)
 
     def _checked(self, shown: Snapshot, weights: RegionWeights) -> dict[str, int]:

@@ -1,11 +1,10 @@
 """How long DNS takes to notice by itself that a record's region is lost.
 
 A health check of an endpoint: its interval times its failure threshold. A calculated one: the
-slowest of its children, which fail side by side when the region is lost. A record without a health
-check is answered by its weight, whatever becomes of the region: nothing is waited for. Of a
-CloudWatch alarm, a routing control or the health of an alias's target only the platform's owner
-knows how long it takes: the target must say it.
-Source: Route 53 API, HealthCheckConfig and AliasTarget.
+slowest of its children, which fail at the same time when the region is lost. A record without a
+health check is answered by its weight in any case: there is nothing to wait for. For a CloudWatch
+alarm, a routing control or the health of an alias's target only the platform's owner knows the
+time: the target must state it. Source: Route 53 API, HealthCheckConfig and AliasTarget.
 """
 
 from __future__ import annotations
@@ -38,10 +37,11 @@ class Detection:
 def detections(
     records: Iterable[Mapping[str, Any]], call: Call, detection_s_max: float | None
 ) -> dict[str, Detection]:
-    """Detection by set identifier, of those records that DNS takes out by itself.
+    """Detection time by set identifier, for those records that DNS removes by itself.
 
-    `call` asks the Route 53 API; what the target says (`detection_s_max`, in seconds) goes first.
-    Raises BadInput, which names the key, where only the target can say it and does not.
+    `call` queries the Route 53 API; a value in the target (`detection_s_max`, in seconds) takes
+    precedence. Raises BadInput, which names the key, if only the target can give the value and does
+    not.
     """
     found: dict[str, Detection] = {}
     for record in records:
@@ -53,7 +53,8 @@ def detections(
 
 
 def slowest_s(health_checks: Mapping[str, tuple[int, int]]) -> int:
-    """The longest that a loss stays unnoticed, in seconds; 0 where DNS notices none by itself.
+    """The longest time for which a loss stays unnoticed, in seconds; 0 if DNS notices none by
+    itself.
 
     `health_checks`: (interval in seconds, failure threshold) by region.
     """

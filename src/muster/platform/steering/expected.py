@@ -1,14 +1,14 @@
-"""What the records must show, so that a change by somebody else is told from the drill's own.
+"""What the records must show, so that a change by somebody else differs from the drill's own.
 
-1. A change of the drill is announced before it is made (`intends`). From then until the API has
-   accepted it (`accepted`) the records may show what stood before or what is intended.
-2. After that a look that began earlier, or within `lag_s` of it, may still show what stood before.
-3. Whatever else the records show was changed by another: a weight, any other part of a record, a
-   record that is gone or new. One ChangeBatch is done whole or not at all, so a mix of two steps of
-   the drill is not the drill's either.
-4. A change that raised may have been made all the same, and may yet be: both states stay possible.
+1. The drill announces a change before it makes it (`intends`). From then until the API has accepted
+it (`accepted`) the records may show the old state or the intended one. 2. After that, an
+observation that began earlier, or within `lag_s` of it, may still show the old state. 3. Anything
+else that the records show was changed by another party: a weight, any other part of a record, a
+record that is gone or new. Route 53 applies a ChangeBatch whole or not at all, so a mix of two
+steps of the drill is not the drill's either. 4. A change that raised an error may have been made,
+or may still be made: both states stay possible.
 
-Nothing here reads a clock or an API: the caller says when a look began.
+Nothing here reads a clock or an API: the caller says when an observation began.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from typing import Any
 from muster.platform.steering.parts import Shown, Snapshot, Weights, weights_of
 
 LAG_S = 2.0
-"""How long after an accepted change a look may still show what stood before.
+"""How long after an accepted change an observation may still show the old state, in seconds.
 
-Route 53 says that a listing shows accepted changes at once, INSYNC or not; this is for a proxy or a
-second API server in between.
+Route 53 documents that a listing shows accepted changes at once, INSYNC or not; this allows for a
+proxy or a second API server in between.
 """
 
 
 @dataclass
 class _Possible:
-    """Weights that the records may show; `until_s` None: for as long as nothing else is said."""
+    """Weights that the records may show; `until_s` None: until something else is expected."""
 
     weights: dict[str, int]
     until_s: float | None = None
@@ -46,40 +46,40 @@ class Expected:
         self._possible: list[_Possible] = []
 
     def begin(self, shown: Snapshot) -> None:
-        """Take what stands now as what must stand until the drill changes it."""
+        """Take the current state as what must stay until the drill changes it."""
         with self._lock:
             self._rest = {key: one.rest for key, one in shown.items()}
             self._possible = [_Possible(weights_of(shown))]
 
     def release(self) -> None:
-        """Judge nothing any more: from here on the records are put back and read back."""
+        """Stop judging: from here on the records are restored and read back."""
         with self._lock:
             self._rest = None
             self._possible = []
 
     @property
     def judges(self) -> bool:
-        """Whether anything must stand: not before `begin`, nor after `release`."""
+        """Whether any state is expected: not before `begin`, nor after `release`."""
         with self._lock:
             return self._rest is not None
 
     def intends(self, weights: Weights) -> None:
-        """The drill is about to set these weights (by record); others stay as they are."""
+        """Announce that the drill will set these weights (by record); others stay as they are."""
         with self._lock:
             if self._possible:
                 self._possible.append(_Possible({**self._possible[-1].weights, **weights}))
 
     def accepted(self, now_s: float) -> None:
-        """The API took the change: what stood before may be seen for `lag_s` more."""
+        """The API accepted the change: the old state may still be seen for `lag_s`."""
         with self._lock:
             for one in self._possible[:-1]:
                 if one.until_s is None:
                     one.until_s = now_s + self._lag_s
 
     def differs(self, shown: Snapshot, began_s: float) -> str:
-        """What another changed, from what to what, by a look that began at `began_s`.
+        """What another party changed, from what to what, by an observation that began at `began_s`.
 
-        Empty: nothing, or nothing is judged. `began_s` is of the clock that `accepted` is told.
+        Empty if nothing changed or nothing is judged. `began_s` is on the clock of `accepted`.
         """
         with self._lock:
             if self._rest is None:
@@ -96,7 +96,7 @@ class Expected:
         return changes(must, shown)
 
     def as_json(self) -> dict[str, Any] | None:
-        """What stands now, for another process; None while nothing is judged."""
+        """The expected state, for another process; None while nothing is judged."""
         with self._lock:
             if self._rest is None:
                 return None
@@ -110,7 +110,7 @@ def snapshot_from(data: Mapping[str, Sequence[Any]]) -> dict[str, Shown]:
 
 
 def changes(must: Snapshot, shown: Snapshot) -> str:
-    """From what to what each record differs; empty when none does."""
+    """How each record differs, from what to what; empty if none does."""
     said: list[str] = []
     for key in sorted({*must, *shown}):
         before, after = must.get(key), shown.get(key)
@@ -128,17 +128,20 @@ def changes(must: Snapshot, shown: Snapshot) -> str:
 
 @dataclass(frozen=True)
 class Restoration:
-    """How to put the weights back. `weights`: records to set; `another`: what is left, and why."""
+    """How to restore the weights. `weights`: records to set; `another`: what is left alone, and
+    why.
+    """
 
     weights: dict[str, int]
     another: str = ""
 
 
 def restoration(before: Snapshot, shown: Snapshot, own: Sequence[Weights]) -> Restoration:
-    """Every record back to its weight of before, but for what another changed since.
+    """Set every record back to its old weight, except what another party changed since.
 
-    `own`: weights that the drill has set or was about to set. A weight that another set to one of
-    them cannot be told from the drill's and goes back too: rather that than a region left dark.
+    `own`: weights that the drill has set or was about to set. If another party set a record to one
+    of them, that cannot be told from the drill's change and is set back too: otherwise a region
+    might be left dark.
     """
     back = {
         key: was.weight

@@ -1,9 +1,9 @@
 """The port that moves traffic between regions.
 
-An adapter shows what stands as parts (a record, a backend of a route, a region's dial), each with a
-weight and all the rest of it as one text. It is made without asking anything: only a call of its
-methods reaches the platform. Weights are whole numbers; a region's share is its weight over the sum
-of all weights. Whether traffic follows is never asked here: the load observes that.
+An adapter shows the current state as parts (a record, a backend of a route, a region's dial), each
+with a weight and everything else about it as one text. Creating it sends no request: only a call of
+its methods reaches the platform. Weights are whole numbers; a region's share is its weight over the
+sum of all weights. The port never says whether traffic follows: the load observes that.
 """
 
 from __future__ import annotations
@@ -18,55 +18,57 @@ from muster.platform.steering.shares import UNITS, shares_of, weights_for
 
 RegionWeights = Mapping[str, int]
 Saved = Mapping[str, Any]
-"""What `saved` returned, as JSON keeps it; opaque to all but its adapter."""
+"""What `saved` returned, as JSON; only its adapter can interpret it."""
 
 
 class SteeringError(PortError):
-    """The steering API did not answer, refused, or answered not as it must."""
+    """The steering API did not answer, refused, or gave a wrong answer."""
 
 
 class Trial(ABC):
-    """A harmless change by the rights that steering needs; nothing in the platform reads it."""
+    """A harmless change that needs the same permissions as steering; nothing on the platform reads
+    it.
+    """
 
     subject: str
     touches: tuple[Touch, ...]
 
     @abstractmethod
     def read(self) -> str | None:
-        """What stands there now; None: nothing. Raises PortError."""
+        """The current value; None if there is none. Raises PortError."""
 
     @abstractmethod
     def write(self, text: str | None) -> None:
-        """Make it stand there (None: nothing). Raises PortError."""
+        """Set the value (None: remove it). Raises PortError."""
 
 
 Check = Callable[[Snapshot], None]
-"""Sees what stands right before a change, and raises to prevent it."""
+"""Sees the state right before a change, and raises to prevent it."""
 
 
 def no_check(shown: Snapshot) -> None:
-    """Nothing is asked of what stands."""
+    """Does not check the state."""
 
 
 def not_told() -> None:
-    """Nobody asks when the change was accepted."""
+    """Ignores when the change was accepted."""
 
 
 class Steering(ABC):
-    """Who gets the traffic of one public name."""
+    """Which region gets the traffic of one public name."""
 
     units: int = UNITS
-    """The weights of a step sum to about so many: finer shares than 1/units cannot be had."""
+    """The approximate sum of the weights of a step: no share can be finer than 1/units."""
 
     @property
     @abstractmethod
     def subject(self) -> str:
-        """What is changed, as a person looks it up: the kind and the name."""
+        """What is changed, as a person would look it up: the kind and the name."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What messages call it."""
+        """The name that messages use."""
 
     @property
     @abstractmethod
@@ -75,12 +77,12 @@ class Steering(ABC):
 
     @abstractmethod
     def touches(self) -> tuple[Touch, ...]:
-        """What it changes, in its own words; asks no system anything, raises nothing."""
+        """What it changes, in its own words. Sends no request, raises nothing."""
 
     def unusable(self) -> Unusable | None:
-        """What of its settings cannot work on this machine; asks no other system, raises nothing.
+        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
 
-        None: nothing, as far as this machine tells.
+        None if no such setting is known on this machine.
         """
         return None
 
@@ -93,28 +95,28 @@ class Steering(ABC):
 
     @abstractmethod
     def shown(self) -> dict[str, Shown]:
-        """What stands now, part by part; empty when nothing is left. Raises SteeringError."""
+        """The current state, part by part; empty if no part is left. Raises SteeringError."""
 
     @abstractmethod
     def by_region(self, shown: Snapshot) -> dict[str, int]:
-        """Weight by region of what was shown. Raises SteeringError where parts disagree."""
+        """Weight by region, from an observed state. Raises SteeringError if parts disagree."""
 
     def weights(self) -> dict[str, int]:
-        """Weight by region now. Raises SteeringError, also when no part is left."""
+        """Current weight by region. Raises SteeringError, also if no part is left."""
         shown = self.shown()
         if not shown:
-            raise SteeringError(f"{self.name}: nothing there steers any traffic")
+            raise SteeringError(f"{self.name}: no part is left that steers traffic")
         return self.by_region(shown)
 
     def weights_for(self, before: RegionWeights, region: str, share_pct: float) -> dict[str, int]:
-        """Weights that give `region` the nearest share that can be had; others in proportion.
+        """Weights that give `region` the nearest possible share; the others keep their proportions.
 
         A share above 0 never becomes weight 0. Raises ValueError as `shares.weights_for` does.
         """
         return weights_for(before, region, share_pct, units=self.units)
 
     def share_had(self, before: RegionWeights, region: str, share_pct: float) -> float:
-        """The percent that `region` really gets when `share_pct` is asked for."""
+        """The percentage that `region` really gets if `share_pct` is asked for."""
         return shares_of(self.weights_for(before, region, share_pct))[region]
 
     @abstractmethod
@@ -131,9 +133,9 @@ class Steering(ABC):
     ) -> None:
         """Change all regions' weights at once; everything else stays as it is.
 
-        `accepted` is called once the platform took the change. Raises SteeringError when a region
-        has no part, or the platform refuses. A change that raised may have been made all the same:
-        the caller reads back.
+        `accepted` is called once the platform accepted the change. Raises SteeringError if a region
+        has no part, or if the platform refuses. A change that raised an error may have been made
+        anyway: the caller reads back.
         """
 
     @abstractmethod
@@ -146,12 +148,12 @@ class Steering(ABC):
 
     @abstractmethod
     def stood(self, saved: Saved) -> dict[str, Shown]:
-        """What stood when it was saved, part by part; empty where an old log does not say."""
+        """The state when it was saved, part by part; empty if an old log does not hold it."""
 
     @abstractmethod
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
-        """The whole shell line by which a person puts `before` back; None: there is none."""
+        """The complete shell line with which a person restores `before`; None if there is none."""
 
     @abstractmethod
     def trial(self) -> Trial:
-        """A harmless change of its own. Raises BadInput where this way has none."""
+        """A harmless change of its own. Raises BadInput if this adapter has none."""

@@ -1,4 +1,4 @@
-"""What steers, as values: parts with a weight each, whatever kind of thing a part is."""
+"""What steers traffic, as values: parts with one weight each, whatever kind of thing a part is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Weights = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Shown:
-    """One part as the platform shows it: its weight, and all the rest of it as one text."""
+    """One part as the platform shows it: its weight, and everything else about it as one text."""
 
     weight: int
     rest: str

@@ -1,7 +1,7 @@
-"""Weighted records as values: which of them steer, whose they are, and what each of them weighs.
+"""Weighted records as values: which of them steer traffic, their region, and their weight.
 
-Only A, AAAA and CNAME records steer (alias records are A or AAAA). Others may carry weights too, as
-the TXT registry of external-dns does at the same name: they are never read and never changed.
+Only A, AAAA and CNAME records steer (alias records are A or AAAA). Others may carry weights too,
+like the TXT registry of external-dns at the same name: they are never read and never changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def name_of(text: str) -> str:
 
 
 def record_key(record: Mapping[str, Any]) -> str:
-    """Type and set identifier: what tells the records of one name apart."""
+    """Type and set identifier, which together identify a record of one name."""
     return f"{record['Type']} {record['SetIdentifier']}"
 
 
@@ -41,7 +41,7 @@ def snapshot_of(records: Iterable[Mapping[str, Any]]) -> dict[str, Shown]:
 
 
 def _rest(record: Mapping[str, Any]) -> str:
-    """TTL, values, alias and health check of a record, in one text."""
+    """TTL, values, alias and health check of a record, as one text."""
     words = [f"TTL {record['TTL']}"] if "TTL" in record else []
     words += sorted(str(value["Value"]) for value in record.get("ResourceRecords", ()))
     alias = record.get("AliasTarget")
@@ -54,7 +54,9 @@ def _rest(record: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Owners:
-    """Which region a set identifier belongs to. What `named` does not name is a region itself."""
+    """The region of a set identifier. One that `named` does not list is itself the name of a
+    region.
+    """
 
     named: Mapping[str, Sequence[str]]
 
@@ -66,9 +68,9 @@ class Owners:
         return identifier
 
     def by_region(self, weights: Weights) -> dict[str, int]:
-        """Weight by region: that of its records of one type, summed.
+        """Weight by region: the sum over its records of one type.
 
-        Raises ValueError where the types of one set identifier disagree.
+        Raises ValueError if the types of one set identifier disagree.
         """
         by_identifier: dict[str, int] = {}
         for key, weight in weights.items():
@@ -84,8 +86,8 @@ class Owners:
     def spread(self, regions: Mapping[str, int], base: Weights) -> dict[str, int]:
         """Weight by record so that each region has its sum; `base` gives the proportions.
 
-        A region's records keep the proportions that they have in `base` (all alike when those are
-        all 0); the types of one set identifier move together.
+        A region's records keep the proportions that they have in `base` (equal if those are all 0);
+        the types of one set identifier change together.
         """
         found: dict[str, int] = {}
         for region, total in regions.items():
@@ -97,7 +99,9 @@ class Owners:
 
 
 def _apportion(shares: Mapping[str, int], total: int) -> dict[str, int]:
-    """`total` in whole parts, by the largest remainders; exactly `shares` when it is their sum."""
+    """`total` split into whole parts, by the largest remainders; exactly `shares` if that is their
+    sum.
+    """
     whole = sum(shares.values())
     parts = dict(shares) if whole else dict.fromkeys(shares, 1)
     whole = whole or len(parts)

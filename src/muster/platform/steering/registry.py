@@ -1,4 +1,4 @@
-"""Every way to steer, a line each."""
+"""Every steering adapter, one line each."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STEERINGS = {
 
 
 def steering_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Steering:
-    """The adapter of a target's `steering` section.
+    """The adapter for a target's `steering` section.
 
-    An adapter is told its settings, the regions, whether it steers a testbed's stand-in, and the
-    clock by which it waits.
+    An adapter gets its settings, the regions, whether it steers a testbed's stand-in, and the clock
+    by which it waits.
     """
     stand_in = target.class_ == "testbed"
     made: Steering = adapter(STEERINGS, target.steering.kind)(

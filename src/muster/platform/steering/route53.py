@@ -1,7 +1,7 @@
 """Weighted Route 53 records, read and changed through the ordinary API.
 
-One step is one ChangeBatch: Route 53 applies a batch whole or not at all, so no moment exists in
-which the weights belong to two steps. Source: Route 53 API, ChangeResourceRecordSets.
+One step is one ChangeBatch: Route 53 applies a batch whole or not at all, so at no moment do the
+weights belong to two steps. Source: Route 53 API, ChangeResourceRecordSets.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CHANGE_COMMENT = "muster drill"
 
 
 OWN_LABEL = "_muster-drill"
-"""The label of records of Muster's own, below the public name."""
+"""The label of Muster's own records, below the public name."""
 TRIAL_KEY = "safety"
 
 
@@ -58,7 +58,7 @@ class Route53(Steering):
 
     @cached_property
     def _zone(self) -> HostedZone:
-        # Made late: boto3 takes long to import, and a plan only names what it would touch.
+        # Imported late: boto3 is slow to import, and a plan only names what it would change.
         settings = self.settings
         return HostedZone(
             settings.zone,
@@ -98,7 +98,7 @@ class Route53(Steering):
             raise SteeringError(f"{self.settings.record}: {error}") from error
 
     def records(self) -> tuple[str, list[dict[str, Any]]]:
-        """The hosted zone's id and the weighted records, whole. Raises SteeringError."""
+        """The hosted zone's id and the complete weighted records. Raises SteeringError."""
         records = self._records()
         return self._zone.id.removeprefix("/hostedzone/"), records
 
@@ -118,7 +118,7 @@ class Route53(Steering):
     def health_checks(self) -> dict[str, tuple[int, int]]:
         """(interval in seconds, failure threshold) by region whose loss DNS notices by itself.
 
-        Raises BadInput where nobody can know it and the target doesn't say it either.
+        Raises BadInput if it can not be determined and the target does not state it.
         """
         found = detections(self._records(), self._zone.call, self.settings.detection_s_max)
         slowest: dict[str, Detection] = {}
@@ -129,7 +129,7 @@ class Route53(Steering):
         return {region: (one.interval_s, one.threshold) for region, one in slowest.items()}
 
     def plan(self, weights: Mapping[str, int]) -> dict[str, int]:
-        # Several records of a region keep the proportions of the first look with any weight.
+        # Several records of a region keep the proportions of the first observation with any weight.
         return self._planned(self._records(), weights)
 
     def set_weights(
@@ -139,9 +139,9 @@ class Route53(Steering):
         check: Check = no_check,
         accepted: Callable[[], None] = not_told,
     ) -> None:
-        """One batch for all regions and, where the target says so, a wait for INSYNC.
+        """One batch for all regions and, if the target says so, a wait for INSYNC.
 
-        Raises SteeringError when a region has no record, the API refuses, or INSYNC does not come.
+        Raises SteeringError if a region has no record, the API refuses, or INSYNC does not come.
         """
         records = self._records()
         check(snapshot_of(records))
@@ -151,7 +151,7 @@ class Route53(Steering):
         self._change(self._listed(), weights, not_told)
 
     def saved(self) -> dict[str, Any]:
-        # Whole records, for the line by hand: it is needed when the API does not answer.
+        # Complete records, for the line to run by hand, which is needed if the API does not answer.
         zone_id, records = self.records()
         return {"zone_id": zone_id, "records": [dict(record) for record in records]}
 
@@ -176,7 +176,7 @@ class Route53(Steering):
             return shlex.join(words)
         words += ["--region", "us-east-1", "--endpoint-url", endpoint_url]
         if self._stand_in:
-            # A stand-in API asks for a signature but not for whose.
+            # A stand-in API requires a signature but does not check it.
             words = ["env", "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing", *words]
         return shlex.join(words)
 
@@ -239,7 +239,9 @@ class Route53(Steering):
         return found
 
     def _remember(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Proportions among a region's records, from the first look at which they had weight."""
+        """Proportions among a region's records, from the first observation in which they had
+        weight.
+        """
         shown = weights_of(snapshot_of(records))
         for region in {self._owners.region_of(key.partition(" ")[2]) for key in shown}:
             keys = [k for k in shown if self._owners.region_of(k.partition(" ")[2]) == region]
@@ -248,12 +250,12 @@ class Route53(Steering):
 
 
 def _weight_before(record: Mapping[str, Any], before: RegionWeights) -> int:
-    """A record's own weight of before; that of its region where it is the region's only one."""
+    """A record's own old weight, or that of its region if it is the region's only record."""
     return int(before.get(record["SetIdentifier"], record["Weight"]))
 
 
 class TxtTrial(Trial):
-    """A TXT record of Muster's own beside the public name, which nobody asks for."""
+    """Muster's own TXT record beside the public name, which no client resolves."""
 
     def __init__(self, settings: Route53Steering, regions: Sequence[str] = ()) -> None:
         self._settings = settings

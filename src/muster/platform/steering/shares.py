@@ -1,4 +1,4 @@
-"""Traffic shares (percent, what a drill's steps say) and record weights (what Route 53 takes).
+"""Traffic shares (percent, used in a drill's steps) and record weights (used by Route 53).
 
 Route 53 accepts weights from 0 to 255; a share is a record's weight over the sum of all weights.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 WEIGHT_MAX = 255
 UNITS = 100
-"""Weights of a step sum to about this: whole percents are exact for two regions."""
+"""The approximate sum of the weights of a step: whole percents are exact for two regions."""
 
 
 def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
@@ -24,8 +24,8 @@ def weights_for(
     """Weights that give `region` `share_pct` percent of `units`; others keep their proportions.
 
     A share over zero never becomes weight 0, which would take a region out of rotation. Raises
-    ValueError when `share_pct` is not within 0 and 100, when `region` is not among `before`, or
-    when nothing is left to carry the rest.
+    ValueError if `share_pct` is not within 0 and 100, if `region` is not in `before`, or if no
+    other region can take the rest.
     """
     if region not in before:
         raise ValueError(f"{region} has no weight; known: {', '.join(sorted(before))}")
@@ -34,7 +34,7 @@ def weights_for(
     others = {name: weight for name, weight in before.items() if name != region}
     total_others = sum(others.values())
     if share_pct < 100 and total_others == 0:
-        raise ValueError(f"no other region than {region} has weight to carry the rest")
+        raise ValueError(f"no region other than {region} has weight, so none can take the rest")
     weights = {
         name: _units((100 - share_pct) * weight / total_others, units) if total_others else 0
         for name, weight in others.items()
