@@ -156,7 +156,7 @@ def _refilled(
             missing.append(BadInput(file, key, match.group(0), wanted))
             return match.group(0)
         if source == "env" and ".argv." in key:
-            keep(str(found))  # Any word of a command may be a secret, and nothing marks it as one.
+            keep(str(found))  # any word of a command may be a secret; nothing marks it
         return str(found)
 
     filled = fill(data, key)
