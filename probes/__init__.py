@@ -1,1 +1,1 @@
-"""What a drill looks at, as Chaos Toolkit probes named in its JSON."""
+"""What a drill observes, as Chaos Toolkit probes named in its JSON."""

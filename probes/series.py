@@ -1,8 +1,9 @@
-"""Series for the journal, through chaostoolkit-prometheus. Nothing is judged on them.
+"""Series for the journal, through chaostoolkit-prometheus. They are not judged.
 
-That extension answers Prometheus' raw response, where no data is an empty list and values are
-strings, and it has no HTTP time-out; so it runs in a thread of its own that may be left behind. It
-knows a URL and nothing else: a server that wants credentials, or several, are asked by Muster.
+That extension returns Prometheus' raw response, in which no data is an empty list and values are
+strings, and it has no HTTP time-out. It therefore runs in its own thread, which can be abandoned.
+It takes only a URL: if a server needs credentials, or there are several, Muster queries them
+itself.
 """
 
 from __future__ import annotations
@@ -22,11 +23,10 @@ __all__ = ["query"]
 
 @activity
 def query(session: Session, signal: str) -> dict[str, Any]:
-    """Prometheus' instant answer for one of the target's signals, as it is: not mapped.
+    """Prometheus' instant answer for one of the target's signals, unchanged and not mapped.
 
-    Of a signal that is made of several selectors it is the first one's.
-    Raises ActivityFailed for a signal that the target does not name, when no answer comes, or when
-    it is a partial one.
+    For a signal with several selectors it is the first one's. Raises ActivityFailed for a signal
+    that the target does not name, if no answer comes, or if the answer is partial.
     """
     how = session.target.signals.get(signal)
     if how is None and signal in session.target.declared:
@@ -37,7 +37,7 @@ def query(session: Session, signal: str) -> dict[str, Any]:
     selector = how if isinstance(how, str) else how.selectors[0]
     if not session.target.prometheus.plain:
         return _by_muster(session, signal, selector)
-    # Imported here: `chaos` imports this module at every start, and must stay quick.
+    # Imported here: `chaos` imports this module at every start, and must stay fast.
     from chaosprometheus.probes import query as ask
 
     from muster.platform.metrics.prometheus import partial
@@ -63,7 +63,7 @@ def query(session: Session, signal: str) -> dict[str, Any]:
 
 
 def _by_muster(session: Session, signal: str, selector: str) -> dict[str, Any]:
-    """The same document, made of what the target's own adapter answers."""
+    """The same document, built from what the target's own adapter returns."""
     from muster.platform.metrics import MetricsError
 
     try:

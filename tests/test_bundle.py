@@ -72,7 +72,7 @@ def test_what_is_no_manifest_is_not_trusted(bundle, text):
     (bundle / MANIFEST).write_text(text)
     found = check_seal(bundle)
     assert (found.trusted, found.state) == (False, "unreadable")
-    assert found.why == ("manifest.json is no manifest that can be read",)
+    assert found.why == ("manifest.json is not a readable manifest",)
     (bundle / MANIFEST).unlink()
     (bundle / "ledger.jsonl").unlink()
     with pytest.raises(BadInput, match="a sealed bundle"):

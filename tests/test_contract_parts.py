@@ -146,12 +146,12 @@ def test_refusals_name_what_was_given_and_what_fits():
         [["0%", 5], ["50%", 6], ["50%", 7], ["100%", 9]],
     ):
         refused(quantiles(points), key, "'0.5'" if len(points) > 2 else "0", RISING)
-    refused(quantiles([["0%", 5], ["100%", 4]]), key, "[5.0, 4.0]", "tokens that never fall")
+    refused(quantiles([["0%", 5], ["100%", 4]]), key, "[5.0, 4.0]", "tokens that never decrease")
 
     def both_edges(data):
         data["measurement"]["completion_edges_s"] = [1, 1, 20]
 
-    refused(both_edges, "measurement.completion_edges_s", "(1", "edges that rise strictly")
+    refused(both_edges, "measurement.completion_edges_s", "(1", "strictly rising edges")
 
     def waits(data):
         data["profiles"]["m3_20k"]["retry"]["backoff_s"] = [6, 1]
@@ -165,7 +165,7 @@ def test_refusals_name_what_was_given_and_what_fits():
         streams,
         "profiles.m2_5k.streams",
         "4000",
-        "5000, the streams of tier G, since gates.M2.profile names it",
+        "5000, the streams of tier G, because gates.M2.profile names it",
     )
 
     def unknown(data):

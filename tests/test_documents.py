@@ -41,7 +41,7 @@ def bad(data):
         ("a: [1\n", "line 2: got "),
         ("- a\n", "got ['a'], expected a mapping of keys to values"),
         ("", "got None, expected a mapping"),
-        ("? [a]\n: 1\n", "line 1: got \"key ['a'] is no plain value\", expected valid YAML"),
+        ("? [a]\n: 1\n", "line 1: got \"key ['a'] is not a plain value\", expected valid YAML"),
         ("a: 2026-99-99\n", "expected valid YAML"),
         ("a: !!python/object:os.system {}\n", "line 1: got "),
         ("a: *nowhere\n", "line 1: got "),

@@ -242,7 +242,7 @@ def test_a_share_is_shown_in_percent_on_its_own_side():
     assert (none.status, none.reason) == ("unknown", "no data")
     assert (none.measured, none.margin, none.samples, none.threshold) == (None, None, None, 0.5)
     few = of("rate_5xx", platform(), Window(0.0, 5.0, 4.0))["client"]
-    assert few.reason == "20 samples, 200 are needed to show it"
+    assert few.reason == "20 samples, at least 200 are needed to decide"
 
 
 def test_availability_shows_what_its_canaries_can_bear_out():
@@ -256,11 +256,11 @@ def test_availability_shows_what_its_canaries_can_bear_out():
     assert found.reason == "at least 99.435 % with 95 % confidence"
     few = of("availability", platform(), Window(0.0, 50.0, 4.0))["client"]
     assert few.reason == (
-        "500 samples, 1000 are needed to show it; at least 99.403 % with 95 % confidence"
+        "500 samples, at least 1000 are needed to decide; at least 99.403 % with 95 % confidence"
     )
     assert of("availability", [])["client"].reason == "no data"
     none = of("availability", platform(), Window(0.0, 0.5, 4.0))["client"]
-    assert none.reason == "0 samples, 1000 are needed to show it"
+    assert none.reason == "0 samples, at least 1000 are needed to decide"
 
 
 def test_the_contract_says_how_sure_the_bound_is():
@@ -302,7 +302,7 @@ def test_a_latency_is_shown_by_its_bracket_and_claims_no_margin():
     assert (none.measured, none.margin, none.samples, none.bracket) == (None, None, None, None)
     assert none.reason == "no data"
     few = of("first_token_p95", platform(), Window(0.0, 2.0, 4.0))["server"]
-    assert few.reason == "8 samples, 20 are needed to show it; 100.00 % at or under 2.5 s"
+    assert few.reason == "8 samples, at least 20 are needed to decide; 100.00 % at or under 2.5 s"
 
 
 def test_only_the_load_must_show_what_is_open():

@@ -46,9 +46,9 @@ def timed(*latencies, edges=AROUND):
         (timed((20, 2.0)), ("unknown", "p95 lies between 1.9 and 2.1 s", (1.9, 2.1), 20, 0.0)),
         (
             timed((19, 2.0)),
-            ("unknown", "19 samples, 20 are needed to show it", (1.9, 2.1), 19, 0.0),
+            ("unknown", "19 samples, at least 20 are needed to decide", (1.9, 2.1), 19, 0.0),
         ),
-        (timed(edges=EDGES), ("unknown", "0 samples, 20 are needed to show it", None, 0, None)),
+        (timed(edges=EDGES), ("unknown", "0 samples, at least 20 are needed to decide", None, 0, None)),
         (
             timed((40, 0.1), edges=(2.5, 3.0)),
             ("unknown", "p95 lies between its edges", (0.0, 2.5), 40, None),
@@ -226,9 +226,9 @@ def altered(series, part, change):
     ("part", "change", "says"),
     [
         ("count", lambda v: v + 1, "its count is"),
-        ("count", lambda v: float("nan"), "it shows NaN"),
+        ("count", lambda v: float("nan"), "it contains NaN"),
         ("2.1", lambda v: v - 1, 'at or under le="1.9", but'),
-        ("1.9", lambda v: float("nan"), "it shows NaN"),
+        ("1.9", lambda v: float("nan"), "it contains NaN"),
         ("+Inf", lambda v: v + 1, "its count is"),
     ],
 )

@@ -137,7 +137,7 @@ def test_records_over_two_pages_are_all_read_and_changed(zone):
 def test_a_listing_that_does_not_go_on_is_an_error(zone):
     """An API that begins every page anew, as this one does within a name, is not asked for ever."""
     in_pages_of(zone, 1)
-    with pytest.raises(SteeringError, match="the listing of records does not go on"):
+    with pytest.raises(SteeringError, match="the listing of records stopped before its end"):
         zone.steering.weights()
 
 

@@ -157,7 +157,7 @@ def test_whole_evidence_is_read_as_before(bundle):
     code, output = run("judge", bundle)
     assert code == 0
     assert output.startswith("PASS (synthetic-region_failover)")
-    assert "seal: intact, not signed: it shows accidents, and nothing that was done on" in output
+    assert "seal: intact, not signed: it shows accidental changes, but not deliberate" in output
     assert "UNSEALED" not in output
     assert run("judge", bundle, "--json")[1] == (bundle / "verdict.json").read_text()
     (row,) = json.loads(run("history", "--out", bundle.parent, "--json")[1])

@@ -330,7 +330,7 @@ def test_what_is_not_known_of_a_loss_is_no_data(tmp_path: Path) -> None:
     view = lost(tmp_path, {"region": WEST, "rto_s": None, "rig": rig})
     assert f"The loss of {WEST} broke {NO_DATA} of {NO_DATA} open streams" in " ".join(view.impact)
     assert [fact.value for fact in view.timings if fact.label == "Recovery time"] == [NO_DATA]
-    assert [f.note for f in view.load if f.label == "Rig pinned by the loss"] == ["not seen: load"]
+    assert [f.note for f in view.load if f.label == "Rig pinned by the loss"] == ["not observed: load"]
     assert "pinned" not in " ".join(view.impact)
     plain = _view(tmp_path / "plain")
     assert not [f for f in (*plain.timings, *plain.load) if "loss" in f.label or "Recov" in f.label]
@@ -351,7 +351,7 @@ def test_the_rigs_own_spikes_stand_in_the_timeline_and_on_the_charts(tmp_path: P
     )
     said = "\n".join(row.text for row in view.timeline)
     assert "The rig itself was pinned: load a:1 for 1.00" in said
-    assert "further than any edge late. Not the platform's." in said
+    assert "over the highest bucket edge late. Not the platform's fault." in said
     assert f"{WEST} was out of the DNS answers 4.50" in said
     assert {(mark.label, mark.t_s) for mark in view.marks} >= {
         ("region lost", START_S + 95),

@@ -1,9 +1,9 @@
 """The verdict as an in-toto attestation: a statement about the manifest, in a DSSE envelope.
 
-The predicate is `test-result` v0.1. Its `result` is PASSED only for a PASS that is gate evidence;
-a PASS on a testbed, of a rehearsal, or over a signal that is declared none (which a gate must be
-told to accept) is WARNED, and everything else is FAILED. What kind of
-evidence it is stands in the annotations of `config.json` too, so that a policy can ask for it.
+The predicate is `test-result` v0.1. Its `result` is PASSED only for a PASS that is gate evidence. A
+PASS on a testbed, of a rehearsal, or with a signal that is declared none (which a gate must be told
+to accept) is WARNED, and everything else is FAILED. The annotations of `config.json` also state the
+evidence class, so that a policy can require it.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _LISTS = {"pass": "passedTests", "not_judged": "warnedTests", "declared": "warne
 
 @dataclass(frozen=True)
 class Attested:
-    """What an envelope says. `by`: the key that verified it; None where no key given did.
+    """What an envelope says. `by`: the key that verified it; None if no given key did.
 
-    `faults`: why it does not fit the bundle. `claimed`: the keys that it names, unproven.
+    `faults`: why it does not fit the bundle. `claimed`: the keys that it names, unverified.
     """
 
     by: str | None
@@ -42,7 +42,7 @@ def statement(
 ) -> dict[str, Any]:
     """The statement about `manifest`; `sealed` holds the SHA-256 of each file by its name.
 
-    Raises KeyError without `config.json`, whose annotations say what the evidence is.
+    Raises KeyError without `config.json`, whose annotations state the evidence class.
     """
     annotated = {
         "name": CONFIGURATION[0],
@@ -86,14 +86,14 @@ def attest(statement_: Mapping[str, Any], key: SigningKey) -> bytes:
 def check(
     raw: bytes, manifest: bytes, verdict: bytes | None, keys: Sequence[VerifyKey]
 ) -> Attested:
-    """Whether the envelope in `raw` is signed by one of `keys` and speaks of this bundle.
+    """Whether the envelope in `raw` is signed by one of `keys` and is about this bundle.
 
-    Without keys the signature stays unverified; what it says is compared all the same.
+    Without keys the signature stays unverified; the content is compared anyway.
     """
     try:
         envelope = dsse.decode(raw)
     except ValueError:
-        return Attested(None, (), (f"{ATTESTATION}: no DSSE envelope that can be read",))
+        return Attested(None, (), (f"{ATTESTATION}: not a readable DSSE envelope",))
     claimed = tuple(one.keyid for one in envelope.signatures if one.keyid)
     data = envelope.signed_bytes
     by = next(
@@ -102,12 +102,12 @@ def check(
     )
     faults = [f"{ATTESTATION}: {fault}" for fault in _faults(envelope, manifest, verdict)]
     if keys and by is None:
-        faults.insert(0, f"{ATTESTATION}: no key given made its signature")
+        faults.insert(0, f"{ATTESTATION}: none of the given keys made its signature")
     return Attested(by, claimed, tuple(faults))
 
 
 def _faults(envelope: dsse.Envelope, manifest: bytes, verdict: bytes | None) -> list[str]:
-    """Why the statement is not one of ours about this manifest and this verdict."""
+    """Why the statement is not one of Muster's about this manifest and this verdict."""
     if envelope.payload_type != PAYLOAD_TYPE:
         return [f"its payload type is not {PAYLOAD_TYPE}"]
     try:
@@ -120,9 +120,9 @@ def _faults(envelope: dsse.Envelope, manifest: bytes, verdict: bytes | None) -> 
             told = one.get("annotations", told) if one["name"] == CONFIGURATION[0] else told
         told = dict(told)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return ["its statement is no test result"]
+        return ["its statement is not a test result"]
     if kinds != (STATEMENT_TYPE, PREDICATE_TYPE):
-        return ["its statement is no test result"]
+        return ["its statement is not a test result"]
     faults = []
     if subjects != [_sha256(manifest)]:
         faults.append("it is about another manifest")
@@ -130,7 +130,7 @@ def _faults(envelope: dsse.Envelope, manifest: bytes, verdict: bytes | None) -> 
         judged: Any = json.loads(verdict or b"null")
         wanted = (result_of(judged), _annotations(judged))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return [*faults, "verdict.json is missing or no verdict"]
+        return [*faults, "verdict.json is missing or not a verdict"]
     if result != wanted[0] or {key: told.get(key) for key in wanted[1]} != wanted[1]:
         faults.append("its result is not the one in verdict.json")
     return faults
@@ -151,7 +151,7 @@ def _declared(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def _tests(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Each finding's name by how it went; what is not known counts as failed."""
+    """Each finding's name by its status; an unknown finding counts as failed."""
     found: dict[str, set[str]] = {"passedTests": set(), "warnedTests": set(), "failedTests": set()}
     for finding in verdict.get("findings", ()):
         name = "/".join(
@@ -166,7 +166,7 @@ def _tests(verdict: Mapping[str, Any]) -> dict[str, list[str]]:
     if verdict.get("evidence") != "gate":
         found["warnedTests"].add(f"evidence/{verdict.get('evidence') or 'unknown'}")
     found["warnedTests"].update(f"declared/{name}" for name in _declared(verdict))
-    # One name may stand for several findings; the worst of them counts.
+    # Several findings may have one name; the worst of them counts.
     found["warnedTests"] -= found["failedTests"]
     found["passedTests"] -= found["failedTests"] | found["warnedTests"]
     return {key: sorted(names) for key, names in found.items()}

@@ -1,4 +1,4 @@
-"""Clients of AWS APIs, made one way: bounded in time, with the SDK's own backoff on throttling."""
+"""Clients of AWS APIs: every call has a time limit and the SDK's own backoff on throttling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ATTEMPTS_MAX = 4
 
 @dataclass
 class Pace:
-    """Keeps calls apart: Route 53 allows five a second for a whole account; a drill takes one."""
+    """Paces calls: Route 53 allows five a second for a whole account; a drill uses one."""
 
     calls_per_s_max: float
     clock: Clock = SYSTEM_CLOCK
@@ -45,7 +45,7 @@ def client(
     **config: Any,
 ) -> Any:
     """A boto3 client of `service`; `endpoint_url` None: the real one. `config` as botocore's."""
-    # boto3 takes a quarter of a second to import: only a drill that needs it pays for it.
+    # boto3 takes a quarter of a second to import: only a drill that needs it should pay for that.
     import boto3
     from botocore.config import Config
     from botocore.session import Session
@@ -63,15 +63,15 @@ def client(
     if endpoint_url:
         arguments["endpoint_url"] = endpoint_url
         if session.get_credentials() is None:
-            # A stand-in API asks for a signature but not for whose; the real one is never
-            # reached with these, since they apply only to a named endpoint.
+            # A stand-in API requires a signature but does not check it. These credentials never
+            # reach the real API, because they apply only to a named endpoint.
             arguments |= {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return session.client(service, **arguments)  # type: ignore[call-overload]
 
 
 @cache
 def _loader() -> Any:
-    """What reads the SDK's descriptions of APIs: kept, since it parses megabytes of JSON."""
+    """The SDK's loader of API descriptions, kept because it parses megabytes of JSON."""
     from botocore.loaders import create_loader
 
     return create_loader()
@@ -80,7 +80,7 @@ def _loader() -> Any:
 class HostedZone:
     """One Route 53 zone by its name: looked up once, with paced calls.
 
-    `error` makes what is raised, of the API's error code (empty: it was not reached) and a text.
+    `error` makes the exception from the API's error code (empty: it was not reached) and a text.
     """
 
     def __init__(
@@ -104,12 +104,12 @@ class HostedZone:
 
     @cached_property
     def _client(self) -> Any:
-        # Made when it is first asked: a plan names what it would touch without reaching any API.
+        # Created at the first call: a plan names what it would change without reaching any API.
         return client("route53", endpoint_url=self._endpoint_url, timeout_s=self._timeout_s)
 
     @property
     def shown_name(self) -> str:
-        """The zone as the target names it, with its id where the target gives one."""
+        """The zone as the target names it, with its id if the target gives one."""
         return f"{self.zone} ({self._given_id})" if self._given_id else self.zone
 
     @property
@@ -140,7 +140,7 @@ class HostedZone:
         return str(answer["Id"])
 
     def change(self, comment: str, changes: list[dict[str, Any]]) -> str:
-        """Make all changes or none; the change's id."""
+        """Make all changes or none; returns the change's id."""
         batch = {"Comment": comment, "Changes": changes}
         answer = self.call("change_resource_record_sets", HostedZoneId=self.id, ChangeBatch=batch)
         return str(answer["ChangeInfo"]["Id"])
@@ -169,11 +169,11 @@ class HostedZone:
             following = {key: page[f"Next{key[5:]}"] for key in keys if page.get(f"Next{key[5:]}")}
             if following == arguments:
                 name = arguments["StartRecordName"]
-                raise self._error("", f"{name}: the listing of records does not go on")
+                raise self._error("", f"{name}: the listing of records stopped before its end")
             arguments = following
 
     def call(self, operation: str, **arguments: Any) -> Any:
-        """What one call answers, at its pace."""
+        """The result of one call, paced."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         self._pace.wait()
@@ -187,13 +187,15 @@ class HostedZone:
             raise self._error("", f"Route 53 {operation}: {error}") from error
         missing = [name for name in self._wanted(operation) if name not in answer]
         if missing:
-            # A proxy's welcome page is parsed without complaint into an answer that says nothing.
-            text = f"Route 53 {operation}: answered without {missing[0]}: no answer of that API"
+            # A proxy's welcome page is parsed without error into an answer without content.
+            text = (
+                f"Route 53 {operation}: the answer lacks {missing[0]}, so it is not from that API"
+            )
             raise self._error("", text)
         return answer
 
     def _wanted(self, operation: str) -> list[str]:
-        """What an answer must hold, by the API's own model: its lists and its structures."""
+        """What an answer must contain by the API's own model: its lists and its structures."""
         meta = self._client.meta
         name = meta.method_to_api_mapping[operation]
         shape = meta.service_model.operation_model(name).output_shape

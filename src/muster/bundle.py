@@ -1,10 +1,10 @@
-"""An evidence bundle as a directory: where things stand in it, and the seal over them.
+"""An evidence bundle as a directory: the names of its files, and their seal.
 
 The manifest holds the SHA-256 of every other file and the head of the ledger's hash chain, so that
-accidents show. A signature shows intent too: with `MUSTER_SIGNING_KEY_FILE` set an attestation with
-an Ed25519 signature stands beside the manifest, and a public key verifies it; with
-`MUSTER_SIGNING_KEY` set the manifest carries an HMAC-SHA256, which the same key verifies. Both may
-be there.
+accidental changes show. A signature also shows deliberate ones: if `MUSTER_SIGNING_KEY_FILE` is
+set, an attestation with an Ed25519 signature is written beside the manifest, and a public key
+verifies it; if `MUSTER_SIGNING_KEY` is set, the manifest carries an HMAC-SHA256, which the same key
+verifies. A bundle may have both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KEY_VARIABLE = "MUSTER_SIGNING_KEY"
 SIGNATURE_MISFIT = "the signature does not fit the manifest"
 State = Literal["sealed", "unreadable", "removed", "unended", "running"]
 _STATES: Mapping[State, str] = {
-    "unreadable": f"{MANIFEST} is no manifest that can be read",
+    "unreadable": f"{MANIFEST} is not a readable manifest",
     "removed": f"no {MANIFEST}: the drill has ended, so the seal was removed or never written",
     "unended": f"no {MANIFEST}: the drill was cut off before its end, or runs on another machine",
     "running": f"no {MANIFEST} yet: the drill is still running",
@@ -40,11 +40,12 @@ _OUTSIDE = frozenset({MANIFEST, ATTESTATION})
 
 @dataclass(frozen=True)
 class Seal:
-    """What the seal of a bundle says now.
+    """The current state of a bundle's seal.
 
-    `faults`: each file that is not as it was sealed, and why. `signed`: True where a signature was
-    verified, False where one does not fit or the one that a key at hand asks for is missing, None
-    where no key is at hand. `signature` says it in words. `carries_signature`: one is there.
+    `faults`: each file that differs from what was sealed, and why. `signed`: True if a signature
+    was verified, False if one does not fit or if the one that an available key requires is missing,
+    None if no key is available. `signature` says it in words. `carries_signature`: the bundle has
+    one.
     """
 
     state: State
@@ -60,12 +61,12 @@ class Seal:
 
     @property
     def trusted(self) -> bool:
-        """Whether a reader may take the evidence for what was sealed."""
+        """Whether a reader may trust that the evidence is what was sealed."""
         return self.intact and self.signed is not False
 
     @property
     def why(self) -> tuple[str, ...]:
-        """Why the evidence is not to be trusted; empty where it is."""
+        """Why the evidence is not to be trusted; empty if it is."""
         if self.trusted:
             return ()
         found: tuple[str, ...] = () if self.state == "sealed" else (_STATES[self.state],)
@@ -78,7 +79,7 @@ class Seal:
             return "seal: " + "; ".join(self.why)
         if self.carries_signature:
             return f"seal: intact, {self.signature}"
-        return "seal: intact, not signed: it shows accidents, and nothing that was done on purpose"
+        return "seal: intact, not signed: it shows accidental changes, but not deliberate ones"
 
 
 def seal(bundle: Path) -> str:
@@ -86,8 +87,8 @@ def seal(bundle: Path) -> str:
 
     Returns why there is no attestation although a key is set, else an empty text. Raises OSError.
     """
-    # The attestation that is there is about the manifest that is there; a seal that was cut off may
-    # have left a part of either.
+    # An attestation must be about the current manifest; a seal that was cut off may have left a
+    # part of either.
     for name in (ATTESTATION, *(_temporary(bundle / one).name for one in _OUTSIDE)):
         (bundle / name).unlink(missing_ok=True)
     files = {name: _digest(path) or "" for name, path in _files(bundle)}
@@ -108,10 +109,10 @@ def check_seal(
     *,
     running: Callable[[str], bool] = lambda drill_id: False,
 ) -> Seal:
-    """Compare the seal with what is there.
+    """Compare the seal with the files.
 
-    `keys` verify an attestation (None: those that the environment names). `running` tells whether
-    a drill that has no manifest still runs. Raises BadInput where there is no bundle, or where the
+    `keys` verify an attestation (None: those that the environment names). `running` says whether a
+    drill without a manifest still runs. Raises BadInput if there is no bundle, or if the
     environment names a key that cannot be used.
     """
     try:
@@ -137,7 +138,8 @@ def check_seal(
 
 
 def unsigned_if_sealed_now(bundle: Path) -> str:
-    """Which signature of the bundle a new seal would lose, for want of its key; empty for none.
+    """Which signature of the bundle a new seal would lose because its key is missing; empty if
+    none.
 
     Raises BadInput for a signing key that cannot be used.
     """
@@ -152,7 +154,7 @@ def unsigned_if_sealed_now(bundle: Path) -> str:
 
 @dataclass(frozen=True)
 class _Signature:
-    """One signature that is there. `fits` None: no key at hand can tell."""
+    """One existing signature. `fits` None: no available key can decide."""
 
     kind: str
     fits: bool | None
@@ -204,7 +206,7 @@ def _attested(bundle: Path, manifest: bytes, keys: Sequence[VerifyKey]) -> list[
 
 
 def _unsealed(bundle: Path, running: Callable[[str], bool]) -> Seal:
-    """A bundle without a manifest: its drill runs, was cut off, or ended and has no seal."""
+    """A bundle without a manifest: its drill runs, was cut off, or ended without a seal."""
     ledger = _ledger(bundle)
     ended = ledger is not None and bool(ledger.of("drill_ended"))
     state: State = "removed" if ended else "unended"
@@ -249,7 +251,7 @@ def _differences(bundle: Path, sealed: Mapping[str, str]) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """Text of a file that anybody wrote, without what a terminal obeys or cannot show."""
+    """Text of a file that anyone may have written, without terminal control characters."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -261,7 +263,7 @@ def _ledger(bundle: Path) -> LedgerRead | None:
 
 
 def _files(bundle: Path) -> list[tuple[str, Path]]:
-    """Everything below the bundle that is no directory, links and pipes too."""
+    """Everything below the bundle that is not a directory, including links and pipes."""
     found = [
         (path.relative_to(bundle).as_posix(), path)
         for path in bundle.rglob("*")
@@ -271,7 +273,7 @@ def _files(bundle: Path) -> list[tuple[str, Path]]:
 
 
 def _digest(path: Path) -> str | None:
-    """The SHA-256 of a file; None for what is no file that can be read, or a link to one."""
+    """The SHA-256 of a file; None for a link or anything that cannot be read as a file."""
     if path.is_symlink() or not path.is_file():
         return None
     try:

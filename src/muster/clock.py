@@ -1,7 +1,7 @@
-"""Time from outside: wall time names moments, monotonic time measures lengths.
+"""Time from outside: wall time names moments, monotonic time measures durations.
 
-Code that decides or waits takes a `Clock` and asks nothing else for the time, so that a test can
-hold it: a wait on a held clock returns at once and moves the time on by what was waited.
+Code that decides or waits takes a `Clock` and gets the time from nothing else, so that a test can
+control it: a wait on a held clock returns at once and advances the time by the wait.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Waitable(Protocol):
-    """What can be waited for: a `threading.Event`."""
+    """Something to wait for: a `threading.Event`."""
 
     def is_set(self) -> bool:
         """Whether it has happened."""
@@ -22,7 +22,7 @@ class Waitable(Protocol):
 
 
 class Clock(Protocol):
-    """Where modules that decide or wait get time from, so that tests can hold it."""
+    """The source of time for modules that decide or wait, so that tests can control it."""
 
     def now_s(self) -> float:
         """Seconds since the epoch (wall clock; may step)."""
@@ -33,7 +33,7 @@ class Clock(Protocol):
     def boot_s(self) -> float:
         """Seconds on a clock that never steps and goes on while the machine sleeps.
 
-        The same for every process of the machine. Where a system has no such clock it is
+        The same for every process of the machine. On a system without such a clock it is
         `monotonic_s`.
         """
 
@@ -41,7 +41,7 @@ class Clock(Protocol):
         """Wait `seconds`."""
 
     def wait(self, event: Waitable, seconds: float) -> bool:
-        """Wait until `event` is set, at most `seconds`; whether it is set."""
+        """Wait until `event` is set, at most `seconds`; returns whether it is set."""
 
 
 class SystemClock:

@@ -1,7 +1,7 @@
 """YAML documents parsed once, at the edge, into frozen typed values.
 
-Unknown keys, missing keys and doubled keys are refused, each in one line that names the file, the
-dotted key, the value and what was expected, with the nearest key that there is.
+Unknown keys, missing keys and duplicate keys are refused, each in one line that names the file, the
+dotted key, the value and what was expected, with the nearest existing key.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice: the second would silently win."""
+    """YAML that refuses a key given twice: the second value would win without notice."""
 
 
 class _DoubledKey(yaml.MarkedYAMLError):
-    """A key stands twice in one mapping."""
+    """A key occurs twice in one mapping."""
 
     def __init__(self, key: object, mark: yaml.Mark | None) -> None:
         super().__init__(None, None, f"key {key!r} given twice", mark)
@@ -43,7 +43,7 @@ class _DoubledKey(yaml.MarkedYAMLError):
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    # Looked at before `<<` is filled in: what is merged may be given anew, that is its purpose.
+    # Checked before `<<` is expanded: merged keys may be overridden, which is their purpose.
     seen: set[Any] = set()
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
@@ -51,7 +51,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise yaml.MarkedYAMLError(
-                None, None, f"key {key!r} is no plain value", key_node.start_mark
+                None, None, f"key {key!r} is not a plain value", key_node.start_mark
             )
         if key in seen:
             raise _DoubledKey(key, key_node.start_mark)
@@ -66,13 +66,13 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _m
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in the YAML file `path`.
 
-    Raises BadInput when the file is missing, is not YAML, or does not hold a mapping.
+    Raises BadInput if the file is missing, is not YAML, or does not hold a mapping.
     """
     return parse_yaml(read_bytes(path), path)
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of the file `path`, read once. Raises BadInput when it cannot be read."""
+    """The bytes of the file `path`, read once. Raises BadInput if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -82,7 +82,7 @@ def read_bytes(path: Path) -> bytes:
 def parse_yaml(raw: bytes, path: Path) -> dict[str, Any]:
     """The mapping in `raw`, the bytes of the YAML file `path`.
 
-    Raises BadInput when they are not YAML or do not hold a mapping.
+    Raises BadInput if they are not YAML or do not hold a mapping.
     """
     # A copy for each caller, so that no caller changes another's document.
     return deepcopy(_parsed(raw, path))
@@ -90,7 +90,7 @@ def parse_yaml(raw: bytes, path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=DOCUMENTS_KEPT_MAX)
 def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
-    """A drill asks for the same few documents again and again, and YAML is slow to parse."""
+    """Cached, because a drill loads the same few documents repeatedly and YAML is slow to parse."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -101,7 +101,7 @@ def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         wanted = f"this key once in its mapping (again in line {line})"
         raise BadInput(path, str(error.key), "the key twice", wanted) from error
-    except (ValueError, RecursionError) as error:  # a date that is none, or nesting without end
+    except (ValueError, RecursionError) as error:  # an invalid date, or nesting without end
         raise BadInput(path, "", str(error), "valid YAML") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -116,9 +116,9 @@ def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
 def parse(
     model: type[DocumentT], data: object, file: Path | str, *, every: bool = False
 ) -> DocumentT:
-    """`data` as a `model`; BadInput for the first thing in it that does not fit.
+    """`data` as a `model`; raises BadInput for the first thing in it that does not fit.
 
-    `every`: for all of them, a line each.
+    `every`: for all of them, one line each.
     """
     try:
         return model.model_validate(data)
@@ -130,7 +130,7 @@ def parse(
 def bad_input(
     error: ValidationError, data: object, file: Path | str, model: type[BaseModel]
 ) -> BadInput:
-    """Pydantic's complaints, each as one line in the house's form; of one value the first."""
+    """Pydantic's errors, each as one line in Muster's form; for one value only the first."""
     found: list[BadInput] = []
     for complaint in error.errors(include_url=False):
         one = _bad_input(dict(complaint), data, file, model)
@@ -140,7 +140,7 @@ def bad_input(
 
 
 def _within(one: str, other: str) -> bool:
-    """Whether one key is the other, or stands in its value: each kind of a union complains."""
+    """Whether one key is the other, or lies inside it: each member of a union reports an error."""
     return one == other or f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
@@ -165,7 +165,7 @@ def _bad_input(
 
 
 class _Absent:
-    """Stands for a value that is not there, so that the line reads `got nothing`."""
+    """Represents a missing value, so that the line reads `got nothing`."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -203,7 +203,7 @@ def _expected(kind: str, message: str, context: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a complaint stands: its dotted key, its annotation and that of what holds it."""
+    """The place of an error: its dotted key, its annotation and that of its parent."""
 
     key: str
     annotation: Any
@@ -213,7 +213,7 @@ class _Place:
 def _place(
     location: tuple[int | str, ...], data: object, model: type[BaseModel], *, absent: bool
 ) -> _Place:
-    """Pydantic's location without what no reader wrote: tags of unions and markers like [key]."""
+    """Pydantic's location without its internal parts: tags of unions and markers like [key]."""
     key: list[str] = []
     here: Any = model
     parent: Any = model
@@ -239,7 +239,7 @@ def _get(data: Any, part: int | str) -> object:
 
 
 def _below(annotation: Any, part: int | str) -> Any:
-    """The annotation of `part` in a value of `annotation`; None where it cannot be said."""
+    """The annotation of `part` in a value of `annotation`; None if there is none."""
     if _is_model(annotation):
         for name, field in annotation.model_fields.items():
             if part in (name, field.alias):

@@ -1,7 +1,7 @@
 """The envelope of DSSE (Dead Simple Signing Envelope, protocol v1): what is signed, and how.
 
-A signature is over `pae(payload_type, payload)`, never over the JSON around it. `keyid` is a hint
-that nothing authenticates; a verifier tries every key.
+A signature covers `pae(payload_type, payload)`, never the JSON around it. `keyid` is a hint that
+nothing authenticates; a verifier tries every key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Envelope:
 
     @property
     def signed_bytes(self) -> bytes:
-        """What every signature is over."""
+        """The bytes that every signature covers."""
         return pae(self.payload_type, self.payload)
 
 
@@ -42,7 +42,7 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The envelope as one line of JSON with its end."""
+    """The envelope as one line of JSON with its line end."""
     document = {
         "payload": base64.b64encode(envelope.payload).decode(),
         "payloadType": envelope.payload_type,
@@ -55,27 +55,27 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(raw: bytes) -> Envelope:
-    """The envelope in `raw`. Raises ValueError for what is none, and for one without signature."""
+    """The envelope in `raw`. Raises ValueError if it is none, or has no signature."""
     try:
         document = json.loads(raw)
         kind, signatures = document["payloadType"], document["signatures"]
         found = [Signature(str(one.get("keyid", "")), _bytes(one["sig"])) for one in signatures]
         payload = _bytes(document["payload"])
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"no DSSE envelope: {type(error).__name__} {error}") from error
+        raise ValueError(f"not a DSSE envelope: {type(error).__name__} {error}") from error
     if not isinstance(kind, str) or not kind.isascii() or not found:
-        raise ValueError("no DSSE envelope: expected a payloadType and a signature")
+        raise ValueError("not a DSSE envelope: expected a payloadType and a signature")
     return Envelope(kind, payload, tuple(found))
 
 
 def _bytes(text: object) -> bytes:
     """Base64 of either alphabet; the standard allows both."""
     if not isinstance(text, str):
-        raise ValueError("no DSSE envelope: expected base64 text")
+        raise ValueError("not a DSSE envelope: expected base64 text")
     try:
         return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
     except binascii.Error as error:
-        raise ValueError(f"no DSSE envelope: {error}") from error
+        raise ValueError(f"not a DSSE envelope: {error}") from error
 
 
 def signed(payload_type: str, payload: bytes, signatures: Sequence[Signature]) -> bytes:

@@ -1,4 +1,4 @@
-"""Errors of Muster, each with the exit code of the command that meets it.
+"""Errors of Muster, each with the exit code of the command that reports it.
 
 Bad input is one line that names the file, the key, the value and what was expected.
 """
@@ -18,14 +18,14 @@ class MusterError(Exception):
     exit_code: int = 1
 
     def __init__(self, *args: object) -> None:
-        # No message may say a secret: an address may hold a password.
+        # No message may contain a secret: an address may hold a password.
         super().__init__(*(redacted(one) if isinstance(one, str) else one for one in args))
 
 
 class BadInput(MusterError):
     """Input that cannot be used; nothing was started. Exit code 2.
 
-    `file` names where the value stands (a path, or for example "--scale"), `key` the dotted key.
+    `file` names where the value is (a path, or for example "--scale"), `key` the dotted key.
     """
 
     exit_code = 2
@@ -40,12 +40,12 @@ class BadInput(MusterError):
 
     @property
     def each(self) -> tuple[BadInput, ...]:
-        """Every problem that it tells."""
+        """Every problem that it reports."""
         return (self,)
 
 
 class BadInputs(BadInput):
-    """All that is wrong with one input, a line each; it names what the first of them names."""
+    """All that is wrong with one input, one line each; its file and key are those of the first."""
 
     def __init__(self, problems: Sequence[BadInput]) -> None:
         first = problems[0]
@@ -59,19 +59,21 @@ class BadInputs(BadInput):
 
 
 def together(problems: Iterable[BadInput]) -> BadInput | None:
-    """Every problem as one error; None: there is none."""
+    """Every problem as one error; None if there is none."""
     every = list(problems)
     return every[0] if len(every) == 1 else BadInputs(every) if every else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` (nearest: NAME)` with the known name that `name` may have meant; empty: none is near."""
+    """` (nearest: NAME)` with the known name that `name` may have meant; empty if none is near."""
     found = get_close_matches(name, sorted(known), n=1)
     return f" (nearest: {found[0]})" if found else ""
 
 
 class DrillAborted(MusterError):
-    """The drill must stop: asked to, or past a limit. `by` is the reason's name."""
+    """The drill must stop, because it was asked to or a limit was passed. `by` is the reason's
+    name.
+    """
 
     exit_code = 4
 

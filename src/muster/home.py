@@ -1,6 +1,6 @@
-"""Where the project's own files stand: contract, targets, state and evidence.
+"""The places of the project's own files: contract, targets, state and evidence.
 
-A drill JSON names none of these places, so that it reads the same in every environment.
+A drill's JSON names none of these places, so that it reads the same in every environment.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def root() -> Path:
 
 
 def state_dir() -> Path:
-    """Where running things leave their state (`MUSTER_STATE_DIR`, else `.muster` in the root)."""
+    """Where running processes keep their state (`MUSTER_STATE_DIR`, else `.muster` in the root)."""
     named = os.environ.get("MUSTER_STATE_DIR")
     return Path(named).resolve() if named else root() / ".muster"
 
 
 def out_dir() -> Path:
-    """Where evidence bundles go (`MUSTER_OUT_DIR`, else `reports/out` in the root)."""
+    """Where evidence bundles are written (`MUSTER_OUT_DIR`, else `reports/out` in the root)."""
     named = os.environ.get("MUSTER_OUT_DIR")
     return Path(named).resolve() if named else root() / "reports" / "out"
 

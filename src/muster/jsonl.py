@@ -17,16 +17,18 @@ from muster.errors import BadInput, MusterError
 
 
 class LogLost(MusterError):
-    """A line could not be made durable (disk full, say): nothing may go on unlogged."""
+    """A line could not be made durable (for example, the disk is full): nothing may go on
+    unlogged.
+    """
 
     exit_code = 4
 
 
 class SyncedLog:
-    """One writer's end of a JSON lines file; `append` returns after the line is on disk."""
+    """The writer of a JSON lines file; `append` returns after the line is on disk."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path` for appending, made if missing. Raises LogLost if it cannot be."""
+        """Open `path` for appending; create it if missing. Raises LogLost if that fails."""
         self.path = path
         self._lock = threading.Lock()
         self._torn = False
@@ -56,7 +58,7 @@ class SyncedLog:
                 raise LogLost(f"{self.path}: {error.strerror or error}") from error
 
     def _write(self, line: bytes) -> None:
-        """`line` on disk, after a line end where an earlier write left a torn line."""
+        """Write `line` to disk, after a line end if an earlier write left a torn line."""
         data = b"\n" + line if self._torn else line
         written = os.write(self._fd, data)
         if written != len(data):
@@ -74,13 +76,15 @@ class SyncedLog:
 
 
 def line_of(record: dict[str, Any]) -> bytes:
-    """`record` as one line, without its end. Raises TypeError or ValueError if it has no JSON."""
+    """`record` as one line, without its end. Raises TypeError or ValueError if JSON cannot express
+    it.
+    """
     return json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
 
 
 @dataclass(frozen=True)
 class Lines:
-    """What a JSON lines file held. `torn`: a line was cut off or is no JSON, and is left out.
+    """The content of a JSON lines file. `torn`: a line was cut off or is not JSON, and is left out.
 
     `raw` holds the bytes of each record's line, without its end.
     """
@@ -93,9 +97,9 @@ class Lines:
 def read_lines(path: Path, *, unended: bool = False) -> Lines:
     """The records of `path`.
 
-    Raises BadInput when the file cannot be read. A line that is no JSON object is left out and
-    makes the whole `torn`: what follows a crash's torn line is still to be had. `unended` also
-    takes a last line that has no end yet, as the next writer will: it ends that line first.
+    Raises BadInput if the file cannot be read. A line that is not a JSON object is left out and
+    makes the whole `torn`; the lines after a torn line are still returned. `unended` also accepts a
+    last line without a line end, as the next writer will: it ends that line first.
     """
     try:
         raw = path.read_bytes()

@@ -1,11 +1,11 @@
-"""The ledger: what a drill did and saw, in order, each line on disk before the drill goes on.
+"""The ledger: what a drill did and observed, in order, each line on disk before the drill goes on.
 
 Every line has `seq` (from 1, without gaps), `t` (seconds since the epoch) and `event`, and ends
 with `chain`: the SHA-256, in hex, of the previous line's `chain` followed by this line's own bytes
-up to its `chain`. So a line that was changed, removed, added or moved afterwards breaks the chain
-where it stands. A line that a crash cut off is no part of the chain and breaks nothing. A ledger
-without `chain`, written by an older version, is read as it is; where a newer version continues it,
-the chain begins with the SHA-256 of the lines before.
+up to its `chain`. A line that was changed, removed, added or moved afterwards therefore breaks the
+chain at its place. A line that a crash cut off is no part of the chain and breaks nothing. A ledger
+without `chain`, written by an older version, is read as it is; if a newer version continues it, the
+chain begins with the SHA-256 of the lines before.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ BROKEN_CHAIN = "a line was changed, removed, added or moved after it was written
 
 
 class Ledger:
-    """The writing end. Threads may share it. An existing ledger is continued."""
+    """The writer of the ledger. Threads may share it. An existing ledger is continued."""
 
     def __init__(self, path: Path, clock: Clock = SYSTEM_CLOCK) -> None:
-        # Opened before it is read: opening ends a torn line, and so may make it whole.
+        # Opened before it is read: opening ends a torn line, and so may make it complete.
         self._log = SyncedLog(path)
         read = read_ledger(path)
         self._seq = len(read.events)
@@ -56,28 +56,29 @@ class Ledger:
             try:
                 body = line_of(record)
             except (TypeError, ValueError):
-                # Nothing was written, so no line is missing; after LogLost the gap says so.
+                # Nothing was written, so no line is missing; after LogLost the gap in `seq` shows
+                # it.
                 self._seq -= 1
                 raise
             head = _next(self._head, body)
-            # Until the line is known to be on disk, nobody knows which line the next one follows.
+            # Until the line is known to be on disk, it is unknown which line the next one follows.
             self._unsure = True
             self._log.append_line(body[:-1] + b',"chain":"' + head.encode() + b'"}')
             self._head, self._unsure = head, False
             return record
 
     def close(self) -> None:
-        """End the ledger."""
+        """Close the ledger."""
         self._log.close()
 
 
 @dataclass(frozen=True)
 class LedgerRead:
-    """A ledger's events; `torn` when lines are missing, cut off or out of order.
+    """A ledger's events; `torn` if lines are missing, cut off or out of order.
 
-    `broken_at`: the number of the first line that does not follow from the one before, None where
-    the chain holds or the ledger has none. `head`: the last line's `chain`, as hex. `chained`: the
-    first line has a chain, so that no older version began the ledger.
+    `broken_at`: the number of the first line that does not follow from the one before, None if the
+    chain holds or the ledger has none. `head`: the last line's `chain`, as hex. `chained`: the
+    first line has a chain, so no older version began the ledger.
     """
 
     events: tuple[dict[str, Any], ...]
@@ -88,7 +89,7 @@ class LedgerRead:
 
     @property
     def broken(self) -> bool:
-        """Whether the chain shows that lines are not as they were written."""
+        """Whether the chain shows that lines differ from what was written."""
         return self.broken_at is not None
 
     def of(self, event: str) -> tuple[dict[str, Any], ...]:
@@ -135,7 +136,8 @@ def _follow(lines: Sequence[bytes]) -> tuple[int | None, str]:
         follows = before.hexdigest() if head is None else head
         if _next(follows, line[: found.start()] + b"}") != told:
             broken_at = broken_at or number
-        # From what the line tells: so the lines after a broken one are still looked at.
+        # Continue from the chain that the line states, so that the lines after a broken one are
+        # still checked.
         head = told
     return broken_at, before.hexdigest() if head is None else head
 
@@ -143,8 +145,8 @@ def _follow(lines: Sequence[bytes]) -> tuple[int | None, str]:
 def _head_on_disk(path: Path) -> str:
     """The head that the next line follows, after a write that failed somewhere in its line.
 
-    Raises LogLost. The next write ends such a line first; where only its end was missing, it
-    counts from then on.
+    Raises LogLost. The next write ends such a line first; if only its line end was missing, the
+    line counts from then on.
     """
     try:
         return _follow(read_lines(path, unended=True).raw)[1]

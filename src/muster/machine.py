@@ -1,4 +1,4 @@
-"""What this machine allows, and how a process that holds many streams uses it."""
+"""The limits of this machine, and settings for a process that holds many streams."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class SocketOptions(Protocol):
 
 
 PORTS_DEFAULT = 16_384
-"""Source ports where the system does not say (IANA's dynamic range)."""
+"""Source ports if the system does not say (IANA's dynamic range)."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Limits that bind how much fits. `open_files` a process, `ports` a destination."""
+    """Limits on the load that fits. `open_files` per process, `ports` per destination."""
 
     open_files: int
     ports: int
@@ -33,7 +33,7 @@ class Machine:
 
 
 def measured() -> Machine:
-    """This machine, now; memory is what is available, not what is there."""
+    """This machine's current limits; memory is what is available, not what is installed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Machine(
         open_files=hard if hard != resource.RLIM_INFINITY else 1 << 20,
@@ -69,7 +69,7 @@ def _memory_bytes() -> int:
 
 
 def raise_open_files() -> int:
-    """Lift this process's limit of open files as far as it may go; the limit."""
+    """Raise this process's limit of open files to its maximum; returns the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(OSError, ValueError):
@@ -79,9 +79,9 @@ def raise_open_files() -> int:
 
 
 def unpaced(sock: SocketOptions) -> None:
-    """Ask for congestion control without pacing on a loopback socket; elsewhere the system decides.
+    """Use congestion control without pacing on a loopback socket; elsewhere the system decides.
 
-    Loopback loses nothing, and a machine's own choice (BBR) may pace: a timer for every send.
+    Loopback loses nothing, and the system's default (BBR) may pace: a timer for every send.
     """
     if hasattr(socket, "TCP_CONGESTION"):
         with suppress(OSError):
@@ -89,9 +89,10 @@ def unpaced(sock: SocketOptions) -> None:
 
 
 def spare_the_collector() -> None:
-    """Look for cycles of garbage rarely: a stream's objects are freed by their counts.
+    """Collect garbage cycles rarely: a stream's objects are freed by their reference counts.
 
-    With ten thousand streams a full look takes tens of milliseconds, while all of them wait.
+    With ten thousand streams a full collection takes tens of milliseconds, during which all of them
+    wait.
     """
     gc.collect()
     gc.freeze()

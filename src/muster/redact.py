@@ -1,8 +1,8 @@
-"""Secrets kept out of every text that a person or a file gets to see.
+"""Keeps secrets out of every text that a person or a file gets.
 
-What stands in a URL before `@`, and its query, is left out wherever a URL shows. Secrets that
-are known by their value (`keep`) are left out wherever they stand, also when a library quotes only
-a part of a URL.
+The part of a URL before `@`, and its query, are removed wherever a URL appears. Secrets that are
+known by their value (`keep`) are removed wherever they appear, also if a library quotes only a part
+of a URL.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 SHOWN = "***"
 LENGTH_MIN = 6
-"""A shorter value would blot out words that mean nothing secret."""
+"""A shorter value would also remove words that are not secret."""
 _USERINFO = re.compile(r"(?<=://)[^\s/@'\"<>]*@(?=[\w\[*.-])")
 _QUERY = re.compile(r"(?<=\w://)([^\s'\"<>?]*\?)[^\s'\"<>]+?(?=[:,;.)]*(?:[\s'\"<>]|$))")
 _kept: set[str] = set()
 
 
 def keep(secret: str) -> None:
-    """From now on `secret` shows in no text, in this process."""
+    """From now on `secret` appears in no text of this process."""
     for form in {secret, unquote(secret), quote(secret, safe="")}:
         if len(form) >= LENGTH_MIN:
             _kept.add(form)
 
 
 def keep_url(url: str) -> None:
-    """Keep what is secret in a URL: its password (its user where there is none), its query."""
+    """Register what is secret in a URL: its password (its user if there is none), its query."""
     for secret in secrets_of(url):
         keep(secret)
 
@@ -71,7 +71,7 @@ def redacted_data(value: Any) -> Any:
 
 
 class Redacting(logging.Filter):
-    """Keeps secrets out of a logger's lines, tracebacks included."""
+    """Removes secrets from a logger's lines, including tracebacks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redacted(record.getMessage()), ()
@@ -84,5 +84,5 @@ _FILTER = Redacting()
 
 
 def quiet(logger: logging.Logger) -> None:
-    """Keep secrets out of what `logger` says; again changes nothing."""
+    """Remove secrets from everything that `logger` writes; a second call changes nothing."""
     logger.addFilter(_FILTER)

@@ -1,9 +1,9 @@
 """Ed25519 keys that sign evidence, and public keys that verify it.
 
-The private key is a PEM file (PKCS#8), named by `MUSTER_SIGNING_KEY_FILE`, with its password, if it
-has one, in `MUSTER_SIGNING_KEY_PASSWORD`. A verifier needs the public key alone (PEM, SPKI): files
-named by `--key` or, joined by `:`, in `MUSTER_VERIFY_KEY_FILE`. A key is called by its fingerprint,
-as `ssh-keygen` and the DSSE libraries compute it. No message holds key material.
+The private key is a PEM file (PKCS#8), named by `MUSTER_SIGNING_KEY_FILE`; its password, if it has
+one, is in `MUSTER_SIGNING_KEY_PASSWORD`. A verifier needs only the public key (PEM, SPKI): files
+named by `--key` or, joined by `:`, in `MUSTER_VERIFY_KEY_FILE`. A key is named by its fingerprint,
+as `ssh-keygen` and the DSSE libraries compute it. No message contains key material.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class VerifyKey:
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key; it never shows itself."""
+    """A private key; it is never printed."""
 
     public: VerifyKey
     key: Ed25519PrivateKey = field(repr=False)
@@ -66,7 +66,7 @@ class SigningKey:
 
 
 def signing_key() -> SigningKey | None:
-    """The key that `MUSTER_SIGNING_KEY_FILE` names; None where it is not set. Raises BadInput."""
+    """The key that `MUSTER_SIGNING_KEY_FILE` names; None if it is not set. Raises BadInput."""
     named = os.environ.get(SIGNING_KEY_FILE)
     return read_private(Path(named), SIGNING_KEY_FILE) if named else None
 
@@ -74,7 +74,7 @@ def signing_key() -> SigningKey | None:
 def verify_keys(files: Sequence[Path] = ()) -> tuple[VerifyKey, ...]:
     """Public keys of `files`, else of `MUSTER_VERIFY_KEY_FILE`, else of the own signing key.
 
-    Empty where none is named. Raises BadInput for a file that holds none.
+    Empty if none is named. Raises BadInput for a file that holds none.
     """
     if files:
         return tuple(read_public(path, "--key") for path in files)
@@ -95,13 +95,13 @@ def read_private(path: Path, named_by: str) -> SigningKey:
     try:
         key = serialization.load_pem_private_key(raw, password and password.encode())
     except TypeError as error:
-        # The library's two cases: a password where there is none to give, or none where one is.
-        wanted = f"its password in {SIGNING_KEY_PASSWORD}, and none for a key that has none"
-        raise BadInput(
-            path, named_by, "a key and a password that do not go together", wanted
-        ) from (error)
+        # The library's two cases: a password for a key without one, or none for a key with one.
+        wanted = f"its password in {SIGNING_KEY_PASSWORD}; no password for an unencrypted key"
+        raise BadInput(path, named_by, "a key that does not fit the password", wanted) from (error)
     except (ValueError, UnsupportedAlgorithm) as error:
-        what = "no key that can be read" if password is None else "no key that the password opens"
+        what = (
+            "not a readable key" if password is None else "a key that the password does not decrypt"
+        )
         raise BadInput(path, named_by, what, wanted) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise BadInput(path, named_by, type(key).__name__.lstrip("_"), wanted)
@@ -113,11 +113,13 @@ def read_public(path: Path, named_by: str) -> VerifyKey:
     wanted = "an Ed25519 public key as PEM (SPKI)"
     raw = _read(path, named_by, wanted)
     if b"PRIVATE KEY" in raw:
-        raise BadInput(path, named_by, "a private key", f"{wanted}: keep the private one to itself")
+        raise BadInput(
+            path, named_by, "a private key", f"{wanted}: do not give the private key to others"
+        )
     try:
         key = serialization.load_pem_public_key(raw)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadInput(path, named_by, "no key that can be read", wanted) from error
+        raise BadInput(path, named_by, "not a readable key", wanted) from error
     if not isinstance(key, Ed25519PublicKey):
         raise BadInput(path, named_by, type(key).__name__.lstrip("_"), wanted)
     return _public(key)
@@ -126,8 +128,8 @@ def read_public(path: Path, named_by: str) -> VerifyKey:
 def new_pair(directory: Path) -> tuple[Path, Path, VerifyKey]:
     """A new pair as `signing-key.pem` (mode 0600) and `verify-key.pem` in `directory`.
 
-    The private key is encrypted where `MUSTER_SIGNING_KEY_PASSWORD` is set. Raises BadInput where
-    either file is there already or cannot be written; then nothing is left.
+    The private key is encrypted if `MUSTER_SIGNING_KEY_PASSWORD` is set. Raises BadInput if either
+    file exists already or cannot be written; then neither file is left behind.
     """
     private, public = directory / PRIVATE_NAME, directory / PUBLIC_NAME
     key = Ed25519PrivateKey.generate()
@@ -140,7 +142,9 @@ def new_pair(directory: Path) -> tuple[Path, Path, VerifyKey]:
     found = _public(key.public_key())
     for path in (private, public):
         if path.exists():
-            raise BadInput(path, "", "a file that is there", "no key there yet: none is replaced")
+            raise BadInput(
+                path, "", "an existing file", "no existing key, because no key is replaced"
+            )
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(private, secret, 0o600)
@@ -172,7 +176,7 @@ def _read(path: Path, named_by: str, wanted: str) -> bytes:
 
 
 def _guarded(path: Path, named_by: str) -> None:
-    """A group may read the file, as secrets are mounted in containers; nobody else may."""
+    """A group may read the file, because containers mount secrets like that; nobody else may."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & _FORBIDDEN_MODE:
         wanted = f"a file that nobody else can read or write: chmod 600 {path}"

@@ -1,8 +1,8 @@
-"""What one line of a server-sent event stream of chat chunks says, mostly without parsing its JSON.
+"""Reads one line of a server-sent event stream of chat chunks, mostly without parsing its JSON.
 
-A quote inside a JSON string is always written `\\"`, so that a key such as `"content":` can not
-stand in generated text. Only a line that holds the word `"error"` whole, or whose delta holds lists
-or objects where text stands elsewhere, must be parsed to be sure.
+A quote inside a JSON string is always written `\\"`, so a key such as `"content":` cannot appear in
+generated text. Only a line that contains the whole word `"error"`, or whose delta holds lists or
+objects where text is expected, must be parsed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-# The look ahead spares the names of most keys the alternatives: a third of the time.
+# The look-ahead avoids testing the alternatives against most keys: a third of the time.
 _TEXT = re.compile(
     rb'"(?=[cratf])(?:(?:content|reasoning_content|reasoning|thinking|refusal|arguments)"\s*:\s*"[^"]'
     rb'|tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{\s*")'
@@ -24,15 +24,15 @@ PART_LISTS = (
 """Members of a delta that may be a list or an object of parts."""
 _PARTS = re.compile(rb'"(?:%b)"\s*:\s*[\[{]' % "|".join(PART_LISTS).encode())
 _NO_TEXT = frozenset({"format", "id", "index", "signature", "type"})
-"""Members of a part that are about it, and no part of what was generated."""
+"""Members of a part that describe it, and are not generated content."""
 _DATA = b"data:"
 
 
 def generated(line: bytes) -> bool:
     """Whether `line` is a `data:` line with a generated delta of any kind.
 
-    Text, reasoning, a refusal, a tool call, parts of them in a list. An empty text and an event
-    that gives a role alone are none.
+    That is text, reasoning, a refusal, a tool call, or parts of them in a list. An empty text, or
+    an event with only a role, is none.
     """
     if not line.startswith(_DATA):
         return False
@@ -49,7 +49,7 @@ def carries_delta(seen: bytes) -> bool:
 
 
 def part_texts(data: bytes) -> list[str]:
-    """What the parts of an event's deltas hold, where they stand in lists or objects."""
+    """The parts in an event's deltas, if they are in lists or objects."""
     try:
         event: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -71,7 +71,7 @@ def part_texts(data: bytes) -> list[str]:
 
 
 def texts_of(part: Any) -> list[str]:
-    """Every text of a part that is not empty, and not about the part itself."""
+    """Every text of a part that is not empty and does not describe the part itself."""
     if isinstance(part, str):
         return [part] if part else []
     if isinstance(part, list):

@@ -1,9 +1,9 @@
 """The undo log: each fault's inverse is on disk before the fault is applied.
 
 An entry names what to restore by kind and parameters, never by endpoint or secret: those come from
-the target when the entry is played back. Entries are restored last first. An entry whose subject
-already has one pending is not added again, so that the oldest value, the one from before the
-drill, is what comes back, in one step.
+the target when the entry is played back. Entries are restored last first. If an entry's subject
+already has one pending, it is not added again, so that the oldest value, the one before the drill,
+is restored in one step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ State = Literal["pending", "done", "failed"]
 
 @dataclass(frozen=True)
 class UndoEntry:
-    """One thing to put back: `kind` chooses how, `subject` names it, `params` say to what."""
+    """One thing to restore: `kind` chooses how, `subject` names it, `params` give the old value."""
 
     entry_id: str
     kind: str
@@ -35,18 +35,18 @@ class UndoEntry:
 
 
 class Mirror(Protocol):
-    """A second place for what is pending, off the machine. Raises LogLost when it is not sure."""
+    """A second place for pending entries, outside the machine. Raises LogLost if it is not sure."""
 
     def put(self, entry: UndoEntry) -> None:
-        """`entry`, as it is now, durable there before this returns."""
+        """Make the current `entry` durable there before this returns."""
 
     def remove(self, entry: UndoEntry) -> None:
-        """`entry` is back: nothing of it is left there."""
+        """`entry` is restored: remove it there."""
 
 
 @dataclass(frozen=True)
 class UndoHeader:
-    """Whose log it is, so that it can be played back without the drill."""
+    """Which target the log belongs to, so that it can be played back without the drill."""
 
     drill_id: str
     target: str
@@ -69,7 +69,7 @@ class UndoRead:
 
 @dataclass
 class UndoLog:
-    """The writing end of a drill's undo log."""
+    """The writer of a drill's undo log."""
 
     path: Path
     header: UndoHeader
@@ -79,7 +79,7 @@ class UndoLog:
     _mirrored: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        # Opened before it is read: opening ends a torn line, and so may make it whole.
+        # Opened before it is read: opening ends a torn line, and so may make it complete.
         self._log = SyncedLog(self.path)
         if read_lines(self.path).records:
             try:
@@ -108,14 +108,15 @@ class UndoLog:
                 return entry
         entry = UndoEntry(f"u{len(self._entries) + 1}", kind, subject, region, params)
         self.adopt(entry)
-        # Refused there, it stays pending here: to put back what was not applied is harmless.
+        # If the mirror refuses it, it stays pending here: restoring what was not applied is
+        # harmless.
         self._put(entry)
         return entry
 
     def amend(self, entry: UndoEntry, params: dict[str, Any]) -> UndoEntry:
-        """What a pending entry needs to be played back, said anew: durable before this returns.
+        """Update what a pending entry needs to be played back: durable before this returns.
 
-        Raises LogLost; the effect that made it necessary may not happen then.
+        Raises LogLost; then the effect that made the update necessary may not happen.
         """
         amended = replace(entry, params=params)
         self.adopt(amended)
@@ -129,7 +130,7 @@ class UndoLog:
             self._mirrored.add(entry.entry_id)
 
     def adopt(self, entry: UndoEntry) -> None:
-        """Take in an entry that the mirror has already, under its own name. Raises LogLost."""
+        """Add an entry that the mirror has already, under its own name. Raises LogLost."""
         self._log.append(
             {
                 "id": entry.entry_id,
@@ -146,7 +147,8 @@ class UndoLog:
     def mark(self, entry: UndoEntry, state: State, detail: str = "") -> None:
         """Record that `entry` was restored and read back (`done`) or could not be (`failed`).
 
-        What is done leaves the mirror first: until then it is pending here too. Raises LogLost.
+        A restored entry is removed from the mirror first: until then it is pending here too. Raises
+        LogLost.
         """
         detail = redacted(detail)
         marked = _with_state(entry, state, detail)
@@ -162,7 +164,7 @@ class UndoLog:
 
     @property
     def entries(self) -> tuple[UndoEntry, ...]:
-        """Every entry, in the order of its adding."""
+        """Every entry, in the order in which they were added."""
         return tuple(self._entries.values())
 
     @property
@@ -171,7 +173,7 @@ class UndoLog:
         return UndoRead(self.header, tuple(self._entries.values())).pending
 
     def close(self) -> None:
-        """End the log."""
+        """Close the log."""
         self._log.close()
 
 
@@ -179,8 +181,8 @@ def read_undo(path: Path) -> UndoRead:
     """The undo log at `path`.
 
     A log without any whole line is empty: its writer died before the header was on disk, and so
-    before any fault; it must not keep other logs from being restored. Raises BadInput for a log
-    that is not one, or one of another schema version.
+    before any fault. It must not prevent other logs from being restored. Raises BadInput if the
+    file is not an undo log, or has another schema version.
     """
     lines = read_lines(path)
     if not lines.records:
@@ -209,7 +211,9 @@ def read_undo(path: Path) -> UndoRead:
 
 
 def target_of(path: Path) -> str | None:
-    """The target that the first line of a log names, whatever its version; None: it names none."""
+    """The target that the first line of a log names, whatever its version; None if it names
+    none.
+    """
     try:
         records = read_lines(path).records
     except BadInput:
@@ -219,7 +223,7 @@ def target_of(path: Path) -> str | None:
 
 
 def _check_entry(path: Path, name: str, record: dict[str, Any]) -> None:
-    """Raises BadInput for an entry whose values are of other types than an entry's."""
+    """Raises BadInput for an entry whose values have wrong types."""
     for key, kind in (("kind", str), ("subject", str), ("params", dict)):
         if not isinstance(record[key], kind):
             raise BadInput(path, f"{name}.{key}", record[key], f"a {kind.__name__}")

@@ -1,1 +1,1 @@
-"""Chaos Toolkit actions: thin, each one call into the drill."""
+"""Chaos Toolkit actions: thin functions, each one call into the drill."""

@@ -18,7 +18,7 @@ PROBE_MODULES = ("probes.series", "probes.verdict")
 
 
 def discover() -> Any:
-    """A discovery with every activity. It asks no system anything."""
+    """A discovery with every activity. It sends no request."""
     found = initialize_discovery_result(DISTRIBUTION, metadata.version(DISTRIBUTION), "muster")
     for module in action_modules():
         found["activities"].extend(discover_actions(module))

@@ -1,7 +1,7 @@
 """The phases of a failover drill as Chaos Toolkit actions, in the order of their use.
 
-What they call is imported when they are called: Chaos Toolkit imports this module to validate a
-drill, and that must stay quick.
+What they call is imported only when they are called: Chaos Toolkit imports this module to validate
+a drill, and that must stay fast.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["baseline", "dark", "drain", "evacuate", "preflight", "ramp", "restor
 
 @activity
 def preflight(session: Session) -> str:
-    """Check everything that must hold before the first effect."""
+    """Check everything that must hold before the first change."""
     from muster.drill.phases.preflight import preflight as run_preflight
 
     session.phase_start("preflight", None)
@@ -33,7 +33,7 @@ def preflight(session: Session) -> str:
 
 @activity
 def ramp(session: Session) -> str:
-    """Start the background load and wait until its streams are reached and steady."""
+    """Start the background load and wait until its streams are open and steady."""
     from muster.drill.phases import failover
 
     failover.ramp(session)
@@ -51,7 +51,7 @@ def baseline(session: Session, minutes: float) -> str:
 
 @activity
 def evacuate(session: Session, shares_pct: list[float]) -> str:
-    """Step the region's traffic share down, each step paced by what is observed."""
+    """Lower the region's traffic share step by step, each step paced by what is observed."""
     from muster.drill.phases import failover
 
     failover.evacuate(session, shares_pct, session.drill_tier)
@@ -69,7 +69,7 @@ def drain(session: Session) -> str:
 
 @activity
 def dark(session: Session, minutes: float) -> str:
-    """Stop the region, see that it is dark, and hold for `minutes` (scaled)."""
+    """Stop the region, observe that it is dark, and hold for `minutes` (scaled)."""
     from muster.drill.phases import failover
 
     failover.darken(session, session.drill_tier, minutes)
@@ -78,7 +78,7 @@ def dark(session: Session, minutes: float) -> str:
 
 @activity
 def restore(session: Session, shares_pct: list[float]) -> str:
-    """Start the region and step its share back to what it was."""
+    """Start the region and raise its share step by step to what it was."""
     from muster.drill.phases import failover
 
     failover.restore_traffic(session, shares_pct, session.drill_tier)

@@ -1,6 +1,6 @@
 """The single faults of the experiments as Chaos Toolkit actions (imports as in `failover`).
 
-Each stands in the file of its fault: its function there makes the fault, and here becomes the
+Each is defined in the file of its fault: the function there makes the fault, and becomes here the
 action of its name, with `seconds` before its own arguments.
 """
 
@@ -32,7 +32,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    # Asked for whatever is not written above: the faults are looked through no sooner.
+    # Called for any name that is not defined above, so that the faults are searched only then.
     if name == "__all__":
         return sorted(["recovery", *_singles()])
     step = None if name.startswith("__") else _singles().get(name)
@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
 def _singles() -> dict[str, DrillStep]:
     from muster.faults import registered
 
-    # A wrong registration is refused by the drill's control, in one line; not here.
+    # A wrong registration is refused by the drill's control in one line, and not here.
     return {step.func: step for step in registered().steps if step.make and step.module == __name__}
 
 
@@ -53,7 +53,7 @@ def _action(step: DrillStep) -> Callable[..., str]:
         from muster.drill.phases import single_fault
 
         single_fault.run(session, step, seconds, arguments)
-        return "applied, seen, reverted"
+        return "applied, observed, reverted"
 
     run.__name__ = run.__qualname__ = step.func
     run.__doc__ = step.said

@@ -14,11 +14,11 @@ __all__ = ["comeback", "failed_over", "region_loss"]
 
 @activity
 def region_loss(session: Session) -> str:
-    """Kill every gateway of the region, and wait until its traffic must have gone elsewhere."""
+    """Kill every gateway of the region, and wait until its traffic must have moved elsewhere."""
     from muster.drill.phases import abrupt_loss
 
     abrupt_loss.lose(session)
-    return f"{session.target.evacuate} is lost, and gone from the answers"
+    return f"{session.target.evacuate} is lost, and DNS no longer answers with it"
 
 
 @activity

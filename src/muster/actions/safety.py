@@ -1,4 +1,4 @@
-"""The safety net drilled, as Chaos Toolkit actions (imports as in `failover`)."""
+"""Tests of the safety net, as Chaos Toolkit actions (imports as in `failover`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["freeze", "guard", "lock", "undo"]
 
 @activity
 def lock(session: Session) -> str:
-    """A second holder of the target's lock is refused, here and in its store."""
+    """Check that a second holder of the target's lock is refused, here and in its store."""
     from muster.drill.phases import safety
 
     safety.lock(session)
@@ -23,7 +23,7 @@ def lock(session: Session) -> str:
 
 @activity
 def freeze(session: Session) -> str:
-    """The calendar refuses moments in a freeze and outside the allowed hours."""
+    """Check that the calendar refuses moments in a freeze and outside the allowed hours."""
     from muster.drill.phases import safety
 
     safety.freeze(session)
@@ -32,7 +32,7 @@ def freeze(session: Session) -> str:
 
 @activity
 def undo(session: Session) -> str:
-    """A harmless change goes through undo log, effect, restore and read-back."""
+    """Make a harmless change and restore it: undo log, effect, restore and read-back."""
     from muster.drill.phases import safety
 
     safety.undo(session)
@@ -41,7 +41,7 @@ def undo(session: Session) -> str:
 
 @activity
 def guard(session: Session) -> str:
-    """A planted breach trips a guard and restores a harmless change, timed."""
+    """Let a planted breach trip a guard, which restores a harmless change; measure the time."""
     from muster.drill.phases import safety
 
     safety.guard(session)

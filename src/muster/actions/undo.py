@@ -1,4 +1,4 @@
-"""The rollback of every drill: whatever is still changed goes back, whatever happened before."""
+"""The rollback of every drill: restores whatever is still changed, whatever happened before."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["restore_all"]
 
 
 def restore_all() -> str:
-    """Play the undo log backwards and read each entry back; nothing to do after a PASS.
+    """Play the undo log backwards and read each entry back; there is nothing to do after a PASS.
 
-    A drill that its control refused to begin has touched nothing, so there is nothing to restore.
+    A drill that its control refused to begin has changed nothing, so there is nothing to restore.
     """
     session = installed()
     if session is None:
-        return "no drill was begun: nothing was touched"
+        return "no drill was begun: nothing was changed"
     from muster.drill.abort import restore_all as run_restore_all
 
     try:

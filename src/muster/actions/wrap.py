@@ -20,7 +20,9 @@ R = TypeVar("R")
 
 
 def activity(call: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
-    """`call` as an activity: its first argument, the session, is filled in; errors fail it."""
+    """`call` as an activity: the session is filled in as its first argument; errors fail the
+    activity.
+    """
 
     @functools.wraps(call)
     def run(*arguments: P.args, **named: P.kwargs) -> R:
@@ -29,7 +31,7 @@ def activity(call: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
         except MusterError as error:
             raise ActivityFailed(str(error)) from error
 
-    # Chaos Toolkit validates arguments against the signature: the session is not one of them.
+    # Chaos Toolkit validates arguments against the signature, of which the session is no part.
     signature = inspect.signature(call)
     parameters = list(signature.parameters.values())[1:]
     shown: Any = run

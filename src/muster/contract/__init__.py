@@ -1,4 +1,4 @@
-"""The scale contract: tiers, gates, triggers and measurement, and what evidence makes of them."""
+"""The scale contract: tiers, gates, triggers, measurement, and evidence classes."""
 
 from muster.contract.model import Contract, Gate, Profile, Tier
 from muster.contract.parse import load, load_bytes, parse_profile, profile_named

@@ -1,7 +1,7 @@
 """The scale contract as frozen values.
 
-Shares are exact fractions made from the text of the file, so that no rounding of a float decides.
-Lengths are seconds. Edges and thresholds are the same decimal texts, so floats compare exactly.
+Shares are exact fractions parsed from the file's text, so that no rounding of a float decides.
+Durations are seconds. Edges and thresholds have the same decimal text, so floats compare exactly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def parse_share(value: Any) -> Fraction:
 
 
 def per_cent(share: Fraction) -> str:
-    """A share as the contract's file writes it, without rounding where it ends: `99.95%`."""
+    """A share as the contract's file writes it, without rounding: `99.95%`."""
     text = f"{float(share * 100):.9f}".rstrip("0").rstrip(".")
     return f"{text}%"
 
@@ -89,31 +89,33 @@ class Gate(Named):
 
     @property
     def tier_in_drill(self) -> TierName:
-        """The tier that a drill's own phases are judged by: the gate's, unless it names another."""
+        """The tier by which a drill's own phases are judged: the gate's, unless it names
+        another.
+        """
         return self.drill_tier or self.tier
 
 
 class WindowsRule(Document):
-    """So many consecutive windows in breach."""
+    """A number of consecutive windows in breach."""
 
     windows: Count
 
 
 class CircuitRule(Document):
-    """The route's circuit open for longer than this."""
+    """The route's circuit is open for longer than this."""
 
     route: str
     open_s_max: PositiveSeconds
 
 
 class OverRule(Document):
-    """Over the limit in force for longer than this; 0: at once."""
+    """Over the current limit for longer than this; 0: at once."""
 
     over_s_max: Seconds
 
 
 class HardFailureRule(Document):
-    """Failures that must not stay: which, and after how long they count as unresolved."""
+    """Failures that must not persist: which ones, and after how long they count as unresolved."""
 
     reasons: Annotated[tuple[HardFailure, ...], Field(min_length=1)]
     unresolved_s: PositiveSeconds
@@ -135,7 +137,7 @@ class Triggers(Document):
 
 
 class AbortLimits(Document):
-    """When a drill stops itself, sooner than the triggers."""
+    """When a drill stops itself, earlier than the triggers."""
 
     source: str
     rate_5xx: WindowsRule
@@ -144,21 +146,21 @@ class AbortLimits(Document):
 
 
 class FirstTokenSpan(Document):
-    """What first-token latency is measured between."""
+    """The two moments between which first-token latency is measured."""
 
     from_: Literal["request_accepted"] = Field(alias="from")
     to: Literal["first_stream_byte"]
 
 
 class CompletionSpan(Document):
-    """What completion latency is measured between."""
+    """The two moments between which completion latency is measured."""
 
     from_: Literal["request_accepted"] = Field(alias="from")
     to: Literal["stream_close"]
 
 
 class AvailabilityRule(Document):
-    """How canaries count."""
+    """How canaries are counted."""
 
     answered_within_s: PositiveSeconds
     bound_confidence: Share
@@ -177,17 +179,17 @@ class Measurement(Document):
     completion_edges_s: Edges
     gap_scrapes_max: Count
     gap_s_min: PositiveSeconds
-    # Absent from contracts that are older than it, which old bundles carry.
+    # Absent from older contracts, which old bundles carry.
     counts_tolerance: Share = Fraction(2, 100)
     availability: AvailabilityRule
 
     def gap_s_max(self, scrape_interval_s: float) -> float:
-        """How old a sample may be to stand for a moment, in seconds."""
+        """How old a sample may be to represent a moment, in seconds."""
         return max(self.gap_scrapes_max * scrape_interval_s, self.gap_s_min)
 
 
 class LoadValidity(Document):
-    """When the load makes a run prove nothing."""
+    """Limits of the load beyond which a run proves nothing."""
 
     source: str
     offered_tolerance: Share
@@ -196,7 +198,7 @@ class LoadValidity(Document):
     loop_lag_p99_s_max: PositiveSeconds
     late_s: PositiveSeconds
     late_share_max: Share
-    # Absent from contracts that are older than it, which old bundles carry.
+    # Absent from older contracts, which old bundles carry.
     blackout_s_max: PositiveSeconds = 5.0
     catch_up_s_max: PositiveSeconds = 1.0
     faster_than_asked_max: PositiveNumber = 4.0
@@ -204,7 +206,7 @@ class LoadValidity(Document):
 
 
 class DrillRules(Document):
-    """What a failover drill is held to besides the SLOs."""
+    """What a failover drill must meet besides the SLOs."""
 
     source: str
     split_tolerance: Share
@@ -213,7 +215,7 @@ class DrillRules(Document):
     restore_s_max: PositiveSeconds
     dark_hold_s_min: PositiveSeconds
     bundle_age_s_max: PositiveSeconds
-    # Absent from contracts that are older than them, which old bundles carry.
+    # Absent from older contracts, which old bundles carry.
     recovery_quiet_s: PositiveSeconds = 60.0
     recovery_quiet_s_max: PositiveSeconds = 300.0
 
@@ -227,7 +229,7 @@ class ContextTokens(Document):
 
 
 class Retry(Document):
-    """A client's retries: at most so many attempts in all, after a wait drawn from this range."""
+    """A client's retries: the most attempts in all, and the range of the random wait."""
 
     attempts_max: Count
     backoff_s: tuple[Seconds, Seconds]
@@ -252,7 +254,9 @@ class Profile(Named):
 
     @property
     def mean_tokens(self) -> float:
-        """Mean generated tokens of a stream as drawn: the quantiles interpolated linearly."""
+        """Mean number of generated tokens in a drawn stream: the quantiles interpolated
+        linearly.
+        """
         points = self.stream_tokens_quantiles
         areas = (
             (q1 - q0) * (Fraction(t0) + Fraction(t1)) / 2 for (q0, t0), (q1, t1) in pairwise(points)
@@ -261,7 +265,7 @@ class Profile(Named):
 
     @property
     def mean_stream_s(self) -> float:
-        """Mean duration of a stream as drawn, in seconds."""
+        """Mean duration of a drawn stream, in seconds."""
         return self.mean_tokens / self.tokens_per_s + self.first_token_s_mean
 
     def streams_at(self, scale: float) -> int:
@@ -270,7 +274,9 @@ class Profile(Named):
 
     @property
     def residual_s(self) -> float:
-        """E[S^2] / 2E[S] in seconds: how long the count of open streams remembers itself."""
+        """E[S^2] / 2E[S] in seconds: how long the count of open streams stays correlated with
+        itself.
+        """
         first, speed = self.first_token_s_mean, self.tokens_per_s
         square = 0.0
         for (a, low_tokens), (b, high_tokens) in pairwise(self.stream_tokens_quantiles):
@@ -280,12 +286,12 @@ class Profile(Named):
         return square / (2 * float(self.mean_stream_s))
 
     def arrivals_per_s(self, scale: float) -> float:
-        """Arrivals a second that hold the profile's streams at `scale`."""
+        """Arrivals a second that keep the profile's streams open at `scale`."""
         return self.streams * scale / self.mean_stream_s
 
 
 class Source(Document):
-    """The document that the figures come from."""
+    """The document from which the figures come."""
 
     document: str
     as_of: str

@@ -1,4 +1,4 @@
-"""The contract's file in, a checked `Contract` out; anything that does not fit is refused."""
+"""Parses the contract's file into a checked `Contract`; anything that does not fit is refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def profile_named(contract: Contract, name: str) -> Profile:
 
 
 def check_profile(profile: Profile, key: str, file: Path | str) -> None:
-    """Raises BadInput for a profile that nothing can be drawn from."""
+    """Raises BadInput for a profile from which no load can be drawn."""
     points = profile.stream_tokens_quantiles
     shares = [share for share, _ in points]
     tokens = [count for _, count in points]
@@ -76,7 +76,7 @@ def check_profile(profile: Profile, key: str, file: Path | str) -> None:
         got = [f"{float(share):.4g}" for share in shares]
         raise BadInput(file, f"{key}.stream_tokens_quantiles", got, "shares rising from 0% to 100%")
     if tokens != sorted(tokens):
-        raise BadInput(file, f"{key}.stream_tokens_quantiles", tokens, "tokens that never fall")
+        raise BadInput(file, f"{key}.stream_tokens_quantiles", tokens, "tokens that never decrease")
     low, high = profile.retry.backoff_s
     if low > high:
         raise BadInput(file, f"{key}.retry.backoff_s", [low, high], "a range from low to high")
@@ -97,7 +97,7 @@ def _check_edges(contract: Contract, file: Path | str) -> None:
     for key in ("first_token_edges_s", "completion_edges_s"):
         edges = getattr(measurement, key)
         if any(a >= b for a, b in pairwise(edges)):
-            raise BadInput(file, f"measurement.{key}", edges, "edges that rise strictly")
+            raise BadInput(file, f"measurement.{key}", edges, "strictly rising edges")
 
 
 def _check_tier(contract: Contract, tier: Tier, file: Path | str) -> None:
@@ -130,5 +130,5 @@ def _check_gate(contract: Contract, gate: Gate, file: Path | str) -> None:
             file,
             f"profiles.{gate.profile}.streams",
             streams,
-            f"{wanted}, the streams of tier {gate.tier}, since {key} names it",
+            f"{wanted}, the streams of tier {gate.tier}, because {key} names it",
         )

@@ -1,10 +1,10 @@
-"""The one control of a Muster drill: begins it, keeps it from going on blindly, ends it.
+"""The one control of a Muster drill: begins it, stops it after a failure, ends it.
 
-Chaos Toolkit swallows what a control raises, except InterruptExecution; goes on to the next
-activity after one failed; and calls a control several times. So: every refusal is an
+Chaos Toolkit ignores what a control raises, except InterruptExecution; it goes on to the next
+activity after one failed; and it calls a control several times. Therefore every refusal is an
 InterruptExecution, no activity starts after one failed or once the drill must stop, and every hook
 may run twice. Signals set the drill's stop flag: an exception raised inside a Python activity would
-only fail that activity and let the next fault run.
+only fail that activity, and the next fault would run.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def before_experiment_control(
     gate: str = "M3",
     **_: Any,
 ) -> None:
-    """Begin the drill. Raises InterruptExecution with one clear line when it may not begin."""
+    """Begin the drill. Raises InterruptExecution with one clear line if it may not begin."""
     if drills.installed() is not None:
         return
     _phase_of_run["rollbacks"] = False
     quiet(logger)
     try:
-        # Imported here: `chaos` itself must stay quick to start.
+        # Imported here, because `chaos` itself must start fast.
         from muster.drill.plan.form import method_of
         from muster.drill.plan.permit import permit
         from muster.drill.plan.plan import make_plan
@@ -76,7 +76,7 @@ def before_experiment_control(
     except InterruptExecution:
         raise
     except Exception as error:
-        # Chaos Toolkit would swallow this and run the drill without its control.
+        # Chaos Toolkit would ignore this error and run the drill without its control.
         logger.debug("the drill could not begin", exc_info=True)
         said = redacted_data(f"the drill could not begin: {error!r}")
         raise InterruptExecution(said) from error
@@ -84,9 +84,9 @@ def before_experiment_control(
 
 
 def validate_control(control: Control) -> None:
-    """Refuse a drill that lacks something before Chaos Toolkit prints or runs anything of it.
+    """Refuse an incomplete drill before Chaos Toolkit prints or runs any of it.
 
-    Chaos Toolkit would exit with 1 for what is raised here; bad input exits with 2.
+    Chaos Toolkit would exit with 1 for an error raised here; bad input exits with 2.
     """
     from muster.controls.invocation import invocation
     from muster.errors import BadInput
@@ -103,7 +103,7 @@ def validate_control(control: Control) -> None:
 
 
 def _check(experiment: Mapping[str, Any]) -> None:
-    """Raises BadInput for a drill that lacks something, or that was asked for what none reads."""
+    """Raises BadInput for an incomplete drill, or for a setting that nothing reads."""
     from muster.controls.invocation import exit_with, invocation
     from muster.drill.plan.form import check_form
     from muster.errors import BadInput
@@ -119,7 +119,7 @@ def _check(experiment: Mapping[str, Any]) -> None:
 
 
 def _show(plan: DrillPlan) -> None:
-    """Whatever kind of dry run is asked for, no activity of a drill runs: the plan is all."""
+    """Print the plan. In any kind of dry run no activity of a drill runs."""
     from muster.drill.plan.describe import describe
 
     for line in describe(plan):
@@ -127,21 +127,23 @@ def _show(plan: DrillPlan) -> None:
 
 
 def before_activity_control(context: Activity, **_: Any) -> None:
-    """Let an activity of the method begin only while nothing speaks against it."""
+    """Let an activity of the method begin only if the drill may go on."""
     if _phase_of_run["rollbacks"]:
         return
     session = drills.installed()
     if session is None:
         raise InterruptExecution("no drill is running: its control did not begin it")
     if session.activity_failed is not None:
-        raise InterruptExecution(f"{session.activity_failed} failed: nothing more is tried")
+        raise InterruptExecution(
+            f"{session.activity_failed} failed: no further activity is started"
+        )
     if session.stop.is_set and session.stop.reason is not None:
         raise InterruptExecution(f"{session.stop.reason.by}: {session.stop.reason.detail}")
     session.stop.allow(_pauses_s(context))
 
 
 def _pauses_s(context: Activity) -> float:
-    """How long Chaos Toolkit itself sleeps around the activity: no hang of the drill."""
+    """How long Chaos Toolkit itself sleeps around the activity, which does not count as a hang."""
     pauses = context.get("pauses") or {}
     found = [value for value in pauses.values() if isinstance(value, (int, float))]
     return float(sum(found))
@@ -199,7 +201,7 @@ def _deviate(state: Any) -> None:
 
 
 def _take_signals(session: Session) -> None:
-    """SIGTERM, SIGINT and SIGHUP ask the drill to stop; asked again, they change nothing more."""
+    """SIGTERM, SIGINT and SIGHUP ask the drill to stop; further signals change nothing."""
     if threading.current_thread() is not threading.main_thread():
         return
 

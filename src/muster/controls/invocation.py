@@ -1,6 +1,6 @@
-"""How Chaos Toolkit was called: its file, `--var`, and strategies over the drill's own.
+"""How Chaos Toolkit was called: its file, `--var`, and strategies that override the drill's own.
 
-Chaos Toolkit tells a control none of this, and drops a `--var` that no configuration declares.
+Chaos Toolkit passes none of this to a control, and drops a `--var` that no configuration declares.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from chaoslib.loader import parse_experiment_from_file
 
 @dataclass(frozen=True)
 class Invocation:
-    """What stood on the command line of `chaos run` or `chaos validate`."""
+    """The command line of `chaos run` or `chaos validate`."""
 
     source: str
     given: Mapping[str, Any] = field(default_factory=dict)
     flags: Mapping[str, str | None] = field(default_factory=dict)
 
     def experiment(self) -> dict[str, Any] | None:
-        """The drill in its file; None where that is no file, or cannot be read as a drill."""
+        """The drill in its file; None if there is no file, or it cannot be read as a drill."""
         try:
             found = parse_experiment_from_file(self.source) if Path(self.source).is_file() else None
-        except Exception:  # Chaos Toolkit says by itself what is wrong with such a file
+        except Exception:  # Chaos Toolkit itself reports what is wrong with such a file
             return None
         return found if isinstance(found, dict) else None
 
 
 def invocation() -> Invocation | None:
-    """How this process was called; None where no command of Chaos Toolkit runs."""
+    """How this process was called; None if no command of Chaos Toolkit runs."""
     context = click.get_current_context(silent=True)
     while context is not None and "source" not in context.params:
         context = context.parent
@@ -52,7 +52,7 @@ def invocation() -> Invocation | None:
 
 
 def exit_with(code: int) -> None:
-    """Let the command that runs end with `code`, whatever it would have ended with."""
+    """Make the running command exit with `code`, whatever its own exit code would be."""
     context = click.get_current_context(silent=True)
 
     def leave() -> None:

@@ -210,7 +210,7 @@ def _reached(judging: Judging, loss: Loss) -> Finding:
     needed = ceil(100 / limit)
     if status == "pass" and total is not None and total < needed:
         # Fewer could not have shown a share of the limit.
-        status, reason = "unknown", f"{total:.0f} attempts, {needed} are needed to show it"
+        status, reason = "unknown", f"{total:.0f} attempts, {needed} are needed to decide"
     return Finding(
         slo="traffic_split",
         tier=None,

@@ -16,10 +16,10 @@ from pathlib import Path
 def write_reports(bundle_dir: Path, *, unsealed: Sequence[str] = ()) -> list[Path]:
     """Write `report.html`, `report.md`, `junit.xml` and `charts/*.svg` into `bundle_dir`.
 
-    `unsealed` says why the evidence is not under a seal: each report is marked with it.
+    `unsealed` says why the evidence is not sealed: each report shows it as a mark.
 
-    Returns the files written. Raises BadInput when there is no usable `verdict.json`, MusterError
-    when a file cannot be written. Each file is replaced whole or not at all.
+    Returns the files written. Raises BadInput if there is no usable `verdict.json`, MusterError if
+    a file cannot be written. Each file is replaced whole or not at all.
     """
     from muster.reports.chart_plan import plan
     from muster.reports.charts import draw

@@ -1,7 +1,7 @@
 """A chart before it is drawn: pure values, and the choices that make it readable.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; every line has a dash of its own
-too, so that a print in grey still tells them apart. The renderer maps each colour for dark mode.
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart. Each line also has
+its own dash, so that a print in grey stays readable. The renderer maps each colour for dark mode.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SOLID: tuple[int, ...] = (1, 0)
 
 WIDTH = 860
 LABEL_PX = 5.9
-"""Width of a character in the charts' small type, on the safe side."""
+"""Width of a character in the charts' small type, rounded up for safety."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Chart:
-    """One picture. `title` says what was found; `alt` says the same to who cannot see it."""
+    """One chart. `title` says what was found; `alt` says the same for screen readers."""
 
     name: str
     title: str
@@ -88,7 +88,7 @@ class Chart:
 def region_styles(
     regions: Sequence[str], evacuated: str | None
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Colour and dash by region: the evacuated one stands out, the others keep their order."""
+    """Colour and dash by region: the evacuated one is emphasised, the others keep their order."""
     others = [(BLUE, SOLID), (GREEN, (9, 2, 2, 2)), (PURPLE, (4, 2))]
     styles: dict[str, tuple[str, tuple[int, ...]]] = {}
     index = 0
@@ -104,7 +104,7 @@ def region_styles(
 
 
 def bands(phases: Sequence[tuple[str, float, float]], x_end: float) -> tuple[Band, ...]:
-    """Phases as bands, shaded in turns, each named in the first of two rows with room for it."""
+    """Phases as bands, shaded alternately, each named in the first of two rows with room for it."""
     free = [float("-inf"), float("-inf")]
     found: list[Band] = []
     for index, (name, start, end) in enumerate(phases):
@@ -113,7 +113,7 @@ def bands(phases: Sequence[tuple[str, float, float]], x_end: float) -> tuple[Ban
         own = (end - max(start, 0.0)) / x_end * WIDTH
         rows = [row for row in (0, 1) if left >= free[row]]
         if need > own:
-            rows.reverse()  # a name wider than its phase leaves the lower row to the next one
+            rows.reverse()  # a name wider than its phase leaves the lower row free
         if rows:
             free[rows[0]] = left + need
         found.append(Band(name, start, end, index % 2 == 0, rows[0] if rows else None, left))
@@ -121,7 +121,7 @@ def bands(phases: Sequence[tuple[str, float, float]], x_end: float) -> tuple[Ban
 
 
 def ticks(end: float, about: int) -> list[float]:
-    """Round ticks from 0 to `end`, about as many as asked."""
+    """Round tick values from 0 to `end`, about as many as requested."""
     if end <= 0:
         return [0.0]
     raw = end / about

@@ -1,7 +1,7 @@
-"""Which charts a report has, and what each one's title says was found. Pure.
+"""Which charts a report has, and what the title of each says was found. Pure.
 
-Titles are findings of fact about the lines drawn; whether an SLO held is the verdict's to say, so a
-peak over a limit is called a peak, never a failure.
+Titles state facts about the lines drawn. Only the verdict says whether an SLO held, so a peak over
+a limit is called a peak, never a failure.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class _Frame:
         return self._chart(
             "open_streams",
             title,
-            "Streams open at the load's side at the end of each second.",
+            "Open streams counted by the load at the end of each second.",
             "open streams",
             strokes,
         )
@@ -156,7 +156,11 @@ class _Frame:
         top = self._judged_peak(client, slo)
         if top is not None:
             value, at, whose, tier = top
-            peak = "came over every bucket" if math.isinf(value) else f"peaked at {seconds(value)}"
+            peak = (
+                "was over the highest bucket"
+                if math.isinf(value)
+                else f"peaked at {seconds(value)}"
+            )
             title = f"{label} {peak} (client, {whose}, {self._phase_at(at)})"
             title += _against(value, self.view.thresholds.get(slo, {}).get(tier), f"Tier {tier}'s ")
         return self._chart(
@@ -205,7 +209,7 @@ class _Frame:
         return self._chart(
             "error_classes",
             title,
-            "Attempts a second at the load's side; the scale is linear up to 1, logarithmic above.",
+            "Attempts a second counted by the load; the scale is linear up to 1, then logarithmic.",
             "attempts / s",
             strokes,
             symlog=True,
@@ -218,13 +222,13 @@ class _Frame:
         top = ln.peak(found)
         title = "Age of the oldest queued job"
         if top is not None:
-            title = f"The oldest queued job was {seconds(top[0])} old at most"
+            title = f"The oldest queued job was at most {seconds(top[0])} old"
             title += f" ({top[2]}, {self._phase_at(top[1])})" if top[0] > 0 else ""
             title += _against(top[0], min((level.value for level in levels), default=None))
         return self._chart(
             "queue_age",
             title,
-            "As the region's gateways showed it, the worst of them, at each scrape.",
+            "The highest value of the region's gateways at each scrape.",
             "age, s",
             self._region_strokes(found),
             levels=levels,
@@ -233,16 +237,16 @@ class _Frame:
     def loop_lag(self) -> Chart:
         load = self.evidence.load
         line = ln.loop_lag(load, self.start_s) if load else None
-        strokes = [Stroke(line, "load, worst in each second", BLUE)] if line else []
+        strokes = [Stroke(line, "load, maximum of each second", BLUE)] if line else []
         title = "Loop lag of the load generator"
         most = limits.lag_ms(self.evidence.contract)
         top = ln.peak([line]) if line else None
         if top is not None:
-            title = f"The load's own loop was never more than {top[0]:,.0f} ms late"
+            title = f"The load's event loop was at most {top[0]:,.0f} ms late"
         return self._chart(
             "loop_lag",
             title,
-            "Worst lag of the load's event loop in each second. The rig limit is on the p99 of a "
+            "Maximum lag of the load's event loop in each second. The rig limit is on the p99 of a "
             "judged window, so a single peak over the line proves nothing.",
             "loop lag, ms",
             strokes,
@@ -263,7 +267,7 @@ class _Frame:
         return strokes
 
     def _levels(self, slo: str) -> tuple[Level, ...]:
-        """The limits that the findings were judged by, with the tiers that share each."""
+        """The limits by which the findings were judged, with the tiers that share each."""
         tiers: dict[float, list[str]] = {}
         for tier, value in self.view.thresholds.get(slo, {}).items():
             tiers.setdefault(value, []).append(tier)
@@ -276,7 +280,7 @@ class _Frame:
         return tuple(levels)
 
     def _judged_peak(self, found: Sequence[Line], slo: str) -> tuple[float, float, str, str] | None:
-        """The peak that comes closest to its phase's limit (or passes it most), with its tier."""
+        """The peak that comes closest to its phase's limit (or exceeds it most), with its tier."""
         limits = self.view.thresholds.get(slo, {})
         best: tuple[float, tuple[float, float, str, str]] | None = None
         for phase in self.view.phases:
@@ -344,7 +348,7 @@ class _Frame:
         return replace(chart, alt=self._alt(chart))
 
     def _alt(self, chart: Chart) -> str:
-        """The chart in words: each line's mean by phase."""
+        """The chart in words: the mean of each line by phase."""
         if not strokes_of(chart):
             return f"{chart.y_title} over time: no data."
         said = []
@@ -380,7 +384,7 @@ def _against(value: float, limit: float | None, whose: str = "the limit of ") ->
 
 
 def _top(strokes: Sequence[Stroke], levels: Sequence[Level]) -> float:
-    """The scale's top: over all lines; a limit far above everything still shows."""
+    """The upper end of the scale: above all lines; a limit far above everything is still shown."""
     highest = 0.0
     for stroke in strokes:
         known = stroke.line.v[np.isfinite(stroke.line.v)]

@@ -1,7 +1,7 @@
-"""Charts as SVG, by altair and vl-convert, offline and to the byte the same for the same values.
+"""Charts as SVG, by altair and vl-convert, offline; the same values give the same bytes.
 
-Nothing in the layout depends on the fonts of the machine: margins, ticks and the legend's
-places are fixed numbers. altair is imported with the first chart: it takes 0.3 s.
+Nothing in the layout depends on the fonts of the machine: margins, ticks and the legend's places
+are fixed numbers. altair is imported with the first chart, because that takes 0.3 s.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from muster.reports.lines import thin
 
 HEIGHT = 168
 _HEADROOM = 1.12
-"""The scale ends this much above the highest value, so that the marks' labels have a place."""
+"""The scale ends this much above the highest value, so that the marks' labels have room."""
 _PADDING = {"left": 62, "top": 80, "right": 22, "bottom": 46}
 _FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 _ELEMENTS = {
@@ -55,7 +55,8 @@ def draw(chart: Chart) -> str:
     import vl_convert
     from altair.utils.schemapi import debug_mode
 
-    # Each part would be checked against the whole schema; vl-convert says what it cannot draw.
+    # Validation is off: each part would be checked against the whole schema, and vl-convert reports
+    # what it cannot draw.
     with debug_mode(False):
         picture = _picture(alt, chart)
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
@@ -74,7 +75,7 @@ def _picture(alt: Any, chart: Chart) -> Any:
     layers.append(_text(alt, -_PADDING["left"] + 4, -58, chart.title, INK, 14, bold=True))
     if chart.empty:
         layers.append(_text(alt, WIDTH / 2, HEIGHT / 2, "no data", MUTED, 15, align="center"))
-    # All in one call: each further one on a chart copies everything that it holds.
+    # All layers in one call: each further call on a chart copies everything that it holds.
     return alt.layer(
         *layers,
         width=WIDTH,
@@ -105,11 +106,11 @@ def _config(alt: Any) -> Any:
 
 
 def check_svg(svg: str) -> None:
-    """Raise MusterError unless `svg` is well-formed and holds shapes and text alone."""
+    """Raise MusterError unless `svg` is well-formed and holds only shapes and text."""
     try:
         root = ElementTree.fromstring(svg)
     except ElementTree.ParseError as error:
-        raise MusterError(f"a chart is no well-formed SVG: {error}") from error
+        raise MusterError(f"a chart is not well-formed SVG: {error}") from error
     for element in root.iter():
         name = element.tag.removeprefix(_SVG)
         bad = [key for key in element.attrib if key.lower().startswith("on") or "href" in key]
@@ -207,7 +208,7 @@ def _level_layers(alt: Any, chart: Chart) -> list[Any]:
 
 
 def _stroke_layers(alt: Any, chart: Chart, stroke: Stroke) -> list[Any]:
-    """A line in pieces between its gaps; a lone point is a dot, one off the scale a triangle."""
+    """A line in pieces between its gaps; a single point is a dot, one off the scale a triangle."""
     rows, over, lone = _rows(chart, stroke)
     layers = []
     if rows:
@@ -277,7 +278,7 @@ def _mark_layers(alt: Any, chart: Chart) -> list[Any]:
         layers.append(rule.encode(x=_x(alt, chart), y=alt.YValue(0), y2=alt.Y2Value(HEIGHT)))
         line = mark.t_s / chart.x_end * WIDTH
         size = len(mark.label) * LABEL_PX + 6
-        # Beside its line: to the right, or to the left where it would leave the chart.
+        # Beside its line: to the right, or to the left if it would leave the chart.
         inside = line + size <= WIDTH
         left = line if inside else line - size
         if mark.label and (trip or left >= free):

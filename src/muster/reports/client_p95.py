@@ -1,7 +1,7 @@
-"""The client's p95 over a stretch, from the load's own record: its buckets are 1 % wide.
+"""The client's p95 over a stretch, from the load's own record, whose buckets are 1 % wide.
 
-The contract's histograms decide by counting, and tell a p95 as a bracket between two edges alone.
-This line stands beside it and decides nothing. Pure.
+The contract's histograms decide by counting, and show a p95 only as a range between two edges. This
+p95 is shown beside that range and decides nothing. Pure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHARE = 0.95
 
 
 def recorded(load: LoadSeconds | None, finding: Mapping[str, Any]) -> str:
-    """A clause for a client's latency finding; empty where the record does not tell."""
+    """A clause for a client's latency finding; empty if the record does not show the p95."""
     kind = KINDS.get(str(finding.get("slo")))
     window = finding.get("window")
     if load is None or kind is None or finding.get("source") != "client":
@@ -37,10 +37,10 @@ def recorded(load: LoadSeconds | None, finding: Mapping[str, Any]) -> str:
 
 
 def recorded_p95(load: LoadSeconds, kind: str, start_s: float, end_s: float) -> float | None:
-    """Upper edge of the bucket that the p95 of all regions lies in, in seconds.
+    """Upper edge of the bucket in which the p95 of all regions lies, in seconds.
 
-    None where a second of the stretch is missing, or it has no streams; infinite where more than
-    5 % never came.
+    None if a second of the stretch is missing, or the stretch has no streams; infinite if more than
+    5 % had no answer.
     """
     counts: dict[str, float] = {}
     first = math.floor(start_s - load.start_s)

@@ -1,7 +1,7 @@
 """A bundle's files as values: the only part of the reports that reads the disk.
 
-A file that is absent or torn is not an error here: it is named in `missing`, the report says so,
-and what would have come from it is "no data". Only `verdict.json` must be there.
+A file that is absent or torn is not an error here: `missing` names it, the report says so, and what
+it would have shown is "no data". Only `verdict.json` is required.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from muster.reports.server import Server, read_server
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a report is made of. `missing` names each file that could not be used, and why.
+    """The input of a report. `missing` names each file that could not be used, and why.
 
     `contract` is the bundle's own, for the figures that the report states; None: not readable.
     """
@@ -50,14 +50,14 @@ class Evidence:
 
 
 def read_verdict(bundle: Path) -> Mapping[str, Any]:
-    """`verdict.json` of `bundle`. Raises BadInput when it is missing or is no JSON object."""
+    """`verdict.json` of `bundle`. Raises BadInput if it is missing or not a JSON object."""
     if not bundle.is_dir():
         raise BadInput(bundle, "", "no such directory", "an evidence bundle")
     path = bundle / "verdict.json"
     try:
         data = json.loads(path.read_bytes())
     except OSError as error:
-        wanted = "a verdict; `chaos drill judge` makes it"
+        wanted = "a verdict; run `chaos drill judge` to make it"
         raise BadInput(path, "", error.strerror or str(error), wanted) from error
     except ValueError as error:
         raise BadInput(path, "", str(error), "JSON") from error
@@ -69,9 +69,9 @@ def read_verdict(bundle: Path) -> Mapping[str, Any]:
 
 
 def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
-    """Everything that a report shows of `bundle`. Raises BadInput for a missing verdict only.
+    """Everything that a report shows of `bundle`. Raises BadInput only if the verdict is missing.
 
-    `unsealed`: why the evidence is not under a seal, as the verdict is then marked.
+    `unsealed`: why the evidence is not sealed, with which the verdict is marked.
     """
     verdict = read_verdict(bundle)
     if unsealed:
@@ -95,7 +95,7 @@ def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
     missing.extend(load_faults)
     missing.extend(server_faults)
     if not load_files:
-        missing.append("load-*.jsonl: the load left no record")
+        missing.append("load-*.jsonl: the load wrote no record")
     config, config_fault = _config(bundle / "config.json")
     missing.extend(config_fault)
     name = bundle.resolve().name

@@ -1,7 +1,7 @@
-"""Figures beside the SLOs: timings, the load's validity, what users would have felt. Pure.
+"""Figures beside the SLOs: timings, the load's validity, the impact on users. Pure.
 
-Where the verdict has a figure it is the verdict's; streams broken and the budget spent are summed
-here when it has none, and say where they come from.
+If the verdict has a figure, it is used. Otherwise broken streams and the spent budget are summed
+here, and the report says where they come from.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def timing_facts(
 
 
 def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ...]:
-    """Whether the load generator may be believed."""
+    """Whether the load generator kept to its schedule and limits."""
     told = evidence.verdict.get("load")
     load: Mapping[str, Any] = told if isinstance(told, dict) else {}
-    # What the verdict does not carry is summed from the load's own record, gaps left out.
+    # What the verdict does not carry is summed from the load's own record, without its gaps.
     load = {**_recorded(evidence.load), **{k: v for k, v in load.items() if v is not None}}
     facts = []
     for key, label in LOAD_TITLES.items():
@@ -90,13 +90,13 @@ def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ..
 def impact(
     evidence: Evidence, findings: Sequence[Finding], phases: Sequence[PhaseRow]
 ) -> tuple[str, ...]:
-    """What the load saw from the outside while the drill changed things, as sentences."""
+    """What clients observed while the drill changed things, as sentences."""
     load = evidence.load
     spans = [(p.start_s, p.end_s) for p in phases if p.name in _JUDGED]
     begin = min((s for s, _ in spans if s is not None), default=None)
     end = max((e for _, e in spans if e is not None), default=None)
     if load is None or begin is None or end is None:
-        return ("What the load's clients felt is not known: no data.",)
+        return ("The impact on the load's clients is not known: no data.",)
     sums: dict[str, float] = {}
     gaps = 0
     for index in range(load.length):
@@ -111,7 +111,7 @@ def impact(
             sums[name] = sums.get(name, 0.0) + n
     answered = sum(n for name, n in sums.items() if name not in STREAM_CLASSES)
     if not answered:
-        return ("What the load's clients felt is not known: no data.",)
+        return ("The impact on the load's clients is not known: no data.",)
     said = [
         f"While the drill changed things, clients made {count(answered)} attempts: "
         f"{count(sums.get('429', 0))} were answered 429, {count(sums.get('5xx', 0))} failed "
@@ -121,7 +121,7 @@ def impact(
     if sums.get("error in stream") or sums.get("empty stream"):
         said.append(
             f"Of the 200 streams {count(sums.get('error in stream', 0))} ended as error in stream "
-            f"and {count(sums.get('empty stream', 0))} as empty stream: no success."
+            f"and {count(sums.get('empty stream', 0))} as empty stream. Neither counts as success."
         )
     if gaps:
         said.append(f"{gaps} s of the load's record are missing and not counted.")
@@ -129,7 +129,7 @@ def impact(
 
 
 def streams_broken(evidence: Evidence, phases: Sequence[PhaseRow]) -> tuple[str, str]:
-    """Streams broken, and where the figure comes from."""
+    """Number of broken streams, and where the figure comes from."""
     for key in ("streams_broken", "broken_streams"):
         told = evidence.verdict.get(key)
         if number(told) is not None:
@@ -166,7 +166,7 @@ def _recorded(load: LoadSeconds | None) -> dict[str, float]:
 
 
 def _budget(findings: Sequence[Finding]) -> tuple[str, str]:
-    """Share of the unavailability that the tier allows, spent over evacuate..restore."""
+    """Share of the tier's allowed unavailability that was spent over evacuate..restore."""
     spans = [f for f in findings if f.get("slo") == "availability"]
     chosen = [f for f in spans if f.get("phase") == OVERALL] or [
         f for f in spans if ".." in str(f.get("phase"))

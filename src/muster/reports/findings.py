@@ -1,9 +1,9 @@
 """Findings as rows and as a table of SLOs by phase. Pure.
 
-Where one SLO has several findings in a phase (client and server, regions), the worst decides what
-the summary table shows: fail, then unknown, then declared none, then pass, and among equals the
-smallest margin. What is not judged shows only where nothing else is. Of a bracket neither value nor
-margin is known: both are shown as ranges.
+If one SLO has several findings in a phase (client and server, regions), the worst decides what the
+summary table shows: fail, then unknown, then declared none, then pass, and among equals the
+smallest margin. A finding that is not judged appears only if there is no other. If a value is known
+only as a bracket, value and margin are shown as ranges.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MATRIX_SLOS = (
 def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
     """One finding of a verdict as the report shows it. Any other status is unknown.
 
-    `beside` is what else is known of it.
+    `beside` is additional information about it.
     """
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
@@ -57,7 +57,7 @@ def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
 
 
 def _status(slo: str, finding: Mapping[str, Any]) -> str:
-    """The status. A service level that passed without anything measured was not judged."""
+    """The status. A service level that passed without any measurement was not judged."""
     status = finding.get("status")
     if status not in STATUSES:
         return "unknown"
@@ -81,7 +81,7 @@ def phase_order(names: Iterable[str], ledger_order: Sequence[str]) -> list[str]:
 def matrix(
     findings: Sequence[Mapping[str, Any]], ledger_order: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[MatrixRow, ...]]:
-    """SLOs by phase: the columns' phases, and a row for each SLO that any phase was judged by."""
+    """SLOs by phase: the phases of the columns, and a row for each SLO judged in any phase."""
     judged = [(finding_row(f), f) for f in findings if f.get("slo") in MATRIX_SLOS]
     phases = phase_order((row.phase for row, _ in judged), ledger_order)
     rows = []
@@ -96,7 +96,7 @@ def matrix(
 
 
 def thresholds(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Limits in the SLO's own unit that the findings were judged by: SLO -> tier -> value."""
+    """Limits by which the findings were judged, in the SLO's own unit: SLO -> tier -> value."""
     found: dict[str, dict[str, float]] = {}
     for finding in findings:
         value = number(finding.get("threshold"))
@@ -107,7 +107,7 @@ def thresholds(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, flo
 
 
 def misses(rows: Iterable[FindingRow]) -> list[FindingRow]:
-    """The failed findings, one for each SLO, phase and region: the worse side, both named."""
+    """The failed findings, one for each SLO, phase and region: the worse side, with both named."""
     merged: dict[tuple[str, str, str], FindingRow] = {}
     for row in rows:
         if row.status != "fail":
@@ -124,7 +124,7 @@ def misses(rows: Iterable[FindingRow]) -> list[FindingRow]:
 
 
 def worst_by_slo(rows: Iterable[FindingRow]) -> list[tuple[FindingRow, int]]:
-    """The worst row of each SLO, with how many of `rows` it stands for; the worst SLO first."""
+    """The worst row of each SLO, with how many of `rows` it represents; the worst SLO first."""
     groups: dict[str, list[FindingRow]] = {}
     for row in rows:
         groups.setdefault(row.slo, []).append(row)
@@ -144,7 +144,7 @@ def _relative(margin: float | None, threshold: Any) -> float | None:
 
 
 def _least_margin(slo: str, finding: Mapping[str, Any]) -> float | None:
-    """The margin, or of a bracket the smallest that it can be; None: unknown."""
+    """The margin, or for a bracket the smallest possible one; None: unknown."""
     edges = _edges(finding)
     threshold = number(finding.get("threshold"))
     if edges is None or threshold is None:
@@ -156,7 +156,7 @@ def _least_margin(slo: str, finding: Mapping[str, Any]) -> float | None:
 
 
 def _margin(slo: str, finding: Mapping[str, Any], unit: str | None) -> str:
-    """The margin; of a bracket from the smallest that it can be to the largest."""
+    """The margin; for a bracket from the smallest possible one to the largest."""
     edges, threshold = _edges(finding), number(finding.get("threshold"))
     if edges is None or threshold is None:
         return quantity(finding.get("margin"), unit, signed=True, apart_from=0)
@@ -170,14 +170,14 @@ def _margin(slo: str, finding: Mapping[str, Any], unit: str | None) -> str:
 
 
 def _edges(finding: Mapping[str, Any]) -> tuple[float, float | None] | None:
-    """The bracket of a value that is known by it alone; an upper edge of None: over the top."""
+    """The bracket of a value that is known only by it; an upper edge of None: over the top edge."""
     bracket = finding.get("bracket")
     if not isinstance(bracket, list | tuple) or len(bracket) != 2:
         return None
     low, high = number(bracket[0]), number(bracket[1])
     if bracket[1] is not None and high is None:
         return None
-    # An older verdict names the upper edge as what was measured.
+    # An older verdict gives the upper edge as the measured value.
     if finding.get("measured") is not None and number(finding.get("measured")) != high:
         return None
     return (0.0 if low is None else low), high

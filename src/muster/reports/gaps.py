@@ -1,4 +1,4 @@
-"""Time between the tokens of a stream, phase by phase: recorded and shown, judged by nothing."""
+"""Time between the tokens of a stream, by phase: recorded and shown, not judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from muster.reports.numbers import NO_DATA, seconds
 
 
 def gap_facts(load: LoadSeconds | None, phases: Sequence[PhaseRow]) -> tuple[Fact, ...]:
-    """A line a judged phase: p95, p99 and the longest stall; none for a record without them."""
+    """One line for each judged phase: p95, p99 and the longest stall; none for a record without
+    them.
+    """
     if load is None or not any(second.token_gap for second in load.seconds.values()):
         return ()
     facts = []
@@ -22,7 +24,7 @@ def gap_facts(load: LoadSeconds | None, phases: Sequence[PhaseRow]) -> tuple[Fac
     return tuple(facts)
 
 
-_NOTE = "gaps between reads that carried tokens, on the load's side; judged by no SLO"
+_NOTE = "gaps between reads that carried tokens, measured by the load; judged by no SLO"
 
 
 def _phase(load: LoadSeconds, start_s: float, end_s: float) -> str:
@@ -42,7 +44,7 @@ def _phase(load: LoadSeconds, start_s: float, end_s: float) -> str:
 
 
 def _edge(load: LoadSeconds, counts: Mapping[str, float], share: int) -> str:
-    """Upper edge of the 1 % bucket in which `share` % of all are reached."""
+    """Upper edge of the 1 % bucket that holds percentile `share`."""
     wanted = sum(counts.values()) * share / 100
     reached = 0.0
     for edge_s, n in sorted((load.edge_s(bucket), n) for bucket, n in counts.items()):

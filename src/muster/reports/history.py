@@ -1,6 +1,6 @@
-"""The bundles under `reports/out`, newest first, as one line each. What cannot be read is named.
+"""The bundles under `reports/out`, newest first, one line each. Unreadable ones are named too.
 
-The verdict of a bundle whose seal does not hold is not shown: anybody may have written it.
+The verdict of a bundle without an intact seal is not shown, because anyone may have written it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _HEAD_BYTES_MAX = 1_000_000
 
 @dataclass(frozen=True)
 class Past:
-    """One bundle. Times in seconds; None where not known. `problem`: what is wrong.
+    """One bundle. Times in seconds; None if unknown. `problem`: what is wrong.
 
-    `verdict` is empty where the seal does not hold (`trusted` False), unless it was asked for;
-    `seal` says in a word how the seal is.
+    `verdict` is empty if the seal is not intact (`trusted` False), unless it was requested; `seal`
+    describes the seal in a word.
     """
 
     drill_id: str
@@ -54,9 +54,9 @@ def history(
 ) -> list[Past]:
     """Every bundle in `out_dir`, newest first, those without a known start last.
 
-    `keys` verify signatures, `running` tells which drills still run. `unsealed` shows the verdict
-    of a bundle whose seal does not hold too; its `problem` says so.
-    Links (`latest`) and files are passed over. An `out_dir` that does not exist holds no bundle.
+    `keys` verify signatures; `running` says which drills still run. `unsealed` also shows the
+    verdict of a bundle without an intact seal; its `problem` says so. Links (`latest`) and files
+    are skipped. An `out_dir` that does not exist holds no bundle.
     """
     if not out_dir.is_dir():
         return []
@@ -71,7 +71,7 @@ def history(
 def _sealed(
     bundle: Path, keys: Sequence[VerifyKey], running: Callable[[str], bool], unsealed: bool
 ) -> Past:
-    """The bundle, with its verdict only where its seal holds or `unsealed` asks for it."""
+    """The bundle, with its verdict only if its seal is intact or `unsealed` asks for it."""
     past = _past(bundle)
     try:
         found = check_seal(bundle, keys, running=running)
@@ -122,7 +122,7 @@ def _past(bundle: Path) -> Past:
 
 
 def _drill_started(ledger: Path) -> dict[str, Any]:
-    """The ledger's `drill_started`, from its first line alone; empty if it is not there."""
+    """The ledger's `drill_started`, from its first line alone; empty if it is missing."""
     try:
         with ledger.open("rb") as file:
             record = json.loads(file.readline(_HEAD_BYTES_MAX))

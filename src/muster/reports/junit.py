@@ -1,9 +1,9 @@
 """Findings as JUnit XML: a suite for each phase, a case for each finding. Pure.
 
-An unknown is an error, so that a pipeline that reads nothing else is red for it. What is not judged
-or declared none is skipped, with the reason. A verdict that is not PASS always turns at least one
-case red, whatever the findings say. No two cases have the same class and name: of two such a
-pipeline shows one.
+An unknown is an error, so that a pipeline that reads only this file turns red. A finding that is
+not judged or declared none is skipped, with the reason. A verdict that is not PASS always turns at
+least one case red, whatever the findings say. No two cases have the same class and name, because
+such a pipeline would show only one of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from muster.reports.model import FindingRow, View
 def junit(view: View) -> str:
     """The document, in the schema that Jenkins, GitLab and GitHub's actions read."""
     names = Names()
-    # The verdict's case first: it keeps its name whatever a phase is called.
+    # The verdict's case comes first: it keeps its name whatever a phase is called.
     verdict = _verdict_suite(view, names)
     found = groupby(view.findings, _phase)
     suites = [_suite(view, name, list(rows), names) for name, rows in found]
@@ -33,13 +33,13 @@ def junit(view: View) -> str:
 
 
 class Names:
-    """Cases by class and name, each given once: a further one of that name is numbered."""
+    """Cases by class and name, each used once: a further case of that name is numbered."""
 
     def __init__(self) -> None:
         self._given: set[tuple[str, str]] = set()
 
     def unique(self, classname: str, name: str) -> str:
-        """`name`, or `name (2)` and so on where the class has it already."""
+        """`name`, or `name (2)` and so on if the class has it already."""
         found, number = name, 1
         while (classname, found) in self._given:
             number += 1
@@ -76,7 +76,7 @@ def _suite(view: View, phase: str, rows: list[FindingRow], names: Names) -> ET.E
 
 
 def _verdict_suite(view: View, names: Names) -> ET.Element:
-    """The verdict itself: red whenever it is not PASS, also where every finding passed."""
+    """The verdict itself: red unless it is PASS, even if every finding passed."""
     suite = _new_suite(view, "verdict", 0.0, view.start_s)
     classname = f"{view.drill or 'drill'}.verdict"
     case = _case(suite, classname, names.unique(classname, "verdict"))
@@ -85,7 +85,7 @@ def _verdict_suite(view: View, names: Names) -> ET.Element:
         message = f"{view.banner.verdict}: {view.banner.why}"
         ET.SubElement(case, kind, message=message, type=view.banner.verdict).text = message
     if view.banner.unsealed:
-        # Red for a pipeline that reads nothing else: what was judged is not what was sealed.
+        # Red for a pipeline that reads nothing else: what was judged differs from what was sealed.
         message = f"UNSEALED: {'; '.join(view.banner.unsealed)}"
         case = _case(suite, f"{view.drill or 'drill'}.verdict", "seal")
         ET.SubElement(case, "error", message=message, type="UNSEALED").text = message

@@ -1,7 +1,6 @@
-"""The contract's figures as the report's words state them; "no data" where a bundle has none.
+"""The contract's figures in the report's texts; "no data" if a bundle has no contract.
 
-A figure that is written in the contract is written nowhere else: change it there, and the report
-says so.
+A figure of the contract is written nowhere else: if it changes there, the report follows.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from muster.reports.numbers import limit, number
 
 
 def lag_ms(contract: Contract | None) -> float | None:
-    """What the p99 of the rig's loop lag may be, in milliseconds."""
+    """The limit of the p99 of the rig's loop lag, in milliseconds."""
     return None if contract is None else 1000 * contract.load_validity.loop_lag_p99_s_max
 
 
@@ -29,7 +28,7 @@ def late(contract: Contract | None) -> str:
 
 
 def late_share(contract: Contract | None) -> str:
-    """So many of the arrivals may be late."""
+    """The share of arrivals that may be late."""
     return _of(contract, lambda rules: rules.load_validity.late_share_max, "share")
 
 

@@ -1,7 +1,7 @@
-"""What the charts draw, as lines with gaps: pure arithmetic on the evidence.
+"""The charts' data as lines with gaps: pure arithmetic on the evidence.
 
 A line's NaN is a gap and stays one. Long runs are thinned so that every bin keeps its first,
-lowest, highest and last value: a spike of one second is still there after two hours.
+lowest, highest and last value: a spike of one second is still visible after two hours.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Array = npt.NDArray[np.float64]
 BINS_MAX = 360
 P95_WINDOW_S = 5
 P95_SAMPLES_MIN = 20
-"""Fewer answers in a window than this show no p95: one slow answer would be the p95."""
+"""A window with fewer answers shows no p95: a single slow answer would be the p95."""
 STREAM_CLASSES = {
     "broken": "broken",
     "error in stream": "error_in_stream",
     "empty stream": "empty_stream",
 }
-"""Classes of streams that were answered 2xx and are no success, by the outcome that counts them."""
+"""Classes of streams that were answered 2xx without success, by the outcome that counts them."""
 ERROR_CLASSES = ("2xx", "429", "5xx", *STREAM_CLASSES, "other 4xx")
 _UNREACHED = {"refused", "reset", "timeout"}
 
@@ -48,14 +48,14 @@ class Line:
 
 
 def new_streams(load: LoadSeconds, start_s: float) -> list[Line]:
-    """New streams a second by region (2xx heads), from the load's side."""
+    """New streams a second by region (2xx heads), counted by the load."""
     return [
         _by_second(load, region, start_s, partial(_new, region=region)) for region in load.regions
     ]
 
 
 def open_streams(load: LoadSeconds, start_s: float) -> list[Line]:
-    """Open streams by region, and the target of them all."""
+    """Open streams by region, and the target for all regions together."""
     lines = [
         _by_second(load, region, start_s, partial(_open, region=region)) for region in load.regions
     ]
@@ -73,7 +73,7 @@ def loop_lag(load: LoadSeconds, start_s: float) -> Line:
 
 
 def error_classes(load: LoadSeconds, start_s: float) -> list[Line]:
-    """Attempts a second by class. 5xx holds what was refused, reset or timed out, too."""
+    """Attempts a second by class. 5xx includes refused, reset and timed-out attempts."""
     lines = [
         _by_second(load, name, start_s, partial(_of_class, name=name)) for name in ERROR_CLASSES
     ]
@@ -173,7 +173,7 @@ def share_between(lines: Sequence[Line], name: str, t0: float, t1: float) -> flo
 
 
 def peak(lines: Sequence[Line]) -> tuple[float, float, str] | None:
-    """Highest known value of all lines: (value, when, whose); infinite values count."""
+    """Highest known value of all lines: (value, time, line); infinite values count."""
     best: tuple[float, float, str] | None = None
     for line in lines:
         known = ~np.isnan(line.v)

@@ -1,6 +1,6 @@
-"""The load's own record, one line a shard and second, summed over the shards second by second.
+"""The load's own record, one line per shard and second, summed over the shards for each second.
 
-A second for which not every shard has its line is a gap: what the others say is not the load's sum.
+A second without a line from every shard is a gap: the sum of the others is not the load's sum.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class LoadSeconds:
 
 
 def read_load(paths: Sequence[Path]) -> tuple[LoadSeconds | None, list[str]]:
-    """The shards' records summed, and a line for every file that could not be read whole."""
+    """The shards' records summed, and a line for every file that could not be read completely."""
     faults: list[str] = []
     shards: list[list[Mapping[str, Any]]] = []
     ratio, minimum = 1.01, 1.0
@@ -98,21 +98,21 @@ def _shard(path: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]], str]
         try:
             record = orjson.loads(text)
         except ValueError:
-            fault = "a line is no JSON and is left out"
+            fault = "a line is not JSON and is left out"
             continue
         if not isinstance(record, dict):
-            fault = "a line is no JSON object and is left out"
+            fault = "a line is not a JSON object and is left out"
         elif "bucket_ratio" in record and "t" not in record:
             header = record
         elif _finite(record.get("t")):
             lines.append(record)
-    return header, lines, fault or ("" if lines else "holds no second")
+    return header, lines, fault or ("" if lines else "has no line for any second")
 
 
 def _add_shard(
     seconds: dict[int, Second], lines: Iterable[Mapping[str, Any]], start_s: float
 ) -> None:
-    """Add one shard's lines; its ticks may stand anywhere within the second."""
+    """Add one shard's lines; its ticks may be anywhere within the second."""
     rows = list(lines)
     fractions = sorted(float(row["t"]) % 1.0 for row in rows)
     phase = fractions[len(fractions) // 2]

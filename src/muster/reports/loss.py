@@ -1,6 +1,6 @@
-"""What a report says of the abrupt loss of a region: its impact, and what the rig did to itself.
+"""The report's part on the abrupt loss of a region: its impact, and the rig's own blackout.
 
-Figures are the verdict's. What was the rig's own stands by itself, so that nobody reads it as the
+Figures are the verdict's. The rig's own effect is shown apart, so that nobody takes it for the
 platform's. Pure.
 """
 
@@ -17,7 +17,7 @@ from muster.reports.words import listed, one_line
 
 
 def loss_of(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The verdict's `loss`; empty where it tells of none."""
+    """The verdict's `loss`; empty if it has none."""
     told = verdict.get("loss")
     return told if isinstance(told, dict) else {}
 
@@ -33,7 +33,9 @@ def recovery_facts(verdict: Mapping[str, Any], contract: Contract | None) -> tup
 
 
 def rig_facts(verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """For the load's section: how long the rig itself was pinned, from when to when, and who."""
+    """For the load's section: how long the rig itself was pinned, from when to when, and which
+    process.
+    """
     rig = _rig(verdict)
     if not rig:
         return ()
@@ -41,12 +43,12 @@ def rig_facts(verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
     who = dict.fromkeys(one_line(p.get("component"), 40) for p in _pinned(rig))
     unseen = [one_line(name, 80) for name in rig.get("unseen") or ()]
     note = f"the rig's own, not the platform's: {listed(spans)} ({', '.join(who)})" if spans else ""
-    note = f"not seen: {', '.join(unseen)}" if unseen else note or "no process of it was pinned"
+    note = f"not observed: {', '.join(unseen)}" if unseen else note or "no process of it was pinned"
     return (Fact("Rig pinned by the loss", seconds(rig.get("blackout_s")), note),)
 
 
 def impact(verdict: Mapping[str, Any]) -> list[str]:
-    """Whom the loss touched, as sentences."""
+    """The impact of the loss on users, as sentences."""
     loss = loss_of(verdict)
     if not loss:
         return []
@@ -63,8 +65,8 @@ def impact(verdict: Mapping[str, Any]) -> list[str]:
     pinned_s = number(_rig(verdict).get("blackout_s"))
     if pinned_s:
         said.append(
-            f"The rig itself was pinned for {seconds(pinned_s)} of that: what it did to itself "
-            "then is not the platform's."
+            f"The rig itself was pinned for {seconds(pinned_s)} of that time; what failed because "
+            "of it is not the platform's fault."
         )
     return said
 
@@ -73,9 +75,11 @@ def pinned_sentence(event: Mapping[str, Any]) -> str:
     """One process of the rig that was pinned, from the ledger's event."""
     length = seconds(event.get("pinned_s"))
     lag_s = number(event.get("lag_s"))
-    lag = "further than any edge" if lag_s is None else f"up to {quantity(lag_s * 1000, 'ms')}"
+    lag = (
+        "over the highest bucket edge" if lag_s is None else f"up to {quantity(lag_s * 1000, 'ms')}"
+    )
     who = f"{one_line(event.get('component'), 40)} {one_line(event.get('instance'), 80)}".strip()
-    return f"The rig itself was pinned: {who} for {length}, {lag} late. Not the platform's."
+    return f"The rig itself was pinned: {who} for {length}, {lag} late. Not the platform's fault."
 
 
 def _rig(verdict: Mapping[str, Any]) -> Mapping[str, Any]:

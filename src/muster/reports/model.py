@@ -1,6 +1,6 @@
 """What a report shows, as plain frozen values: text and numbers, nothing computed later.
 
-Text here is raw: the writers of HTML, Markdown and XML escape it for their language.
+Text here is raw: the writers of HTML, Markdown and XML escape it for their format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Banner:
-    """The first thing to read. `gate_evidence` is False wherever NOT GATE EVIDENCE must stand."""
+    """The first thing to read. `gate_evidence` is False if NOT GATE EVIDENCE must be shown."""
 
     verdict: str
     why: str
@@ -28,12 +28,12 @@ class Banner:
     gate_evidence: bool
     evidence_why: str
     unsealed: tuple[str, ...] = ()
-    """Why UNSEALED must stand on every page: the evidence is not as it was sealed."""
+    """Why UNSEALED must be shown on every page: the evidence differs from what was sealed."""
 
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """A phase. Times are seconds since the epoch; None where the ledger does not say."""
+    """A phase. Times are seconds since the epoch; None if the ledger does not have them."""
 
     name: str
     tier: str | None
@@ -63,7 +63,7 @@ class FindingRow:
     status: str
     detail: str
     margin_relative: float | None = None
-    """Margin over threshold: what makes one miss worse than another."""
+    """Margin over threshold, to compare how bad two misses are."""
 
     @property
     def where(self) -> str:
@@ -74,7 +74,7 @@ class FindingRow:
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """The deciding finding of an SLO in a phase; None of it where there was none."""
+    """The deciding finding of an SLO in a phase; None if there is none."""
 
     status: str
     measured: str
@@ -93,7 +93,7 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class FaultRow:
-    """A fault and what was seen of it. `proven` None: the drill never got to look."""
+    """A fault and what was observed of it. `proven` None: the drill never observed it."""
 
     fault: str
     region: str
@@ -106,7 +106,7 @@ class FaultRow:
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """One thing that happened. `kind`: phase, step, fault, trip, stop, undo, drill."""
+    """One event. `kind`: phase, step, fault, trip, stop, undo, drill."""
 
     at: str
     offset: str
@@ -129,7 +129,7 @@ class TripRow:
 
 @dataclass(frozen=True)
 class ReadBackRow:
-    """What the real system said of a thing the drill had changed."""
+    """What the real system showed of something that the drill had changed."""
 
     subject: str
     expected: str
@@ -139,7 +139,7 @@ class ReadBackRow:
 
 @dataclass(frozen=True)
 class UndoView:
-    """`verified` None: nobody looked."""
+    """`verified` None: it was never checked."""
 
     verified: bool | None
     pending: tuple[str, ...]
@@ -158,7 +158,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class View:
-    """A whole report but for its pictures."""
+    """A whole report except its charts."""
 
     drill_id: str
     drill: str

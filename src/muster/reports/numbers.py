@@ -1,7 +1,7 @@
 """Numbers as a reader sees them.
 
-What is not known is "no data", never 0. A measured value is never rounded onto its threshold:
-digits are added until the two differ, so that 4.0004 % over a limit of 4 % reads as over it.
+An unknown value is "no data", never 0. A measured value is never rounded onto its threshold: digits
+are added until the two differ, so that 4.0004 % over a limit of 4 % reads as over it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _SHARES = {"share", "ratio", "fraction"}
 
 
 def number(value: Any) -> float | None:
-    """`value` as a finite float, else None: booleans, text that is no number, NaN and infinity."""
+    """`value` as a finite float, else None: booleans, text that is not a number, NaN and
+    infinity.
+    """
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, str) and "/" in value:
@@ -40,7 +42,9 @@ def number(value: Any) -> float | None:
 
 
 def quantity(value: Any, unit: str | None, *, apart_from: Any = None, signed: bool = False) -> str:
-    """`value` in `unit` ("share" reads as per cent), told apart from `apart_from`."""
+    """`value` in `unit` ("share" reads as per cent), with enough digits to differ from
+    `apart_from`.
+    """
     known = number(value)
     if known is None:
         return NO_DATA
@@ -65,13 +69,13 @@ def limit(value: Any, unit: str | None) -> str:
 
 
 def count(value: Any) -> str:
-    """A whole number with thousands set apart, or "no data"."""
+    """A whole number with thousands separators, or "no data"."""
     known = number(value)
     return NO_DATA if known is None else f"{known:,.0f}"
 
 
 def seconds(value: Any) -> str:
-    """A length: 0.42 s, 12.3 s, 4 min 5 s."""
+    """A duration: 0.42 s, 12.3 s, 4 min 5 s."""
     known = number(value)
     if known is None:
         return NO_DATA

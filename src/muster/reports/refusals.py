@@ -1,4 +1,4 @@
-"""What the platform itself said as it refused the first requests, from the load's own record."""
+"""The platform's own texts when it refused the first requests, from the load's own record."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 
 REFUSED = "refused"
-"""Its name in a line of the load's record (`muster.load.refusals`)."""
+"""The name of a refusal in a line of the load's record (`muster.load.refusals`)."""
 SHOWN_MAX = 3
-"""Of each status."""
+"""The most refusals shown for each status."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer with an error's status; `t_s` in seconds since the epoch."""
+    """An answer with an error status; `t_s` in seconds since the epoch."""
 
     t_s: float
     status: int
@@ -35,7 +35,7 @@ class Refusal:
 
 
 def first_refusals(bundle: Path) -> list[Refusal]:
-    """The refusals in a bundle's load records, oldest first: at most SHOWN_MAX of a status."""
+    """The refusals in a bundle's load records, oldest first: at most SHOWN_MAX for each status."""
     found = sorted(
         (one for path in bundle.glob("load-[0-9]*.jsonl") for one in _in(path)),
         key=lambda one: one.t_s,

@@ -1,7 +1,7 @@
-"""A View as HTML, Markdown and JUnit, each escaped for its own language.
+"""Renders a View as HTML, Markdown and JUnit, each escaped for its own format.
 
-The HTML page holds everything it needs and may load nothing: its Content-Security-Policy allows one
-style sheet, by hash. jinja2 escapes whatever is not a picture drawn here.
+The HTML page contains everything it needs and may load nothing: its Content-Security-Policy allows
+one style sheet, by hash. jinja2 escapes everything except the charts drawn here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class PhaseGroup:
 
 
 def templates_dir() -> Path:
-    """`reports/templates` of the project at hand, else of the checkout installed from."""
+    """`reports/templates` of the current project, else of the checkout from which Muster was
+    installed.
+    """
     for base in (home.root(), Path(__file__).resolve().parents[3]):
         found = base / "reports" / "templates"
         if (found / "report.html.j2").is_file():
@@ -73,7 +75,7 @@ def html(view: View, pictures: Sequence[Picture]) -> str:
 
 
 def markdown(view: View) -> str:
-    """A postmortem's draft that is a job summary, too."""
+    """The draft of a postmortem, which also serves as a job summary."""
     environment = _environment(autoescape=False)
     environment.filters |= {"md": md, "code": md_code, "fence": md_fence}
     icon = {"PASS": "✅", "INCONCLUSIVE": "❔"}.get(view.banner.verdict, "❌")
@@ -85,7 +87,7 @@ def md(text: object) -> str:
     """`text` as Markdown that reads as the text itself, also within a table's cell."""
     flat = " ".join(str(text).split())
     flat = _SPECIAL.sub(_entity_or_backslash, flat)
-    # An address in what a platform or a label said must not become a link that one can follow.
+    # A URL in a text from a platform or a label must not become a link.
     return _LIKE_A_LINK.sub(lambda found: found[0][0] + "\u200b" + found[0][1:], flat)
 
 

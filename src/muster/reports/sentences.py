@@ -1,4 +1,4 @@
-"""What a report says in plain sentences: why this verdict, what happened, whom it touched. Pure."""
+"""A report in plain sentences: why this verdict, what happened, who was affected. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from muster.reports.words import clean, listed, one_line, plural
 
 _STOPPERS = {
     "operator": "an operator stopped it",
-    "signal:SIGTERM": "the run was told to end (SIGTERM)",
+    "signal:SIGTERM": "the run was asked to end (SIGTERM)",
     "signal:SIGINT": "the run was interrupted (SIGINT)",
     "lost_lease": "the drill lost its lease",
-    "lost_watchdog": "the drill's watchdog was lost, and a drill does not go on unguarded",
-    "load:not_shown": "Prometheus did not show everything of the running load",
+    "lost_watchdog": "the drill's watchdog was lost, and a drill never continues without one",
+    "load:not_shown": "Prometheus did not return all series of the running load",
     "steering:changed_by_another": "somebody else changed the records",
     "drain:changed_by_another": "the region's drain was changed by somebody else, or by itself",
     "rig:starved": "Muster's own machine was short of time, so that samples stayed away",
@@ -26,7 +26,7 @@ _STOPPERS = {
     "platform:traffic_would_not_leave": "traffic would not leave the region",
     "platform:loss_not_detected": "the platform went on sending clients to the lost region",
     "platform:drain_bound_passed": (
-        "streams were still open when the drain's bound had passed, so the region was not darkened"
+        "streams were still open at the drain's time limit, so the region was not stopped"
     ),
 }
 
@@ -59,7 +59,7 @@ def why(
     faults: Sequence[FaultRow],
     undo: UndoView,
 ) -> str:
-    """One plain sentence or two: what the verdict rests on. The verdict's own words come first."""
+    """One or two plain sentences: the basis of the verdict. The verdict's own words come first."""
     own = one_line(verdict.get("why"), 600)
     if own:
         return own
@@ -84,8 +84,7 @@ def why(
             also += f" {plural(hanging, 'other')} could not be judged: {declared_clause(verdict)}."
         return (
             f"All {plural(len(rows) - skipped - hanging, 'finding')} are known and hold.{also}"
-            f"{seen} "
-            "Everything the drill changed is back, read from the real systems."
+            f"{seen} Everything the drill changed is back, read from the real systems."
         )
     if name == "ROLLBACK_FAILED":
         left = [r.subject for r in undo.readback if not r.ok] or list(undo.pending)
@@ -96,7 +95,7 @@ def why(
         also = f" {missed}" if failed else ""
         reasons = other_unknowns(verdict) if name == "INCONCLUSIVE" else []
         if reasons:
-            also = f" It proves nothing: {listed(reasons)}."
+            also = f" It is not evidence: {listed(reasons)}."
         return f"Stopped: {stopped}.{also}"
     if name == "FAIL":
         return missed if failed else "The verdict names no finding."
@@ -117,7 +116,7 @@ def declared_clause(verdict: Mapping[str, Any]) -> str:
 
 
 def other_unknowns(verdict: Mapping[str, Any]) -> list[str]:
-    """What the verdict calls unknown besides its findings, which are told by their own rows."""
+    """What the verdict calls unknown besides its findings, which have their own rows."""
     told = verdict.get("unknowns")
     lines = told if isinstance(told, list) else []
     return [one_line(u) for u in lines if u and not str(u).startswith("unknown: ")]
@@ -135,7 +134,7 @@ def _stopped(verdict: Mapping[str, Any]) -> str:
 
 
 def stopped_name(verdict: Mapping[str, Any], stop: Mapping[str, Any]) -> str | None:
-    """The bare name of what stopped the drill, from the verdict, else from the ledger."""
+    """The name of what stopped the drill, from the verdict, else from the ledger."""
     by = verdict.get("stopped_by")
     if isinstance(by, dict):
         by = by.get("by")
@@ -167,7 +166,7 @@ def summary(
         f", and took {length}.",
         f"It ended {verdict}: {holds} of {plural(total - not_judged - declared, 'finding')} hold"
         + (f", {not_judged} were not judged" if not_judged else "")
-        + (f", {declared} hang on what the target declares none." if declared else "."),
+        + (f", {declared} depend on what the target declares none." if declared else "."),
     ]
     fired = [trip for trip in trips if not trip.expected]
     if fired:
@@ -179,14 +178,14 @@ def summary(
         {
             True: "Everything the drill changed was read back as it had been before.",
             False: "Not everything the drill changed is back.",
-            None: "Nobody read back whether the drill's changes were undone.",
+            None: "It was not read back whether the drill's changes were undone.",
         }[undo.verified]
     )
     return tuple(clean(sentence) for sentence in said)
 
 
 def guard_sentence(trips: Sequence[TripRow], armed: bool) -> str:
-    """What the guard saw."""
+    """What the guard observed."""
     fired = sum(not trip.expected for trip in trips)
     expected = len(trips) - fired
     if not armed:

@@ -1,6 +1,6 @@
-"""The server's own series that the charts show: latency histograms and queue age, by region.
+"""The server's own series in the charts: latency histograms and queue age, by region.
 
-For display only. The table's figures are the verdict's, counted without interpolation.
+For display only. The figures in the table are the verdict's, counted without interpolation.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _WANTED = ("first_token", "completion", "queue_age")
 
 @dataclass(frozen=True)
 class Server:
-    """The wanted series of a bundle, as the judge reads them."""
+    """The needed series of a bundle, as the judge reads them."""
 
     samples: Samples
 
     def regions(self) -> tuple[str, ...]:
-        """The regions that exported anything, by name."""
+        """The regions that exported any series, by name."""
         found = {one.region for series in self.samples.by_signal.values() for one in series}
         return tuple(sorted(found - {""}))
 
     def queue_age(self, region: str, at: Array, reach_s: float) -> Array:
-        """The region's oldest job's age in seconds at the times `at`; NaN without a sample."""
+        """The age of the region's oldest job in seconds at the times `at`; NaN without a sample."""
         ages = [_held(one, at, reach_s) for one in self.samples.of("queue_age", region=region)]
         if not ages:
             return np.full(len(at), np.nan)
@@ -42,10 +42,10 @@ class Server:
         return result
 
     def p95(self, signal: str, region: str, ends: Array, reach_s: float, count_min: int) -> Array:
-        """p95 in seconds over each window between neighbours of `ends`; NaN where unknown.
+        """p95 in seconds over each window between neighbours of `ends`; NaN if unknown.
 
-        Interpolated within a bucket; a p95 over the highest finite edge is given as infinite, one
-        of fewer than `count_min` answers as unknown.
+        Interpolated within a bucket. A p95 over the highest finite edge is infinite; one from fewer
+        than `count_min` answers is unknown.
         """
         increases: dict[float, Array] = {}
         for series in joined(self.samples.of(signal, "_bucket", region=region)):
@@ -63,7 +63,7 @@ class Server:
 
 
 def read_server(path: Path) -> tuple[Server | None, list[str]]:
-    """The wanted series in `samples.jsonl`, and a line for what could not be read."""
+    """The needed series in `samples.jsonl`, and a line for what could not be read."""
     try:
         samples = read_samples(path)
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""The ledger as a timeline that a person can read, and as marks on the charts. Pure."""
+"""The ledger as a readable timeline, and as marks on the charts. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Event = Mapping[str, Any]
 
 
 def phases(events: Sequence[Event], start_s: float | None) -> tuple[PhaseRow, ...]:
-    """The phases in the order they began. One that never ended says so."""
+    """The phases in the order in which they began. One that never ended says so."""
     rows: list[PhaseRow] = []
     for index, event in enumerate(events):
         if event.get("event") != "phase_started":
@@ -40,7 +40,7 @@ def phases(events: Sequence[Event], start_s: float | None) -> tuple[PhaseRow, ..
 
 
 def timeline(events: Sequence[Event], start_s: float | None) -> tuple[TimelineRow, ...]:
-    """What happened, in order; samples and findings are left out."""
+    """The events in order, without samples and findings."""
     rows = []
     for event in events:
         told = _told(event)
@@ -56,7 +56,7 @@ def timeline(events: Sequence[Event], start_s: float | None) -> tuple[TimelineRo
 
 
 def trips(events: Sequence[Event], start_s: float | None) -> tuple[TripRow, ...]:
-    """Triggers and limits that fired, with when and on what."""
+    """Triggers and limits that fired: when, and on what."""
     rows = []
     for event in events:
         kind = event.get("event")
@@ -101,7 +101,7 @@ def marks(events: Sequence[Event], evacuated: str | None) -> tuple[Mark, ...]:
 
 
 def _blackouts(event: Event) -> list[Mark]:
-    """Where each stretch began in which the rig itself was pinned."""
+    """When each period began in which the rig itself was pinned."""
     spans = [span for span in event.get("spans") or () if isinstance(span, dict)]
     told = [(number(span.get("from")), number(span.get("pinned_s"))) for span in spans]
     return [
@@ -112,7 +112,7 @@ def _blackouts(event: Event) -> list[Mark]:
 
 
 def _merged(found: list[Mark]) -> list[Mark]:
-    """A stop right after the trip that caused it says nothing more on a chart."""
+    """Whether a stop follows the trip that caused it, and so adds nothing to a chart."""
     kept: list[Mark] = []
     for mark in found:
         if mark.label.startswith("stopped:") and any(m.kind == "trip" for m in kept):
@@ -187,7 +187,7 @@ def _told(event: Event) -> tuple[str, str] | None:
             clause = stopper(one_line(event.get("by"), 120))
             return "stop", f"Stopped: {clause}" + (f" ({detail})." if detail else ".")
         case "undo" if event.get("state") != "pending":
-            state = "put back" if event.get("state") == "done" else "could NOT be put back"
+            state = "put back" if event.get("state") == "done" else "could NOT be restored"
             return "undo", f"{one_line(event.get('subject'))} {state}."
         case "verify":
             word = (

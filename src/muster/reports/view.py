@@ -1,7 +1,7 @@
-"""The evidence as a View: what the report says, before anyone decides how it looks.
+"""The evidence as a View: what the report says, independent of its format.
 
 Pure: the same evidence gives the same view, to the byte. Nothing here judges; figures are the
-verdict's. What is not known is named as unknown and never shown as zero.
+verdict's. An unknown value is named as unknown and never shown as zero.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _SHOWN_FIRST = (
 
 
 def build_view(evidence: Evidence) -> View:
-    """The report of `evidence`, but for its charts."""
+    """The report of `evidence`, without its charts."""
     verdict, events = evidence.verdict, evidence.events
     started = evidence.first("drill_started")
     start_s, end_s = _span(evidence, started)
@@ -153,10 +153,10 @@ def _banner(
     undo: UndoView,
     started: Mapping[str, Any],
 ) -> Banner:
-    # An evidence label that is none of the three gets no benefit of the doubt.
+    # An evidence class that is none of the three never counts as gate evidence.
     evidence = one_line(verdict.get("evidence"), 40) or "unknown"
     stop = next((event for event in events if event.get("event") == "stopped"), {})
-    because = EVIDENCE_WHY.get(evidence, "The verdict does not say what kind of evidence this is.")
+    because = EVIDENCE_WHY.get(evidence, "The verdict does not state the evidence class.")
     if started.get("defect"):
         because += f" The defect {one_line(started['defect'], 80)} was planted on purpose."
     return Banner(
@@ -176,7 +176,7 @@ def _unknowns(
     faults: Sequence[FaultRow],
     phases: Sequence[PhaseRow],
 ) -> tuple[str, ...]:
-    """Everything that is not known, for the top of the report."""
+    """Everything that is unknown, for the top of the report."""
     found = other_unknowns(evidence.verdict)
     found.extend(finding_clause(row) for row in rows if row.status == "unknown")
     found.extend(
@@ -284,7 +284,7 @@ def _facts(started: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[Fact
 
 
 def _machine(capacity: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """What the machine that held load and testbed could hold; none where the ledger is silent."""
+    """The capacity of the machine that ran load and testbed; none if the ledger does not say."""
     if not capacity:
         return ()
     by = capacity.get("streams_by")

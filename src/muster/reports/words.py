@@ -1,4 +1,4 @@
-"""The names that a reader sees for the names in a verdict, and text made safe to print anywhere."""
+"""Display names for the names in a verdict, and text made safe to print anywhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SLO_TITLES = {
 """In the order of the tables."""
 
 AT_LEAST = {"availability", "success_2xx", "streams_achieved", "streams_held", "load_offered"}
-"""SLOs whose threshold is a floor; every other one has a ceiling."""
+"""SLOs whose threshold is a lower limit; all others have an upper limit."""
 
 STATUS_WORDS = {
     "pass": "pass",
@@ -53,7 +53,7 @@ STATUS_MARKS = {"pass": "✓", "fail": "✗", "unknown": "?", "not_judged": "–
 OVERALL = "evacuate..restore"
 
 TIMING_TITLES = {
-    "decide": ("Time to decide", "from the drill's go to the first weight change"),
+    "decide": ("Time to decide", "from the decision to evacuate to the first weight change"),
     "shift": ("Time to shift", "weights at 0 to under {shifted} of new streams"),
     "drain": ("Time to drain", "until the last stream ended by itself"),
     "dark": ("Dark", "the region stopped and held"),
@@ -77,7 +77,7 @@ LOAD_TITLES = {
 
 EVIDENCE_WHY = {
     "gate": "Full concurrency on a real target at time scale 1: the gate takes this evidence.",
-    "rehearsal": "A real target, but less than the gate asks for: concurrency, time scale or hold.",
+    "rehearsal": "A real target, but less than the gate requires: concurrency, time scale or hold.",
     "testbed": "Run on the testbed: it shows that the drill works, not that the platform does.",
 }
 
@@ -95,7 +95,7 @@ def one_line(value: Any, length_max: int = 300) -> str:
 
 
 def slo_title(slo: str) -> str:
-    """A reader's name for an SLO; unknown names are shown as they are."""
+    """The display name of an SLO; unknown names are shown as they are."""
     return SLO_TITLES.get(slo, slo.replace("_", " "))
 
 
@@ -112,8 +112,8 @@ def listed(parts: list[str], most: int = 4) -> str:
 
 
 def _illegal(c: str) -> bool:
-    # Surrogates and non-characters are no part of XML, and a bidirectional override would let a
-    # label turn the reading order of the line that it stands in.
+    # Surrogates and non-characters are not allowed in XML, and a bidirectional override in a label
+    # would change the reading order of its line.
     point = ord(c)
     return (
         (point < 0x20 and c not in "\n\t")

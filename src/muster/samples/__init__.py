@@ -1,1 +1,1 @@
-"""What was scraped, as values: series, windows, counters that fall, shares by counting."""
+"""Scraped values: series, windows, counters with restarts, shares by counting."""

@@ -1,7 +1,8 @@
-"""Shares judged by counting whole things against exact thresholds.
+"""Judges shares by counting events against exact thresholds.
 
-A share needs a smallest sample: with a tolerated share q of bad ones, fewer than 1/q say nothing,
-unless so many are bad already that even the smallest sample filled up with good ones would fail.
+A share needs a smallest sample. If the tolerated share of bad events is q, fewer than 1/q events
+decide nothing, unless so many are bad that even the smallest sample, filled up with good events,
+would fail.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from math import ceil, exp, lgamma, log, log1p
 from typing import Literal
 
 Status = Literal["pass", "fail", "unknown", "not_judged", "declared"]
-"""What a judgement may say; `not_judged` is for what nobody asked of the platform, `declared` for
-what hangs on a signal that the target declares none."""
+"""The possible statuses; `not_judged` is for what was never requested from the platform, `declared`
+for what depends on a signal that the target declares none.
+"""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Count:
 
     @property
     def share_bad_pct(self) -> float | None:
-        """Percent of bad ones; None without data."""
+        """Percentage of bad events; None without data."""
         if self.bad is None or not self.total:
             return None
         return 100.0 * self.bad / self.total
@@ -38,12 +40,12 @@ class Count:
 
 
 def smallest_sample(bad_max: Fraction) -> int:
-    """How many are needed to show that at most a share `bad_max` is bad."""
+    """How many events are needed to show that the share of bad ones is at most `bad_max`."""
     return 1 if bad_max == 0 else ceil(1 / bad_max)
 
 
 def judge_share(count: Count, bad_max: Fraction) -> tuple[Status, str]:
-    """(status, reason) of "at most `bad_max` of them are bad"."""
+    """(status, reason) for the claim "at most `bad_max` of them are bad"."""
     if count.bad is None or count.total is None:
         return "unknown", "no data"
     bad, total = Fraction(round(count.bad)), Fraction(round(count.total))
@@ -51,14 +53,14 @@ def judge_share(count: Count, bad_max: Fraction) -> tuple[Status, str]:
     if total < needed:
         if bad > bad_max * needed:
             return "fail", ""
-        return "unknown", f"{total} samples, {needed} are needed to show it"
+        return "unknown", f"{total} samples, at least {needed} are needed to decide"
     return ("pass" if bad <= bad_max * total else "fail"), ""
 
 
 def upper_bound_pct(bad: int, total: int, confidence: float = 0.95) -> float:
-    """Exact (Clopper-Pearson) one-sided upper bound of the bad share, in percent.
+    """Exact (Clopper-Pearson) one-sided upper bound of the share of bad events, in percent.
 
-    The largest share under which seeing `bad` or fewer still has probability 1 - confidence.
+    It is the largest share at which `bad` or fewer still have probability 1 - confidence.
     """
     if bad >= total:
         return 100.0
@@ -75,7 +77,7 @@ def upper_bound_pct(bad: int, total: int, confidence: float = 0.95) -> float:
 def at_most(bad: int, total: int, share: float) -> float:
     """P(X <= bad) of a binomial, for bad < total and bad / total <= share < 1.
 
-    From there downwards its terms only get smaller, so they are summed until they add nothing.
+    Downwards from there the terms only get smaller, so they are summed until they add nothing.
     """
     chosen = lgamma(total + 1) - lgamma(bad + 1) - lgamma(total - bad + 1)
     term = exp(chosen + bad * log(share) + (total - bad) * log1p(-share))

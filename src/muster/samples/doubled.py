@@ -1,7 +1,7 @@
-"""The same series twice: what two replicas of a Prometheus, or two of its jobs, both scraped.
+"""Finds series that exist twice because two replicas or two jobs of a Prometheus scraped them.
 
 Added up, every count, stream and stream limit would be doubled: the survivor would seem to have
-room for twice the streams that it has.
+room for twice as many streams as it has.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ REPLICA_LABELS = (
     "rule_replica",
     "thanos_replica",
 )
-"""Labels by which the replicas of a Prometheus are told apart, and nothing of the platform is."""
+"""Labels that only tell the replicas of a Prometheus apart, and no part of the platform."""
 SCRAPER_LABELS = ("job", "prometheus", "replica", "cluster", "monitor")
 """These may tell parts of the platform apart; of one and the same instance they do not."""
 BESIDE_LABELS = ("service", "endpoint")
 """The operator of Prometheus sets these with the job, whose name is often the service's."""
 TWINS_MIN = 6
-"""So many different counters that are the same to the digit are not so by chance."""
+"""This many different counters are not equal to the last digit by chance."""
 Labels = Mapping[str, str]
 
 
@@ -49,10 +49,10 @@ def doubled_label(every: Iterable[Labels]) -> tuple[str, tuple[str, ...]] | None
 def twin_label(
     every: Sequence[tuple[Labels, float]], apart: Iterable[str]
 ) -> tuple[str, tuple[str, ...]] | None:
-    """A label whose values show the same counters to the digit: one process twice; else None.
+    """A label whose values have counters equal to the last digit, so one process twice; else None.
 
     `every`: labels and newest value of each counter of a signal; `apart`: labels that tell one
-    process's counters apart. Few counts, or few counters, are the same by chance.
+    process's counters apart. Small counts, or few counters, may be equal by chance.
     """
     names = sorted({name for labels, _ in every for name in labels} - set(apart))
     for name in names:

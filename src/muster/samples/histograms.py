@@ -1,10 +1,10 @@
-"""Whether a histogram can be believed: its edges, its unit, and that its counts fit together.
+"""Checks whether a histogram is consistent: its edges, its unit, and its counts.
 
-- `le="1"` and `le="1.0"` are one edge: of one process they are one series, never added up.
-- At each scrape the buckets of a process do not fall from one edge to the next, and its bucket
-  `+Inf` is its count. NaN, an edge that is no number, or counts that contradict each other make the
-  whole histogram unknown.
-- No answer of a chat takes an hour: a top finite edge above it is in another unit than seconds.
+- `le="1"` and `le="1.0"` are one edge: within one process they are one series, never added up.
+- At each scrape the buckets of a process must not fall from one edge to the next, and its bucket
+  `+Inf` must equal its count. NaN, an edge that is not a number, or counts that contradict each
+  other make the whole histogram unknown.
+- No chat answer takes an hour: a top finite edge above an hour is in another unit than seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UNITS = ((1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds"))
 
 
 def edge_of(le: str | None) -> float | None:
-    """A bucket's upper edge, infinity for `+Inf`; None: it is no number."""
+    """A bucket's upper edge, infinity for `+Inf`; None if it is not a number."""
     try:
         edge = float(le or "")
     except ValueError:
@@ -35,15 +35,15 @@ def edge_of(le: str | None) -> float | None:
 
 
 def unit_of(top_edge: float) -> str:
-    """Which unit a histogram with this top finite edge is in, if not in seconds; else empty."""
+    """The unit of a histogram with this top finite edge, if not seconds; else empty."""
     if top_edge <= TOP_EDGE_S_MAX:
         return ""
-    # As much as an hour in the smallest unit that fits it.
+    # The smallest unit in which the edge is at most an hour.
     return next((unit for per_s, unit in UNITS if top_edge <= TOP_EDGE_S_MAX * per_s), UNITS[-1][1])
 
 
 def wrong_unit(top_edge: float) -> str:
-    """Why the top finite edge cannot be in seconds; empty: it can."""
+    """Why the top finite edge cannot be in seconds; empty if it can."""
     unit = unit_of(top_edge)
     if not unit:
         return ""
@@ -54,7 +54,7 @@ def wrong_unit(top_edge: float) -> str:
 
 
 def joined(buckets: Sequence[Series]) -> list[Series]:
-    """The buckets with one series for each edge of a process, whatever its edge was written as."""
+    """The buckets with one series for each edge of a process, however the edge was written."""
     found: dict[tuple[Process, float | None], Series] = {}
     for one in buckets:
         key = (own_labels(one), edge_of(one.labels.get("le")))
@@ -66,7 +66,7 @@ def joined(buckets: Sequence[Series]) -> list[Series]:
 def contradiction(
     name: str, counts: Sequence[Series], buckets: Sequence[Series], window: Window
 ) -> str:
-    """Why the histogram's counts cannot all be true in `window`; empty: they can.
+    """Why the histogram's counts cannot all be right in `window`; empty if they can.
 
     `buckets` are joined; `name` is the signal's.
     """
@@ -75,7 +75,7 @@ def contradiction(
     for one in buckets:
         edge = edge_of(one.labels.get("le"))
         if edge is None:
-            return f'{name}: le="{one.labels.get("le", "")}" is no number'
+            return f'{name}: le="{one.labels.get("le", "")}" is not a number'
         processes.setdefault(own_labels(one), []).append((edge, one))
     for process, own in processes.items():
         own.sort(key=lambda pair: pair[0])
@@ -94,11 +94,11 @@ def own_labels(series: Series) -> Process:
 def _wrong(
     own: Sequence[tuple[float, Series]], count: Series | None, window: Window
 ) -> Iterator[str]:
-    """What contradicts itself in one process's histogram."""
+    """The contradiction within one process's histogram."""
     series = [one for _, one in own] + ([count] if count is not None else [])
     slices = [_inside(one, window) for one in series]
     if any(np.isnan(v).any() for _, v in slices):
-        yield "it shows NaN"
+        yield "it contains NaN"
     common = reduce(_common, (t for t, _ in slices))
     if not len(common):
         return
@@ -133,7 +133,7 @@ def _first(where: npt.NDArray[np.bool_]) -> int | None:
 
 
 def _merged(one: Series, other: Series) -> Series:
-    """Both as one series; where they show different values at a scrape it is unknown (NaN)."""
+    """Both as one series; unknown (NaN) at a scrape at which they have different values."""
     t = np.concatenate((one.t, other.t))
     v = np.concatenate((one.v, other.v))
     times, index = np.unique(t, return_index=True)

@@ -1,10 +1,10 @@
 """Rates and availability of a stretch of time, as counted by the client and by the server.
 
-- An attempt succeeded when it was answered 2xx and its stream reached its proper end.
+- An attempt succeeded if it was answered 2xx and its stream reached its proper end.
 - 5xx: 5xx answers, and attempts refused, reset or timed out before headers.
-- 429 is apart from both. The denominator is all attempts but canaries.
-- A server's answer counts by its three-digit status code; one that is counted without (`4xx`, `0`,
-  none) could be anything, so it makes the server's rates unknown.
+- 429 belongs to neither. The denominator is all attempts except canaries.
+- A server's answer is counted by its three-digit status code. One that is counted under anything
+  else (`4xx`, `0`, none) could be any answer, so it makes the server's rates unknown.
 - Availability is the share of canaries answered in time.
 """
 
@@ -36,9 +36,9 @@ CANARY_OUTCOMES = (
     "unavailable_error_in_stream",
     "unavailable_wrong_answer",
 )
-"""What the load counts, each from the start; a test holds them to be the load's own.
+"""The outcomes that the load counts, each from the start; a test compares them with the load's own.
 
-Evidence of a load that did not look into its streams has those of `…_ALWAYS` alone.
+Evidence of a load that did not look into its streams has only those of `…_ALWAYS`.
 """
 
 
@@ -48,7 +48,7 @@ def is_status(code: str) -> bool:
 
 
 def client_counts(samples: Samples, window: Window) -> dict[str, Count]:
-    """`success_2xx`, `rate_5xx`, `rate_429` from the load's own attempts, bad ones counted."""
+    """`success_2xx`, `rate_5xx`, `rate_429` from the load's own attempts, as counts of bad ones."""
     series = samples.of("client_attempts")
     total = total_growth(series, window)
 
@@ -63,7 +63,7 @@ def client_counts(samples: Samples, window: Window) -> dict[str, Count]:
 
 
 def failed_by_name(samples: Samples, window: Window) -> str:
-    """The outcomes of attempts that were no success, the most frequent first: `reset 3, …`."""
+    """The outcomes of unsuccessful attempts, the most frequent first: `reset 3, …`."""
     series = samples.of("client_attempts")
     counts: dict[str, float] = {}
     for name in {one.labels.get("outcome", "") for one in series} - {"success"}:
@@ -74,7 +74,7 @@ def failed_by_name(samples: Samples, window: Window) -> str:
 
 
 def server_counts(samples: Samples, window: Window) -> dict[str, Count]:
-    """The same three from the platform's requests; broken streams are no success."""
+    """The same three from the platform's requests; broken streams are not a success."""
     series = samples.of("requests")
     total = total_growth(series, window)
     if _part(series, window, lambda s: not is_status(s.labels.get("code", ""))):
@@ -98,7 +98,7 @@ def server_counts(samples: Samples, window: Window) -> dict[str, Count]:
 
 
 def canary_count(samples: Samples, window: Window) -> Count:
-    """Canaries that were not answered, of all."""
+    """Unanswered canaries, out of all canaries."""
     series = samples.of("client_canaries")
     total = total_growth(series, window)
     bad = _part(series, window, lambda s: s.labels.get("outcome") != "answered")
@@ -106,7 +106,7 @@ def canary_count(samples: Samples, window: Window) -> Count:
 
 
 def _part(series: Sequence[Series], window: Window, keep: Callable[[Series], bool]) -> float | None:
-    """Growth of the series that `keep`; zero only where there are siblings but none of these."""
+    """Growth of the series that pass `keep`; zero only if there are siblings but none of these."""
     chosen = [one for one in series if keep(one)]
     if not chosen:
         return 0.0 if series else None

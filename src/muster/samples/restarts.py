@@ -1,13 +1,13 @@
-"""Counters that fall: a restart from 0, or no restart at all.
+"""Counters that fall: a restart from 0, or something else.
 
-A process that restarts begins at 0, with every counter that it shows. So a fall is believed to be
-one only if all of these hold; otherwise nothing is known of that process in that stretch.
+A process that restarts begins at 0 with all its counters. A fall therefore counts as a restart only
+if all of these hold; otherwise nothing is known of that process in that stretch.
 
-1. What it fell to is what a new process could have counted since the last scrape, at the pace of
-   this process and its siblings. A sum over pods of which one was replaced stays well above that.
-2. The process did not fall shortly before or after: processes do not start that fast. Workers that
-   answer a scrape in turn do.
-3. It does not jump up by more than it could have counted: that is a change to another worker.
+1. The value after the fall is one that a new process could have counted since the last scrape, at
+the rate of this process and its siblings. A sum over pods of which one was replaced stays well
+above that. 2. The process did not fall shortly before or after: processes do not start that fast,
+but workers that answer a scrape in turn look like that. 3. It does not jump up by more than it
+could have counted: that is a change to another worker.
 
 Everything is decided from the samples of one stretch, so that guard and verdict agree.
 """
@@ -23,7 +23,7 @@ from statistics import median
 from muster.samples.series import Process, Series
 
 COUNT_MAX = 10.0
-"""So few say nothing of a pace."""
+"""Counts below this say nothing about a rate."""
 FALL_FACTOR = 2.0
 JUMP_FACTOR = 3.0
 Points = tuple[Sequence[float], Sequence[float]]
@@ -48,7 +48,9 @@ class Fall:
 
 @dataclass(frozen=True)
 class Restarts:
-    """Of one process: the scrapes (before, after) between which it restarted; else why not."""
+    """For one process: the scrapes (before, after) between which it restarted; else why it
+    did not.
+    """
 
     between: tuple[tuple[float, float], ...] = ()
     unexplained: Fall | None = None
@@ -62,12 +64,12 @@ NONE = Restarts()
 
 
 def pace(processes: Iterable[Sequence[Points]]) -> float:
-    """The pace of the fastest process, counts a second: the median rise of all its counters."""
+    """The rate of the fastest process, in counts a second: the median rise of all its counters."""
     return max((_pace(_together(series)) for series in processes), default=0.0)
 
 
 def restarts_of(series: Sequence[Points], per_s: float, stale_s: float) -> Restarts:
-    """When the process that shows these counters restarted; `per_s` is `pace` of all siblings."""
+    """When the process with these counters restarted; `per_s` is `pace` of all siblings."""
     falls = sorted(
         (after_s, before_s, number, v0, v1)
         for number, (t, v) in enumerate(series)
@@ -91,21 +93,25 @@ def restarts_of(series: Sequence[Points], per_s: float, stale_s: float) -> Resta
     between: list[tuple[float, float]] = []
     for index, (after_s, before_s, *_) in enumerate(falls):
         if between and before_s < between[-1][1]:
-            # Scrapes of one restart: the shortest stretch that all its counters agree on.
+            # Scrapes of one restart: the shortest interval on which all its counters agree.
             between[-1] = (max(between[-1][0], before_s), between[-1][1])
             continue
         if between and after_s - between[-1][1] <= stale_s:
-            return fall(index, "it fell again at once, faster than a process starts")
+            return fall(index, "it fell again sooner than a process can restart")
         between.append((before_s, after_s))
     few = COUNT_MAX * len(series)
     for (t0, v0, _), (t1, v1, _) in pairwise(together):
         if v1 - v0 > max(few, JUMP_FACTOR * per_s * (t1 - t0 + stale_s)):
-            return fall(0, f"it jumped from {v0:g} to {v1:g} as well, as if several were behind it")
+            return fall(
+                0,
+                f"it jumped from {v0:g} to {v1:g} as well, as if several processes "
+                "answered in turn",
+            )
     return Restarts(tuple(between))
 
 
 def window_points(series: Series, start_s: float, end_s: float) -> Points:
-    """The samples of `series` that a window looks at: those in it, and the last one before."""
+    """The samples of `series` that a window uses: those in it, and the last one before."""
     first = max(0, int(series.t.searchsorted(start_s, "right")) - 1)
     last = int(series.t.searchsorted(end_s, "right"))
     t, v = series.t[first:last], series.v[first:last]
@@ -116,7 +122,7 @@ def window_points(series: Series, start_s: float, end_s: float) -> Points:
 def restarts_within(
     known: Sequence[Series], start_s: float, end_s: float, stale_s: float
 ) -> Mapping[Process, Restarts]:
-    """Restarts of each process in a window; one that never fell is left out."""
+    """Restarts of each process in a window; a process that never fell is left out."""
     fallen = {one.process for one in known if one.fell_within(start_s, end_s)}
     if not fallen:
         return {}

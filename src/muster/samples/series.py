@@ -1,9 +1,9 @@
-"""Samples as they were scraped, kept in a bundle and read back: one list of series.
+"""Samples as they were scraped, stored in a bundle and read back: one list of series.
 
 `samples.jsonl` names each series once and then appends chunks of (scrape time, value). Times are
-the scrapes' own, in seconds since the epoch; a value that was NaN is null and reads as NaN, which
-is unknown and never zero. Order and doubles in the file do not matter: reading sorts by time and
-keeps one sample a time.
+the scrapes' own, in seconds since the epoch. A value that was NaN is null and reads as NaN, which
+is unknown and never zero. Order and duplicates in the file do not matter: reading sorts by time and
+keeps one sample for each time.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ Array = npt.NDArray[np.float64]
 NAN = float("nan")
 BLOCK_BYTES = 1 << 20
 COUNTED_APART = frozenset({"code", "kind", "le", "outcome", "phase", "reason", "route"})
-"""Labels by which one process counts apart; by all others processes are told apart."""
+"""Labels by which one process counts separately; all other labels tell processes apart."""
 REFUSED = "refused"
-"""A signal of Muster's own: when another one (label `signal`) could not be mapped, and `why`."""
+"""Muster's own signal: another one (label `signal`) could not be mapped; label `why` has the
+reason.
+"""
 Process = frozenset[tuple[str, str]]
 
 
@@ -55,22 +57,22 @@ class Series:
 
     @property
     def owner(self) -> tuple[str, str]:
-        """The process that shows it: (region, instance)."""
+        """The process that exports it: (region, instance)."""
         return self.region, self.labels.get("instance", "")
 
     @cached_property
     def process(self) -> Process:
-        """What its process's counters have in common."""
+        """The labels that its process's counters have in common."""
         return process_of(self.labels)
 
     @cached_property
     def first_s(self) -> float:
-        """When it was first scraped; infinite where it never was."""
+        """When it was first scraped; infinite if never."""
         return float(self.t[0]) if len(self.t) else float("inf")
 
     @cached_property
     def _falls(self) -> list[float]:
-        """Times of the samples at which it was less than at the one before, ascending."""
+        """Times of the samples whose value was less than that of the sample before, ascending."""
         known = ~np.isnan(self.v)
         t, v = self.t[known], self.v[known]
         times: list[float] = t[np.flatnonzero(np.diff(v) < 0) + 1].tolist()
@@ -79,7 +81,7 @@ class Series:
     def fell_within(self, start_s: float, end_s: float) -> bool:
         """Whether it fell after the last sample at or before `start_s`, and by `end_s`."""
         falls = self._falls
-        # Nearly every series never falls, and each judgement asks all of them.
+        # Nearly every series never falls, and each judgement asks for all of them.
         return bool(falls) and bisect_right(falls, end_s) > bisect_right(falls, start_s)
 
 
@@ -100,7 +102,7 @@ class Samples:
         )
 
     def scrapes(self, signal: str, start_s: float, end_s: float) -> int:
-        """The most scrapes that any series of `signal` has within the times given."""
+        """The largest number of scrapes of any series of `signal` within the times given."""
         counts = [
             int(s.t.searchsorted(end_s, "right") - s.t.searchsorted(start_s, "left"))
             for s in self.by_signal.get(signal, ())
@@ -132,7 +134,7 @@ class SampleWriter:
             tuple[str, str, Mapping[str, str], Sequence[float], Sequence[float | None]]
         ],
     ) -> None:
-        """Keep chunks in one write. Raises LogLost when the disk refuses them."""
+        """Write chunks in one call. Raises LogLost if the disk refuses them."""
         lines: list[bytes] = []
         for signal, name, labels, t_s, v in chunks:
             key = (signal, name, tuple(sorted(labels.items())))
@@ -153,14 +155,15 @@ class SampleWriter:
 
 
 def read_samples(path: Path) -> Samples:
-    """The samples at `path`; `torn` when a line is cut off or makes no sense.
+    """The samples at `path`; `torn` if a line is cut off or invalid.
 
-    Raises BadInput when the file cannot be read.
+    Raises BadInput if the file cannot be read.
     """
     reading = _Reading()
     try:
         with path.open("rb") as file:
-            # Blocks, since a call a line is half of the cost of a long drill's millions of lines.
+            # Read in blocks: one call per line would be half of the cost of a long drill's millions
+            # of lines.
             while lines := file.readlines(BLOCK_BYTES):
                 reading.take(lines)
     except OSError as error:
@@ -170,7 +173,9 @@ def read_samples(path: Path) -> Samples:
 
 @dataclass
 class _Reading:
-    """Series as they grow; plain C arrays of doubles, since most chunks hold a sample or two."""
+    """Series while they grow; plain C arrays of doubles, because most chunks hold one or two
+    samples.
+    """
 
     heads: dict[int, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
     times: dict[int, array[float]] = field(default_factory=dict)
@@ -178,7 +183,7 @@ class _Reading:
     torn: bool = False
 
     def take(self, lines: list[bytes]) -> None:
-        """Take whole lines; one that makes no sense is left out and makes the reading torn."""
+        """Add whole lines; an invalid one is left out and makes the reading torn."""
         try:
             records = orjson.loads(b"[" + b",".join(lines) + b"]")
         except ValueError:
@@ -195,7 +200,7 @@ class _Reading:
             try:
                 number, t, v = record["i"], record["t"], record["v"]
                 if len(t) != len(v):
-                    raise ValueError("times and values of different number")
+                    raise ValueError("times and values differ in number")
                 held = values[number]
                 held.fromlist([NAN if x is None else x for x in v] if None in v else v)
                 try:
@@ -207,7 +212,7 @@ class _Reading:
                 self._head(record)
 
     def _head(self, record: Any) -> None:
-        """Take the line that names a series; anything else makes no sense here."""
+        """Add the line that names a series; anything else is invalid here."""
         try:
             number = record["series"]
             labels = {str(k): str(v) for k, v in record["labels"].items()}
@@ -218,7 +223,7 @@ class _Reading:
             self.torn = True
 
     def finished(self) -> Samples:
-        """Everything read, by signal; what was kept while reading is let go series by series."""
+        """Everything read, by signal; what was kept while reading is released series by series."""
         found: dict[str, list[Series]] = {}
         for number, (signal, name, labels) in self.heads.items():
             t = np.frombuffer(self.times.pop(number), dtype=np.float64)
@@ -239,7 +244,7 @@ def series_of(
 
 
 def _ordered(t: Array, v: Array) -> tuple[Array, Array]:
-    """By time; of samples with the same time the first that was kept."""
+    """Sorted by time; of samples with the same time the first one is kept."""
     if len(t) < 2 or bool(np.all(np.diff(t) > 0)):
         return t, v
     unique, index = np.unique(t, return_index=True)

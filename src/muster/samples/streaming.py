@@ -1,10 +1,10 @@
-"""Counters in windows that follow each other, from samples as they come: constant memory.
+"""Counters in consecutive windows, from samples as they arrive, in constant memory.
 
 The same rules as `windows`: a value at a moment is the last sample at or before it, no older than
-`stale_s`; a fall is a restart from 0 where `restarts` says so, and unknown otherwise; a late
-starter began at 0 if a sibling was seen before, and of a process never seen before only if its
-first value could be a new one's.
-Plain lists: a window holds some ten to a hundred samples, and arrays cost more than that.
+`stale_s`. A fall is a restart from 0 if `restarts` says so, and unknown otherwise. A series that
+starts late began at 0 if a sibling was seen before; in a process that was never seen before, only
+if its first value could be that of a new process. Plain lists: a window holds some ten to a hundred
+samples, for which arrays cost more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from muster.samples.windows import could_be_new
 
 
 class CounterStream:
-    """One counter: takes samples, gives its growth in each window in turn."""
+    """One counter: takes samples, and returns its growth in one window after the other."""
 
     def __init__(self, *, began_at_zero: bool, stale_s: float, process_seen: bool = False) -> None:
         self._stale_s = stale_s
@@ -33,7 +33,7 @@ class CounterStream:
         return self._t[-1] if self._t else float("-inf")
 
     def add(self, t_s: Sequence[float], v: Sequence[float | None]) -> None:
-        """Take samples in any order; of those with the same time the first that came counts."""
+        """Add samples in any order; of those with the same time the first one counts."""
         plain = [x for x in v if x is not None]
         in_order = len(plain) == len(t_s) and all(map(lt, t_s, t_s[1:]))
         if in_order and t_s and t_s[0] > self.newest_s and not any(map(ne, plain, plain)):
@@ -53,7 +53,7 @@ class CounterStream:
         return any(map(gt, v, v[1:]))
 
     def points(self, start_s: float, end_s: float) -> Points:
-        """The samples that a window looks at: those in it, and the last one before."""
+        """The samples that a window uses: those in it, and the last one before."""
         first = max(0, bisect_right(self._t, start_s) - 1)
         last = bisect_right(self._t, end_s)
         return self._t[first:last], self._v[first:last]
@@ -61,8 +61,8 @@ class CounterStream:
     def close(self, start_s: float, end_s: float, restarts: Restarts | None = None) -> float | None:
         """Growth from `start_s` to `end_s`, the next window; None: unknown.
 
-        `restarts`: of its process; None: as the counter alone shows them. What lies before the
-        window's end is let go, but for the last sample: that is the next one's start.
+        `restarts`: of its process; None: as the counter alone shows them. Samples before the
+        window's end are released, except the last one, which is the start of the next window.
         """
         if restarts is None:
             restarts = NONE
@@ -89,7 +89,7 @@ class CounterStream:
             if not (self._began_at_zero and new):
                 return None
             return grown([t[0], *t[: last + 1]], [0.0, *v[: last + 1]], restarts)
-        # A new process after the gap: what the old one last showed cannot matter.
+        # A new process after the gap: what the old one last showed does not matter.
         restarted = first < last and restarts.within(t[first], t[first + 1])
         if start_s - t[first] > self._stale_s and not restarted:
             return None

@@ -1,18 +1,17 @@
 """How much counters grew between two moments: exactly, or unknown.
 
-1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
-2. Growth is value at the end minus value at the start; after a restart of its process the counter
-   began from 0 again. Interior scrapes matter only for finding restarts, and a fall that is none
-   (`restarts`) makes the growth of every counter of that process unknown.
-3. A series that begins inside the window or after it began at 0 if its siblings (same signal)
-   were already being scraped: its label had not happened yet, or its process was not there. The
-   latter is believed only of a first value that a new process could have reached: an old one that
-   was out of sight would bring its whole past as growth. Before any sibling was scraped, it is
-   unknown.
+1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`. 2.
+Growth is the value at the end minus the value at the start; after a restart of its process the
+counter began from 0 again. Scrapes in between matter only for finding restarts. A fall that is not
+a restart (`restarts`) makes the growth of every counter of that process unknown. 3. A series that
+begins inside the window or after it began at 0 if its siblings (same signal) were already being
+scraped: either its label had not occurred yet, or its process did not exist. The latter is accepted
+only if a new process could have reached the first value: otherwise an old process that was out of
+sight would add its whole past as growth. If no sibling was scraped before, the growth is unknown.
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
-   gone by then (a darkened region): then its last value is final. It stays so when the region is
-   back, if it is seen that the process came back without it or that others took its place.
-5. Windows that meet share their moment, so that parts add up to the whole.
+gone by then (a darkened region): then its last value is final. It stays final when the region is
+back, if the process is seen to be back without it or others are seen in its place. 5. Adjoining
+windows share their boundary, so that the parts add up to the whole.
 """
 
 from __future__ import annotations
@@ -68,9 +67,9 @@ def growth(
     """How much `series` grew within `window`; None is unknown.
 
     `first_scrape_s` is when any sibling was first scraped: a series that begins later began at 0,
-    if its process had been scraped before it (from `process_scrape_s` on) or is a new one.
-    `final`: after its last sample there was no more. `restarts`: of its process; None: as the
-    series alone shows them.
+    if its process had been scraped before it (from `process_scrape_s` on) or is a new one. `final`:
+    after its last sample there was no more growth. `restarts`: of its process; None: as the series
+    alone shows them.
     """
     if len(series.t) == 0:
         return None
@@ -85,10 +84,10 @@ def growth(
     since, base = start
     last = int(series.t.searchsorted(window.end_s, "right")) - 1
     if last < 0:
-        # It began at 0 after the window: its label had not happened yet.
+        # It began at 0 after the window: its label had not occurred yet.
         return 0.0
     if last < since:
-        # Nothing newer than the start: fine only where the process is declared to be gone.
+        # Nothing newer than the start: acceptable only if the process is declared to be gone.
         if window.end_s - series.t[last] <= window.stale_s:
             return 0.0
         return 0.0 if final or window.absent(series.region, window.end_s) else None
@@ -131,10 +130,10 @@ def _start_value(
 
 
 def could_be_new(t_s: Sequence[float], v: Sequence[float], stale_s: float) -> bool:
-    """Whether the first value could be a new process's.
+    """Whether the first value could be that of a new process.
 
     It was first scraped within `NEW_GAPS` * `stale_s` of its start, and counted until then at most
-    as fast as at any time after; a handful says nothing either way.
+    as fast as at any time after; small counts decide nothing.
     """
     if v[0] <= NEW_COUNT_MAX:
         return True
@@ -146,17 +145,17 @@ def could_be_new(t_s: Sequence[float], v: Sequence[float], stale_s: float) -> bo
 
 
 def _dead_before(series: Series, since: int, restarts: Restarts) -> bool:
-    """Whether it restarted before the next sample: then what stood before cannot matter."""
+    """Whether it restarted before the next sample: then the value before does not matter."""
     return since < len(series.t) and restarts.within(
         float(series.t[since - 1]), float(series.t[since])
     )
 
 
 def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
-    """Whether `series` came to its end by the end of `window` when its process was stopped.
+    """Whether `series` ended by the end of `window` because its process was stopped.
 
-    The ledger declares the region to be gone around its last sample; and of its siblings, those of
-    the same process went on without it, or there is a process that came after it.
+    The ledger declares the region to be gone around its last sample; and either its siblings in the
+    same process went on without it, or there is a process that came after it.
     """
     if not window.absences or len(series.t) == 0:
         return False
@@ -180,10 +179,10 @@ def total_growth(
     siblings: Sequence[Series] | None = None,
     restarts: Mapping[Process, Restarts] | None = None,
 ) -> float | None:
-    """Growth of all `series` together; None when one of them is unknown or there is none.
+    """Growth of all `series` together; None if one of them is unknown or there is none.
 
-    One that ended before the window began adds nothing where its process is declared to be gone.
-    `restarts`: of the siblings in this window, where they are known already.
+    A series that ended before the window began adds nothing if its process is declared to be gone.
+    `restarts`: of the siblings in this window, if they are known already.
     """
     chosen = list(series)
     if not chosen:

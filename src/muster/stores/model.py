@@ -1,8 +1,7 @@
-"""A store off the drilling machine, in which two machines can not both win.
+"""A store outside the drilling machine, in which two machines can never both win.
 
-A change names the value that it replaces; a change that names an old state is refused. A
-call whose answer was lost may have done its work all the same, so after any failure the store is
-asked what stands there now.
+A change names the value that it replaces; a change that names an outdated value is refused. A call
+whose answer was lost may have worked, so after any failure the store is read again.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from muster.errors import MusterError
 
 
 class StoreError(MusterError):
-    """The store did not answer, or not as it must: what stands there is unknown."""
+    """The store did not answer or gave a wrong answer: its content is unknown."""
 
 
 class Conflict(StoreError):
-    """Something else stands there than the caller said: nothing was changed."""
+    """The store holds something else than the caller said: nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What stands at a key. `version` names this very state of it to the store."""
+    """The value at a key. `version` identifies this very state of it to the store."""
 
     key: str
     text: str
@@ -31,11 +30,11 @@ class Stored:
 
 
 class Store(ABC):
-    """Texts by key; a key has parts, with slashes between them."""
+    """Texts by key; the parts of a key are separated by slashes."""
 
     @abstractmethod
     def read(self, key: str) -> Stored | None:
-        """What stands at `key` now, None for nothing. Raises StoreError."""
+        """The value at `key` now, None if there is none. Raises StoreError."""
 
     @abstractmethod
     def under(self, prefix: str) -> tuple[Stored, ...]:
@@ -47,12 +46,12 @@ class Store(ABC):
 
     @abstractmethod
     def _delete(self, old: Stored) -> None:
-        """One removal. Raises StoreError; Conflict where the store can tell."""
+        """One removal. Raises StoreError; Conflict if the store can tell."""
 
     def write(self, key: str, text: str, old: Stored | None) -> Stored:
-        """`text` at `key` instead of `old` (None: nothing stands there), and what stands then.
+        """Write `text` at `key` in place of `old` (None: no value), and return the new value.
 
-        Raises Conflict when something else than `old` stands there, StoreError when it is unknown.
+        Raises Conflict if the store holds something else than `old`, StoreError if that is unknown.
         """
         try:
             self._put(key, text, old)
@@ -63,11 +62,11 @@ class Store(ABC):
             return found
         found = self.read(key)
         if found is None or found.text != text:
-            raise Conflict(f"{key}: written, and changed by another at once")
+            raise Conflict(f"{key}: written, but changed by another client at once")
         return found
 
     def remove(self, old: Stored) -> None:
-        """Nothing at `old.key` any more; gone already is well. Raises StoreError."""
+        """Remove the value at `old.key`; it is fine if it is gone already. Raises StoreError."""
         try:
             self._delete(old)
         except StoreError:

@@ -1,4 +1,4 @@
-"""Which store a target's `shared` section means."""
+"""The store for a target's `shared` section."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from muster.targets.shared import SharedS3, SharedTxt
 
 @cache
 def store_of(shared: SharedTxt | SharedS3) -> Store:
-    """The store, one a process; its placeholders must be filled. Asks it nothing yet."""
-    # Each brings its own SDK client: only the one that is named is imported.
+    """The store, one per process; its placeholders must be filled. Sends no request yet."""
+    # Each store needs its own SDK client: only the named one is imported.
     if isinstance(shared, SharedTxt):
         from muster.stores.route53_txt import TxtStore
 

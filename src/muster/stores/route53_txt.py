@@ -1,8 +1,8 @@
 """A store of TXT records. Source: Route 53 API, ChangeResourceRecordSets.
 
-A batch is done whole or not at all, a DELETE must name the record exactly as it is, and a CREATE
-fails where one stands: together they are a compare-and-set. Listings show every change that was
-accepted, also one that the DNS servers do not have yet, so nothing waits for INSYNC here.
+A batch is applied whole or not at all, a DELETE must name the record exactly as it is, and a CREATE
+fails if one exists: together they are a compare-and-set. Listings show every accepted change, even
+one that the DNS servers do not have yet, so nothing waits for INSYNC here.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from muster.targets.shared import SharedTxt
 
 TTL_S = 60
 STRING_CHARS = 200
-"""Characters of one string of a record, before escaping; Route 53 takes 255."""
+"""Characters in one string of a record, before escaping; Route 53 allows 255."""
 TEXT_CHARS_MAX = 3500
-"""Characters of a whole value; Route 53 takes 4,000, quotes and escapes included."""
+"""Characters in a whole value; Route 53 allows 4,000, including quotes and escapes."""
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 class TxtStore(Store):
-    """Values as TXT records: the key `a/b` stands at `b.a.<name>`, in lower case."""
+    """Values as TXT records: the key `a/b` is the name `b.a.<name>`, in lower case."""
 
     def __init__(self, settings: SharedTxt) -> None:
         self.settings = settings
@@ -47,7 +47,7 @@ class TxtStore(Store):
 
     def under(self, prefix: str) -> tuple[Stored, ...]:
         suffix = self._name(prefix)
-        # Names are ordered from their last label on: those below one follow it at once.
+        # Names are ordered by their last label first: those below one follow it directly.
         below = self._zone.records(
             {"StartRecordName": suffix}, lambda name: f".{name}".endswith(f".{suffix}")
         )
@@ -87,7 +87,7 @@ def _change(action: str, name: str, value: str) -> dict[str, Any]:
 
 
 def _quoted(text: str) -> str:
-    """`text` as the strings of a TXT record. Raises StoreError when it is too long for one."""
+    """`text` as the strings of a TXT record. Raises StoreError if it is too long for one."""
     strings = [text[at : at + STRING_CHARS] for at in range(0, len(text), STRING_CHARS)] or [""]
     value = " ".join(f'"{_escaped(string)}"' for string in strings)
     if len(value) > TEXT_CHARS_MAX or not text.isascii():

@@ -1,7 +1,8 @@
 """A store of objects. Source: S3 API, PutObject with If-None-Match and If-Match.
 
-A removal is not conditional (not every service that speaks S3 can do that): only the holder of the
-target's lock removes anything, and the lock itself is never removed but written over.
+A removal is not conditional, because not every service that speaks S3 supports that. Therefore only
+the holder of the target's lock removes anything, and the lock itself is never removed but
+overwritten.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _NOTHING = {"NoSuchKey", "404"}
 
 
 class S3Store(Store):
-    """Values as objects: the key `a/b` stands at `<prefix>a/b`."""
+    """Values as objects: the key `a/b` is the object `<prefix>a/b`."""
 
     def __init__(self, settings: SharedS3) -> None:
         self.settings = settings
@@ -69,7 +70,9 @@ class S3Store(Store):
     def _text(self, body: Any) -> str:
         try:
             return str(body.read().decode())
-        except Exception as error:  # urllib3 and botocore share no base for a cut-off body
+        except (
+            Exception
+        ) as error:  # urllib3 and botocore share no base class for a body that was cut off
             raise StoreError(f"S3 get_object: {error}") from error
 
     def _call(self, operation: str, **arguments: Any) -> Any:
@@ -82,7 +85,7 @@ class S3Store(Store):
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in _NOTHING and operation == "get_object":
                 raise _NothingThere(code) from error
-            # If-Match on what is not there: whatever was expected, it is gone.
+            # If-Match on an object that does not exist: whatever was expected is gone.
             taken = code in _TAKEN or (code in _NOTHING and operation == "put_object")
             raise (Conflict if taken else StoreError)(f"S3 {operation}: {error}") from error
         except BotoCoreError as error:
@@ -90,4 +93,4 @@ class S3Store(Store):
 
 
 class _NothingThere(Exception):
-    """No object of that key."""
+    """There is no object with that key."""

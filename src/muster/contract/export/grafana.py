@@ -8,13 +8,13 @@ from typing import Any
 from muster.contract.model import Contract, Gate, Tier
 
 SCHEMA_VERSION = 39
-"""Of Grafana 11; older files are migrated when they are read."""
+"""The schema version of Grafana 11; Grafana migrates older files when it reads them."""
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH, HEIGHT, COLUMNS = 6, 8, 4
 
 
 def grafana_dashboard(contract: Contract) -> dict[str, Any]:
-    """The dashboard's model, as Grafana imports it."""
+    """The dashboard's model, in the form that Grafana imports."""
     panels: list[dict[str, Any]] = []
     at = 0
     for gate in contract.gates.values():
@@ -90,7 +90,7 @@ def _panels(contract: Contract, gate: Gate, tier: Tier) -> list[dict[str, Any]]:
 
 
 def _panel(title: str, expr: str, unit: str, threshold: float, good_side: int) -> dict[str, Any]:
-    """A time series with its threshold; `good_side` 1: good is above it."""
+    """A time series with its threshold; `good_side` 1: values above it are good."""
     below, above = ("red", "green") if good_side > 0 else ("green", "red")
     steps = [{"color": below, "value": None}, {"color": above, "value": threshold}]
     return {

@@ -1,4 +1,4 @@
-"""The tiers as OpenSLO v1 documents: a data source, a service a tier, and its six SLOs."""
+"""The tiers as OpenSLO v1 documents: a data source, one service for each tier, and its six SLOs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def openslo_yaml(contract: Contract) -> str:
 
 
 def _targets(contract: Contract, tier: Tier) -> dict[str, Fraction]:
-    """The share of good ones that each SLO asks for."""
+    """The share of good events that each SLO requires."""
     return {
         "availability": tier.availability_min,
         "success_2xx": tier.success_2xx_min,
@@ -83,16 +83,16 @@ def _slo(contract: Contract, gate: Gate, tier: Tier, slo: str) -> dict[str, Any]
 
 
 def _queries(tier: Tier, slo: str) -> tuple[str, str, str, str]:
-    """(good or bad, its query, the query of all, in words).
+    """("good" or "bad", its query, the query for all, a description).
 
-    A part that has no series yet is 0 where the whole has one; without the whole there is no data.
+    A part that has no series yet is 0 if the whole has one; without the whole there is no data.
     """
     if slo == "availability":
         good = _part(f'sum({CANARIES}{{outcome="answered"}})', f"sum({CANARIES})")
         return "good", good, f"sum({CANARIES})", "Canaries answered in time"
     total = f"sum({REQUESTS})"
     if slo == "success_2xx":
-        # A stream that was cut after its 200 is no success.
+        # A stream that was cut after its 200 is not a success.
         answered = _part(f'sum({REQUESTS}{{code=~"2.."}})', total)
         broken = _part("sum(chat_streams_broken_total)", total)
         return "good", f"{answered} - {broken}", total, "Answered 2xx and streamed to the end"

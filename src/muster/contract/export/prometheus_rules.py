@@ -1,8 +1,8 @@
 """The contract's triggers as Prometheus rules, to watch a platform between drills.
 
-Evaluated once a minute, so that on samples without gaps an alert fires in the same minute as our
-detectors. With gaps they differ, since `for:` starts over where a window is unknown; DIFFERENCES
-says how, and stands at the head of the file.
+They are evaluated once a minute, so on samples without gaps an alert fires in the same minute as
+Muster's detectors. With gaps they differ, because `for:` starts over when a window is unknown;
+DIFFERENCES describes this at the head of the file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def prometheus_rules(contract: Contract) -> dict[str, Any]:
 
 
 def rules_yaml(contract: Contract) -> str:
-    """The rules' file, with what it can not say in its head."""
+    """The rules' file; its head says what the rules can not express."""
     head = "".join(f"# {line}".rstrip() + "\n" for line in DIFFERENCES.splitlines())
     return head + yaml.safe_dump(prometheus_rules(contract), sort_keys=False, width=1000)
 
@@ -77,7 +77,7 @@ def _recording(contract: Contract) -> list[dict[str, Any]]:
     canaries = "muster_load_canaries_total"
     answered = f'sum(increase({canaries}{{outcome="answered"}}[{WINDOW}]))'
     sent = f"(sum(increase({canaries}[{WINDOW}])) > 0)"
-    # Muster's own load sends them: there is data during drills only.
+    # Muster's own load sends them, so there is data only during drills.
     rules.append(("muster:availability:ratio1m", f"({answered} or 0 * {sent}) / {sent}"))
     for kind, metric in (
         ("first_token", "gen_ai_server_time_to_first_token_seconds"),
@@ -114,7 +114,7 @@ def _alerts(contract: Contract, gate: Gate, tier: Tier) -> list[dict[str, Any]]:
     reasons = "|".join(triggers.hard_failure.reasons)
     queue_s, circuit_s = triggers.queue_age.over_s_max, triggers.circuit_open.open_s_max
     rules = [
-        # The first breach is seen at the end of its minute, so N of them take N - 1 minutes more.
+        # The first breach is seen at the end of its minute, so N of them take N - 1 more minutes.
         (
             "MusterRate5xx",
             f"muster:rate_5xx:ratio1m > {_number(tier.rate_5xx_max)}",
@@ -167,5 +167,5 @@ def _alerts(contract: Contract, gate: Gate, tier: Tier) -> list[dict[str, Any]]:
 
 
 def _number(share: Fraction) -> str:
-    """An exact decimal: the limits are whole parts of a hundred thousand."""
+    """An exact decimal: the limits are whole multiples of 0.00001."""
     return f"{float(share):.9f}".rstrip("0").rstrip(".")

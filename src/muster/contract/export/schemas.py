@@ -13,7 +13,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_of(model: type[BaseModel], title: str) -> dict[str, Any]:
-    """The JSON Schema of `model`'s file; the names that a file gives by its keys are left out."""
+    """The JSON Schema of `model`'s file, without the names that the file gives as keys."""
     schema = model.model_json_schema(by_alias=True)
     for definition in schema.get("$defs", {}).values():
         if definition.get("title") in ("Tier", "Gate", "Profile"):
