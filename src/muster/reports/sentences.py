@@ -18,7 +18,7 @@ _STOPPERS = {
     "load:not_shown": "Prometheus did not return all series of the running load",
     "steering:changed_by_another": "somebody else changed the records",
     "drain:changed_by_another": "the region's drain was changed by somebody else, or by itself",
-    "rig:starved": "Muster's own machine was short of time, so that samples stayed away",
+    "rig:starved": "Muster's own machine was overloaded, so that samples were missing",
     "budget:tokens": "the load had used the tokens that the target allows",
     "budget:money": "the load had cost as much as the target allows",
     "budget:unknown": "nobody knew any more what the load had cost",

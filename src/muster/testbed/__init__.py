@@ -1,4 +1,5 @@
-"""The testbed: two regions of a chat platform on this machine, real in every part that fails.
+"""The testbed: two regions of a chat platform on this machine, with real parts wherever a fault
+acts.
 
 `up` starts it and returns once it is ready, `status` reads what runs, `down` ends it. Everything
 listens on loopback, and every process is a child of one supervisor, which ends by itself.

@@ -1,4 +1,4 @@
-"""`up`, `down` and `status`: a testbed's life as a drill or a person at a terminal sees it."""
+"""`up`, `down` and `status`: starts, ends and inspects a testbed for a drill or a person."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SUPERVISORS = {
     "muster": "muster.testbed.rig.supervisor",
     "foreign": "muster.testbed.foreign.supervisor",
 }
-"""By what a testbed's regions are made of: the module that runs it."""
+"""The module that runs a testbed, by the software of its regions."""
 _POLL_S = 0.05
 
 
@@ -50,12 +50,12 @@ def up(
 ) -> State:
     """Start the testbed of `target` for `profile` at `scale` and return once it is ready.
 
-    `owner` says who ends it ("up": whoever says `down`; else a drill's id). Whatever keeps this
-    from returning, an interrupt included, leaves nothing running. Raises BadInput for settings that
-    will not do, a missing program, a taken port or a testbed that is already up; TestbedError when
-    a part does not come up.
+    `owner` says who ends it ("up": whoever runs `down`; else a drill's id). If this does not
+    return, for example because of an interrupt, nothing is left running. Raises BadInput for wrong
+    settings, a missing program, a port that is in use or a testbed that is already up; TestbedError
+    if a part does not come up.
     """
-    # The supervisor's own modules are imported here, so that `status` stays quick.
+    # The supervisor's own modules are imported here, so that `status` stays fast.
     from muster.testbed.design import config as settings
 
     machine = measured()
@@ -89,9 +89,9 @@ def up(
 def room(
     target: Target, profile: LoadProfile, *, scale: float, machine: Machine | None = None
 ) -> Capacity:
-    """What this machine holds, limit by limit, while nothing of that testbed runs yet.
+    """The capacity of this machine, limit by limit, while nothing of that testbed runs yet.
 
-    Raises BadInput, with the largest scale that fits, when the load at `scale` is more.
+    Raises BadInput, with the largest scale that fits, if the load at `scale` is more.
     """
     from muster.testbed.design import capacity
     from muster.testbed.design import config as settings
@@ -103,7 +103,7 @@ def room(
 
 
 def down(target_name: str) -> bool:
-    """End that target's testbed; False when none was up. Raises TestbedError if it stays.
+    """End that target's testbed; False if none was up. Raises TestbedError if it stays.
 
     Returns when its processes, ports and files are gone.
     """
@@ -126,7 +126,7 @@ def down(target_name: str) -> bool:
 
 
 def status(target_name: str) -> State | None:
-    """The testbed of that target that is up (or coming up) now; None when there is none."""
+    """The testbed of that target that is up (or coming up) now; None if there is none."""
     return read_state(directory_of(target_name))
 
 
@@ -166,7 +166,7 @@ def _follow(
             state = read_state(directory)
             if state is None:
                 break
-            # From here on it belongs to nobody: `down` ends it, and not this Popen.
+            # From here on this process no longer owns it: `down` ends it, and not this Popen.
             supervisor.returncode = 0
             return state
     detail = said[-1] if said else f"see {directory / 'logs'}"
@@ -174,7 +174,7 @@ def _follow(
 
 
 def _end(supervisor: subprocess.Popen[bytes]) -> None:
-    """SIGTERM and wait; SIGKILL when it stays (its parts die with it)."""
+    """SIGTERM and wait; SIGKILL if it stays (its parts die with it)."""
     with suppress(ProcessLookupError):
         supervisor.terminate()
     try:
@@ -185,14 +185,16 @@ def _end(supervisor: subprocess.Popen[bytes]) -> None:
 
 
 def _reap(state: State | None) -> None:
-    """Take the exit code of a supervisor that is a child of this process, or it stays a zombie."""
+    """Collect the exit code of a supervisor that is a child of this process, or it stays a
+    zombie.
+    """
     if state is not None:
         with suppress(ChildProcessError):
             os.waitpid(state.pid, 0)
 
 
 def _state_within(directory: Path, seconds: float) -> State | None:
-    """The state of a testbed that may be too young to have one."""
+    """The state of a testbed that may not have written one yet."""
     found: list[State] = []
 
     def look() -> bool:
@@ -215,7 +217,7 @@ def _until(holds: Callable[[], bool], seconds: float) -> bool:
 
 
 def _sweep(directory: Path) -> None:
-    """Remove what a killed supervisor left; logs stay. Nobody may be using it."""
+    """Remove what a killed supervisor left; logs stay. No process may be using it."""
     if not directory.is_dir():
         return
     lock = lock_directory(directory)

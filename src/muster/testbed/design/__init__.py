@@ -1,1 +1,1 @@
-"""What a testbed will be: processes, ports, limits, defects. Starts nothing."""
+"""The plan of a testbed: processes, ports, limits, defects. Starts nothing."""

@@ -1,7 +1,7 @@
-"""The programs that the testbed runs but Python does not bring: where they are, and how old.
+"""The programs that the testbed runs and that are not Python packages: their places and versions.
 
-Each is taken from PATH, or from `.tools/bin` where set-up puts what it builds. A missing or too old
-one is one line that says how to get it.
+Each is taken from PATH, or from `.tools/bin`, where set-up puts what it builds. A missing or too
+old program gives one line that says how to get it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VERSION_S_MAX = 10.0
 
 @dataclass(frozen=True)
 class Wanted:
-    """A program, the oldest version that will do, and how to ask it."""
+    """A program, the oldest version that works, and how to ask for its version."""
 
     name: str
     oldest: tuple[int, int]
@@ -34,7 +34,7 @@ WANTED = (
     Wanted("prometheus", (2, 40), "--version", r"version (\d+(?:\.\d+)+)"),
     Wanted("toxiproxy-server", (2, 12), "-version", r"version v?(\d+(?:\.\d+)+)"),
 )
-# `go install` leaves "git" as the program's own version; the module's stands in its build facts.
+# `go install` leaves "git" as the program's own version; the build info holds the module's.
 _GO_MODULE = re.compile(rb"github\.com/Shopify/toxiproxy/v2\tv(\d+(?:\.\d+)+)")
 
 
@@ -52,10 +52,10 @@ def find_all() -> dict[str, Binary]:
 
 
 def find(wanted: Wanted) -> Binary:
-    """One program, from PATH first. Raises BadInput when it is missing or too old."""
+    """One program, from PATH first. Raises BadInput if it is missing or too old."""
     oldest = ".".join(map(str, wanted.oldest))
     too_old: BadInput | None = None
-    # Set-up builds its own where the one on PATH is too old: then that one serves.
+    # Set-up builds its own if the one on PATH is too old: then that one is used.
     for search in (os.environ.get("PATH", ""), str(home.tools_dir() / "bin")):
         located = shutil.which(wanted.name, path=search) if search else None
         if located is None:

@@ -1,8 +1,8 @@
-"""How many streams this machine holds, limit by limit, before anything is started. Pure.
+"""How many streams this machine can hold, limit by limit, before anything is started. Pure.
 
-Load, platform and provider all stand on the machine, so it is the testbed that has these bounds.
-More than fits is refused with the largest scale that does; what the machine holds and yet does not
-carry in time is found by the loop lag of the run itself.
+Load, platform and provider all run on the machine, so the testbed has these limits. A load that
+does not fit is refused with the largest scale that does. What the machine can hold but not serve in
+time shows up as loop lag during the run.
 """
 
 from __future__ import annotations
@@ -23,21 +23,25 @@ from muster.testbed.design.shape import (
 
 BYTES_BASE = 700 << 20
 BYTES_PER_STREAM = 110_000
-"""Measured over all processes: 0.72 GB at 10,000 streams, 0.89 at 20,000; the rest is for the end
-of a region, when twice as many clients stand for a moment, and for the drill and its report."""
+"""Measured over all processes: 0.72 GB at 10,000 streams, 0.89 at 20,000. The rest is for the end
+of a region, when for a moment twice as many clients are connected, and for the drill and its
+report.
+"""
 STREAMS_PER_CORE = 10_000
-"""Measured: 20,000 streams took two cores 130 points of 200, and a whole drill with them passed."""
+"""Measured: 20,000 streams took 130 of the 200 points of CPU of two cores, and a whole drill with
+them passed.
+"""
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """Streams that each limit allows; the least of them is what fits."""
+    """The streams that each limit allows; the smallest of them is the limit of all."""
 
     streams_by: dict[str, int]
 
     @property
     def bound_by(self) -> str:
-        """The limit that binds first."""
+        """The smallest limit."""
         return min(self.streams_by, key=lambda limit: self.streams_by[limit])
 
     @property
@@ -52,7 +56,7 @@ class Capacity:
 
 
 def capacity(machine: Machine, limits: Limits) -> Capacity:
-    """What `machine` holds when a region must be able to take all streams and somewhat more."""
+    """The capacity of `machine` if a region must be able to take all streams and somewhat more."""
     room = math.floor(limits.fds_max * limits.fds_share) - FDS_BASE
     processes = {
         "gateway": limits.gateways_max,
@@ -60,7 +64,7 @@ def capacity(machine: Machine, limits: Limits) -> Capacity:
         "provider": limits.providers_max,
     }
     by_files = min(count * room / FDS_PER_STREAM[kind] for kind, count in processes.items())
-    # A region is reached at several addresses, each a destination; see `shape.PORTS_SHARE`.
+    # A region is reached at several addresses, each one a destination; see `shape.PORTS_SHARE`.
     by_ports = ADDRESSES_MAX * machine.ports * PORTS_SHARE
     by_memory = (machine.memory_bytes - BYTES_BASE) / BYTES_PER_STREAM
     peaks = {"open files": by_files, "ports": by_ports, "memory": by_memory}
@@ -69,7 +73,9 @@ def capacity(machine: Machine, limits: Limits) -> Capacity:
 
 
 def check(profile: LoadProfile, scale: float, machine: Machine, limits: Limits) -> Capacity:
-    """What fits. Raises BadInput, with the largest scale that does, when the load is more."""
+    """Check that the load fits. Raises BadInput, with the largest scale that does, if it does
+    not.
+    """
     fits = capacity(machine, limits)
     asked = round(profile.streams * scale)
     if asked > fits.streams:

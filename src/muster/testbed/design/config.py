@@ -1,4 +1,4 @@
-"""What the supervisor is told: everything about one testbed, checked before anything starts."""
+"""The supervisor's input: everything about one testbed, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from muster.testbed.design.shape import Limits, LoadProfile, shape
 from muster.testbed.rig.state import directory_of
 
 FDS_MAX = 20_000
-"""No process is asked to hold more files, whatever the machine allows it."""
+"""The most open files planned for one process, whatever the machine allows."""
 
 
 class SupervisorConfig(Document):
@@ -60,7 +60,7 @@ class SupervisorConfig(Document):
         )
 
     def addresses(self, region: str) -> tuple[str, ...]:
-        """Where `region` listens, the address that the target names first."""
+        """The addresses at which `region` listens; the one that the target names comes first."""
         return consecutive(self.spec.regions[region].address, self.addresses_per_region)
 
 
@@ -74,9 +74,9 @@ def build(
     owner: str,
     machine: Machine | None = None,
 ) -> SupervisorConfig:
-    """The configuration of the testbed that `target` asks for. Raises BadInput.
+    """The configuration of the testbed that `target` describes. Raises BadInput.
 
-    `machine` is this one when it is None.
+    `machine`: None means this machine.
     """
     spec = spec_of(target)
     check_scale(scale)
@@ -125,14 +125,14 @@ def build(
 
 
 def spec_of(target: Target) -> TestbedSpec:
-    """How the testbed of `target` is built. Raises BadInput where it has none."""
+    """How the testbed of `target` is built. Raises BadInput if it has none."""
     if target.testbed is None:
         raise BadInput("--target", "", target.name, "a target of class testbed")
     return target.testbed
 
 
 def limits_of(spec: TestbedSpec, machine: Machine) -> Limits:
-    """What binds the shape of a testbed on `machine`."""
+    """The limits of a testbed's shape on `machine`."""
     return Limits(
         fds_max=min(FDS_MAX, machine.open_files),
         ports=machine.ports,

@@ -1,6 +1,6 @@
-"""The planted defects: a drill tool that has never failed anything is worth nothing.
+"""The planted defects: a drill tool must be shown to fail on a faulty platform.
 
-Each name says which part of the testbed carries it, and which finding it must lead to.
+Each entry says which part of the testbed has the defect, and which finding it must lead to.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ Part = Literal[
 
 @dataclass(frozen=True)
 class Defect:
-    """`part` is where it lives: the gateways of one region, the provider, the DNS server, the
-    switch of the evacuated region, or the address of the Redis that the survivors are given."""
+    """`part` is where it is planted: the gateways of one region, the provider, the DNS server, the
+    switch of the evacuated region, or the Redis address that the survivors get.
+    """
 
     name: str
     part: Part
@@ -38,14 +39,14 @@ DEFECTS: dict[str, Defect] = {
         Defect(
             "undersized_survivor",
             "gateway_survivor",
-            "advertises room for all streams, sheds past 60 % of them",
+            "advertises capacity for all streams, sheds above 60 % of them",
             "rate_429",
             _FAILOVER,
         ),
         Defect(
             "cold_survivor",
             "gateway_survivor",
-            "first tokens come 3 s late for streams beyond what it is warm for",
+            "first tokens are 3 s late for streams beyond its warm capacity",
             "first_token_p95",
             _FAILOVER,
         ),
@@ -87,35 +88,35 @@ DEFECTS: dict[str, Defect] = {
         Defect(
             "cached_answers",
             "gateway_survivor",
-            "answers every stream with one token at once, once it was alone",
+            "answers every stream with one token at once, once it has been alone",
             "stream_lengths",
             _FAILOVER,
         ),
         Defect(
             "stalled_streams",
             "gateway_survivor",
-            "holds one stream in fifty up for a minute",
+            "delays one stream in fifty for a minute",
             "completion_p95",
             _FAILOVER,
         ),
         Defect(
             "ignores_weights",
             "dns",
-            "keeps answering by the first weights that it saw",
+            "keeps answering by the first weights that it read",
             "traffic_split",
             _FAILOVER,
         ),
         Defect(
             "lit_in_dark",
             "region_evacuated",
-            "starts itself 4 s after it was stopped, and stops itself 7 s later",
+            "starts by itself 4 s after it was stopped, and stops by itself 7 s later",
             "fault_proof",
             _FAILOVER,
         ),
         Defect(
             "half_capacity_back",
             "region_evacuated",
-            "comes back from a stop with room for a quarter of its streams",
+            "comes back from a stop with capacity for a quarter of its streams",
             "rollback",
             _FAILOVER,
         ),
@@ -129,7 +130,7 @@ DEFECTS: dict[str, Defect] = {
         Defect(
             "ignores_health",
             "dns",
-            "goes on answering with a region whose health check fails",
+            "keeps answering with a region whose health check fails",
             "loss_not_detected",
             "region_loss",
         ),

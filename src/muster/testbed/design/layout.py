@@ -27,7 +27,7 @@ class Layout:
     addresses: Mapping[str, str]
 
     def of(self, kind: Kind, region: str | None = None) -> tuple[ProcessSpec, ...]:
-        """The processes of a kind, in a region where one is named."""
+        """The processes of a kind, optionally only those of one region."""
         return tuple(
             spec
             for spec in self.processes
@@ -97,19 +97,19 @@ def endpoints(layout: Layout, secrets: Secrets) -> dict[str, Any]:
 
 
 def toxiproxy_port(config: SupervisorConfig, ports: Ports, region: int) -> int:
-    """Where a region's Toxiproxy API is: its one server, or the front that speaks for several."""
+    """The address of a region's Toxiproxy API: its one server, or the front of several."""
     if config.toxiproxies_per_region == 1:
         return ports.toxiproxy(region, 0)
     return ports.fixed(block.TOXIPROXY_FRONT) + region
 
 
 def load_file_sd(directory: Path) -> Path:
-    """Where the load's starter says which metrics addresses it has."""
+    """The file in which the load's starter writes its metrics addresses."""
     return directory / "sd" / "load.json"
 
 
 def wishes(config: SupervisorConfig, ports: Ports, specs: list[ProcessSpec]) -> Iterator[Wish]:
-    """Every port that something will listen on, each once."""
+    """Every port on which something will listen, each once."""
     for region in config.spec.regions:
         for address in config.addresses(region):
             yield Wish(f"chat of {region}", address, ports.fixed(block.CHAT))

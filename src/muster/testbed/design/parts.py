@@ -1,4 +1,4 @@
-"""Each part of a testbed as a process: command line, configuration, when it is ready. Pure."""
+"""Each part of a testbed as a process: command line, configuration, readiness. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Proxy:
 class ProcessSpec:
     """One process: how it is started and when it is ready.
 
-    `config` is written to `config_path` before the start. `ready` is an HTTP address that answers
-    2xx, or (host, port) that accepts a connection.
+    `config` is written to `config_path` before the start. `ready` is an HTTP address that must
+    answer 2xx, or (host, port) that must accept a connection.
     """
 
     name: str
@@ -53,7 +53,7 @@ class ProcessSpec:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Tokens of one testbed, made anew at each start."""
+    """Tokens of one testbed, generated at each start."""
 
     load_token: str
     canary_token: str
@@ -63,7 +63,7 @@ class Secrets:
 def redis(
     ports: Ports, directory: Path, binaries: Mapping[str, Binary], region: str, number: int
 ) -> ProcessSpec:
-    """A region's Redis, in memory alone."""
+    """A region's Redis, in memory only."""
     port = ports.redis(number)
     data = directory / f"redis-{region}"
     settings = {
@@ -130,8 +130,8 @@ def toxiproxy(
         region=region,
         ports=(api, *(ports.proxy(number, shard, which) for which in range(len(ProxyKey)))),
         ready=f"http://{LOCAL}:{api}/version",
-        # One thread does for a few thousand streams, without the cost of handing work between two;
-        # and nobody here speaks Multipath TCP, which newer Go listens with.
+        # One thread is enough for a few thousand streams and avoids handing work between two. Newer
+        # Go listens with Multipath TCP, which no client here uses.
         environment={"LOG_LEVEL": "error", "GOMAXPROCS": "1", "GODEBUG": "multipathtcp=0"},
         proxies=proxies,
         admin_url=f"http://{LOCAL}:{api}",
@@ -239,7 +239,7 @@ def route53(ports: Ports) -> ProcessSpec:
         region=None,
         ports=(port,),
         ready=f"http://{LOCAL}:{port}/moto-api/data.json",
-        # moto asks for no credentials but must never find a user's own.
+        # moto needs no credentials but must never find a user's own.
         environment={"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"},
     )
 
@@ -247,7 +247,7 @@ def route53(ports: Ports) -> ProcessSpec:
 def prometheus(
     config: SupervisorConfig, ports: Ports, directory: Path, binaries: Mapping[str, Binary]
 ) -> ProcessSpec:
-    """The one Prometheus."""
+    """The only Prometheus."""
     port = ports.fixed(block.PROMETHEUS)
     return ProcessSpec(
         name="prometheus",

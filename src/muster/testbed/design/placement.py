@@ -1,8 +1,8 @@
-"""In which processes a planted defect lives.
+"""The processes in which a planted defect lives.
 
-A defect is planted where its drill must meet it: what a survivor cannot bear in the survivors, what
-draining breaks in the region that is evacuated. What a fault brings out is in every region, since
-an experiment may choose any.
+A defect is planted where its drill must find it: what a survivor cannot bear in the survivors, what
+a drain triggers in the evacuated region. What a fault triggers is in every region, because an
+experiment may choose any.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Kind = Literal["gateway", "provider", "dns", "region", "redis"]
 
 
 def check_defect(defect: str | None) -> None:
-    """Raises BadInput for a defect that nobody planted."""
+    """Raises BadInput for a defect that does not exist."""
     if defect is not None and defect not in DEFECTS:
         raise BadInput("--defect", "", defect, f"one of {', '.join(sorted(DEFECTS))}")
 
@@ -24,9 +24,9 @@ def check_defect(defect: str | None) -> None:
 def defect_of(
     defect: str | None, kind: Kind, region: str | None = None, evacuated: str | None = None
 ) -> str | None:
-    """`defect` when a process of that kind in `region` has it; else None.
+    """`defect` if a process of that kind in `region` has it; else None.
 
-    The kind `region` is the region's switch, `redis` the Redis that its gateways are given.
+    The kind `region` is the region's switch, `redis` the Redis that its gateways get.
     """
     if defect is None:
         return None

@@ -1,7 +1,7 @@
-"""A testbed's ports: one block of 100, the same offsets always, none in the ephemeral range.
+"""A testbed's ports: one block of 100, always with the same offsets, outside the ephemeral range.
 
-Outgoing connections take their source ports from the ephemeral range, so that on a busy machine a
-listener there loses its port by chance. The last port of the block is held for the testbed's whole
+Outgoing connections take their source ports from the ephemeral range, so on a busy machine a
+listener there may find its port in use. The last port of the block is bound for the testbed's whole
 life, so that testbeds that start at the same time never choose the same block.
 """
 
@@ -31,7 +31,7 @@ _FREE_TRIES = 200
 
 @dataclass(frozen=True)
 class Wish:
-    """A port that a part of the testbed wants."""
+    """A port that a part of the testbed needs."""
 
     what: str
     host: str
@@ -71,7 +71,7 @@ class Ports:
 
 
 def hold(base: int) -> socket.socket:
-    """The guard port of the block at `base`, bound. Raises BadInput when it is taken."""
+    """The guard port of the block at `base`, bound. Raises BadInput if it is in use."""
     wish = Wish("the guard of the testbed's ports", "127.0.0.1", base + GUARD)
     guard = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     guard.set_inheritable(False)
@@ -84,12 +84,14 @@ def hold(base: int) -> socket.socket:
 
 
 def check(wishes: Iterator[Wish] | list[Wish]) -> None:
-    """Raises BadInput naming the first port that is taken, what wants it and who holds it."""
+    """Raises BadInput naming the first port that is in use, the part that needs it and its
+    holder.
+    """
     for wish in wishes:
         kind = socket.SOCK_DGRAM if wish.udp else socket.SOCK_STREAM
         with socket.socket(socket.AF_INET, kind) as probe:
             if not wish.udp:
-                # What a listener closed a moment ago does not count as taken.
+                # A port whose listener closed a moment ago does not count as in use.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((wish.host, wish.port))
@@ -100,7 +102,7 @@ def check(wishes: Iterator[Wish] | list[Wish]) -> None:
 
 
 def free_blocks(rng: random.Random | None = None) -> Iterator[int]:
-    """Bases to try, in random order: a target may ask for each, and none is ephemeral."""
+    """Bases to try, in random order: a target may ask for any of them, and none is ephemeral."""
     low, high = _ephemeral()
     bases = [
         base
@@ -112,7 +114,7 @@ def free_blocks(rng: random.Random | None = None) -> Iterator[int]:
 
 
 def taken(wish: Wish, error: OSError) -> BadInput:
-    """The one line for a port that could not be had."""
+    """The message for a port that could not be bound."""
     if isinstance(error, OSError) and error.errno in {49, 99}:
         return BadInput(
             "testbed address",
@@ -132,7 +134,7 @@ def taken(wish: Wish, error: OSError) -> BadInput:
 
 
 def who_holds(port: int, *, udp: bool = False) -> str | None:
-    """`name (pid)` of the process that holds `port` here, where /proc tells; else None."""
+    """`name (pid)` of the process that holds `port` here, if /proc shows it; else None."""
     inodes = set(_inodes(port, ("udp", "udp6") if udp else ("tcp", "tcp6")))
     if not inodes:
         return None
@@ -160,4 +162,4 @@ def _ephemeral() -> tuple[int, int]:
         low, high = _EPHEMERAL.read_text().split()
         return int(low), int(high)
     except (OSError, ValueError):
-        return 32_768, 65_535  # the widest range in use (macOS begins at 49152)
+        return 32_768, 65_535  # the widest range in use (on macOS it begins at 49152)

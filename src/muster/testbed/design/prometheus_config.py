@@ -1,7 +1,7 @@
 """The configuration of the testbed's Prometheus.
 
 Labels such as `region` come from the metrics themselves: Prometheus adds only `job` and `instance`,
-as it would in front of a real platform.
+as it would for a real platform.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from muster.testbed.design.layout import Layout, load_file_sd
 from muster.testbed.design.parts import LOCAL
 
 TOXIPROXY_INTERVAL_S_MIN = 5.0
-"""A Go runtime's own figures change slowly; the drill does not judge by them."""
+"""A Go runtime's own metrics change slowly, and the drill does not use them."""
 
 
 def render(layout: Layout) -> str:
@@ -25,7 +25,7 @@ def render(layout: Layout) -> str:
 
 
 def of_jobs(layout: Layout, platform: list[dict[str, Any]]) -> str:
-    """The text of `prometheus.yml` that scrapes the jobs of the platform, and all around it."""
+    """The text of `prometheus.yml` that scrapes the platform's jobs and everything around it."""
     interval_s = layout.config.spec.scrape_interval_s
     return yaml.safe_dump(
         {
@@ -59,7 +59,7 @@ def of_jobs(layout: Layout, platform: list[dict[str, Any]]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as Prometheus writes them, to the millisecond."""
+    """Seconds in Prometheus' notation, to the millisecond."""
     return f"{round(seconds * 1000)}ms"
 
 

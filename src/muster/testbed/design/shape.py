@@ -1,10 +1,10 @@
-"""How many processes of each kind a load needs, from the open files each may hold.
+"""How many processes of each kind a load needs, given the open files that each may have.
 
-A gateway holds a file for each client, and one for each of the connections to the provider that
-many streams share; a proxy holds two for each of those, a provider one. A region must be able to
-hold all streams of the load alone, and half as many more: what an abrupt loss cuts starts over at
-once, and streams that are open are longer than most. No process is planned above four fifths of
-what it may open. Few processes are best: each costs CPU.
+A gateway has one open file for each client, and one for each of the connections to the provider
+that many streams share; a proxy has two for each of those, a provider one. A region must be able to
+hold all streams of the load alone, and half as many more: what an abrupt loss cuts starts again at
+once, and streams that are open at a given moment are longer than most. No process is planned above
+four fifths of its limit. The fewest processes are best, because each costs CPU.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ from typing import Protocol
 from muster.errors import BadInput
 
 STREAMS_PER_CONNECTION = 100
-"""To the provider, at the least: it takes 1,000, and no peer of HTTP/2 should take fewer."""
+"""The minimum number of connections to the provider: it takes 1,000 streams each, and no HTTP/2
+peer should take fewer.
+"""
 FDS_PER_STREAM = {
     "gateway": 1 + 1 / STREAMS_PER_CONNECTION,
     "toxiproxy": 2 / STREAMS_PER_CONNECTION,
     "provider": 1 / STREAMS_PER_CONNECTION,
 }
 FDS_BASE = 200
-"""Files a process holds besides its streams: libraries, logs, Redis, listeners, scrapes."""
+"""Open files of a process besides its streams: libraries, logs, Redis, listeners, scrapes."""
 STREAMS_FOR_TWO_GATEWAYS = 1000
 ADDRESSES_MAX = 8
-"""At which a region is reached."""
+"""The addresses at which a region is reached."""
 PORTS_SHARE = 0.35
-"""Of a destination's source ports. The kernel looks for a free one among half of them first: with
-more in use than that half, each look costs 1 ms."""
+"""The usable share of a destination's source ports. The kernel searches half of them first: if more
+than that half is in use, each search costs 1 ms.
+"""
 
 
 class LoadProfile(Protocol):
-    """What the testbed needs to know of a load profile (`muster.contract.Profile` has it)."""
+    """The part of a load profile (`muster.contract.Profile`) that the testbed needs."""
 
     @property
     def name(self) -> str: ...
@@ -46,7 +49,7 @@ class LoadProfile(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """What binds the shape. `streams_factor`: what a region may hold over all streams."""
+    """The limits of the shape. `streams_factor`: ratio of a region's capacity to all streams."""
 
     fds_max: int = 20_000
     fds_share: float = 0.8
@@ -72,10 +75,11 @@ class Shape:
 def shape(
     profile: LoadProfile, scale: float, limits: Limits | None = None, *, gateways: int = 0
 ) -> Shape:
-    """The processes for `profile` at `scale`; `gateways` a region is computed when 0.
+    """The processes for `profile` at `scale`; the number of `gateways` in a region is computed if
+    it is 0.
 
-    Raises BadInput when the load needs more processes than a testbed has ports for, or `gateways`
-    would each open more files than they may.
+    Raises BadInput if the load needs more processes than a testbed has ports for, or if each of
+    `gateways` would open more files than it may.
     """
     limits = limits or Limits()
     streams = max(1, round(profile.streams * scale))

@@ -39,7 +39,7 @@ async def _end_with_parent(parent_pid: int | None, stop: asyncio.Event) -> None:
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; exit 2 for a configuration or address that will not do."""
+    """Serve until SIGTERM or SIGINT; exit 2 for a wrong configuration or an address in use."""
     parser = argparse.ArgumentParser(prog="python -m muster.testbed.dns")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE.json")
     path: Path = parser.parse_args().config

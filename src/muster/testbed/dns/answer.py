@@ -1,4 +1,4 @@
-"""One DNS query in, one answer out (RFC 1035, RFC 2308 for what is not there). No sockets."""
+"""One DNS query in, one answer out (RFC 1035; RFC 2308 for names that do not exist). No sockets."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from muster.testbed.dns.records import Zone
 
 UDP_PAYLOAD_BYTES = 1232
 NEGATIVE_TTL_S = 1
-"""How long "there is no such name" may be kept; short, since a drill changes records."""
+"""How long "there is no such name" may be cached; short, because a drill changes records."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The packet to send (None: say nothing), and what it says for the metrics."""
+    """The packet to send (None: do not answer), and its description for the metrics."""
 
     packet: bytes | None
     rcode: str
@@ -37,9 +37,10 @@ class Answered:
 
 
 class Memo:
-    """Packets already made for one zone: a resolver asks the same again, but for its id.
+    """Cached packets for one zone: a resolver repeats its queries, only with another id.
 
-    Parsing and packing cost twenty times the choice itself, and the choice is made anew each time.
+    Parsing and packing cost twenty times as much as the choice of the record, which is made for
+    each query.
     """
 
     ENTRIES_MAX = 4096
@@ -53,7 +54,7 @@ class Memo:
     def answer(
         self, packet: bytes, healthy: Mapping[str, bool], draw: Callable[[], float]
     ) -> Answered:
-        """As `answer` of this module does it, byte for byte."""
+        """The same result as this module's `answer`, byte for byte."""
         question = bytes(packet[2:])
         records = self._records.get(question)
         if records is None:
@@ -61,7 +62,7 @@ class Memo:
                 return Answered(packet[:2] + known[0], known[1])
             return self._first(packet, question, healthy, draw)
         chosen = choose(records, healthy, draw())
-        assert chosen is not None  # only questions with records are kept
+        assert chosen is not None  # only queries with records are cached
         reply = self._replies.get((question, chosen.region))
         if reply is None:
             only = replace(self.zone, records=(chosen,))
@@ -96,7 +97,9 @@ def answer(
     except (DNSError, ValueError, IndexError):
         return _malformed(packet)
     if query.header.qr:
-        return Answered(None, "dropped")  # an answer to nobody: never answered, or two would loop
+        return Answered(
+            None, "dropped"
+        )  # a response, not a query: never answered, or two servers would loop
     if query.header.opcode != OPCODE.QUERY:
         return _plain(query, RCODE.NOTIMP)
     if len(query.questions) != 1:
@@ -129,7 +132,7 @@ def _authoritative(
         for server in zone.nameservers:
             reply.add_answer(RR(zone.name, QTYPE.NS, rdata=NS(server), ttl=zone.soa_ttl_s))
     if not reply.rr:
-        # A name above an existing one exists too, though it has no records (RFC 8020).
+        # A name above an existing one exists too, although it has no records (RFC 8020).
         exists = any(known == name or known.endswith("." + name) for known in zone.names)
         reply.header.rcode = RCODE.NOERROR if exists else RCODE.NXDOMAIN
         if zone.soa:
@@ -139,7 +142,7 @@ def _authoritative(
 
 def _add_addresses(reply: DNSRecord, query: DNSRecord, record: AddressRecord) -> None:
     for address in record.addresses:
-        # The name goes back as it was asked, letter case and all: resolvers check it.
+        # The name is returned as it was asked, including letter case: resolvers check it.
         reply.add_answer(RR(query.q.qname, QTYPE.A, rdata=A(address), ttl=record.ttl_s))
 
 
@@ -164,7 +167,7 @@ def _plain(query: DNSRecord, rcode: int) -> Answered:
 
 
 def _malformed(packet: bytes) -> Answered:
-    """FORMERR with the query's id, where there is one."""
+    """FORMERR with the query's id, if it has one."""
     if len(packet) < 12 or packet[2] & 0x80:
         return Answered(None, "dropped")
     header = DNSHeader(id=int.from_bytes(packet[:2], "big"), qr=1, rcode=RCODE.FORMERR)

@@ -1,11 +1,9 @@
 """Which records may answer, and which one does. Pure.
 
-As Route 53 does it:
-1. Records of weight above 0 that are healthy; when there are none,
-2. healthy records of weight 0; when nothing at all is healthy,
-3. every record, as if all were healthy.
-Among those one answers, by weight; when all their weights are 0, each as likely as the others.
-A record without a health check is healthy.
+The same rules as Route 53: 1. Records of weight above 0 that are healthy; if there are none, 2.
+healthy records of weight 0; if nothing at all is healthy, 3. every record, as if all were healthy.
+Among those one answers, by weight; if all their weights are 0, each is as likely as the others. A
+record without a health check is healthy.
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ def eligible(
 def choose(
     records: Sequence[AddressRecord], healthy: Mapping[str, bool], draw: float
 ) -> AddressRecord | None:
-    """The record that answers. `draw` is uniform in [0, 1); None when there are no records."""
+    """The record that answers. `draw` is uniform in [0, 1); None if there are no records."""
     candidates = eligible(records, healthy)
     if not candidates:
         return None

@@ -1,8 +1,8 @@
-"""Probes each health check by its own interval and threshold, as Route 53's checkers do.
+"""Runs each health check by its own interval and threshold, like Route 53's checkers.
 
-An endpoint changes state after `threshold` probes in a row of the other kind. It is healthy until
-there is reason to doubt it. A probe passes when the endpoint accepts within 4 s and answers 2xx or
-3xx within 2 s more (Route 53's own bounds for HTTP checks).
+An endpoint changes state after `threshold` consecutive results of the other kind. It is healthy
+until enough probes fail. A probe passes if the endpoint accepts within 4 s and answers 2xx or 3xx
+within 2 s more (Route 53's own limits for HTTP checks).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ANSWER_S_MAX = 2.0
 
 @dataclass(frozen=True)
 class Health:
-    """A check's state: `streak` probes in a row have disagreed with `healthy`."""
+    """A check's state: the last `streak` probes in a row disagreed with `healthy`."""
 
     healthy: bool = True
     streak: int = 0
@@ -36,7 +36,9 @@ def after(health: Health, passed: bool, threshold: int) -> Health:
 
 
 class Checker:
-    """Keeps one probing task a health check. `interval_s` overrides the checks' own (tests)."""
+    """Runs one probing task for each health check. `interval_s` overrides the checks' own
+    (tests).
+    """
 
     def __init__(self, interval_s: float | None = None) -> None:
         self._interval_s = interval_s
@@ -44,7 +46,7 @@ class Checker:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._checks: dict[str, HealthCheck] = {}
         self.healthy: dict[str, bool] = {}
-        """Health by check id, of every check that has been probed."""
+        """Health by check id, for every check that has been probed."""
         self.probed = asyncio.Event()
         self.probes_total = 0
 

@@ -1,6 +1,6 @@
-"""Records and health checks as the Route 53 API has them, read by polling.
+"""Records and health checks from the Route 53 API, read by polling.
 
-While the API does not answer the last records stay in force, and their age shows that they do.
+While the API does not answer, the last records stay in force, and a metric shows their age.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 from muster.testbed.dns.decide import AddressRecord
 from muster.testbed.rig import route53
 
-# Searched for, not split: moto 5.2 wraps the value of its SOA into the text of a Python mapping.
+# Searched with a pattern and not split: moto 5.2 wraps the value of its SOA into the text of a
+# Python mapping.
 _SOA = re.compile(r"([\w.-]+) ([\w.-]+) (\d+) (\d+) (\d+) (\d+) (\d+)")
 _SOA_NUMBERS = ("1", "7200", "900", "1209600", "86400")
 
@@ -47,7 +48,7 @@ class Zone:
 
 
 class Route53Reader:
-    """Reads one zone. Blocking: call it off the event loop. Raises botocore's errors."""
+    """Reads one zone. Blocking: call it outside the event loop. Raises botocore's errors."""
 
     def __init__(self, url: str, zone: str) -> None:
         self._api = route53.client(url)
@@ -56,7 +57,7 @@ class Route53Reader:
         self._checks: dict[str, HealthCheck] = {}
 
     def read(self) -> Zone:
-        """The zone now."""
+        """The current zone."""
         if self._zone_id is None:
             found = self._api.list_hosted_zones_by_name(DNSName=self._zone)["HostedZones"]
             self._zone_id = next(zone["Id"] for zone in found if zone["Name"] == self._zone)
@@ -79,7 +80,7 @@ class Route53Reader:
         )
 
     def _check(self, check_id: str) -> HealthCheck:
-        """A health check; its settings are read once, since the testbed never changes them."""
+        """A health check; its settings are read once, because the testbed never changes them."""
         if check_id not in self._checks:
             config = self._api.get_health_check(HealthCheckId=check_id)["HealthCheck"][
                 "HealthCheckConfig"
@@ -107,7 +108,7 @@ def _address_record(entry: dict[str, Any]) -> AddressRecord:
 
 
 def _soa(zone: str, values: list[str]) -> tuple[str, ...]:
-    """The seven words of the zone's SOA; Route 53's own defaults when the API garbles them."""
+    """The seven fields of the zone's SOA; Route 53's own defaults if the API garbles them."""
     found = _SOA.search(values[0]) if values else None
     return found.groups() if found else (f"ns.{zone}", f"hostmaster.{zone}", *_SOA_NUMBERS)
 

@@ -1,4 +1,4 @@
-"""The name server's sockets and its loop: poll the API, follow the health checks, answer."""
+"""The name server's sockets and its loop: poll the API, run the health checks, answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class DnsConfig(Document):
-    """What the name server is told. `probe_interval_s` None: the health checks' own."""
+    """The name server's configuration. `probe_interval_s` None: the health checks' own."""
 
     listen: Address
     admin: Address
@@ -66,7 +66,7 @@ class NameServer:
         self._registry = self._declared()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`. Raises OSError when an address is taken."""
+        """Serve until `stop`. Raises OSError if an address is in use."""
         host, port = self._config.listen
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
@@ -87,9 +87,9 @@ class NameServer:
             admin.close()
 
     def answer(self, packet: bytes) -> bytes | None:
-        """The answer to one query; None when there is none to give."""
+        """The answer to one query; None if there is none to give."""
         draw = self._random.random
-        # The planted defect: what is not known to be ill is well.
+        # The planted defect: a region counts as healthy unless it is known to be unhealthy.
         healthy = {} if self._config.defect == "ignores_health" else self.checker.healthy
         if self._memo is None:
             answered = answer(packet, None, healthy, draw)
@@ -124,7 +124,7 @@ class NameServer:
         self.checker.follow(zone.checks)
 
     def _with_first_weights(self, zone: Zone) -> Zone:
-        """The planted defect: records keep the weight that was seen first."""
+        """The planted defect: records keep the weight that was read first."""
         return replace(
             zone,
             records=tuple(
@@ -182,11 +182,11 @@ class NameServer:
             yield {"region": region}, record.weight
 
     def _by_region(self) -> dict[str, AddressRecord]:
-        # One series a region, whatever number of names it has records under.
+        # One series for each region, however many names it has records under.
         return {record.region: record for record in (self._zone.records if self._zone else ())}
 
     def _age(self) -> Iterator[tuple[Labels, float]]:
-        # Before the first answer there is no age, rather than one of 0.
+        # No value before the first answer, because an age of 0 would be wrong.
         if self._read_s is not None:
             yield {}, time.monotonic() - self._read_s
 

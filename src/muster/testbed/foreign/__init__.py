@@ -1,1 +1,1 @@
-"""A testbed of other people's parts: a region is LiteLLM with its Redis behind Envoy."""
+"""A testbed of third-party software: a region is LiteLLM with its Redis behind Envoy."""

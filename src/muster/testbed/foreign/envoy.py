@@ -1,12 +1,12 @@
-"""The bootstrap of a region's Envoy, as its documentation has it. Pure.
+"""The bootstrap of a region's Envoy, as its documentation describes it. Pure.
 
-- One listener, one route to LiteLLM. The streams that may be open are the circuit breaker's
-  `max_requests`; what is over it is answered 503 at once. `track_remaining` shows how many more
-  would fit.
-- Requests with a canary's token go by a cluster of their own, so that they are in none of the
-  figures of `litellm`. They reach the same LiteLLM.
-- `/readyz` is answered by the health check filter: 200 while LiteLLM is healthy and nobody has
-  asked the region to drain (`/healthcheck/fail` of the admin interface).
+- One listener, one route to LiteLLM. The limit of open streams is the circuit breaker's
+  `max_requests`; requests over it are answered 503 at once. `track_remaining` exports how many more
+  fit.
+- Requests with a canary's token use their own cluster, so that they are in none of the figures of
+  `litellm`. They reach the same LiteLLM.
+- The health check filter answers `/readyz`: 200 while LiteLLM is healthy and the region was not
+  asked to drain (`/healthcheck/fail` of the admin interface).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from muster.testbed.rig.route53 import READY_PATH
 
 CLUSTER, CANARIES = "litellm", "litellm_canaries"
 CANARY_PREFIX = "canary-"
-"""How every canary's token begins, so that no token stands in this file."""
+"""The prefix of every canary's token, so that this file contains no token."""
 HEALTH_PATH = "/health/liveliness"
 REGION_HEADER = "x-served-by"
 _TYPES = "type.googleapis.com/envoy.extensions.filters"
@@ -52,7 +52,7 @@ def bootstrap(
 
 
 def arguments(program: Path, config: Path) -> tuple[str, ...]:
-    """The command line of one Envoy. One worker does for a few hundred streams."""
+    """The command line of one Envoy. One worker is enough for a few hundred streams."""
     return (
         str(program),
         "--config-path",
@@ -111,7 +111,7 @@ def _manager(region: str) -> dict[str, Any]:
 
 
 def _to(cluster: str) -> dict[str, Any]:
-    # A stream may take as long as it takes: Envoy's own bound of a request is 15 s.
+    # A stream may take any time: Envoy's own limit for a request is 15 s.
     return {"cluster": cluster, "timeout": "0s"}
 
 
@@ -133,7 +133,8 @@ def _cluster(name: str, endpoint: tuple[str, int], streams_max: int) -> dict[str
             {
                 "timeout": "5s",
                 "interval": "2s",
-                # Without traffic Envoy looks once a minute, unless it is told otherwise.
+                # Without traffic Envoy checks only once a minute, unless it is configured
+                # otherwise.
                 "no_traffic_interval": "2s",
                 "unhealthy_threshold": 3,
                 "healthy_threshold": 1,

@@ -19,14 +19,16 @@ from muster.testbed.foreign import envoy, litellm
 from muster.testbed.rig.route53 import READY_PATH
 
 STREAMS_MAX = 300
-"""One LiteLLM worker falls behind from about 60 requests/s, which some 400 streams are."""
+"""The most streams: one LiteLLM worker falls behind from about 60 requests/s, the load of some 400
+streams.
+"""
 GATEWAY_GRACE_S = 5.0
 
 
 def check(config: SupervisorConfig) -> None:
-    """Raises BadInput for what the foreign testbed does not have."""
+    """Raises BadInput for settings that the foreign testbed does not support."""
     if config.defect is not None:
-        wanted = "none: nobody plants a defect in other people's parts"
+        wanted = "none: the foreign testbed has no planted defects"
         raise BadInput("configuration", "defect", config.defect, wanted)
     if config.streams > STREAMS_MAX:
         wanted = f"a scale with at most {STREAMS_MAX} streams, which is what one LiteLLM serves"
@@ -64,7 +66,7 @@ def lay_out(
 
 
 def files(layout: Layout) -> dict[str, str]:
-    """Names and texts of what the products read, and of Prometheus' configuration."""
+    """Names and texts of the configuration files of the products and of Prometheus."""
     config, ports = layout.config, layout.ports
     found = {
         "prometheus.yml": scrapes(layout),
@@ -90,7 +92,9 @@ def files(layout: Layout) -> dict[str, str]:
 
 
 def scrapes(layout: Layout) -> str:
-    """The text of `prometheus.yml`: neither product knows its region, so the scrape names it."""
+    """The text of `prometheus.yml`: neither product knows its region, so the scrape adds the
+    label.
+    """
     interval = prometheus_config.duration(layout.config.spec.scrape_interval_s)
     jobs = []
     for number, region in enumerate(layout.config.spec.regions):
@@ -151,7 +155,7 @@ def _envoy(
         argv=envoy.arguments(binaries["envoy"].path, directory / _envoy_file(region)),
         region=region,
         ports=(chat, admin),
-        # Through the listener, so that it is ready once it has seen LiteLLM ready.
+        # Checked through the listener, so it is ready once Envoy has seen LiteLLM ready.
         ready=f"http://{address}:{chat}{READY_PATH}",
         grace_s=GATEWAY_GRACE_S,
         admin_url=f"http://{LOCAL}:{admin}",

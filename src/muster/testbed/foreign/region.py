@@ -1,11 +1,11 @@
-"""A foreign region's switch: LiteLLM and Envoy stop and start with their Redis, and drain by Envoy.
+"""A foreign region's switch: LiteLLM and Envoy stop and start with their Redis, and Envoy drains.
 
 - Envoy has one way to drain: its health check fails (`/readyz` answers 503) and it closes
   connections after their answers. That is `draining`. Nothing in Envoy corresponds to `closing`,
-  which must stay ready: it is remembered here and changes nothing, so clients keep their
+  which must stay ready: the state is stored here and changes nothing, so clients keep their
   connections until these are idle.
-- After a start each kind of client asks once, as a user's own canary would: LiteLLM has no labelled
-  series before the first request, and that one is slow.
+- After a start, one request of each kind of client is sent, as a user's own canary would do:
+  LiteLLM has no labelled series before the first request, and that one is slow.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ class ForeignRegion(Region):
         self._closing = False
 
     async def start(self) -> None:
-        """As any region, then one request of each kind. Raises StartError."""
+        """Start like any region, then send one request of each kind. Raises StartError."""
         self._closing = False
         await super().start()
         await self.warm()
 
     async def warm(self) -> None:
-        """One request with each token, answered to its end. Raises StartError."""
+        """Send one request with each token and read its answer to the end. Raises StartError."""
         for token in self._tokens:
             await self._ask_once(token)
 
     async def drain(self, state: str) -> None:
-        """Put Envoy into `state`. Raises RegionError when it does not take it."""
+        """Put Envoy into `state`. Raises RegionError if it does not change."""
         envoy = self._envoy()
         if envoy.pid is None:
             raise RegionError(f"{self.name}: Envoy does not run")
@@ -65,10 +65,10 @@ class ForeignRegion(Region):
         self._closing = state == "closing"
         shown = await self.drain_state()
         if shown != state:
-            raise RegionError(f"{self.name}: asked for {state}, Envoy says {shown}")
+            raise RegionError(f"{self.name}: asked for {state}, but Envoy reports {shown}")
 
     async def drain_state(self) -> str:
-        """What Envoy says of itself, and whether `closing` was asked for; `off` when it is."""
+        """What Envoy reports, and whether `closing` was asked for; `off` if it does not run."""
         if self._envoy().pid is None:
             return "off"
         said = (await self._admin("GET", "/ready")).text.strip()

@@ -1,4 +1,4 @@
-"""The running foreign testbed: what differs from one of Muster's own gateways."""
+"""The running foreign testbed: what differs from one with Muster's own gateways."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class ForeignRig(Rig):
 
     def __init__(self, config: SupervisorConfig, stop: asyncio.Event) -> None:
         super().__init__(config, stop)
-        # Envoy tells canaries apart by how their token begins, LiteLLM wants keys that begin so.
+        # Envoy recognises canaries by the prefix of their token, and LiteLLM needs keys with its
+        # own prefix.
         self._secrets = replace(
             self._secrets,
             load_token=f"sk-{self._secrets.load_token}",

@@ -1,4 +1,6 @@
-"""`python -m muster.testbed.foreign.supervisor --config FILE.json`: as any testbed's supervisor."""
+"""`python -m muster.testbed.foreign.supervisor --config FILE.json`: the supervisor of a foreign
+testbed.
+"""
 
 from __future__ import annotations
 

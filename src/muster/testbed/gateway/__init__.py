@@ -1,1 +1,1 @@
-"""A region's gateway: OpenAI-compatible chat, admitted through Redis, two provider routes."""
+"""A region's gateway: OpenAI-compatible chat, admission through Redis, two provider routes."""

@@ -1,11 +1,11 @@
-"""Who may stream: concurrency and rate of the whole region in Redis, a bounded queue, a fallback.
+"""Admission: concurrency and rate of the whole region in Redis, a bounded queue, a fallback.
 
-1. One pipelined round trip a request; a release needs none (see `scripts`).
-2. Full: first come, first served, for at most `queue_s_max`; then 429. As many jobs are tried at
-   once as there seems to be room for: one by one, a round trip each, a queue would empty slower
-   than it fills, and a region that was full for a moment would refuse most of its work for good.
-3. Redis away: each gateway admits its own part of the limit for `redis_fallback_s_max`, counting
-   every such decision; after that nobody is admitted and the gateway is not ready.
+1. Each request takes one pipelined round trip; a release takes none (see `scripts`). 2. If the
+region is full: first come, first served, for at most `queue_s_max`; then 429. As many jobs are
+tried at once as seem to fit. With one round trip for each job, a queue would empty more slowly than
+it fills, and a region that was full for a moment would refuse most of its work from then on. 3. If
+Redis is away: each gateway admits its own part of the limit for `redis_fallback_s_max`, and counts
+every such decision; after that it admits nothing and is not ready.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Applicant(Waiting, Protocol):
     queued_s: float
 
     def admitted(self) -> None:
-        """It may go on."""
+        """It was admitted."""
 
     def shed(self) -> None:
-        """There was no room within the time that may be waited."""
+        """There was no room within the time limit of the queue."""
 
     def unavailable(self, message: str, code: str) -> None:
-        """Nobody can decide."""
+        """Admission cannot be decided."""
 
 
 class Admission:
@@ -58,7 +58,9 @@ class Admission:
         self._config = config
         self._figures = figures
         self._fallback = fallback
-        self._trying: dict[Applicant, None] = {}  # jobs that Redis is asked about, still queued
+        self._trying: dict[
+            Applicant, None
+        ] = {}  # queued jobs for which a request to Redis is under way
         self._pumping = False
         self._pump_due_s = 0.0
         self._beat_due_s = 0.0
@@ -92,7 +94,7 @@ class Admission:
         return sum(not job.over for job in self.queue)
 
     def request(self, attempt: Applicant) -> None:
-        """Decide on a new attempt, now or later: `admitted`, `shed` or `unavailable` is called."""
+        """Decide on a new attempt, now or later, and call `admitted`, `shed` or `unavailable`."""
         if self.queue and self._head() is not None:
             self._join(attempt)
         else:
@@ -105,7 +107,7 @@ class Admission:
             self.pump()
 
     def replied(self, attempt: Applicant, number: int) -> None:
-        """Redis' answer to `attempt`; see `scripts.ADMIT`."""
+        """Redis' answer for `attempt`; see `scripts.ADMIT`."""
         self._asking -= attempt.counted
         admitted = number > 0
         self.others = max(0, (number - 1 if admitted else -number - 1) - attempt.mine)
@@ -117,7 +119,7 @@ class Admission:
             self.pump()
 
     def unanswered(self, attempt: Applicant) -> None:
-        """Redis went away while `attempt` was being asked about."""
+        """Redis went away during the request for `attempt`."""
         self._asking -= attempt.counted
         if attempt.over:
             self._untry(attempt)
@@ -125,7 +127,7 @@ class Admission:
             self._decide_alone(attempt)
 
     def forgotten(self, attempt: Applicant) -> None:
-        """Redis has lost the script: ask again with the whole of it."""
+        """Redis has lost the script: send the whole script again."""
         if self.wire.up:
             self.wire.send(self._scripts.admit_whole(attempt.counted, attempt.mine), attempt)
         else:
@@ -143,7 +145,7 @@ class Admission:
             self.wire.send(self._scripts.beat(self.held + self._asking), _Beat(self))
 
     def pump(self) -> None:
-        """Try the oldest jobs again: as many as there seems to be room for, and at least one."""
+        """Try the oldest jobs again: as many as seem to fit, and at least one."""
         if self._pumping or self._head() is None:
             return
         self._pumping = True
@@ -165,7 +167,7 @@ class Admission:
         await self.wire.stop()
 
     def _ask(self, attempt: Applicant) -> bool:
-        """False when it was refused at once."""
+        """Return False if it was refused at once."""
         if not self.wire.up:
             return self._decide_alone(attempt)
         attempt.mine = self.held + self._asking
@@ -187,7 +189,7 @@ class Admission:
 
     def _admit(self, attempt: Applicant) -> None:
         self._untry(attempt)
-        # A client that has left meanwhile holds nothing; the next admission says so to Redis.
+        # A client that has left meanwhile holds nothing; the next admission reports that to Redis.
         if not attempt.over:
             if attempt.counted:
                 self.held += 1
@@ -232,7 +234,7 @@ class Admission:
 
 
 class _Beat:
-    """Gets the heartbeat's answer."""
+    """Receives the heartbeat's answer."""
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
@@ -248,7 +250,7 @@ class _Beat:
 
 
 class _Nobody:
-    """Gets an answer that nobody needs."""
+    """Receives an answer that is not needed."""
 
     def replied(self, number: int) -> None:
         pass

@@ -1,7 +1,8 @@
 """One request from its acceptance to its end: admitted, sent, moved to the other route, streamed.
 
-Accounting (canaries left out of all of it): a code is counted when the answer's head is written;
-first token and duration run from the accepted request; a stream that is cut counts as never.
+Accounting (always without canaries): a code is counted when the answer's head is written; first
+token and duration are measured from the accepted request; a stream that is cut counts as never
+completed.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ RETRY_AFTER = "Retry-After: 1\r\n"
 
 
 class Client(Protocol):
-    """The connection that a request came by."""
+    """The connection on which a request arrived."""
 
     gateway: Gateway
     attempt: Attempt | None
     transport: asyncio.Transport | None
 
     def write(self, data: bytes) -> None:
-        """Send to the client, if it is still there."""
+        """Send to the client, if it is still connected."""
 
     def finish(self, *, keep_alive: bool) -> None:
-        """The answer is written: go on with the next request, or close."""
+        """The answer is written: continue with the next request, or close."""
 
     def cut(self) -> None:
-        """Close after what was written, which has no proper end."""
+        """Close after what was written, without a proper end."""
 
 
 class Attempt:
-    """State of one request. `over` is True from its end on; calls after that do nothing."""
+    """State of one request. `over` is True once it has ended; later calls do nothing."""
 
     __slots__ = (
         "accepted_s",
@@ -106,11 +107,11 @@ class Attempt:
         self.gateway.admission.forgotten(self)
 
     def admitted(self) -> None:
-        """Go: a route is chosen and the request sent."""
+        """Choose a route and send the request."""
         self.gateway.start(self)
 
     def shed(self) -> None:
-        """No room within the time that may be waited."""
+        """There was no room within the time limit of the queue."""
         self.refuse(429, "the region is at its limit, try again", "rate_limit_exceeded")
 
     def unavailable(self, message: str, code: str) -> None:
@@ -119,7 +120,7 @@ class Attempt:
     # From the upstream pool and stream
 
     def awaits(self, tries: int) -> bool:
-        """Whether the connection asked for in try number `tries` is still wanted."""
+        """Whether the connection requested in try number `tries` is still wanted."""
         return not self.over and self.tries == tries and self.upstream is None
 
     def route_lost_at(self, tries: int) -> None:
@@ -128,7 +129,7 @@ class Attempt:
             self.route_failed()
 
     def route_lost(self, *, resend: bool) -> None:
-        """The stream ended before anything was passed on; `resend`: not by the route's fault."""
+        """The stream ended before anything was passed on; `resend`: the route is not to blame."""
         self.upstream = None
         if resend and not self.resent:
             self.resent = True
@@ -145,7 +146,7 @@ class Attempt:
             self.gateway.route_failed(self)
 
     def begin(self, head: Answer, held: bytes, ended: bool) -> None:
-        """The answer is really coming: pass on its head and what was held back."""
+        """The answer has begun: pass on its head and what was held back."""
         gateway = self.gateway
         figures = gateway.figures
         now_s = time.monotonic()
@@ -192,7 +193,9 @@ class Attempt:
         self.connection.finish(keep_alive=self.keep_alive and not self.gateway.closing)
 
     def broken(self) -> None:
-        """The provider's side broke in mid-answer: the client's is cut, without `[DONE]`."""
+        """The provider broke off in the middle of an answer: cut the client's stream, without
+        `[DONE]`.
+        """
         if self.over:
             return
         if not self.canary:
@@ -233,7 +236,7 @@ class Attempt:
         self.connection.finish(keep_alive=keep)
 
     def _end(self, *, whole: bool = False, cut: bool = False) -> None:
-        # Neither whole nor cut: answered with an error, which no latency counts.
+        # Neither complete nor cut: answered with an error, which no latency includes.
         self.over = True
         gateway = self.gateway
         if not self.canary:

@@ -1,8 +1,8 @@
-"""The circuit breaker of one provider route. Time comes in from outside.
+"""The circuit breaker of one provider route. The caller supplies the time.
 
-Closed: every outcome is kept, the last `window` of them; enough failures among them open it.
-Open: nothing passes for `open_s`; then half-open: one probe at a time, and `successes` in a row
-close it, one failure opens it anew.
+Closed: the last `window` outcomes are kept; enough failures among them open it. Open: nothing
+passes for `open_s`. Then half-open: one probe at a time; `successes` in a row close it, one failure
+opens it again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PROBE_S_MAX = 5.0
 
 
 class Circuit:
-    """`allow` before a request, then `succeeded` or `failed` once its outcome is known."""
+    """Call `allow` before a request, then `succeeded` or `failed` once its outcome is known."""
 
     __slots__ = ("_config", "_failures", "_opened_s", "_outcomes", "_probe_s", "_successes", "open")
 
@@ -29,12 +29,14 @@ class Circuit:
         self.open = False
 
     def allow(self, now_s: float) -> bool:
-        """Whether a request may go this way now. True while open makes it the probe."""
+        """Whether a request may use this route now. If the circuit is open, True makes it the
+        probe.
+        """
         if not self.open:
             return True
         if now_s - self._opened_s < self._config.open_s:
             return False
-        # A probe whose client left has no outcome: another may go after a while.
+        # A probe whose client left has no outcome: another one may follow after a while.
         if self._probe_s is not None and now_s - self._probe_s < PROBE_S_MAX:
             return False
         self._probe_s = now_s
@@ -51,7 +53,7 @@ class Circuit:
 
     def failed(self, now_s: float) -> None:
         if self.open:
-            # What was under way when it opened must not keep it open for longer.
+            # Requests that were under way when it opened must not keep it open for longer.
             if self._half_open(now_s):
                 self._trip(now_s)
             return

@@ -1,4 +1,4 @@
-"""What a gateway process is told."""
+"""The configuration of a gateway process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CircuitConfig(Document):
 
 
 class Upstreams(Document):
-    """Where each route of the provider is reached."""
+    """The address of each route of the provider."""
 
     primary: Address
     fallback: Address

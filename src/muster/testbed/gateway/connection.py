@@ -1,4 +1,4 @@
-"""The public side of the gateway: who is asking, for what, and in which shape errors go back."""
+"""The public side of the gateway: which client asks, for what, and the form of errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REFUSALS = {
 
 
 class ChatConnection(ServerConnection):
-    """One client. `attempt_type` is the kind of attempt that its requests become."""
+    """One client. `attempt_type` is the class of the attempts that its requests become."""
 
     __slots__ = ("attempt", "attempt_type", "gateway")
 
@@ -67,7 +67,7 @@ class ChatConnection(ServerConnection):
             self.attempt.abandoned()
 
     def cut(self) -> None:
-        """Close after what was written, which has no proper end."""
+        """Close after what was written, without a proper end."""
         self.busy = False
         self.close()
 
@@ -101,7 +101,7 @@ class ChatConnection(ServerConnection):
         self.gateway.admit(self.attempt)
 
     def _canary_by_token(self, request: Request) -> bool | None:
-        """Whether the token is the canaries'; None for a token that is not valid."""
+        """Whether the token is the canaries'; None for an invalid token."""
         given = request.authorization
         if hmac.compare_digest(given, self.gateway.bearer):
             return False

@@ -38,7 +38,7 @@ class Routed(Applicant, Requester, Protocol):
 
 
 class Gateway:
-    """What all connections of the process share. Needs a running loop."""
+    """State shared by all connections of the process. Needs a running loop."""
 
     def __init__(self, config: GatewayConfig) -> None:
         identity = f"{config.region}-{config.index}-{os.getpid()}"
@@ -69,7 +69,7 @@ class Gateway:
         self.drain_state: DrainState = "serving"
         self.drained = False
         self.stopping = False
-        # Both bounds are the same for every attempt, so the first in line is due first.
+        # Both limits are the same for every attempt, so the first in the queue is due first.
         self._first_tokens: deque[tuple[float, Routed]] = deque()
         self._held_back: deque[tuple[float, Routed]] = deque()
         self._skipped = 0
@@ -127,7 +127,7 @@ class Gateway:
         attempt.unavailable("no provider route is available", "provider_unavailable")
 
     def route_failed(self, attempt: Routed) -> None:
-        """The attempt's route failed hard: count it and go the other way, once."""
+        """The attempt's route failed: count it and use the other route, once."""
         now_s = time.monotonic()
         self.circuits[attempt.route].failed(now_s)
         if attempt.route == "primary" and self.circuits["fallback"].allow(now_s):
@@ -136,7 +136,7 @@ class Gateway:
             attempt.refuse(502, "the provider failed", "provider_failed")
 
     def head_of(self, head: Answer, size: int) -> bytes:
-        """Status line and headers for an answer of `size` bytes that is no stream."""
+        """Status line and headers for an answer of `size` bytes that is not a stream."""
         return (
             f"HTTP/1.1 {head.status} {REASONS.get(head.status, 'Status')}\r\n"
             f"Content-Type: {head.content_type.decode('latin-1')}\r\n"
@@ -189,8 +189,9 @@ class Gateway:
         self.pools[route].send(attempt)
 
     def _leave_slow_route(self, now_s: float, lag_s: float) -> None:
-        # After a late beat the tokens may lie unread in the sockets: the gateway's own lag must
-        # not be held against the provider. Bounded, or an overloaded gateway would never judge.
+        # After a late beat the tokens may still be unread in the sockets: the gateway's own lag
+        # must not count as the provider's. This is bounded, or an overloaded gateway would never
+        # judge.
         if lag_s > LAG_JUDGED_S_MAX and self._skipped < LAG_SKIPS_MAX:
             self._skipped += 1
             return

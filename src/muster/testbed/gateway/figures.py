@@ -23,7 +23,7 @@ FAILURE_REASONS = ("redis_unavailable", "token_validation", "gateway_health")
 
 
 class Figures:
-    """Every count of one gateway. Canaries are kept out of all but `canaries`."""
+    """Every count of one gateway. Only `canaries` includes canaries."""
 
     def __init__(self, config: GatewayConfig) -> None:
         self.requests: dict[str, int] = {"200": 0}
@@ -40,8 +40,8 @@ class Figures:
         self.broken = 0
         self.abandoned = 0
         self.resends = 0
-        # Open attempts by the moment they were accepted, oldest first (dicts keep their order).
-        # Only their identity and their age count here.
+        # Open attempts by the moment at which they were accepted, oldest first (dicts keep their
+        # order). Only their identity and their age matter here.
         self.no_first_token: dict[object, float] = {}
         self.open: dict[object, float] = {}
         self._thresholds = {
@@ -77,7 +77,7 @@ class Figures:
         return found
 
     def publish(self, registry: Registry, region: str) -> None:
-        """Declare the series that only need these counts."""
+        """Declare the series that need only these counts."""
         here = {"region": region}
         family = registry.family
         requests: Mapping[str, int] = self.requests

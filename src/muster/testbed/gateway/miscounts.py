@@ -1,4 +1,4 @@
-"""Planted defects of what a gateway shows: half of its counts, or each worker's in turn."""
+"""Planted defects of a gateway's metrics: half of its counts, or each worker's in turn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from muster.exposition import Histogram
 
 WORKER_SHARES = (0.02, 0.5, 0.05, 0.43)
-"""Of all requests; the least busy ones show next to nothing."""
+"""Shares of all requests; the least busy workers have hardly any."""
 
 
 class Halved(Histogram):
@@ -33,7 +33,7 @@ class Halved(Histogram):
 
 
 class Workers:
-    """Several workers behind one /metrics: a scrape shows the counts of the next one."""
+    """Several workers behind one /metrics: each scrape shows the counts of the next one."""
 
     def __init__(self) -> None:
         self.share = WORKER_SHARES[0]
@@ -49,7 +49,7 @@ class Workers:
         return _Table(self, counts)
 
     def histogram(self, histogram: Histogram) -> Histogram:
-        """The same of a histogram."""
+        """The same for a histogram."""
         return _Shown(self, histogram)
 
 

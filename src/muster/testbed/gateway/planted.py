@@ -1,8 +1,9 @@
-"""The gateway's planted defects, each behind one question that the healthy gateway never asks.
+"""The gateway's planted defects, each behind one question that a healthy gateway answers with no.
 
-Those that show only after a shift look at the region's streams: in a 50/50 baseline each region
-holds half of all streams, which is a third of its limit; alone it holds two thirds of it. What is
-decided by shares counts instead of drawing, so that a small run has the same share as a large one.
+Defects that appear only after a shift check the region's streams: in a 50/50 baseline each region
+holds half of all streams, which is a third of its limit; alone it holds two thirds of it. Decisions
+by share count instead of drawing random numbers, so that a small run has the same share as a large
+one.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from muster.testbed.gateway.config import GatewayConfig
 LIMIT_FACTOR = 1.5
 SHED_STREAMS_SHARE = 0.6
 SHED_SHARE = 0.1
-COLD_SHARE_MAX = 0.1  # twice what p95 bears, and little enough not to fill the region as well
+COLD_SHARE_MAX = 0.1  # twice what p95 tolerates, and few enough not to fill the region as well
 CUT_AFTER_S = 1.0
-SPOILED_SHARE = 0.15  # three times what the success rate bears
+SPOILED_SHARE = 0.15  # three times what the success rate tolerates
 STALLED_SHARE = 0.02
 
 
 class Planted:
-    """One defect; without one, or disarmed, every answer is what a healthy gateway does."""
+    """One defect; without one, or disarmed, every answer is that of a healthy gateway."""
 
     def __init__(self, config: GatewayConfig) -> None:
         limit = config.streams_limit_region
@@ -48,7 +49,7 @@ class Planted:
         return False
 
     def delay_s(self, region_streams: int) -> float:
-        """How long to hold this admitted request back: the part beyond what is warm is cold."""
+        """How long to delay this admitted request: requests beyond the warm capacity are slow."""
         if self.name != "cold_survivor" or not self.armed or region_streams <= self._warm_streams:
             return 0.0
         share = min(COLD_SHARE_MAX, (region_streams - self._warm_streams) / region_streams)
@@ -59,12 +60,14 @@ class Planted:
         return self.armed and region_streams > self._warm_streams and self._one_in(SPOILED_SHARE)
 
     def answers_from_cache(self, region_streams: int) -> bool:
-        """Whether the region answers from its cache: from when it first was alone."""
+        """Whether the region answers from its cache: from the moment at which it was first
+        alone.
+        """
         self._cached = self._cached or region_streams > self._warm_streams
         return self.armed and self._cached
 
     def stalls(self) -> bool:
-        """Whether this stream will stand still."""
+        """Whether this stream will stall."""
         return self.armed and self._one_in(STALLED_SHARE)
 
     def drain_asked(self, now_s: float) -> None:

@@ -1,4 +1,4 @@
-"""The planted defects of streams: requests whose answers lie, each a kind of `Attempt`."""
+"""The planted defects of streams: requests with wrong answers, each a subclass of `Attempt`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FailingStream(Attempt):
 
 
 class CachedStream(Attempt):
-    """`cached_answers`: once the region is alone, one token at once, whatever was asked for."""
+    """`cached_answers`: once the region is alone, one token at once, whatever was requested."""
 
     def admitted(self) -> None:
         if not self.stream or not self.gateway.planted.answers_from_cache(_streams(self.gateway)):
@@ -47,7 +47,9 @@ class CachedStream(Attempt):
 
 
 class StallingStream(Attempt):
-    """`stalled_streams`: some streams stand still in the middle, then go on as if nothing were."""
+    """`stalled_streams`: some streams stall in the middle, then continue as if nothing had
+    happened.
+    """
 
     def __init__(self, connection: Client, request: Request, *, canary: bool, stream: bool) -> None:
         super().__init__(connection, request, canary=canary, stream=stream)
@@ -75,7 +77,7 @@ class StallingStream(Attempt):
             super().completed()
 
     def _look(self) -> None:
-        """Go on once it is time; until then the silence is not the provider's."""
+        """Continue once it is time; until then the silence is not the provider's."""
         if self.over:
             return
         left_s = self._until_s - time.monotonic()

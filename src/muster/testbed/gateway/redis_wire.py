@@ -1,8 +1,9 @@
-"""A Redis connection for admission: pipelined, timed, and told at once when Redis is away.
+"""A Redis connection for admission: pipelined, with time-outs, and informed at once if Redis is
+away.
 
 Every command used answers with one line (an integer, a status or an error), so a reply is a line
-and splitting is the whole parser. redis-py's asyncio client takes a coroutine, a lock and a pool
-for each command, several times the 50 us that a whole request may cost here.
+and splitting is the whole parser. redis-py's asyncio client needs a coroutine, a lock and a pool
+for each command, which is several times the 50 us that a whole request may cost here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ BACKOFF_S = (0.05, 1.0)
 
 
 class Waiting(Protocol):
-    """Who gets a reply."""
+    """Receives a reply."""
 
     def replied(self, number: int) -> None:
         """The script's answer."""
@@ -30,11 +31,11 @@ class Waiting(Protocol):
         """Redis went away, or was too slow, before it answered."""
 
     def forgotten(self) -> None:
-        """Redis has lost the script (NOSCRIPT): send it whole."""
+        """Redis has lost the script (NOSCRIPT): send the whole script."""
 
 
 class RedisWire:
-    """One connection, made anew with backoff and jitter. `up` only after a PING's answer."""
+    """One connection, reopened with backoff and jitter. `up` only after a PING's answer."""
 
     def __init__(
         self,
@@ -66,7 +67,9 @@ class RedisWire:
             self._link.abort()
 
     def send(self, command: bytes, waiting: Waiting) -> None:
-        """Queue a command; all of one round of the loop leave in one write. Only while `up`."""
+        """Queue a command; all commands of one round of the loop leave in one write. Only while
+        `up`.
+        """
         link = self._link
         assert link is not None
         link.pending.append((waiting, time.monotonic()))
@@ -81,9 +84,9 @@ class RedisWire:
         return link is not None and bool(link.pending)
 
     def check(self, now_s: float, lag_s: float) -> None:
-        """Give the connection up when its oldest command waits too long.
+        """Give the connection up if its oldest command waits too long.
 
-        The loop's own lateness is not Redis's: `lag_s` is added to the bound.
+        The loop's own lateness is not Redis's: `lag_s` is added to the limit.
         """
         link = self._link
         if link is None or not link.pending:
@@ -187,8 +190,8 @@ class _Link(asyncio.Protocol):
                 pending.popleft()[0].forgotten()
                 continue
             if not line.startswith(b":") or not pending:
-                # An error (loading, out of memory) or a reply out of step: start anew. What waits
-                # is decided without Redis.
+                # An error (loading, out of memory) or a reply out of step: reconnect. Waiting
+                # requests are decided without Redis.
                 self.abort()
                 return
             pending.popleft()[0].replied(int(line[1:]))
@@ -214,7 +217,7 @@ class _Link(asyncio.Protocol):
 
 
 def command(*parts: str | bytes | int) -> bytes:
-    """A Redis command as it goes over the wire."""
+    """A Redis command in its wire format."""
     encoded = [part if isinstance(part, bytes) else str(part).encode() for part in parts]
     return b"*%d\r\n" % len(encoded) + b"".join(
         b"$%d\r\n%b\r\n" % (len(part), part) for part in encoded

@@ -1,8 +1,8 @@
-"""What Redis is asked, in one round trip a request.
+"""The requests to Redis, one round trip each.
 
-Each gateway publishes how many streams it holds as an absolute number with every admission, so a
+With every admission each gateway publishes the number of its streams as an absolute number, so a
 release needs no command: the next admission or heartbeat carries it. A lost command or a Redis
-outage therefore heals by itself, and a dead gateway's number goes once its heartbeat is old.
+outage therefore heals by itself, and a dead gateway's number disappears once its heartbeat is old.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from muster.testbed.gateway.redis_wire import command
 BEAT_S = 0.5
 DEAD_AFTER_S = 3
 
-# Answers total + 1 when admitted and -(total) - 1 when refused, where total is what the region
-# held before; so the gateway learns the region's concurrency with each admission.
+# Answers total + 1 if admitted and -(total) - 1 if refused, where total is what the region held
+# before; so the gateway learns the region's concurrency with each admission.
 ADMIT = """
 local total = tonumber(ARGV[5])
 local held = redis.call('HGETALL', KEYS[1])
@@ -33,7 +33,8 @@ if ARGV[4] == '1' then redis.call('HSET', KEYS[1], ARGV[1], tonumber(ARGV[5]) + 
 return total + 1
 """
 
-# Publishes the own number, drops gateways without a recent beat, answers what the others hold.
+# Publishes the gateway's own number, drops gateways without a recent beat, answers what the others
+# hold.
 BEAT = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -56,7 +57,7 @@ return others
 
 
 class Scripts:
-    """The commands of one gateway, prebuilt up to the one number that changes."""
+    """The commands of one gateway, prebuilt except for the one number that changes."""
 
     def __init__(self, region: str, gateway: str, limit: int, rate: int) -> None:
         held, beats, rates = (f"muster:{region}:{what}" for what in ("held", "beats", "rate"))
@@ -73,7 +74,7 @@ class Scripts:
         self._beat = (held, beats, gateway)
 
     def admit(self, counted: bool, mine: int) -> bytes:
-        """Ask for one more; `mine` are held or asked for, `counted`: it will be held."""
+        """Ask for one more; `mine` are held or requested, `counted`: it will be held."""
         number = b"%d" % mine
         return b"%b$%d\r\n%b\r\n" % (self._admit[counted], len(number), number)
 
@@ -87,12 +88,12 @@ class Scripts:
         return command("EVAL", BEAT, 2, held, beats, gateway, mine, DEAD_AFTER_S)
 
     def leave(self) -> bytes:
-        """Take the own number out at once."""
+        """Remove the gateway's own number at once."""
         held, _, gateway = self._beat
         return command("HDEL", held, gateway)
 
 
 def _open(whole: bytes) -> bytes:
-    """`whole` with room for one more argument, which is to follow."""
+    """`whole` with room for one more argument, which follows."""
     count, _, rest = whole[1:].partition(b"\r\n")
     return b"*%d\r\n%b" % (int(count) + 1, rest)

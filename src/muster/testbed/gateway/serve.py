@@ -28,7 +28,7 @@ from muster.testbed.wire.ticker import Ticker
 
 REDIS_WAIT_S = 1.0
 PHASE = 0.4
-"""Of a tick after the provider's beat, when its chunks have come through the proxy."""
+"""The fraction of a tick after the provider's beat at which its chunks have passed the proxy."""
 
 
 def registry_of(gateway: Gateway) -> Registry:
@@ -195,7 +195,7 @@ async def serve(config: GatewayConfig) -> None:
 
 
 def _attempts(connections: Connections) -> Iterator[Attempt]:
-    """The requests in work."""
+    """The number of requests in work."""
     for connection in cast(list[ChatConnection], list(connections.open)):
         if connection.attempt is not None:
             yield connection.attempt

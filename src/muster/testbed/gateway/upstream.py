@@ -1,7 +1,7 @@
-"""Requests to the provider: streams of HTTP/2 that share few connections to each route.
+"""Requests to the provider: HTTP/2 streams that share few connections to each route.
 
-What comes before the first content is held back, so that a slow route can still be left without the
-client having seen anything of it; from then on the body passes through as it comes.
+Everything before the first content is held back, so that a slow route can still be left without the
+client having seen anything of it; from then on the body is passed on as it arrives.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from muster.testbed.wire.http2_headers import Fields
 
 HELD_BYTES_MAX = 1 << 20
 OPENING_MAX = 4
-"""Connections opened at a time, however many requests wait for one."""
+"""Connections that are opened at a time, however many requests wait for one."""
 OPEN_S_MAX = 10.0
 PING_AFTER_S = 10
 LOST_AFTER_S = 20
-"""A connection with streams that has been silent for so long, a ping unanswered, is given up."""
+"""A connection with streams that has been silent for this long, with a ping unanswered, is given
+up.
+"""
 
 
 class Answer:
@@ -38,7 +40,7 @@ class Answer:
 
 
 class Requester(Protocol):
-    """The request that a stream carries: it is told what becomes of it."""
+    """The request that a stream carries; these methods report what happens to it."""
 
     stream: bool
     begun: bool
@@ -47,10 +49,10 @@ class Requester(Protocol):
     upstream: UpstreamStream | None
 
     def awaits(self, tries: int) -> bool:
-        """Whether the connection asked for in try number `tries` is still wanted."""
+        """Whether the connection requested in try number `tries` is still wanted."""
 
     def begin(self, head: Answer, held: bytes, ended: bool) -> None:
-        """The answer comes: its head, and the body so far."""
+        """The answer has begun: its head, and the body so far."""
 
     def forward(self, data: bytes, ended: bool) -> None:
         """A further piece of the body came."""
@@ -65,7 +67,7 @@ class Requester(Protocol):
         """The route refused, reset or answered 5xx."""
 
     def route_lost(self, *, resend: bool) -> None:
-        """The stream ended before anything of it came; `resend`: not by the route's fault."""
+        """The stream ended before anything of it arrived; `resend`: the route is not to blame."""
 
     def route_lost_at(self, tries: int) -> None:
         """Connecting for try number `tries` failed."""
@@ -83,17 +85,17 @@ class UpstreamStream(http2.Stream):
         self.answered = False
         self.silent_s = 0
         self._answer: Answer | None = None
-        # Only what streams may pass on a part before it has the whole.
+        # Only streams may be passed on in parts before they are complete.
         self._first: FirstContent | None = FirstContent() if attempt.stream else None
         self._held = b""
 
     def abandon(self) -> None:
-        """Nobody waits for the rest of this answer."""
+        """The rest of this answer is not needed."""
         self.attempt = None
         self.connection.give_up(self)
 
     def pause(self) -> None:
-        """The client reads slowly: that slows its own stream down, not its neighbours."""
+        """The client reads slowly: that slows its own stream down, and not the others."""
         self.connection.pause(self)
 
     def resume(self) -> None:
@@ -127,7 +129,7 @@ class UpstreamStream(http2.Stream):
             self._fail(attempt)
             return
         if 100 <= answer.status < 200:
-            return  # something interim: the answer is still to come
+            return  # an interim response: the answer is still to come
         if not 200 <= answer.status < 500:
             self._fail(attempt)
             return
@@ -154,7 +156,7 @@ class UpstreamStream(http2.Stream):
             return
         held, self._held = self._held, b""
         attempt.begin(self._answer, held, ended)
-        # `begin` may have found the client gone.
+        # `begin` may have found that the client is gone.
         if ended and self.attempt is attempt:
             self._ended(attempt)
 
@@ -186,11 +188,13 @@ class UpstreamConnection(http2.Connection):
         self.pool = pool
         self.served = False
         self.usable = False
-        """Whether the provider has said hello: a proxy accepts also for one that is not there."""
+        """Whether the provider has sent its settings: a proxy also accepts for a provider that is
+        down.
+        """
         self.idle_s = 0
 
     def ask(self, attempt: Requester) -> None:
-        """Send the request of `attempt`; its methods are called with what becomes of it."""
+        """Send the request of `attempt`; its methods are called with what happens to it."""
         stream = UpstreamStream(self, attempt)
         attempt.upstream = stream
         self.begin(stream, self.pool.request)
@@ -214,7 +218,9 @@ class UpstreamConnection(http2.Connection):
 
 
 class Pool:
-    """The connections to one route. The oldest with room is used first, so that spares idle out."""
+    """The connections to one route. The oldest with room is used first, so that spare ones become
+    idle and close.
+    """
 
     def __init__(self, address: tuple[str, int], connections_max: int, idle_s_max: float) -> None:
         host, port = address
@@ -238,7 +244,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
 
     def send(self, attempt: Requester, *, fresh: bool = False) -> None:
-        """Send on an open connection, or on a new one: none has room, or `fresh` asks for it."""
+        """Send on an open connection, or on a new one if none has room or `fresh` asks for it."""
         if not fresh:
             for connection in self._usable:
                 if connection.has_room:
@@ -248,7 +254,7 @@ class Pool:
         self._open_more()
 
     def made(self, connection: UpstreamConnection) -> None:
-        """A connection stands, and may be a proxy's alone."""
+        """A connection was accepted, maybe only by a proxy."""
         self._all.add(connection)
 
     def opened(self, connection: UpstreamConnection) -> None:
@@ -269,7 +275,7 @@ class Pool:
             self._usable.remove(connection)
 
     def closed(self, connection: UpstreamConnection) -> None:
-        """A connection that stood has closed."""
+        """An established connection has closed."""
         self.open -= 1
         self._all.discard(connection)
         self.retire(connection)
@@ -319,7 +325,7 @@ class Pool:
         try:
             async with asyncio.timeout(OPEN_S_MAX):
                 await self._loop.create_connection(lambda: connection, *self.address)
-        except OSError:  # TimeoutError is one
+        except OSError:  # TimeoutError is a subclass
             if connection not in self._all:  # else it is counted when it closes
                 self.open -= 1
                 self._not_opened()

@@ -1,1 +1,1 @@
-"""A provider stub: two routes, seeded first tokens and a fixed speed."""
+"""A provider stub: two routes, seeded first-token delays and a fixed speed."""

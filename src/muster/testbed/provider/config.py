@@ -1,4 +1,4 @@
-"""What a provider process is told."""
+"""The configuration of a provider process."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _Z95 = NormalDist().inv_cdf(0.95)
 
 
 def quantiles_s(spec: FirstToken) -> list[float]:
-    """The distribution as equally likely delays, capped, with exactly the mean that `spec` asks."""
+    """The distribution as equally likely delays, capped, with exactly the mean in `spec`."""
     p95_s = spec.p95 if spec.p95 is not None else spec.mean / 0.6
     # mean = exp(m + s²/2) and p95 = exp(m + z s), solved for the smaller s.
     gap = math.log(p95_s / spec.mean) if p95_s > spec.mean else 0.0

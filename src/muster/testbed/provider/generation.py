@@ -1,7 +1,7 @@
-"""Answers being generated, moved on by the timer wheel, whatever protocol carries them.
+"""Generates answers, driven by the timer wheel, independent of the protocol.
 
 A stream of n tokens lasts its first-token delay plus n / tokens_per_s. The first token comes alone,
-then a chunk every chunk_s with the tokens of that time, and what is left at the end.
+then every chunk_s a chunk with the tokens of that time, and the rest at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from muster.testbed.wire.ticker import TICK_S
 
 
 class Reply(Protocol):
-    """Where an answer goes. After `whole` or `last` it is not called again."""
+    """Receives an answer. After `whole` or `last` it is not called again."""
 
     def whole(self, body: bytes, injected_ms: int) -> None:
         """One JSON document."""
@@ -36,7 +36,7 @@ class Reply(Protocol):
 
 
 class Route:
-    """One of the provider's two ways in."""
+    """One of the provider's two routes."""
 
     def __init__(self, name: str, provider: Provider) -> None:
         config = provider.config
@@ -55,7 +55,7 @@ class Route:
 
 
 class Provider:
-    """What all connections of the process share."""
+    """State shared by all connections of the process."""
 
     def __init__(self, config: ProviderConfig, wheel: Wheel) -> None:
         self.config = config
@@ -77,7 +77,7 @@ class Provider:
 
 
 class Generation:
-    """One answer being generated; the wheel moves it on."""
+    """One answer being generated, driven by the wheel."""
 
     __slots__ = (
         "_ask",
@@ -106,18 +106,18 @@ class Generation:
         now = provider.wheel.tick_at(time.monotonic())
         first = round(now + route.delays.draw_ticks())
         self._start = first
-        # What is said to be injected is the delay up to the wheel's tick, not the drawn one.
+        # The reported delay is the one up to the wheel's tick, not the drawn one.
         self.injected_ms = round((first - now) * TICK_S * 1000)
         provider.wheel.add(first if ask.stream else self._end_tick(), self)
 
     def stop(self) -> None:
-        """Nobody waits for the rest of it."""
+        """The rest of it is not needed."""
         if not self._over:
             self._over = True
             self._route.streams -= 1
 
     def due(self, tick: int) -> None:
-        """The wheel's call: send what is to be sent by `tick`."""
+        """Called by the wheel: send what is due by `tick`."""
         if self._over:
             return
         text = self._text

@@ -1,6 +1,6 @@
-"""The provider over HTTP/1.1: one request at a time a connection, answered in chunks.
+"""The provider over HTTP/1.1: one request at a time on a connection, answered in chunks.
 
-A connection that begins with HTTP/2's preface is handed on.
+A connection that begins with HTTP/2's preface is handed over.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from muster.testbed.wire.openai import CHAT_PATH, BadRequest, ChatRequest, error
 from muster.testbed.wire.server import Connections, Request, ServerConnection, answer
 
 TELLING_BYTES = 3
-"""`PRI` begins no request of HTTP/1.1 that is served here."""
+"""`PRI` begins no HTTP/1.1 request that is served here."""
 
 
 class Http1Connection(ServerConnection):

@@ -1,4 +1,4 @@
-"""The provider over HTTP/2: as many answers at a time on a connection as it says it takes."""
+"""The provider over HTTP/2: as many answers at a time on a connection as its settings allow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from muster.testbed.wire.http2_headers import Fields
 from muster.testbed.wire.openai import CHAT_PATH, BadRequest, ChatRequest, error_body
 
 STREAMS_MAX = 1000
-"""On one connection. What is lost with it is bounded, and few connections carry a big load."""
+"""Streams on one connection. It limits what is lost with a connection, and a big load still needs
+few.
+"""
 BODY_BYTES_MAX = 1 << 20
 _JSON = (b"content-type", b"application/json")
 
@@ -20,7 +22,7 @@ class Http2Connections:
         self.open: set[Http2Connection] = set()
 
     def leave(self) -> None:
-        """Take no new requests; close what has none open."""
+        """Take no new requests; close connections without open ones."""
         for connection in list(self.open):
             connection.leave()
             if not connection.streams:
@@ -60,7 +62,7 @@ class ChatStream(http2.Stream):
     # From the connection
 
     def on_headers(self, fields: Fields, ended: bool) -> None:
-        self._fields = self._fields or fields  # trailers say nothing here
+        self._fields = self._fields or fields  # trailers mean nothing here
         if ended:
             self._handle()
 

@@ -20,7 +20,9 @@ def tokens_text(count: int) -> bytes:
 
 
 class StreamText:
-    """The events of one stream. Each chunk is three joined pieces: nothing is serialized for it."""
+    """The events of one stream. Each chunk is joined from three pieces: nothing is serialized for
+    it.
+    """
 
     __slots__ = ("_ask", "_open")
 
@@ -41,7 +43,7 @@ class StreamText:
         )
 
     def end(self) -> bytes:
-        """Finish reason, usage if it was asked for, and `[DONE]`."""
+        """Finish reason, usage if it was requested, and `[DONE]`."""
         last = b'%b{},"finish_reason":"length"}]}\n\n' % self._open
         if self._ask.include_usage:
             head = self._open[: self._open.index(b'"choices"')]
@@ -50,7 +52,7 @@ class StreamText:
 
 
 def usage(ask: ChatRequest) -> dict[str, int]:
-    """Token counts; the stub does not count a prompt's."""
+    """Token counts; the stub does not count a prompt's tokens."""
     return {"prompt_tokens": 1, "completion_tokens": ask.tokens, "total_tokens": ask.tokens + 1}
 
 

@@ -1,4 +1,4 @@
-"""A timer wheel of 10 ms ticks: what is due at a tick is called at it, late ticks are caught up."""
+"""A timer wheel of 10 ms ticks: what is due at a tick is called then; late ticks are caught up."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Due(Protocol):
     """Something on the wheel."""
 
     def due(self, tick: int) -> None:
-        """Its tick has come; it may put itself on the wheel again."""
+        """Called at its tick; it may put itself on the wheel again."""
 
 
 class Wheel:
-    """Ticks count the monotonic clock, so that they fall on the process's beats."""
+    """Ticks count the monotonic clock, so that they coincide with the process's beats."""
 
     def __init__(self) -> None:
         self._slots: dict[int, list[Due]] = {}

@@ -1,7 +1,7 @@
-"""The control API: what a drill asks of the testbed as it would ask a platform's operators.
+"""The control API: what a drill asks of the testbed, as it would ask a platform's operators.
 
-Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R,
-GET|POST /regions/R/drain, POST /regions/R/toxiproxy/restart, GET /status, POST /shutdown.
+Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R, GET|POST
+/regions/R/drain, POST /regions/R/toxiproxy/restart, GET /status, POST /shutdown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ StatusSource = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Control:
-    """Turns requests into verbs of regions. `shutdown` must return at once."""
+    """Turns requests into calls of regions. `shutdown` must return at once."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Control:
         self._changed = changed
 
     async def handle(self, request: Request) -> Answer:
-        """Answer one request; a verb that could not be done is 409 or 500 with the reason."""
+        """Answer one request; a call that failed is 409 or 500 with the reason."""
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             return Answer(401, {"error": "a bearer token is needed: control_token in state.json"})
@@ -70,8 +70,8 @@ class Control:
             if request.method == "POST" and verb == "drain":
                 return await self._drain(request, region)
             if request.method == "POST" and verb in verbs:
-                # The caller may be gone before it is done: half a stop would leave processes
-                # that neither serve nor end.
+                # The caller may be gone before it is done: half a stop would leave processes that
+                # neither serve nor end.
                 await asyncio.shield(asyncio.create_task(self._do(verbs[verb])))
                 return Answer(200, await region.show())
         except RegionError as error:

@@ -1,4 +1,4 @@
-"""The running testbed: its parts brought up in order, watched, and taken down."""
+"""The running testbed: its parts are started in order, watched, and stopped."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ _DNS_GAUGE = re.compile(r'^muster_dns_region_(weight|healthy)\{region="([^"]+)"\
 class Rig:
     """Every part of one testbed. `stop` is set by POST /shutdown.
 
-    The methods `programs`, `lay_out`, `files` and `region` are what another kind of platform has
-    otherwise.
+    Another kind of platform overrides the methods `programs`, `lay_out`, `files` and `region`.
     """
 
     def __init__(self, config: SupervisorConfig, stop: asyncio.Event) -> None:
@@ -61,7 +60,7 @@ class Rig:
         self._ready = False
 
     async def start(self, progress: Callable[[str], None]) -> None:
-        """Bring everything up. Raises BadInput (a port, a program) or StartError (a part)."""
+        """Start everything. Raises BadInput (a port, a program) or StartError (a part)."""
         programs = self.programs()
         self._versions = {name: binary.version for name, binary in programs.items()}
         layout = self._layout = self._claim(programs)
@@ -94,7 +93,9 @@ class Rig:
         return lay_out(self._config, at, programs, self._secrets)
 
     def files(self, layout: Layout) -> dict[str, str]:
-        """Names and texts of what is written into the testbed's directory before the start."""
+        """Names and texts of the files that are written into the testbed's directory before the
+        start.
+        """
         return {"prometheus.yml": prometheus_config.render(layout)}
 
     def region(self, name: str) -> Region:
@@ -105,14 +106,14 @@ class Rig:
     def parts_of(
         self, region: str
     ) -> tuple[str, list[Child], list[Child], list[Child], httpx.AsyncClient, float]:
-        """What every kind of switch is made of."""
+        """The arguments that every kind of switch needs."""
         kinds: tuple[Kind, ...] = ("gateway", "redis", "toxiproxy")
         gateways, redis, toxiproxies = (self._of(kind, region) for kind in kinds)
         ready_s_max = self._config.spec.ready_s_max
         return region, gateways, redis, toxiproxies, self._client, ready_s_max
 
     async def end(self) -> None:
-        """Take everything down; returns when no part is left."""
+        """Stop everything; returns when no part is left."""
         self._ready = False
         for server in self._servers:
             server.close()
@@ -123,7 +124,7 @@ class Rig:
             self._guard.close()
 
     def _claim(self, programs: dict[str, binaries.Binary]) -> Layout:
-        """A block of ports, held, and what stands on it. Raises BadInput when one is taken."""
+        """A block of ports, bound, and the layout on it. Raises BadInput if one is in use."""
         base = self._config.spec.port_base
         if base:
             return self._claim_block(base, programs)
@@ -177,7 +178,7 @@ class Rig:
             raise StartError(f"route53: {error}") from error
 
     async def _serve(self, layout: Layout) -> None:
-        """The control API, and a Toxiproxy front where a region has several."""
+        """The control API, and a Toxiproxy front for a region with several servers."""
         control = Control(
             self._secrets.control_token,
             self._regions,
@@ -194,7 +195,7 @@ class Rig:
                 self._servers.append(await serve(LOCAL, port, front.handle))
 
     async def status(self) -> dict[str, Any]:
-        """state.json's content, with what only a look at the parts can tell."""
+        """state.json's content, with what can only be learned by asking the parts."""
         assert self._layout is not None
         shown = await asyncio.gather(*(region.show() for region in self._regions.values()))
         drains = await asyncio.gather(
@@ -214,7 +215,9 @@ class Rig:
         }
 
     async def _dns_figures(self) -> dict[str, dict[str, Any]]:
-        """Weight and health of each region as the name server has them; empty when it is away."""
+        """Weight and health of each region as the name server has them; empty if it does not
+        answer.
+        """
         layout = self._layout
         assert layout is not None
         url = f"http://{LOCAL}:{layout.ports.fixed(ports.DNS_ADMIN)}/metrics"
@@ -239,7 +242,7 @@ class Rig:
         directory = Path(self._config.directory)
         (directory / DEATHS).write_text(json.dumps(self._deaths, indent=1), encoding="utf-8")
         self._write_state()
-        print(f"{child.spec.name} (pid {pid}) ended unasked with {exit_code}", flush=True)
+        print(f"{child.spec.name} (pid {pid}) ended by itself with {exit_code}", flush=True)
 
     def _write_state(self) -> None:
         write_state(Path(self._config.directory), self._state())

@@ -1,4 +1,4 @@
-"""Regions whose switch has a planted defect: what they do is not what was asked of them."""
+"""Regions whose switch has a planted defect: they do something else than was asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CAPACITY_SHARE = 4
 
 
 class LitInDark(Region):
-    """Stopped, it starts itself after a while, and stops itself again before anyone asks."""
+    """After a stop it starts itself after a while, and then stops itself again."""
 
     _plan: asyncio.Task[None] | None = None
 
@@ -50,7 +50,7 @@ class LitInDark(Region):
 
 
 class HalfBack(Region):
-    """Stopped and started, its gateways have room for a part of the streams that they had."""
+    """After a stop and a start, its gateways have room for only a part of their former streams."""
 
     _stopped = False
 
@@ -73,5 +73,5 @@ REGIONS: dict[str, type[Region]] = {"lit_in_dark": LitInDark, "half_capacity_bac
 
 
 def region_of(defect: str | None) -> type[Region]:
-    """The kind of region that has `defect`; the healthy one without any."""
+    """The class of region that has `defect`; the healthy one without any."""
     return Region if defect is None else REGIONS[defect]

@@ -1,7 +1,7 @@
 """Children of the supervisor: started, watched, ended; none outlives it.
 
 On Linux the kernel kills a child when its parent dies (PR_SET_PDEATHSIG), whatever killed the
-parent. Elsewhere the Python parts watch their parent's pid themselves.
+parent. On other systems the Python parts watch their parent's pid themselves.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class StartError(MusterError):
 
 
 class Child:
-    """One process of the testbed and its log. `on_death` is called when it ends unasked."""
+    """One process of the testbed and its log. `on_death` is called if it ends by itself."""
 
     def __init__(
         self, spec: ProcessSpec, logs: Path, on_death: Callable[[Child, int, int], None]
@@ -52,14 +52,14 @@ class Child:
         return process.pid if process is not None and process.returncode is None else None
 
     def state(self) -> ProcessState:
-        """What `state.json` says about it."""
+        """Its entry in `state.json`."""
         spec = self.spec
         return ProcessState(spec.name, spec.kind, self.pid, spec.region, spec.ports)
 
     async def start(self) -> None:
-        """Start it; nothing when it runs. Raises StartError when it cannot be executed.
+        """Start it; does nothing if it runs. Raises StartError if it cannot be executed.
 
-        One that was asked to end and has not ended yet is waited for first: it would not serve.
+        If it was asked to end and has not ended yet, this waits for that end first.
         """
         if self.pid is not None:
             if not self._asked_to_end:
@@ -101,7 +101,7 @@ class Child:
             await asyncio.wait_for(process.wait(), _KILL_S_MAX)
 
     def log_tail(self) -> str:
-        """The last lines of its log, in one."""
+        """The last lines of its log, joined into one."""
         with suppress(OSError), open(self.log_path, "rb") as log:
             log.seek(0, os.SEEK_END)
             log.seek(max(0, log.tell() - _LOG_TAIL_BYTES))
@@ -110,7 +110,7 @@ class Child:
         return ""
 
     def usage(self) -> dict[str, Any]:
-        """CPU seconds and resident bytes so far, where /proc tells; else empty."""
+        """CPU seconds and resident bytes so far, if /proc shows them; else empty."""
         with suppress(OSError, ValueError, IndexError):
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
             ticks = int(fields[11]) + int(fields[12])
@@ -136,7 +136,7 @@ class Child:
 
 
 def death_of(child: Child, pid: int, exit_code: int) -> dict[str, Any]:
-    """The record of a child that ended unasked."""
+    """The record of a child that ended by itself."""
     return {
         "name": child.spec.name,
         "region": child.spec.region,
@@ -148,7 +148,7 @@ def death_of(child: Child, pid: int, exit_code: int) -> dict[str, Any]:
 
 
 def _environment(spec: ProcessSpec) -> dict[str, str]:
-    """The parent's environment without what could send a part elsewhere."""
+    """The parent's environment without variables that could connect a part to something else."""
     kept = {
         key: value
         for key, value in os.environ.items()

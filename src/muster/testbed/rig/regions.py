@@ -1,8 +1,8 @@
 """A region's switch: its gateways and its Redis stop and start; proxies and provider stay.
 
-Each verb is idempotent and answers when what it asks for holds. One verb at a time a region: the
-next one waits, in bounded time, for the one that is under way, also when whoever asked for that one
-is gone.
+Each call is idempotent and returns when its result holds. A region handles one call at a time: the
+next one waits, for a limited time, until the current one is done, even if the caller of that one is
+gone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from muster.testbed.rig.waiting import answers_2xx, await_ready
 
 ADMIN_S_MAX = 3.0
 BUSY_S_MAX = 40.0
-"""Over what a stop may take: grace and kill of gateways and Redis. A start may take longer."""
+"""The time that a stop may take: grace and kill of gateways and Redis. A start may take longer."""
 DRAIN_STATES = ("serving", "closing", "draining")
 
 
@@ -51,7 +51,7 @@ class Region:
         self._under_way = ""
 
     async def start(self) -> None:
-        """Redis first, then gateways; returns when each is ready. Raises StartError."""
+        """Start Redis, then the gateways; returns when each is ready. Raises StartError."""
         async with self._alone("start"):
             await self._start(self._redis)
             await self._start(self._gateways)
@@ -70,7 +70,7 @@ class Region:
     async def restart_toxiproxies(self) -> None:
         """Kill and start those that do not answer (else all of them), with their proxies.
 
-        Raises StartError. SIGKILL, since one that hangs would not take SIGTERM.
+        Raises StartError. SIGKILL, because a process that hangs would ignore SIGTERM.
         """
         async with self._alone("toxiproxy/restart"):
             fit = await asyncio.gather(
@@ -83,7 +83,7 @@ class Region:
             await asyncio.gather(*(create_proxies(self._client, child.spec) for child in chosen))
 
     async def drain(self, state: str) -> None:
-        """Put every gateway into `state`. Raises RegionError when one does not take it."""
+        """Put every gateway into `state`. Raises RegionError if one does not change."""
         running = [child for child in self._gateways if child.pid is not None]
         if not running:
             raise RegionError(f"{self.name}: no gateway runs")
@@ -92,10 +92,12 @@ class Region:
         )
         shown = {str(answer.get("state", answer)) for answer in answers}
         if shown != {state}:
-            raise RegionError(f"{self.name}: asked for {state}, gateways say {sorted(shown)}")
+            raise RegionError(
+                f"{self.name}: asked for {state}, but the gateways report {sorted(shown)}"
+            )
 
     async def drain_state(self) -> str:
-        """What the gateways say: one state, `mixed`, or `off` when none runs."""
+        """What the gateways report: one state, `mixed`, or `off` if none runs."""
         running = [child for child in self._gateways if child.pid is not None]
         if not running:
             return "off"
@@ -123,11 +125,11 @@ class Region:
         """What the region needs before its first client. Raises StartError."""
 
     async def close(self) -> None:
-        """The testbed ends: nothing of the region starts any more by itself."""
+        """The testbed ends: nothing of the region starts by itself any more."""
 
     @asynccontextmanager
     async def _alone(self, verb: str) -> AsyncIterator[None]:
-        """Nothing else is done to the region meanwhile. Raises RegionError when it stays busy."""
+        """Keeps all other calls of the region waiting. Raises RegionError if it stays busy."""
         busy_s_max = max(BUSY_S_MAX, self.ready_s_max)
         try:
             async with asyncio.timeout(busy_s_max):
@@ -152,7 +154,8 @@ class Region:
             for child, result in zip(children, ready, strict=True)
             if isinstance(result, BaseException)
         ]
-        # One that runs and is not ready stays so: ended, the next start begins with a new one.
+        # One that runs and is not ready stays that way: end it, so that the next start begins with
+        # a new one.
         await asyncio.gather(*(child.end() for child, _ in failed), return_exceptions=True)
         for child, error in failed:
             raise (

@@ -1,7 +1,7 @@
 """Seeds the testbed's Route 53 API through the ordinary client: zone, health checks, records.
 
-Afterwards the zone looks as a platform's would: one weighted A record a region, its SetIdentifier
-the region's name, each with an HTTP health check on the region's own address.
+Afterwards the zone looks like a platform's: one weighted A record for each region, whose
+SetIdentifier is the region's name, each with an HTTP health check on the region's own address.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ TIMEOUT_S = 5.0
 
 def client(url: str) -> Any:
     """A boto3 Route 53 client for the stand-in API at `url`, with a stand-in's credentials."""
-    # boto3 takes a quarter of a second to import: only the parts that talk to the API pay for it.
+    # boto3 takes a quarter of a second to import: only the parts that use the API should pay for
+    # it.
     import boto3
     from botocore.config import Config
 
@@ -48,7 +49,7 @@ def seed(
 ) -> str:
     """Create everything; returns the hosted zone's id. Raises botocore's errors.
 
-    A region's first address is the one that its health check probes.
+    The health check of a region probes its first address.
     """
     api = client(url)
     zone_id: str = api.create_hosted_zone(Name=zone, CallerReference="testbed")["HostedZone"]["Id"]

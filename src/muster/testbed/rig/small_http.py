@@ -1,6 +1,7 @@
 """A small HTTP/1.1 server for a few callers: the control API, metrics, the Toxiproxy front.
 
-Not for traffic: one task a connection, a body of 64 KiB at most, keep-alive, no chunked requests.
+Not for traffic: one task for each connection, a body of at most 64 KiB, keep-alive, no chunked
+requests.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 
 async def serve(host: str, port: int, handler: Handler) -> asyncio.Server:
-    """Listen and answer with `handler`; what it raises becomes a 500."""
+    """Listen and answer with `handler`; an exception that it raises becomes a 500."""
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await _one(reader, writer, handler):
                 pass
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # a peer that went away or does not speak HTTP
+            pass  # a peer that disconnected or does not speak HTTP
         finally:
             writer.close()
             with suppress(OSError):

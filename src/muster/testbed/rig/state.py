@@ -1,7 +1,7 @@
-"""What a running testbed says about itself: `state.json` in its directory.
+"""The state of a running testbed: `state.json` in its directory.
 
-The supervisor holds a lock on the directory for as long as it lives, so that a file left behind by
-a killed supervisor is never taken for a running testbed, whatever process has its pid by now.
+The supervisor holds a lock on the directory for as long as it lives. A file left behind by a killed
+supervisor is therefore never taken for a running testbed, even if another process has its pid.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class State:
     """A running testbed. `started_at` is seconds since the epoch.
 
     `endpoints` is nested as the placeholders `${testbed.KEY}` of a target file name it; `deaths`
-    lists processes that ended unasked ({name, pid, exit_code, t, log_tail}).
+    lists processes that ended by themselves ({name, pid, exit_code, t, log_tail}).
     """
 
     name: str
@@ -59,12 +59,12 @@ class State:
 
 
 def directory_of(target_name: str) -> Path:
-    """Where the testbed of that target keeps its state, logs and data while it runs."""
+    """The directory for the state, logs and data of that target's testbed while it runs."""
     return home.state_dir() / f"testbed-{target_name}"
 
 
 def write_state(directory: Path, state: State) -> None:
-    """Replace `state.json` in one step; only its owner may read it, since it holds tokens."""
+    """Replace `state.json` in one step; only its owner may read it, because it holds tokens."""
     temporary = directory / f".{STATE_FILE}.{os.getpid()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -73,7 +73,7 @@ def write_state(directory: Path, state: State) -> None:
 
 
 def read_state(directory: Path) -> State | None:
-    """The state of the testbed that runs there now; None when none does."""
+    """The state of the testbed that runs there now; None if none does."""
     if not is_locked(directory):
         return None
     try:
@@ -88,7 +88,8 @@ def read_state(directory: Path) -> State | None:
 
 
 def lock_directory(directory: Path) -> int | None:
-    """Lock `directory` (made if missing) for this process; its descriptor, or None if held.
+    """Lock `directory` (created if missing) for this process; its descriptor, or None if it is
+    locked.
 
     The lock ends with the process, however it ends.
     """
@@ -103,7 +104,7 @@ def lock_directory(directory: Path) -> int | None:
         except BlockingIOError:
             os.close(descriptor)
             return None
-        # The holder before us may have removed the directory between our open and our lock.
+        # The previous holder may have removed the directory between the open and the lock.
         if _same(descriptor, directory):
             return descriptor
         os.close(descriptor)
@@ -116,7 +117,8 @@ def is_locked(directory: Path) -> bool:
     except OSError:
         return False
     try:
-        # Shared, so that two who ask at the same time never take each other for a supervisor.
+        # A shared lock, so that two processes that ask at the same time never take each other for a
+        # supervisor.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -1,10 +1,10 @@
 """`python -m muster.testbed.rig.supervisor --config FILE.json`: the parent of a testbed's parts.
 
 1. It holds a lock on the testbed's directory for as long as it lives; `state.json` says what runs.
-2. It writes JSON lines for its parent to stdout, until it is ready or has failed.
-3. A part that dies unasked is written down and not started again: a drill must see it.
-4. SIGINT, SIGTERM, POST /shutdown and the end of its lifetime end it cleanly: no process, port or
-   temporary file is left. Logs stay only where a part died or did not come up.
+2. It writes JSON lines for its parent to stdout, until it is ready or has failed. 3. A part that
+dies by itself is recorded and not started again: a drill must see it. 4. SIGINT, SIGTERM, POST
+/shutdown and the end of its lifetime end it cleanly: no process, port or temporary file is left.
+Logs stay only if a part died or did not come up.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from muster.testbed.rig.state import lock_directory
 
 
 class Reporter:
-    """Lines to the parent process. Raises BrokenPipeError once nobody reads them."""
+    """Lines to the parent process. Raises BrokenPipeError once no process reads them."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = os.dup(descriptor)
@@ -41,23 +41,25 @@ class Reporter:
             os.write(self._descriptor, json.dumps(line).encode() + b"\n")
 
     def failed(self, error: Exception) -> None:
-        """Why there will be no testbed; bad input in its parts, so that it arrives as such."""
+        """Why there will be no testbed; bad input is sent in its parts, so that it arrives as
+        such.
+        """
         if isinstance(error, BadInput):
             self(bad_input=[error.file, error.key, str(error.value), error.expected])
         else:
             self(error=str(error))
 
     def close(self) -> None:
-        """Let go: what happens from now on is in `state.json` and the logs."""
+        """Detach: from now on all news is in `state.json` and the logs."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 class Signals:
-    """SIGINT, SIGTERM and SIGHUP ask for the end, and never cut it short once it is on its way.
+    """SIGINT, SIGTERM and SIGHUP ask for the end, and never interrupt it once it has begun.
 
-    Not by the event loop's own means: it gives the signals back when it closes, and the files are
+    Not with the event loop's own handlers: it removes them when it closes, and the files are
     removed after that.
     """
 
@@ -68,7 +70,7 @@ class Signals:
             signal.signal(number, self._ask)
 
     def follow(self, stop: asyncio.Event) -> None:
-        """Set `stop` of the running loop when a signal has come or comes."""
+        """Set `stop` of the running loop if a signal has come or comes."""
         loop = asyncio.get_running_loop()
         self._wake = lambda: loop.call_soon_threadsafe(stop.set)
         if self._asked:
@@ -77,7 +79,7 @@ class Signals:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
         if self._wake is not None:
-            with suppress(RuntimeError):  # the loop is closed: the end is on its way
+            with suppress(RuntimeError):  # the loop is closed: the end has begun
                 self._wake()
 
 
@@ -87,7 +89,7 @@ async def supervise(
     signals: Signals,
     made_of: Callable[[SupervisorConfig, asyncio.Event], Rig],
 ) -> None:
-    """Bring the testbed up, keep it until it is asked to end, and take it down."""
+    """Start the testbed, keep it until it is asked to end, and stop it."""
     stop = asyncio.Event()
     signals.follow(stop)
     rig = made_of(config, stop)
@@ -112,7 +114,7 @@ def main(
     made_of: Callable[[SupervisorConfig, asyncio.Event], Rig] = Rig,
     program: str = "muster.testbed.rig.supervisor",
 ) -> int:
-    """Run one testbed; the exit code is 0 for a clean end, 2 for input that will not do."""
+    """Run one testbed; the exit code is 0 for a clean end, 2 for wrong input."""
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     parser.add_argument("--config", required=True, metavar="FILE.json", help="- reads stdin")
     source: str = parser.parse_args().config
@@ -136,7 +138,7 @@ def main(
         asyncio.run(supervise(config, report, signals, made_of))
         failed = False
     except BrokenPipeError:
-        return 1  # the parent is gone before we were ready: nobody would end us
+        return 1  # the parent was gone before the testbed was ready: no process would end it
     except MusterError as error:
         with suppress(BrokenPipeError):
             report.failed(error)
@@ -150,7 +152,7 @@ def main(
 
 
 def _prepare(directory: Path) -> None:
-    """Empty the directory of what a killed supervisor left, and send our own output to a log."""
+    """Empty the directory of what a killed supervisor left, and send the own output to a log."""
     _empty(directory, keep_logs=False)
     (directory / LOGS).mkdir(parents=True, exist_ok=True)
     log = os.open(
@@ -164,7 +166,7 @@ def _prepare(directory: Path) -> None:
 
 
 def _empty(directory: Path, *, keep_logs: bool) -> None:
-    """Remove what is in the directory. Not itself: the lock is on it."""
+    """Remove what is in the directory, but not the directory itself: the lock is on it."""
     for entry in directory.iterdir():
         if keep_logs and entry.name == LOGS:
             continue
@@ -175,14 +177,14 @@ def _empty(directory: Path, *, keep_logs: bool) -> None:
 
 
 def _worth_reading(directory: Path, failed: bool) -> bool:
-    """Whether the logs tell of something that went wrong."""
+    """Whether the logs show that something went wrong."""
     if not failed and not (directory / DEATHS).exists():
         return False
     return any(log.stat().st_size for log in (directory / LOGS).glob("*.log"))
 
 
 def _raise_open_files(needed: int) -> None:
-    """As many open files as this machine allows, for every part. Raises BadInput if too few."""
+    """Allow as many open files as this machine does, for every part. Raises BadInput if too few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise BadInput("open files (ulimit -Hn)", "", hard, f"at least {needed} for this load")

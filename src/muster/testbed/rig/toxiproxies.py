@@ -1,8 +1,8 @@
-"""A region's Toxiproxies: their proxies made and read back, and several of them behind one API.
+"""A region's Toxiproxies: creates their proxies, reads them back, and puts several behind one API.
 
-A big load needs more open files than one Toxiproxy may hold, so a region then has several. The
-front speaks for all of them in Toxiproxy's own API: a change goes to every one, and an answer is
-given only when all agree, so that a fault that bit in one alone is never taken for a fault.
+A big load needs more open files than one Toxiproxy may have, so a region then has several. The
+front represents all of them in Toxiproxy's own API: a change goes to every server, and an answer is
+given only if all agree, so that a fault on one server alone never counts as applied.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from muster.testbed.rig.processes import StartError
 from muster.testbed.rig.small_http import Answer, Request
 
 TIMEOUT_S = 3.0
-_HEADERS = {"User-Agent": "muster"}  # Toxiproxy refuses agents that begin "Mozilla/"
+_HEADERS = {"User-Agent": "muster"}  # Toxiproxy refuses user agents that begin "Mozilla/"
 
 
 async def answers(client: httpx.AsyncClient, spec: ProcessSpec) -> bool:
-    """Whether one Toxiproxy shows its proxies in time; one that hangs accepts and stays silent."""
+    """Whether one Toxiproxy lists its proxies in time; one that hangs accepts and does not
+    answer.
+    """
     try:
         url = f"{spec.admin_url}/proxies"
         return (await client.get(url, headers=_HEADERS, timeout=TIMEOUT_S)).is_success
@@ -32,7 +34,7 @@ async def answers(client: httpx.AsyncClient, spec: ProcessSpec) -> bool:
 
 
 async def create_proxies(client: httpx.AsyncClient, spec: ProcessSpec) -> None:
-    """Make the proxies of one Toxiproxy and read them back. Raises StartError."""
+    """Create the proxies of one Toxiproxy and read them back. Raises StartError."""
     url = f"{spec.admin_url}/proxies"
     try:
         for proxy in spec.proxies:
@@ -57,11 +59,11 @@ class Front:
         self._specs = tuple(specs)
 
     async def handle(self, request: Request) -> Answer:
-        """Ask every server; the common answer, or 502 with what each said."""
+        """Ask every server; the common answer, or 502 with the answer of each."""
         answers = await asyncio.gather(*(self._ask(spec, request) for spec in self._specs))
         statuses = {status for status, _ in answers}
         if request.method == "DELETE" and statuses <= {204, 404} and 204 in statuses:
-            # One of them had lost it before: what was asked for holds now.
+            # One of them had lost it before: the result is what was asked for.
             return Answer(204)
         bodies = [_common(body) for _, body in answers]
         if len(statuses) != 1 or any(body != bodies[0] for body in bodies):
@@ -116,7 +118,7 @@ def _wanted(proxy: Proxy) -> dict[str, Any]:
 
 
 def _common(body: Any) -> Any:
-    """What must be the same everywhere: all but the addresses."""
+    """What must be the same everywhere: everything except the addresses."""
     if isinstance(body, dict):
         return {
             key: _common(value) for key, value in body.items() if key not in ("listen", "upstream")

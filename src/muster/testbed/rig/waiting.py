@@ -1,4 +1,4 @@
-"""Waiting for a part of the testbed to be ready: bounded, and over at once when it has died."""
+"""Waits for a part of the testbed to be ready: for a limited time, and ends at once if it died."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ASK_S_MAX = 2.0
 
 
 async def await_ready(client: httpx.AsyncClient, child: Child, seconds_max: float) -> None:
-    """Return once `child` is ready. Raises StartError when it died or the time is over."""
+    """Return once `child` is ready. Raises StartError if it died or the time is over."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds_max
     while True:

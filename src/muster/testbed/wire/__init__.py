@@ -1,1 +1,1 @@
-"""What the testbed's servers share on the wire: HTTP, chunked streams, loop lag and metrics."""
+"""What the testbed's servers share: HTTP, chunked streams, loop lag and metrics."""

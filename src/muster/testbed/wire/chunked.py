@@ -1,4 +1,4 @@
-"""Bodies of HTTP/1.1 in chunks (RFC 9112, section 7.1), written."""
+"""Writes HTTP/1.1 bodies in chunks (RFC 9112, section 7.1)."""
 
 from __future__ import annotations
 

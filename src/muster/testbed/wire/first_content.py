@@ -1,4 +1,4 @@
-"""When a stream of server-sent events first carries content, read without taking it apart."""
+"""Detects when a stream of server-sent events first carries content, without parsing it fully."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from muster.sse import carries_delta
 
 
 class FirstContent:
-    """Finds the first `data:` event that carries content: no comment, no empty role event."""
+    """Finds the first `data:` event with content: not a comment, not an empty role event."""
 
     __slots__ = ("_line",)
 
@@ -14,11 +14,11 @@ class FirstContent:
         self._line = b""
 
     def feed(self, data: bytes) -> bool:
-        """Whether content has come with `data` at the latest. Ask no more after True."""
+        """Whether content has arrived by the end of `data`. Do not call it again after True."""
         if self._line:
             data = self._line + data
         if carries_delta(data):
             return True
-        # An event may be split anywhere: its line is kept until it is whole.
+        # An event may be split anywhere: its line is kept until it is complete.
         self._line = data[data.rfind(b"\n") + 1 :]
         return False

@@ -1,12 +1,13 @@
-"""HTTP/2 on one connection (RFC 9113), either end, in the clear by prior knowledge (section 3.3).
+"""HTTP/2 on one connection (RFC 9113), either end, without TLS by prior knowledge (section 3.3).
 
-Many streams share a connection, so that what falls due together leaves, passes a proxy and arrives
-in one piece: with a connection a stream, waking up for each chunk costs more than the chunk does.
+Many streams share a connection, so that events that are due together leave, pass a proxy and arrive
+in one piece: with one connection for each stream, waking up for each chunk costs more than the
+chunk.
 
-1. Frames are written once a round of the loop; a frame is read without copying what it follows.
-2. Flow control holds both ways: what may not be sent waits, and who pauses grants nothing more.
-3. A peer that breaks the protocol is told so (GOAWAY) and the connection closed. No push, no
-   priorities, no upgrade from HTTP/1.1.
+1. Frames are written once per round of the loop; a frame is read without copying what follows it.
+2. Flow control works both ways: what may not be sent waits, and a paused receiver grants no more.
+3. A peer that breaks the protocol gets a GOAWAY and the connection is closed. No push, no
+priorities, no upgrade from HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -105,11 +106,11 @@ class Connection(Sender):
     # For subclasses
 
     def accept(self) -> Stream:
-        """A server's own kind of stream, for a request that begins."""
+        """Return a server's own kind of stream for a request that begins."""
         raise Http2Error(PROTOCOL_ERROR, "a stream that nobody asked for")
 
     def on_settings(self) -> None:
-        """The peer has said what it takes."""
+        """The peer's settings have arrived."""
 
     def on_leaving(self) -> None:
         """No new streams may begin any more."""
@@ -153,7 +154,7 @@ class Connection(Sender):
     # Receiving
 
     def _read(self, data: bytes) -> int:
-        """Act on every whole frame in `data`; returns where the first that is not whole begins."""
+        """Handle every complete frame in `data`; returns where the first incomplete one begins."""
         position = self._read_preface(data) if self._preface else 0
         if position < 0:
             return 0
@@ -234,7 +235,7 @@ class Connection(Sender):
             self._widen(stream_id, word(payload) & WINDOW_BYTES_MAX)
         elif kind == PUSH_PROMISE:
             raise Http2Error(PROTOCOL_ERROR, "a push")
-        # Priorities and frames of kinds unknown are passed over (section 5.5).
+        # Priorities and frames of unknown kinds are ignored (section 5.5).
 
     def _headers(self, stream_id: int, ended: bool, block: bytes, flags: int) -> None:
         if len(block) > BLOCK_BYTES_MAX:
@@ -274,7 +275,9 @@ class Connection(Sender):
         return stream
 
     def _expect_ended(self, stream_id: int) -> None:
-        """A frame of a stream that has ended may still be under way; of one never begun not."""
+        """A frame of a stream that has ended may still be under way; one of a stream that never
+        began may not.
+        """
         if not 0 < stream_id <= self._last_id:
             raise Http2Error(PROTOCOL_ERROR, "a frame of a stream that never began")
 
@@ -290,7 +293,8 @@ class Connection(Sender):
             raise Http2Error(FRAME_SIZE_ERROR, "settings of the wrong size")
         for number, value in SETTING.iter_unpack(payload):
             if number == HEADER_TABLE_SIZE:
-                # Ours is always empty, which a peer that wants it smaller must be told (RFC 7541).
+                # The own table is always empty, which a peer that wants a smaller one must be told
+                # (RFC 7541).
                 self._resized = TABLE_OF_NOTHING
             elif number == MAX_CONCURRENT_STREAMS:
                 self.streams_max = value
@@ -310,7 +314,7 @@ class Connection(Sender):
         self.on_settings()
 
     def _left(self, last_id: int) -> None:
-        """The peer goes away: streams after `last_id` it has not looked at."""
+        """The peer ends the connection: it has not processed streams after `last_id`."""
         self.leaving = True
         if self.is_client:
             for stream in [one for one in self.streams.values() if one.id > last_id]:

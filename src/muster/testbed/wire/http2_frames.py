@@ -1,4 +1,4 @@
-"""The frames of HTTP/2 (RFC 9113, sections 4 and 6): their numbers, and how one is laid out."""
+"""The frames of HTTP/2 (RFC 9113, sections 4 and 6): their numbers and their layout."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ TABLE_OF_NOTHING = b"\x20"
 FRAME_BYTES_MAX = 16_384
 BLOCK_BYTES_MAX = 64 * 1024
 WINDOW_BYTES = 65_535
-"""What each stream may send before it is granted more: the protocol's own first figure."""
+"""What each stream may send before it is granted more: the protocol's initial value."""
 CONNECTION_WINDOW_BYTES = 16 << 20
 WINDOW_BYTES_MAX = 2**31 - 1
 STREAMS_ASSUMED = 100
-"""How many streams a peer takes that has not said so (RFC 9113, section 6.5.2: no fewer)."""
+"""The number of streams that a peer takes if it has not said so (RFC 9113, section 6.5.2: no
+fewer).
+"""
 STREAM_ID_MAX = 2**31 - 1
 
 HEAD = Struct(">BHBBL")
@@ -33,13 +35,13 @@ TWO_WORDS = Struct(">LL")
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
-    """A whole frame."""
+    """A complete frame."""
     size = len(payload)
     return HEAD.pack(size >> 16, size & 0xFFFF, kind, flags, stream_id) + payload
 
 
 class Http2Error(Exception):
-    """The peer broke the protocol; `code` is what GOAWAY tells it."""
+    """The peer broke the protocol; GOAWAY carries `code`."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -56,7 +58,7 @@ def unpadded(flags: int, payload: bytes) -> bytes:
 
 
 def word(payload: bytes) -> int:
-    """The one number that `payload` is. Raises Http2Error."""
+    """The only number in `payload`. Raises Http2Error."""
     if len(payload) != WORD.size:
         raise Http2Error(FRAME_SIZE_ERROR, "a frame of the wrong size")
     return cast(int, WORD.unpack(payload)[0])

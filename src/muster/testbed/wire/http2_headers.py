@@ -1,9 +1,9 @@
-"""Header blocks of HTTP/2: compressed and read by the `hpack` library, and remembered.
+"""Header blocks of HTTP/2: compressed and read by the `hpack` library, and cached.
 
-A stream's few headers are the same ones again and again, and `hpack` takes longer over them than
-everything else about a frame. What we send never enters the peer's dynamic table (RFC 7541, section
-6.2.3), so the same headers are always the same bytes, and the same bytes always the same headers.
-A peer may do otherwise: its blocks then depend on what came before and go through its own decoder.
+A stream's few headers repeat, and `hpack` takes longer for them than for everything else about a
+frame. What this end sends never enters the peer's dynamic table (RFC 7541, section 6.2.3), so the
+same headers are always the same bytes, and the same bytes always the same headers. A peer may do
+otherwise: its blocks then depend on earlier ones and go through its own decoder.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ _TABLE_SIZE_UPDATE = 0x20
 
 @lru_cache(_KEPT)
 def encoded(fields: Fields) -> bytes:
-    """The block that says `fields`, to whatever decoder."""
+    """The block for `fields`, for any decoder."""
     return Encoder().encode([(name, value, True) for name, value in fields])
 
 
 def decoded(block: bytes, decoder: Decoder) -> Fields:
-    """What `block` says to the connection's `decoder`. Raises HPACKError."""
+    """The headers of `block` for the connection's `decoder`. Raises HPACKError."""
     fields = _by_itself(block)
     return _fields(decoder, block) if fields is None else fields
 
 
 @lru_cache(_KEPT)
 def _by_itself(block: bytes) -> Fields | None:
-    """What `block` says to any decoder; None if it depends on a dynamic table, or changes it."""
+    """The headers of `block` for any decoder; None if it depends on a dynamic table, or
+    changes it.
+    """
     if block and block[0] & 0xE0 == _TABLE_SIZE_UPDATE:
         return None
     fresh = Decoder()

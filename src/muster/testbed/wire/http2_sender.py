@@ -1,6 +1,6 @@
-"""The saying half of HTTP/2: streams, what is sent on them, and flow control both ways.
+"""The sending half of HTTP/2: streams, what is sent on them, and flow control both ways.
 
-Frames are written once a round of the loop. What the peer does not take yet waits.
+Frames are written once per round of the loop. What the peer does not accept yet waits.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from muster.testbed.wire.http2_headers import Fields, encoded
 
 
 class Stream:
-    """One exchange. Subclasses say what becomes of it; after its last call it is not called again.
+    """One exchange. Subclasses handle its events; after its last call it is not called again.
 
-    `on_data(data, True)`, `on_reset` and `on_lost` are last calls, as is `on_headers(…, True)`
-    for whoever asked.
+    `on_data(data, True)`, `on_reset` and `on_lost` are last calls, as is `on_headers(…, True)` for
+    a client.
     """
 
     __slots__ = ("ended", "heard", "id", "paused", "pending", "pending_end", "room", "window")
@@ -49,27 +49,27 @@ class Stream:
     def __init__(self) -> None:
         self.id = 0
         self.window = 0
-        """Bytes that the peer still takes."""
+        """Bytes that the peer still accepts."""
         self.room = WINDOW_BYTES
         """Bytes that the peer may still send."""
         self.paused = False
         self.pending = b""
         self.pending_end = False
         self.ended = False
-        """Whether this side has said its last."""
+        """Whether this side has ended its half."""
         self.heard = False
-        """Whether the peer has."""
+        """Whether the peer has ended its half."""
 
     def on_headers(self, fields: Fields, ended: bool) -> None:
-        """Headers came."""
+        """Headers arrived."""
         raise NotImplementedError
 
     def on_data(self, data: bytes, ended: bool) -> None:
-        """A piece of the body came."""
+        """A piece of the body arrived."""
         raise NotImplementedError
 
     def on_reset(self, code: int) -> None:
-        """The peer gave the stream up."""
+        """The peer reset the stream."""
         raise NotImplementedError
 
     def on_lost(self) -> None:
@@ -78,7 +78,7 @@ class Stream:
 
 
 class Sender(asyncio.Protocol):
-    """What one end says on a connection, and how much of it the other one takes."""
+    """What one end sends on a connection, and how much of it the other end accepts."""
 
     __slots__ = (
         "_blocked",
@@ -106,9 +106,11 @@ class Sender(asyncio.Protocol):
         self.streams: dict[int, Stream] = {}
         self.streams_max = STREAMS_ASSUMED
         self.leaving = False
-        """Whether no new streams may begin: the peer goes away, or this side does."""
+        """Whether no new streams may begin, because one of the two sides ends the connection."""
         self.silent_s = 0
-        """For the owner's sweep to count up; whatever comes sets it back."""
+        """Seconds of silence: the owner's sweep counts it up, and anything that arrives
+        resets it.
+        """
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._last_id = -1 if client else 0
@@ -123,7 +125,7 @@ class Sender(asyncio.Protocol):
     # Sending
 
     def begin(self, stream: Stream, fields: Fields) -> None:
-        """Ask: open `stream`. Only for clients, and only while `has_room`."""
+        """Send a request: open `stream`. Only for clients, and only while `has_room`."""
         self._last_id += 2
         stream.id = self._last_id
         stream.window = self._window_first
@@ -140,7 +142,7 @@ class Sender(asyncio.Protocol):
         )
 
     def send_headers(self, stream: Stream, fields: Fields, *, end: bool = False) -> None:
-        """Send headers; they must fit one frame."""
+        """Send headers; they must fit into one frame."""
         flags = END_HEADERS | (END_STREAM if end else 0)
         self._send(frame(HEADERS, flags, stream.id, self._resized + encoded(fields)))
         self._resized = b""
@@ -148,7 +150,7 @@ class Sender(asyncio.Protocol):
             self._said_all(stream)
 
     def send_data(self, stream: Stream, data: bytes, *, end: bool = False) -> None:
-        """Send a piece of the body, as soon as the peer takes it."""
+        """Send a piece of the body, as soon as the peer accepts it."""
         size = len(data)
         if (
             stream.pending
@@ -169,22 +171,22 @@ class Sender(asyncio.Protocol):
             self._said_all(stream)
 
     def give_up(self, stream: Stream, code: int = CANCEL) -> None:
-        """Reset `stream`: nothing more of it is wanted, and it is not called again."""
+        """Reset `stream`: nothing more of it is needed, and it is not called again."""
         if self._drop(stream.id) is not None:
             self._send(frame(RST_STREAM, 0, stream.id, WORD.pack(code)))
 
     def pause(self, stream: Stream) -> None:
-        """Grant `stream` nothing more than it has."""
+        """Grant `stream` no more bytes than it has."""
         stream.paused = True
 
     def resume(self, stream: Stream) -> None:
-        """Grant `stream` what it was not granted meanwhile."""
+        """Grant `stream` what was withheld meanwhile."""
         stream.paused = False
         if stream.id in self.streams:
             self._grant(stream)
 
     def ping(self) -> None:
-        """Ask whether the peer is there."""
+        """Send a ping, to see whether the peer is still there."""
         self._send(frame(PING, 0, 0, b"muster  "))
 
     def leave(self) -> None:
@@ -256,7 +258,7 @@ class Sender(asyncio.Protocol):
         if stream.pending_end:
             self._said_all(stream)
 
-    # The end of what is said
+    # The end of what this side sends
 
     def _said_all(self, stream: Stream) -> None:
         stream.ended = True
@@ -264,7 +266,7 @@ class Sender(asyncio.Protocol):
             self._answered(stream)
 
     def _answered(self, stream: Stream) -> None:
-        """An answer ends the exchange; if the question has no end yet, none is needed."""
+        """A complete answer ends the exchange, even if the request has no end yet."""
         if stream.heard and stream.ended:
             self._drop(stream.id)
         else:
@@ -276,7 +278,7 @@ class Sender(asyncio.Protocol):
             self._blocked.pop(stream, None)
         return stream
 
-    # Out
+    # Output
 
     def _go_away(self, code: int, text: str = "") -> None:
         last_id = 0 if self.is_client else self._last_id

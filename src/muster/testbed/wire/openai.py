@@ -1,4 +1,4 @@
-"""The few shapes of OpenAI's chat API that both servers speak (source: its API reference)."""
+"""The few forms of OpenAI's chat API that both servers use (source: its API reference)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _TYPES = {401: "invalid_request_error", 429: "requests", 500: "server_error"}
 
 
 class BadRequest(ValueError):
-    """The body is no chat request; the text says why."""
+    """The body is not a chat request; the text says why."""
 
 
 class ChatRequest:
-    """What of a chat request the servers act on."""
+    """The part of a chat request that the servers use."""
 
     __slots__ = ("include_usage", "model", "stream", "tokens")
 
@@ -62,11 +62,11 @@ class ChatRequest:
 def error_answer(
     status: int, message: str, code: str | None, *, headers: str = "", close: bool = False
 ) -> bytes:
-    """An error in OpenAI's shape, ready to be written."""
+    """An error in OpenAI's form, ready to be written."""
     return answer(status, error_body(status, message, code), headers=headers, close=close)
 
 
 def error_body(status: int, message: str, code: str | None) -> bytes:
-    """The JSON of an error in OpenAI's shape."""
+    """The JSON of an error in OpenAI's form."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     return orjson.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})

@@ -1,7 +1,7 @@
-"""How the gateway and the provider live as processes.
+"""How the gateway and the provider run as processes.
 
-Configuration from one JSON file; one line `ready` on stdout when serving; SIGTERM and SIGINT end
-it gracefully; it never outlives its parent.
+Configuration from one JSON file; one line `ready` on stdout when serving; SIGTERM and SIGINT end it
+gracefully; it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def listener(key: str, address: tuple[str, int]) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        unpaced(sock)  # what it accepts inherits this
+        unpaced(sock)  # accepted connections inherit this
         sock.setblocking(False)
         sock.bind((host, port))
         sock.listen(BACKLOG)

@@ -1,8 +1,8 @@
-"""HTTP/1.1 requests in, one at a time a connection.
+"""HTTP/1.1 requests in, one at a time on a connection.
 
 1. A request is handed over whole (head and bounded body); the next one waits until it is answered.
 2. A request that is too large is closed at once (431 or 413), a silent one by a sweep each second.
-3. What a client sends ahead is kept up to a bound; past it the socket is not read.
+3. What a client sends ahead is kept up to a limit; beyond it the socket is not read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ REASONS = {
 
 
 class Request:
-    """One request as it was read. `accepted_s` is the monotonic moment its head was complete."""
+    """One request as it was read. `accepted_s` is the monotonic time at which its head was
+    complete.
+    """
 
     __slots__ = ("accepted_s", "authorization", "body", "keep_alive", "method", "old", "target")
 
@@ -64,7 +66,7 @@ def answer(
     headers: str = "",
     close: bool = False,
 ) -> bytes:
-    """A whole answer. `headers` are further header lines, each with its line end."""
+    """A whole answer. `headers` are additional header lines, each with its line end."""
     return (
         f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\n"
         f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
@@ -73,7 +75,7 @@ def answer(
 
 
 class Connections:
-    """Every open connection of one server, and the bounds that hold for each."""
+    """Every open connection of one server, and the limits of each."""
 
     def __init__(
         self,
@@ -88,7 +90,7 @@ class Connections:
         self.idle_s_max = idle_s_max
 
     def sweep(self, now_s: float) -> None:
-        """Close connections with an unfinished request past its time, or idle too long."""
+        """Close connections with an unfinished request past its time, or idle for too long."""
         for connection in list(self.open):
             if not connection.busy:
                 bound_s = self.request_s_max if connection.begun else self.idle_s_max
@@ -167,7 +169,7 @@ class ServerConnection(asyncio.Protocol):
             self.transport.close()
 
     def finish(self, *, keep_alive: bool) -> None:
-        """The answer is written: close, or go on with the next request."""
+        """The answer is written: close, or continue with the next request."""
         self.busy = False
         if not keep_alive or self.closing:
             self.close()
@@ -232,14 +234,14 @@ class ServerConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refused = self._refused or 400
         if self.begun and not self._head_done:
-            # The parser keeps an unfinished header to itself, so what was fed is counted.
+            # The parser keeps an unfinished header to itself, so the bytes fed to it are counted.
             self._fed_bytes += len(data)
             if self._fed_bytes > HEAD_BYTES_MAX:
                 self._refused = self._refused or 431
 
     def _refuse_and_linger(self) -> None:
         # Closing while the client still sends would reset the connection and lose the answer.
-        # What comes is dropped, until the client closes or the sweep does.
+        # Incoming data is dropped until the client or the sweep closes the connection.
         self.refuse(self._refused)
         self.closing = True
         self.begun = True

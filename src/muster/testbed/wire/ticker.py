@@ -1,10 +1,11 @@
-"""One 10 ms beat a process: it publishes how late the loop was, and drives everything timed.
+"""One 10 ms beat for each process: it publishes how late the loop was, and drives everything timed.
 
-1. A timer a stream costs more than the stream; what waits is kept in queues that a beat looks at.
-2. A wake-up for every event costs more than the event. So the process works in rounds: it is awake
-   for a moment after its beat, sleeps through the rest while events gather, and takes them at once.
-   When there is more to do than fits between two beats, it does not sleep at all.
-3. What a round has asked for and soon has is waited for awake: asleep it would cost a whole beat.
+1. A timer for each stream costs more than the stream; waiting work is kept in queues that a beat
+checks. 2. A wake-up for every event costs more than the event. The process therefore works in
+rounds: it is awake for a moment after its beat, sleeps while events gather, and handles them
+together. If there is more to do than fits between two beats, it does not sleep at all. 3. If an
+answer to something that a round asked for is due soon, the process waits for it awake: a sleep
+would cost a whole beat.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from muster.exposition import Histogram, Registry
 
 TICK_S = 0.01
 AWAKE_S = 0.002
-"""Long enough for what a round starts to be answered on an idle machine."""
+"""Long enough for the requests of a round to be answered on an idle machine."""
 PATIENCE_SHARE = 0.7
-"""Of a tick: how long after its beat a process stays awake for an answer that is under way."""
+"""The fraction of a tick for which a process stays awake after its beat for an answer under way."""
 _LOOK_AGAIN_S = 0.001
 LAG_EDGES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -27,7 +28,7 @@ LAG_EDGES_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5
 class Ticker:
     """Calls `on_tick(now_s, lag_s)` on every beat; `now_s` is monotonic.
 
-    Beats stand on the grid of whole ticks, moved by `phase` (of 1) of a tick: what passes through
+    Beats lie on the grid of whole ticks, shifted by `phase` (of 1) of a tick: what passes through
     several processes then waits less, and they do not all wake at the same instant.
     """
 
@@ -37,7 +38,7 @@ class Ticker:
         phase: float = 0.0,
         waits: Callable[[], bool] = bool,
     ) -> None:
-        """`waits` says whether something that was asked for is about to be answered."""
+        """`waits` says whether an answer to a request is about to arrive."""
         self.lag = Histogram(LAG_EDGES_S)
         self.on_tick: list[Callable[[float, float], None]] = []
         self._loop = loop
