@@ -30,5 +30,5 @@ def test_counters_of_workers_in_turn_are_never_a_pass(tmp_path: Path) -> None:
         assert one.wait() == 1, one.output
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert one.verdict["stopped_by"] == "signals:unsound", one.output
-        assert "is no counter: " in one.output
+        assert "is not a counter: " in one.output
         assert not one.events("undo")

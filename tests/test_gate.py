@@ -300,7 +300,7 @@ def test_the_command_opens_m1_for_its_soak(m1_bundle, monkeypatch):
     assert f"REFUSED signature: m1: {said}; the manifest carries no signature" in output
     code, output = run(*asked, "--unsigned")
     assert (code, output.splitlines()[-1]) == (0, "M1 opens [UNSIGNED: m1]")
-    assert f"ok      signature: m1: NOT VERIFIED, taken by --unsigned: {said}" in output
+    assert f"ok      signature: m1: NOT VERIFIED, accepted by --unsigned: {said}" in output
     assert "NOT A GATE" not in output
     monkeypatch.setenv("MUSTER_SIGNING_KEY", "k")
     seal(m1_bundle)

@@ -121,7 +121,7 @@ def test_every_line_of_a_gate_names_rule_bundle_and_what_was_seen():
         ("gate", "run for M3"),
         ("verdict", "PASS"),
     ]
-    untold = "NOT VERIFIED, taken by --unsigned: no key"
+    untold = "NOT VERIFIED, accepted by --unsigned: no key"
     assert rules(soak, drill, allow_unsigned=True) == [
         *[
             (rule, "soak", True, untold if rule == "signature" else detail)
@@ -176,7 +176,7 @@ def test_what_refuses_says_what_was_seen():
     assert found == {
         ("whole", "one"): "altered: a; missing: b",
         ("signature", "one"): "HMAC does not fit",
-        ("fresh", "one"): "its end is not known, 7 allowed",
+        ("fresh", "one"): "its end is unknown, 7 allowed",
         ("one build", "all"): "1.4.2; 2, 1",
         ("soak length", "one"): "120.0 of 120 min, and it was not completed",
         ("drill phases", "one"): "not completed",

@@ -50,7 +50,7 @@ def test_two_minutes_without_a_sample_are_allowed_to_the_second():
     assert circuit([0] * 241, ALL - set(range(51, 170))) == "pass"
     assert circuit([0] * 241, ALL - set(range(51, 171))) == "unknown"
     finding = rule("M1", gauge("circuit_open", [0] * 241, ALL - set(range(51, 171))))
-    assert finding.reason == "in west nobody saw it closed for 121 s"
+    assert finding.reason == "in west no sample shows it closed for 121 s"
 
 
 def test_a_circuit_open_for_just_its_limit_excuses_no_gap():
@@ -154,7 +154,7 @@ def test_three_minutes_that_nobody_saw_are_borne_and_four_are_not():
         assert rule("M2", *steering(), *arrivals(keep=set(seen))).status == "pass"
     none = rule("M2", *steering(), *arrivals(keep={30}))
     assert (none.status, none.measured) == ("unknown", 0.0)
-    assert none.reason == "the split of new streams was not seen all the time"
+    assert none.reason == "the split of new streams was not observed all the time"
 
 
 def test_a_region_whose_attempts_show_up_later_began_at_none():

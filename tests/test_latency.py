@@ -48,7 +48,10 @@ def timed(*latencies, edges=AROUND):
             timed((19, 2.0)),
             ("unknown", "19 samples, at least 20 are needed to decide", (1.9, 2.1), 19, 0.0),
         ),
-        (timed(edges=EDGES), ("unknown", "0 samples, at least 20 are needed to decide", None, 0, None)),
+        (
+            timed(edges=EDGES),
+            ("unknown", "0 samples, at least 20 are needed to decide", None, 0, None),
+        ),
         (
             timed((40, 0.1), edges=(2.5, 3.0)),
             ("unknown", "p95 lies between its edges", (0.0, 2.5), 40, None),

@@ -143,7 +143,7 @@ def test_preflight_names_every_signal_that_does_not_fit_in_one_run():
     lines = not_shown(session).splitlines()
     assert lines[0] == "signals.requests: labels.code: requests has no label cod (nearest: code)"
     assert lines[1].startswith("signals.queue_age: ")
-    assert lines[1].endswith(" shows no series at all")
+    assert lines[1].endswith(" returns no series at all")
     assert len(lines) == 2
     assert "signals.requests: labels.code" in unsound(session)
 
@@ -159,7 +159,7 @@ def test_a_term_that_is_nowhere_is_named_beside_what_lacks():
     session = session_of(platform(), streams_limit=limit)
     session.shown, session.metrics = session.metrics, Half([])
     line = next(one for one in not_shown(session).splitlines() if "streams_limit" in one)
-    assert "remaining plus active shows no series at all: active shows nothing of " in line
+    assert "remaining plus active returns no series at all: active shows nothing of " in line
 
 
 def test_a_healthy_mapped_platform_is_shown_and_sound():

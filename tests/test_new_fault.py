@@ -128,7 +128,7 @@ def test_a_fault_that_names_nothing_is_bounded_by_nothing_and_refused(beacon, mo
     target = a_target()
     fault = beacon.BeaconOutage(platform_of(target))
     monkeypatch.setattr(beacon.BeaconOutage, "touches", lambda self: ())
-    assert "cannot bound a fault that names nothing" in outside(target, fault)
+    assert "cannot limit a fault that names no change" in outside(target, fault)
     for kind in ("moons", "regions_dark_max"):
         touch = SimpleNamespace(kind=kind, name="io", below="")
         monkeypatch.setattr(beacon.BeaconOutage, "touches", lambda self, touch=touch: (touch,))

@@ -121,7 +121,7 @@ def test_what_the_target_leaves_out_is_not_looked_for():
 def test_a_signal_that_nobody_shows_is_named_with_its_selector(signal):
     """As a misspelt metric is."""
     said = not_shown(session_of(platform(**{signal: []}), **{signal: "chat_mispelt"}))
-    assert said == f"signals.{signal}: chat_mispelt shows no series at all"
+    assert said == f"signals.{signal}: chat_mispelt returns no series at all"
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_signal_that_nobody_shows_is_named_with_its_selector(signal):
 def test_a_region_that_shows_nothing_of_it_is_named(signal):
     """One region's counters do not stand for another's."""
     said = not_shown(session_of(without(signal, region=B)))
-    assert f'shows no series with region="{B}"' in said
-    assert f"(it shows region {A}" in said
+    assert f'returns no series with region="{B}"' in said
+    assert f"(the series have region {A}" in said
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_region_that_shows_nothing_of_it_is_named(signal):
         (
             relabelled("admission_failures", reason="cause"),
             "M3",
-            f'reason="redis_unavailable" (it shows region {B}, {A}; no reason)',
+            f'reason="redis_unavailable" (the series have region {B}, {A}; no reason)',
         ),
         (without("open_over", le="2.5"), "M3", 'phase="first_token", le="2.5"'),
         (without("open_over", le="15"), "M3", 'phase="completion", le="15"'),
@@ -156,7 +156,7 @@ def test_a_region_that_shows_nothing_of_it_is_named(signal):
         (
             platform(streams_broken=[({"region": r}, None) for r in REGIONS]),
             "M3",
-            "signals.streams_broken: chat_streams_broken_total shows no series at all",
+            "signals.streams_broken: chat_streams_broken_total returns no series at all",
         ),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_signal_of_the_load_that_is_not_shown_stops_the_drill_in_its_ramp(sign
     assert load_not_shown(session_of(load_series())) == ""
     failover.await_load_shown(session_of(load_series()))
     session = session_of(load_series(but=signal))
-    with pytest.raises(DrillAborted, match=f"signals.{signal}: .* shows no series"):
+    with pytest.raises(DrillAborted, match=f"signals.{signal}: .* returns no series"):
         failover.await_load_shown(session)
     reason = session.stop.reason
     assert (reason.by, reason.verdict) == ("load:not_shown", "INCONCLUSIVE")
@@ -231,7 +231,7 @@ def test_a_drill_refuses_a_misspelt_metric_before_its_first_effect(tmp_path):
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "action:preflight"
         line = "preflight:signals: "
-        line += "signals.streams_broken: chat_streams_brokn_total shows no series at all"
+        line += "signals.streams_broken: chat_streams_brokn_total returns no series at all"
         assert line in one.output
         assert not one.events("load_started")
         assert not one.events("undo")

@@ -85,7 +85,7 @@ def test_series_that_are_there_twice_are_refused_by_the_labels_name(label):
         twice.append((signal, name, {**labels, label: "p1"}, late))
     found = said(twice)
     assert "signals.requests: " in found
-    assert f"shows every series twice, by {label}: p0, p1. Select one of them" in found
+    assert f"has every series twice, by {label}: p0, p1. Select one of them" in found
     for signal in ("streams_limit", "streams_active"):
         assert f"signals.{signal}: " in said([row for row in twice if row[0] == signal])
     assert said([row for row in twice if row[2][label] == "p0"]) == ""
@@ -110,7 +110,7 @@ def test_counters_of_workers_in_turn_are_named():
     saw = [0.0, 900.0, 30.0, 870.0, 60.0, 930.0] * 5
     row = ("requests", "requests_total", {"region": A, "instance": "a", "code": "200"}, saw)
     found = said([*platform(codes=()), row])
-    assert "is no counter: requests_total{" in found
+    assert "is not a counter: requests_total{" in found
     assert 'instance="a"' in found
     assert "fell from" in found
 
@@ -118,11 +118,11 @@ def test_counters_of_workers_in_turn_are_named():
 @pytest.mark.parametrize(
     ("codes", "label", "says"),
     [
-        (("4xx", "2xx"), "code", "shows no three-digit code, but code 2xx, 4xx; "),
-        (("200", "4xx"), "code", "shows no three-digit code, but code 200, 4xx; "),
-        (("503", "200"), "status", "shows no three-digit code, but status 200, 503; "),
-        (("0",), "code", "shows no three-digit code, but code 0; "),
-        (("UNAVAILABLE", "OK"), "code", "shows no three-digit code, but code OK, UNAVAILABLE; "),
+        (("4xx", "2xx"), "code", "has no three-digit code, but code 2xx, 4xx; "),
+        (("200", "4xx"), "code", "has no three-digit code, but code 200, 4xx; "),
+        (("503", "200"), "status", "has no three-digit code, but status 200, 503; "),
+        (("0",), "code", "has no three-digit code, but code 0; "),
+        (("UNAVAILABLE", "OK"), "code", "has no three-digit code, but code OK, UNAVAILABLE; "),
     ],
 )
 def test_codes_that_are_no_status_are_named_with_the_labels_that_are_there(codes, label, says):

@@ -330,7 +330,9 @@ def test_what_is_not_known_of_a_loss_is_no_data(tmp_path: Path) -> None:
     view = lost(tmp_path, {"region": WEST, "rto_s": None, "rig": rig})
     assert f"The loss of {WEST} broke {NO_DATA} of {NO_DATA} open streams" in " ".join(view.impact)
     assert [fact.value for fact in view.timings if fact.label == "Recovery time"] == [NO_DATA]
-    assert [f.note for f in view.load if f.label == "Rig pinned by the loss"] == ["not observed: load"]
+    assert [f.note for f in view.load if f.label == "Rig pinned by the loss"] == [
+        "not observed: load"
+    ]
     assert "pinned" not in " ".join(view.impact)
     plain = _view(tmp_path / "plain")
     assert not [f for f in (*plain.timings, *plain.load) if "loss" in f.label or "Recov" in f.label]

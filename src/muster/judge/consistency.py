@@ -141,17 +141,21 @@ def _silent(samples: Samples, window: Window) -> Iterator[Missing]:
 
 
 def apart(samples: Samples, counted: str, histogram: str) -> bool:
-    """Whether no process anywhere shows both, though each is shown: the data say so."""
+    """Whether no process anywhere exports both, although each is exported: the data show it."""
     counters = _owners(samples.of(counted))
     timers = _owners(samples.of(histogram, "_count"))
     return bool(counters and timers) and not counters & timers
 
 
 def _regions(source: str, signal: str, working: set[Owner], shown: set[Owner]) -> Iterator[Missing]:
-    """Regions at work by other processes in which `signal` has no process."""
+    """Regions with active processes of other signals in which `signal` has no process."""
     missing = {region for region, _ in working} - {region for region, _ in shown}
     if missing:
-        yield source, signal, f"shows nothing of {min(missing)}, which others show at work"
+        yield (
+            source,
+            signal,
+            f"has no series in {min(missing)}, although other signals show it at work",
+        )
 
 
 def _refused(samples: Samples, window: Window) -> Iterator[Missing]:

@@ -1,4 +1,5 @@
-"""Whether evidence opens a gate: which rule each bundle satisfies, and why another is refused.
+"""Decides whether evidence opens a gate: which rule each bundle satisfies, and why another is
+refused.
 
 1. Every bundle must be whole, signed, fresh, gate evidence, PASS, and PASS on its own record.
    With `--unsigned` the answer names the unsigned ones.
@@ -30,20 +31,20 @@ SLOS = (
 )
 DRILL_PHASES = ("evacuate", "drain", "dark", "restore")
 SOAK_KINDS = ("gate", "failover")
-"""Drills whose baseline may be a gate's soak: it is what they are for."""
+"""Drills whose baseline may be a gate's soak, because that is their purpose."""
 SIGNAL_OF = {"queue_age": "queue_age", "circuit_open": "circuit_open"}
-"""The signal that a rule of a gate hangs on, which a platform may not have."""
+"""The signal on which a rule of a gate depends, and which a platform may lack."""
 DRILL_KINDS = ("failover", "experiment")
-"""Drills that may be the controlled regional failover, where they evacuate a region."""
+"""Drills that count as the controlled regional failover, if they evacuate a region."""
 
 
 @dataclass(frozen=True)
 class Bundle:
     """One bundle as the gate sees it, judged again by the gate's own contract.
 
-    `signed`: True where its signature was verified, None where no key was at hand; `signature` says
+    `signed`: True if its signature was verified, None if no key was available; `signature` says
     which signature, or why not. `dark_s`: how long a region was held dark, in seconds. `on_record`:
-    what its verdict.json says otherwise than its evidence.
+    how its verdict.json differs from its evidence.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Line:
-    """One rule, whether it holds, by which bundle, and what was seen."""
+    """One rule: whether it holds, by which bundle, and what was found."""
 
     rule: str
     bundle: str
@@ -85,18 +86,18 @@ class Declared:
 
 @dataclass(frozen=True)
 class GateResult:
-    """The answer. `opens` is the only thing that opens it."""
+    """The answer. `opens` alone decides whether the gate opens."""
 
     gate: str
     opens: bool
     not_a_gate: bool
     lines: tuple[Line, ...]
     unsigned: tuple[str, ...] = ()
-    """The bundles that were taken although no signature of theirs was verified."""
+    """The bundles that were accepted although none of their signatures was verified."""
     declared: tuple[Declared, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The answer as a document; one that is not a gate says so first."""
+        """The answer as a document; if it is not a gate, it says so first."""
         head: dict[str, Any] = {"notice": NOT_A_GATE} if self.not_a_gate else {}
         return head | {
             "schema_version": 1,
@@ -124,9 +125,9 @@ def judge_gate(
     allow_unsigned: bool = False,
     accepted: frozenset[str] = frozenset(),
 ) -> GateResult:
-    """Whether `bundles` open `gate`; `now_s` since the epoch, none older than `age_s_max`.
+    """Decide whether `bundles` open `gate`; `now_s` since the epoch, none older than `age_s_max`.
 
-    `accepted`: the signals of which a person accepts that the platform does not have them.
+    `accepted`: the signals that the platform may lack, because a person accepts it.
     """
     lines: list[Line] = []
     declared = tuple(one for bundle in bundles for one in _declared(bundle, accepted))
@@ -170,7 +171,7 @@ def _admitted(
     lines: list[Line] = []
     age_s = None if bundle.ended_s is None else now_s - bundle.ended_s
     fresh = age_s is not None and 0 <= age_s <= age_s_max
-    days = f"{age_s / 86400:.1f} days old" if age_s is not None else "its end is not known"
+    days = f"{age_s / 86400:.1f} days old" if age_s is not None else "its end is unknown"
     lines.append(Line("fresh", bundle.name, fresh, f"{days}, {age_s_max / 86400:g} allowed"))
     evidence = document.get("evidence")
     admitted = evidence == "gate" or (allow_testbed and evidence in ("testbed", "rehearsal"))
@@ -195,9 +196,9 @@ def _taken_unsigned(bundle: Bundle, allow_unsigned: bool) -> bool:
 
 
 def _signed(bundle: Bundle, allow_unsigned: bool) -> Line:
-    """A verified signature. One that does not fit is never taken: it is a fault of the seal."""
+    """A verified signature. One that does not fit is never accepted: it is a fault of the seal."""
     if _taken_unsigned(bundle, allow_unsigned):
-        said = f"NOT VERIFIED, taken by --unsigned: {bundle.signature}"
+        said = f"NOT VERIFIED, accepted by --unsigned: {bundle.signature}"
         return Line("signature", bundle.name, True, said)
     return Line("signature", bundle.name, bundle.signed is True, bundle.signature)
 
@@ -218,7 +219,7 @@ def _one_build(bundles: Sequence[Bundle]) -> Line:
 
 
 def _best(tried: Sequence[tuple[Bundle, list[Line]]], rule: str) -> list[Line]:
-    """The lines of the bundle that satisfies the rule, else of the one that comes nearest."""
+    """The lines of the bundle that satisfies the rule, else of the one that comes closest."""
     candidates = [lines for _, lines in tried if lines]
     if not candidates:
         return [Line(rule, "none", False, "no bundle holds one")]
@@ -232,7 +233,7 @@ def _soak(
     allow_testbed: bool,
     accepted: frozenset[str] = frozenset(),
 ) -> list[Line]:
-    """The soak's rules on a bundle; empty when it holds no baseline under the gate's tier."""
+    """The soak's rules on a bundle; empty if it has no baseline under the gate's tier."""
     baseline = _phase(bundle, "baseline")
     if baseline is None or baseline.tier != gate.tier:
         return []
@@ -258,7 +259,7 @@ def _soak(
     for rule, slo, limit in rules:
         missed = _held(bundle, "baseline", (slo,), None)
         if (signal := SIGNAL_OF.get(slo)) in accepted and _all_declared(bundle, "baseline", slo):
-            missed, limit = "", f"not judged: {signal} is declared none, and accepted"
+            missed, limit = "", f"not judged: {signal} is declared none, which was accepted"
         lines.append(Line(rule, name, not missed, missed or limit))
     return lines
 
@@ -277,7 +278,7 @@ def _all_declared(bundle: Bundle, phase: str, slo: str) -> bool:
 def _load(
     contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool, of: str = ""
 ) -> list[Line]:
-    """Whether the gate's own profile was offered in full, and held."""
+    """Whether the gate's own profile was offered in full, and sustained."""
     wanted = contract.tiers[gate.tier].streams
     target = int(bundle.document.get("load", {}).get("target_streams") or 0)
     full = target >= wanted or allow_testbed
@@ -291,7 +292,7 @@ def _load(
 
 
 def _drill(contract: Contract, gate: Gate, bundle: Bundle, allow_testbed: bool) -> list[Line]:
-    """The drill's rules on a bundle; empty when it evacuates no region."""
+    """The drill's rules on a bundle; empty if it evacuates no region."""
     dark = _phase(bundle, "dark")
     if dark is None or _phase(bundle, "evacuate") is None:
         return []
@@ -318,7 +319,7 @@ def _kind(bundle: Bundle, kinds: Sequence[str], rule: str) -> Line:
 
 
 def _held(bundle: Bundle, phase: str | None, slos: Sequence[str], tier: str | None) -> str:
-    """Empty when every one of `slos` passes in `phase`; else the first that does not."""
+    """Empty if every one of `slos` passes in `phase`; else the first that does not."""
     for slo in slos:
         found = [
             finding

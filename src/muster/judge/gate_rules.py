@@ -1,10 +1,11 @@
 """A gate's own rules on its baseline: circuits, and failover actions as the steering records show.
 
-- A circuit keeps its last state over a gap; and for so long as nobody saw it closed it may have
-  been open. To pass, two samples that show it closed are never further apart than the limit.
-- Weights are read from the records themselves, not from what a drill thinks it did; a stretch in
-  which nobody read them is unknown. A region in rotation that new streams leave all the same was
-  failed over by its health checks: that is an action too.
+- A circuit keeps its last state over a gap, but it may have been open for as long as no sample
+  shows it closed. To pass, two samples that show it closed must never be further apart than the
+  limit.
+- Weights are read from the records themselves, not from what a drill claims to have done; a stretch
+  in which they were not read is unknown. If new streams leave a region that is in rotation, its
+  health checks failed it over, which is an action too.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _open_s_max(samples: Samples, window: Window, limit_s: float) -> tuple[float
             if value <= 0:
                 gone = window.absent(one.region, (closed_s + t_s) / 2)
                 if t_s - closed_s > limit_s and not gone:
-                    reason = f"in {one.region} nobody saw it closed for {t_s - closed_s:.0f} s"
+                    reason = f"in {one.region} no sample shows it closed for {t_s - closed_s:.0f} s"
                 closed_s = t_s
     return longest, "" if longest > limit_s else reason
 
@@ -93,20 +94,22 @@ def _failover_actions(
     unseen_max = contract.triggers.unknown_windows_max
     left, unseen, told = 0, 0, False
     since_s = window.start_s
-    # A baseline that is shorter than a window is looked at as a whole.
+    # A baseline that is shorter than a window is judged as a whole.
     for index in range(max(1, int((window.end_s - window.start_s) / minute_s))):
         end_s = min(window.end_s, window.start_s + (index + 1) * minute_s)
         minutes = Window(since_s, end_s, window.stale_s, window.absences)
         found = _regions_left(samples, minutes, float(contract.drill.shifted_share_max))
         if found == TOO_FEW:
-            continue  # a small load tells it in a longer window, or not at all
+            continue  # a small load needs a longer window to show it, or never does
         since_s = end_s
         unseen = 0 if found is not None else unseen + 1
         if unseen > unseen_max:
-            reason = reason or "the split of new streams was not seen all the time"
+            reason = reason or "the split of new streams was not observed all the time"
         told, left = True, left + (found or 0)
     if not told:
-        reason = reason or f"under {LEFT_ATTEMPTS_MIN} attempts: too few to see a region left"
+        reason = (
+            reason or f"under {LEFT_ATTEMPTS_MIN} attempts: too few to see traffic leave a region"
+        )
     return changes + left, "" if changes or left else reason
 
 

@@ -16,7 +16,7 @@ from muster.samples.windows import Absence, Window
 STOPPING = frozenset({"region_power", "region_loss"})
 """Faults that leave their region without processes, so that its series vanish.
 
-Of any other the ledger says so where it declares it (`stops_region`); older ledgers do not.
+For any other fault the ledger says so where it declares it (`stops_region`); older ledgers do not.
 """
 
 
@@ -72,7 +72,9 @@ def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[A
 
 
 def dark_hold_s(events: Iterable[Mapping[str, Any]]) -> float:
-    """How long a region was held dark, in seconds: from when it was seen dark to its restart."""
+    """How long a region was held dark, in seconds: from when it was observed dark to its
+    restart.
+    """
     since_s: float | None = None
     held_s = 0.0
     stopping = set(STOPPING)
@@ -91,7 +93,7 @@ def dark_hold_s(events: Iterable[Mapping[str, Any]]) -> float:
 
 
 def _note_stopping(event: Mapping[str, Any], stopping: set[str]) -> None:
-    """Add the fault of `event` where it is declared as one that stops its region."""
+    """Add the fault of `event` if it is declared as one that stops its region."""
     if event["event"] == "fault_declared" and event.get("stops_region") is True:
         stopping.add(str(event.get("fault")))
 

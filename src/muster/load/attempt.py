@@ -21,7 +21,7 @@ from muster.load.wire import Answer
 from muster.targets.request_form import RequestForm
 
 FORM = RequestForm()
-"""What an answer is held against where nobody says otherwise."""
+"""What an answer is checked against by default."""
 
 
 class Host(Protocol):
@@ -229,8 +229,8 @@ class Attempt(Sending):
         self.kind = "scheduled" if tries == 1 else "retry"
         self.content = False
         self.first_token_s = 0.0
-        self.short = False  # a success with less than was asked for
-        self.token_s = 0.0  # when the last generated delta came
+        self.short = False  # a success with fewer tokens than requested
+        self.token_s = 0.0  # when the last generated delta arrived
 
     def request(self) -> bytes:
         return self.asked(self.engine.requests, self.tokens)
@@ -271,7 +271,7 @@ class Attempt(Sending):
 
 
 def outcome_of(answer: Answer, form: RequestForm = FORM, *, cut: bool = False) -> str:
-    """Outcome of an attempt whose head came; `cut` when the message did not reach its end.
+    """Outcome of an attempt whose head arrived; `cut` if the message did not reach its end.
 
     A stream is judged by its content: an error in it counts, however the stream ended.
     """

@@ -77,7 +77,7 @@ class Canary(Sending):
             self.end(canary_outcome(answer, model, config.canary_phrase, config.form))
 
     def end(self, outcome: str) -> None:
-        """`outcome` of the exchange; counted once."""
+        """The `outcome` of the exchange; counted once."""
         if self.over:
             return
         if outcome not in ("answered", "wrong_answer"):
@@ -94,14 +94,14 @@ class Canary(Sending):
             self.let_go()
 
     def forget(self) -> None:
-        """Nobody can say whether it was answered in time, so it is not counted."""
+        """It cannot be decided whether it was answered in time, so it is not counted."""
         self.over = True
         self.engine.canary_ended(self)
         self.let_go()
 
 
 def canary_outcome(answer: Answer, model: str, phrase: str | None, form: RequestForm = FORM) -> str:
-    """What a whole answer is: `answered`, or why it is none."""
+    """The outcome of a complete answer: `answered`, or why it is not."""
     if answer.status == 429:
         return "answered"
     outcome = outcome_of(answer, form)
@@ -117,7 +117,7 @@ def canary_outcome(answer: Answer, model: str, phrase: str | None, form: Request
 
 
 def _said(body: bytes) -> tuple[set[str], str] | None:
-    """The models that the events name, and their text; None if one of them is no JSON object."""
+    """The models that the events name, and their text; None if one of them is not a JSON object."""
     models: set[str] = set()
     text: list[str] = []
     for data in _data_of(body):
@@ -126,7 +126,7 @@ def _said(body: bytes) -> tuple[set[str], str] | None:
         except orjson.JSONDecodeError:
             return None
         if event is None:
-            continue  # a keep-alive
+            continue  # a keep-alive comment
         if not isinstance(event, dict):
             return None
         model = event.get("model")

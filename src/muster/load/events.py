@@ -1,11 +1,11 @@
 """Parses the events of one stream line by line: generated text, how it ended, whether it failed.
 
 A stream's events mostly differ only in their text. The first event with text shows what comes
-before and after it. Whatever lies between the same two pieces, without a quote, is text and nothing
-else. Such an event costs two comparisons and one search. Every other line is parsed.
+before and after it. Anything between the same two pieces that contains no quote is text. Such an
+event costs two comparisons and one search. Every other line is parsed.
 
-An event may span several `data:` lines. One that is no complete JSON by itself is held until its
-event is over, and then parsed as a whole.
+An event may span several `data:` lines. A line that is not complete JSON by itself is held until
+its event is over, and then parsed as a whole.
 
 `stream_errors` decides what an error is, in whichever form it is written.
 """
@@ -32,7 +32,7 @@ _TEXT = re.compile(
 _PART_TEXT = re.compile(
     rb'"(?:text|thinking|summary|transcript|data)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
 )
-"""The same where a delta holds its parts in a list or an object."""
+"""The same if a delta holds its parts in a list or an object."""
 _KINDS = {
     "content": re.compile(rb'"content"\s*:\s*(?:"[^"]|\[\s*\{)'),
     "reasoning": re.compile(
@@ -41,7 +41,7 @@ _KINDS = {
     ),
     "tool_call": re.compile(rb'"(?:tool_calls"\s*:\s*\[\s*\{|function_call"\s*:\s*\{\s*")'),
 }
-"""What makes a delta one of a kind; a line is looked at so only once it carries something."""
+"""The patterns by which a delta is of a kind; a line is tested only once it carries something."""
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]*)"')
 _CONTENT = b'"content":"'
 _GOES_ON = b'"finish_reason":null}]}'
@@ -51,13 +51,13 @@ _no_deltas: dict[bytes, bytes] = {}
 _LEARNED_MAX = 8
 """Events that are parsed to learn their shape; if every one differs, learning does not pay."""
 _WHOLE = (b"}", b"}\r")
-"""How an event ends that is on one line."""
+"""How an event on a single line ends."""
 _USAGE = re.compile(rb'"completion_tokens"\s*:\s*(\d{1,9})')
 _PROMPT = re.compile(rb'"prompt_tokens"\s*:\s*(\d{1,9})')
 
 
 class Events:
-    """What the body of one answer said so far; `take` adds to it.
+    """What the body of one answer contained so far; `take` adds to it.
 
     `text_bytes` counts generated text in its JSON form: never less than its own bytes.
     """
@@ -70,7 +70,7 @@ class Events:
 
     def __init__(self) -> None:
         self.generated = False  # any delta
-        self.kinds: set[str] = set()  # of the deltas that came, as a target names them
+        self.kinds: set[str] = set()  # of the kind that the target names
         self.fresh = False  # one of them since it was set to False
         self.done = False  # data: [DONE]
         self.error = False
@@ -78,12 +78,12 @@ class Events:
         self.tokens: int | None = None  # usage.completion_tokens
         self.prompt_tokens: int | None = None  # usage.prompt_tokens
         self.text_bytes = 0
-        self.learned = 0  # how often the shape of an event was taken
-        self.front = b""  # what stands before the text of an event, from its line's begin
+        self.learned = 0  # how often the shape of an event was learnt
+        self.front = b""  # what comes before the text of an event, from the start of its line
         self.back = b""  # and after it
-        self.back_chunk = b""  # the same to the end of a chunk that holds this event alone
-        self.held = b""  # data of an event that is not whole in the lines read so far
-        self.line = b""  # the begin of a line that is not whole
+        self.back_chunk = b""  # the same to the end of a chunk with only this event
+        self.held = b""  # data of an event that is incomplete in the lines read so far
+        self.line = b""  # the start of an incomplete line
         self.skipping = False
 
     def take(self, data: bytes) -> None:
@@ -116,7 +116,7 @@ class Events:
             self._over()
 
     def carried(self, kind: str) -> bool:
-        """Whether a delta of that kind came: any, content, reasoning or tool_call."""
+        """Whether a delta of that kind arrived: any, content, reasoning or tool_call."""
         return self.generated if kind == "any" else kind in self.kinds
 
     @property
@@ -157,7 +157,7 @@ class Events:
             self.held = line[5:]
 
     def _read_whole(self, line: bytes) -> None:
-        """A line that is an event of its own and no error."""
+        """A line that is an event of its own and not an error."""
         delta = line.find(b'"delta":')
         finish = _no_deltas.get(line[delta:])
         if finish is None or _says_more_before(line, delta):
@@ -195,7 +195,7 @@ class Events:
         if len(self.kinds) < len(_KINDS):
             self.kinds.update(kind for kind, sign in _KINDS.items() if sign.search(line))
         if delta >= 0 and self.learned < _LEARNED_MAX and quote > text and not says_more:
-            # From now on only events whose one difference is their text may be skipped.
+            # From now on only events that differ in nothing but their text may be skipped.
             self.learned += 1
             self.front, self.back = line[:text], line[quote:]
             self.back_chunk = self.back + b"\n\n\r\n"
@@ -230,5 +230,7 @@ def _length(span: tuple[int, int]) -> int:
 
 
 def _says_more_before(line: bytes, delta: int) -> bool:
-    """Whether finish reason or usage come before the delta: its end then does not show them."""
+    """Whether finish reason or usage come before the delta; the end of the line then does not show
+    them.
+    """
     return line.find(b'"finish_reason"', 0, delta) >= 0 or line.find(b'"usage"', 0, delta) >= 0

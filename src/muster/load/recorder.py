@@ -25,7 +25,7 @@ from muster.load.refusals import KEY, Refusals
 from muster.load.spent import KEY as SPENT
 
 RAW_BYTES_MAX = 64 * 1024 * 1024
-# Fibonacci hashing: neighbours fall far apart, so that a share of numbers is a fair sample.
+# Fibonacci hashing: neighbours end up far apart, so that a share of numbers is a fair sample.
 _HASHES = 2**32
 _SPREAD = 2654435769
 _KEYS = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -43,7 +43,7 @@ class Recorder:
         *,
         late_s: float | None = None,
     ) -> None:
-        """Raises OSError when the directory cannot be written to."""
+        """Raises OSError if the directory cannot be written to."""
         directory.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = (directory / f"load-{shard}.jsonl").open("wb")
         self._raw: BinaryIO | None = None

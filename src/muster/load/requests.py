@@ -1,7 +1,7 @@
 """The bytes that the load sends: a chat request for every number of tokens, built once.
 
-Every request begins with a number of its own: one prompt for 20,000 streams would be answered by
-every cache on the way, and a platform's own work would never be measured.
+Every request begins with a unique number. If all 20,000 streams had the same prompt, every cache on
+the way would answer it, and the platform's own work would not be measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOKENS_ASKED = "{tokens}"
 """Placeholder in a target's own fields for the requested number of tokens."""
 _PROMPT = "Say all hands muster at the boats, as often as asked for."
 _STEP = 0x9E3779B97F4A7C15
-"""Odd, so that 2^64 steps meet every number once; far apart, so that no two begin alike."""
+"""Odd, so that 2^64 steps reach every number once; large, so that no two begin alike."""
 _MASK = 2**64 - 1
 
 
@@ -39,7 +39,7 @@ class Requests:
         body: Mapping[str, Any] | None = None,
         form: RequestForm | None = None,
     ) -> None:
-        """`body`: fields that the target wants besides the load's own; never in place of those.
+        """`body`: fields that the target adds to the load's own; they never replace them.
 
         Raises BadInput for a file of prompts that cannot be used.
         """
@@ -57,15 +57,16 @@ class Requests:
         self._prompts = prompts_of(form.prompts)
         self._tokens = [tokens_of(prompt) for prompt in self._prompts]
         self.tokens_in = 0
-        """Tokens that the prompt of the last request is taken for."""
+        """The number of tokens assumed for the prompt of the last request."""
         self._built: dict[tuple[int, int], tuple[bytes, bytes]] = {}
-        # Another run must not find this one's answers in a cache: no seed decides this.
+        # Another run must not find this run's answers in a cache, so this is independent of the
+        # seed.
         self._mark = os.urandom(8).hex()
         self._number = int.from_bytes(os.urandom(8))
         self._asked = 0
 
     def of(self, tokens: int) -> bytes:
-        """The whole next request for `tokens` tokens; no two are alike."""
+        """The complete next request for `tokens` tokens; no two are alike."""
         prompt = self._asked % len(self._prompts)
         self._asked += 1
         self.tokens_in = self._tokens[prompt]
@@ -78,7 +79,7 @@ class Requests:
         return b"%b%016x%b" % (built[0], self._number, built[1])
 
     def _build(self, tokens: int, prompt: str) -> tuple[bytes, bytes]:
-        """What stands before and after the request's own number."""
+        """What comes before and after the request's own number."""
         body = orjson.dumps(
             {
                 **_filled(self._body, tokens),
@@ -93,7 +94,7 @@ class Requests:
 
 
 def prompts_of(path: str | None) -> tuple[str, ...]:
-    """The prompts of a file, a line each; without one the load's own. Raises BadInput."""
+    """The prompts of a file, one per line; without a file the load's own. Raises BadInput."""
     if path is None:
         return (_PROMPT,)
     wanted = "a text file in UTF-8 of at most 64 MiB, a prompt a line"

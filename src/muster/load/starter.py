@@ -58,7 +58,9 @@ class LoadPlan:
     canaries_per_s: float | None = None
     """Of all shards together; None: the profile's, at `scale`."""
     contract: Contract | None = None
-    """The contract with the edges, thresholds and the load's own limits; None: the one in force."""
+    """The contract with the edges, thresholds and the load's own limits; None: the project's
+    own.
+    """
     shards: int = 0
     duration_s_max: float | None = None
     record_dir: Path | None = None
@@ -73,7 +75,9 @@ class LoadPlan:
     drain_s: float = 0.0
     linger_s: float = 0.0
     outlives_parent: bool = False
-    """Live as long as any process holds the shards' standard inputs, not as long as the parent."""
+    """Live as long as any process holds the shards' standard inputs, and not only as long as the
+    parent.
+    """
 
     @property
     def traffic(self) -> Traffic:
@@ -137,7 +141,7 @@ def shard_configs(plan: LoadPlan) -> list[ShardConfig]:
 
 
 def _ruled(contract: Contract) -> dict[str, object]:
-    """What a shard takes from the contract; no other place holds these figures."""
+    """The part of the contract that a shard needs; no other place holds these figures."""
     measurement, validity = contract.measurement, contract.load_validity
     tiers = contract.tiers.values()
     return {
@@ -219,7 +223,7 @@ class LoadHandle:
         line = json.dumps(order).encode() + b"\n"
         for process in self._processes:
             if process.stdin is not None and not process.stdin.closed:
-                # A shard that ended reads no commands; `alive` reports it.
+                # A shard that has ended reads no commands; `alive` reports it.
                 with contextlib.suppress(OSError):
                     process.stdin.write(line)
                     process.stdin.flush()

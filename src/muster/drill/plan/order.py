@@ -1,8 +1,8 @@
-"""What a drill's method must go through, and in which order.
+"""Checks which activities a drill's method has, and their order.
 
 A method is a frame (preflight, ramp, baseline, …, verify) around blocks; each block changes
-something and restores it. A block is complete and in its order or absent: a region never goes dark
-undrained, is never drained while it gets traffic, and every effect is read back.
+something and restores it. A block is complete and in its order, or absent: a region is never
+stopped before it is drained, never drained while it gets traffic, and every effect is read back.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def phases_of_method(method: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def check_order(file: str, kind: str, method: Sequence[Named]) -> None:
-    """Raises BadInput for the first activity that does not stand where it must."""
+    """Raises BadInput for the first activity that is out of order."""
     known = steps()
     own = [
         (index, one.func)
@@ -103,13 +103,13 @@ def order_fault(
 
 
 def _expected(own: Sequence[tuple[int, str]], wanted: Sequence[str], end: int) -> Fault | None:
-    """The first place where `own` differs from `wanted`."""
+    """The first place at which `own` differs from `wanted`."""
     for number, name in enumerate(wanted):
         if number >= len(own):
             return Fault(end, f"no {name}", f"{_said(wanted)} in this order")
         index, found = own[number]
         if found != name:
-            return Fault(index, f"{found} where {name} belongs", f"{_said(wanted)} in this order")
+            return Fault(index, f"{found} instead of {name}", f"{_said(wanted)} in this order")
     if len(own) > len(wanted):
         index, found = own[len(wanted)]
         return Fault(index, f"{found} after {wanted[-1]}", f"{_said(wanted)} and no more")
@@ -117,7 +117,7 @@ def _expected(own: Sequence[tuple[int, str]], wanted: Sequence[str], end: int) -
 
 
 def _before(name: str, blocks: Sequence[Block]) -> str:
-    """What must have come right before the activity `name` of a block."""
+    """What must come directly before the activity `name` of a block."""
     found = dict.fromkeys(block[block.index(name) - 1] for block in blocks if name in block[1:])
     if found:
         return " or ".join(found)

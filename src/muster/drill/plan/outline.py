@@ -1,7 +1,7 @@
-"""What a drill will do, step by step, before it does anything: the same faults that it will use.
+"""What a drill will do, step by step, before it does anything, using the drill's own faults.
 
-Each activity of a drill's method is known here by its function. An unknown one can be neither
-bounded nor undone, so it is refused off a testbed.
+Each activity of a drill's method is identified by its function. An unknown activity can be neither
+limited nor undone, so it is refused outside a testbed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Step:
 
 
 def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) -> tuple[Step, ...]:
-    """The steps of `method`. Raises BadInput for what is not known off a testbed."""
+    """The steps of `method`. Raises BadInput for an unknown activity outside a testbed."""
     known = steps().by_key
     scene = Scene(platform, 60.0 / time_scale)
     found: list[Step] = []
@@ -54,10 +54,12 @@ def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) 
         elif activity.kind == "probe":
             found.append(Step(activity.name, "observes, and changes nothing"))
         elif platform.target.class_ == "testbed":
-            found.append(Step(activity.name, f"{activity.module}.{activity.func}: unknown here"))
+            found.append(
+                Step(activity.name, f"{activity.module}.{activity.func}: an unknown activity")
+            )
         else:
             where, what = f"method.{index}.provider", f"{activity.module}.{activity.func}"
-            wanted = "an action of muster.actions: blast_radius and undo cover no other"
+            wanted = "an action of muster.actions, because blast_radius and undo cover no other"
             raise BadInput(activity.name, where, what, wanted)
     return tuple(found)
 
@@ -73,7 +75,7 @@ class Row:
 
 
 def rows_of(steps: Sequence[Step], *, ask: bool) -> list[tuple[Step, list[Row]]]:
-    """Each step with its changes, each from the value that the one before left. Changes nothing.
+    """Each step with its changes, each from the value that the previous one left. Changes nothing.
 
     `ask` reads the real system; without it (a testbed that is not up) values are described in
     words.

@@ -1,4 +1,4 @@
-"""Checks a drill against its target's `blast_radius`, which names all that may change."""
+"""Checks a drill against its target's `blast_radius`, which names everything that may change."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from muster.targets import Target
 
 
 def outside(target: Target, fault: Fault) -> str:
-    """Which key of the blast radius `fault` would break, and by what; empty: none."""
+    """Which key of the blast radius `fault` would violate, and by what; empty if none."""
     touches = fault.touches()
     if not touches:
-        return f"blast_radius cannot bound a fault that names nothing ({fault.subject})"
+        return f"blast_radius cannot limit a fault that names no change ({fault.subject})"
     for touch in touches:
         named = getattr(target.blast_radius, touch.kind, ())
         allowed: tuple[str, ...] = named if isinstance(named, tuple) else ()

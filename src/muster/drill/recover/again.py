@@ -41,7 +41,7 @@ def recover_target(name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK) -> 
     """
     target = targets.load(name_or_path)
     make_way(target.name, say, clock)
-    # A unique name: two recoveries, on two machines, must not mistake each other for themselves.
+    # A unique name: two recoveries, on two machines, must not take each other for themselves.
     lock = TargetLock(target, f"recover-{secrets.token_hex(4)}", clock)
     lock.acquire(patient=True, say=say)
     try:
@@ -65,14 +65,14 @@ def recover_target(name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK) -> 
 
 
 def reach(target: Target, say: Say, clock: Clock = SYSTEM_CLOCK) -> Platform | None:
-    """The target's platform; None when it was a testbed that is no longer there."""
+    """The target's platform; None if it was a testbed that no longer exists."""
     if target.class_ != "testbed":
         return platform_of(targets.resolve(target), clock)
     state = testbed.status(target.name)
     if state is None:
         return None
     for death in state.deaths:
-        say(f"testbed {target.name}: {death['name']} ended unasked with {death['exit_code']}")
+        say(f"testbed {target.name}: {death['name']} ended by itself with {death['exit_code']}")
     return platform_of(targets.resolve(target, testbed=state.endpoints), clock)
 
 
@@ -84,7 +84,7 @@ def recover_log(
     say: Say,
     clock: Clock = SYSTEM_CLOCK,
 ) -> int:
-    """Restore what one drill left; an error does not keep the next one from being restored."""
+    """Restore what one drill left; an error does not prevent the next one from being restored."""
     drill_id = log.read.header.drill_id
     if not log.read.pending and duty_over(_events(log)):
         return _finish_evidence(log, say)
@@ -92,7 +92,7 @@ def recover_log(
         say(f"{drill_id}: {len(log.read.pending)} changes to restore")
     # What the store does not hold was never applied, or another machine has restored it.
     only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
-    detail = "the drill's process was gone before the drill had ended"
+    detail = "the drill's process ended before the drill did"
     stop = StopReason("lost_lease", "ABORTED", detail, clock.now_s())
     gone = GoneDrill(log, platform, target, say, only, clock=clock)
     try:
@@ -115,7 +115,9 @@ def _events(log: LeftLog) -> tuple[dict[str, Any], ...]:
 
 
 def _finish_evidence(log: LeftLog, say: Say) -> int:
-    """Everything was restored and nothing is left to guard: the drill lacks its last files."""
+    """Everything was restored and there is nothing left to guard: only the drill's last files are
+    missing.
+    """
     bundle = log.path.parent
     try:
         verdict = conclude_released(bundle)
@@ -127,7 +129,7 @@ def _finish_evidence(log: LeftLog, say: Say) -> int:
 
 
 def _end_orphan(target: Target, say: Say) -> None:
-    """End a testbed that a drill started: the lock is ours, so that drill is gone."""
+    """End a testbed that a drill started: this process holds the lock, so that drill is gone."""
     state = testbed.status(target.name) if target.class_ == "testbed" else None
     if state is not None and DRILL_ID.match(state.owner):
         testbed.down(target.name)

@@ -1,7 +1,7 @@
-"""Checks that each signal that the target names is exported as the judge will look for it.
+"""Checks that each signal that the target names is exported in the form that the judge needs.
 
-A misspelt metric, label or region leaves a hole, which is unknown at the end or, worse, looks like
-"it never happened". Counted events must therefore be exported as 0 before the first one.
+A misspelt metric, label or region leaves a hole, which is unknown at the end or, worse, looks as if
+nothing had happened. Counted events must therefore be exported as 0 before the first one.
 """
 
 from __future__ import annotations
@@ -15,32 +15,36 @@ from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_DEFAULT
 Labels = Mapping[str, str | float | None]
 """What a series must carry: a text, a histogram's edge as a number, or None for anything."""
 LAZY = frozenset({"requests"})
-"""A platform that has not answered anything yet has no series of these; the load creates them."""
+"""Signals without series on a platform that has not answered anything yet; the load creates
+them.
+"""
 ANYWHERE = ("region_ready", "gateway_health")
-"""Signals that need not be told apart by region."""
+"""Signals that need no label for the region."""
 
 
 def looked_at(session: Looking, signal: str) -> Reading:
-    """What was scraped of a signal just now, or why it cannot be mapped. Raises MetricsError."""
+    """The current series of a signal, or why it cannot be mapped. Raises MetricsError."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
     return read(session.metrics, signal, session.target.signals[signal], window_s)
 
 
 def scraped_now(session: Looking, signal: str) -> list[RawSeries]:
-    """What the signal's first selector shows just now, not mapped. Raises MetricsError."""
+    """The current series of the signal's first selector, not mapped. Raises MetricsError."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
     how = session.target.signals[signal]
     return session.metrics.raw(signal, how if isinstance(how, str) else how.selectors[0], window_s)
 
 
 def fresh(session: Looking, signal: str) -> list[RawSeries]:
-    """What was scraped of a signal just now. Raises MetricsError also where it is refused."""
+    """The current series of a signal. Raises MetricsError also if the signal is refused."""
     window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
     return believed(session.metrics, signal, session.target.signals[signal], window_s)
 
 
 def not_shown(session: Looking) -> str:
-    """What the platform does not show of signals that the target names, a line each, or nothing."""
+    """What the platform does not export of the signals that the target names, one line each, or
+    nothing.
+    """
     signals, regions = session.target.signals, tuple(session.target.regions)
     lines = []
     for signal, wanted in {**_wanted(session), **dict.fromkeys(ANYWHERE, ())}.items():
@@ -53,17 +57,17 @@ def not_shown(session: Looking) -> str:
         elif series or signal not in LAZY:
             why = f": {reading.lacking}" if reading.lacking else ""
             if lack := _lack(series, regions, wanted):
-                lines.append(f"signals.{signal}: {signals[signal]} shows no series{lack}{why}")
+                lines.append(f"signals.{signal}: {signals[signal]} returns no series{lack}{why}")
     return "\n".join(lines)
 
 
 def load_not_shown(session: Looking) -> str:
-    """What Prometheus does not have of the running load; empty if nothing."""
+    """What Prometheus lacks of the running load; empty if nothing."""
     signals = session.target.signals
     for signal in (*SIGNALS_CLIENT, *SIGNALS_DEFAULT):
         wanted: Labels = {"component": "load"} if signal == "rig_lag" else {}
         if not any(_carries(one, wanted) for one in _known(fresh(session, signal))):
-            return f"signals.{signal}: {signals[signal]} shows no series{_named(wanted)}"
+            return f"signals.{signal}: {signals[signal]} returns no series{_named(wanted)}"
     return ""
 
 
@@ -101,7 +105,7 @@ def _lack(series: Sequence[RawSeries], regions: Sequence[str], wanted: Sequence[
 
 
 def _known(series: Sequence[RawSeries]) -> list[RawSeries]:
-    """Those whose last sample is a number: NaN shows nothing."""
+    """The series whose last sample is a number: NaN shows nothing."""
     return [one for one in series if one.v and one.v[-1] is not None]
 
 
@@ -133,7 +137,7 @@ def _named(labels: Labels) -> str:
 
 
 def _instead(series: Sequence[RawSeries], wanted: Labels) -> str:
-    """What the series carry instead, so that a typing error shows at once."""
+    """The labels that the series carry instead, so that a typing error is visible at once."""
 
     def found() -> Iterator[str]:
         for name in ("region", *wanted):
@@ -141,4 +145,4 @@ def _instead(series: Sequence[RawSeries], wanted: Labels) -> str:
             shown = ", ".join(values[:4]) + (", …" if len(values) > 4 else "")
             yield f"{name} {shown}" if values else f"no {name}"
 
-    return f" (it shows {'; '.join(found())})"
+    return f" (the series have {'; '.join(found())})"

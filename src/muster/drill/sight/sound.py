@@ -25,7 +25,7 @@ LOOK_BACK_S = 60.0
 LOOK_BACK_SCRAPES = 20
 AHEAD_S_MAX = 2.0
 BEHIND_S_MAX = 10.0
-"""Added to a sample's allowed age: a busy machine shows its scrapes late."""
+"""Added to the maximum age of a sample: on a busy machine scrapes appear late, in seconds."""
 TIMED = ("first_token", "completion", "queue_age")
 _UNIT = re.compile(r"(milliseconds|microseconds|nanoseconds|minutes|_seconds|_(?:ms|us|ns))(?:_|$)")
 UNIT_OF = {
@@ -39,7 +39,9 @@ _GROUPED = re.compile(r"[1-5]xx", re.IGNORECASE)
 
 
 def unsound(session: Looking) -> str:
-    """What cannot be true of what the platform shows, a line a signal; empty: nothing was seen."""
+    """What cannot be true of the platform's figures, one line for each signal; empty if nothing was
+    found.
+    """
     signals = session.target.signals
     lines = []
     scrape_s = session.target.prometheus.scrape_interval_s
@@ -64,7 +66,7 @@ def unsound(session: Looking) -> str:
 
 
 def clock_off(session: Looking, series: Sequence[RawSeries]) -> str:
-    """How far the samples' times are from this machine's clock; empty if near enough."""
+    """How far the samples' times differ from this machine's clock; empty if little enough."""
     newest_s = max(one.t_s[-1] for one in series)
     off_s = newest_s - session.clock.now_s()
     scrape_s = session.target.prometheus.scrape_interval_s
@@ -93,7 +95,7 @@ def twice(signal: str, series: Sequence[RawSeries]) -> str:
         return ""
     label, values = found
     return (
-        f"shows every series twice, by {label}: {', '.join(values)}. "
+        f"has every series twice, by {label}: {', '.join(values)}. "
         f'Select one of them, as {label}="{values[0]}"'
     )
 
@@ -107,24 +109,26 @@ def sawtooth(signal: str, series: Sequence[RawSeries], stale_s: float) -> str:
     for process, found in restarts_within(kept, start_s, end_s, stale_s).items():
         if found.unexplained is not None:
             own = [one for one in kept if one.process == process]
-            return f"is no counter: {named(own[found.unexplained.of])} {found.unexplained.said()}"
+            return (
+                f"is not a counter: {named(own[found.unexplained.of])} {found.unexplained.said()}"
+            )
     return ""
 
 
 def other_unit(names: Iterable[str], unit: str) -> str:
-    """Which metric says by its name that it is in another unit than the target says."""
+    """Which metric's name says another unit than the target."""
     for name in sorted(names):
         said = named_unit(name)
         if said and UNIT_OF.get(said, said) != unit:
             wanted = f"unit: {UNIT_OF.get(said, said)} is needed"
             if unit == "s":
                 wanted = f"seconds are needed, or {wanted}"
-            return f"shows {name}, in {said} by its name: {wanted}"
+            return f"returns {name}, whose name says {said}: {wanted}"
     return ""
 
 
 def named_unit(name: str) -> str:
-    """The unit of time that a metric's name says, in the name's own word; empty: none."""
+    """The unit of time in a metric's name, in the name's own word; empty if none."""
     match = _UNIT.search(name.lower())
     return match.group(1).strip("_") if match else ""
 
@@ -140,7 +144,7 @@ def without_status(series: Sequence[RawSeries]) -> str:
         what = ", ".join(code or "none" for code in odd)
         logger.warning("preflight: requests with the code %s: unknown once one is counted", what)
         return ""
-    return f"shows no three-digit code, but {'; '.join(_labels_there(series))}"
+    return f"has no three-digit code, but {'; '.join(_labels_there(series))}"
 
 
 def _labels_there(series: Sequence[RawSeries]) -> Iterator[str]:

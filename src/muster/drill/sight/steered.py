@@ -1,8 +1,10 @@
-"""The weights of a running drill: set with their intent on record first, and looked at ever after.
+"""The weights of a running drill: the intent is recorded before they are set, and they are observed
+afterwards.
 
-What the drill is about to set stands in the undo log before it is set, so that whoever restores
-knows the drill's own weights from somebody else's. Both the drill and its watchdog compare every
-poll's records with what must stand; what differs was changed by another and stops the drill.
+What the drill is about to set is in the undo log before it is set, so that any process that
+restores can tell the drill's own weights from somebody else's. Both the drill and its watchdog
+compare the records in every poll with the expected state. A difference was made by another party
+and stops the drill.
 """
 
 from __future__ import annotations
@@ -26,12 +28,12 @@ CHANGED = "steering:changed_by_another"
 
 
 class SteeringLook:
-    """Reads the records for the watch and stops the drill where another has changed them.
+    """Reads the records for the watch, and stops the drill if another party has changed them.
 
-    `looks_min`: so many looks in a row must show the same difference. One is enough where the
-    drill's own changes are announced in the same process; the watchdog hears of them by messages,
-    which may come later than their effect, and takes more. `blamed` says of lost data whether the
-    rig lost it.
+    `looks_min`: the number of consecutive observations that must show the same difference. One is
+    enough if the drill's own changes are announced in the same process. The watchdog learns of them
+    by messages, which may arrive later than their effect, and needs more. `blamed` says of lost
+    data whether the rig lost it.
     """
 
     def __init__(
@@ -57,14 +59,14 @@ class SteeringLook:
         self._seen = 0
 
     def weights(self) -> dict[str, int]:
-        """Weight by region, looked at. Raises SteeringError when they cannot be read."""
+        """Observed weight by region. Raises SteeringError if the records cannot be read."""
         began_s = self._clock.monotonic_s()
         try:
             shown = self._steering.shown()
         except SteeringError as error:
             silent_s = self._clock.monotonic_s() - self._read_s
             if silent_s > self._missing_s_max and self._expected.judges:
-                detail = f"the records have not been readable for {silent_s:.0f} s: {error}"
+                detail = f"the records could not be read for {silent_s:.0f} s: {error}"
                 reason = StopReason("data_lost", "ABORTED", detail, self._clock.now_s())
                 self._stop.set(self._blamed(reason))
             raise
@@ -80,15 +82,16 @@ class SteeringLook:
 
 
 def changed(record: str, wrong: str, now_s: float) -> StopReason:
-    """The reason to stop: what another changed of `record`, from what to what."""
+    """The reason to stop: what another party changed in `record`, from what to what."""
     return StopReason(CHANGED, "ABORTED", f"{record}: {wrong}", now_s)
 
 
 def steer(session: Session, weights: Mapping[str, int]) -> None:
-    """Set the regions' weights, with the intent on record first and nothing of another's undone.
+    """Set the regions' weights, with the intent recorded first, and without undoing another party's
+    change.
 
-    Raises DrillAborted when the records are not as the drill left them, LogLost when the intent
-    cannot be kept, SteeringError when the API refuses.
+    Raises DrillAborted if the records are not as the drill left them, LogLost if the intent cannot
+    be recorded, SteeringError if the API refuses.
     """
     planned = session.steering.plan(weights)
     for entry in session.undo.pending:
@@ -115,7 +118,9 @@ def _accepted(session: Session) -> None:
 
 
 def look(session: Session) -> None:
-    """One look outside the watch's own polls. Raises DrillAborted when another has changed them."""
+    """One observation besides the watch's own polls. Raises DrillAborted if another party has
+    changed them.
+    """
     began_s = session.clock.monotonic_s()
     try:
         wrong = session.expected.differs(session.steering.shown(), began_s)
