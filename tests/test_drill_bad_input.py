@@ -202,10 +202,10 @@ def test_a_drill_that_does_not_drain_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, lambda data: data["method"].pop(5))
     with drill(tmp_path / "work") as one:
         one.start(path)
-        refused(one, str(path), "dark where drain belongs", "evacuate, drain, dark", code=2)
+        refused(one, str(path), "dark instead of drain", "evacuate, drain, dark", code=2)
         plan = one.command("plan", str(path))
         assert plan.returncode == 2
-        assert plan.stderr.count("dark where drain belongs") == 1
+        assert plan.stderr.count("dark instead of drain") == 1
         assert plan.stdout == ""
 
 

@@ -91,7 +91,7 @@ def put(path, value):
             ("muster.drill.phases.failover",),
         ),
         # Phases.
-        (lambda d: d["method"].pop(5), ("method.5 (dark)", "dark where drain belongs")),
+        (lambda d: d["method"].pop(5), ("method.5 (dark)", "dark instead of drain")),
         (lambda d: d["method"].pop(), ("no verify",)),
         (put(["method", 4, "provider", "arguments", "shares_pct"], [25, 10]), ("[25, 10]", "0")),
         (put(["method", 4, "provider", "arguments", "shares_pct"], []), ("[]", "end with 0")),

@@ -170,11 +170,11 @@ def test_a_healthy_mapped_platform_is_shown_and_sound():
 @pytest.mark.parametrize(
     ("name", "unit", "said"),
     [
-        ("rq_time_ms_bucket", "s", "in ms by its name: seconds are needed, or unit: ms is needed"),
+        ("rq_time_ms_bucket", "s", "whose name says ms: seconds are needed, or unit: ms is needed"),
         ("rq_time_ms_bucket", "ms", ""),
         ("rq_milliseconds_count", "ms", ""),
-        ("rq_microseconds_count", "ms", "in microseconds by its name: unit: us is needed"),
-        ("rq_seconds_bucket", "ms", "in seconds by its name: unit: s is needed"),
+        ("rq_microseconds_count", "ms", "whose name says microseconds: unit: us is needed"),
+        ("rq_seconds_bucket", "ms", "whose name says seconds: unit: s is needed"),
         ("rq_seconds_bucket", "s", ""),
         ("envoy_http_downstream_rq_time_bucket", "ms", ""),
         ("rq_minutes", "min", ""),

@@ -139,7 +139,7 @@ def test_it_has_its_place_in_the_order(beacon):
     """In its frame, with recovery after it; without that it is refused."""
     check_form("d.json", EXPERIMENT, {}, {})
     cut = {**EXPERIMENT, "method": [*METHOD[:4], METHOD[5]]}
-    with pytest.raises(BadInput, match="verify where recovery belongs', expected beacon_outage"):
+    with pytest.raises(BadInput, match="verify instead of recovery', expected beacon_outage"):
         check_form("d.json", cut, {}, {})
 
 

@@ -119,7 +119,7 @@ def test_half_a_testbed_dead_and_one_part_hanging_goes_back(broken: Broken) -> N
     # The other region's Redis is dead, and no drill had stopped it: its outage is not over.
     assert code == 5, broken.said
     assert time.monotonic() - began < 90
-    assert any("dns ended unasked" in line for line in broken.said)
+    assert any("dns ended by itself" in line for line in broken.said)
     shown = broken.read_back()
     assert {kind for kind, back in shown.items() if not back} == {"redis_outage"}
     assert control(broken, f"/regions/{REGION}")["power"] == "on"
