@@ -182,7 +182,7 @@ def test_a_healthy_mapped_platform_is_shown_and_sound():
 )
 def test_a_unit_in_a_name_must_be_the_targets(name, unit, said):
     """A name that says its unit is believed against the target's."""
-    assert other_unit({name}, unit) == (f"shows {name}, {said}" if said else "")
+    assert other_unit({name}, unit) == (f"returns {name}, {said}" if said else "")
 
 
 def edges_of(product, signal, mapping, caplog):
