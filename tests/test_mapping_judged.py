@@ -296,9 +296,9 @@ def test_one_product_may_count_what_another_one_times():
 
     both = [*timed("west"), *timed("east")]
     assert told(counted("west"), counted("east"), *both) == []
-    said = ("server", "first_token shows nothing of east, which others show at work")
+    said = ("server", "first_token has no series in east, although other signals show it at work")
     assert said in told(counted("west"), counted("east"), *timed("west"))
-    said = ("server", "requests shows nothing of east, which others show at work")
+    said = ("server", "requests has no series in east, although other signals show it at work")
     assert said in told(counted("west"), *both)
     # Where one process anywhere shows both, each must.
     shared = pair("server", "a")

@@ -137,13 +137,13 @@ def test_a_region_that_shows_nothing_of_it_is_named(signal):
 @pytest.mark.parametrize(
     ("series", "gate", "says"),
     [
-        (relabelled("queue_age", region="zone"), "M3", f'region="{A}" (it shows no region)'),
-        (relabelled("requests", code="status"), "M3", f'region="{A}", any code (it shows'),
-        (without("circuit_open", route="primary"), "M3", 'route="primary" (it shows'),
+        (relabelled("queue_age", region="zone"), "M3", f'region="{A}" (the series have no region)'),
+        (relabelled("requests", code="status"), "M3", f'region="{A}", any code (the series have'),
+        (without("circuit_open", route="primary"), "M3", 'route="primary" (the series have'),
         (
             without("admission_failures", reason="gateway_health"),
             "M1",
-            'reason="gateway_health" (it shows',
+            'reason="gateway_health" (the series have',
         ),
         (
             relabelled("admission_failures", reason="cause"),

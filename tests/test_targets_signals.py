@@ -82,7 +82,7 @@ SLIPS = [
     ("requests", {"select": "a", "labels": {"code": {"from": "x", "others": "drop"}}}, "labels.code.others: got 'drop', expected 'refuse' or 'keep'"),
     ("requests", {"select": "a", "labels": {"region": {"from": "x", "values": {"a": "eu-west1"}}}}, "labels.region.values.a: got 'eu-west1', expected one of the regions eu-west-1, eu-central-1 (nearest: eu-west-1)"),
     ("requests", {"select": "a", "labels": {"region": {"constant": "mars"}}}, "labels.region.constant: got 'mars', expected one of the regions eu-west-1, eu-central-1"),
-    ("requests", {"select": "a", "owner": ["pod"], "labels": {"instance": "pod"}}, "owner: got ['pod'], expected one of owner and labels.instance"),
+    ("requests", {"select": "a", "owner": ["pod"], "labels": {"instance": "pod"}}, "owner: got ['pod'], expected only one of owner and labels.instance"),
     ("requests", {"select": "a", "owner": "pod"}, "owner: got 'pod', expected a list"),
     ("requests", {"select": "a", "owner": ["pod"], "drop": ["pod"]}, "drop.0: got 'pod', expected a label that neither labels nor owner name"),
     ("requests", {"select": "a", "drop": ["region"]}, "drop.0: got 'region', expected another label"),

@@ -54,7 +54,7 @@ def _wrong(session: Looking, signal: str) -> Iterator[str]:
     edges = {le: edge_of(le) for one in reading.series if (le := one.labels.get("le")) is not None}
     odd = sorted(le for le, edge in edges.items() if edge is None)
     if odd:
-        yield f'{signal}: {how} shows le="{odd[0]}", which is no number'
+        yield f'{signal}: {how} has le="{odd[0]}", which is not a number'
     finite = sorted(edge for edge in edges.values() if edge is not None and isfinite(edge))
     if not finite:
         yield f"{signal}: {how} shows no histogram {NATIVE}"
