@@ -218,7 +218,8 @@ class StandInServer:
 
 @contextmanager
 def stand_in(answer: Answer) -> Iterator[StandInServer]:
-    """A stand-in server; `answer` gives status and body (bytes, text, or anything for JSON)."""
+    """A stand-in server; `answer` gives status, body (bytes, text, or anything for JSON) and, if it
+    likes, headers."""
     shown = StandInServer(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -228,7 +229,7 @@ def stand_in(answer: Answer) -> Iterator[StandInServer]:
             length = int(self.headers.get("Content-Length") or 0)
             call = Call(self.command, self.path, self.rfile.read(length), dict(self.headers))
             shown.calls.append(call)
-            status, body = shown.answer(call)
+            status, body, *more = shown.answer(call)
             raw = (
                 body
                 if isinstance(body, bytes)
@@ -238,6 +239,8 @@ def stand_in(answer: Answer) -> Iterator[StandInServer]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(raw)))
+            for name, text in (more[0] if more else {}).items():
+                self.send_header(name, text)
             self.end_headers()
             try:
                 self.wfile.write(raw)

@@ -21,6 +21,7 @@ from muster.drill.doctor.model import Check
 from muster.drill.doctor.run import examine
 from muster.drill.lock.held import FileLock
 from muster.errors import BadInput, DrillAborted
+from muster.load import once
 from muster.stores import StoreError
 
 NAME = "chat.staging.example.com."
@@ -125,7 +126,7 @@ def test_too_few_answers_are_unknown(tmp_path, aws, monkeypatch):
 
 def test_a_resolver_that_is_silent_has_no_address(tmp_path, aws, monkeypatch):
     """Nobody listens there."""
-    monkeypatch.setattr(resolving, "QUERY_S_MAX", 0.05)
+    monkeypatch.setattr(once, "QUERY_S_MAX", 0.05)
     changes = {"load": {"dns_server": "127.0.0.1:9"}, "public_url": "http://chat.example.com/v1"}
     seen = resolving.look(patient(tmp_path, document(aws.url, **changes)))
     assert "has no address by 127.0.0.1:9" in seen.refused[0]

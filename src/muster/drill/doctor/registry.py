@@ -32,14 +32,16 @@ OWN = (
 
 def checks_of(examined: Examined) -> tuple[Check, ...]:
     """Every check for what is examined, in the order in which a person reads them."""
-    return (*stream_checks(tuple(examined.target.regions)), *OWN, *_of_preflight())
+    return (*stream_checks(tuple(examined.target.regions)), *OWN, *_of_preflight(examined))
 
 
-def _of_preflight() -> list[Check]:
+def _of_preflight(examined: Examined) -> list[Check]:
+    # The stream of each region shows its header already: no request is made twice.
+    done = BY_USE if examined.target.load.region_header is None else BY_USE | {"regions_told"}
     return [
         Check(f"preflight:{one.name}", "preflight", partial(_refusal, one), PREFLIGHT_S_MAX)
         for one in preflight.CHECKS
-        if one.name not in BY_USE
+        if one.name not in done
     ]
 
 

@@ -8,77 +8,24 @@ are all alike, or nearly, though the weights say otherwise.
 
 from __future__ import annotations
 
-import ipaddress
-import math
-import socket
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from dnslib import DNSRecord
 
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Row, Seen
 from muster.drill.sight.split import ARRIVALS_MIN, tolerance_of
-from muster.load.config import Endpoint, server_address
-from muster.load.dns_answer import CHAIN_MAX, Said, families_here, plain_address, read_answer
+from muster.load.config import Endpoint
+from muster.load.dns_answer import plain_address
+from muster.load.once import AskedOnce, addresses_of, is_address
 from muster.platform.steering import shares_of
 
 ASKED = 300
 """Answers enough to see a half of the traffic within the contract's tolerance, doubled."""
 ASKING_S_MAX = 12.0
-QUERY_S_MAX = 2.0
 WIDER = 1.5
 """Times the tolerance of one look in a drill, which looks again: this one is not repeated."""
 TTLS_OLD_MIN = 2
 """So many answers of an age show that something keeps them."""
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """One answer. `ttl_s` None: the system's resolver does not say."""
-
-    addresses: tuple[str, ...]
-    ttl_s: int | None
-
-
-def addresses_of(host: str, dns_server: str | None) -> Resolved:
-    """Ask once for the addresses of `host`, as the load does. Raises OSError."""
-    if dns_server is None:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        texts = (plain_address(str(one[4][0])) for one in found)
-        return Resolved(tuple(dict.fromkeys(texts)), None)
-    server = server_address(dns_server, "load.dns_server")
-    addresses: list[str] = []
-    ttl_s = math.inf
-    for family in families_here(server[0]):
-        said = _asked(host, family, server)
-        addresses += said.addresses
-        ttl_s = min(ttl_s, said.ttl_s) if said.addresses else ttl_s
-    return Resolved(tuple(addresses), None if math.isinf(ttl_s) else int(ttl_s))
-
-
-def _asked(host: str, family: str, server: tuple[str, int]) -> Said:
-    """What the server says of the name's addresses of one family, aliases followed."""
-    name, hops, ttl_s = host, 0, math.inf
-    while True:
-        sent = DNSRecord.question(name, family).send(*server, timeout=QUERY_S_MAX)
-        said = read_answer(sent, name, family)
-        if said is None:
-            raise OSError(f"{server[0]}:{server[1]} gives no answer that can be read")
-        hops, ttl_s = hops + said.hops, min(ttl_s, said.ttl_s)
-        if said.asks is None or hops > CHAIN_MAX:
-            return Said(said.addresses if hops <= CHAIN_MAX else (), ttl_s)
-        name = said.asks
-
-
-def is_address(host: str) -> bool:
-    """Whether `host` is an address, for which no resolver is asked."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def look(examined: Examined) -> Seen:
@@ -153,12 +100,12 @@ def _against(
     return Seen(rows)
 
 
-def _answers(examined: Examined, host: str) -> list[Resolved]:
+def _answers(examined: Examined, host: str) -> list[AskedOnce]:
     """As many answers as come in time. Raises OSError where the first does not come."""
     server = examined.target.load.dns_server
     clock = examined.clock
     end_s = clock.monotonic_s() + ASKING_S_MAX
-    found: list[Resolved] = []
+    found: list[AskedOnce] = []
     failed = 0
     while len(found) + failed < ASKED and clock.monotonic_s() < end_s:
         try:

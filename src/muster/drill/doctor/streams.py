@@ -11,8 +11,8 @@ from functools import partial
 
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Check, Row, Seen, plain
-from muster.drill.doctor.resolving import addresses_of, is_address
 from muster.load.config import Endpoint
+from muster.load.once import addresses_of, is_address
 from muster.load.one_stream import OneStream, one_stream
 from muster.load.requests import Requests
 

@@ -19,6 +19,7 @@ from muster.drill.sight.edges import edges_wrong
 from muster.drill.sight.looking import Looking
 from muster.drill.sight.shown import fresh, not_shown, scraped_now
 from muster.drill.sight.sound import clock_off, unsound
+from muster.drill.sight.told_apart import untold
 from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
 from muster.drill.undo.store import stored_undo
@@ -201,6 +202,11 @@ def no_incident(session: Looking) -> str:
     return ""
 
 
+def regions_told(session: Looking) -> str:
+    """The load can tell by which region it was answered: by a header or by addresses."""
+    return untold(session.target, session.platform.names.addresses(), session.clock)
+
+
 def headroom(session: Looking) -> str:
     """The survivors report that they can hold every stream of the run.
 
@@ -231,6 +237,7 @@ CHECKS: tuple[Check, ...] = (
     Check("regions_ready", regions_ready),
     Check("steering", steering_readable),
     Check("shift", not_told),
+    Check("regions_told", regions_told),
     Check("toxics", no_toxics),
     Check("drain_state", serving),
     Check("undo_known", undo_known),
