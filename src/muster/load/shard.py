@@ -27,7 +27,8 @@ from muster.load.recorder import Recorder
 from muster.load.schedule import Schedule, Source
 from muster.load.tally import Tally
 from muster.machine import raise_open_files, spare_the_collector
-from muster.redact import keep
+from muster.redact import keep, keep_url
+from muster.targets.check import looks_secret, texts
 
 LAST_ARRIVALS_S_MAX = 1.0
 
@@ -79,10 +80,7 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     if config.record is not None:
         directory = Path(config.record)
         recorder = Recorder(directory, config.shard, config.raw_share, late_s=config.late_s)
-        # Some platforms quote what they refuse: no line of the record may hold what was sent.
-        tokens = (config.token.get_secret_value(), config.canary_token.get_secret_value())
-        for secret in (*tokens, *config.form.headers.values()):
-            keep(secret)
+        _keep_secrets(config)
     engine = Engine(
         config,
         Schedule(
@@ -129,6 +127,15 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
             recorder.close(engine)
         page.close()
         await asyncio.sleep(0)
+
+
+def _keep_secrets(config: ShardConfig) -> None:
+    """Some platforms quote what they refuse: no line of the record may hold a secret of it."""
+    tokens = (config.token.get_secret_value(), config.canary_token.get_secret_value())
+    named = (text for key, text in texts(config.body) if looks_secret(key))
+    for secret in (*tokens, *config.form.headers.values(), *named):
+        keep(secret)
+    keep_url(config.url)
 
 
 async def _moment(config: ShardConfig, control: Control) -> None:

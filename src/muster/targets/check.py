@@ -159,8 +159,12 @@ def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
 def is_secret(key: str) -> bool:
     """Whether a dotted key names a secret, or a header whose name sounds like one."""
     section, _, name = key.rpartition(".")
-    header = section.endswith(".headers") and _SECRET_QUERY.search(name) is not None
-    return name in SECRET_KEYS or header
+    return name in SECRET_KEYS or (section.endswith(".headers") and looks_secret(name))
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a header, a query or a field of that name usually holds a secret."""
+    return _SECRET_QUERY.search(name) is not None
 
 
 def _literal_secret(text: str) -> bool:
