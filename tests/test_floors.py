@@ -79,6 +79,7 @@ HOUSE = {
     "bundle": row(3),
     "reports": row(3, "bundle"),
     "testbed": row(3),
+    "init": row(3),
     # The drill itself: all of the engine, and nothing of Chaos Toolkit.
     "drill": row(3.5),
     "actions": row(4),

@@ -29,7 +29,7 @@ PROGRAMS = {
     for name in [*(wanted.name for wanted in WANTED), "litellm", "envoy"]
 }
 TARGET = targets.load("foreign")
-PROFILE = contract.parse_profile("chat_60", TARGET.profiles["chat_60"], "foreign")
+PROFILE = contract.find_profile("chat_60", TARGET.profiles, contract.load(), "foreign")
 
 
 def told(**changes: Any) -> SupervisorConfig:

@@ -29,13 +29,14 @@ COMMANDS = {
     "plan": "plan",
     "doctor": "doctor",
     "unlock": "unlock",
+    "init": "init",
     "promotion": "promotion",
     "slo": "slo",
 }
 """The module of `muster.cli` that holds each command."""
 
 GROUPS = {
-    "Before a drill": ("doctor", "plan", "status", "up", "down"),
+    "Before a drill": ("init", "doctor", "plan", "status", "up", "down"),
     "Stop and restore": ("abort", "recover", "unlock"),
     "Evidence": ("judge", "report", "history", "gate", "key", "contract"),
     "Load": ("load",),

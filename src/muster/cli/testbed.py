@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from muster import testbed
-from muster.errors import BadInput
+from muster.errors import BadInput, nearest
 
 if TYPE_CHECKING:
     from muster.targets.model import Target
@@ -117,12 +117,11 @@ def _profile(target: Target, name: str) -> LoadProfile:
     from muster import contract
 
     rules = contract.load()
-    if name in target.profiles:
-        return contract.parse_profile(name, target.profiles[name], f"target {target.name}")
-    if name in rules.profiles:
-        return rules.profiles[name]
-    known = ", ".join([*rules.profiles, *target.profiles])
-    raise BadInput("--profile", "", name, f"one of {known}")
+    found = contract.find_profile(name, target.profiles, rules, f"target {target.name}")
+    if found is not None:
+        return found
+    known = [*rules.profiles, *target.profiles]
+    raise BadInput("--profile", "", name, f"one of {', '.join(known)}{nearest(name, known)}")
 
 
 def _number(option: str, text: str, expected: str, *, whole: bool = False) -> float:

@@ -2,12 +2,14 @@
 
 from muster.contract.model import Contract, Gate, Profile, Tier
 from muster.contract.parse import load, load_bytes, parse_profile, profile_named
+from muster.contract.profiles import find_profile
 
 __all__ = [
     "Contract",
     "Gate",
     "Profile",
     "Tier",
+    "find_profile",
     "load",
     "load_bytes",
     "parse_profile",

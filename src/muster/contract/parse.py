@@ -53,8 +53,8 @@ def parse_contract(data: Mapping[str, Any], file: Path | str) -> Contract:
 
 
 def parse_profile(name: str, data: object, file: Path | str) -> Profile:
-    """One load profile, for example of a target's own. Raises BadInput."""
-    profile = parse(Profile, data, file).model_copy(update={"name": name})
+    """One load profile, for example of a target's own. Raises BadInput for all that is wrong."""
+    profile = parse(Profile, data, file, every=True).model_copy(update={"name": name})
     check_profile(profile, f"profiles.{name}", file)
     return profile
 

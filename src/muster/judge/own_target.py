@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from muster.contract import Contract, Profile, parse_profile
+from muster.contract import Contract, Profile, find_profile
 from muster.documents import read_yaml
 from muster.errors import BadInput
 from muster.judge import lengths
@@ -20,11 +20,9 @@ JUDGED_OPTIONAL = frozenset({"open_over", "streams_broken"})
 def profile_of(bundle: Path, contract: Contract, name: str) -> Profile:
     """Return the profile `name` from the bundle. Raises BadInput if the bundle has none."""
     file = bundle / "target.yaml"
-    own = target_profiles(bundle)
-    if name in own:
-        return parse_profile(name, own[name], file)
-    if name in contract.profiles:
-        return contract.profiles[name]
+    found = find_profile(name, target_profiles(bundle), contract, file)
+    if found is not None:
+        return found
     raise BadInput(file, "profiles", name, "the profile that the drill ran with")
 
 

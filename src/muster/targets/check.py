@@ -151,7 +151,7 @@ def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
         if is_secret(key) and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
             # The value is left out because the message may be logged.
             yield BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
-        if _literal_secret(text):
+        if literal_secret(text):
             wanted = "user and password as ${env.NAME}: no secret stands in a file"
             yield BadInput(file, key, "a URL with a literal secret", wanted)
 
@@ -167,7 +167,7 @@ def looks_secret(name: str) -> bool:
     return _SECRET_QUERY.search(name) is not None
 
 
-def _literal_secret(text: str) -> bool:
+def literal_secret(text: str) -> bool:
     """Whether a URL, as written, holds a password or a query parameter named like a secret."""
     if "://" not in text:
         return False

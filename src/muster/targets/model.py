@@ -222,7 +222,9 @@ class Target(Document):
         },
     )
     profiles: dict[str, dict[str, object]] = Field(
-        default={}, description="this target's own load profiles; never gate evidence"
+        default={},
+        description="this target's own load profiles; never gate evidence. extends: NAME starts "
+        "from another profile of this target or of the contract",
     )
     testbed: TestbedSpec | None = None
 

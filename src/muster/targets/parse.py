@@ -72,7 +72,7 @@ def resolve(
     Raises BadInput with every placeholder that has no value, a line each.
     """
     data = target.model_dump(by_alias=True)
-    return _refilled(Target, data, target, "", testbed, environment)
+    return refilled(Target, data, _said(target), "", testbed, environment)
 
 
 def resolve_sight(
@@ -88,18 +88,18 @@ def resolve_sight(
     BadInput naming the placeholder that has no value.
     """
     filled = {
-        "prometheus": _refilled(
+        "prometheus": refilled(
             type(target.prometheus),
             target.prometheus.model_dump(by_alias=True),
-            target,
+            _said(target),
             "prometheus",
             testbed,
             environment,
         ),
-        "steering": _refilled(
+        "steering": refilled(
             type(target.steering),
             target.steering.model_dump(by_alias=True),
-            target,
+            _said(target),
             "steering",
             testbed,
             environment,
@@ -119,20 +119,26 @@ def resolve_shared(
     if shared is None:
         return None
     data = shared.model_dump(by_alias=True)
-    return _refilled(type(shared), data, target, "shared", None, environment)
+    return refilled(type(shared), data, _said(target), "shared", None, environment)
 
 
-def _refilled(
+def _said(target: Target) -> str:
+    return f"target {target.name}"
+
+
+def refilled(
     model: type[DocumentT],
     data: dict[str, Any],
-    target: Target,
+    file: str,
     key: str,
-    testbed: Mapping[str, Any] | None,
-    environment: Mapping[str, str] | None,
+    testbed: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> DocumentT:
-    """Fill every placeholder of `data`, found at `key` of the target, and parse it as `model`."""
+    """Fill every placeholder of `data`, found at `key` of the target `file`; parse it as `model`.
+
+    Raises BadInput with every placeholder that has no value, a line each.
+    """
     variables = os.environ if environment is None else environment
-    file = f"target {target.name}"
     missing: list[BadInput] = []
 
     def fill(value: Any, key: str) -> Any:

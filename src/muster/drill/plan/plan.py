@@ -13,7 +13,7 @@ from muster.contract.model import Contract, Gate, Profile
 from muster.documents import read_bytes
 from muster.drill.plan.outline import Activity
 from muster.drill.plan.settings import DrillSettings, parse_settings
-from muster.errors import BadInput
+from muster.errors import BadInput, nearest
 from muster.targets import Target
 
 DrillKind = Literal["failover", "experiment", "gate", "safety"]
@@ -116,13 +116,12 @@ def _activity(activity: Mapping[str, Any]) -> Activity:
 
 
 def _profile(contract: Contract, target: Target, name: str) -> Profile:
-    if name in target.profiles:
-        file = f"target {target.name}: profiles.{name}"
-        return contracts.parse_profile(name, target.profiles[name], file)
-    if name in contract.profiles:
-        return contract.profiles[name]
-    known = ", ".join([*contract.profiles, *target.profiles])
-    raise BadInput("configuration", "profile", name, f"one of {known}")
+    found = contracts.find_profile(name, target.profiles, contract, f"target {target.name}")
+    if found is not None:
+        return found
+    known = [*contract.profiles, *target.profiles]
+    wanted = f"one of {', '.join(known)}{nearest(name, known)}"
+    raise BadInput("configuration", "profile", name, wanted)
 
 
 def _trace_fits(target: Target, path: Path) -> None:

@@ -1,7 +1,6 @@
 """Whether the platform's histograms have the edges that the contract's thresholds need.
 
-Where they lack one, the line names the platform's own setting that adds it. Sources: LiteLLM's and
-SGLang's server settings, Envoy's `StatsConfig`, vLLM's issue 34370 (its edges cannot be set).
+Where they lack one, the line names the platform's own setting that adds it, as its preset says.
 """
 
 from __future__ import annotations
@@ -13,24 +12,11 @@ from math import isfinite
 from muster.contract.model import Contract, Tier
 from muster.drill.sight.looking import Looking
 from muster.drill.sight.shown import looked_at
+from muster.errors import BadInput
 from muster.samples.histograms import edge_of, wrong_unit
+from muster.targets.presets import edges_setting, load_presets
 
 logger = logging.getLogger("chaostoolkit")
-SETTINGS = (
-    ("litellm_", "LiteLLM: set litellm_settings.prometheus_latency_buckets, in seconds"),
-    (
-        "envoy_",
-        "Envoy: set stats_config.histogram_bucket_settings for this histogram, in its own unit "
-        "(milliseconds)",
-    ),
-    (
-        "sglang:time_to_first_token",
-        "SGLang: start it with --bucket-time-to-first-token, in seconds",
-    ),
-    ("sglang:", "SGLang: start it with --bucket-e2e-request-latency, in seconds"),
-    ("vllm:", "vLLM has no setting for its edges: they stand in its source"),
-)
-"""By how a metric's name begins, the setting that adds an edge."""
 NATIVE = (
     "(of a native histogram Prometheus keeps buckets with always_scrape_classic_histograms: true)"
 )
@@ -81,8 +67,9 @@ def thresholds_of(contract: Contract, signal: str) -> set[float]:
 
 
 def setting_of(names: frozenset[str]) -> str:
-    """`. PRODUCT: set …` for metrics of a product that is known; empty: of none."""
-    for begins, said in SETTINGS:
-        if any(name.startswith(begins) for name in names):
-            return f". {said}"
-    return ""
+    """`. PRODUCT: set …` for metrics of a product that a preset knows; empty: of none."""
+    try:
+        said = edges_setting(names, load_presets())
+    except BadInput:
+        return ""  # a checkout without presets, or with a wrong one: the line is no worse for it
+    return f". {said}" if said else ""

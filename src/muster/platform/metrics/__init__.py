@@ -4,7 +4,7 @@ from muster.platform.metrics.mapping import Reading
 from muster.platform.metrics.model import Metrics, MetricsError, RawSeries, newest_s
 from muster.platform.metrics.poller import Poller, key_of, late_seconds
 from muster.platform.metrics.reading import believed, read
-from muster.platform.metrics.registry import metrics_of
+from muster.platform.metrics.registry import metrics_by, metrics_of
 
 __all__ = [
     "Metrics",
@@ -15,6 +15,7 @@ __all__ = [
     "believed",
     "key_of",
     "late_seconds",
+    "metrics_by",
     "metrics_of",
     "newest_s",
     "read",

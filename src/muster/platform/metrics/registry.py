@@ -7,7 +7,7 @@ from muster.platform.metrics.reach import reach_of
 from muster.platform.metrics.several import Member, Several
 from muster.platform.port import adapter
 from muster.targets.model import Target
-from muster.targets.prometheus import ServerAccess
+from muster.targets.prometheus import PrometheusAccess, ServerAccess
 from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_DEFAULT
 
 METRICS = {"prometheus": "muster.platform.metrics.prometheus:Prometheus"}
@@ -18,11 +18,15 @@ def metrics_of(target: Target) -> Metrics:
 
     Raises BadInput for certificates that cannot be read and for missing credentials.
     """
-    access = target.prometheus
+    return metrics_by(target.prometheus, f"target {target.name}")
+
+
+def metrics_by(access: PrometheusAccess, file: str) -> Metrics:
+    """The adapter of the section `prometheus` of `file`. Raises BadInput as `metrics_of` does."""
     kind = adapter(METRICS, access.kind)
 
     def made(server: ServerAccess, url: str, where: str) -> Metrics:
-        reach = reach_of(server, f"target {target.name}", where, url)
+        reach = reach_of(server, file, where, url)
         one: Metrics = kind(url, access.timeout_s, reach, access.drop_labels)
         return one
 

@@ -1,0 +1,1 @@
+"""A first target file from what a platform's Prometheus shows: look, recognise, combine, write."""

@@ -1,0 +1,215 @@
+"""What a person told `chaos drill init`, checked as a whole: every problem, a line each.
+
+No secret is taken on a command line: an option names the environment variable that holds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from muster.documents import parse
+from muster.errors import BadInput, nearest, together
+from muster.targets.check import PLACEHOLDER, is_secret, literal_secret
+from muster.targets.kinds import HttpUrl, PublicUrl
+from muster.targets.prometheus import PrometheusAccess
+
+TARGET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
+REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Told:
+    """Options as they were given; what was not given is None or empty."""
+
+    name: str
+    prometheus: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    public_url: str | None = None
+    model: str | None = None
+    bearer: str | None = None
+    basic: str | None = None
+    sigv4: str | None = None
+    headers: tuple[str, ...] = ()
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    proxy_url: str | None = None
+    drop_labels: tuple[str, ...] = ()
+    scrape_interval_s: float | None = None
+    ready: tuple[str, ...] = ()
+    region_header: str | None = None
+    streams: int | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The same, checked. `prometheus`: the target's section, placeholders not filled."""
+
+    name: str
+    prometheus: Mapping[str, Any]
+    regions: tuple[str, ...]
+    public_url: str
+    model: str
+    ready: Mapping[str, str] = field(default_factory=dict)
+    region_header: str | None = None
+    streams: int | None = None
+
+    @property
+    def host(self) -> str:
+        """The public name."""
+        return urlsplit(self.public_url).hostname or ""
+
+
+def checked(told: Told) -> Asked:
+    """What was told, as one. Regions may be missing: Prometheus may show them. Raises BadInput."""
+    if wrong := together(_problems(told)):
+        raise wrong
+    return Asked(
+        told.name,
+        _section(told),
+        told.regions,
+        told.public_url or "",
+        told.model or "",
+        dict(_pair(one) for one in told.ready),
+        told.region_header,
+        told.streams,
+    )
+
+
+def regions_problems(regions: Sequence[str], ready: Iterable[str]) -> Iterator[BadInput]:
+    """What is wrong with the regions, once all that can be known of them is."""
+    if len(regions) < 2:
+        shown = ", ".join(regions) or None
+        wanted = "two regions or more: no label region of what this Prometheus shows names them"
+        yield BadInput("--region", "", shown, wanted)
+    for name in ready:
+        if name not in regions:
+            yield BadInput("--ready", "", name, _one_of(name, regions))
+
+
+def _problems(told: Told) -> Iterator[BadInput]:
+    if not TARGET_NAME.fullmatch(told.name):
+        wanted = "small letters, digits, . _ and -, at most 60: the target's name"
+        yield BadInput("NAME", "", told.name, wanted)
+    if not told.prometheus:
+        wanted = "the URL of a Prometheus, or REGION=URL for each of several"
+        yield BadInput("--prometheus", "", None, wanted)
+    else:
+        yield from _access_problems(told)
+    yield from _url("--public-url", told.public_url, PublicUrl, "the URL that the load asks")
+    if not told.model:
+        yield BadInput("--model", "", told.model, "the model that the load asks for")
+    for index, region in enumerate(told.regions):
+        if not REGION.fullmatch(region):
+            yield BadInput("--region", "", region, "letters, digits, _ and -")
+        if region in told.regions[:index]:
+            yield BadInput("--region", "", region, "each region once")
+    for one in told.ready:
+        region, url = _pair(one)
+        yield from _url("--ready", url or None, HttpUrl, "REGION=URL", written=one)
+        if told.regions and region not in told.regions:
+            yield BadInput("--ready", "", one, _one_of(region, told.regions))
+    if told.streams is not None and told.streams < 1:
+        yield BadInput("--streams", "", told.streams, "1 or more open streams")
+
+
+def _one_of(region: str, regions: Sequence[str]) -> str:
+    near = nearest(region, regions)
+    return f"REGION=URL, REGION one of {', '.join(regions)}{near}"
+
+
+def _access_problems(told: Told) -> Iterator[BadInput]:
+    ways = [name for name in ("bearer", "basic", "sigv4") if getattr(told, name) is not None]
+    if len(ways) > 1:
+        yield BadInput(f"--{ways[1]}", "", getattr(told, ways[1]), f"not beside --{ways[0]}")
+    if told.bearer is not None and not VARIABLE.fullmatch(told.bearer):
+        # It may be the token itself: it is not shown.
+        yield BadInput("--bearer", "", "another text", "the environment variable with the token")
+    if told.basic is not None and not _basic(told.basic):
+        wanted = "USER:VARIABLE, the environment variable with the password"
+        yield BadInput("--basic", "", "another text", wanted)
+    for one in told.headers:
+        name, _, text = one.partition(":")
+        if not name.strip() or not text.strip():
+            yield BadInput("--header", "", name, "NAME: VALUE; a secret as ${env.VARIABLE}")
+        elif is_secret(f"prometheus.headers.{name.strip()}") and not PLACEHOLDER.search(text):
+            wanted = "NAME: ${env.VARIABLE}: no secret stands in a file"
+            yield BadInput("--header", "", f"{name.strip()}: a literal", wanted)
+    servers = [_pair(one) for one in told.prometheus]
+    several = len(servers) > 1 or bool(servers[0][1])
+    if several and not all(url for _, url in servers):
+        wanted = "REGION=URL for each of several"
+        yield BadInput("--prometheus", "", ", ".join(told.prometheus), wanted)
+        return
+    for region, _ in servers if several else ():
+        if told.regions and region not in told.regions:
+            yield BadInput("--prometheus", "", f"{region}=…", _one_of(region, told.regions))
+    for one in told.prometheus:
+        if literal_secret(_pair(one)[1] or one):
+            wanted = "user and password as ${env.NAME}: no secret stands in a file"
+            yield BadInput("--prometheus", "", "a URL with a literal secret", wanted)
+            return
+    try:
+        parse(PrometheusAccess, _section(told), "--prometheus", every=True)
+    except BadInput as error:
+        yield from error.each
+
+
+def _url(
+    option: str, value: str | None, kind: Any, wanted: str, written: str | None = None
+) -> Iterator[BadInput]:
+    if value is None:
+        yield BadInput(option, "", written, wanted)
+        return
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        yield BadInput(option, "", written or value, said)
+
+
+def _section(told: Told) -> dict[str, Any]:
+    """The target's section `prometheus`."""
+    server: dict[str, Any] = {}
+    if told.bearer is not None:
+        server["auth"] = {"kind": "bearer", "token": f"${{env.{told.bearer}}}"}
+    elif told.basic is not None and (pair := _basic(told.basic)):
+        server["auth"] = {"kind": "basic", "user": pair[0], "password": f"${{env.{pair[1]}}}"}
+    elif told.sigv4 is not None:
+        server["auth"] = {"kind": "sigv4", "region": told.sigv4}
+    if told.headers:
+        pairs = [one.partition(":") for one in told.headers]
+        server["headers"] = {name.strip(): text.strip() for name, _, text in pairs}
+    keys = ("ca_file", "certificate_file", "key_file")
+    if tls := {key: getattr(told, key) for key in keys if getattr(told, key) is not None}:
+        server["tls"] = tls
+    if told.proxy_url is not None:
+        server["proxy_url"] = told.proxy_url
+    common: dict[str, Any] = {}
+    if told.scrape_interval_s is not None:
+        common["scrape_interval_s"] = told.scrape_interval_s
+    if told.drop_labels:
+        common["drop_labels"] = list(told.drop_labels)
+    servers = [_pair(one) for one in told.prometheus]
+    if len(servers) == 1 and not servers[0][1]:
+        return {"url": told.prometheus[0], **server, **common}
+    made = {region: {"url": url, "labels": {"region": region}, **server} for region, url in servers}
+    return {"servers": made, **common}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """`REGION=URL` as two; a URL alone, with an = in it or not, as one and nothing."""
+    name, _, url = text.partition("=")
+    return (name, url) if REGION.fullmatch(name) else (text, "")
+
+
+def _basic(text: str) -> tuple[str, str] | None:
+    user, _, variable = text.partition(":")
+    return (user, variable) if user and VARIABLE.fullmatch(variable) else None

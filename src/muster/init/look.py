@@ -1,0 +1,78 @@
+"""What a Prometheus shows of the products that presets know, in a bounded number of questions.
+
+One question counts the series of every metric that any preset names; then one for each metric that
+is there, unless it has too many series to be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+from muster.platform.metrics import Metrics
+from muster.platform.metrics.reading import SERIES_MAX
+
+NAME = "__name__"
+LOOK_BACK_S = 120.0
+
+
+@dataclass(frozen=True)
+class One:
+    """One series just now: its labels without the name, and its value (None: NaN)."""
+
+    labels: Mapping[str, str]
+    value: float | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """By metric: how many series there are, and the series themselves.
+
+    A metric of more than 10,000 series stands in `counts` alone.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    series: Mapping[str, tuple[One, ...]] = field(default_factory=dict)
+
+    def of(self, metrics: Iterable[str]) -> Iterator[One]:
+        """Every series of `metrics`."""
+        for name in metrics:
+            yield from self.series.get(name, ())
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """Metrics with too many series to be read, and how many."""
+        return {name: count for name, count in self.counts.items() if count > SERIES_MAX}
+
+
+def scrape_interval_s(metrics: Metrics, names: Iterable[str]) -> float | None:
+    """Seconds between the scrapes of the first of `names` that was scraped often enough.
+
+    None where nothing was scraped twice in two minutes. Raises MetricsError.
+    """
+    for name in names:
+        series = metrics.raw(name, name, LOOK_BACK_S)
+        apart = [b - a for one in series for a, b in pairwise(one.t_s)]
+        if apart:
+            return max(round(median(apart), 1), 0.1)
+    return None
+
+
+def look(metrics: Metrics, names: Iterable[str]) -> Seen:
+    """What `metrics` shows of the metrics `names`. Raises MetricsError."""
+    asked = "|".join(sorted(names))
+    counts: dict[str, int] = {}
+    for labels, value in metrics.instant(f'count by ({NAME}) ({{{NAME}=~"{asked}"}})'):
+        # Several servers answer one after the other.
+        counts[labels[NAME]] = counts.get(labels[NAME], 0) + int(value or 0)
+    series = {
+        name: tuple(
+            One({key: text for key, text in labels.items() if key != NAME}, value)
+            for labels, value in metrics.instant(name)
+        )
+        for name in sorted(counts)
+        if counts[name] <= SERIES_MAX
+    }
+    return Seen(counts, series)
