@@ -32,6 +32,7 @@ def test_a_closed_circuit_was_open_for_no_time():
     assert (finding.measured, finding.status, finding.reason) == (0.0, "pass", "")
     assert (finding.tier, finding.phase, finding.region) == (None, "baseline", None)
     assert (finding.source, finding.samples, finding.slo) == ("server", None, "circuit_open")
+    assert finding.window == (0.0, 240.0)
     none = rule("M1")
     assert (none.measured, none.margin, none.reason) == (None, None, "no data")
 
@@ -185,3 +186,94 @@ def test_a_region_declared_dark_was_left_not_unseen():
     gone = (Absence("west", 59.0, 300.0),)
     finding = rule("M2", *steering(), west, arrivals()[1], absences=gone)
     assert (finding.status, finding.measured) == ("fail", 3.0)
+
+
+# What is read at which moment
+
+
+def test_a_declared_circuit_is_not_judged_unless_it_is_seen():
+    """Only for its own signal, and only where no sample says otherwise."""
+
+    def declared(name, *series):
+        window = Window(0.0, 240.0, 4.0)
+        found = {name: "one provider, no breaker"}
+        [finding] = judge_gate_rules(
+            samples_of(*series), window, "baseline", CONTRACT, CONTRACT.gates["M1"], 1.0, found
+        )
+        return finding
+
+    none = declared("circuit_open")
+    assert (none.slo, none.status, none.measured) == ("circuit_open", "declared", None)
+    assert none.reason == 'declared none: "one provider, no breaker"'
+    assert declared("queue_age").status == "unknown"
+    seen = declared("circuit_open", gauge("circuit_open", [1] * 130 + [0] * 111))
+    assert (seen.status, seen.measured, seen.unit) == ("fail", 130.0, "s")
+
+
+def test_limits_are_as_many_times_shorter_as_time_is_faster():
+    """The circuit's, and the minute in which a region is seen to be left."""
+    opened = rule("M1", gauge("circuit_open", [0] * 60 + [1] * 70 + [0] * 111), time_scale=2.0)
+    assert (opened.threshold, opened.measured, opened.status) == (60.0, 70.0, "fail")
+    idle = arrivals(west=lambda t: 100.0 * min(t, 60) + 100.0 * max(0, t - 90))
+    assert rule("M2", *steering(), *idle).measured == 0.0
+    assert rule("M2", *steering(), *idle, time_scale=2.0).measured == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "keep", "measured", "status"),
+    [
+        ([0] * 60 + [1] * 30 + [0] * 151, ALL, 30.0, "pass"),
+        ([0] * 100 + [1] * 141, ALL, 140.0, "fail"),  # to its last sample
+        ([0] * 241, set(range(101)), 0.0, "unknown"),  # closed 140 s before the end
+        # Seen open in the middle of 122 s in which nobody saw it closed.
+        ([0] * 51 + [1] * 121 + [0] * 69, ALL - set(range(51, 172)) | {100, 101}, 72.0, "unknown"),
+    ],
+)
+def test_how_long_a_circuit_was_open_and_was_not_seen_closed(values, keep, measured, status):
+    """From the first sample that shows it open to the one that shows it closed, or the last."""
+    finding = rule("M1", gauge("circuit_open", values, keep))
+    assert (finding.measured, finding.status) == (measured, status)
+
+
+def test_each_circuit_is_looked_at_whatever_the_one_before_shows():
+    """One was never scraped, and the next was open for too long: that fails, and needs no more."""
+    unseen = gauge("circuit_open", [0] * 400, set(range(300, 400)))
+    opened = gauge("circuit_open", [1] * 130 + [0] * 111, route="b")
+    finding = rule("M1", unseen, opened)
+    assert (finding.measured, finding.status, finding.reason) == (130.0, "fail", "")
+
+
+def test_changes_of_all_regions_add_up_to_the_windows_last_moment():
+    """One each; a reading at the very end is one of it."""
+    both = steering(west=lambda t: 50 if t < 100 else 60, east=lambda t: 50 if t < 240 else 40)
+    assert rule("M2", *both, *arrivals()).measured == 2.0
+
+
+@pytest.mark.parametrize(("west", "east", "measured"), [(1, 99, 0.0), (9, 991, 1.0), (0, 100, 1.0)])
+def test_a_region_with_less_than_the_share_was_left(west, east, measured):
+    """Under 1 % of the minute's attempts; at 1 % it was not."""
+    shown = arrivals(west=lambda t: west * t / 60, east=lambda t: east * t / 60)
+    assert short("M2", 60.0, *steering(), *shown).measured == measured
+
+
+def test_a_late_baseline_has_no_more_minutes_than_it_lasts():
+    """Three that nobody saw are borne at its end, and no others are looked for after it."""
+    window = Window(1000.0, 1240.0, 4.0)
+    rows = (("steering_weight", lambda t: 50.0, 241), ("client_attempts", lambda t: 9.0 * t, 62))
+    series = [
+        series_of(signal, "s", {"region": region}, [(1000.0 + t, of(t)) for t in range(many)])
+        for signal, of, many in rows
+        for region in ("east", "west")
+    ]
+    [finding] = judge_gate_rules(
+        samples_of(*series), window, "baseline", CONTRACT, CONTRACT.gates["M2"], 1.0
+    )
+    assert (finding.status, finding.measured) == ("pass", 0.0)
+
+
+def test_what_is_left_after_the_last_whole_minute_is_no_window_of_its_own():
+    """Streams leave for its last half a minute: a change of weights is seen there, a share not."""
+    idle = arrivals(west=lambda t: 100.0 * min(t, 60))
+    assert short("M2", 90.0, *steering(), *idle).measured == 0.0
+    moved = steering(west=lambda t: 50 if t < 80 else 0)
+    assert short("M2", 90.0, *moved, *idle).measured == 1.0
