@@ -33,9 +33,9 @@ def test_each_phase_and_each_step_needs_its_own():
         ("canaries of baseline, Tier X", 50.0, 2500, 2000, False),
         ("arrivals of dark, Tier G", 110.0, 30960, 200, False),
         ("canaries of dark, Tier G", 110.0, 5500, 1000, False),
-        # 1,000 resolver caches, and as many again for each minute of the look-back.
-        ("split at the steps of evacuate", 80.0, 2333, needed_draws(25, 5), True),
-        ("split at the steps of restore", 80.0, 2333, needed_draws(50, 5), True),
+        # 1,000 resolver caches, and as many again for each 5 s of the look-back.
+        ("split at the steps of evacuate", 80.0, 17000, needed_draws(25, 5), True),
+        ("split at the steps of restore", 80.0, 17000, needed_draws(50, 5), True),
     ]
 
 
@@ -51,8 +51,8 @@ def test_only_holds_of_a_known_length_and_steps_of_the_traffic_need_anything():
     assert told(plan) == [
         ("arrivals of failed_over, Tier G", 20.0, 5629, 200, False),
         ("canaries of failed_over, Tier G", 20.0, 1000, 1000, False),
-        ("split at the steps of evacuate", 80.0, 2333, 100, True),
-        ("split at the steps of restore", 80.0, 2333, 225, True),
+        ("split at the steps of evacuate", 80.0, 17000, 100, True),
+        ("split at the steps of restore", 80.0, 17000, 225, True),
     ]
     assert told(steps(("evacuate", {}))) == []
 
@@ -130,3 +130,75 @@ def test_what_three_standard_errors_could_bring_is_not_hopeless(needed, reached,
     need = Need("x", 10.0, 64.0, needed)
     assert (need.enough, need.hopeless) == (reached, hopeless)
     assert Need("x", 10.0, 64.0, 89).hopeless
+
+
+@pytest.mark.parametrize(("minutes", "scale", "per_s"), [(5, 1.0, 50), (5, 0.1, 50), (60, 0.1, 5)])
+def test_canaries_are_as_many_as_the_scale_and_no_fewer_than_the_shortest_hold_needs(
+    minutes, scale, per_s
+):
+    """50 a second at scale 1; 2,000 and half as many again in 50 s would be 60 a second."""
+    plan = steps(("baseline", {"minutes": minutes}), ("dark", {"minutes": minutes}), scale=scale)
+    assert enough.canaries_per_s(plan) == pytest.approx(per_s)
+
+
+def test_the_shortest_hold_and_its_tier_say_how_many_canaries():
+    """1,000 and half as many again in 100 s; a hold of no length asks for none."""
+    plan = steps(("dark", {"minutes": 10}), ("failed_over", {"minutes": 40}), scale=0.01)
+    assert enough.canaries_per_s(plan) == pytest.approx(15.0)
+    plan = steps(("dark", {"minutes": 10}), ("failed_over", {"minutes": 0}), scale=0.01)
+    assert enough.canaries_per_s(plan) == pytest.approx(15.0)
+    assert enough.canaries_per_s(steps(("evacuate", {}), scale=0.01)) == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize("func", ["shifted", "shift_back"])
+def test_a_small_shifts_holds_are_judged_too(func):
+    """By the drill's tier."""
+    arrivals, canaries = enough.needs_of(steps((func, {"minutes": 2})))
+    assert (arrivals.what, arrivals.seconds) == (f"arrivals of {func}, Tier G", 20.0)
+    assert canaries.what == f"canaries of {func}, Tier G"
+
+
+@pytest.mark.parametrize(("pct", "draws"), [(40, (50, 40 * 0.5 / 2)), (25, (50, 12.5 / 2))])
+def test_a_small_shift_needs_what_tells_it_from_none(pct, draws):
+    """Two regions: of 50 points so many go, and half of that is the widest tolerance."""
+    share, most = draws
+    [need] = enough.needs_of(steps(("shift_share", {"share_pct": pct})))
+    assert (need.what, need.split) == ("split after the shift", True)
+    wanted = [needed_draws(one, 5, most) for one in (share, share - 2 * most)]
+    assert need.needed == max(wanted)
+
+
+def test_too_few_resolver_caches_are_told_by_their_number():
+    """No scale makes more of 10: they hold an answer for 5 s, so that 80 s bring 170 draws."""
+    profile = PLAN.profile.model_copy(update={"resolver_caches": 10})
+    plan = replace(steps(("evacuate", {"shares_pct": [50]})), profile=profile)
+    [need] = enough.needs_of(plan)
+    # 225 and half as many again, of 17 draws a cache.
+    assert (need.expected, need.needed, need.caches) == (170.0, 225, 20)
+    assert enough.smallest_scale(plan) is None
+    assert list(enough.lines(plan))[-1] == (
+        "  too few resolver caches: resolver_caches: 20 in the profile would do"
+    )
+    few = replace(plan, profile=profile.model_copy(update={"resolver_caches": 5}))
+    assert enough.too_few(few) == (
+        "split at the steps of evacuate: 5 resolver caches make about 85 independent arrivals in "
+        f"80 s, 225 are needed; resolver_caches: 20 in the profile {profile.name} would bring "
+        "enough"
+    )
+    # Where the arrivals are too few as well, the scale is what is told.
+    assert enough.needs_of(replace(few, settings=plan_at(1e-4).settings))[0].caches == 0
+
+
+def test_records_off_a_testbed_are_taken_to_live_for_a_minute():
+    """They are read when the drill begins: 1,000 caches are asked again after 60 s."""
+    plan = steps(("evacuate", {"shares_pct": [50]}))
+    plan = replace(plan, target=plan.target.model_copy(update={"testbed": None}))
+    [need] = enough.needs_of(plan)
+    assert round(need.expected) == 2333
+
+
+def test_the_arrivals_and_the_canaries_are_told_first():
+    """In tenths, at the scale that was asked for."""
+    [first, *_] = enough.lines(plan_at(0.1))
+    assert first == "arrivals: 281.5 a second at scale 0.1, and 50.0 canaries a second"
+    assert list(enough.lines(steps(("recovery", {})))) == []
