@@ -7,7 +7,7 @@ import random
 import pytest
 
 from muster.drill.sight.facts import Facts
-from muster.drill.sight.split import Split, await_looks, gone, tolerance_of
+from muster.drill.sight.split import Split, await_looks, gone, scheduled, tolerance_of
 from muster.platform.metrics import RawSeries
 
 
@@ -94,7 +94,7 @@ def test_the_looks_that_end_the_wait_are_handed_back():
     """The wait's own result counts, not a look taken after it."""
     split = Split(facts_of(300, 0.5), 1.0, 5.0)
     took_s, looks = await_looks(
-        split, {"west": 50, "east": 50}, 10, lambda: True, lambda s: None, lambda: 0.0
+        split, {"west": 50, "east": 50}, 10, lambda: False, lambda s: None, lambda: 0.0
     )
     assert took_s == 0
     assert looks["west"].holds
@@ -109,6 +109,15 @@ def test_a_wait_ends_at_its_bound_with_its_last_looks():
     )
     assert took_s is None
     assert not looks["west"].holds
+
+
+@pytest.mark.parametrize(
+    ("labels", "counts"),
+    [({}, True), ({"kind": "scheduled"}, True), ({"kind": "retry"}, False), ({"kind": ""}, False)],
+)
+def test_only_arrivals_of_the_schedule_say_how_streams_are_split(labels, counts):
+    """A retry goes where its stream went, and a canary where it is told to."""
+    assert scheduled(labels) is counts
 
 
 @pytest.mark.parametrize("per_scrape", [60, 120, 300, 700])

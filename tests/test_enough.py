@@ -147,6 +147,8 @@ def test_the_shortest_hold_and_its_tier_say_how_many_canaries():
     assert enough.canaries_per_s(plan) == pytest.approx(15.0)
     plan = steps(("dark", {"minutes": 10}), ("failed_over", {"minutes": 0}), scale=0.01)
     assert enough.canaries_per_s(plan) == pytest.approx(15.0)
+    plan = steps(("dark", {"minutes": 0.1}), ("failed_over", {"minutes": 40}), scale=0.01)
+    assert enough.canaries_per_s(plan) == pytest.approx(50.0)
     assert enough.canaries_per_s(steps(("evacuate", {}), scale=0.01)) == pytest.approx(50.0)
 
 
@@ -168,6 +170,21 @@ def test_a_small_shift_needs_what_tells_it_from_none(pct, draws):
     assert need.needed == max(wanted)
 
 
+def test_a_shift_within_the_tolerance_needs_what_any_look_needs():
+    """5 of 50 points: no arrivals tell it from none. The arrivals of 80 s are what it has."""
+    [need] = enough.needs_of(steps(("shift_share", {"share_pct": 10}), scale=0.001))
+    assert (need.needed, round(need.expected)) == (needed_draws(50, 5), 225)
+
+
+def test_the_shares_of_a_small_shift_follow_the_number_of_regions():
+    """A third each: 15 points less of one are 18.3."""
+    plan = steps(("shift_share", {"share_pct": 45}))
+    regions = dict.fromkeys("abc", next(iter(plan.target.regions.values())))
+    plan = replace(plan, target=plan.target.model_copy(update={"regions": regions}))
+    [need] = enough.needs_of(plan)
+    assert need.needed == needed_draws(100 / 3, 5, 7.5) > needed_draws(100 / 3 - 15, 5, 7.5)
+
+
 def test_too_few_resolver_caches_are_told_by_their_number():
     """No scale makes more of 10: they hold an answer for 5 s, so that 80 s bring 170 draws."""
     profile = PLAN.profile.model_copy(update={"resolver_caches": 10})
@@ -187,6 +204,16 @@ def test_too_few_resolver_caches_are_told_by_their_number():
     )
     # Where the arrivals are too few as well, the scale is what is told.
     assert enough.needs_of(replace(few, settings=plan_at(1e-4).settings))[0].caches == 0
+
+
+def test_caches_that_are_just_enough_limit_nothing():
+    """170 draws, where a region with one of 170 was left."""
+    plan = steps(("evacuate", {"shares_pct": [0]}))
+    rules = plan.contract.drill.model_copy(update={"shifted_share_max": Fraction(1, 170)})
+    profile = PLAN.profile.model_copy(update={"resolver_caches": 10})
+    contract = plan.contract.model_copy(update={"drill": rules})
+    [need] = enough.needs_of(replace(plan, profile=profile, contract=contract))
+    assert (need.expected, need.needed, need.enough, need.caches) == (170.0, 170, True, 0)
 
 
 def test_records_off_a_testbed_are_taken_to_live_for_a_minute():
