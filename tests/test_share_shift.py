@@ -20,7 +20,7 @@ from muster.drill.plan.plan import make_plan
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.facts import Facts
-from muster.drill.sight.split import needed_draws, telling_pct, tolerance_of
+from muster.drill.sight.split import Split, needed_draws, telling_pct, tolerance_of
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput, DrillAborted
 from muster.faults import Scene, WrongArgument, fault_of
@@ -319,6 +319,25 @@ def test_a_look_that_could_not_tell_the_move_from_none_says_nothing():
     assert tolerance_of(50, 225, 5.0, 6.25) is None
     assert tolerance_of(50, needed_draws(50, 5.0, 6.25), 5.0, 6.25) <= 6.25
     assert tolerance_of(50, needed_draws(50, 5.0, 6.25) - 1, 5.0, 6.25) is None
+
+
+def test_a_move_is_told_by_the_longest_look_back():
+    """Of many short ones each has its chance to show a move that was none."""
+    facts, counts = Facts(stale_s=10), {"west": 0.0, "east": 0.0}
+    for second in range(90):
+        # By chance 38 % for the last five seconds, of a region that kept its half.
+        for region, share in (("west", 0.38), ("east", 0.62)) if second > 84 else (
+            ("west", 0.5), ("east", 0.5)
+        ):  # fmt: skip
+            counts[region] += 300 * share
+            row = RawSeries("client_answers", "n", {"region": region}, (second,), (counts[region],))
+            facts.add([row])
+    short = Split(facts, 1.0, 5.0).look("west", 38)
+    assert short is not None
+    assert short.holds
+    told = Split(facts, 1.0, 5.0, most_pct=6.0).look("west", 38)
+    assert told is not None
+    assert not told.holds
 
 
 def scene():

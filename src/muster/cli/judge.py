@@ -201,6 +201,8 @@ def _lines(verdict: Verdict) -> list[str]:
     lines = [f"{verdict.verdict}{stopped} ({document.get('drill_id') or 'no drill id'})"]
     if document.get("evidence") != "gate":
         lines.append(f"evidence: {document.get('evidence') or 'none'}: NOT A GATE")
+    if judged := document.get("judged_by"):
+        lines.append(judged)
     failed = [finding for finding in verdict.findings if finding.status == "fail"]
     lines += [f"  {finding.line()}" for finding in failed]
     lines += [f"  {text}" for text in document.get("unknowns", [])]

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from muster.judge.findings import Finding
+    from muster.judge.judged_by import contract_said, tier_said
     from muster.judge.peak import Asked, Hours
     from muster.targets import Target
 
@@ -109,8 +110,9 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     for day in left_out:
         click.echo(f"left out: {day}")
     click.echo(
-        f"{word}: tier {asked.tier.name} of {target.name}, {window}, {len(judged)} occurrences in "
-        f"{days} days"
+        f"{word}: {tier_said(contract, asked.tier.name)} on {target.name}, {window}, "
+        f"{len(judged)} occurrences in {days} days; the limits are those of "
+        f"{contract_said(contract)}"
     )
     return EXIT[word]
 
@@ -157,6 +159,7 @@ def _document(
         "schema_version": 1,
         "target": target.name,
         "tier": asked.tier.name,
+        "contract": asked.contract.source.model_dump(mode="json"),
         "window": window,
         "answer": word,
         "occurrences": [

@@ -213,6 +213,7 @@ def _announce(session: Session, verdict: Verdict) -> None:
     logger.info(
         "verdict: %s%s", verdict.verdict, f" ({verdict.stopped_by})" if verdict.stopped_by else ""
     )
+    logger.info("%s", verdict.document["judged_by"])
     for finding in verdict.findings:
         if finding.status not in ("pass", "not_judged", "declared"):
             logger.warning("%s", finding.line())

@@ -29,6 +29,7 @@ from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of
 from muster.judge.findings import observed
+from muster.judge.judged_by import tier_said
 from muster.ledger import Ledger
 from muster.platform import Platform
 from muster.platform.metrics import Metrics
@@ -164,7 +165,8 @@ class Session:
             for guard in self.guards:
                 guard.arm()
         self.record("phase_started", phase=name, tier=tier)
-        logger.info("phase %s%s", name, f" (tier {tier})" if tier else "")
+        judged = f", judged by {tier_said(self.plan.contract, tier)}" if tier else ""
+        logger.info("phase %s%s", name, judged)
 
     def phase_end(self, outcome: str) -> None:
         """The phase ends."""

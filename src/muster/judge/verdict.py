@@ -23,8 +23,10 @@ from muster.judge.evaluate import SLOS
 from muster.judge.every_finding import Judged, findings_of
 from muster.judge.findings import UNJUDGED, Finding, unjudged
 from muster.judge.guarded import guard_faults
+from muster.judge.judged_by import judged_by
 from muster.judge.ledger_lines import shaped
 from muster.judge.own_target import target_profiles
+from muster.judge.phases import phases_of
 from muster.judge.read_back import changed_by_another
 from muster.ledger import BROKEN_CHAIN, LedgerRead, read_ledger
 from muster.samples.series import Samples, read_samples
@@ -100,6 +102,13 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
         verdict = "INCONCLUSIVE"
     document = document_of(
         ledger, started, verdict, stopped_by, findings, unknowns, pending, chosen
+    )
+    document["contract"] = None if chosen is None else chosen.source.model_dump(mode="json")
+    document["judged_by"] = judged_by(
+        chosen,
+        document["findings"],
+        streams=document["load"]["target_streams"],
+        order=[phase.name for phase in phases_of(ledger.events)],
     )
     document["declared"] = declared_document(judged.declared)
     document["loss"] = None if judged.lost is None else judged.lost.document

@@ -6,6 +6,7 @@ it would have shown is "no data". Only `verdict.json` is required.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from muster.reports.server import Server, read_server
 class Evidence:
     """The input of a report. `missing` names each file that could not be used, and why.
 
-    `contract` is the bundle's own, for the figures that the report states; None: not readable.
+    `contract` is the bundle's own, for the figures that the report states, with the digest of its
+    file; None: not readable.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Evidence:
     missing: tuple[str, ...]
     contract: Contract | None = None
     refusals: tuple[Refusal, ...] = ()
+    contract_sha256: str | None = None
 
     def of(self, event: str) -> tuple[Mapping[str, Any], ...]:
         """The ledger's events of that name, in order."""
@@ -99,10 +102,19 @@ def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
     config, config_fault = _config(bundle / "config.json")
     missing.extend(config_fault)
     name = bundle.resolve().name
-    contract = _contract(bundle / "contract.yaml")
-    refusals = tuple(first_refusals(bundle))
+    contract, digest = _contract(bundle / "contract.yaml")
     return Evidence(
-        name, verdict, events, torn, config, load, server, tuple(missing), contract, refusals
+        name,
+        verdict,
+        events,
+        torn,
+        config,
+        load,
+        server,
+        tuple(missing),
+        contract,
+        refusals=tuple(first_refusals(bundle)),
+        contract_sha256=digest,
     )
 
 
@@ -116,11 +128,11 @@ def _config(path: Path) -> tuple[Mapping[str, Any], list[str]]:
     return (data, []) if isinstance(data, dict) else ({}, ["config.json: not a JSON object"])
 
 
-def _contract(path: Path) -> Contract | None:
+def _contract(path: Path) -> tuple[Contract | None, str | None]:
     try:
-        return load_contract(path)
+        return load_contract(path), hashlib.sha256(path.read_bytes()).hexdigest()
     except (BadInput, OSError):
-        return None
+        return None, None
 
 
 def _reason(error: BadInput) -> str:

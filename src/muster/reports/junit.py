@@ -104,6 +104,7 @@ def _new_suite(view: View, name: str, length_s: float, started_s: float | None) 
         ("seal", "UNSEALED" if view.banner.unsealed else "held when this was written"),
         ("drill_id", view.drill_id),
         ("stopped_by", view.banner.stopped_by or ""),
+        ("judged_by", view.judged),
     ):
         ET.SubElement(properties, "property", name=key, value=value)
     return suite

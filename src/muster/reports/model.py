@@ -166,6 +166,8 @@ class View:
     kind: str
     banner: Banner
     summary: tuple[str, ...]
+    judged: str
+    """By the limits of which tiers, in which phases, and whose they are; as a sentence."""
     impact: tuple[str, ...]
     facts: tuple[Fact, ...]
     started: str

@@ -158,6 +158,7 @@ def summary(
     declared: int = 0,
     trips: Sequence[TripRow],
     undo: UndoView,
+    judged: str = "",
 ) -> tuple[str, ...]:
     """The paragraph under the banner, as sentences."""
     what = f"evacuated {evacuated}" if evacuated and kind == "failover" else f"ran as {kind}"
@@ -168,6 +169,8 @@ def summary(
         + (f", {not_judged} were not judged" if not_judged else "")
         + (f", {declared} depend on what the target declares none." if declared else "."),
     ]
+    if judged:
+        said.append(judged)
     fired = [trip for trip in trips if not trip.expected]
     if fired:
         names = listed([f"{trip.name} ({trip.region}, {trip.offset})" for trip in fired])

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from muster.judge.judged_by import contract_said, judged_by
 from muster.reports import timeline as tl
 from muster.reports.client_p95 import recorded
 from muster.reports.evidence import Evidence
@@ -49,9 +50,7 @@ _SHOWN_FIRST = (
     ("time_scale", "Time scale"),
     ("seed", "Seed"),
     ("gate", "Gate"),
-    ("tier", "Tier"),
-    ("drill_tier", "Tier during the drill"),
-    ("evacuated", "Region evacuated"),
+    ("evacuated", "Region drilled"),
     ("ttl_s", "DNS TTL, s"),
     ("scrape_interval_s", "Scrape interval, s"),
     ("defect", "Planted defect"),
@@ -69,6 +68,12 @@ def build_view(evidence: Evidence) -> View:
     rows = sorted(
         (finding_row(f, recorded(evidence.load, f)) for f in findings),
         key=lambda row: order.index(row.phase),
+    )
+    judged = judged_by(
+        evidence.contract,
+        findings,
+        streams=_streams(started),
+        order=[phase.name for phase in phases],
     )
     matrix_phases, matrix_rows = matrix(findings, [p.name for p in phases])
     faults = _faults(evidence)
@@ -99,9 +104,15 @@ def build_view(evidence: Evidence) -> View:
             total=len(rows),
             trips=trips,
             undo=undo,
+            judged=judged,
         ),
+        judged=judged,
         impact=impact(evidence, findings, phases),
-        facts=(*_facts(started, verdict), *_machine(evidence.first("capacity"))),
+        facts=(
+            *_facts(started, verdict),
+            *_judged(evidence, judged),
+            *_machine(evidence.first("capacity")),
+        ),
         started=utc(start_s),
         ended=utc(end_s),
         length=length,
@@ -281,6 +292,18 @@ def _facts(started: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[Fact
         else:
             facts.append(Fact(label, one_line(_value(value), 200)))
     return tuple(facts)
+
+
+def _judged(evidence: Evidence, judged: str) -> tuple[Fact, ...]:
+    """By what it was judged, and by whose contract: a tier alone is only a letter."""
+    note = "" if evidence.contract_sha256 is None else f"sha256 {evidence.contract_sha256[:16]}"
+    whose = one_line(contract_said(evidence.contract), 200)
+    return (Fact("Judged by", one_line(judged, 600)), Fact("Contract", whose, note))
+
+
+def _streams(started: Mapping[str, Any]) -> int | None:
+    streams = number(started.get("streams_target"))
+    return None if streams is None else int(streams)
 
 
 def _machine(capacity: Mapping[str, Any]) -> tuple[Fact, ...]:

@@ -6,7 +6,8 @@
   caches, and as many again for each TTL of the look-back.
 3. A look-back never begins before the step that it judges.
 4. A look that must tell a move from none (`telling_pct`) says nothing while its tolerance is wider
-  than half of that move: a platform that ignores its weights would be within it by chance.
+  than half of that move: a platform that ignores its weights would be within it by chance. It takes
+  the longest look-back instead of the shortest, since each of many short ones has that chance.
 """
 
 from __future__ import annotations
@@ -134,8 +135,12 @@ class Split:
     most_pct: float | None = None
 
     def look(self, region: str, wanted_pct: float) -> Look | None:
-        """The region's share by the shortest sufficient look-back; None if none is."""
-        for scrapes in self._look_backs():
+        """The region's share by the shortest sufficient look-back; None if none is.
+
+        Where a move must be told from none (`most_pct`), by the longest one.
+        """
+        backs = self._look_backs()
+        for scrapes in backs if self.most_pct is None else reversed(backs):
             counts = self._counts(scrapes)
             arrivals = sum(counts.values())
             draws = draws_of(arrivals, scrapes * self.scrape_s, self.resolvers, self.ttl_s)
