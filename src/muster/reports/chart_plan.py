@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from muster.judge.judged_by import tier_said
 from muster.reports import limits
 from muster.reports import lines as ln
 from muster.reports.chart_model import (
@@ -162,7 +163,8 @@ class _Frame:
                 else f"peaked at {seconds(value)}"
             )
             title = f"{label} {peak} (client, {whose}, {self._phase_at(at)})"
-            title += _against(value, self.view.thresholds.get(slo, {}).get(tier), f"Tier {tier}'s ")
+            limit = self.view.thresholds.get(slo, {}).get(tier)
+            title += _against(value, limit, tier_said(self.evidence.contract, tier))
         return self._chart(
             kind,
             title,
@@ -377,10 +379,11 @@ def _short(value: float, percent: bool) -> str:
     return f"{value:.0%}" if percent else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _against(value: float, limit: float | None, whose: str = "the limit of ") -> str:
+def _against(value: float, limit: float | None, whose: str = "") -> str:
     if limit is None:
         return ""
-    return f", {'over' if value > limit else 'within'} {whose}{limit:g} s"
+    of = f" of {whose}" if whose else ""
+    return f", {'over' if value > limit else 'within'} the limit of {limit:g} s{of}"
 
 
 def _top(strokes: Sequence[Stroke], levels: Sequence[Level]) -> float:
