@@ -64,14 +64,14 @@ def build_view(evidence: Evidence) -> View:
     start_s, end_s = _span(evidence, started)
     findings = [f for f in verdict.get("findings") or () if isinstance(f, dict)]
     phases = tl.phases(events, start_s)
+    names = [phase.name for phase in phases]
     order = phase_order((finding_row(f).phase for f in findings), names)
     rows = sorted(
         (finding_row(f, recorded(evidence.load, f)) for f in findings),
         key=lambda row: order.index(row.phase),
     )
-    names = [phase.name for phase in phases]
     judged = judged_by(evidence.contract, findings, streams=_streams(started), order=names)
-    matrix_phases, matrix_rows = matrix(findings, [p.name for p in phases])
+    matrix_phases, matrix_rows = matrix(findings, names)
     faults = _faults(evidence)
     undo = _undo(evidence)
     trips = _trips(evidence, start_s)
