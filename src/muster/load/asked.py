@@ -11,10 +11,10 @@ from muster import home
 from muster.contract import Profile
 from muster.load.requests import prompts_of
 from muster.load.schedule import Schedule, Source
-from muster.load.spent import tokens_of
+from muster.load.spent import FRAME_TOKENS, tokens_of
 from muster.load.trace import TraceSource
 from muster.load.traffic import traffic_of
-from muster.targets.request_form import RequestForm
+from muster.targets.request_form import OF_TRACE, RequestForm
 
 
 class Access(Protocol):
@@ -38,14 +38,15 @@ class Asked:
 
 def asked_of(profile: Profile, scale: float, access: Access) -> Asked:
     """What a load of `profile` at `scale` asks for. Raises BadInput for its trace or prompts."""
-    source: Source | None = None
-    if access.trace is not None:
-        source = TraceSource(home.root() / Path(access.trace))
+    trace = None if access.trace is None else TraceSource(home.root() / Path(access.trace))
+    source: Source | None = trace
     schedule = Schedule(traffic_of(profile), scale=scale, seed=0, source=source)
-    prompts = prompts_of(access.form.prompts)
+    tokens_in = fmean(tokens_of(prompt) for prompt in prompts_of(access.form.prompts))
+    if access.form.prompts == OF_TRACE and trace is not None:
+        tokens_in = FRAME_TOKENS + trace.mean_context(access.form.prompt_tokens_max)
     return Asked(
         per_s=schedule.ramp.rate_per_s,
         ramp_s=schedule.ramp.ramp_s,
-        tokens_in=fmean(tokens_of(prompt) for prompt in prompts),
+        tokens_in=tokens_in,
         tokens_out=schedule.source.mean_tokens,
     )

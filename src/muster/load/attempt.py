@@ -90,9 +90,9 @@ class Sending:
     def request(self) -> bytes:
         raise NotImplementedError
 
-    def asked(self, requests: Requests, tokens: int) -> bytes:
+    def asked(self, requests: Requests, tokens: int, context: int = 0) -> bytes:
         """The next request for `tokens` tokens, which is sent at once: it counts from now on."""
-        request = requests.of(tokens)
+        request = requests.of(tokens, context)
         self.asked_in, self.asked_out = requests.tokens_in, tokens
         self.engine.spent.sent(self.asked_in, tokens)
         return request
@@ -209,7 +209,8 @@ class Attempt(Sending):
     """One scheduled attempt or retry. `tries` counts the attempts of its request, from 1."""
 
     __slots__ = (
-        "content", "first_token_s", "kind", "number", "short", "token_s", "tokens", "tries",
+        "content", "context", "first_token_s", "kind", "number", "short", "token_s", "tokens",
+        "tries",
     )  # fmt: skip
     engine: AttemptHost
 
@@ -221,9 +222,11 @@ class Attempt(Sending):
         tokens: int,
         number: int,
         tries: int,
+        context: int = 0,
     ) -> None:
         super().__init__(engine, intended_s, cache)
         self.tokens = tokens
+        self.context = context
         self.number = number
         self.tries = tries
         self.kind = "scheduled" if tries == 1 else "retry"
@@ -233,7 +236,7 @@ class Attempt(Sending):
         self.token_s = 0.0  # when the last generated delta arrived
 
     def request(self) -> bytes:
-        return self.asked(self.engine.requests, self.tokens)
+        return self.asked(self.engine.requests, self.tokens, self.context)
 
     def relocated(self, region: str) -> None:
         tally = self.engine.tally

@@ -202,7 +202,8 @@ class Engine:
                         continue
                 tally.offered += 1
                 cache = self.population.pick(arrival.draw)
-                self._begin(Attempt(self, intended_s, cache, arrival.tokens, arrival.number, 1))
+                tokens, number, context = arrival.tokens, arrival.number, arrival.context
+                self._begin(Attempt(self, intended_s, cache, tokens, number, 1, context))
         retries = self._retries
         if paused:
             self._put_off(now_s)
@@ -298,7 +299,8 @@ class Engine:
                 wait_s = max(wait_s, asked_s * (1 + float(self._choices.random()) / 2))
         due_s = self.now_s() + wait_s
         cache = self.population.pick(float(self._choices.random()))
-        again = Attempt(self, due_s, cache, attempt.tokens, attempt.number, attempt.tries + 1)
+        tries, context = attempt.tries + 1, attempt.context
+        again = Attempt(self, due_s, cache, attempt.tokens, attempt.number, tries, context)
         heapq.heappush(self._retries, (due_s, next(self._serial), again))
 
     # The beat, and timeouts

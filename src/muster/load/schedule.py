@@ -26,12 +26,16 @@ _BLOCK = 4096
 
 
 class Arrival(NamedTuple):
-    """One request, sent `at_s` after the start, for `tokens` tokens; `draw` is in [0, 1)."""
+    """One request, sent `at_s` after the start, for `tokens` tokens; `draw` is in [0, 1).
+
+    `context`: tokens of its prompt, by the trace; 0: nothing says it.
+    """
 
     number: int
     at_s: float
     tokens: int
     draw: float
+    context: int = 0
 
 
 class Source(Protocol):
@@ -40,8 +44,8 @@ class Source(Protocol):
     mean_tokens: float
     tokens_max: float
 
-    def blocks(self) -> Iterator[tuple[Floats, Ints]]:
-        """Yield (rising operational times, tokens), without end."""
+    def blocks(self) -> Iterator[tuple[Floats, Ints, Ints]]:
+        """Yield (rising operational times, tokens, tokens of the prompts), without end."""
 
 
 def streams(seed: int, purpose: int, shard: int = 0) -> np.random.Generator:
@@ -59,7 +63,8 @@ class PoissonSource:
         self._tokens = np.array([tokens for _, tokens in traffic.tokens_quantiles])
         self._seed = seed
 
-    def blocks(self) -> Iterator[tuple[Floats, Ints]]:
+    def blocks(self) -> Iterator[tuple[Floats, Ints, Ints]]:
+        nothing_said = np.zeros(_BLOCK, dtype=np.int64)
         gaps = streams(self._seed, 0)
         lengths = streams(self._seed, 1)
         end = 0.0
@@ -67,7 +72,7 @@ class PoissonSource:
             times = end + np.cumsum(gaps.standard_exponential(_BLOCK))
             end = float(times[-1])
             drawn = np.interp(lengths.random(_BLOCK), self._shares, self._tokens)
-            yield times, np.maximum(1, np.rint(drawn)).astype(np.int64)
+            yield times, np.maximum(1, np.rint(drawn)).astype(np.int64), nothing_said
 
 
 class Ramp:
@@ -129,7 +134,7 @@ class Schedule:
         """In order; with `until_s`, the last one never comes: its `at_s` is infinite."""
         draws = streams(self._seed, 2)
         first = 0
-        for operational, tokens in self.source.blocks():
+        for operational, tokens, contexts in self.source.blocks():
             length = len(operational)
             at_s = self.ramp.seconds(operational)
             draw = draws.random(length)
@@ -137,14 +142,15 @@ class Schedule:
             end = int(np.searchsorted(at_s, self._until_s))
             picked = slice(skip, end, self._shards)
             numbers = range(first + skip, first + end, self._shards)
-            for number, when, size, chance in zip(
+            for number, when, size, chance, context in zip(
                 numbers,
                 at_s[picked].tolist(),
                 tokens[picked].tolist(),
                 draw[picked].tolist(),
+                contexts[picked].tolist(),
                 strict=True,
             ):
-                yield Arrival(number, when, size, chance)
+                yield Arrival(number, when, size, chance, context)
             first += length
             if end < length:
                 yield Arrival(first, math.inf, 0, 0.0)

@@ -22,14 +22,15 @@ _HEADER = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"]
 _FRACTION = re.compile(r"\.(\d+)")
 _LINES_MIN = 2
 _TOKENS_MAX = 1_000_000
+_CONTEXT_MAX = 10**9
 
 
 class TraceSource:
-    """A whole trace in memory: 16 bytes per request."""
+    """A whole trace in memory: 24 bytes per request."""
 
     def __init__(self, path: Path) -> None:
         """Raises BadInput naming the invalid line."""
-        seconds, tokens = _read(path)
+        seconds, tokens, contexts = _read(path)
         self.requests = len(tokens)
         span_s = seconds[-1] - seconds[0]
         if span_s <= 0:
@@ -40,19 +41,25 @@ class TraceSource:
         self.span_s = span_s * self.requests / (self.requests - 1)
         self._times = (np.array(seconds) - seconds[0]) * (self.requests / self.span_s)
         self._tokens: Ints = np.array(tokens, dtype=np.int64)
+        self._contexts: Ints = np.array(contexts, dtype=np.int64)
         self.mean_tokens = float(self._tokens.mean())
         self.tokens_max = float(self._tokens.max())
 
-    def blocks(self) -> Iterator[tuple[Floats, Ints]]:
+    def mean_context(self, tokens_max: int) -> float:
+        """Mean tokens of a prompt, of which none has more than `tokens_max`."""
+        return float(np.minimum(self._contexts, tokens_max).mean())
+
+    def blocks(self) -> Iterator[tuple[Floats, Ints, Ints]]:
         start = 0.0
         while True:
-            yield start + self._times, self._tokens
+            yield start + self._times, self._tokens, self._contexts
             start += self.requests
 
 
-def _read(path: Path) -> tuple[list[float], list[int]]:
+def _read(path: Path) -> tuple[list[float], list[int], list[int]]:
     seconds: list[float] = []
     tokens: list[int] = []
+    contexts: list[int] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
@@ -63,19 +70,20 @@ def _read(path: Path) -> tuple[list[float], list[int]]:
                 if not row:
                     continue
                 where = f"line {rows.line_num}"
-                at_s, size = _row(path, where, row)
+                at_s, context, size = _row(path, where, row)
                 if seconds and at_s < seconds[-1]:
                     raise BadInput(path, where, row[0], "a TIMESTAMP not before the line above")
                 seconds.append(at_s)
                 tokens.append(size)
+                contexts.append(context)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(path, "", str(error), "a readable CSV file") from error
     if len(tokens) < _LINES_MIN:
         raise BadInput(path, "", f"{len(tokens)} requests", f"{_LINES_MIN} requests or more")
-    return seconds, tokens
+    return seconds, tokens, contexts
 
 
-def _row(path: Path, where: str, row: list[str]) -> tuple[float, int]:
+def _row(path: Path, where: str, row: list[str]) -> tuple[float, int, int]:
     wanted = "a TIMESTAMP like 2023-11-16 18:17:03.9799600, and two whole numbers"
     if len(row) != len(_HEADER):
         raise BadInput(path, where, ",".join(row), wanted)
@@ -85,10 +93,15 @@ def _row(path: Path, where: str, row: list[str]) -> tuple[float, int]:
         context, size = int(row[1]), int(row[2])
     except ValueError as error:
         raise BadInput(path, where, ",".join(row), wanted) from error
-    if context < 0:
-        raise BadInput(path, where, ",".join(row), "ContextTokens of 0 or more")
+    if not 0 <= context <= _CONTEXT_MAX:
+        wanted = f"ContextTokens from 0 to {_CONTEXT_MAX}"
+        raise BadInput(path, where, ",".join(row), wanted)
     if not 1 <= size <= _TOKENS_MAX:
         raise BadInput(path, where, ",".join(row), f"GeneratedTokens from 1 to {_TOKENS_MAX}")
     # Seconds with seven decimals are more than datetime holds.
     part_s = float(f"0.{fraction.group(1)}") if fraction else 0.0
-    return (whole - datetime(2000, 1, 1, tzinfo=whole.tzinfo)).total_seconds() + part_s, size
+    return (
+        (whole - datetime(2000, 1, 1, tzinfo=whole.tzinfo)).total_seconds() + part_s,
+        context,
+        size,
+    )

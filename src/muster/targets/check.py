@@ -12,6 +12,7 @@ from muster.errors import BadInput, nearest, together
 from muster.targets.calendar import span_of
 from muster.targets.declared import declared_problems
 from muster.targets.model import Target
+from muster.targets.request_form import OF_TRACE
 from muster.targets.shared import SharedTxt
 from muster.targets.signal_check import mapping_problems, name_problems
 from muster.targets.signals import SIGNALS_NEEDED
@@ -54,6 +55,9 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
     yield from mapping_problems(target.signals, target.regions, file)
     yield from _check_body(target, file)
     yield from _check_budget(target, file)
+    if target.load.form.prompts == OF_TRACE and target.load.trace is None:
+        wanted = "load.trace as well, whose ContextTokens are the lengths; a file: ./trace"
+        yield BadInput(file, "load.form.prompts", OF_TRACE, wanted)
     if target.testbed is None and target.class_ == "testbed":
         yield BadInput(file, "testbed", None, "a testbed section, since class is testbed")
     if target.testbed is not None and target.class_ != "testbed":

@@ -10,6 +10,9 @@ from muster.documents import Document
 from muster.targets.headers import Headers, header_name
 
 FirstToken = Literal["any", "content", "reasoning", "tool_call"]
+OF_TRACE = "trace"
+"""Value of `prompts`: each as long as its line of the trace says."""
+PROMPT_TOKENS_MAX = 200_000
 TokensField = Literal["max_tokens", "max_completion_tokens"]
 
 
@@ -29,8 +32,12 @@ class RequestForm(Document):
     )
     prompts: str | None = Field(
         default=None,
-        description="text file with one prompt per line, used in turn; null: one short prompt. "
-        "Each request begins with a unique number, so that no cache holds its answer",
+        description="text file with one prompt per line, used in turn; trace: prompts as long as "
+        "the ContextTokens of load.trace; null: one short prompt. Each request begins with a "
+        "unique number, so that no cache holds its answer",
+    )
+    prompt_tokens_max: Annotated[int, Field(ge=1, le=PROMPT_TOKENS_MAX)] = Field(
+        default=16_384, description="the longest prompt of prompts: trace, in tokens"
     )
     first_token: FirstToken = Field(
         default="any", description="the delta that counts as the first token: any generated one"
