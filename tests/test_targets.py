@@ -70,7 +70,7 @@ def refused(path, data):
 
 MISFITS = [
     (put("klass", 1), "klass: got 1, expected one of the known keys: blast_radius, calendar, class,"),
-    (put("load/tokn", "x"), "load.tokn: got 'x', expected one of the known keys: body, canary_model,"),
+    (put("load/tokn", "x"), "load.tokn: got 'x', expected one of the known keys: body, budget, canary_model,"),
     (put(f"regions/{REGION}/redis", 1), f"regions.{REGION}.redis: got 1, expected one of the known"),
     (
         put(f"regions/{REGION}/power/namespace", "x"),
