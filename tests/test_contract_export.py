@@ -176,6 +176,53 @@ def fires(tmp_path, series, alert, minute):
 
 @needs_promtool
 @pytest.mark.parametrize(
+    ("alert", "ready", "stamp", "minute", "fires"),
+    [
+        ("MusterNotReady", "0x200", "0+60x200", 59, False),
+        ("MusterNotReady", "0x200", "0+60x200", 61, True),
+        ("MusterNotReady", "1x200", "0+60x200", 199, False),
+        # Not ready for one look of every three, as while drills hold the lock.
+        ("MusterNotReady", "0x29 1x60 0x29 1x60", "0+60x200", 120, False),
+        ("MusterDoctorSilent", "1x200", "0x200", 89, False),
+        ("MusterDoctorSilent", "1x200", "0x200", 91, True),
+        ("MusterDoctorSilent", "1x200", "0+60x200", 199, False),
+    ],
+)
+def test_a_target_that_is_not_ready_and_a_doctor_that_is_silent_alert(
+    tmp_path, alert, ready, stamp, minute, fires
+):
+    """By promtool, on what the textfile holds: two looks in a row, and three that did not come."""
+    (tmp_path / "rules.yml").write_text(exported(CONTRACT)["prometheus_rules.yml"])
+    labels = 'target="staging",drill="region_failover"'
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"muster_doctor_ready{{{labels}}}", "values": ready},
+                    {"series": f"muster_doctor_timestamp_seconds{{{labels}}}", "values": stamp},
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})',
+                        "eval_time": f"{minute}m",
+                        "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
+                    }
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        [PROMTOOL, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize(
     ("answered", "unavailable", "share"),
     [(30, 10, 0.75), (40, 0, 1.0), (None, 40, 0.0), (None, None, None)],
 )

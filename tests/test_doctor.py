@@ -104,6 +104,13 @@ def test_a_check_that_cannot_look_is_no_pass(look, says):
     assert report(look, lambda _: Seen(refused=("x",))).exit_code == 1
 
 
+def test_a_check_that_only_the_doctor_makes_knows_nothing_where_it_raises():
+    """A drill begins without it: unknown, not refused; preflight's refuse."""
+    error = raises(MusterError("403"))
+    assert [one.level for one in report(error, may_be_accepted=True).findings] == ["unknown"]
+    assert [one.level for one in report(error).findings] == ["refused"]
+
+
 def test_a_check_that_hangs_is_unknown_and_keeps_nobody_waiting():
     """The others' findings are there, and what waits for a fact is let go."""
     go, ended = threading.Event(), threading.Event()
@@ -327,7 +334,7 @@ def test_a_platform_that_answers_nothing_is_told_check_by_check(say, tmp_path):
         "preflight:headroom",
     ):
         assert name in wrong
-    assert not {"room", "machine", "samples", "preflight:calendar"} & wrong
+    assert not {"room", "permit", "testbed", "samples", "preflight:calendar"} & wrong
     assert document["looked_at"]["samples"]
 
 

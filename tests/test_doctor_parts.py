@@ -20,6 +20,7 @@ from muster.drill.doctor import beginning, clocks, keeping, resolving, signals, 
 from muster.drill.doctor.model import Check
 from muster.drill.doctor.run import examine
 from muster.drill.lock.held import FileLock
+from muster.drill.phases import preflight
 from muster.errors import BadInput, DrillAborted
 from muster.load import once
 from muster.stores import StoreError
@@ -30,7 +31,8 @@ A, B = "127.0.0.1", "127.0.0.2"
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """State and evidence of its own."""
+    """State and evidence of its own; and as long as a slow machine needs to ask."""
+    monkeypatch.setattr(resolving, "ASKING_S_MAX", 300.0)
     monkeypatch.setenv("MUSTER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("MUSTER_OUT_DIR", str(tmp_path / "out"))
 
@@ -364,22 +366,26 @@ def test_no_room_for_evidence_is_refused(tmp_path, monkeypatch):
         beginning.room(one)
 
 
-def test_a_command_that_is_not_there_is_refused(tmp_path):
-    """A setting that cannot work on this machine."""
+def test_all_that_files_refuse_is_told_at_once(tmp_path):
+    """A command that is not there and a budget; what preflight refuses too is told there alone."""
     data = document()
-    assert beginning.settings(patient(tmp_path, data)).lines == []
-    assert beginning.machine(patient(tmp_path, data)).lines == []
+    assert beginning.permit(patient(tmp_path, data)).lines == []
     data["regions"][REGION]["power"] = {"kind": "command", "argv": ["/nowhere/switch"]}
-    data["blast_radius"]["commands"] = ["/nowhere/switch"]
-    (text,) = beginning.settings(patient(tmp_path, data)).refused
-    assert "/nowhere/switch" in text
+    data["blast_radius"] = {"regions": [OTHER]}
+    data["load"]["budget"] = {"tokens_max": 1}
+    one = patient(tmp_path, data)
+    first, second = beginning.permit(one).refused
+    assert "/nowhere/switch" in first
+    assert "load.budget.tokens_max: got 1" in second
+    (radius,) = [check for check in preflight.CHECKS if check.name == "blast_radius"]
+    assert "blast_radius" in radius.look(one)
 
 
 def test_a_budget_below_the_estimate_is_told(tmp_path):
     """A drill would be refused for it before anything is locked."""
     data = document()
     data["load"]["budget"] = {"tokens_max": 10}
-    (text,) = beginning.settings(patient(tmp_path, data)).refused
+    (text,) = beginning.permit(patient(tmp_path, data)).refused
     assert "load.budget.tokens_max: got 10, expected at least the estimate" in text
 
 

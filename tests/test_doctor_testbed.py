@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx
@@ -15,6 +16,7 @@ from testbed_peers import until
 from muster import contract, targets, testbed
 from muster.cli import drill
 from muster.cli.plan import plan_of
+from muster.drill.doctor import registry, resolving
 from muster.drill.doctor.examined import examined
 from muster.drill.doctor.registry import BY_USE, checks_of
 from muster.drill.doctor.run import examine
@@ -35,6 +37,9 @@ def bed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MUSTER_STATE_DIR", str(place / "state"))
         patch.setenv("MUSTER_OUT_DIR", str(place / "out"))
+        # Each check gets as long as a slow machine needs: how long is no part of these tests.
+        patch.setattr(resolving, "ASKING_S_MAX", 300.0)
+        patch.setattr(registry, "checks_of", patient_checks)
         data = yaml.safe_load(TARGET.read_text())
         data["name"] = "doctored"
         file = place / "doctored.yaml"
@@ -47,6 +52,11 @@ def bed(tmp_path_factory):
             yield SimpleNamespace(file=file, state=state, plan=plan, place=place)
         finally:
             testbed.down("doctored")
+
+
+def patient_checks(one):
+    """Every check, each with ten minutes."""
+    return tuple(replace(check, seconds_max=600.0) for check in checks_of(one))
 
 
 def doctor(bed, *words):
@@ -110,7 +120,7 @@ def test_all_that_is_broken_is_listed_at_once(bed):
     drain.ask("closing")
     try:
         until(lambda: drain.shown() != "serving")
-        found = examine(one, checks_of(one))
+        found = examine(one, patient_checks(one))
         refused = {(line.check, line.text) for line in found.of("refused")}
         assert found.exit_code == 1
         for name in ("steering", "toxics", "drain_state"):
@@ -122,7 +132,7 @@ def test_all_that_is_broken_is_listed_at_once(bed):
                 for line in wrong.splitlines():
                     assert (f"preflight:{check.name}", line) in refused
         result = doctor(bed, "--var", "scale=0.5")
-        assert "stands in the way: machine: testbed doctored (already up): scale: got 1" in (
+        assert "stands in the way: testbed: testbed doctored (already up): scale: got 1" in (
             result.output
         )
         assert "preflight:toxics" in result.output

@@ -18,6 +18,10 @@ CALL_S_MAX = 10.0
 GONE_LOOK_S = 0.5
 
 
+class NoSuchKind(PortError):
+    """The cluster has nothing at that path: no such object, or no such kind of object."""
+
+
 class Deployments:
     """Named deployments of one namespace. `context`: of the kubeconfig; None: its current one.
 
@@ -36,7 +40,7 @@ class Deployments:
         self.names = tuple(names)
         # chaosk8s takes over a second to import: only targets on Kubernetes should need that time.
         from chaosk8s import create_k8s_api_client, has_local_config_file
-        from kubernetes.client import AppsV1Api, AutoscalingV2Api, CoreV1Api
+        from kubernetes.client import AppsV1Api, AutoscalingV2Api, CoreV1Api, CustomObjectsApi
 
         if context and not has_local_config_file():
             # Without this check the client would use another cluster than the one that the target
@@ -48,6 +52,7 @@ class Deployments:
             self._api: Any = AppsV1Api(client)
             self._core: Any = CoreV1Api(client)
             self._autoscaling: Any = AutoscalingV2Api(client)
+            self._custom: Any = CustomObjectsApi(client)
         except Exception as error:  # kubernetes' ConfigException, or any error from YAML
             raise PortError(f"Kubernetes: {' '.join(str(error).split())[:200]}") from error
 
@@ -83,11 +88,7 @@ class Deployments:
         Empty if the cluster does not say; then the replicas must be as before.
         """
         try:
-            listed = self._call(
-                "list_namespaced_horizontal_pod_autoscaler",
-                self.namespace,
-                api=self._autoscaling,
-            )
+            listed = self.autoscalers()
         except PortError as error:
             logger.debug("autoscalers: %s", error)
             return {}
@@ -96,9 +97,42 @@ class Deployments:
                 int(one.spec.min_replicas or 1),
                 int(one.spec.max_replicas),
             )
-            for one in listed.items
+            for one in listed
             if one.spec.scale_target_ref.kind == "Deployment"
         }
+
+    def autoscalers(self) -> Sequence[Any]:
+        """The namespace's HorizontalPodAutoscalers. Raises PortError."""
+        listed = self._call(
+            "list_namespaced_horizontal_pod_autoscaler", self.namespace, api=self._autoscaling
+        )
+        found: Sequence[Any] = listed.items
+        return found
+
+    def custom(
+        self, group: str, version: str, plural: str, *, everywhere: bool = False
+    ) -> list[dict[str, Any]]:
+        """Objects of a kind that others brought; none where the cluster has no such kind.
+
+        Of the namespace, or of all. Raises PortError.
+        """
+        operation = "list_namespaced_custom_object"
+        arguments = [group, version, self.namespace, plural]
+        if everywhere:
+            operation, arguments = "list_cluster_custom_object", [group, version, plural]
+        try:
+            listed = self._call(operation, *arguments, api=self._custom)
+        except NoSuchKind:
+            return []
+        items = listed.get("items") if isinstance(listed, dict) else None
+        if not isinstance(items, list):
+            raise PortError(f"Kubernetes {operation}: answered no list of {plural}")
+        return items
+
+    def marks(self, name: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Labels and annotations of a deployment. Raises PortError."""
+        meta = self._read(name).metadata
+        return dict(meta.labels or {}), dict(meta.annotations or {})
 
     def await_gone(self, timeout_s: float) -> None:
         """Wait until no pod is left, or until the time is over. Raises PortError.
@@ -187,7 +221,8 @@ class Deployments:
             found = call(*arguments, _request_timeout=CALL_S_MAX, **named)
         except Exception as error:  # kubernetes and urllib3 share no base class for their errors
             said = " ".join(str(error).split())
-            raise PortError(f"Kubernetes {operation}: {said[:200]}") from error
+            kind = NoSuchKind if getattr(error, "status", None) == 404 else PortError
+            raise kind(f"Kubernetes {operation}: {said[:200]}") from error
         if found is None:
             raise PortError(f"Kubernetes {operation}: returned nothing")
         return found

@@ -30,6 +30,10 @@ Where these rules and Muster's own detectors differ:
 - Only the platform's own count is seen here; Muster also takes the client's; the worse decides.
 - A hard failure is unresolved here after a minute of increases; Muster also knows its cause.
 """
+READINESS_S = 3600
+"""Longer than from one look of the doctor to the next: a drill holds the lock for one of them."""
+DOCTOR_SILENT_S = 5400
+"""Three looks that did not come, in seconds."""
 REQUESTS = "http_server_requests_total"
 WINDOW = "1m"
 
@@ -40,7 +44,9 @@ def prometheus_rules(contract: Contract) -> dict[str, Any]:
     rules = _recording(contract)
     for gate in contract.gates.values():
         rules += _alerts(contract, gate, contract.tiers[gate.tier])
-    return {"groups": [{"name": "muster", "interval": "1m", "rules": rules}]}
+    groups = [{"name": "muster", "interval": "1m", "rules": rules}]
+    groups.append({"name": "muster-readiness", "interval": "1m", "rules": _readiness()})
+    return {"groups": groups}
 
 
 def rules_yaml(contract: Contract) -> str:
@@ -161,6 +167,34 @@ def _alerts(contract: Contract, gate: Gate, tier: Tier) -> list[dict[str, Any]]:
             "for": f"{for_s:g}s",
             "labels": {"gate": gate.name, "tier": tier.name, "severity": "rollback"},
             "annotations": {"summary": summary, "source": triggers.source},
+        }
+        for name, expr, for_s, summary in rules
+    ]
+
+
+def _readiness() -> list[dict[str, Any]]:
+    """Alerts on what `chaos drill doctor --textfile` writes every 30 minutes (docs/doctor.md)."""
+    rules = [
+        (
+            "MusterNotReady",
+            "muster_doctor_ready == 0",
+            READINESS_S,
+            "no drill could start on {{ $labels.target }} for over an hour",
+        ),
+        (
+            "MusterDoctorSilent",
+            f"time() - muster_doctor_timestamp_seconds > {DOCTOR_SILENT_S}",
+            0,
+            "the doctor has not looked at {{ $labels.target }} for a long time",
+        ),
+    ]
+    return [
+        {
+            "alert": name,
+            "expr": expr,
+            "for": f"{for_s}s",
+            "labels": {"severity": "ticket"},
+            "annotations": {"summary": summary, "source": "docs/doctor.md"},
         }
         for name, expr, for_s, summary in rules
     ]

@@ -1,17 +1,15 @@
-"""What the begin of a drill itself refuses, before preflight: room, machine, names, settings."""
+"""What the begin of a drill itself refuses, before preflight."""
 
 from __future__ import annotations
 
 from muster import testbed
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Row, Seen
-from muster.drill.plan.capacity import capacity_of
-from muster.drill.plan.cost import over_budget
+from muster.drill.phases import preflight
 from muster.drill.plan.outline import steps_of
-from muster.drill.plan.permit import unusable_of
+from muster.drill.plan.permit import objections
 from muster.drill.plan.room import check_room
 from muster.drill.start import fits
-from muster.errors import BadInput
 
 
 def room(examined: Examined) -> Seen:
@@ -20,24 +18,25 @@ def room(examined: Examined) -> Seen:
     return Seen()
 
 
-def machine(examined: Examined) -> Seen:
-    """This machine holds the load, and a testbed that is up is the one that is asked for."""
+def permit(examined: Examined) -> Seen:
+    """Files and this machine allow the drill: settings, machine, budget.
+
+    What preflight looks at too is told there alone.
+    """
     plan = examined.plan
-    capacity_of(plan)
+    steps = steps_of(examined.platform, plan.method, plan.time_scale)
+    told = {one.name for one in preflight.CHECKS}
+    against = objections(plan, steps)
+    return Seen(refused=tuple(str(error) for name, error in against if name not in told))
+
+
+def rig(examined: Examined) -> Seen:
+    """A testbed that is up is the one that the drill asks for."""
+    plan = examined.plan
     state = testbed.status(plan.target.name) if plan.target.class_ == "testbed" else None
     if state is not None:
         fits(plan, state)
     return Seen()
-
-
-def settings(examined: Examined) -> Seen:
-    """Every setting that the drill's steps need can work here, and its budget is enough."""
-    plan = examined.plan
-    bad = unusable_of(steps_of(examined.platform, plan.method, plan.time_scale))
-    if bad is not None:
-        return Seen(refused=(str(BadInput(plan.target_file, bad.key, bad.value, bad.wanted)),))
-    over = over_budget(plan)
-    return Seen() if over is None else Seen(refused=(str(over),))
 
 
 def names(examined: Examined) -> Seen:

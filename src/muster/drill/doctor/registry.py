@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from muster.drill.doctor import beginning, clocks, keeping, resolving, signals, sizes
+from muster.drill.doctor import beginning, clocks, keeping, owners, place, resolving, signals, sizes
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Check, Seen, each_line
 from muster.drill.doctor.streams import stream_checks
 from muster.drill.phases import preflight
 
 LOOK_S_MAX = 30.0
+LISTED_S_MAX = 40.0
+"""Ten pages of records at a call a second, beside the other checks' calls."""
 PREFLIGHT_S_MAX = 45.0
 """Preflight waits up to 30 s for a fresh sample."""
 BY_USE = frozenset({"lock"})
@@ -18,10 +20,12 @@ BY_USE = frozenset({"lock"})
 
 OWN = (
     Check("room", "evidence", beginning.room, LOOK_S_MAX),
-    Check("machine", "this machine", beginning.machine, LOOK_S_MAX),
-    Check("settings", "settings", beginning.settings, LOOK_S_MAX),
+    Check("permit", "files and machine", beginning.permit, LOOK_S_MAX),
+    Check("testbed", "testbed", beginning.rig, LOOK_S_MAX),
     Check("names", "the public name", beginning.names, LOOK_S_MAX),
     Check("resolver", "resolver against weights", resolving.look, LOOK_S_MAX, True),
+    Check("weights", "who else sets weights and replicas", owners.of_weights, LISTED_S_MAX, True),
+    Check("place", "where Prometheus stands", place.look, LOOK_S_MAX, True),
     Check("signals", "signals", signals.look, LOOK_S_MAX),
     Check("clock", "clocks", clocks.look, LOOK_S_MAX),
     Check("samples", "samples, expected against needed", sizes.look, LOOK_S_MAX),
@@ -32,7 +36,9 @@ OWN = (
 
 def checks_of(examined: Examined) -> tuple[Check, ...]:
     """Every check for what is examined, in the order in which a person reads them."""
-    return (*stream_checks(tuple(examined.target.regions)), *OWN, *_of_preflight(examined))
+    regions = tuple(examined.target.regions)
+    replicas = owners.replica_checks(regions, LOOK_S_MAX)
+    return (*stream_checks(regions), *OWN, *replicas, *_of_preflight(examined))
 
 
 def _of_preflight(examined: Examined) -> list[Check]:

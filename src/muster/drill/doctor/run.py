@@ -116,7 +116,9 @@ def _seen(check: Check, examined: Examined) -> Seen:
             return Seen(unknown=("not done in time",))
         return Seen(refused=each_line(error.detail or str(error)))
     except MusterError as error:
-        return Seen(refused=each_line(str(error)))
+        lines = each_line(str(error))
+        # A drill begins without the looks that preflight does not make: then nobody knows.
+        return Seen(unknown=lines) if check.may_be_accepted else Seen(refused=lines)
     except Exception as error:  # a check that crashes has seen nothing
         return Seen(unknown=(f"the check itself failed: {type(error).__name__}: {error}",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from muster.clock import SYSTEM_CLOCK, utc
@@ -10,7 +11,7 @@ from muster.drill.plan.cost import over_budget
 from muster.drill.plan.outline import Step, steps_of
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
-from muster.errors import BadInput, DrillAborted
+from muster.errors import BadInput, DrillAborted, MusterError
 from muster.platform import platform_of
 from muster.platform.port import Unusable
 from muster.targets import Target
@@ -20,18 +21,29 @@ from muster.targets.calendar import blocked, next_start, shown
 def permit(plan: DrillPlan) -> tuple[Step, ...]:
     """The drill's steps, if its target allows them now. Raises BadInput or DrillAborted."""
     steps = steps_of(platform_of(plan.target), plan.method, plan.time_scale)
-    if (bad := unusable_of(steps)) is not None:
-        raise BadInput(plan.target_file, bad.key, bad.value, bad.wanted)
-    if wrong := reach_of(plan.target, steps):
-        raise DrillAborted("preflight:blast_radius", f"{plan.target_file}: {wrong}")
-    if wrong := unconfirmed(plan):
-        raise BadInput("configuration", "confirm", plan.settings.confirm, wrong)
-    if wrong := closed(plan.target):
-        raise DrillAborted("preflight:calendar", f"target {plan.target.name}: {wrong}")
-    capacity_of(plan)
-    if (over := over_budget(plan)) is not None:
-        raise over
+    for _, error in objections(plan, steps):
+        raise error
     return steps
+
+
+def objections(plan: DrillPlan, steps: tuple[Step, ...]) -> Iterator[tuple[str, MusterError]]:
+    """All that speaks against the drill, each by a name; preflight's own where it checks it too."""
+    if (bad := unusable_of(steps)) is not None:
+        yield "settings", BadInput(plan.target_file, bad.key, bad.value, bad.wanted)
+    if wrong := reach_of(plan.target, steps):
+        said = f"{plan.target_file}: {wrong}"
+        yield "blast_radius", DrillAborted("preflight:blast_radius", said)
+    if wrong := unconfirmed(plan):
+        yield "confirm", BadInput("configuration", "confirm", plan.settings.confirm, wrong)
+    if wrong := closed(plan.target):
+        said = f"target {plan.target.name}: {wrong}"
+        yield "calendar", DrillAborted("preflight:calendar", said)
+    try:
+        capacity_of(plan)
+    except BadInput as error:
+        yield "capacity", error
+    if (over := over_budget(plan)) is not None:
+        yield "budget", over
 
 
 def unusable_of(steps: tuple[Step, ...]) -> Unusable | None:

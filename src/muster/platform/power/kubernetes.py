@@ -12,8 +12,9 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.deployments import Deployments
+from muster.platform.kubernetes_others import others_of
 from muster.platform.looks import Look, serves
-from muster.platform.port import Change, PortError, Proof, Touch
+from muster.platform.port import Change, Other, PortError, Proof, Touch
 from muster.platform.power.model import Before, Power, PowerState
 from muster.targets.power import KubernetesPower
 
@@ -34,6 +35,13 @@ class PowerByKubernetes(Power):
 
     def touches(self) -> tuple[Touch, ...]:
         return (Touch("namespaces", self._settings.namespace),)
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        return tuple(self._settings.deployments)
+
+    def others(self) -> tuple[Other, ...]:
+        return others_of(self._deployments)
 
     def change(self, *, kill: bool = False) -> Change:
         shown = ", ".join(f"{name} {count}" for name, count in self._deployments.replicas().items())

@@ -75,6 +75,11 @@ class Power(ABC):
         """
         return None
 
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """The names of what a stop takes away, where they are known; asks no system anything."""
+        return ()
+
     def others(self) -> tuple[Other, ...]:
         """Who else starts and stops processes of the region, as far as it shows. Raises PortError.
 

@@ -10,12 +10,14 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from muster.aws import HostedZone
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import Touch
+from muster.platform.port import Other, Touch
 from muster.platform.steering.detection import Detection, detections
+from muster.platform.steering.external_dns import others_of
 from muster.platform.steering.model import (
     Check,
     RegionWeights,
@@ -35,6 +37,8 @@ from muster.targets.steering import Route53Steering
 CHANGE_COMMENT = "muster drill"
 
 
+OTHERS_RECORDS_MAX = 3000
+"""Ten pages of a listing: what a doctor reads of a domain, a call a second."""
 OWN_LABEL = "_muster-drill"
 """The label of Muster's own records, below the public name."""
 TRIAL_KEY = "safety"
@@ -96,6 +100,22 @@ class Route53(Steering):
             return self._owners.by_region(weights_of(shown))
         except ValueError as error:
             raise SteeringError(f"{self.settings.record}: {error}") from error
+
+    def others(self) -> tuple[Other, ...]:
+        name = name_of(self.settings.record)
+        domain = name.partition(".")[2]
+        listed = self._zone.records(
+            {"StartRecordName": domain}, lambda other: f".{name_of(other)}".endswith(f".{domain}")
+        )
+        first = list(islice(listed, OTHERS_RECORDS_MAX + 1))
+        found = others_of(first, name)
+        if len(first) > OTHERS_RECORDS_MAX and not found:
+            said = (
+                f"{domain} has over {OTHERS_RECORDS_MAX:,} records: whether external-dns owns "
+                f"{name} was not read to the end"
+            )
+            return (Other(said, undoes=None),)
+        return found
 
     def records(self) -> tuple[str, list[dict[str, Any]]]:
         """The hosted zone's id and the complete weighted records. Raises SteeringError."""

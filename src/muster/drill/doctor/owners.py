@@ -1,0 +1,56 @@
+"""Who else sets the weights or the replicas that a drill sets: as far as the platform shows it.
+
+Somebody who sets his own value over a drill's stops the drill in the middle of an evacuation
+(`steering:changed_by_another`), or lights a dark region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from muster.drill.doctor.examined import Examined
+from muster.drill.doctor.model import Check, Row, Seen
+from muster.platform.port import Other
+
+WORDS = {True: "yes", False: "no", None: "unknown"}
+
+
+def of_weights(examined: Examined) -> Seen:
+    """Who else owns the records."""
+    steering = examined.steering
+    return _seen(steering.name, steering.others())
+
+
+def replica_checks(regions: Sequence[str], seconds_max: float) -> tuple[Check, ...]:
+    """One check a region: who else starts and stops its processes."""
+    return tuple(
+        Check(
+            f"replicas:{name}",
+            "who else sets weights and replicas",
+            _look_of(name),
+            seconds_max,
+            may_be_accepted=True,
+        )
+        for name in regions
+    )
+
+
+def _look_of(region: str) -> Callable[[Examined], Seen]:
+    return partial(of_replicas, region=region)
+
+
+def of_replicas(examined: Examined, region: str) -> Seen:
+    """Who else starts and stops processes of `region`."""
+    return _seen(f"region {region}", examined.platform.power[region].others())
+
+
+def _seen(what: str, others: Iterable[Other]) -> Seen:
+    found = list(others)
+    rows: list[Row] = [
+        {"of": what, "undoes a drill": WORDS[one.undoes], "who": one.said} for one in found
+    ]
+    if not found:
+        rows = [{"of": what, "undoes a drill": "-", "who": "nobody shows"}]
+    by = {key: tuple(one.said for one in found if one.undoes is key) for key in WORDS}
+    return Seen(tuple(rows), refused=by[True], unknown=by[None], warnings=by[False])
