@@ -274,7 +274,7 @@ def test_an_edge_that_is_no_number_is_refused():
     """As the judge would refuse it."""
     series = [raw("h_bucket", {**WEST, "le": "fast"}, (1.0, 5.0))]
     said = refused(how(select="h"), series, signal="first_token")
-    assert said == 'h_bucket shows le="fast", which is not a number'
+    assert said == 'h_bucket has le="fast", which is not a number'
 
 
 def test_what_nobody_knows_how_to_join_is_refused():

@@ -163,10 +163,10 @@ class _Signature:
 
 
 def _signature(found: Sequence[_Signature], wanted: str) -> tuple[bool | None, str]:
-    """Whether a signature was verified, and what there is to say of all of them.
+    """Whether a signature was verified, and a text about all of them.
 
-    `wanted`: the kind that a key at hand asks for. Public keys ask for their own: whoever verifies
-    an HMAC can make one, so it does not replace an attestation.
+    `wanted`: the kind that an available key requires. Public keys require an attestation: anyone
+    who can verify an HMAC can also make one, so it does not replace an attestation.
     """
     said = "; ".join(one.said for one in found) or "the manifest carries no signature"
     if any(one.fits is False for one in found):

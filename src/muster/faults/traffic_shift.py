@@ -91,7 +91,7 @@ class TrafficShift(RegionalFault):
         return cls(platform, region, before=params["weights"], saved=saved, sets=sets)
 
     def weights(self) -> dict[str, int]:
-        """The weights that give the region the share nearest to the wanted one that can be had.
+        """The weights that give the region the possible share nearest to the wanted one.
 
         Raises FaultError, and SteeringError if the weights before are not known yet.
         """

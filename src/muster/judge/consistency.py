@@ -1,16 +1,16 @@
 """Finds series that are missing although others imply them. What they would show is then unknown.
 
-- What succeeded was also timed, and what was timed was answered: process by process where the same
-  processes show both anywhere, else (one product counts what another one times) region by region,
-  and `agreement` compares their counts. On the platform a label value has a series only once it
-  happened, so a missing one can not be seen.
-- What one answering process shows besides, each of them must show.
-- The load shows every series from the start: each of its processes must show them all.
-- An optional signal that the target names must be there.
-- Circuits and hard failures, which the guard watches sample by sample, must show values all the
-  time; the other signals are missed where they are judged.
-- A signal that could not be mapped at any time of the window showed nothing of that time.
-- What is there must be possible (`oddities`).
+- What succeeded must also be timed, and what was timed must also be answered. This is checked
+  process by process if any process exports both; else (one product counts what another one times)
+  region by region, and `agreement` compares their counts. On the platform a label value has a
+  series only once it occurred, so a missing one cannot be noticed.
+- If one answering process exports an additional signal, each of them must export it.
+- The load exports every series from the start: each of its processes must export them all.
+- An optional signal that the target names must exist.
+- Circuits and hard failures, which the guard watches sample by sample, must have values all the
+  time; gaps of the other signals are noticed where they are judged.
+- A signal that could not be mapped at any time of the window has no data for that time.
+- The existing series must be possible (`oddities`).
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Decides whether evidence opens a gate: which rule each bundle satisfies, and why another is
 refused.
 
-1. Every bundle must be whole, signed, fresh, gate evidence, PASS, and PASS on its own record.
-   With `--unsigned` the answer names the unsigned ones.
+1. Every bundle must be complete, signed, recent, gate evidence, PASS, and PASS in its own
+   verdict.json. With `--unsigned` the answer names the unsigned ones.
 2. All of them must be of one target, and of one build of its platform.
 3. One must hold the soak: profile, streams and length, the tier's SLOs, the gate's own rules.
-4. Where the gate asks for a drill, one must hold it: its tier, and dark for long enough.
+4. If the gate requires a drill, one must hold it: its tier, and dark for long enough.
 5. What a bundle's target declares that its platform does not have (`declared`) must be accepted by
-   name, with `--accept`. Nothing else is accepted, and a finding that fails never is.
-With `--allow-testbed` the answers are the same, and every line says that it is no gate.
+   name, with `--accept`. Nothing else can be accepted, and a failed finding never can.
+With `--allow-testbed` the answers are the same, and every line says that it is not a gate.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ class Answer:
             self.complete = True
         elif length is not None:
             if not length.isdigit():
-                raise WireError("a Content-Length that is no number")
+                raise WireError("a Content-Length that is not a number")
             self._left = int(length)
             self.complete = self._left == 0
         else:

@@ -17,7 +17,7 @@ REPLICA_LABELS = (
 )
 """Labels that only tell the replicas of a Prometheus apart, and no part of the platform."""
 SCRAPER_LABELS = ("job", "prometheus", "replica", "cluster", "monitor")
-"""These may tell parts of the platform apart; of one and the same instance they do not."""
+"""These may tell parts of the platform apart, but not within one and the same instance."""
 BESIDE_LABELS = ("service", "endpoint")
 """The operator of Prometheus sets these with the job, whose name is often the service's."""
 TWINS_MIN = 6
@@ -26,10 +26,10 @@ Labels = Mapping[str, str]
 
 
 def doubled_label(every: Iterable[Labels]) -> tuple[str, tuple[str, ...]] | None:
-    """The label by which series of one signal are apart that are one, and its values; else None.
+    """The label that makes one series of a signal appear as several, and its values; else None.
 
-    They may be apart in several such labels at once. A label that one has and another lacks is
-    empty there, as Prometheus has it.
+    They may differ in several such labels at once. A label that one series lacks counts as empty,
+    as in Prometheus.
     """
     found: dict[frozenset[tuple[str, str]], list[Labels]] = {}
     for labels in every:

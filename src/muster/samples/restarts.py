@@ -4,10 +4,11 @@ A process that restarts begins at 0 with all its counters. A fall therefore coun
 if all of these hold; otherwise nothing is known of that process in that stretch.
 
 1. The value after the fall is one that a new process could have counted since the last scrape, at
-the rate of this process and its siblings. A sum over pods of which one was replaced stays well
-above that. 2. The process did not fall shortly before or after: processes do not start that fast,
-but workers that answer a scrape in turn look like that. 3. It does not jump up by more than it
-could have counted: that is a change to another worker.
+   the rate of this process and its siblings. A sum over pods of which one was replaced stays well
+   above that.
+2. The process did not fall shortly before or after: processes do not start that fast, but workers
+   that answer a scrape in turn look like that.
+3. It does not jump up by more than it could have counted: that is a change to another worker.
 
 Everything is decided from the samples of one stretch, so that guard and verdict agree.
 """

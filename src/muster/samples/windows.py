@@ -1,17 +1,18 @@
 """How much counters grew between two moments: exactly, or unknown.
 
-1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`. 2.
-Growth is the value at the end minus the value at the start; after a restart of its process the
-counter began from 0 again. Scrapes in between matter only for finding restarts. A fall that is not
-a restart (`restarts`) makes the growth of every counter of that process unknown. 3. A series that
-begins inside the window or after it began at 0 if its siblings (same signal) were already being
-scraped: either its label had not occurred yet, or its process did not exist. The latter is accepted
-only if a new process could have reached the first value: otherwise an old process that was out of
-sight would add its whole past as growth. If no sibling was scraped before, the growth is unknown.
+1. A counter's value at a moment is its last sample at or before it, no older than `stale_s`.
+2. Growth is the value at the end minus the value at the start; after a restart of its process the
+   counter began from 0 again. Scrapes in between matter only for finding restarts. A fall that is
+   not a restart (`restarts`) makes the growth of every counter of that process unknown.
+3. A series that begins inside the window or after it began at 0 if its siblings (same signal) were
+   already being scraped: either its label had not occurred yet, or its process did not exist. The
+   latter is accepted only if a new process could have reached the first value: otherwise an old
+   process that was out of sight would add its whole past as growth. If no sibling was scraped
+   before, the growth is unknown.
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
-gone by then (a darkened region): then its last value is final. It stays final when the region is
-back, if the process is seen to be back without it or others are seen in its place. 5. Adjoining
-windows share their boundary, so that the parts add up to the whole.
+   gone by then (a darkened region): then its last value is final. It stays final when the region is
+   back, if the process is seen to be back without it or others are seen in its place.
+5. Adjoining windows share their boundary, so that the parts add up to the whole.
 """
 
 from __future__ import annotations

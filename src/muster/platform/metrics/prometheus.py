@@ -120,10 +120,12 @@ class Prometheus(Metrics):
             kind = body["data"].get("resultType", "vector")
             result: list[dict[str, Any]] = body["data"]["result"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PrometheusError(f"{self.url}: no Prometheus answer to {query}") from error
+            raise PrometheusError(
+                f"{self.url}: the answer to {query} is not from Prometheus"
+            ) from error
         if kind not in ("vector", "matrix") or not isinstance(result, list):
-            # Of another kind an empty result would read as "there is none".
-            raise PrometheusError(f"{self.url}: no series answer to {query}: {kind}")
+            # An empty result of another type would read as "there is none".
+            raise PrometheusError(f"{self.url}: the answer to {query} has no series: {kind}")
         return result
 
 
@@ -141,9 +143,9 @@ def _refusal(answer: httpx.Response, query: str) -> str:
 
 
 def partial(body: Mapping[str, Any], headers: Mapping[str, str] = NO_HEADERS) -> str:
-    """What an answer says of itself beside its series, in one line; empty: nothing.
+    """What an answer says about itself besides its series, in one line; empty if nothing.
 
-    Thanos and Mimir answer what they could reach as a success with `warnings`, VictoriaMetrics with
+    Thanos and Mimir return what they could reach as a success with `warnings`, VictoriaMetrics with
     `isPartial`, M3 with a header that says that the results were limited.
     """
     said = [str(line) for key in ("warnings", "infos") for line in body.get(key) or ()]

@@ -159,7 +159,7 @@ def _edge(le: str | None, how: MappedSignal, name: str) -> str | None:
         if edge.is_nan():
             raise InvalidOperation
     except InvalidOperation:
-        raise Refusal(f'{name} shows le="{le}", which is not a number') from None
+        raise Refusal(f'{name} has le="{le}", which is not a number') from None
     if edge.is_infinite():
         return "+Inf"
     return repr(float(Fraction(edge) * Fraction(SECONDS[how.unit])))

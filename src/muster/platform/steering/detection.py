@@ -4,7 +4,8 @@ A health check of an endpoint: its interval times its failure threshold. A calcu
 slowest of its children, which fail at the same time when the region is lost. A record without a
 health check is answered by its weight in any case: there is nothing to wait for. For a CloudWatch
 alarm, a routing control or the health of an alias's target only the platform's owner knows the
-time: the target must state it. Source: Route 53 API, HealthCheckConfig and AliasTarget.
+time: the target must state it.
+Source: Route 53 API, HealthCheckConfig and AliasTarget.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """What the records must show, so that a change by somebody else differs from the drill's own.
 
 1. The drill announces a change before it makes it (`intends`). From then until the API has accepted
-it (`accepted`) the records may show the old state or the intended one. 2. After that, an
-observation that began earlier, or within `lag_s` of it, may still show the old state. 3. Anything
-else that the records show was changed by another party: a weight, any other part of a record, a
-record that is gone or new. Route 53 applies a ChangeBatch whole or not at all, so a mix of two
-steps of the drill is not the drill's either. 4. A change that raised an error may have been made,
-or may still be made: both states stay possible.
+   it (`accepted`) the records may show the old state or the intended one.
+2. After that, an observation that began earlier, or within `lag_s` of it, may still show the old
+   state.
+3. Anything else that the records show was changed by another party: a weight, any other part of a
+   record, a record that is gone or new. Route 53 applies a ChangeBatch whole or not at all, so a
+   mix of two steps of the drill is not the drill's either.
+4. A change that raised an error may have been made, or may still be made: both states stay
+   possible.
 
 Nothing here reads a clock or an API: the caller says when an observation began.
 """

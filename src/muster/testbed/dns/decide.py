@@ -1,9 +1,11 @@
 """Which records may answer, and which one does. Pure.
 
-The same rules as Route 53: 1. Records of weight above 0 that are healthy; if there are none, 2.
-healthy records of weight 0; if nothing at all is healthy, 3. every record, as if all were healthy.
-Among those one answers, by weight; if all their weights are 0, each is as likely as the others. A
-record without a health check is healthy.
+The same rules as Route 53:
+1. Records of weight above 0 that are healthy; if there are none,
+2. healthy records of weight 0; if nothing at all is healthy,
+3. every record, as if all were healthy.
+Among those one answers, by weight; if all their weights are 0, each is as likely as the others.
+A record without a health check is healthy.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Admission: concurrency and rate of the whole region in Redis, a bounded queue, a fallback.
 
-1. Each request takes one pipelined round trip; a release takes none (see `scripts`). 2. If the
-region is full: first come, first served, for at most `queue_s_max`; then 429. As many jobs are
-tried at once as seem to fit. With one round trip for each job, a queue would empty more slowly than
-it fills, and a region that was full for a moment would refuse most of its work from then on. 3. If
-Redis is away: each gateway admits its own part of the limit for `redis_fallback_s_max`, and counts
-every such decision; after that it admits nothing and is not ready.
+1. Each request takes one pipelined round trip; a release takes none (see `scripts`).
+2. If the region is full: first come, first served, for at most `queue_s_max`; then 429. As many
+   jobs are tried at once as seem to fit. With one round trip for each job, a queue would empty more
+   slowly than it fills, and a region that was full for a moment would refuse most of its work from
+   then on.
+3. If Redis is away: each gateway admits its own part of the limit for `redis_fallback_s_max`, and
+   counts every such decision; after that it admits nothing and is not ready.
 """
 
 from __future__ import annotations

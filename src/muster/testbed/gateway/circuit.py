@@ -1,8 +1,8 @@
 """The circuit breaker of one provider route. The caller supplies the time.
 
-Closed: the last `window` outcomes are kept; enough failures among them open it. Open: nothing
-passes for `open_s`. Then half-open: one probe at a time; `successes` in a row close it, one failure
-opens it again.
+Closed: the last `window` outcomes are kept; enough failures among them open it.
+Open: nothing passes for `open_s`. Then half-open: one probe at a time; `successes` in a row close
+it, one failure opens it again.
 """
 
 from __future__ import annotations

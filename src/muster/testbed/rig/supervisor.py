@@ -1,10 +1,10 @@
 """`python -m muster.testbed.rig.supervisor --config FILE.json`: the parent of a testbed's parts.
 
 1. It holds a lock on the testbed's directory for as long as it lives; `state.json` says what runs.
-2. It writes JSON lines for its parent to stdout, until it is ready or has failed. 3. A part that
-dies by itself is recorded and not started again: a drill must see it. 4. SIGINT, SIGTERM, POST
-/shutdown and the end of its lifetime end it cleanly: no process, port or temporary file is left.
-Logs stay only if a part died or did not come up.
+2. It writes JSON lines for its parent to stdout, until it is ready or has failed.
+3. A part that dies by itself is recorded and not started again: a drill must see it.
+4. SIGINT, SIGTERM, POST /shutdown and the end of its lifetime end it cleanly: no process, port or
+   temporary file is left. Logs stay only if a part died or did not come up.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ chunk.
 1. Frames are written once per round of the loop; a frame is read without copying what follows it.
 2. Flow control works both ways: what may not be sent waits, and a paused receiver grants no more.
 3. A peer that breaks the protocol gets a GOAWAY and the connection is closed. No push, no
-priorities, no upgrade from HTTP/1.1.
+   priorities, no upgrade from HTTP/1.1.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """One 10 ms beat for each process: it publishes how late the loop was, and drives everything timed.
 
 1. A timer for each stream costs more than the stream; waiting work is kept in queues that a beat
-checks. 2. A wake-up for every event costs more than the event. The process therefore works in
-rounds: it is awake for a moment after its beat, sleeps while events gather, and handles them
-together. If there is more to do than fits between two beats, it does not sleep at all. 3. If an
-answer to something that a round asked for is due soon, the process waits for it awake: a sleep
-would cost a whole beat.
+   checks.
+2. A wake-up for every event costs more than the event. The process therefore works in rounds: it is
+   awake for a moment after its beat, sleeps while events gather, and handles them together. If
+   there is more to do than fits between two beats, it does not sleep at all.
+3. If an answer to something that a round asked for is due soon, the process waits for it awake: a
+   sleep would cost a whole beat.
 """
 
 from __future__ import annotations
