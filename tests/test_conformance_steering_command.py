@@ -144,7 +144,7 @@ def test_an_empty_answer_means_that_nothing_steers(world):
     world.write(nonsense='{"weights": {}}')
     world.trouble("nonsense")
     assert world.adapter().shown() == {}
-    with pytest.raises(SteeringError, match="nothing there steers"):
+    with pytest.raises(SteeringError, match="no part is left that steers"):
         world.adapter().weights()
 
 

@@ -182,7 +182,7 @@ def test_a_fall_right_after_a_fall_is_no_restart():
     found = restarts_of([([0.0, 1.0, 2.0, 3.0], [900.0, 950.0, 3.0, 0.0])], 50.0, STALE_S)
     assert found.unexplained is not None
     assert (found.unexplained.since_s, found.unexplained.at_s) == (2.0, 3.0)
-    assert found.unexplained.why == "it fell again at once, faster than a process starts"
+    assert found.unexplained.why == "it fell again sooner than a process can restart"
 
 
 @pytest.mark.parametrize(("jump", "known"), [(20.0, True), (21.0, False)])
@@ -194,7 +194,7 @@ def test_ten_counts_a_counter_are_no_jump_beside_a_restart(jump, known):
     assert (found.unexplained is None) is known
     assert found.between == (((0.0, 1.0),) if known else ())
     if not known:
-        said = "fell from 5 to 0: it jumped from 0 to 21 as well, as if several were behind it"
+        said = "fell from 5 to 0: it jumped from 0 to 21 as well, as if several processes answered in turn"
         assert found.unexplained.said() == said
 
 

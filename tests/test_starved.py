@@ -123,7 +123,7 @@ def test_the_blame_changes_lost_data_alone():
     for by, verdict in (("limit:rate_5xx", "FAIL"), ("steering:changed_by_another", "ABORTED")):
         other = StopReason(by, verdict, "", 1.0)
         assert run.starved.blamed(other) is other
-    assert "short of time" in stopper(STARVED)
+    assert "overloaded" in stopper(STARVED)
 
 
 class Shown:
