@@ -194,7 +194,8 @@ def test_ten_counts_a_counter_are_no_jump_beside_a_restart(jump, known):
     assert (found.unexplained is None) is known
     assert found.between == (((0.0, 1.0),) if known else ())
     if not known:
-        said = "fell from 5 to 0: it jumped from 0 to 21 as well, as if several processes answered in turn"
+        jumped = "it jumped from 0 to 21 as well, as if several processes answered in turn"
+        said = f"fell from 5 to 0: {jumped}"
         assert found.unexplained.said() == said
 
 
