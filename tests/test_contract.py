@@ -268,7 +268,7 @@ def test_shares_are_exact():
         ("[5%, 41]", "[0%, 41]", "profiles.m1_1k.stream_tokens_quantiles", "rising"),
         ("[5%, 41]", "[5%, 4]", "profiles.m1_1k.stream_tokens_quantiles", "never decrease"),
         ("[1, 6]", "[7, 6]", "profiles.m1_1k.retry.backoff_s", "low to high"),
-        ("[0.05, 0.1, 0.2", "[0.05, 0.2, 0.2", "measurement.first_token_edges_s", "strictly rising"),
+        ("[0.05, 0.1, 0.2", "[0.05, 0.2, 0.2", "measurement.first_token_edges_s", "strictly"),
         ("schema_version: 1", "schema_version: 2", "schema_version", "1"),
         ("unresolved_s: 60", "unresolved_s: soon", "triggers.hard_failure.unresolved_s", "number"),
     ],
