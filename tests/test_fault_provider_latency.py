@@ -207,7 +207,7 @@ def test_another_answer_than_before_is_not_proven(rig):
     fault.apply()
     try:
         proof = fault.observe()
-        assert (proof.proven, "answers 404, and 200 before" in proof.why) == (False, True)
+        assert (proof.proven, "answers 404, but answered 200 before" in proof.why) == (False, True)
     finally:
         fault.revert()
 
