@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import pytest
 
 from muster.drill.sight.facts import Facts
-from muster.drill.sight.split import Split, await_looks, gone, scheduled, tolerance_of
+from muster.drill.sight.split import (
+    Look,
+    Split,
+    await_looks,
+    draws_of,
+    gone,
+    needed_draws,
+    scheduled,
+    telling_pct,
+    tolerance_of,
+)
 from muster.platform.metrics import RawSeries
 
 
@@ -118,6 +129,57 @@ def test_a_wait_ends_at_its_bound_with_its_last_looks():
 def test_only_arrivals_of_the_schedule_say_how_streams_are_split(labels, counts):
     """A retry goes where its stream went, and a canary where it is told to."""
     assert scheduled(labels) is counts
+
+
+def shown(**counts):
+    """Facts in which every look-back holds these arrivals."""
+    return SimpleNamespace(newest_s=lambda signal: 1000.0, increase=lambda *_: counts)
+
+
+def test_a_look_says_share_arrivals_and_tolerance():
+    """A region that is not among the counts took none of them."""
+    split = Split(shown(west=300.0, east=700.0), 1.0, 5.0)
+    assert split.look("west", 30) == Look(30.0, 1000.0, 30, tolerance_of(30, 1000.0, 5.0))
+    assert split.look("south", 0).share_pct == 0.0
+    assert (split.share_pct("west", 1000), split.share_pct("south")) == (30.0, 0.0)
+    assert split.share_pct("west", 1001) is None
+
+
+def test_the_look_backs_seconds_are_scrapes_times_their_distance():
+    """Two scrapes of 2 s: 100 caches, and 100 more for each second. None is longer than 80 s."""
+    split = Split(shown(west=5000.0, east=5000.0), 2.0, 5.0, resolvers=100, ttl_s=1.0)
+    assert split.look("west", 50).tolerance_pct == tolerance_of(50, 500, 5.0)
+    assert Split(shown(), 4.0, 5.0)._look_backs() == [2, 3, 5, 10, 20]
+    assert Split(shown(), 100.0, 5.0)._look_backs() == [2]
+
+
+def test_a_look_that_must_tell_a_move_says_nothing_by_a_wider_tolerance():
+    """300 arrivals leave 8.7 points, where 6 are the most."""
+    facts = shown(west=150.0, east=150.0)
+    assert Split(facts, 1.0, 5.0).look("west", 50) is not None
+    assert Split(facts, 1.0, 5.0, most_pct=6.0).look("west", 50) is None
+    assert (needed_draws(50, 5.0), needed_draws(50, 5.0, 6.25)) == (225, 576)
+
+
+@pytest.mark.parametrize(
+    ("moved", "told"), [(10.0, 5.0), (9.9, None), (-14.0, 7.0), (40.0, 10.0), (0.0, None)]
+)
+def test_half_of_a_move_tells_it_from_none(moved, told):
+    """No less than the contract's points, and no more than twice of them."""
+    assert telling_pct(moved, 5.0) == told
+
+
+@pytest.mark.parametrize("wanted", [-0.5, 0.0, 100.0, 100.5])
+def test_all_and_none_have_no_standard_error(wanted):
+    """Nor has what a rounding leaves beyond them."""
+    assert tolerance_of(wanted, 30, 5.0) == 5.0
+
+
+def test_a_ttl_of_nothing_makes_no_draws():
+    """Each cache is one; without caches every arrival is."""
+    assert draws_of(500, 10.0, 100, 0.0) == 100
+    assert draws_of(500, 10.0, 0, 5.0) == 500
+    assert draws_of(500, 10.0, 100, 5.0) == 300
 
 
 @pytest.mark.parametrize("per_scrape", [60, 120, 300, 700])
