@@ -12,6 +12,7 @@ from muster.drill.sight.split import (
     Look,
     Split,
     await_looks,
+    await_split,
     draws_of,
     gone,
     needed_draws,
@@ -19,6 +20,7 @@ from muster.drill.sight.split import (
     telling_pct,
     tolerance_of,
 )
+from muster.drill.stop import LOOK_S
 from muster.platform.metrics import RawSeries
 
 
@@ -180,6 +182,67 @@ def test_a_ttl_of_nothing_makes_no_draws():
     assert draws_of(500, 10.0, 100, 0.0) == 100
     assert draws_of(500, 10.0, 0, 5.0) == 500
     assert draws_of(500, 10.0, 100, 5.0) == 300
+
+
+@pytest.mark.parametrize(("since_s", "seen"), [(994.0, True), (994.1, False)])
+def test_a_look_counts_arrivals_of_its_scrapes_since_the_step(since_s, seen):
+    """Two scrapes of 2 s, and one more for the first sample; no retries."""
+    asked = []
+
+    def increase(signal, seconds, kept):
+        asked.append((signal, seconds, kept))
+        return {"west": 100.0}
+
+    facts = SimpleNamespace(newest_s=lambda signal: 1000.0, increase=increase)
+    found = Split(facts, 2.0, 5.0, since_s=since_s)._counts(2)
+    assert found == ({"west": 100.0} if seen else {})
+    assert asked == ([("client_answers", 4.0, scheduled)] if seen else [])
+
+
+def test_a_region_is_gone_by_as_many_arrivals_as_make_its_share_one():
+    """50 for 2 %, 34 for 3 %."""
+    for share_pct, needed in ((2.0, 50.0), (3.0, 34.0)):
+        assert gone(Split(shown(east=needed), 1.0, 5.0), "west", share_pct) == 0.0
+        assert gone(Split(shown(east=needed - 1), 1.0, 5.0), "west", share_pct) is None
+
+
+def waited(share, seconds_max, still=lambda: True, every_s=1.0):
+    """The wait by a clock that goes on by `every_s` a pause, and how long the pauses were."""
+    now_s, pauses = [50.0], []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        now_s[0] += every_s
+
+    facts = SimpleNamespace(
+        newest_s=lambda signal: 1000.0,
+        increase=lambda *_: {"west": share(now_s[0]), "east": 1000.0 - share(now_s[0])},
+    )
+    weights = {"west": 50, "east": 50}
+    split = Split(facts, 1.0, 5.0)
+    took_s, looks = await_looks(split, weights, seconds_max, still, sleep, lambda: now_s[0])
+    return took_s, looks["west"].holds, pauses
+
+
+def test_a_wait_takes_from_its_begin_to_the_look_that_holds():
+    """Three pauses of two looks' distance; its bound is the last moment at which it goes on."""
+    assert waited(lambda t: 500.0 if t >= 53.0 else 900.0, 10.0) == (3.0, True, [2 * LOOK_S] * 3)
+    assert waited(lambda t: 500.0 if t >= 53.0 else 900.0, 2.0) == (3.0, True, [2 * LOOK_S] * 3)
+    assert waited(lambda t: 900.0, 2.0) == (None, False, [2 * LOOK_S] * 3)
+    assert waited(lambda t: 900.0, 2.0, still=lambda: False) == (None, False, [])
+
+
+def test_a_wait_without_its_looks_says_how_long_it_took():
+    """The same wait."""
+    split = Split(shown(west=500.0, east=500.0), 1.0, 5.0)
+    weights = {"west": 50, "east": 50}
+    clock = iter([50.0, 53.0])
+    took_s = await_split(split, weights, 9.0, lambda: True, lambda s: None, lambda: next(clock))
+    assert took_s == 3.0
+    off, pauses = Split(shown(west=900.0, east=100.0), 1.0, 5.0), []
+    clock = iter([50.0, 51.0, 52.0, 53.0])
+    took_s = await_split(off, weights, 2.0, lambda: True, pauses.append, lambda: next(clock))
+    assert (took_s, len(pauses)) == (None, 2)
 
 
 @pytest.mark.parametrize("per_scrape", [60, 120, 300, 700])
