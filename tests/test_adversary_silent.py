@@ -10,6 +10,7 @@ from bundle_series import make_series
 from muster.contract import load
 from muster.guard.triggers import Guard
 from muster.judge.consistency import judge_consistency
+from muster.judge.evaluate import Judging, judge_slo
 from muster.samples.series import Samples, Series
 from muster.samples.windows import Absence, Window
 
@@ -177,3 +178,29 @@ def test_a_process_that_has_ended_is_missed_by_nobody():
 
     lost = [one for one in guarded(420, shown=shown) if one[1] in ("circuit_open", "queue_age")]
     assert lost == []
+
+
+@pytest.mark.parametrize(
+    ("since_s", "until_s", "status"),
+    [
+        (22.0, 1e9, "unknown"),
+        (20.0, 110.0, "unknown"),
+        (0.0, 60.0, "unknown"),
+        (30.0, 48.0, "pass"),
+    ],
+)
+def test_a_time_without_canaries_shows_no_availability(since_s, until_s, status):
+    """However many there were before and after it."""
+    story = Story(server_processes=1, shards=1)
+    start_s, end_s = story.span("dark")
+    found = []
+    for signal, name, labels, t, v in make_series(story):
+        if signal == "client_canaries":
+            quiet = (t > start_s + since_s) & (t <= start_s + until_s)
+            v = np.cumsum(np.where(quiet, 0.0, np.diff(v, prepend=v[0])))
+            found.append(Series(signal, name, labels, t, v))
+    judging = Judging(CONTRACT, Samples({"client_canaries": tuple(found)}), (), 30.0, 5.0, ())
+    window = Window(start_s, end_s, 5.0)
+    (one,) = judge_slo(judging, window, "dark", CONTRACT.tiers["G"], "availability")
+    assert one.status == status
+    assert ("no canary for" in one.reason) is (status == "unknown")

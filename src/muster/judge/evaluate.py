@@ -26,11 +26,20 @@ from muster.judge.rig import judge_rig
 from muster.judge.taken_out import without_canaries
 from muster.judge.timed import untimed
 from muster.samples.counting import Count, Status, judge_share, smallest_sample, upper_bound_pct
-from muster.samples.rates import canary_count, client_counts, failed_by_name, server_counts
+from muster.samples.rates import (
+    canary_count,
+    client_counts,
+    failed_by_name,
+    longest_without_canaries_s,
+    server_counts,
+)
 from muster.samples.series import Samples
 from muster.samples.windows import Absence, Window
 
 LATENCY_SLOS = ("first_token_p95", "completion_p95")
+CANARY_GAPS_MAX = 4
+"""Canaries are sent at a fixed rate: no time without one is longer than so many of the longest
+allowed gaps between samples, or of their own mean distances."""
 SLOS = ("availability", "success_2xx", "rate_5xx", "rate_429", *LATENCY_SLOS)
 
 
@@ -268,6 +277,11 @@ def _availability(judging: Judging, window: Window, phase: str, tier: Tier) -> F
     worst = upper_bound_pct(round(count.bad), round(count.total), confidence)
     bound = f"at least {100 - worst:.3f} % with {100 * confidence:g} % confidence"
     reason = f"{finding.reason}; {bound}" if finding.reason else bound
+    every_s = (window.end_s - window.start_s) / count.total
+    silent_s = longest_without_canaries_s(judging.samples, window)
+    if finding.status == "pass" and silent_s > CANARY_GAPS_MAX * max(window.stale_s, every_s):
+        # The ones before and after say nothing of the time between them.
+        return replace(finding, status="unknown", reason=f"no canary for {silent_s:.0f} s; {bound}")
     return replace(finding, reason=reason)
 
 

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
 
 from muster.samples.counting import Count
 from muster.samples.series import Samples, Series
@@ -103,6 +106,18 @@ def canary_count(samples: Samples, window: Window) -> Count:
     total = total_growth(series, window)
     bad = _part(series, window, lambda s: s.labels.get("outcome") != "answered")
     return Count(bad, total)
+
+
+def longest_without_canaries_s(samples: Samples, window: Window) -> float:
+    """The longest time in `window` in which no canary ended, in seconds, by the scrapes."""
+    moments = {window.start_s, window.end_s}
+    for one in samples.of("client_canaries"):
+        known = ~np.isnan(one.v)
+        t, v = one.t[known], one.v[known]
+        grew = t[1:][np.diff(v) > 0]
+        inside = (grew >= window.start_s) & (grew <= window.end_s)
+        moments.update(grew[inside].tolist())
+    return max((b - a for a, b in pairwise(sorted(moments))), default=0.0)
 
 
 def _part(series: Sequence[Series], window: Window, keep: Callable[[Series], bool]) -> float | None:
