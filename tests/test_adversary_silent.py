@@ -10,7 +10,9 @@ from bundle_series import make_series
 from muster.contract import load
 from muster.guard.triggers import Guard
 from muster.judge.consistency import judge_consistency
+from muster.judge.dark_weights import dark_weights
 from muster.judge.evaluate import Judging, judge_slo
+from muster.judge.phases import Phase
 from muster.samples.series import Samples, Series
 from muster.samples.windows import Absence, Window
 
@@ -204,3 +206,28 @@ def test_a_time_without_canaries_shows_no_availability(since_s, until_s, status)
     (one,) = judge_slo(judging, window, "dark", CONTRACT.tiers["G"], "availability")
     assert one.status == status
     assert ("no canary for" in one.reason) is (status == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t, v, start_s: (t, v), ""),
+        (lambda t, v, start_s: (t, np.where(t == start_s + 7, 50.0, v)), "weight 50 while it was"),
+        (lambda t, v, start_s: (t[t < start_s], v[t < start_s]), "not read for 30 s"),
+        (lambda t, v, start_s: (t, np.where(t > start_s, np.nan, v)), "not read for 30 s"),
+    ],
+)
+def test_the_records_of_a_dark_region_are_judged_too(rows, change, says):
+    """The drill looks at them at every poll; its evidence holds what it saw."""
+    start_s, end_s = STORY.span("dark")
+    weights = [
+        Series(signal, name, labels, *change(t, np.asarray(v, dtype=float), start_s))
+        for signal, name, labels, t, v in rows
+        if signal == "steering_weight"
+    ]
+    phases = [Phase("baseline", "X", start_s - 99, start_s, True)]
+    phases.append(Phase("dark", "G", start_s, end_s, True))
+    found = dark_weights(Samples({"steering_weight": tuple(weights)}), phases, "eu-west-1", 5.0)
+    assert [one.status for one in found] == ["unknown"] * bool(says)
+    assert all(says in one.reason for one in found)
+    assert dark_weights(Samples({}), phases, None, 5.0) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.contract import Contract
+from muster.judge.dark_weights import dark_weights
 from muster.judge.declared import agreed_on, contradictions, declared_findings
 from muster.judge.evaluate import Judging, judge_phases, judge_whole, streams_finding
 from muster.judge.findings import Finding, from_json, unmeasured
@@ -88,6 +89,7 @@ def findings_of(
     findings += missing_phases(started, phases, chained=ledger.chained)
     findings += unjudged_phases(phases)
     findings += kind_faults(started, phases, ledger.events)
+    findings += dark_weights(samples, phases, started.get("evacuated"), judging.stale_s)
     findings += contradictions(own_word, started, samples)
     findings += declared_findings(declared, phases, started.get("evacuated"))
     for tier_name, group in _by_tier(phases):
