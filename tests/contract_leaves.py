@@ -246,7 +246,7 @@ def shards(contract: Contract) -> object:
     """Everything that a drill tells the shards of its load."""
     settings = SimpleNamespace(scale=0.1, seed=1)
     plan = SimpleNamespace(
-        contract=contract, profile=contract.profiles["m3_20k"], settings=settings
+        contract=contract, profile=contract.profiles["m3_20k"], settings=settings, method=()
     )
     access = TARGET.model_copy(
         update={"public_url": "http://h.test:1/v1", "load": TARGET.load.model_copy(

@@ -58,7 +58,7 @@ def test_a_share_of_none_tolerated_needs_one_sample():
     assert judge_share(Count(1, 1), Fraction(0)) == ("fail", "")
     assert judge_share(Count(2, 99), Fraction(1, 100)) == ("fail", "")
     status, reason = judge_share(Count(0, 0), Fraction(0))
-    assert (status, "0 samples, 1 are needed" in reason) == ("unknown", True)
+    assert (status, "0 samples, at least 1 are needed" in reason) == ("unknown", True)
     assert judge_share(Count(None, 5), Fraction(0)) == ("unknown", "no data")
 
 

@@ -191,7 +191,7 @@ def test_fewer_replicas_than_before_are_not_back(cluster, front):
 def test_a_scale_that_does_not_show_is_an_error(cluster, front):
     """A cluster that says yes and changes nothing is found out by the read-back."""
     cluster.ignores_scale = True
-    with pytest.raises(PortError, match=r"deployments show .*'gateway': 3.* asked for"):
+    with pytest.raises(PortError, match=r"deployments show .*'gateway': 3.* expected"):
         the_fault(front).apply()
 
 

@@ -282,7 +282,7 @@ def test_a_gate_takes_a_signed_bundle_with_the_public_key(bundle, tmp_path, monk
     assert line.startswith("REFUSED")
     assert "MUSTER_VERIFY_KEY_FILE (or --key)" in line
     output = run(*asked, "--unsigned")[1]
-    assert "taken by --unsigned" in output
+    assert "accepted by --unsigned" in output
     assert output.splitlines()[-1].endswith("[NOT A GATE] [UNSIGNED: bundle]")
     other = new_pair(tmp_path / "other")[1]
     for flags in ((), ("--unsigned",)):

@@ -71,6 +71,7 @@ class SignedV4(httpx.Auth):
 
 class _Bearer(httpx.Auth):
     def __init__(self, token: str) -> None:
+        keep(token)
         self._token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -116,9 +117,14 @@ def reach_of(access: ServerAccess, file: str, where: str, url: str) -> Reach:
     return Reach(auth, access.headers, context, access.proxy_url)
 
 
+def _basic(asked: Any) -> httpx.Auth:
+    keep(asked.password)
+    return httpx.BasicAuth(asked.user, asked.password)
+
+
 AUTHS: dict[str, Callable[[Any], httpx.Auth]] = {
     "bearer": lambda asked: _Bearer(asked.token),
-    "basic": lambda asked: httpx.BasicAuth(asked.user, asked.password),
+    "basic": _basic,
     "sigv4": SignedV4,
 }
 """Every method of authentication, by its kind."""
