@@ -7,6 +7,7 @@ what goes wrong, and where: `harm={"dark": Harm(rate_5xx=0.02)}`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ LOSS = (
 SOAK = (("preflight", None, 5), ("ramp", None, 20), ("baseline", "X", 7200), ("verify", None, 8))
 
 
+HELD = {"looks": 9, "looks_proven": 9, "longest_gap_s": 0.5, "held_s": 20.0}
+"""The summary of a hold's looks, as a drill records it."""
+
+
 @dataclass
 class Story:
     """What a bundle tells; the plain one is a failover drill that passes."""
@@ -64,6 +69,7 @@ class Story:
     gap: tuple[float, float] | None = None
     stopped: dict[str, Any] | None = None
     proven: bool = True
+    proof: Mapping[str, Any] = field(default_factory=lambda: HELD)
     verified: bool = True
     events_dropped: frozenset[str] = frozenset()
     torn: bool = False
@@ -147,7 +153,11 @@ def _events(story: Story) -> list[dict[str, Any]]:
     if "dark" in names and story.dark:
         dark_s, lit_s = story.span("dark")
         fault = {"fault": "region_power", "region": WEST}
-        proof = {"proven": story.proven, "proof": {}, "why": "no answer" if story.proven else "up"}
+        proof = {
+            "proven": story.proven,
+            "proof": story.proof,
+            "why": "no answer" if story.proven else "up",
+        }
         events += [
             {"t": dark_s + 0.1, "event": "fault_declared", **fault, "expects": []},
             {"t": dark_s + 1, "event": "region_dark", "region": WEST},
@@ -158,7 +168,7 @@ def _events(story: Story) -> list[dict[str, Any]]:
     if "loss" in names:
         lost_s, back_s = story.span("loss")[0], story.span("comeback")[0]
         fault = {"fault": "region_loss", "region": WEST}
-        proof = {"proven": story.proven, "proof": {}, "why": "it refuses connections"}
+        proof = {"proven": story.proven, "proof": story.proof, "why": "it refuses connections"}
         events += [
             {"t": lost_s + 0.1, "event": "fault_declared", **fault, "expects": ["series"]},
             {"t": lost_s + 0.2, "event": "region_dark", "region": WEST},

@@ -258,7 +258,7 @@ def _ledger(bundle: Path, story: Story) -> None:
                 fault="region_power",
                 region=west,
                 proven=story.fault_proven,
-                proof={"connections_answered": 0},
+                proof={"connections_answered": 0, "looks_proven": 9, "held_s": 20.0},
                 why=story.details.get("proof", "no connection was answered"),
             )
             if story.trigger:

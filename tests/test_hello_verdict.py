@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bundle_maker import WEST, Harm, Story, make_bundle
+from bundle_maker import HELD, WEST, Harm, Story, make_bundle
 
 from muster.judge.findings import observed
 from muster.judge.verdict import Verdict, judge
@@ -26,7 +26,7 @@ FAULT = {"fault": "traffic_shift", "region": WEST}
 def events_of(story: Story) -> list[dict[str, Any]]:
     """What a whole drill records of its shift."""
     away_s, held_s, back_s = (story.span(name)[0] for name in MOVES)
-    proof = {**FAULT, "event": "fault_proof", "proven": True, "proof": {}, "why": "38 %"}
+    proof = {**FAULT, "event": "fault_proof", "proven": True, "proof": HELD, "why": "38 %"}
     found = [
         {"t": away_s + 1, "event": "fault_declared", **FAULT, "expects": []},
         {"t": away_s + 2, "event": "step", "shares": {WEST: 38}, "weights": {}},

@@ -202,6 +202,17 @@ def test_a_fault_that_was_not_seen_to_bite_is_inconclusive(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "facts",
+    [{}, {"looks_proven": 0, "held_s": 20.0}, {"looks_proven": 9, "held_s": 0.0}, {"held_s": "20"}],
+)
+def test_a_look_at_the_start_shows_nothing_of_the_hold(tmp_path, facts):
+    """Every look on record saw the effect, but none of them says that it held."""
+    verdict = judged(tmp_path, proof=facts)
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert any("no look is on record for its hold" in one for one in verdict.document["unknowns"])
+
+
+@pytest.mark.parametrize(
     "event", ["drill_started", "drill_ended", "verify", "fault_proof", "watchdog"]
 )
 def test_a_ledger_without_its_ends_never_passes(tmp_path, event):

@@ -142,7 +142,10 @@ def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:
 def _fault_proofs(
     ledger: LedgerRead, started: Mapping[str, Any], phases: Sequence[Phase]
 ) -> list[Finding]:
-    """Judge that the effect of every declared fault was verified at every observation."""
+    """Judge that the effect of every declared fault was verified at every look, and to the end of
+    its hold: the looks' summary (`held_s`) must be there, since a look at the start shows nothing
+    of what comes after.
+    """
     proofs = ledger.of("fault_proof")
     declared = {_subject(event) for event in (*ledger.of("fault_declared"), *proofs)}
     faulty = any(phase.name in FAULT_PHASES for phase in phases)
@@ -153,6 +156,8 @@ def _fault_proofs(
         looks = [proof for proof in proofs if _subject(proof) == (fault, region)]
         proven = bool(looks) and all(look.get("proven") is True for look in looks)
         why = "; ".join(dict.fromkeys(str(look.get("why", "")) for look in looks))
+        if proven and not any(map(_covers_hold, looks)):
+            proven, why = False, f"{why}; no look is on record for its hold".removeprefix("; ")
         findings.append(
             unmeasured(
                 "fault_proof",
@@ -164,6 +169,15 @@ def _fault_proofs(
             )
         )
     return findings
+
+
+def _covers_hold(look: Mapping[str, Any]) -> bool:
+    """Whether this is the summary of a hold's looks, with at least one that saw the effect."""
+    facts = look.get("proof")
+    return isinstance(facts, Mapping) and all(
+        isinstance(facts.get(key), int | float) and facts[key] > 0
+        for key in ("held_s", "looks_proven")
+    )
 
 
 def _subject(event: Mapping[str, Any]) -> tuple[str, str | None]:
