@@ -178,6 +178,14 @@ def bad(code, start_s, end_s, value):
     return counter("client_answers", between(start_s, end_s, value), code=code)
 
 
+def test_a_counter_that_was_never_scraped_makes_the_loss_unknown():
+    """It could be the one of the failures; with the others alone nothing would have failed."""
+    unseen = series_of("client_answers", "muster_client_answers", {"code": "503"}, [])
+    assert answers(good()) == Failing(0.0, 0.0)
+    assert answers(good(), unseen) is None
+    assert answers(unseen) is None
+
+
 def test_failures_of_every_kind_count_together_and_only_over_the_share():
     """Two kinds of 1 % each are over it, one is not; any 5xx counts, and no code does not."""
     assert answers(good(198.0), bad("503", 10, 14, 2.0)) == Failing(0.0, 0.0)

@@ -59,8 +59,10 @@ class Presence:
         own = [part for part in self._valid_s if part[:2] == (signal, region)]
         for part in own:
             if self._alive_s.get((region, part[3]), end_s) < end_s - self.stale_s:
-                self._silent.pop(part, None)
                 del self._valid_s[part]
+                if part[3]:
+                    # Without an instance the count is the whole signal's, which goes on.
+                    self._silent.pop(part, None)
         kept = [part for part in own if part in self._valid_s and part[3]]
         return [(signal, region, name, "") for name in self.judged[signal]] + kept
 

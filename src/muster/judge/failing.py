@@ -37,6 +37,9 @@ def failing_until(
     series = samples.of("client_answers")
     if not series or window.end_s <= window.start_s:
         return None
+    if not all(len(one.t) for one in series):
+        # What a counter that was never scraped counted, nobody knows: it may be every failure.
+        return None
     bin_s = max(BIN_S, scrape_s)
     length_s = window.end_s - window.start_s
     if attempts := total_growth(series, window):
