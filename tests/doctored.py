@@ -12,6 +12,11 @@ from muster.cli.plan import plan_of
 from muster.drill.doctor.examined import Examined, examined
 
 REGION, OTHER = "eu-west-1", "eu-central-1"
+GOOD = (
+    'data: {"choices":[{"delta":{"content":" all"},"finish_reason":null}]}\n\n'
+    'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
+"""A whole stream, as a platform answers it."""
 
 
 def document(url: str = "http://127.0.0.1:9", **changes: Any) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class StandInServer:
 
 
 @contextmanager
-def stand_in(answer: Answer) -> Iterator[StandInServer]:
+def stand_in(answer: Answer, host: str = "127.0.0.1", port: int = 0) -> Iterator[StandInServer]:
     """A stand-in server; `answer` gives status, body (bytes, text, or anything for JSON) and, if it
     likes, headers."""
     shown = StandInServer(answer)
@@ -252,7 +252,7 @@ def stand_in(answer: Answer) -> Iterator[StandInServer]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
     shown.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

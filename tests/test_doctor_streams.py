@@ -6,7 +6,7 @@ import json
 
 import pytest
 from dataplane_fixtures import CANARY, TOKEN
-from doctored import OTHER, REGION, document, patient
+from doctored import GOOD, OTHER, REGION, document, patient
 from floor_fixtures import closing_port, stand_in
 from strict_aws import strict_aws, weighted
 
@@ -17,10 +17,6 @@ from muster.load.requests import Requests
 from muster.targets.request_form import RequestForm
 
 FORM = RequestForm()
-GOOD = (
-    'data: {"choices":[{"delta":{"content":" all"},"finish_reason":null}]}\n\n'
-    'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-)
 
 
 def ask(url, token=TOKEN, seconds_max=20.0, **more):

@@ -38,16 +38,14 @@ def checks_of(examined: Examined) -> tuple[Check, ...]:
     """Every check for what is examined, in the order in which a person reads them."""
     regions = tuple(examined.target.regions)
     replicas = owners.replica_checks(regions, LOOK_S_MAX)
-    return (*stream_checks(regions), *OWN, *replicas, *_of_preflight(examined))
+    return (*stream_checks(regions), *OWN, *replicas, *_of_preflight())
 
 
-def _of_preflight(examined: Examined) -> list[Check]:
-    # The stream of each region shows its header already: no request is made twice.
-    done = BY_USE if examined.target.load.region_header is None else BY_USE | {"regions_told"}
+def _of_preflight() -> list[Check]:
     return [
         Check(f"preflight:{one.name}", "preflight", partial(_refusal, one), PREFLIGHT_S_MAX)
         for one in preflight.CHECKS
-        if one.name not in done
+        if one.name not in BY_USE
     ]
 
 
