@@ -59,7 +59,7 @@ def test_a_sample_stands_for_as_long_as_it_is_not_stale(age_s, found):
 
 
 def test_an_older_sample_that_comes_late_takes_nothing_back():
-    """Neither that a process is at work nor that it shows its part; each has its own newest time."""
+    """Neither that a process is at work nor that it shows its part; each has its newest time."""
     watch = Watch()
     for _ in range(5):
         watch.shows("a")
