@@ -58,7 +58,8 @@ def doctor(
 
     Makes every check of preflight and more, at once: a real stream in each region, each signal,
     the resolver against the weights, who else sets weights and replicas, lock and store by use,
-    clocks, samples. It changes nothing of the platform, costs one request a region, and ends within
+    clocks, samples. It changes nothing of the platform, sends one request to each region
+    and at most one to the public name, and ends within
     a minute. See docs/doctor.md.
 
     Exit code: 0 a drill would start, 1 something stands in the way, 2 bad input, 3 nothing does but
