@@ -112,6 +112,24 @@ def test_what_the_canaries_decide_is_unknown(bad, total, canaries, status):
     assert ("taken out" in found.reason) is bool(canaries)
 
 
+@pytest.mark.parametrize(
+    ("why", "rest", "said"),
+    [
+        ("", "pass", "7 canaries taken out"),
+        ("", "fail", "7 canaries taken out: pass with them, fail without"),
+        ("too few", "pass", "too few; 7 canaries taken out"),
+    ],
+)
+def test_why_it_is_so_without_the_canaries_stands_first(why, rest, said):
+    """The figures are those without them."""
+
+    def judged(taken):
+        return replace(FINDING, status=rest if taken else "pass", reason=why, measured=taken)
+
+    found = without_canaries(judged, 7.0)
+    assert (found.reason, found.measured) == (said, 7.0)
+
+
 def test_no_more_are_taken_out_than_were_good():
     """What is bad stays, and an unknown total stays unknown."""
     assert Count(7, 10).without_good(100) == Count(7, 7)
