@@ -10,6 +10,7 @@ from bundle_maker import FAILOVER, Story, make_bundle
 
 from muster.bundle import seal
 from muster.cli.gate import Asked, answer
+from muster.judge.findings import unmeasured
 from muster.judge.own_kind import kind_faults
 from muster.judge.phases import phases_of
 from muster.judge.verdict import judge, write_verdict
@@ -174,6 +175,30 @@ def test_an_effect_stands_in_a_phase_that_has_it(event, name, fits):
     more = ({"t": 15.0, "event": event},)
     found = [one for one in faults("gate", "ramp", name, more=more) if one[0] == "phase_complete"]
     assert [one[1] for one in found] == ([] if fits else [name])
+
+
+def test_contradictions_add_up_and_are_the_ledgers_own():
+    """Another kind, an unplanned phase and one that was never dark: one finding each."""
+    events = events_of("baseline", "dark", "verify")
+    started = {"kind": "soak", "phases": ["baseline", "verify"]}
+    found = kind_faults(started, phases_of(events), events)
+    assert found == [
+        unmeasured("phase_complete", "ledger", "unknown", "no drill is of the kind soak"),
+        unmeasured(
+            "phase_complete",
+            "ledger",
+            "unknown",
+            "this phase was executed but not planned",
+            phase="dark",
+        ),
+        unmeasured(
+            "fault_proof",
+            "ledger",
+            "unknown",
+            "no region was observed dark in this phase",
+            phase="dark",
+        ),
+    ]
 
 
 def test_an_abrupt_loss_needs_a_region_that_went_dark_in_it():

@@ -150,7 +150,7 @@ def _fault_proofs(
     declared = {_subject(event) for event in (*ledger.of("fault_declared"), *proofs)}
     faulty = any(phase.name in FAULT_PHASES for phase in phases)
     if not declared and (faulty or started["kind"] in ("failover", "experiment")):
-        declared = {("any fault", str(started.get("evacuated")))}
+        declared = {_subject({"fault": "any fault", "region": started.get("evacuated")})}
     findings: list[Finding] = []
     for fault, region in sorted(declared, key=lambda one: (one[0], one[1] or "")):
         looks = [proof for proof in proofs if _subject(proof) == (fault, region)]

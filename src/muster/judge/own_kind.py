@@ -70,7 +70,8 @@ def _effects_outside(events: Sequence[Mapping[str, Any]]) -> list[Finding]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    """The names as a sentence has them; every effect has at least two phases."""
+    return " and ".join([", ".join(names[:-1]), names[-1]])
 
 
 def _never_dark(phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]) -> list[Finding]:
