@@ -109,3 +109,24 @@ def test_accepting_it_for_one_bundle_does_not_open_the_soak_of_another():
     other = lacking(QUEUE, name="other", queue_age="declared")
     short = tuple(p for p in other.phases if p.name != "baseline")
     assert refused(ask(soak, replace(other, phases=short), accepted=BOTH)) == {"queue age"}
+
+
+def test_a_bundle_without_findings_has_none_that_is_declared():
+    """It is refused, whatever is accepted, and breaks nothing."""
+    plain = lacking(QUEUE)
+    bare = {key: value for key, value in plain.document.items() if key != "findings"}
+    assert "queue age" in refused(ask(replace(plain, document=bare), accepted=BOTH))
+
+
+def test_a_verdict_on_record_that_differs_is_a_line_of_its_own():
+    """Of the bundle that has it, with what differs."""
+    result = ask(bundle("kept"), bundle("edited", on_record="PASS, the evidence says FAIL"))
+    assert lines(result, "verdict.json") == [("edited", False, "PASS, the evidence says FAIL")]
+    assert not result.opens
+
+
+def test_the_age_is_in_days_however_old_the_evidence_is():
+    """Fourteen years, to a tenth of a day."""
+    now_s = 5_000 * 86_400.0 + 12_000.0
+    (line,) = lines(ask(replace(bundle(), ended_s=12_000.0), now_s=now_s), "fresh")
+    assert line == ("both", False, "5000.0 days old, 7 allowed")
