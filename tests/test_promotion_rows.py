@@ -127,6 +127,10 @@ def test_how_long_each_trigger_must_be_watched():
             unknown("rate_5xx", "2 windows without data may hide 5 in breach in a row", 180.0),
         ),
         (
+            [11.0] * 3 + [None] * 2,
+            unknown("rate_5xx", "2 windows without data may hide 5 in breach in a row", 0.0),
+        ),
+        (
             [None] * 5 + [0.0] * 9,
             unknown("rate_5xx", "5 windows without data may hide 5 in breach in a row"),
         ),
@@ -170,7 +174,10 @@ def test_a_window_without_its_bad_count_is_unknown_and_one_without_requests_is_n
     assert found == held("rate_5xx", "in breach for 2 of 5 windows", 0.0)
     known = [one for one in windows(*[0.0] * 6) if one.start_s != 120.0]
     empty = WindowCounts("r", "server", 120.0, 180.0, 0.0, {"rate_5xx": 0.0, "success_2xx": 0.0})
-    assert row("rate_5xx", closed=[*known, empty]).detail == "5 windows judged"
+    for closed in ([*known, empty], [empty, *known]):
+        assert row("rate_5xx", closed=closed).detail == "5 windows judged"
+    few = windows(*[0.0] * 5, total=100.0)
+    assert row("rate_5xx", closed=few) == held("rate_5xx", "5 windows judged")
 
 
 def replaced(one, **bad):
@@ -301,6 +308,16 @@ def test_a_signal_may_be_unseen_for_as_long_as_it_takes_to_fire_and_two_scrapes(
     assert found == unknown("queue_age", said, 50.0)
 
 
+@pytest.mark.parametrize(("over_s", "state"), [(604, "held"), (605, "unknown")])
+def test_two_scrapes_are_as_long_as_the_scrapes_are(over_s, state):
+    """Every two seconds: four more than it takes to fire."""
+    gate, tier = CONTRACT.gates["M3"], CONTRACT.tiers["G"]
+    slow = Rules(CONTRACT, gate, tier, ("r",), 2.0)
+    queue = shown("queue_age", lambda t: 31.0 if 50 < t < 50 + over_s else 0.0)
+    found = rows_of(slow, "r", healthy("queue_age", queue), windows(*[0.0] * 11), SPAN)
+    assert [one.state for one in found if one.trigger == "queue_age"] == [state]
+
+
 @pytest.mark.parametrize(("over_s", "told"), [(4, False), (5, True)])
 def test_a_signal_that_is_not_clear_at_the_end_is_held_and_said(over_s, told):
     """Longer than a sample may be old; since its last clear sample."""
@@ -399,6 +416,7 @@ def test_processes_without_a_name_are_one_and_nan_says_nothing():
     signal, name, _, times, _ = series
     nameless = (signal, name, {"region": "r"}, times, [0.0] * len(times))
     assert row("queue_age", healthy("queue_age", nameless)) == held("queue_age")
+    assert row("queue_age", healthy("", nameless)) == held("queue_age")
 
 
 # Declared signals
