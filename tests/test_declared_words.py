@@ -80,6 +80,7 @@ def test_a_name_to_accept_must_be_one_that_may_be_declared():
     wanted = "one of queue_age, circuit_open, admission_failures, streams_broken"
     near = " (nearest: queue_age)"
     assert str(refused.value) == str(BadInput("--accept", "", "queue_aeg", wanted + near))
+    assert (refused.value.file, refused.value.key) == ("--accept", "")
 
 
 def test_what_cannot_fire_is_told_by_signal_in_the_order_of_their_names():

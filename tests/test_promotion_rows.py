@@ -32,7 +32,7 @@ def shown(signal, value=0.0, *, keep=lambda t: True, **labels):
     """A series of the region, sampled each second; `value` may depend on the second."""
     times = [float(t) for t in range(END_S + 1) if keep(t)]
     values = [value(t) if callable(value) else value for t in times]
-    return (signal, signal, {"region": "r", "instance": "a", **labels}, times, values)
+    return (signal, f"x_{signal}", {"region": "r", "instance": "a", **labels}, times, values)
 
 
 def healthy(without="", *more):
@@ -162,28 +162,19 @@ def test_each_rate_has_its_own_count_its_own_limit_and_its_own_number_of_windows
 
 def test_a_window_without_its_bad_count_is_unknown_and_one_without_requests_is_none():
     """The first may be in breach; the second neither counts nor ends a run."""
+
+    def one(total, bad):
+        return WindowCounts("r", "server", 300.0, 360.0, total, {"rate_5xx": bad, "success_2xx": 0})
+
     some = windows(*[0.0] * 5)
-    lacking = [WindowCounts("r", "server", 300.0, 360.0, 900.0, {"rate_5xx": None})]
-    assert rows_of(rules(), "r", healthy(), some, SPAN)[0].detail == "5 windows judged"
-    found = row("rate_5xx", closed=[*some, *(replaced(one, success_2xx=0.0) for one in lacking)])
+    found = row("rate_5xx", closed=[*some, one(900.0, None)])
     assert found == held("rate_5xx", "in breach for 1 of 5 windows", 300.0)
-    idle = windows(11.0, 11.0, total=1000.0) + [
-        WindowCounts("r", "server", 120.0, 180.0, 0.0, {"rate_5xx": 0.0, "success_2xx": 0.0})
-    ]
-    found = row("rate_5xx", closed=[*some, *idle])
+    found = row("rate_5xx", closed=[*some, *windows(11.0, 11.0), one(0.0, 0.0)])
     assert found == held("rate_5xx", "in breach for 2 of 5 windows", 0.0)
-    known = [one for one in windows(*[0.0] * 6) if one.start_s != 120.0]
-    empty = WindowCounts("r", "server", 120.0, 180.0, 0.0, {"rate_5xx": 0.0, "success_2xx": 0.0})
-    for closed in ([*known, empty], [empty, *known]):
+    for closed in ([*some, one(0.0, 0.0)], [one(0.0, 0.0), *some]):
         assert row("rate_5xx", closed=closed).detail == "5 windows judged"
     few = windows(*[0.0] * 5, total=100.0)
     assert row("rate_5xx", closed=few) == held("rate_5xx", "5 windows judged")
-
-
-def replaced(one, **bad):
-    return WindowCounts(
-        one.region, one.source, one.start_s, one.end_s, one.total, {**one.bad, **bad}
-    )
 
 
 def test_only_the_platforms_windows_of_the_region_since_it_is_there_count():
@@ -274,6 +265,12 @@ def test_a_signal_without_samples_is_unknown(trigger):
         shown(signal, keep=lambda t: t <= 600, instance="b", **labels), shown(signal, **labels)
     )
     assert both.state == "held"
+
+
+def test_one_sample_is_one():
+    """At the end of the span, and the only one of its series."""
+    once = shown("requests", keep=lambda t: t == END_S, code="200")
+    assert row("rate_5xx", healthy("requests", once)) == held("rate_5xx", "11 windows judged")
 
 
 def test_samples_after_the_span_say_nothing_of_it():
