@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from test_agreement import EAST, OVER_40_S, WEST, line
+from test_counting import FINDING
 
-from muster.judge.agreement import _canaries, _of_nobody, _Sent, _told, compare
+from muster.judge.agreement import (
+    Agreements,
+    _canaries,
+    _of_nobody,
+    _Sent,
+    _told,
+    agreed,
+    compare,
+)
 from muster.samples.series import Samples, series_of
 
 TOLERANCE = Fraction(2, 100)
@@ -250,3 +260,17 @@ def test_no_canaries_need_no_words():
     assert taken == "7 canaries are in it, and are taken out as if all had been good"
     other = _told(_Sent(1000, 1000, 1000), 500, 20.0, 0.1, 7.0, {"first_token": 7.0})
     assert other == "7 canaries are not in it"
+
+
+def test_a_single_stretch_that_disagrees_makes_its_own_figures_unknown():
+    """Those of the platform in that stretch; the load's own stay as they are."""
+    samples = sides(platform={WEST: 50.0, EAST: 50.0})
+    window = (OVER_40_S.start_s, OVER_40_S.end_s)
+    figure = replace(FINDING, slo="rate_5xx", source="server", window=window, status="pass")
+    figure = replace(figure, reason="")
+    own = replace(figure, source="client")
+    agreements = Agreements(samples, TOLERANCE, 1.0)
+    found = agreed([figure, own], [("dark", OVER_40_S)], agreements)
+    assert [one.status for one in found] == ["unknown", "pass", "unknown"]
+    assert found[0].reason == found[2].reason == agreements.of(OVER_40_S).wrong
+    assert found[1] == own
