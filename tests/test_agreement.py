@@ -380,7 +380,7 @@ HELD = "held"
     [
         (980, 200, ""), (979, 200, FEWER), (1120, 200, ""), (1121, 200, OTHERS),
         (1179, 200, OTHERS), (1180, 200, HELD), (1320, 200, HELD),
-        (1321, 200, OTHERS), (1121, 20, OTHERS), (1121, 21, HELD),
+        (1321, 200, OTHERS), (1121, 20, OTHERS), (1121, 21, HELD), (1120, 21, ""),
     ],
 )  # fmt: skip
 def test_the_edges_of_what_agrees(served, canaries, ends):
@@ -396,7 +396,9 @@ def test_the_edges_of_what_agrees(served, canaries, ends):
 
 
 def test_the_tolerance_is_a_share_of_the_larger_count():
-    """A tenth of what the platform counts, where that is more."""
+    """A tenth of what the platform counts, where that is more; canaries must be beyond it too."""
+    assert _holds_canaries(_Sent(1000, 1000, 1000), 1140, 20, 0.1, 140)
+    assert not _holds_canaries(_Sent(1000, 1000, 1000), 1130, 20, 0.1, 140)
     assert _verdict(_Sent(1000, 1000, 1000), 1111, 0, 0.1, 0, "") == ""
     assert _verdict(_Sent(1000, 1000, 1000), 1112, 0, 0.1, 0, "") != ""
 
