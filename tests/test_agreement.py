@@ -403,6 +403,12 @@ def test_the_tolerance_is_a_share_of_the_larger_count():
     assert _verdict(_Sent(1000, 1000, 1000), 1112, 0, 0.1, 0, "") != ""
 
 
+def test_a_count_without_its_canaries_is_too_small():
+    """1,179 of 1,000 to 1,100 and 200 canaries: more than the load's own, and still too few."""
+    said = _verdict(_Sent(1000, 1100, 1050), 1179, 20, 0.0, 200, "")
+    assert said == f"the platform counts 1179 answers, the load 1050 and 200 canaries: {FEWER}"
+
+
 def test_a_count_that_is_missing_is_told_beside_the_one_that_is_there():
     """No share of them; the platform's own count is still said."""
     samples = steady({WEST: 100.0}, {WEST: 100.0})

@@ -25,9 +25,12 @@ FEWER = "processes that nobody scrapes, or answers that nobody timed"
 OTHERS = "requests of others, or series that are there twice"
 
 
-def counted(histogram, per_s, region="", until_s=60, name="x_count"):
+CANARIES = {(WEST, "answered"): 20.0, (EAST, "answered"): 10.0}
+
+
+def counted(histogram, per_s, region="", *, since_s=0, until_s=60, name="x_count"):
     """What a process that answers nothing has timed; it is scraped once a second."""
-    rows = [(float(t), per_s * t) for t in range(until_s + 1)]
+    rows = [(float(t), per_s * (t - since_s)) for t in range(since_s, until_s + 1)]
     labels = {"instance": f"l:{region}"} | ({"region": region} if region else {})
     return series_of(histogram, name, labels, rows)
 
@@ -58,8 +61,8 @@ def sides(*timed, load=None, platform=None, canaries=None):
     return Samples({signal: tuple(series) for signal, series in found.items() if series})
 
 
-def both(samples):
-    return compare(samples, OVER_40_S, TOLERANCE, 1.0)
+def both(samples, tolerance=TOLERANCE):
+    return compare(samples, OVER_40_S, tolerance, 1.0)
 
 
 def test_histograms_of_other_processes_that_time_every_answer_agree():
@@ -139,10 +142,27 @@ def test_a_histogram_that_ends_in_the_window_cannot_be_compared():
     assert found.taken == {"first_token": 0.0}
 
 
+def test_a_region_that_timed_nothing_before_the_window_is_counted_from_zero():
+    """Its histogram appears with its first answer; the other region's was there before."""
+    late = counted("first_token", 120.0, WEST, since_s=20)
+    assert both(sides(late, counted("first_token", 100.0, EAST))).wrong == ""
+    few = counted("first_token", 105.0, WEST, since_s=20)
+    found = both(sides(few, counted("first_token", 110.0, EAST)))
+    assert found.wrong == f"first_token counts 3150 in {WEST}, the load 4000 answers: {FEWER}"
+
+
+def test_exactly_as_many_more_as_the_scrapes_are_apart_agree():
+    """8,000 and 620, without a tolerance: no canary is needed to explain them."""
+    found = both(sides(counted("first_token", 215.5)), Fraction(0))
+    assert (found.wrong, found.taken) == ("", {"first_token": 0.0})
+    found = both(sides(counted("first_token", 215.5), canaries=CANARIES), Fraction(0))
+    assert (found.wrong, found.taken) == ("", {"first_token": 0.0})
+
+
 def test_only_the_count_of_a_histogram_is_compared():
     """Its buckets and its sum are other figures."""
     right = counted("first_token", 200.0)
-    other = counted("first_token", 7.0, name="x_bucket")
+    other = counted("first_token", 100.0, name="x_bucket")
     assert both(sides(right, other)).wrong == ""
     assert both(sides(other)).taken == {}
 
@@ -152,9 +172,6 @@ def test_counts_that_disagree_are_told_before_what_was_timed():
     found = both(sides(counted("first_token", 9.0), platform={WEST: 50.0, EAST: 50.0}))
     assert found.wrong.startswith("the platform counts 4000 answers, the load 8000: ")
     assert found.taken == {}
-
-
-CANARIES = {(WEST, "answered"): 20.0, (EAST, "answered"): 10.0}
 
 
 @pytest.mark.parametrize(
