@@ -291,3 +291,12 @@ def test_a_single_stretch_that_disagrees_makes_its_own_figures_unknown():
     assert [one.status for one in found] == ["unknown", "pass", "unknown"]
     assert found[0].reason == found[2].reason == agreements.of(OVER_40_S).wrong
     assert found[1] == own
+
+
+def test_both_counts_stand_before_what_they_tell_of_the_canaries():
+    """In the finding that passes."""
+    (found,) = agreed(
+        [], [("dark", OVER_40_S)], Agreements(sides(canaries=CANARIES), TOLERANCE, 1.0)
+    )
+    said = "the platform counts 8000 answers, the load 8000; 1200 canaries are not in it"
+    assert (found.status, found.reason) == ("pass", said)
