@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from muster.contract import load
 from muster.guard.presence import Presence
+from muster.guard.triggers import Guard
 
 JUDGED = {"queue_age": ("",), "failures": ("redis", "token")}
 STALE_S = 5.0
@@ -204,3 +206,15 @@ def test_another_regions_samples_and_another_signals_show_nothing():
         watch.shows("a", name="redis", signal="failures")
         said += watch.close()
     assert said == lost("")
+
+
+def test_the_guard_forgets_what_a_region_out_of_rotation_showed():
+    """Its processes may be others when it comes back."""
+    contract = load()
+    guard = Guard(contract, contract.gates["M3"], contract.tiers["G"], 1.0, ("r",), STALE_S)
+    fresh = [("queue_age", "x", {"region": "r", "instance": "a"}, [0.0], [0.0])]
+    guard.push(fresh, 0.0, rotation=frozenset("r"), declared=())
+    assert list(guard._presence._valid_s) == [("queue_age", "r", "", "a")]
+    guard.push([], 1.0, rotation=frozenset(), declared=())
+    assert not guard._presence._valid_s
+    assert not guard._presence._alive_s
