@@ -10,6 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from by_hand_lines import paste
+from conformance.world import REGION, SECRET, Outside, Trouble
+
+from muster import redact
+from muster.platform.port import Touch
+
 SCRIPT = f"""\
 #!{sys.executable} -IS
 import json, os, sys, time
@@ -79,3 +86,28 @@ class Script:
         """Change what it remembers."""
         state = self.read() if self.path.exists() else {}
         self.path.write_text(json.dumps(state | changes))
+
+
+class ScriptedRegion(Outside):
+    """A region behind a script."""
+
+    def __init__(self, folder: Path) -> None:
+        self.script = Script(folder, SECRET, REGION)
+        self.touches = (Touch("commands", str(self.script.program)),)
+
+    @property
+    def calls(self) -> int:
+        return int(self.script.read()["calls"])
+
+    def trouble(self, kind: Trouble | None) -> None:
+        self.script.write(trouble=kind or "")
+
+    def paste(self, line: str) -> None:
+        done = paste(line, SWITCH_TOKEN=SECRET)
+        assert done.returncode == 0, done.stderr
+
+
+def know_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a drill: the script's token is in the environment, and is never shown."""
+    monkeypatch.setattr(redact, "_kept", {SECRET})
+    monkeypatch.setenv("SWITCH_TOKEN", SECRET)

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from by_hand_lines import paste
-from command_world import Script
+from command_world import ScriptedRegion, know_the_secret
 from conformance.drain import CHECKS, World
-from conformance.world import REGION, SECRET
+from conformance.world import REGION
 
-from muster import redact
 from muster.platform.drain.command import DrainByCommand
-from muster.platform.port import PortError, Touch
+from muster.platform.port import PortError
 from muster.targets.drain import CommandDrain
 
 TIMEOUT_S = 3.0
 
 
-class Scripted(World):
+class Scripted(ScriptedRegion, World):
     """A region behind a script."""
-
-    def __init__(self, folder: Path) -> None:
-        self.script = Script(folder, SECRET, REGION)
-        self.touches = (Touch("commands", str(self.script.program)),)
-
-    @property
-    def calls(self) -> int:
-        return self.script.read()["calls"]
 
     def adapter(self) -> DrainByCommand:
         settings = CommandDrain(kind="command", argv=self.script.argv, timeout_s=TIMEOUT_S)
@@ -39,18 +27,10 @@ class Scripted(World):
     def put(self, state) -> None:
         self.script.write(drain=state)
 
-    def trouble(self, kind) -> None:
-        self.script.write(trouble=kind or "")
-
-    def paste(self, line: str) -> None:
-        done = paste(line, SWITCH_TOKEN=SECRET)
-        assert done.returncode == 0, done.stderr
-
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    monkeypatch.setattr(redact, "_kept", {SECRET})
-    monkeypatch.setenv("SWITCH_TOKEN", SECRET)
+    know_the_secret(monkeypatch)
     return Scripted(tmp_path)
 
 

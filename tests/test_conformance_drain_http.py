@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
+from api_world import ApiWorld, served
 from by_hand_lines import paste
 from conformance.drain import CHECKS, World
 from conformance.world import REGION, SECRET
-from floor_fixtures import stand_in
 
 from muster.platform.drain.http import DrainByHttp
 from muster.targets.drain import HttpDrain
 
 TIMEOUT_S = 3.0
-HELD_S_MAX = 20.0
 
 
-class Hook(World):
+class Hook(ApiWorld, World):
     """A region of two gateways behind one hook."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = "serving"
-        self.fails = None
-        self.released = threading.Event()
-        self.shown = None
 
     def answer(self, call):
         """The hook."""
@@ -40,12 +35,8 @@ class Hook(World):
             if self.fails == "half":
                 return 500, {"error": "one gateway does not answer"}
             if self.fails:
-                self.released.wait(HELD_S_MAX)
+                self.hold()
         return 200, {"state": self.now}
-
-    @property
-    def calls(self) -> int:
-        return len(self.shown.calls)
 
     def adapter(self) -> DrainByHttp:
         settings = HttpDrain(url=f"{self.shown.url}/drain", token=SECRET, timeout_s=TIMEOUT_S)
@@ -57,9 +48,6 @@ class Hook(World):
     def put(self, state) -> None:
         self.now = state
 
-    def trouble(self, kind) -> None:
-        self.fails = kind
-
     def paste(self, line: str) -> None:
         done = paste(line, DRAIN_TOKEN=SECRET)
         assert done.returncode == 0, done.stderr
@@ -69,9 +57,8 @@ class Hook(World):
 def world(monkeypatch):
     monkeypatch.setenv("DRAIN_TOKEN", SECRET)
     hook = Hook()
-    with stand_in(hook.answer) as hook.shown:
+    with served(hook):
         yield hook
-        hook.released.set()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import re
-import threading
 
 import pytest
+from api_world import CALL_S, ApiWorld, served_as_cluster
 from conformance.power import CHECKS, World, believes_no_nonsense
-from conformance.world import REGION, Trouble
-from floor_fixtures import KubernetesStandIn, kubeconfig, stand_in
-from kubernetes.config import kube_config
+from conformance.world import REGION
+from floor_fixtures import KubernetesStandIn
 
-from muster.platform import deployments
 from muster.platform.port import Touch
 from muster.platform.power.kubernetes import PowerByKubernetes
 from muster.targets.power import KubernetesPower
 
 BEFORE = {"gateway": 3, "redis": 1}
-CALL_S = 2.0
-HELD_S_MAX = 20.0
 
 
-class Cluster(World):
+class Cluster(ApiWorld, World):
     """Two deployments in a namespace."""
 
     touches = (Touch("namespaces", "chat"),)
 
     def __init__(self) -> None:
+        super().__init__()
         self.api = KubernetesStandIn(dict(BEFORE))
-        self.fails: Trouble | None = None
         self.nonsense = None
-        self.released = threading.Event()
-        self.shown = None
 
     def answer(self, call):
         """The cluster's API, where it goes wrong."""
@@ -44,12 +38,8 @@ class Cluster(World):
             if self.fails != "late before":
                 self.api.answer(call)
             if self.fails.startswith("late"):
-                self.released.wait(HELD_S_MAX)
+                self.hold()
         return self.api.answer(call)
-
-    @property
-    def calls(self) -> int:
-        return len(self.shown.calls)
 
     def adapter(self) -> PowerByKubernetes:
         settings = KubernetesPower(
@@ -66,9 +56,6 @@ class Cluster(World):
         self.api.replicas.update(BEFORE if state == "on" else dict.fromkeys(BEFORE, 0))
         self.api.available = dict(self.api.replicas)
 
-    def trouble(self, kind) -> None:
-        self.fails = kind
-
     def paste(self, line: str) -> None:
         """As kubectl would: there is none on every machine that tests."""
         for one in line.split("; "):
@@ -82,15 +69,8 @@ class Cluster(World):
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     cluster = Cluster()
-    with stand_in(cluster.answer) as cluster.shown:
-        path = kubeconfig(tmp_path / "kubeconfig", cluster.shown.url)
-        monkeypatch.setenv("KUBECONFIG", str(path))
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
-        monkeypatch.setattr(deployments, "CALL_S_MAX", CALL_S)
-        for name in ("KUBERNETES_CONTEXT", "HTTP_PROXY"):
-            monkeypatch.delenv(name, raising=False)
+    with served_as_cluster(cluster, tmp_path, monkeypatch):
         yield cluster
-        cluster.released.set()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

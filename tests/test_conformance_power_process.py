@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
+from api_world import ApiWorld, served
 from conformance.power import CHECKS, World
-from conformance.world import REGION, SECRET, Trouble
+from conformance.world import REGION, SECRET
 from floor_fixtures import stand_in
 
 from muster.platform.port import PortError
@@ -14,19 +13,16 @@ from muster.platform.power.process import PowerByProcess
 from muster.targets.power import ProcessPower
 
 TIMEOUT_S = 3.0
-HELD_S_MAX = 20.0
 
 
-class Switch(World):
+class Switch(ApiWorld, World):
     """A region of two gateways, behind a switch."""
 
     by_hand = False
 
     def __init__(self) -> None:
+        super().__init__()
         self.power = "on"
-        self.fails: Trouble | None = None
-        self.released = threading.Event()
-        self.shown = None
 
     def answer(self, call):
         """The control API."""
@@ -43,12 +39,8 @@ class Switch(World):
             if self.fails == "half":
                 return 500, {"error": "a gateway did not end"}
             if self.fails:
-                self.released.wait(HELD_S_MAX)
+                self.hold()
         return 200, {"power": self.power}
-
-    @property
-    def calls(self) -> int:
-        return len(self.shown.calls)
 
     def adapter(self) -> PowerByProcess:
         url = f"{self.shown.url}/regions/r"
@@ -61,19 +53,12 @@ class Switch(World):
     def put(self, state) -> None:
         self.power = state
 
-    def trouble(self, kind) -> None:
-        self.fails = kind
-
-    def paste(self, line: str) -> None:
-        raise AssertionError(f"there is no such line: {line}")
-
 
 @pytest.fixture
 def world():
     switch = Switch()
-    with stand_in(switch.answer) as switch.shown:
+    with served(switch):
         yield switch
-        switch.released.set()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from conformance import restart as suite
 from conformance.restart import CHECKS, CHECKS_NOBODY, World
 from conformance.world import SECRET, Trouble
+from conformance.wrong import failed, kinds
 
 from muster.platform.port import PortError, Touch
 from muster.platform.restart import Restart
@@ -261,22 +262,14 @@ def test_a_right_adapter_passes(check):
     check(Memory(Right))
 
 
-def fails(kind: Any, check: Any) -> bool:
-    try:
-        check(Memory(kind))
-    except (AssertionError, PortError):
-        return True
-    return False
-
-
 @pytest.mark.parametrize("kind", WRONG, ids=lambda one: one.__name__)
 def test_a_wrong_adapter_fails(kind):
     """Each in the check that is there for it, and where it can in no other."""
     suite_of_it = CHECKS_NOBODY if kind is Meddles else CHECKS
-    failed = {check for check in suite_of_it if fails(kind, check)}
-    assert set(WRONG[kind]) <= failed
+    found = failed(suite_of_it, lambda: Memory(kind))
+    assert set(WRONG[kind]) <= found
     if kind in ALONE:
-        assert failed == set(WRONG[kind])
+        assert found == set(WRONG[kind])
 
 
 def test_every_check_has_failed():
@@ -287,6 +280,4 @@ def test_every_check_has_failed():
 
 def test_every_kind_of_a_target_has_an_adapter():
     """The registry and the target's model name the same kinds."""
-    models = get_args(ToxiproxyAccess.model_fields["restart"].annotation)
-    kinds = {get_args(model.model_fields["kind"].annotation)[0] for model in models}
-    assert kinds == set(RESTARTS)
+    assert kinds(ToxiproxyAccess.model_fields["restart"].annotation) == set(RESTARTS)

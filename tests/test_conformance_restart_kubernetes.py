@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
+from api_world import CALL_S, ApiWorld, served_as_cluster
 from conformance.restart import CHECKS, World
-from conformance.world import Trouble
-from floor_fixtures import KubernetesStandIn, kubeconfig, stand_in
-from kubernetes.config import kube_config
+from floor_fixtures import KubernetesStandIn
 
-from muster.platform import deployments
 from muster.platform.port import Touch
 from muster.platform.restart.kubernetes import RestartByKubernetes
 from muster.targets.restart import KubernetesRestart
 
 NAME = "toxiproxy"
-CALL_S = 2.0
-HELD_S_MAX = 20.0
 
 
-class Cluster(World):
+class Cluster(ApiWorld, World):
     """A server that is the pods of a deployment."""
 
     touches = (Touch("namespaces", "chat"),)
 
     def __init__(self) -> None:
+        super().__init__()
         self.api = KubernetesStandIn({NAME: 2})
-        self.fails: Trouble | None = None
-        self.released = threading.Event()
         self.put = False
-        self.shown = None
 
     def answer(self, call):
         """The cluster's API, where it goes wrong."""
@@ -41,13 +33,9 @@ class Cluster(World):
                 return 403, {"kind": "Status", "status": "Failure", "message": "forbidden"}
             if self.fails == "late after":
                 self.api.answer(call)
-            self.released.wait(HELD_S_MAX)
+            self.hold()
             return 503, {"kind": "Status", "status": "Failure", "message": "too late"}
         return self.api.answer(call)
-
-    @property
-    def calls(self) -> int:
-        return len(self.shown.calls)
 
     @property
     def restarts(self) -> int:
@@ -81,15 +69,8 @@ class Cluster(World):
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     cluster = Cluster()
-    with stand_in(cluster.answer) as cluster.shown:
-        path = kubeconfig(tmp_path / "kubeconfig", cluster.shown.url)
-        monkeypatch.setenv("KUBECONFIG", str(path))
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
-        monkeypatch.setattr(deployments, "CALL_S_MAX", CALL_S)
-        for name in ("KUBERNETES_CONTEXT", "HTTP_PROXY"):
-            monkeypatch.delenv(name, raising=False)
+    with served_as_cluster(cluster, tmp_path, monkeypatch):
         yield cluster
-        cluster.released.set()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

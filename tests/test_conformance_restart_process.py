@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
+from api_world import ApiWorld, served
 from conformance.restart import CHECKS, World
-from conformance.world import SECRET, Trouble
-from floor_fixtures import stand_in
+from conformance.world import SECRET
 
 from muster.platform.restart.process import RestartByProcess
 from muster.targets.restart import ProcessRestart
 
 TIMEOUT_S = 3.0
-HELD_S_MAX = 20.0
 
 
-class Supervised(World):
+class Supervised(ApiWorld, World):
     """A server whose process the control API ends and starts."""
 
     by_hand = False
 
     def __init__(self) -> None:
+        super().__init__()
         self.running = False
         self.begun = 0
-        self.fails: Trouble | None = None
-        self.released = threading.Event()
-        self.shown = None
 
     def answer(self, call):
         """The control API."""
@@ -43,12 +38,8 @@ class Supervised(World):
             self.running = True
             self.begun += 1
         if self.fails:
-            self.released.wait(HELD_S_MAX)
+            self.hold()
         return 200, {"restarted": "toxiproxy"}
-
-    @property
-    def calls(self) -> int:
-        return len(self.shown.calls)
 
     @property
     def restarts(self) -> int:
@@ -65,19 +56,12 @@ class Supervised(World):
     def put_back(self) -> None:
         self.running = True
 
-    def trouble(self, kind) -> None:
-        self.fails = kind
-
-    def paste(self, line: str) -> None:
-        raise AssertionError(f"there is no such line: {line}")
-
 
 @pytest.fixture
 def world():
     supervised = Supervised()
-    with stand_in(supervised.answer) as supervised.shown:
+    with served(supervised):
         yield supervised
-        supervised.released.set()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

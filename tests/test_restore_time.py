@@ -7,7 +7,7 @@ import pytest
 from muster import contract
 from muster.drill.undo.restore_time import restore_bound_s, restore_finding
 from muster.judge.findings import from_json
-from muster.platform.steering.detection import slowest_s
+from muster.platform.steering.detection import largest_figures, slowest_s
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,12 @@ def test_the_slowest_detection_is_of_interval_and_threshold_together():
     """A longer interval with fewer failures may notice sooner; no check, no wait."""
     assert slowest_s({"west": (30, 1), "east": (10, 4)}) == 40
     assert slowest_s({}) == 0
+
+
+def test_the_largest_figures_may_be_of_different_checks():
+    """The ledger keeps both; without any check neither is known."""
+    assert largest_figures({"west": (30, 1), "east": (10, 4)}) == (30, 4)
+    assert largest_figures({}) == (None, None)
 
 
 def test_a_finding_of_the_drill_s_own_says_what_it_is_measured_against():

@@ -20,7 +20,7 @@ from muster.testbed.rig import planted_region, regions
 from muster.testbed.rig.control import Control
 from muster.testbed.rig.planted_region import HalfBack, LitInDark
 from muster.testbed.rig.processes import Child, StartError
-from muster.testbed.rig.regions import Region, RegionError
+from muster.testbed.rig.regions import Region, RegionError, RegionParts
 from muster.testbed.rig.small_http import Request
 
 SERVES = """
@@ -60,7 +60,7 @@ def run(tmp_path: Path, body, kind: type[Region] = Region, leaves_s: float = 0.0
         async with httpx.AsyncClient(trust_env=False) as client:
             gateway = a_child(tmp_path, "gateway", leaves_s, {"streams_limit_region": 300})
             redis = a_child(tmp_path, "redis")
-            region = kind("eu", [gateway], [redis], [], client, 45.0)
+            region = kind(RegionParts("eu", (gateway,), (redis,), (), client, 45.0))
 
             async def status():
                 return {}

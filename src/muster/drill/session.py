@@ -22,6 +22,7 @@ from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
 from muster.drill.sight.drained import DrainLook
 from muster.drill.sight.facts import Facts
+from muster.drill.sight.on_platform import OnPlatform
 from muster.drill.sight.split import Split
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag, StopReason
@@ -32,11 +33,9 @@ from muster.judge.findings import observed
 from muster.judge.judged_by import tier_said
 from muster.ledger import Ledger
 from muster.platform import Platform
-from muster.platform.metrics import Metrics
-from muster.platform.steering import Expected, Steering
+from muster.platform.steering import Expected
 from muster.platform.steering.detection import slowest_s
 from muster.samples.counting import Status
-from muster.targets import Target
 from muster.undo import UndoLog
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ PROGRESS_S = 10.0
 
 
 @dataclass
-class Session:
+class Session(OnPlatform):
     """A running drill."""
 
     drill_id: str
@@ -80,21 +79,6 @@ class Session:
     expected: Expected = field(default_factory=Expected)
 
     @property
-    def target(self) -> Target:
-        """What the platform was made from, its endpoints filled in."""
-        return self.platform.target
-
-    @property
-    def steering(self) -> Steering:
-        """What steers the platform's traffic."""
-        return self.platform.steering
-
-    @property
-    def metrics(self) -> Metrics:
-        """Where samples come from."""
-        return self.platform.metrics
-
-    @property
     def split(self) -> Split:
         """How new streams are split over the regions now."""
         scrape_s = self.target.prometheus.scrape_interval_s
@@ -117,11 +101,6 @@ class Session:
     def time_scale(self) -> float:
         """By which factor holds and windows are shorter than real time."""
         return self.plan.time_scale
-
-    @property
-    def streams_target(self) -> int:
-        """Concurrent streams that the run must hold."""
-        return self.plan.streams_target
 
     @property
     def poll_s(self) -> float:

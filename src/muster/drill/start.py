@@ -43,6 +43,7 @@ from muster.ledger import Ledger
 from muster.platform import Platform, platform_of
 from muster.platform.metrics import Metrics, MetricsError, Poller, late_seconds, read
 from muster.platform.steering import Expected
+from muster.platform.steering.detection import largest_figures
 from muster.samples.series import SampleWriter
 from muster.targets import Target
 from muster.undo import UndoHeader, UndoLog
@@ -280,6 +281,7 @@ def _record_start(session: Session) -> None:
         else set()
     )
     versions = versions_of(PACKAGES)
+    interval_s, threshold = largest_figures(session.health_checks)
     session.record(
         "drill_started",
         drill_id=session.drill_id,
@@ -305,14 +307,7 @@ def _record_start(session: Session) -> None:
         streams_target=plan.streams_target,
         scrape_interval_s=target.prometheus.scrape_interval_s,
         ttl_s=session.ttl_s,
-        dns={
-            "health_check_interval_s": max(
-                (interval for interval, _ in session.health_checks.values()), default=None
-            ),
-            "threshold": max(
-                (threshold for _, threshold in session.health_checks.values()), default=None
-            ),
-        },
+        dns={"health_check_interval_s": interval_s, "threshold": threshold},
         declared=target.declared,
         limits={
             "stream_seconds_max": target.stream_seconds_max,

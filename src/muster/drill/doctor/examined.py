@@ -14,18 +14,16 @@ from muster import home, targets, testbed
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.lock.held import TargetLock
 from muster.drill.plan.plan import DrillPlan
+from muster.drill.sight.on_platform import OnPlatform
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput
 from muster.platform import Platform, platform_of
-from muster.platform.metrics import Metrics
-from muster.platform.steering import Steering
-from muster.targets import Target
 
 T = TypeVar("T")
 
 
 @dataclass
-class Examined:
+class Examined(OnPlatform):
     """As `muster.drill.sight.looking.Looking` asks; its lock is not held."""
 
     plan: DrillPlan
@@ -36,26 +34,6 @@ class Examined:
     clock: Clock = SYSTEM_CLOCK
     _once: dict[str, Any] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def target(self) -> Target:
-        """The target with its placeholders filled."""
-        return self.platform.target
-
-    @property
-    def steering(self) -> Steering:
-        """What steers the platform's traffic."""
-        return self.platform.steering
-
-    @property
-    def metrics(self) -> Metrics:
-        """Where samples come from."""
-        return self.platform.metrics
-
-    @property
-    def streams_target(self) -> int:
-        """Concurrent streams that the drill must hold."""
-        return self.plan.streams_target
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, ...]]:

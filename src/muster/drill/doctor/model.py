@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from muster.redact import redacted, redacted_data
@@ -34,11 +34,7 @@ class Seen:
     @property
     def lines(self) -> list[tuple[Level, str]]:
         """Every line with its level, the worst level first."""
-        groups: tuple[tuple[Level, tuple[str, ...]], ...] = (
-            ("refused", self.refused),
-            ("unknown", self.unknown),
-            ("warning", self.warnings),
-        )
+        groups = zip(LEVELS, (self.refused, self.unknown, self.warnings), strict=True)
         return [(level, text) for level, texts in groups for text in texts]
 
 
@@ -114,15 +110,7 @@ class Report:
             "at_s": round(self.at_s, 3),
             "took_s": round(self.took_s, 3),
             "checks": {name: round(took_s, 3) for name, took_s in self.checks.items()},
-            "findings": [
-                {
-                    "check": one.check,
-                    "level": one.level,
-                    "text": one.text,
-                    "accepted": one.accepted,
-                }
-                for one in self.findings
-            ],
+            "findings": [asdict(one) for one in self.findings],
             "looked_at": {one.check: [dict(row) for row in one.rows] for one in self.tables},
         }
         clean: dict[str, Any] = redacted_data(document)

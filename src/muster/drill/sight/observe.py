@@ -16,6 +16,7 @@ from muster.drill.undo.restore import record_verify, settle
 from muster.errors import DrillAborted, MusterError
 from muster.faults.capacity import is_back
 from muster.faults.region_power import RegionPower
+from muster.platform.steering.detection import largest_figures
 from muster.samples.counting import Status
 
 READY_APART_S = 0.3
@@ -115,8 +116,8 @@ def steady_s(session: Session) -> float:
     """
     testbed = session.target.testbed
     probe_s = testbed.health_check.probe_interval_s if testbed is not None else None
-    intervals = [interval_s for interval_s, _ in session.health_checks.values()]
-    return (probe_s or max(intervals, default=INTERVAL_S_DEFAULT)) + READY_APART_S
+    interval_s, _ = largest_figures(session.health_checks)
+    return (probe_s or interval_s or INTERVAL_S_DEFAULT) + READY_APART_S
 
 
 def await_back(session: Session, fault: RegionPower) -> None:

@@ -64,6 +64,18 @@ def slowest_s(health_checks: Mapping[str, tuple[int, int]]) -> int:
     )
 
 
+def largest_figures(
+    health_checks: Mapping[str, tuple[int, int]],
+) -> tuple[int | None, int | None]:
+    """The longest interval, in seconds, and the highest failure threshold of all health checks.
+
+    They may belong to different checks; both are None without any health check.
+    """
+    intervals_s = (interval_s for interval_s, _ in health_checks.values())
+    thresholds = (threshold for _, threshold in health_checks.values())
+    return max(intervals_s, default=None), max(thresholds, default=None)
+
+
 def _detection(
     record: Mapping[str, Any], call: Call, detection_s_max: float | None
 ) -> Detection | None:

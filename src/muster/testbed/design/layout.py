@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,15 @@ def lay_out(
             specs.append(parts.gateway(config, ports, directory, secrets, region, number, index))
     specs.append(parts.prometheus(config, ports, directory, binaries))
     specs.append(parts.dns(config, ports, directory))
+    return layout_of(config, ports, specs)
+
+
+def layout_of(config: SupervisorConfig, ports: Ports, specs: Sequence[ProcessSpec]) -> Layout:
+    """The layout of those processes, with every port that they need."""
     return Layout(
         config=config,
         ports=ports,
-        directory=directory,
+        directory=Path(config.directory),
         processes=tuple(specs),
         wishes=tuple(wishes(config, ports, specs)),
         addresses={name: region.address for name, region in config.spec.regions.items()},

@@ -12,7 +12,7 @@ from muster.testbed.design import parts, prometheus_config
 from muster.testbed.design import ports as block
 from muster.testbed.design.binaries import Binary
 from muster.testbed.design.config import SupervisorConfig
-from muster.testbed.design.layout import Layout, wishes
+from muster.testbed.design.layout import Layout, layout_of
 from muster.testbed.design.parts import LOCAL, ProcessSpec, Secrets
 from muster.testbed.design.ports import Ports
 from muster.testbed.foreign import envoy, litellm
@@ -55,14 +55,7 @@ def lay_out(
         specs.append(_envoy(config, ports, directory, binaries, region, number))
     specs.append(parts.prometheus(config, ports, directory, binaries))
     specs.append(parts.dns(config, ports, directory))
-    return Layout(
-        config=config,
-        ports=ports,
-        directory=directory,
-        processes=tuple(specs),
-        wishes=tuple(wishes(config, ports, specs)),
-        addresses={name: region.address for name, region in config.spec.regions.items()},
-    )
+    return layout_of(config, ports, specs)
 
 
 def files(layout: Layout) -> dict[str, str]:

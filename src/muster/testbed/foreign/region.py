@@ -17,7 +17,7 @@ import httpx
 
 from muster.testbed.foreign.litellm import MODEL
 from muster.testbed.rig.processes import Child, StartError
-from muster.testbed.rig.regions import ADMIN_S_MAX, Region, RegionError
+from muster.testbed.rig.regions import ADMIN_S_MAX, Region, RegionError, RegionParts
 
 WARM_S_MAX = 60.0
 WARM_POLL_S = 0.5
@@ -28,18 +28,8 @@ _LIVE, _DRAINING = "LIVE", "DRAINING"
 class ForeignRegion(Region):
     """One region of LiteLLM behind Envoy."""
 
-    def __init__(
-        self,
-        name: str,
-        gateways: Sequence[Child],
-        redis: Sequence[Child],
-        toxiproxies: Sequence[Child],
-        client: httpx.AsyncClient,
-        ready_s_max: float,
-        chat_url: str,
-        tokens: Sequence[str],
-    ) -> None:
-        super().__init__(name, gateways, redis, toxiproxies, client, ready_s_max)
+    def __init__(self, parts: RegionParts, chat_url: str, tokens: Sequence[str]) -> None:
+        super().__init__(parts)
         self._chat_url = chat_url
         self._tokens = tuple(tokens)
         self._closing = False

@@ -50,4 +50,4 @@ class ForeignRig(Rig):
         address = self._layout.addresses[name]
         chat_url = f"http://{address}:{self._layout.ports.fixed(ports.CHAT)}{CHAT_PATH}"
         tokens = (self._secrets.load_token, self._secrets.canary_token)
-        return ForeignRegion(*self.parts_of(name), chat_url, tokens)
+        return ForeignRegion(self.parts_of(name), chat_url, tokens)

@@ -26,7 +26,7 @@ from muster.testbed.rig import route53
 from muster.testbed.rig.control import Control
 from muster.testbed.rig.planted_region import region_of
 from muster.testbed.rig.processes import Child, StartError, death_of, write_private
-from muster.testbed.rig.regions import Region
+from muster.testbed.rig.regions import Region, RegionParts
 from muster.testbed.rig.small_http import serve
 from muster.testbed.rig.state import State, write_state
 from muster.testbed.rig.toxiproxies import Front, create_proxies
@@ -101,16 +101,18 @@ class Rig:
     def region(self, name: str) -> Region:
         """The switch of the region `name`."""
         defect = defect_of(self._config.defect, "region", name, self._config.evacuate)
-        return region_of(defect)(*self.parts_of(name))
+        return region_of(defect)(self.parts_of(name))
 
-    def parts_of(
-        self, region: str
-    ) -> tuple[str, list[Child], list[Child], list[Child], httpx.AsyncClient, float]:
-        """The arguments that every kind of switch needs."""
-        kinds: tuple[Kind, ...] = ("gateway", "redis", "toxiproxy")
-        gateways, redis, toxiproxies = (self._of(kind, region) for kind in kinds)
-        ready_s_max = self._config.spec.ready_s_max
-        return region, gateways, redis, toxiproxies, self._client, ready_s_max
+    def parts_of(self, region: str) -> RegionParts:
+        """What every kind of switch needs."""
+        return RegionParts(
+            name=region,
+            gateways=tuple(self._of("gateway", region)),
+            redis=tuple(self._of("redis", region)),
+            toxiproxies=tuple(self._of("toxiproxy", region)),
+            client=self._client,
+            ready_s_max=self._config.spec.ready_s_max,
+        )
 
     async def end(self) -> None:
         """Stop everything; returns when no part is left."""

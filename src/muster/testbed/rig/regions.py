@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -29,24 +30,31 @@ class RegionError(MusterError):
     """The region is not in a state in which that can be done."""
 
 
+@dataclass(frozen=True)
+class RegionParts:
+    """What a region is made of: its processes, and a client for their admin interfaces.
+
+    `ready_s_max`: how long one start may take, in seconds.
+    """
+
+    name: str
+    gateways: tuple[Child, ...]
+    redis: tuple[Child, ...]
+    toxiproxies: tuple[Child, ...]
+    client: httpx.AsyncClient
+    ready_s_max: float
+
+
 class Region:
     """One region's processes."""
 
-    def __init__(
-        self,
-        name: str,
-        gateways: Sequence[Child],
-        redis: Sequence[Child],
-        toxiproxies: Sequence[Child],
-        client: httpx.AsyncClient,
-        ready_s_max: float,
-    ) -> None:
-        self.name = name
-        self.ready_s_max = ready_s_max
-        self._gateways = tuple(gateways)
-        self._redis = tuple(redis)
-        self._toxiproxies = tuple(toxiproxies)
-        self._client = client
+    def __init__(self, parts: RegionParts) -> None:
+        self.name = parts.name
+        self.ready_s_max = parts.ready_s_max
+        self._gateways = parts.gateways
+        self._redis = parts.redis
+        self._toxiproxies = parts.toxiproxies
+        self._client = parts.client
         self._lock = asyncio.Lock()
         self._under_way = ""
 
