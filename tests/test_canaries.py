@@ -73,7 +73,7 @@ def test_canaries_that_the_platform_counts_are_taken_out_and_said(tmp_path):
     for slo in ("rate_5xx", "success_2xx", "first_token_p95", "completion_p95"):
         [(status, reason)] = statuses(verdict, slo, "server", "baseline")
         assert status == "pass"
-        assert "canaries taken out" in reason
+        assert "canaries subtracted" in reason
     apart = judge(make_bundle(tmp_path / "out"))
     [(_, reason)] = statuses(apart, "attempts_agree", "server", "baseline")
     assert reason.endswith("canaries are not in it")
@@ -85,7 +85,7 @@ def test_fast_canaries_do_not_make_a_slow_platform_pass(tmp_path):
     verdict = judge(make_bundle(tmp_path, small(canaries_counted=True, harm=harm)))
     [(status, reason)] = statuses(verdict, "first_token_p95", "server", "baseline")
     assert status == "unknown"
-    assert "canaries taken out: pass with them, fail without" in reason
+    assert "canaries subtracted: pass with them, fail without" in reason
     [(status, _)] = statuses(verdict, "first_token_p95", "client", "baseline")
     assert status == "fail"
 

@@ -46,14 +46,14 @@ def told(target, started, *series):
 
 def test_each_contradiction_is_unknown_and_says_both_sides():
     """Declared by one of them alone, for another reason, or seen in the samples all the same."""
-    shown = "that it is shown"
+    shown = "no declaration"
     found = told({"queue_age": WHY}, {"circuit_open": WHY})
     assert found == [
         (
             "declared_none",
             "ledger",
             "unknown",
-            f"{name}: target.yaml says {target}, the drill began with {ledger}",
+            f"{name}: target.yaml has {target}, the drill started with {ledger}",
         )
         for name, target, ledger in (("circuit_open", shown, SAID), ("queue_age", SAID, shown))
     ]
@@ -64,7 +64,7 @@ def test_each_contradiction_is_unknown_and_says_both_sides():
         "declared_none",
         "server",
         "unknown",
-        "queue_age is declared none, and the samples hold it",
+        "queue_age is declared none, but the samples contain it",
     )
     assert told({"queue_age": WHY}, {"queue_age": WHY}) == []
     assert told({}, {}, seen) == []

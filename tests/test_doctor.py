@@ -70,8 +70,8 @@ def test_all_is_listed_and_never_only_the_first():
     ]
     assert (found.ready, found.exit_code) == (False, 1)
     lines = list(lines_of(found))
-    assert lines[0].startswith("NOT READY: region_failover on target it (staging): 4 stands in")
-    assert "  stands in the way: c0, c3: x" in lines
+    assert lines[0].startswith("NOT READY: region_failover on target it (staging): 4 blocking")
+    assert "  blocking: c0, c3: x" in lines
     assert lines[-3:] == ["table of c1", "  A", "  1"]
 
 
@@ -86,7 +86,7 @@ def test_nothing_found_is_ready():
     ("look", "says"),
     [
         (raises(ValueError("odd")), "the check itself failed: ValueError: odd"),
-        (raises(DrillAborted("doctor:time_over", "x")), "not done in time"),
+        (raises(DrillAborted("doctor:time_over", "x")), "the check did not end in time"),
         (lambda _: Seen(unknown=("nobody looked",)), "nobody looked"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_check_that_hangs_is_unknown_and_keeps_nobody_waiting():
             ("waits", "unknown"),
             ("quick", "refused"),
         ]
-        assert "not done within 0.1 s" in found.of("unknown")[0].text
+        assert "did not end within 0.1 s" in found.of("unknown")[0].text
         assert ended.wait(20)
     finally:
         go.set()
@@ -165,7 +165,7 @@ def test_what_a_person_accepts_is_shown_and_does_not_count():
     assert found.as_json()["findings"][0]["accepted"] is True
     with pytest.raises(BadInput, match="nearest: resolver"):
         examine(patient(), [check(look, "resolver", may_be_accepted=True)], ["resolvr"])
-    with pytest.raises(BadInput, match="a drill refuses the others"):
+    with pytest.raises(BadInput, match="preflight makes all other checks"):
         examine(patient(), [check(look, "preflight:lock")], ["preflight:lock"])
 
 
@@ -335,5 +335,5 @@ def test_what_is_examined_is_what_preflight_looks_at():
     from muster.drill.sight.looking import Looking
 
     wanted = {name for name in vars(Looking) if not name.startswith("_")}
-    held = {*Examined.__dataclass_fields__, *vars(Examined)}
+    held = {*Examined.__dataclass_fields__, *dir(Examined)}
     assert wanted <= held

@@ -93,7 +93,7 @@ def test_external_dns_on_motos_route_53_is_in_the_way(tmp_path):
         one = patient(tmp_path, document(url, steering={"timeout_s": 10}))
         seen = owners.of_weights(one)
         assert seen.lines == []
-        assert seen.rows[0]["who"] == "nobody shows"
+        assert seen.rows[0]["controller"] == "none found"
         for region in (REGION, OTHER):
             create(record("a-chat.staging.example.com.", "TXT", HERITAGE, region))
         (text,) = owners.of_weights(one).refused
@@ -218,7 +218,7 @@ IGNORED = [{"kind": "Deployment", "group": "apps", "jsonPointers": ["/spec/repli
     ],
 )
 def test_who_else_sets_replicas_is_told(tmp_path, monkeypatch, more, level, says):
-    """What undoes a drill stands in the way, what may be is unknown, the rest is a warning."""
+    """A controller that overwrites a drill's value is refused; the rest is unknown or a warning."""
     found = seen_on(tmp_path, monkeypatch, Cluster(**more))
     (one,) = found.findings
     assert one.level == level
@@ -240,7 +240,7 @@ def test_nobody_else_is_no_finding(tmp_path, monkeypatch):
     found = seen_on(tmp_path, monkeypatch, cluster)
     assert found.findings == ()
     assert found.tables[0].rows == (
-        {"of": f"region {REGION}", "undoes a drill": "-", "who": "nobody shows"},
+        {"of": f"region {REGION}", "overwrites a drill": "-", "controller": "none found"},
     )
 
 
@@ -267,7 +267,10 @@ def test_a_prometheus_outside_is_a_row(tmp_path, monkeypatch):
     with prometheus_server(tmp_path / "p", free_port()) as server:
         seen = placed(tmp_path, monkeypatch, server.url, SWITCH)
         assert seen.lines == []
-        assert [row["seen"] for row in seen.rows] == ["nothing places it", "name no region"]
+        assert [row["seen"] for row in seen.rows] == [
+            "no evidence of its region",
+            "no label region",
+        ]
         # At the region's own address it is inside, and so where a stop takes it away.
         seen = placed(tmp_path, monkeypatch, server.url, SWITCH, addresses=("127.0.0.1",))
         assert "127.0.0.1 is 127.0.0.1, an address of the region" in seen.refused[0]
@@ -295,5 +298,5 @@ def test_a_name_is_a_hint_and_no_answer_is_unknown(tmp_path, monkeypatch):
     """A host that is called after the region, and that does not answer."""
     url = f"http://prometheus.{REGION}.invalid:9"
     seen = placed(tmp_path, monkeypatch, url, SWITCH)
-    assert f"its name holds {REGION}" in seen.warnings[0]
-    assert "is not known" in seen.unknown[0]
+    assert f"its name contains {REGION}" in seen.warnings[0]
+    assert "is unknown" in seen.unknown[0]

@@ -106,10 +106,13 @@ def test_a_resolver_that_follows_the_weights_is_a_table(tmp_path, aws):
             itertools.repeat((A, 5)),
             f"all 300 answers of 127.0.0.1:PORT name {REGION}, which has 50",
         ),
-        (itertools.cycle([(A, 5), (B, 4), (A, 3)]), "keeps answers: TTLs down to 3 s, the records"),
+        (
+            itertools.cycle([(A, 5), (B, 4), (A, 3)]),
+            "caches answers (TTLs down to 3 s, the records",
+        ),
         (itertools.cycle([(A, 5), (A, 5), (A, 5), (B, 5)]), "does not follow the weights: "),
         (itertools.cycle([(A, 5), (B, 5), ("127.0.0.9", 5)]), "100 of 300 answers of"),
-        (itertools.repeat(None), f"{NAME.rstrip('.')} has no address by"),
+        (itertools.repeat(None), f"returns no address for {NAME.rstrip('.')}"),
     ],
 )
 def test_a_resolver_that_does_not_is_named(tmp_path, aws, answers, says):
@@ -123,7 +126,7 @@ def test_too_few_answers_are_unknown(tmp_path, aws, monkeypatch):
     """A split that nobody could see is no split that holds."""
     monkeypatch.setattr(resolving, "ASKED", 20)
     seen = resolved(tmp_path, aws, itertools.cycle([(A, 5), (B, 5)]))
-    assert "too few to see a split" in seen.unknown[0]
+    assert "too few to measure the split" in seen.unknown[0]
 
 
 def test_a_resolver_that_is_silent_has_no_address(tmp_path, aws, monkeypatch):
@@ -131,18 +134,18 @@ def test_a_resolver_that_is_silent_has_no_address(tmp_path, aws, monkeypatch):
     monkeypatch.setattr(once, "QUERY_S_MAX", 0.05)
     changes = {"load": {"dns_server": "127.0.0.1:9"}, "public_url": "http://chat.example.com/v1"}
     seen = resolving.look(patient(tmp_path, document(aws.url, **changes)))
-    assert "has no address by 127.0.0.1:9" in seen.refused[0]
+    assert "127.0.0.1:9 returns no address for" in seen.refused[0]
 
 
 def test_what_no_resolver_can_say_is_told_as_that(tmp_path, aws):
     """An address for a name; addresses that name no region."""
     seen = resolving.look(patient(tmp_path, document(aws.url)))
-    assert "no resolver is asked" in seen.rows[0]["by resolver"]
+    assert "no DNS query is needed" in seen.rows[0]["by resolver"]
     with dns(itertools.repeat(("127.0.0.9", 5))) as server:
         changes = {"load": {"dns_server": server}, "public_url": "http://chat.example.com/v1"}
         seen = resolving.look(patient(tmp_path, document(aws.url, **changes)))
     assert seen.lines == []
-    assert "its addresses name no region" in seen.rows[0]["by resolver"]
+    assert "the addresses belong to no known region" in seen.rows[0]["by resolver"]
 
 
 # Clocks
@@ -172,7 +175,7 @@ def test_the_clocks_of_a_real_prometheus(tmp_path, off_s, says):
         one.clock = Clock(off_s)
         seen = clocks.look(one)
         one.metrics.close()
-    assert seen.rows[0]["newest sample"] == "none of streams_limit"
+    assert seen.rows[0]["newest sample"] == "no sample of streams_limit"
     assert says in "".join(seen.refused)
     assert bool(seen.refused) == bool(says)
 
@@ -183,7 +186,7 @@ def test_a_prometheus_that_does_not_say_the_time_is_refused(tmp_path):
     empty = {"status": "success", "data": {"resultType": "vector", "result": []}}
     with stand_in(lambda call: (200, empty)) as shown:
         found = examine(patient(tmp_path, document(prometheus={"url": shown.url})), [check])
-    assert "no time answers to vector(time())" in found.of("refused")[0].text
+    assert "no value for the query vector(time())" in found.of("refused")[0].text
     found = examine(patient(tmp_path, document()), [check])
     assert found.exit_code == 1
 
@@ -195,7 +198,7 @@ def test_the_samples_of_each_phase_and_the_scale_that_would_do(tmp_path):
     """A small scale is a warning that names one; a large one is none."""
     small = sizes.look(patient(tmp_path, document(), "scale=0.0001"))
     assert "TOO FEW" in {row["enough"] for row in small.rows}
-    assert "the smallest scale that can conclude is" in small.warnings[0]
+    assert "the smallest sufficient scale is" in small.warnings[0]
     assert sizes.look(patient(tmp_path, document(), "scale=1")).lines == []
 
 
@@ -237,7 +240,7 @@ def test_signals_are_shown_with_value_unit_labels_owner_and_missing_edges(tmp_pa
     assert seen.refused == ("signals.completion: a native histogram",)
     requests = shown["requests"]
     assert (requests["value"], requests["series"]) == ("9", "2")
-    assert requests["processes"] == "2, as x"
+    assert requests["processes"] == "2, e.g. x"
     assert requests["labels"] == "region a, b; code 200, 503"
     first = shown["first_token"]
     assert (first["value"], first["unit"]) == ("3 observed", "ms by name")
@@ -317,8 +320,8 @@ class Sticky(MemoryStore):
 @pytest.mark.parametrize(
     ("store", "says"),
     [
-        (Lenient(), "replaced an outdated record"),
-        (Forgetful(), "does not show at doctor/staging/"),
+        (Lenient(), "accepted an outdated write"),
+        (Forgetful(), "did not return the last text that was written to doctor/staging/"),
         (Sticky(), "is left in the store"),
     ],
 )
@@ -392,7 +395,7 @@ def test_a_budget_below_the_estimate_is_told(tmp_path):
 def test_what_clients_are_answered_is_shown(tmp_path, aws):
     """TTL, detection and addresses; a loss that only the target can time is refused."""
     rows = beginning.names(patient(tmp_path, document(aws.url))).rows
-    assert [row["reached at"] for row in rows] == [A, B]
+    assert [row["addresses"] for row in rows] == [A, B]
     assert {row["TTL"] for row in rows} == {"5 s"}
     aws.down = True
     check = Check("names", "names", beginning.names, 30.0)

@@ -68,7 +68,7 @@ def refused(one):
         # Without the header the load counts by address, and each region has its own.
         (answering(""), ""),
         (None, ""),
-        (answering("cdn-fra1"), "X-Served-By says 'cdn-fra1', which is none of"),
+        (answering("cdn-fra1"), "X-Served-By names 'cdn-fra1', which is none of"),
     ],
 )
 def test_what_the_public_name_answers_is_listed_though_each_region_answers_well(
@@ -89,8 +89,8 @@ def test_what_the_public_name_answers_is_listed_though_each_region_answers_well(
     ("public", "says"),
     [
         (answering(REGION), ""),
-        (answering(""), "carries no x-served-by"),
-        (None, "gave no answer that could carry x-served-by"),
+        (answering(""), "has no header x-served-by"),
+        (None, "did not answer, so the header x-served-by cannot be read"),
         (answering("cdn-fra1"), "which is none of"),
     ],
 )
@@ -115,7 +115,7 @@ def test_a_name_without_an_address_is_listed(tmp_path, monkeypatch):
         gone = "muster.drill.sight.told_apart.addresses_of"
         monkeypatch.setattr(gone, lambda host, server: (_ for _ in ()).throw(OSError("no name")))
         by_preflight, listed = refused(front.one)
-    assert "has no address to ask for the header" in by_preflight
+    assert "does not resolve, so the header" in by_preflight
     assert (TOLD, by_preflight) in listed
 
 

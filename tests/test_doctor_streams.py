@@ -50,7 +50,7 @@ def test_a_real_gateway_that_refuses_and_one_that_hangs(bare):
     bare.toxic("fallback", "timeout", timeout=0)
     hung = ask(bare.url, seconds_max=0.3)
     assert hung.outcome in ("no_answer", "broken")
-    assert "no whole answer within" in hung.error
+    assert "no complete answer within" in hung.error
 
 
 def test_no_answer_at_all():
@@ -138,11 +138,12 @@ def test_a_region_that_nobody_can_tell_apart_is_refused(tmp_path, front):
     """No header in the answer, a header of no region, and neither header nor address."""
     header = {"region_header": "x-region"}
     one = examined_at(tmp_path, front.url, load=header)
-    assert "carries no x-region" in look(one, REGION, with_canary_token=False).refused[0]
+    assert "has no header x-region" in look(one, REGION, with_canary_token=False).refused[0]
     named = {"region_header": "content-type"}
     one = examined_at(tmp_path, front.url, load=named)
     assert (
-        "says 'text/plain', no region of" in look(one, REGION, with_canary_token=False).refused[0]
+        "names 'text/plain'; the regions are"
+        in look(one, REGION, with_canary_token=False).refused[0]
     )
     assert look(one, REGION, with_canary_token=False).rows[0]["region header"] == "text/plain"
 
@@ -174,11 +175,11 @@ def test_an_answer_of_another_region_than_was_asked(tmp_path, front):
     one = examined_at(tmp_path, front.url, regions=regions, **changes)
     assert look(one, "text/plain", with_canary_token=False).lines == []
     seen = look(one, REGION, with_canary_token=False)
-    assert seen.refused == (f"{REGION}: its address is answered by text/plain",)
+    assert seen.refused == (f"{REGION}: a request to its address was answered by text/plain",)
     one._once["addresses"] = {REGION: (), "text/plain": ()}
     seen = look(one, REGION, with_canary_token=False)
     assert not seen.refused
-    assert "not seen alone" in seen.warnings[0]
+    assert "not tested: no address" in seen.warnings[0]
 
 
 def test_where_the_records_cannot_be_read_nobody_knows_the_way(tmp_path, front):

@@ -132,9 +132,7 @@ def test_all_that_is_broken_is_listed_at_once(bed):
                 for line in wrong.splitlines():
                     assert (f"preflight:{check.name}", line) in refused
         result = doctor(bed, "--var", "scale=0.5")
-        assert "stands in the way: testbed: testbed doctored (already up): scale: got 1" in (
-            result.output
-        )
+        assert "blocking: testbed: testbed doctored (already up): scale: got 1" in (result.output)
         assert "preflight:toxics" in result.output
     finally:
         drain.ask("serving")
@@ -158,4 +156,4 @@ def test_a_testbed_that_runs_is_held_against_the_drill_that_would_hold_its_lock(
     with other:
         result = doctor(bed)
     assert result.exit_code == 1
-    assert "stands in the way: lock: target doctored is held by" in result.output
+    assert "blocking: lock: target doctored is held by" in result.output

@@ -194,7 +194,7 @@ def test_too_few_resolver_caches_are_told_by_their_number():
     assert (need.expected, need.needed, need.caches) == (170.0, 225, 20)
     assert enough.smallest_scale(plan) is None
     assert list(enough.lines(plan))[-1] == (
-        "  too few resolver caches: resolver_caches: 20 in the profile would do"
+        "  too few resolver caches: set resolver_caches: 20 in the profile"
     )
     few = replace(plan, profile=profile.model_copy(update={"resolver_caches": 5}))
     assert enough.too_few(few) == (

@@ -196,7 +196,8 @@ def test_a_file_that_is_there_is_left_alone_without_force(foreign: str, tmp_path
     done = run(file, *options(foreign))
     assert (done.exit_code, file.read_text()) == (2, "mine")
     assert (
-        f"--output: got '{file}', expected a file that is not there yet, or --force" in done.output
+        f"--output: got '{file}', expected a file that does not exist yet, or --force"
+        in done.output
     )
     assert run(file, *options(foreign), "--force").exit_code == 0
     assert "signals:" in file.read_text()
@@ -238,7 +239,7 @@ def test_one_service_by_opentelemetry_needs_no_owner(tmp_path: Path) -> None:
     assert signals["requests"]["select"].endswith('{http_route="/v1/chat/completions"}')
     assert "owner" not in signals["requests"]
     assert "streams_limit" not in signals
-    assert f"{MARK} streams_limit: nothing that is recognised shows it" in done.output
+    assert f"{MARK} streams_limit: no recognised product exports it" in done.output
     assert "- signals.streams_limit: expected a PromQL selector: it is judged" in done.output
 
 
@@ -270,13 +271,13 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(tmp_path: Path
     assert done.exit_code == 2
     lines = done.output.splitlines()
     for begins in (
-        "chaos drill: NAME: got 'My Shop', expected small letters",
+        "chaos drill: NAME: got 'My Shop', expected a target name of lower-case letters",
         "--prometheus: url: got 'prometheus:9090', expected a URL that begins http:// or https://",
-        "--basic: got 'me:B', expected not beside --bearer",
+        "--basic: got 'me:B', expected only one of --bearer and --basic",
         "--header: got 'tenant', expected NAME: VALUE",
         "--public-url: got 'chat.example.com', expected a URL",
-        "--model: got None, expected the model that the load asks for",
-        "--region: got 'eu-west-1', expected each region once",
+        "--model: got None, expected the model that the load requests",
+        "--region: got 'eu-west-1', expected each region only once",
         "--ready: got 'eu-west-2=x', expected a URL",
         "--ready: got 'eu-west-2=x', expected REGION=URL, REGION one of eu-west-1, eu-west-1 "
         "(nearest: eu-west-1)",
@@ -321,8 +322,11 @@ def test_a_region_that_no_label_shows_is_marked_with_what_it_shows(
     """A slip of the pen is seen by what stands there instead."""
     told = (*options(foreign)[:2], "--region", "eu-west1", "--region", "eu-central-1")
     done = run(tmp_path / "t.yaml", *told, *options(foreign)[6:])
-    told = "no label tells the regions eu-west1, eu-central-1 apart"
-    assert f"{MARK} requests: {told} (region shows eu-central-1, eu-west-1)" in done.output
+    told = "no label identifies the regions eu-west1, eu-central-1"
+    assert (
+        f"{MARK} requests: {told} (the label region has the values eu-central-1, eu-west-1)"
+        in done.output
+    )
     assert "Envoy needs a label that names the region" in done.output
 
 

@@ -451,9 +451,7 @@ def test_too_few_resolver_caches_are_told_apart_from_too_few_arrivals():
     assert (need_of(few).enough, need_of(few).caches > 10) == (False, True)
     assert enough.smallest_scale(few) is None
     wrong = enough.too_few(few)
-    assert (
-        f"resolver_caches: {need_of(few).caches} in the profile m1_1k would bring enough" in wrong
-    )
+    assert f"resolver_caches: {need_of(few).caches} in the profile m1_1k" in wrong
     assert f"resolver_caches: {need_of(few).caches} in the profile" in "\n".join(enough.lines(few))
     more = {"resolver_caches": need_of(few).caches}
     mended = replace(plan, profile=plan.profile.model_copy(update=more))

@@ -227,4 +227,4 @@ def test_only_what_no_luck_could_bring_is_refused(scale):
     worst = min(need.expected + 3 * sqrt(need.expected) - need.needed for need in splits)
     assert bool(refused) == (worst < 0)
     if refused:
-        assert "would bring enough" in refused
+        assert "would be enough" in refused

@@ -224,7 +224,7 @@ def test_a_budget_of_tokens_or_of_money_stops_the_drill(tmp_path):
     record(tmp_path / "load-1.jsonl", tokens_in=100, tokens_out=401)
     reason = by_tokens.look()
     assert (reason.by, reason.verdict) == ("budget:tokens", "ABORTED")
-    assert "200 tokens in, 800 out, 0.01 USD; 3 answers told no usage" in reason.detail
+    assert "200 tokens in, 800 out, 0.01 USD; 3 answers without usage" in reason.detail
     record(tmp_path / "load-0.jsonl", tokens_in=500_000, tokens_out=901)
     reason = by_money.look()
     assert (reason.by, reason.verdict) == ("budget:money", "ABORTED")
@@ -257,7 +257,7 @@ def test_a_load_whose_spending_is_unknown_is_stopped(tmp_path, harm):
     clock.advance(9.0)
     reason = held.look()
     assert (reason.by, reason.verdict) == ("budget:unknown", "ABORTED")
-    assert "what the load spends is unknown" in reason.detail
+    assert "the spending of the load is unknown" in reason.detail
 
 
 def test_a_load_that_does_not_run_spends_nothing(tmp_path):
@@ -316,7 +316,7 @@ def test_a_plan_says_what_the_drill_will_cost(tmp_path):
     assert found.money == pytest.approx((0.5 * found.tokens_in + 1.5 * found.tokens_out) / 1e6)
     told = "\n".join(describe(plan))
     assert f"about {found.money:,.2f} EUR (0.5 in and 1.5 out a million)" in told
-    assert "budget: 1,000,000,000 tokens and 5,000.00 EUR; at either the drill stops" in told
+    assert "budget: 1,000,000,000 tokens and 5,000.00 EUR; a drill that reaches it" in told
     assert "load.budget" not in told
     half = estimate(planned(tmp_path, scale=0.05, cost=PRICE))
     assert half.requests == pytest.approx(found.requests / 2, rel=0.05)

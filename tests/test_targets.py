@@ -192,7 +192,7 @@ def test_off_the_testbed_no_secret_stands_in_a_file(tmp_path, key):
     put(key, "sk-live-1234")(data)
     line = refused(tmp_path / "t.yaml", data)
     assert line == (
-        f"{key.replace('/', '.')}: got 'a literal', expected ${{env.NAME}}: no secret stands in a file"
+        f"{key.replace('/', '.')}: got 'a literal', expected ${{env.NAME}}: a target file contains no secrets"
     )
 
 

@@ -32,14 +32,14 @@ APART = {REGION: (A,), OTHER: (B,)}
         (APART, ""),
         ({REGION: (A,)}, f"no address of {OTHER} is known (regions.{OTHER}.addresses)"),
         ({}, f"no address of {REGION} is known (regions.{REGION}.addresses)"),
-        ({REGION: (A,), OTHER: (B, A)}, f"{A} is an address of {REGION} and of {OTHER}"),
+        ({REGION: (A,), OTHER: (B, A)}, f"{A} is an address of both {REGION} and {OTHER}"),
         (
             {REGION: (B,), OTHER: ("2001:DB8:0:0::1",)},
-            f"2001:DB8:0:0::1 is an address of {REGION} and of {OTHER}",
+            f"2001:DB8:0:0::1 is an address of both {REGION} and {OTHER}",
         ),
         (
             {REGION: ("lb.example.com",), OTHER: (B,)},
-            f"{REGION} is answered by the name lb.example.com, whose addresses may be anyone's",
+            f"the record of {REGION} is the name lb.example.com, whose addresses may be shared",
         ),
     ],
 )
@@ -47,7 +47,7 @@ def test_addresses_tell_regions_apart_where_each_has_its_own(addresses, why):
     """Plain addresses, of one region each; without a header nothing else does."""
     assert not_apart(target(), addresses) == why
     said = untold(target(), addresses)
-    assert said == (why and f"{why}, and load.region_header names no header of the answer")
+    assert said == (why and f"{why}, and load.region_header is not set")
 
 
 def test_the_targets_own_addresses_come_before_those_of_records():
@@ -75,7 +75,7 @@ def test_a_header_that_names_a_region_tells_them_apart():
 def test_a_header_that_names_no_region_is_refused():
     """Though addresses would do: what the header says is what the load would count by."""
     said, _ = asked(answering({"x-served-by": "cache-fra1"}), APART)
-    assert said.startswith("load.region_header X-Served-By says 'cache-fra1', which is none of ")
+    assert said.startswith("load.region_header: X-Served-By names 'cache-fra1', which is none of ")
     assert OTHER in said
 
 
@@ -83,14 +83,14 @@ def test_an_answer_without_the_header_needs_addresses():
     """The load then counts by address; where those tell nothing either, one line says both."""
     assert asked(answering({}), APART) == ("", 1)
     said, _ = asked(answering({}, status=401), {})
-    assert "(401) carries no x-served-by: load.region_header; no address of" in said
+    assert "(401) has no header x-served-by (load.region_header); no address of" in said
     assert "\n" not in said
 
 
 def test_a_platform_that_does_not_answer_shows_no_header():
     """Unknown is no header."""
     one = target(region_header="X-Served-By")
-    assert "gave no answer that could carry x-served-by" in untold(one, {})
+    assert "did not answer, so the header x-served-by cannot be read" in untold(one, {})
     assert untold(one, APART) == ""
 
 

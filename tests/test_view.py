@@ -353,7 +353,7 @@ def test_the_rigs_own_spikes_stand_in_the_timeline_and_on_the_charts(tmp_path: P
     )
     said = "\n".join(row.text for row in view.timeline)
     assert "The rig itself was pinned: load a:1 for 1.00" in said
-    assert "over the highest bucket edge late. Not the platform's fault." in said
+    assert "late by more than the highest bucket edge. Not the platform's fault." in said
     assert f"{WEST} was out of the DNS answers 4.50" in said
     assert {(mark.label, mark.t_s) for mark in view.marks} >= {
         ("region lost", START_S + 95),

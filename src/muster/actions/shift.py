@@ -14,7 +14,7 @@ __all__ = ["shift_back", "shift_share", "shifted"]
 
 @activity
 def shift_share(session: Session, share_pct: float) -> str:
-    """Move `share_pct` percent of the region's traffic to the others, and see the new split."""
+    """Move `share_pct` percent of the region's traffic to the others; wait for the new split."""
     from muster.drill.phases import share_shift
 
     had_pct = share_shift.move_away(session, share_pct, session.drill_tier)
@@ -23,7 +23,7 @@ def shift_share(session: Session, share_pct: float) -> str:
 
 @activity
 def shifted(session: Session, minutes: float) -> str:
-    """Hold the load with the share away for `minutes` (scaled), judged by the drill's tier."""
+    """Hold the load with the shifted weights for `minutes` (scaled), judged by the drill's tier."""
     from muster.drill.phases import share_shift
 
     share_shift.hold_away(session, minutes, session.drill_tier)
@@ -32,7 +32,7 @@ def shifted(session: Session, minutes: float) -> str:
 
 @activity
 def shift_back(session: Session, minutes: float) -> str:
-    """Move the share back, see the split of before, and hold for `minutes` (scaled) after it."""
+    """Restore the weights, wait for the former split, and hold for `minutes` (scaled)."""
     from muster.drill.phases import share_shift
 
     share_shift.move_back(session, minutes, session.drill_tier)

@@ -1,4 +1,4 @@
-"""`chaos drill doctor TARGET`: all that stands in the way of a drill, at once."""
+"""`chaos drill doctor TARGET`: lists everything that prevents a drill, in one run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRILL = "drills/region_failover.json"
     "--drill",
     "source",
     default=None,
-    help=f"The drill that is asked about.  [default: {DRILL}]",
+    help=f"The drill to check.  [default: {DRILL}]",
 )
 @click.option(
     "--var",
@@ -36,7 +36,7 @@ DRILL = "drills/region_failover.json"
     "accepted",
     metavar="CHECK",
     multiple=True,
-    help="Accept what CHECK finds, where preflight would not refuse it; repeatable.",
+    help="Accept the findings of CHECK, if preflight does not make it; repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
@@ -54,16 +54,16 @@ def doctor(
     as_json: bool,
     textfile: Path | None,
 ) -> None:
-    """List all that stands in the way of a drill on TARGET.
+    """List everything that prevents a drill on TARGET.
 
-    Makes every check of preflight and more, at once: a real stream in each region, each signal,
-    the resolver against the weights, who else sets weights and replicas, lock and store by use,
-    clocks, samples. It changes nothing of the platform, sends one request to each region
-    and at most one to the public name, and ends within
-    a minute. See docs/doctor.md.
+    Runs every check of preflight and more, all at the same time: a real stream in each region, each
+    signal, DNS answers against the weights, other controllers of weights and replicas, lock and
+    store, clocks, samples. It changes nothing on the platform, sends one request to each region
+    (and one to the public name, if load.region_header is set), and ends within a minute. See
+    docs/doctor.md.
 
-    Exit code: 0 a drill would start, 1 something stands in the way, 2 bad input, 3 nothing does but
-    something is unknown.
+    Exit code: 0 a drill would start, 1 something prevents a drill, 2 bad input, 3 nothing is known
+    to prevent a drill, but a check is unknown.
 
     \b
     Example:
@@ -96,7 +96,7 @@ def doctor(
 def _examine(
     target: str, source: str | None, given: tuple[str, ...], accepted: tuple[str, ...]
 ) -> Report:
-    """The report on the drill in `source`. Raises BadInput; then nothing was asked."""
+    """The report on the drill in `source`. Raises BadInput before any request is sent."""
     from muster import home
     from muster.cli.plan import plan_of
     from muster.drill.doctor.examined import examined

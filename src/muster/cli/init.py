@@ -1,4 +1,4 @@
-"""`chaos drill init`: a first target file from what the platform's Prometheus shows."""
+"""`chaos drill init`: writes a first target file from the series of the platform's Prometheus."""
 
 from __future__ import annotations
 
@@ -18,16 +18,25 @@ import click
     help="The platform's Prometheus, or REGION=URL; repeatable.",
 )
 @click.option("--region", "regions", multiple=True, help="A region's name; repeatable.")
-@click.option("--public-url", metavar="URL", help="The URL that clients ask.")
-@click.option("--model", help="The model that the load asks for.")
+@click.option("--public-url", metavar="URL", help="The URL to which clients send requests.")
+@click.option("--model", help="The model that the load requests.")
 @click.option(
-    "--ready", multiple=True, metavar="REGION=URL", help="A region's readiness; repeatable."
+    "--ready",
+    multiple=True,
+    metavar="REGION=URL",
+    help="URL that answers 2xx while the region is ready; repeatable.",
 )
 @click.option("--region-header", metavar="HEADER", help="Answer header that names the region.")
-@click.option("--streams", type=int, help="Open streams of a profile of the target's own.")
+@click.option(
+    "--streams", type=int, help="Also write the profile `own`, with this many open streams."
+)
 @click.option("--bearer", metavar="VARIABLE", help="Environment variable with the token.")
-@click.option("--basic", metavar="USER:VARIABLE", help="A user, and the variable of the password.")
-@click.option("--sigv4", metavar="AWS_REGION", help="Sign as Amazon Managed Prometheus wants it.")
+@click.option(
+    "--basic", metavar="USER:VARIABLE", help="User, and environment variable with the password."
+)
+@click.option(
+    "--sigv4", metavar="AWS_REGION", help="Sign requests for Amazon Managed Prometheus (SigV4)."
+)
 @click.option(
     "--header",
     "headers",
@@ -35,29 +44,29 @@ import click
     metavar="'NAME: VALUE'",
     help="A header, for example X-Scope-OrgID; repeatable.",
 )
-@click.option("--ca-file", metavar="FILE", help="PEM of the authorities to trust.")
-@click.option("--certificate-file", metavar="FILE", help="PEM of the client's certificate.")
-@click.option("--key-file", metavar="FILE", help="PEM of its key.")
+@click.option("--ca-file", metavar="FILE", help="PEM file of the certificate authorities to trust.")
+@click.option("--certificate-file", metavar="FILE", help="PEM file of the client certificate.")
+@click.option("--key-file", metavar="FILE", help="PEM file of the client key.")
 @click.option("--proxy-url", metavar="URL", help="An HTTP proxy.")
 @click.option(
     "--drop-label",
     "drop_labels",
     multiple=True,
     metavar="LABEL",
-    help="Label of the replicas of one pair; repeatable.",
+    help="Label that differs between the replicas of a pair; repeatable.",
 )
 @click.option(
-    "--scrape-interval-s", type=float, help="Seconds between scrapes  [default: as they are seen]"
+    "--scrape-interval-s", type=float, help="Seconds between scrapes  [default: as observed]"
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), help="The file  [default: targets/NAME.yaml]"
 )
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(output: Path | None, force: bool, **given: Any) -> None:
-    """Write the target NAME from what the platform's Prometheus shows.
+    """Write the target file NAME from the series of the platform's Prometheus.
 
-    Asks for what is not given where it is run at a terminal. Changes nothing on the platform and
-    sends it no request.
+    At a terminal, it prompts for missing options. It changes nothing on the platform and sends no
+    request to it.
 
     \b
     Example:
@@ -72,7 +81,7 @@ def init(output: Path | None, force: bool, **given: Any) -> None:
 
     path = output or home.root() / "targets" / f"{given['name']}.yaml"
     if path.exists() and not force:
-        wanted = "a file that is not there yet, or --force to overwrite it"
+        wanted = "a file that does not exist yet, or --force to overwrite it"
         raise BadInput("--output", "", str(path), wanted)
     if _at_a_terminal():
         _ask(given)
@@ -83,42 +92,44 @@ def init(output: Path | None, force: bool, **given: Any) -> None:
 
 
 def _at_a_terminal() -> bool:
-    """Whether a person can answer."""
+    """Whether standard input is a terminal."""
     return sys.stdin.isatty()
 
 
 def _ask(given: dict[str, Any]) -> None:
-    """Ask a person for what was not given. No answer to the regions: Prometheus is asked."""
+    """Prompt for missing options. Without regions, those of Prometheus are used."""
     if not given["prometheus"]:
         given["prometheus"] = (click.prompt("URL of the platform's Prometheus"),)
     if not given["regions"]:
-        shown = click.prompt("Regions, with commas (empty: as Prometheus shows them)", default="")
+        shown = click.prompt(
+            "Regions, separated by commas (empty: read them from Prometheus)", default=""
+        )
         given["regions"] = tuple(one.strip() for one in shown.split(",") if one.strip())
     for key, question in (
-        ("public_url", "URL that clients ask"),
-        ("model", "Model that the load asks for"),
+        ("public_url", "URL to which clients send requests"),
+        ("model", "Model that the load requests"),
     ):
         if not given[key]:
             given[key] = click.prompt(question)
 
 
 def _summary(made: Any, path: Path) -> list[str]:
-    """What was found and what is left, for the console."""
+    """The recognised signals and the remaining edits, for the console."""
     named = ", ".join(
         one.preset.product + ("" if one.preset.seen else " (names from documentation)")
         for one in made.there
     )
-    lines = [f"recognised: {named or 'no product: name every signal yourself (docs/signals.md)'}"]
+    lines = [f"recognised: {named or 'no product: map every signal by hand (docs/signals.md)'}"]
     lines += [f"{signal}: {one.product}" for signal, one in made.combined.shown.items()]
     lines += [f"{signal}: declared none ({why})" for signal, why in made.combined.declared.items()]
     if made.advice:
-        lines += ["", "What the platform must be set to:"]
+        lines += ["", "Settings that the platform needs:"]
         lines += [f"- {line}" for line in made.advice]
     lines += ["", f"Wrote {path}."]
     if made.edits:
-        lines.append(f"{len(made.edits)} places to look at in it:")
+        lines.append(f"{len(made.edits)} places to check in it:")
         lines += [f"- {line}" for line in made.edits]
     if made.missing:
-        lines.append("No drill starts before these are given:")
+        lines.append("No drill starts without these keys:")
         lines += [f"- {line}" for line in made.missing]
     return lines

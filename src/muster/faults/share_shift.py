@@ -1,7 +1,7 @@
-"""The steps of a small shift: a share of a region's traffic goes to the others, and comes back.
+"""The steps of a small shift: move a share of a region's traffic to the other regions and back.
 
-Nothing is stopped and no region goes dark: it is the first drill on a platform that no drill has
-met. What steers is the fault of an evacuation, so whoever restores knows it.
+It stops nothing and darkens no region: it is the first drill on a new platform. It uses the same
+fault as an evacuation (`TrafficShift`), so watchdog and `recover` can undo it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from muster.faults.traffic_shift import TrafficShift
 
 ACTIONS = "muster.actions.shift"
 SHARE = "per cent of the region's traffic, a number over 0 and under 100"
-"""What the share of a shift must be, for a person."""
+"""The valid values of `share_pct`, for error messages."""
 
 
 def is_share(value: object) -> bool:
-    """Whether `value` is a share that can be shifted: neither nothing nor all of it."""
+    """Whether `value` is a number over 0 and under 100."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return 0 < value < 100
@@ -23,7 +23,7 @@ def is_share(value: object) -> bool:
 
 @drill_step(ACTIONS, phase="shift", then=("shifted", "shift_back"))
 def shift_share(scene: Scene, share_pct: float) -> Planned:
-    """Moves a share of the region's traffic away. Raises WrongArgument for one that is none."""
+    """Moves a share of the region's traffic away. Raises WrongArgument for an invalid share."""
     if not is_share(share_pct):
         raise WrongArgument("share_pct", share_pct, SHARE)
     what = f"shifts {share_pct:g} % of the traffic of {scene.region} to the other regions"
@@ -32,12 +32,12 @@ def shift_share(scene: Scene, share_pct: float) -> Planned:
 
 @drill_step(ACTIONS, phase="shifted")
 def shifted(scene: Scene, minutes: float) -> Planned:
-    """Holds with the share away."""
-    return Planned(f"holds the load with that share away for {scene.lasts(minutes)}")
+    """Holds with the shifted weights."""
+    return Planned(f"holds the load with the shifted weights for {scene.lasts(minutes)}")
 
 
 @drill_step(ACTIONS, phase="shift_back", back=True)
 def shift_back(scene: Scene, minutes: float) -> Planned:
-    """Moves it back, and holds after it."""
+    """Restores the weights and holds."""
     what = f"shifts the traffic of {scene.region} back, and holds for {scene.lasts(minutes)}"
     return Planned(what, (TrafficShift(scene.platform, scene.region),))

@@ -1,8 +1,8 @@
-"""Which watched signals show valid samples, window by window: what no one shows is unknown.
+"""Checks in each window that every watched signal has valid samples; otherwise it is unknown.
 
-A signal is there where some process of the region shows each part of it that is judged (the route
-of a circuit, the reason of a failure). And each process that showed a part must go on showing it
-for as long as anything else shows the process at work; one that is gone altogether has ended.
+A signal is present if at least one process of the region exports each judged part of it (the route
+of a circuit, the reason of a failure). A process that exported a part must continue to export it as
+long as it exports any other series; a process without any series has ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Part = tuple[str, str, str, str]
 
 @dataclass
 class Presence:
-    """`judged`: the parts of each signal that are judged. `windows_max`: so many may lack data."""
+    """`judged`: judged parts by signal. `windows_max`: allowed windows in a row without data."""
 
     judged: Mapping[str, tuple[str, ...]]
     windows_max: int
@@ -26,17 +26,17 @@ class Presence:
     _silent: dict[Part, int] = field(default_factory=dict)
 
     def alive(self, region: str, instance: str, t_s: float) -> None:
-        """A process showed something at `t_s`, of whatever signal and value."""
+        """A process exported a sample of any signal at `t_s`."""
         key = region, instance
         self._alive_s[key] = max(t_s, self._alive_s.get(key, t_s))
 
     def saw(self, part: Part, t_s: float) -> None:
-        """A valid sample of `part` came."""
+        """A valid sample of `part` was scraped at `t_s`."""
         if part[2] in self.judged[part[0]]:
             self._valid_s[part] = max(t_s, self._valid_s.get(part, t_s))
 
     def leave(self, region: str) -> None:
-        """The region is out of rotation: it starts anew when it comes back."""
+        """The region left the rotation: forget its samples until it returns."""
         for table in (self._valid_s, self._silent):
             for key in [key for key in table if key[1] == region]:
                 del table[key]
@@ -44,7 +44,7 @@ class Presence:
             del self._alive_s[process]
 
     def lost(self, region: str, end_s: float, signals: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Close a window: (signal, what) of each of `signals` that lacked data for too long."""
+        """Close a window: (signal, reason) of each of `signals` without data for too long."""
         for signal in signals:
             said = [
                 what
@@ -55,7 +55,7 @@ class Presence:
                 yield signal, said[0]
 
     def _parts(self, signal: str, region: str, end_s: float) -> list[Part]:
-        """What must be shown: each judged part by any process (no instance), then by each."""
+        """The required parts: each judged part from any process (no instance), then from each."""
         own = [part for part in self._valid_s if part[:2] == (signal, region)]
         for part in own:
             if self._alive_s.get((region, part[3]), end_s) < end_s - self.stale_s:
@@ -67,7 +67,7 @@ class Presence:
         return [(signal, region, name, "") for name in self.judged[signal]] + kept
 
     def _counted(self, part: Part, end_s: float) -> str:
-        """What is said of `part` in the window in which it was silent for too long; else empty."""
+        """The reason in the window in which `part` exceeds `windows_max`; else empty."""
         signal, _, name, instance = part
         if instance:
             shown_s = self._valid_s[part]

@@ -1,4 +1,4 @@
-"""What the platform must be set to before a drill can judge it, a line each. Pure."""
+"""Lists the settings that the platform needs before a drill can judge it. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def advice(
     seen: Seen,
     contract: Contract,
 ) -> tuple[str, ...]:
-    """Edges that lack a threshold, labels, settings of each product, and the load's own scrape."""
+    """Missing bucket edges and labels, settings of each product, and the scrape of the load."""
     lines = [
         *_scrapes(combined, there, presets, regions),
         *_edges(combined, there, seen, contract),
@@ -40,19 +40,19 @@ def _scrapes(
     presets: Sequence[Preset],
     regions: Sequence[str],
 ) -> Iterator[str]:
-    """What Prometheus must scrape, and which label it must add."""
+    """The scrape jobs that Prometheus needs, and the label that they must add."""
     if not there:
         named = ", ".join(
             f"{one.product} ({one.scrape.metrics_path}, port {one.scrape.port})" for one in presets
         )
-        yield f"scrape configuration: nothing is scraped of the products that are known: {named}"
+        yield f"scrape configuration: no series of a known product was found; known are: {named}"
     unnamed = {one.product for one in combined.shown.values() if one.regions_unknown}
     for one in there:
         if one.preset.product in unnamed:
             scrape = one.preset.scrape
             static = f"{{targets: ['HOST:{scrape.port}'], labels: {{region: {regions[0]}}}}}"
             yield (
-                f"scrape configuration: {one.preset.product} needs a label that names the region: "
+                f"scrape configuration: {one.preset.product} needs a label with the region: "
                 f"metrics_path: {scrape.metrics_path}, static_configs: [{static}, …], or "
                 "relabel_configs"
             )
@@ -76,6 +76,6 @@ def _edges(
 def _unread(seen: Seen) -> Iterator[str]:
     for name, count in sorted(seen.unread.items()):
         yield (
-            f"{name} has {count:,} series, and at most {SERIES_MAX:,} are read: select fewer, or "
+            f"{name} has {count:,} series; Muster reads at most {SERIES_MAX:,}: select fewer, or "
             "drop a label in the scrape configuration (metric_relabel_configs)"
         )

@@ -1,6 +1,6 @@
-"""What a person told `chaos drill init`, checked as a whole: every problem, a line each.
+"""Checks the options of `chaos drill init` together and reports every problem on its own line.
 
-No secret is taken on a command line: an option names the environment variable that holds it.
+Options take no secrets: an option gives the name of the environment variable with the secret.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Told:
-    """Options as they were given; what was not given is None or empty."""
+    """The options as given; an option that was not given is None or empty."""
 
     name: str
     prometheus: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Asked:
-    """The same, checked. `prometheus`: the target's section, placeholders not filled."""
+    """The checked options. `prometheus`: the target's section; placeholders are not filled."""
 
     name: str
     prometheus: Mapping[str, Any]
@@ -68,7 +68,7 @@ class Asked:
 
 
 def checked(told: Told) -> Asked:
-    """What was told, as one. Regions may be missing: Prometheus may show them. Raises BadInput."""
+    """Check the options. Regions may be missing: Prometheus may have them. Raises BadInput."""
     if wrong := together(_problems(told)):
         raise wrong
     return Asked(
@@ -84,10 +84,10 @@ def checked(told: Told) -> Asked:
 
 
 def regions_problems(regions: Sequence[str], ready: Iterable[str]) -> Iterator[BadInput]:
-    """What is wrong with the regions, once all that can be known of them is."""
+    """Problems with the regions, after those that Prometheus shows were added."""
     if len(regions) < 2:
         shown = ", ".join(regions) or None
-        wanted = "two regions or more: no label region of what this Prometheus shows names them"
+        wanted = "two regions or more: the label region of this Prometheus does not give them"
         yield BadInput("--region", "", shown, wanted)
     for name in ready:
         if name not in regions:
@@ -96,21 +96,23 @@ def regions_problems(regions: Sequence[str], ready: Iterable[str]) -> Iterator[B
 
 def _problems(told: Told) -> Iterator[BadInput]:
     if not TARGET_NAME.fullmatch(told.name):
-        wanted = "small letters, digits, . _ and -, at most 60: the target's name"
+        wanted = "a target name of lower-case letters, digits, . _ and -, at most 60 characters"
         yield BadInput("NAME", "", told.name, wanted)
     if not told.prometheus:
         wanted = "the URL of a Prometheus, or REGION=URL for each of several"
         yield BadInput("--prometheus", "", None, wanted)
     else:
         yield from _access_problems(told)
-    yield from _url("--public-url", told.public_url, PublicUrl, "the URL that the load asks")
+    yield from _url(
+        "--public-url", told.public_url, PublicUrl, "the URL to which the load sends requests"
+    )
     if not told.model:
-        yield BadInput("--model", "", told.model, "the model that the load asks for")
+        yield BadInput("--model", "", told.model, "the model that the load requests")
     for index, region in enumerate(told.regions):
         if not REGION.fullmatch(region):
             yield BadInput("--region", "", region, "letters, digits, _ and -")
         if region in told.regions[:index]:
-            yield BadInput("--region", "", region, "each region once")
+            yield BadInput("--region", "", region, "each region only once")
     for one in told.ready:
         region, url = _pair(one)
         yield from _url("--ready", url or None, HttpUrl, "REGION=URL", written=one)
@@ -128,24 +130,31 @@ def _one_of(region: str, regions: Sequence[str]) -> str:
 def _access_problems(told: Told) -> Iterator[BadInput]:
     ways = [name for name in ("bearer", "basic", "sigv4") if getattr(told, name) is not None]
     if len(ways) > 1:
-        yield BadInput(f"--{ways[1]}", "", getattr(told, ways[1]), f"not beside --{ways[0]}")
+        yield BadInput(
+            f"--{ways[1]}", "", getattr(told, ways[1]), f"only one of --{ways[0]} and --{ways[1]}"
+        )
     if told.bearer is not None and not VARIABLE.fullmatch(told.bearer):
-        # It may be the token itself: it is not shown.
-        yield BadInput("--bearer", "", "another text", "the environment variable with the token")
+        # The text may be the token itself, so it is not shown.
+        yield BadInput(
+            "--bearer",
+            "",
+            "a text that is no variable name",
+            "the name of the environment variable with the token",
+        )
     if told.basic is not None and not _basic(told.basic):
-        wanted = "USER:VARIABLE, the environment variable with the password"
-        yield BadInput("--basic", "", "another text", wanted)
+        wanted = "USER:VARIABLE, with the name of the environment variable of the password"
+        yield BadInput("--basic", "", "a text of another form", wanted)
     for one in told.headers:
         name, _, text = one.partition(":")
         if not name.strip() or not text.strip():
             yield BadInput("--header", "", name, "NAME: VALUE; a secret as ${env.VARIABLE}")
         elif is_secret(f"prometheus.headers.{name.strip()}") and not PLACEHOLDER.search(text):
-            wanted = "NAME: ${env.VARIABLE}: no secret stands in a file"
+            wanted = "NAME: ${env.VARIABLE}: a target file contains no secrets"
             yield BadInput("--header", "", f"{name.strip()}: a literal", wanted)
     servers = [_pair(one) for one in told.prometheus]
     several = len(servers) > 1 or bool(servers[0][1])
     if several and not all(url for _, url in servers):
-        wanted = "REGION=URL for each of several"
+        wanted = "REGION=URL for each server, if there are several"
         yield BadInput("--prometheus", "", ", ".join(told.prometheus), wanted)
         return
     for region, _ in servers if several else ():
@@ -153,7 +162,7 @@ def _access_problems(told: Told) -> Iterator[BadInput]:
             yield BadInput("--prometheus", "", f"{region}=…", _one_of(region, told.regions))
     for one in told.prometheus:
         if literal_secret(_pair(one)[1] or one):
-            wanted = "user and password as ${env.NAME}: no secret stands in a file"
+            wanted = "user and password as ${env.NAME}: a target file contains no secrets"
             yield BadInput("--prometheus", "", "a URL with a literal secret", wanted)
             return
     try:
@@ -205,7 +214,7 @@ def _section(told: Told) -> dict[str, Any]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    """`REGION=URL` as two; a URL alone, with an = in it or not, as one and nothing."""
+    """`REGION=URL` as region and URL; a URL alone (it may contain =) as URL and empty text."""
     name, _, url = text.partition("=")
     return (name, url) if REGION.fullmatch(name) else (text, "")
 

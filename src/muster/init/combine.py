@@ -1,7 +1,8 @@
-"""Of the products that are there: which one says which signal, and how. Pure.
+"""Selects the product that each signal is read from, and its mapping. Pure.
 
-Of several the one of the lowest rank is taken. Where requests and latencies are of different
-products, and each region has one process of either, the region is what counts as one process.
+If several products export a signal, the one with the lowest rank is used. If requests and latencies
+come from different products with one process of each in every region, the region is the `owner`:
+the processes of a region then count as one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ REASON_MAX = 300
 
 @dataclass(frozen=True)
 class Shown:
-    """A signal that a product shows. `notes`: what a person must know; `edits`: must change."""
+    """A signal that a product exports. `notes` are comments, `edits` are manual changes."""
 
     product: str
     how: MappedSignal
@@ -33,7 +34,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Combined:
-    """Signals by name: shown, declared none (with the reason), and those that nothing shows."""
+    """Signals by name: exported, declared none (with the reason), and not found."""
 
     shown: Mapping[str, Shown]
     declared: Mapping[str, str]
@@ -41,7 +42,7 @@ class Combined:
 
 
 def combine(there: Sequence[Product], seen: Seen, regions: Sequence[str]) -> Combined:
-    """What the products `there` say of every signal that a platform must show."""
+    """Find every required signal among the products `there`."""
     taken: dict[str, tuple[Product, PresetSignal]] = {}
     others: dict[str, list[str]] = {}
     for signal in SIGNALS_SERVER:
@@ -73,14 +74,14 @@ def combine(there: Sequence[Product], seen: Seen, regions: Sequence[str]) -> Com
 
 
 def _is_shown(said: PresetSignal, seen: Seen) -> bool:
-    """Every part of it is there: a sum without a term is none."""
+    """Whether Prometheus has every selector of the signal: a sum needs all of its terms."""
     return all(any(seen.counts.get(name) for name in metrics_of(one)) for one in said.how.selectors)
 
 
 def _owner(
     taken: Mapping[str, tuple[Product, PresetSignal]], seen: Seen, regions: Sequence[str]
 ) -> str | None:
-    """The label by which a region is one process; None: the processes are told by `instance`."""
+    """The region label if it is the owner of counters; None if `instance` identifies processes."""
     by_product = {one.preset.product: one for one, _ in taken.values()}
     counted = taken.get("requests")
     timed = {taken[name][0].preset.product for name in LATENCIES if name in taken}
@@ -114,16 +115,18 @@ def _shown(
     used = [one for name, one in product.picked.items() if any(f"${name}" in s for s in raw)]
     notes = [f"{one.note}" for one in used if one.note and not one.to_edit]
     if others:
-        notes.append(f"also shown by {', '.join(others)}")
+        notes.append(f"also exported by {', '.join(others)}")
     edits = [one.note for one in used if one.to_edit]
     if told.label is None:
-        instead = f" (region shows {', '.join(told.shown)})" if told.shown else ""
-        edits.append(f"no label tells the regions {', '.join(regions)} apart{instead}")
+        instead = (
+            f" (the label region has the values {', '.join(told.shown)})" if told.shown else ""
+        )
+        edits.append(f"no label identifies the regions {', '.join(regions)}{instead}")
     return Shown(product.preset.product, how, tuple(notes), tuple(edits), told.label is None)
 
 
 def _named(how: MappedSignal, told: RegionLabel) -> MappedSignal:
-    """`how` with the label of theirs that names the region, where it has another name."""
+    """`how` with a mapping of the region label, if the platform's label has another name."""
     if told.label in (None, "region"):
         return how
     by = told.label if told.values is None else {"from": told.label, "values": dict(told.values)}
@@ -135,7 +138,7 @@ def _named(how: MappedSignal, told: RegionLabel) -> MappedSignal:
 def edges_lacking(
     shown: Mapping[str, Shown], seen: Seen, wanted: Mapping[str, Sequence[float]]
 ) -> dict[str, tuple[float, ...]]:
-    """By latency, the thresholds (s) that are no edge of its histogram as it is seen now."""
+    """Thresholds, in seconds, that are no bucket edge of the histogram at present, by signal."""
     found = {}
     for signal in sorted(HISTOGRAMS & set(shown)):
         how = shown[signal].how

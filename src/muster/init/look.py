@@ -1,7 +1,7 @@
-"""What a Prometheus shows of the products that presets know, in a bounded number of questions.
+"""Reads the series of all known products from Prometheus, with a bounded number of queries.
 
-One question counts the series of every metric that any preset names; then one for each metric that
-is there, unless it has too many series to be read.
+The first query counts the series of every metric in the presets. Then one query reads each metric
+that exists, unless it has too many series.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOOK_BACK_S = 120.0
 
 @dataclass(frozen=True)
 class One:
-    """One series just now: its labels without the name, and its value (None: NaN)."""
+    """One series: its labels without the metric name, and its present value (None: NaN)."""
 
     labels: Mapping[str, str]
     value: float | None
@@ -28,9 +28,9 @@ class One:
 
 @dataclass(frozen=True)
 class Seen:
-    """By metric: how many series there are, and the series themselves.
+    """Number of series and the series themselves, by metric.
 
-    A metric of more than 10,000 series stands in `counts` alone.
+    A metric with more than 10,000 series is only in `counts`.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -43,14 +43,14 @@ class Seen:
 
     @property
     def unread(self) -> dict[str, int]:
-        """Metrics with too many series to be read, and how many."""
+        """Metrics with too many series to read, and their number of series."""
         return {name: count for name, count in self.counts.items() if count > SERIES_MAX}
 
 
 def scrape_interval_s(metrics: Metrics, names: Iterable[str]) -> float | None:
-    """Seconds between the scrapes of the first of `names` that was scraped often enough.
+    """The scrape interval, in seconds, of the first metric that was scraped at least twice.
 
-    None where nothing was scraped twice in two minutes. Raises MetricsError.
+    None if no metric was scraped twice within two minutes. Raises MetricsError.
     """
     for name in names:
         series = metrics.raw(name, name, LOOK_BACK_S)
@@ -61,11 +61,11 @@ def scrape_interval_s(metrics: Metrics, names: Iterable[str]) -> float | None:
 
 
 def look(metrics: Metrics, names: Iterable[str]) -> Seen:
-    """What `metrics` shows of the metrics `names`. Raises MetricsError."""
+    """Read the series of the metrics `names`. Raises MetricsError."""
     asked = "|".join(sorted(names))
     counts: dict[str, int] = {}
     for labels, value in metrics.instant(f'count by ({NAME}) ({{{NAME}=~"{asked}"}})'):
-        # Several servers answer one after the other.
+        # With several servers, each one contributes its own count.
         counts[labels[NAME]] = counts.get(labels[NAME], 0) + int(value or 0)
     series = {
         name: tuple(

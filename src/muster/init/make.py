@@ -1,4 +1,4 @@
-"""From what a person told to a target file's text and what a person must know of it."""
+"""Makes a target file from the options and the Prometheus, with the list of remaining edits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NothingShown(MusterError):
 
 @dataclass(frozen=True)
 class Made:
-    """A target's text; what was recognised; what is left; what the loader still misses."""
+    """The text of the target file, the recognised products, and the keys that are still missing."""
 
     asked: Asked
     text: str
@@ -39,12 +39,12 @@ class Made:
 
     @property
     def edits(self) -> list[str]:
-        """What only a person can know, each mark as one line."""
+        """The remaining edits, one line each."""
         return marked(self.text)
 
 
 def make(asked: Asked, environment: Mapping[str, str] | None = None) -> Made:
-    """Look at the Prometheus and write. Raises BadInput and NothingShown."""
+    """Read the Prometheus and make the text. Raises BadInput and NothingShown."""
     rules, presets = contract.load(), load_presets()
     file = f"target {asked.name}"
     data = dict(asked.prometheus)
@@ -70,7 +70,7 @@ def make(asked: Asked, environment: Mapping[str, str] | None = None) -> Made:
 
 
 def _missing(text: str, name: str) -> list[str]:
-    """What the loader says of the file as it is now."""
+    """The errors with which the loader would refuse the file now."""
     try:
         targets.load_bytes(text.encode(), Path(f"targets/{name}.yaml"))
     except BadInput as error:
@@ -79,12 +79,14 @@ def _missing(text: str, name: str) -> list[str]:
 
 
 def write(path: Path, text: str, *, force: bool) -> None:
-    """Write the file; one that is there is left alone without `force`. Raises BadInput."""
+    """Write the file; an existing file is overwritten only with `force`. Raises BadInput."""
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        wanted = "a file that is not there yet, or --force to overwrite it"
+        wanted = "a file that does not exist yet, or --force to overwrite it"
         raise BadInput("--output", "", str(path), wanted) from None
     except OSError as error:
-        raise BadInput("--output", "", str(path), f"a place to write ({error.strerror})") from error
+        raise BadInput(
+            "--output", "", str(path), f"a path that can be written ({error.strerror})"
+        ) from error

@@ -1,6 +1,6 @@
-"""Which products are there, which of several things is meant, and what tells regions apart. Pure.
+"""Recognises products, selects clusters, keys or models, and finds the label of the region. Pure.
 
-What nobody can know is not made up: it is marked, for a person to edit.
+A value that cannot be derived is not guessed silently: it is marked for manual editing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAMED_MAX = 6
 
 @dataclass(frozen=True)
 class Picked:
-    """A choice made: the label matcher ("" for all), and what a person must know of it."""
+    """A selected value as a label matcher ("" selects all), with a note for the operator."""
 
     matcher: str
     note: str = ""
@@ -28,32 +28,32 @@ class Picked:
 
 @dataclass(frozen=True)
 class Product:
-    """A product that is there. `picked`: by the preset's choice."""
+    """A product with series in Prometheus. `picked`: the selection by choice."""
 
     preset: Preset
     picked: Mapping[str, Picked]
 
     @property
     def matchers(self) -> dict[str, str]:
-        """By choice, what stands in the selectors."""
+        """The label matcher of each choice."""
         return {name: one.matcher for name, one in self.picked.items()}
 
 
 @dataclass(frozen=True)
 class RegionLabel:
-    """Which label of theirs names the region; `values`: their value by Muster's, where it differs.
+    """The platform's label of the region. `values`: region by label value, where the two differ.
 
-    `label` is None where no label tells the regions apart.
+    `label` is None if no label identifies the regions.
     """
 
     label: str | None
     values: Mapping[str, str] | None = None
     shown: tuple[str, ...] = ()
-    """What the label `region` shows instead, where it tells other regions."""
+    """The values of the label `region`, if they are not the target's regions."""
 
 
 def products(presets: Sequence[Preset], seen: Seen, model: str) -> tuple[Product, ...]:
-    """Every product that `seen` shows. `model`: what the load asks for."""
+    """The products with series in `seen`. `model`: the model that the load requests."""
     return tuple(
         Product(one, {name: pick(choice, one, seen, model) for name, choice in one.choices.items()})
         for one in presets
@@ -71,7 +71,7 @@ def _is_there(preset: Preset, seen: Seen) -> bool:
 
 
 def pick(choice: Choice, preset: Preset, seen: Seen, model: str) -> Picked:
-    """Which value of the choice's label is meant: the load's, never the canaries'."""
+    """Select the value of the choice's label for the load; never the one of the canaries."""
     requests: dict[str, float] = {}
     counted = preset.signals.get("requests")
     for metric in sorted(preset.metrics):
@@ -86,12 +86,14 @@ def pick(choice: Choice, preset: Preset, seen: Seen, model: str) -> Picked:
         if wanted in others:
             return Picked(_is(choice.label, wanted), f"{choice.what}")
     if not others:
-        return Picked("", f"no {choice.label} is shown: {choice.what}", to_edit=choice.needed)
+        return Picked(
+            "", f"no value of {choice.label} was found: {choice.what}", to_edit=choice.needed
+        )
     if len(others) == 1 and (choice.needed or canaries):
         return Picked(_is(choice.label, others[0]), choice.what)
     shown = ", ".join(others[:NAMED_MAX]) + (", …" if len(others) > NAMED_MAX else "")
     if choice.needed:
-        note = f"{choice.what}: the one of the most requests of {shown}"
+        note = f"{choice.what}: the one with the most requests of {shown}"
         return Picked(_is(choice.label, others[0]), note, to_edit=True)
     if canaries:
         left_out = "|".join(canaries)
@@ -105,7 +107,7 @@ def _is(label: str, value: str) -> str:
 
 
 def region_label(series: Iterable[One], regions: Sequence[str]) -> RegionLabel:
-    """The label whose values are the regions; else one whose values each hold one's name."""
+    """The label whose values are the regions, or else each contain the name of one region."""
     values: dict[str, set[str]] = {}
     for one in series:
         for label, text in one.labels.items():
@@ -127,13 +129,13 @@ def region_label(series: Iterable[One], regions: Sequence[str]) -> RegionLabel:
 
 
 def regions_shown(seen: Seen) -> tuple[str, ...]:
-    """The values of the label `region` of everything that is seen."""
+    """All values of the label `region`."""
     shown = {one.labels.get("region", "") for one in seen.of(seen.series)}
     return tuple(sorted(shown - {""}))
 
 
 def one_process_a_region(product: Product, seen: Seen, label: str) -> bool:
-    """Whether each region has one process of the product, by the label `instance`."""
+    """Whether each region has exactly one process of the product (label `instance`)."""
     places: dict[str, set[str]] = {}
     for one in seen.of(product.preset.metrics):
         places.setdefault(one.labels.get(label, ""), set()).add(one.labels.get("instance", ""))

@@ -1,7 +1,7 @@
-"""The text of a target file: what is known as values, what nobody can know marked. Pure.
+"""Writes the text of a target file, with marks where an operator must edit it. Pure.
 
-A key without which no drill starts and that nobody can know is left out below its mark: the loader
-then names it, a line each. A key that has a safe value has it, with the mark where it may be wrong.
+A required key whose value cannot be derived is left out below its mark; the loader then reports it
+on its own line. A key with a safe default has the default, with a mark if it may be wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MARK = "EDIT"
 WIDTH = 110
 LOAD_FILE = "/etc/prometheus/file_sd/muster.json"
 STREAMS_FOR_MANY_CANARIES, FEW_CANARIES_PER_S = 4_000, 10
-"""A small platform would be loaded by m3_20k's 50 canaries a second more than by the load."""
+"""With few streams, m3_20k's 50 canaries a second would be more requests than the load itself."""
 LOAD_SIGNALS = {
     "client_attempts": "muster_load_attempts_total",
     "client_answers": "muster_load_answers_total",
@@ -39,11 +39,11 @@ LOAD_SIGNALS = {
     "client_dns_answers": "muster_load_dns_answers_total",
     "rig_lag": '{__name__=~"muster_rig_loop_lag_seconds_(bucket|count)"}',
 }
-"""What Muster's own load shows (`muster.load.exposition`)."""
+"""The metrics that Muster's load exports (`muster.load.exposition`)."""
 
 
 def target_text(asked: Asked, combined: Combined, advice: Sequence[str]) -> str:
-    """The whole file. `advice`: what the platform must be set to, a line each."""
+    """The complete file. `advice`: settings that the platform needs, one a line."""
     parts = (
         _head(asked, advice),
         _load(asked),
@@ -58,7 +58,7 @@ def target_text(asked: Asked, combined: Combined, advice: Sequence[str]) -> str:
 
 
 def marked(text: str) -> list[str]:
-    """What is left to a person, each mark as one line."""
+    """The remaining edits: the text of each mark as one line."""
     lines, found = text.splitlines(), []
     for index, line in enumerate(lines):
         said = line.strip()
@@ -74,54 +74,54 @@ def marked(text: str) -> list[str]:
 
 def _head(asked: Asked, advice: Sequence[str]) -> Iterator[str]:
     yield "# yaml-language-server: $schema=../contract/target.schema.json"
-    yield "# Written by `chaos drill init` from what the platform's Prometheus showed. A comment"
-    yield f"# that begins with {MARK} says what only you can know. All keys: staging.example.yaml."
+    yield "# Written by `chaos drill init` from the series of the platform's Prometheus. A comment"
+    yield f"# that begins with {MARK} marks a value to check. All keys: staging.example.yaml."
     if advice:
         yield "#"
-        yield "# What the platform must be set to:"
+        yield "# Settings that the platform needs:"
         for line in advice:
             yield from _comment(line, "", first="# - ", rest="#   ")
     yield "schema_version: 1"
     yield f"name: {asked.name}"
-    yield "class: staging           # or production, which wants its name in --var confirm="
+    yield "class: staging           # or production: a drill then needs --var confirm=NAME"
     yield "contract: contract/phase5.yaml"
     yield "provider: real           # stub: the load costs nothing"
-    yield "tokens_max: 1000         # no stream of the load asks for more"
-    yield f"evacuate: {_scalar(asked.regions[0])}      # the region that a failover drill empties"
+    yield "tokens_max: 1000         # the most tokens that one request asks for"
+    yield f"evacuate: {_scalar(asked.regions[0])}      # the region to evacuate"
     yield f"public_url: {_scalar(asked.public_url)}"
-    yield "stream_seconds_max: 45   # the platform's own bound on a stream: draining waits so long"
+    yield "stream_seconds_max: 45   # the platform's limit of a stream; the drain waits this long"
 
 
 def _load(asked: Asked) -> Iterator[str]:
     yield "load:"
     yield f"  model: {_scalar(asked.model)}"
     yield '  token: "${env.MUSTER_LOAD_TOKEN}"'
-    yield '  canary_token: "${env.MUSTER_CANARY_TOKEN}"   # left out of the platform\'s figures'
-    yield f"  # {MARK} file_sd: where Prometheus looks for the load's metrics (file_sd_configs)"
+    yield '  canary_token: "${env.MUSTER_CANARY_TOKEN}"   # not in the platform\'s metrics'
+    yield f"  # {MARK} file_sd: where Prometheus reads the load's address (file_sd_configs)"
     yield f"  file_sd: {LOAD_FILE}"
     yield "  metrics_host: 0.0.0.0"
     if asked.region_header:
         yield f"  region_header: {_scalar(asked.region_header)}"
     else:
-        yield "  # region_header: x-served-by   # where a load balancer hides the region's address"
+        yield "  # region_header: x-served-by   # if a load balancer hides the region's address"
 
 
 def _steering(asked: Asked) -> Iterator[str]:
     zone = _zone(asked.host)
     yield f"# {MARK} steering: if another zone has the records, or a command steers"
     yield "steering:"
-    yield "  kind: route53          # the real Route 53, by the ordinary AWS credentials"
+    yield "  kind: route53          # with the usual AWS credentials"
     yield f"  zone: {_scalar(zone)}"
     yield f"  record: {_scalar(asked.host + '.')}"
     yield ""
-    yield "shared:                  # off the drilling machine: the lock, and what is to be undone"
+    yield "shared:                  # the lock and the undo log, outside the drilling machine"
     yield "  kind: route53_txt"
     yield f"  zone: {_scalar(zone)}"
     yield f"  name: {_scalar('_muster.' + zone)}"
 
 
 def _zone(host: str) -> str:
-    """The zone of a public name, as it most often is: all but the first label."""
+    """The usual zone of a public name: all labels but the first."""
     first, _, rest = host.partition(".")
     return f"{rest or first}."
 
@@ -134,20 +134,20 @@ def _regions(asked: Asked) -> Iterator[str]:
             yield f"    ready_url: {_scalar(asked.ready[region])}"
         else:
             yield f"    # {MARK} ready_url: URL that answers 2xx while {region} can take traffic"
-        yield f"    # {MARK} power: kubernetes or command; with none {region} is not really stopped"
+        yield f"    # {MARK} power: kubernetes or command; with none {region} is never stopped"
         yield "    power: {kind: none}"
-        yield "    drain: {kind: none}  # http or command: who asks clients to let go"
+        yield "    drain: {kind: none}  # http or command: how the region is asked to drain"
 
 
 def _blast_radius(asked: Asked) -> Iterator[str]:
-    yield "blast_radius:            # anything else is refused before the first effect"
+    yield "blast_radius:            # a drill that would change anything else is refused"
     yield f"  regions: {_flow(list(asked.regions))}"
     yield f"  zones: {_flow([_zone(asked.host)])}"
     yield f"  records: {_flow([asked.host + '.'])}"
     yield "  # namespaces: [chat]   # of power by kubernetes; by command: commands: [/opt/switch]"
     yield "  regions_dark_max: 1"
     yield ""
-    yield "# A drill does not start while this answers with any series:"
+    yield "# A drill does not start while this query returns a series:"
     yield '# incident: ALERTS{alertstate="firing", severity="page"}'
 
 
@@ -161,7 +161,7 @@ def _signals(combined: Combined) -> Iterator[str]:
             yield f"  {signal}: {{none: {why}}}"
         else:
             yield from _missing(signal)
-    yield "  # Muster's own load; these names are its own."
+    yield "  # Metrics of Muster's own load."
     for signal, selector in LOAD_SIGNALS.items():
         yield f"  {signal}: {_scalar(selector)}"
 
@@ -177,10 +177,10 @@ def _shown(signal: str, said: Shown) -> Iterator[str]:
 def _missing(signal: str) -> Iterator[str]:
     hint = "a selector, or a mapping of the platform's series"
     if signal in DECLARABLE:
-        hint += "; or {none: why the platform has no such thing}"
+        hint += "; or {none: the reason why the platform has no such signal}"
     if signal == "streams_limit":
-        hint += "; of a fixed one {select: 'up{job=\"JOB\"}', value: STREAMS}"
-    told = f"{MARK} {signal}: nothing that is recognised shows it: {hint}"
+        hint += "; a fixed limit: {select: 'up{job=\"JOB\"}', value: STREAMS}"
+    told = f"{MARK} {signal}: no recognised product exports it: {hint}"
     yield from _comment(told, "  ", rest="#   ")
 
 
@@ -189,7 +189,7 @@ def _profiles(asked: Asked) -> Iterator[str]:
         return
     yield "profiles:                # never gate evidence; --var profile=own"
     yield "  own:"
-    yield "    extends: m3_20k      # its lengths, speed and retries"
+    yield "    extends: m3_20k      # stream lengths, speed and retries of m3_20k"
     yield f"    streams: {asked.streams}"
     if asked.streams < STREAMS_FOR_MANY_CANARIES:
         yield f"    canaries_per_s: {FEW_CANARIES_PER_S}   # 3,000 a baseline, Tier X: 2,000"
@@ -222,7 +222,7 @@ def _entry(key: str, value: Mapping[str, Any], indent: str) -> Iterator[str]:
 
 
 def plain(how: MappedSignal) -> dict[str, Any]:
-    """A mapping as a person writes it: nothing that is the default, one selector as a text."""
+    """A mapping in its shortest form: no defaults, and a single selector as a text."""
     data = how.model_dump(by_alias=True, exclude_defaults=True)
     for key in ("select", "plus", "minus"):
         if len(data.get(key, ())) == 1:

@@ -1,7 +1,7 @@
-"""Checks by the samples that nobody gave weight to the evacuated region while it was dark.
+"""Checks in the samples that the evacuated region had weight 0 while it was dark.
 
-The drill compares the records at every poll and stops where another changed them. The judge does
-not take its word for it: what was read is in the evidence.
+The drill compares the records at every poll and stops if another party changed them. The judge does
+not rely on that: it reads the recorded weights.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from muster.samples.series import Samples
 
 PHASE = "dark"
 GAPS_MAX = 4
-"""Records that were not read for longer than this many of the longest allowed gaps are unknown."""
+"""The result is unknown if the records were not read for more than this many allowed gaps."""
 
 
 def dark_weights(
     samples: Samples, phases: Sequence[Phase], region: str | None, stale_s: float
 ) -> list[Finding]:
-    """An unknown finding for each dark phase in which `region` had weight, or nobody looked."""
+    """An unknown finding for each dark phase in which `region` had weight or was not read."""
     found: list[Finding] = []
     for phase in phases:
         if phase.name == PHASE and region is not None:
@@ -51,6 +51,6 @@ def _wrong(samples: Samples, phase: Phase, region: str, stale_s: float) -> str:
         moments += one.t[inside].tolist()
         weights = one.v[inside]
         if (weights != 0).any():
-            return f"the records gave the region weight {weights.max():g} while it was dark"
+            return f"the region had weight {weights.max():g} while it was dark"
     gap_s = float(np.diff(np.sort(moments)).max())
     return f"the records were not read for {gap_s:.0f} s" if gap_s > GAPS_MAX * stale_s else ""

@@ -1,8 +1,7 @@
-"""What a target declares that its platform does not have, as findings: `declared`, never `pass`.
+"""Findings for signals that the target declares as missing: `declared`, never `pass`.
 
-Only the bundle's own target makes it so, and only where the ledger began with the same and where no
-sample shows otherwise. A signal that is declared and seen is judged as far as it fails; that it
-passed is not believed.
+A declaration counts only if the bundle's target and the start of the ledger agree, and no sample of
+the signal exists. A signal that is declared and has samples can still fail, but cannot pass.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ RECOVERY, DRAIN = "recovery", "drain"
 
 
 def said(reason: str) -> str:
-    """The reason of a finding that hangs on a signal declared none."""
+    """The reason of a finding that needs a signal declared none."""
     return f'declared none: "{reason}"'
 
 
 def agreed_on(target: Mapping[str, str], started: Mapping[str, Any]) -> dict[str, str]:
-    """What the target declares and the ledger's start says too."""
+    """The declarations that are the same in the target and at the start of the ledger."""
     told = _told(started)
     return {name: reason for name, reason in target.items() if told.get(name) == reason}
 
@@ -35,14 +34,14 @@ def agreed_on(target: Mapping[str, str], started: Mapping[str, Any]) -> dict[str
 def contradictions(
     target: Mapping[str, str], started: Mapping[str, Any], samples: Samples
 ) -> list[Finding]:
-    """An unknown finding for each signal of which target, ledger and samples say different."""
+    """An unknown finding for each signal on which target, ledger and samples disagree."""
     told = _told(started)
     found = [
         unmeasured(
             "declared_none",
             "ledger",
             "unknown",
-            f"{name}: target.yaml says {_word(target, name)}, the drill began with "
+            f"{name}: target.yaml has {_word(target, name)}, the drill started with "
             f"{_word(told, name)}",
         )
         for name in sorted({*target, *told})
@@ -53,7 +52,7 @@ def contradictions(
             "declared_none",
             "server",
             "unknown",
-            f"{name} is declared none, and the samples hold it",
+            f"{name} is declared none, but the samples contain it",
         )
         for name in sorted(target)
         if samples.of(name)
@@ -64,7 +63,7 @@ def contradictions(
 def declared_findings(
     declared: Mapping[str, str], phases: Sequence[Phase], evacuated: str | None
 ) -> list[Finding]:
-    """What no rule on samples tells: triggers and limits, the quiet after a fault, streams cut."""
+    """Findings that need a declared signal: triggers, limits, quiet after a fault, streams cut."""
     found = list(_unguarded(declared))
     names = {phase.name for phase in phases}
     if RECOVERY in names:
@@ -81,7 +80,7 @@ def declared_findings(
 
 
 def as_declared(finding: Finding, reason: str) -> Finding:
-    """`finding` with nothing measured, declared for `reason`."""
+    """`finding` without a measured value, with status `declared` and `reason`."""
     return replace(
         finding,
         measured=None,
@@ -94,7 +93,7 @@ def as_declared(finding: Finding, reason: str) -> Finding:
 
 
 def document(declared: Mapping[str, str]) -> list[dict[str, Any]]:
-    """For verdict.json: each signal, why there is none, what is not guarded for it."""
+    """For verdict.json: each declared signal, its reason, and the rules that are not guarded."""
     return [
         {"signal": name, "reason": reason, "unguarded": list(DECLARABLE[name].unguarded)}
         for name, reason in sorted(declared.items())
@@ -119,4 +118,4 @@ def _told(started: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _word(declared: Mapping[str, str], name: str) -> str:
-    return said(declared[name]) if name in declared else "that it is shown"
+    return said(declared[name]) if name in declared else "no declaration"

@@ -1,4 +1,4 @@
-"""Until when too many attempts failed after the loss of a region.
+"""Measures how long too many attempts failed after the loss of a region.
 
 Attempts are counted second by second. A second without data counts as one in which too many
 failed until the opposite is known, so that missing samples never shorten a recovery time.
@@ -33,7 +33,7 @@ class Failing:
 def failing_until(
     samples: Samples, window: Window, share_max: float, scrape_s: float
 ) -> Failing | None:
-    """How long more than `share_max` of the attempts failed; None if nothing is known."""
+    """How long more than `share_max` of the attempts failed; None without any data."""
     series = samples.of("client_answers")
     if not series or window.end_s <= window.start_s:
         return None
@@ -53,7 +53,7 @@ def failing_until(
         total += grown
         if _failed(one):
             failed += grown
-    # The value at the very first scrape is not growth of that second.
+    # The value of the first scrape is not growth within that second.
     total[edges[:-1] < min(one.t[0] for one in series)] = np.nan
     unknown = np.isnan(total) | (total <= 0)
     over = ~unknown & (failed > share_max * np.where(unknown, 0.0, total))
@@ -68,9 +68,9 @@ def failing_until(
 
 
 def _grown(series: Series, edges: Array, stale_s: float) -> Array:
-    """Growth between `edges`; before its first sample a counter stood at 0.
+    """Growth between `edges`; a counter is 0 before its first sample.
 
-    NaN after a gap and where the counter decreased: what was lost with a restart is unknown.
+    NaN after a gap and after a decrease: growth that a restart discarded is unknown.
     """
     index = np.searchsorted(series.t, edges, "right") - 1
     held = np.maximum(index, 0)

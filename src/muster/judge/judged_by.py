@@ -1,8 +1,8 @@
-"""What may be said of the tiers that a drill was judged by: what its own contract makes of them.
+"""Text about the tiers that a drill was judged by, according to its own contract. Pure.
 
-A tier is a name for limits and for a number of streams. Whose limits, and at how many streams they
-were judged, belongs to the name: anybody's contract has a Tier G. Only a tier of which a finding
-passed or failed was judged. Pure.
+A tier is a set of limits and a number of streams. Different contracts may have a tier of the same
+name, so the text also gives the contract and the number of streams. A tier counts as judged only if
+one of its findings passed or failed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ NOTHING = "No tier was judged."
 
 
 def tier_said(contract: Contract | None, name: str) -> str:
-    """`Tier G (Growth)`, with the title that the contract gives it."""
+    """For example `Tier G (Growth)`, with the contract's title."""
     tier = _tier(contract, name)
     return f"Tier {name}" if tier is None else f"Tier {name} ({tier.title})"
 
 
 def contract_said(contract: Contract | None) -> str:
-    """Whose figures a contract's are: its document and its date."""
+    """The source document of the contract and its date."""
     if contract is None:
         return "a contract that cannot be read"
     return f"{contract.source.document}, as of {contract.source.as_of}"
@@ -45,10 +45,10 @@ def judged_by(
     streams: object = None,
     order: Sequence[str] = (),
 ) -> str:
-    """One or two sentences: by which tiers, in which phases, at how many streams, and whose.
+    """One or two sentences: tiers, their phases, the number of streams, and the contract.
 
-    `findings` and `streams` as verdict.json has them, which anybody may have edited; `order`: the
-    drill's phases as they came.
+    `findings` and `streams` come from verdict.json, which may have been edited; `order`: the
+    drill's phases in order of time.
     """
     held = streams if isinstance(streams, int) and not isinstance(streams, bool) else None
     judged = judged_phases(findings)

@@ -1,8 +1,8 @@
-"""Takes the load's canaries out of what a platform says, where its counts show that they are in it.
+"""Subtracts the load's canaries from the platform's figures, if its counts include them.
 
-Nobody knows which of the platform's answers were canaries. So they are taken out as if each had
-been good and fast: what passes then passes whatever they were. What fails without them and not with
-them was decided by the canaries, and is unknown.
+The platform's figures do not identify canaries. They are subtracted as successful, fast requests: a
+finding that still passes would pass with any other result of the canaries. A finding that passes
+with the canaries and fails without them depends on the canaries, and is unknown.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from muster.judge.findings import Finding
 def without_canaries(judged: Callable[[float], Finding], canaries: float) -> Finding:
     """The finding of the platform's figures without `canaries`.
 
-    `judged` returns the finding without so many good requests; 0 of them: with all.
+    `judged(n)` returns the finding after n successful requests are subtracted.
     """
     whole = judged(0.0)
     if not canaries:
         return whole
     rest = judged(canaries)
-    said = f"{canaries:.0f} canaries taken out"
+    said = f"{canaries:.0f} canaries subtracted"
     if rest.status != whole.status:
         said += f": {whole.status} with them, {rest.status} without"
     reason = "; ".join(part for part in (rest.reason, said) if part)

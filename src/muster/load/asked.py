@@ -1,4 +1,4 @@
-"""What the load will ask for: requests a second, and tokens of a request, before it starts."""
+"""Estimates the load before it starts: requests a second, and tokens of a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from muster.targets.request_form import OF_TRACE, RequestForm
 
 
 class Access(Protocol):
-    """What a target says of its load."""
+    """The target settings that the estimate needs."""
 
     @property
     def form(self) -> RequestForm: ...
@@ -28,7 +28,7 @@ class Access(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """Requests a second once the ramp is over, and the mean tokens of one."""
+    """Requests a second after the ramp, the ramp in seconds, and mean tokens of a request."""
 
     per_s: float
     ramp_s: float
@@ -37,7 +37,7 @@ class Asked:
 
 
 def asked_of(profile: Profile, scale: float, access: Access) -> Asked:
-    """What a load of `profile` at `scale` asks for. Raises BadInput for its trace or prompts."""
+    """Estimate a load of `profile` at `scale`. Raises BadInput for its trace or prompts."""
     trace = None if access.trace is None else TraceSource(home.root() / Path(access.trace))
     source: Source | None = trace
     schedule = Schedule(traffic_of(profile), scale=scale, seed=0, source=source)

@@ -1,11 +1,10 @@
-"""What one DNS answer says of a name: its addresses, or the name at which to ask on. Pure.
+"""Reads one DNS answer: the addresses of a name, or the next name to query. Pure.
 
-CNAME records are followed inside an answer and over answers, CHAIN_MAX of them in all, as a
-resolver does it. A longer chain, or one that comes back to a name, has no address. The TTL is the
-shortest of the chain.
+Like a resolver, it follows CNAME records within an answer and across answers, at most CHAIN_MAX in
+all. A longer chain, or a circular one, gives no address. The TTL is the shortest one of the chain.
 
-A name is asked for the families that this machine can reach (`AI_ADDRCONFIG`, RFC 3493): AAAA only
-with a route for IPv6, A only with one for IPv4, and both where neither has one.
+A name is queried for the address families that this machine can reach (`AI_ADDRCONFIG`, RFC 3493):
+AAAA only with a route for IPv6, A only with a route for IPv4, and both if there is neither.
 """
 
 from __future__ import annotations
@@ -19,19 +18,18 @@ from dataclasses import dataclass
 from dnslib import QTYPE, DNSError, DNSRecord
 
 CHAIN_MAX = 8
-"""CNAME records that are followed to an address."""
+"""The most CNAME records that are followed."""
 FAMILIES = ("AAAA", "A")
-"""In the order of preference (RFC 6724): IPv6 first, where it can be reached."""
+"""In order of preference (RFC 6724): IPv6 first, if it can be reached."""
 _BEYOND = {"AAAA": (socket.AF_INET6, "2001:db8::1"), "A": (socket.AF_INET, "192.0.2.1")}
-"""Addresses for documentation: connecting a datagram socket to one asks for a route, sends nothing.
-"""
+"""Documentation addresses: connecting a datagram socket looks up a route and sends nothing."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """`addresses`, in the order of the answer; without one, `asks`: the name to ask for next.
+    """`addresses` in the order of the answer; if there are none, `asks` is the next name to query.
 
-    `hops`: CNAME records that led there. `ttl_s`: how long all of it may be kept.
+    `hops`: CNAME records followed so far. `ttl_s`: how long the result may be cached.
     """
 
     addresses: tuple[str, ...] = ()
@@ -41,25 +39,25 @@ class Said:
 
 
 NOTHING = Said()
-"""There is no address of this family."""
+"""The name has no address of this family."""
 
 
 def families_here(dns_server: str | None = None) -> tuple[str, ...]:
-    """The families to ask for, the preferred one first.
+    """The address families to query, the preferred one first.
 
-    `dns_server`: the address of the server that is asked; its own family can be reached.
+    `dns_server`: the address of the DNS server; its family counts as reachable.
     """
     known = {family for family in FAMILIES if _has_route(family)}
     if dns_server is not None:
-        with suppress(ValueError):  # a name says nothing of a family
+        with suppress(ValueError):  # a host name has no family
             known.add("AAAA" if ipaddress.ip_address(dns_server).version == 6 else "A")
     return tuple(one for one in FAMILIES if one in known) or FAMILIES
 
 
 def read_answer(data: bytes, name: str, family: str) -> Said | None:
-    """What the answer `data` says of `name`; None if it is invalid or says that the server failed.
+    """Read the answer `data` for `name`; None if it is invalid or reports a server error.
 
-    "There is no such name" is an answer: NOTHING.
+    NXDOMAIN is a valid answer without addresses: NOTHING.
     """
     try:
         found = DNSRecord.parse(data)
@@ -88,7 +86,7 @@ def _followed(records: Sequence[tuple[str, str, str, int]], name: str, family: s
 
 
 def plain_address(text: str) -> str:
-    """An address in its one form: IPv6 has many."""
+    """An address in its canonical form: IPv6 has several notations."""
     try:
         return ipaddress.ip_address(text).compressed
     except ValueError:
@@ -100,7 +98,7 @@ def _plain(name: str) -> str:
 
 
 def _has_route(family: str) -> bool:
-    """Whether this machine could send to other machines over `family`."""
+    """Whether this machine has a route to other machines for `family`."""
     kind, beyond = _BEYOND[family]
     try:
         with socket.socket(kind, socket.SOCK_DGRAM) as probe:

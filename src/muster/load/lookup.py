@@ -1,6 +1,6 @@
-"""DNS queries for one name's addresses, to a given server or through the system's resolver.
+"""DNS queries for the addresses of one name, to a given server or the system's resolver.
 
-Nothing is cached here (see `resolvers`); `dns_answer` says what an answer means.
+Nothing is cached here (see `resolvers`); `dns_answer` reads the answers.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SystemLookup:
 
 @dataclass
 class _Asking:
-    """One question of a cache: what is still awaited of it, and what came, by family."""
+    """One query of a resolver cache: number of pending answers, and answers by address family."""
 
     callback: Callback
     awaited: int
@@ -96,8 +96,8 @@ class _Query:
 class ServerLookup(asyncio.DatagramProtocol):
     """Queries one server over UDP; no answer after QUERY_TIMEOUT_S is a failure.
 
-    A question is answered once each of its families is: the addresses of the preferred one, and
-    those of the other as second addresses.
+    A query ends when each address family has an answer: the result has the addresses of the
+    preferred family, and those of the other family as second addresses.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class ServerLookup(asyncio.DatagramProtocol):
 
 
 def _of_system(addresses: Iterable[str]) -> Resolved | None:
-    """Those of the first address's family, and the others; the resolver sorts by preference."""
+    """Addresses of the first one's family, then the others; the resolver sorts by preference."""
     every = tuple(dict.fromkeys(plain_address(one) for one in addresses))
     first = tuple(one for one in every if (":" in one) == (":" in every[0]))
     others = tuple(one for one in every if one not in first)
@@ -199,7 +199,7 @@ def _of_system(addresses: Iterable[str]) -> Resolved | None:
 
 
 def _resolved(came: Mapping[str, Said]) -> Resolved | None:
-    """The addresses of the families that answered, the preferred family's first."""
+    """The addresses of all families with an answer, the preferred family first."""
     found = [came[family] for family in FAMILIES if family in came]
     if not found:
         return None

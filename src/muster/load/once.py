@@ -1,4 +1,4 @@
-"""The public name, asked once outside of any load: for who looks before a drill begins."""
+"""Resolves the public name once, without a load: for checks before a drill."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ QUERY_S_MAX = 2.0
 
 @dataclass(frozen=True)
 class AskedOnce:
-    """One answer. `ttl_s` None: the system's resolver does not say."""
+    """One answer. `ttl_s` is None if the system's resolver was used, which gives no TTL."""
 
     addresses: tuple[str, ...]
     ttl_s: int | None
 
 
 def addresses_of(host: str, dns_server: str | None) -> AskedOnce:
-    """Ask once for the addresses of `host`, as the load does. Raises OSError."""
+    """Resolve `host` once, in the same way as the load. Raises OSError."""
     if dns_server is None:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
         texts = (plain_address(str(one[4][0])) for one in found)
@@ -40,7 +40,7 @@ def addresses_of(host: str, dns_server: str | None) -> AskedOnce:
 
 
 def is_address(host: str) -> bool:
-    """Whether `host` is an address, for which no resolver is asked."""
+    """Whether `host` is an address, which needs no DNS query."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -49,16 +49,16 @@ def is_address(host: str) -> bool:
 
 
 def _asked(host: str, family: str, server: tuple[str, int]) -> Said:
-    """What the server says of the name's addresses of one family, aliases followed."""
+    """Query the server for the name's addresses of one family; CNAME records are followed."""
     name, hops, ttl_s = host, 0, math.inf
     while True:
         try:
             sent = DNSRecord.question(name, family).send(*server, timeout=QUERY_S_MAX)
         except (DNSError, ValueError, IndexError) as error:
-            raise OSError(f"{server[0]}:{server[1]} gives no answer: {error}") from error
+            raise OSError(f"{server[0]}:{server[1]} did not answer: {error}") from error
         said = read_answer(sent, name, family)
         if said is None:
-            raise OSError(f"{server[0]}:{server[1]} gives no answer that can be read")
+            raise OSError(f"{server[0]}:{server[1]} returned an answer that cannot be read")
         hops, ttl_s = hops + said.hops, min(ttl_s, said.ttl_s)
         if said.asks is None or hops > CHAIN_MAX:
             return Said(said.addresses if hops <= CHAIN_MAX else (), ttl_s)

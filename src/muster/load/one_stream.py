@@ -1,6 +1,6 @@
-"""One stream outside of any load: the same bytes, read by the same parser, on a plain socket.
+"""Sends one request without a load: the same bytes and the same parser, on a plain socket.
 
-It shows a person what the load would meet in a region, and costs one request.
+It shows how a region would answer the load.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ CONNECT_S_MAX = 5.0
 
 @dataclass(frozen=True)
 class OneStream:
-    """What came of it. Times in seconds from before connecting; `status` 0: no answer came.
+    """The result. Times are in seconds from before the connection; `status` 0: no answer.
 
-    `outcome` is what the load would count; `headers` are those that were asked for, by lower-case
-    name; `error`: why there is no whole answer.
+    `outcome`: as the load would count it; `headers`: the requested ones, by lower-case name;
+    `error`: why the answer is not complete.
     """
 
     address: str
@@ -50,9 +50,9 @@ def one_stream(
     headers: tuple[str, ...] = (),
     clock: Clock = SYSTEM_CLOCK,
 ) -> OneStream:
-    """Ask `address` (an address or a name) for a stream of `tokens` tokens, to its end.
+    """Request a stream of `tokens` tokens from `address` (an address or a name), and read it.
 
-    Bounded by `seconds_max`. Never raises for what the platform does.
+    Takes at most `seconds_max`. Never raises for an error of the platform.
     """
     began_s = clock.monotonic_s()
     answer = Answer(keep=True)
@@ -79,12 +79,12 @@ def one_stream(
                 if first_s is None and answer.moved_on():
                     first_s = past_s() if answer.events.carried(form.first_token) else None
     except TimeoutError:
-        error = f"no whole answer within {past_s():.0f} s"
+        error = f"no complete answer within {past_s():.0f} s"
     except (OSError, WireError) as failed:
         error = str(failed) or type(failed).__name__
     cut = not answer.complete
     if cut and not error:
-        error = "the connection ended before the answer did"
+        error = "the connection was closed before the end of the answer"
     outcome = outcome_of(answer, form, cut=cut) if answer.status else "no_answer"
     shown = (
         {name: answer.header(name.lower().encode()) for name in headers} if answer.status else {}
@@ -102,7 +102,7 @@ def one_stream(
 
 
 def _connected(endpoint: Endpoint, address: str, seconds_max: float) -> socket.socket:
-    """A connection, with TLS where the URL says so. Raises OSError."""
+    """A connection, with TLS for an https URL. Raises OSError."""
     sock = socket.create_connection((address, endpoint.port), timeout=seconds_max)
     if not endpoint.tls:
         return sock

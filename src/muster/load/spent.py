@@ -1,13 +1,12 @@
-"""What the load cost so far: requests and tokens, from what was sent and what came back.
+"""Counts the requests and tokens that the load has used so far.
 
-- A request counts from the moment at which it is sent, at the tokens of its prompt and the tokens
-  that it asks for. When its whole answer tells its `usage`, that count takes their
-  place.
-- An answer of 4xx or 5xx generated nothing. An answer without `usage`, and one that did not come or
-  not whole, stay at what was asked for: nobody knows that it was less.
+- A request counts when it is sent, with the estimated tokens of its prompt and the tokens that it
+  requests. If the complete answer has a `usage`, its counts replace the estimate.
+- An answer of 4xx or 5xx has no generated tokens. For an answer that is missing, incomplete or
+  without `usage`, the requested tokens remain, since a lower count is not proven.
 
-So the figures are never too low, but for a prompt that nobody counted and that has more tokens than
-`tokens_of` takes it for.
+The figures are therefore never too low, except if a prompt without `usage` has more tokens than
+`tokens_of` estimates.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ import orjson
 from muster.load.wire import Answer
 
 KEY = "spent"
-"""Its name in a line of the load's record."""
+"""The key in a line of the load's record."""
 FRAME_TOKENS = 32
-"""Tokens of a request beside its prompt: its own number, and what a chat template adds."""
+"""Tokens of a request besides its prompt: the unique number and the chat template."""
 BYTES_A_TOKEN = 3
-"""English has some four bytes a token; fewer make a prompt more expensive, never cheaper."""
+"""English text has about four bytes a token; a lower value overestimates, never underestimates."""
 _TAIL_BYTES = 2**20
 
 
 def tokens_of(prompt: str) -> int:
-    """Tokens that a request with this prompt is taken for where nobody counts them."""
+    """Estimated tokens of a request with this prompt, for answers without `usage`."""
     return FRAME_TOKENS - -len(prompt.encode()) // BYTES_A_TOKEN
 
 
 class Request(Protocol):
-    """What is known of a request that was sent."""
+    """A request that was sent."""
 
     asked_in: int
-    """Tokens of its prompt; 0 as long as it was not sent."""
+    """Estimated tokens of its prompt; 0 before it is sent."""
     asked_out: int
 
 
@@ -51,7 +50,7 @@ class Spent:
         self.requests = 0
         self.tokens_in = 0
         self.tokens_out = 0
-        self.guessed = 0  # requests whose answer did not tell its usage, open ones among them
+        self.guessed = 0  # requests without a reported usage, including open ones
 
     def sent(self, tokens_in: int, tokens_out: int) -> None:
         """A request was sent."""
@@ -61,7 +60,7 @@ class Spent:
         self.tokens_out += tokens_out
 
     def answered(self, request: Request, answer: Answer | None) -> None:
-        """The answer is over; None: there is none."""
+        """The answer has ended; None: no answer arrived."""
         if answer is None or not request.asked_in:
             return
         if answer.status >= 300:
@@ -76,12 +75,12 @@ class Spent:
         self.tokens_out += events.tokens - request.asked_out
 
     def line(self) -> dict[str, int]:
-        """The totals, as the record has them."""
+        """The totals for a line of the record."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def last_spent(path: Path) -> Mapping[str, int] | None:
-    """The totals in the last whole line of a shard's record; None if it has none yet.
+    """The totals in the last complete line of a shard's record; None if there is none yet.
 
     Raises OSError or ValueError if the record cannot be read.
     """

@@ -76,10 +76,15 @@ def pinned_sentence(event: Mapping[str, Any]) -> str:
     length = seconds(event.get("pinned_s"))
     lag_s = number(event.get("lag_s"))
     lag = (
-        "over the highest bucket edge" if lag_s is None else f"up to {quantity(lag_s * 1000, 'ms')}"
+        "more than the highest bucket edge"
+        if lag_s is None
+        else f"at most {quantity(lag_s * 1000, 'ms')}"
     )
     who = f"{one_line(event.get('component'), 40)} {one_line(event.get('instance'), 80)}".strip()
-    return f"The rig itself was pinned: {who} for {length}, {lag} late. Not the platform's fault."
+    return (
+        f"The rig itself was pinned: {who} for {length}; its event loop was late by "
+        f"{lag}. Not the platform's fault."
+    )
 
 
 def _rig(verdict: Mapping[str, Any]) -> Mapping[str, Any]:

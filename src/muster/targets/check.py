@@ -154,9 +154,9 @@ def written_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
                 yield BadInput(file, key, found.group(0), wanted)
         if is_secret(key) and target.class_ != "testbed" and not PLACEHOLDER.fullmatch(text):
             # The value is left out because the message may be logged.
-            yield BadInput(file, key, "a literal", "${env.NAME}: no secret stands in a file")
+            yield BadInput(file, key, "a literal", "${env.NAME}: a target file contains no secrets")
         if literal_secret(text):
-            wanted = "user and password as ${env.NAME}: no secret stands in a file"
+            wanted = "user and password as ${env.NAME}: a target file contains no secrets"
             yield BadInput(file, key, "a URL with a literal secret", wanted)
 
 

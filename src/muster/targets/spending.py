@@ -1,4 +1,4 @@
-"""What the tokens of the load cost, and how much of them a drill may spend."""
+"""The price of the load's tokens, and the budget of a drill."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Cost(Document):
     """The price of a million tokens."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
-        description="three letters, as USD (ISO 4217)"
+        description="three letters, for example USD (ISO 4217)"
     )
-    input_per_million: Price = Field(description="price of a million tokens of prompts")
+    input_per_million: Price = Field(description="price of a million prompt tokens")
     output_per_million: Price = Field(description="price of a million generated tokens")
 
     def of(self, tokens_in: float, tokens_out: float) -> float:
-        """The price of so many tokens, in `currency`."""
+        """The price of this number of tokens, in `currency`."""
         priced = self.input_per_million * tokens_in + self.output_per_million * tokens_out
         return priced / MILLION
 
 
 class Budget(Document):
-    """At one of these a drill stops, restores and is ABORTED."""
+    """A drill that reaches one of these limits stops, restores and is ABORTED."""
 
     tokens_max: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="tokens of prompts and answers together"
+        default=None, description="prompt and generated tokens together"
     )
     money_max: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None, description="in the currency of load.cost"

@@ -1,1 +1,1 @@
-"""What stands in the way of a drill, all of it at once, without starting or changing anything."""
+"""Lists everything that prevents a drill in one run, without starting or changing anything."""

@@ -1,4 +1,4 @@
-"""What the begin of a drill itself refuses, before preflight."""
+"""Checks that a drill makes when it starts, before preflight."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from muster.drill.start import fits
 
 
 def room(examined: Examined) -> Seen:
-    """There is room for evidence and state, and a signing key that is named can be read."""
+    """Check the disk space for evidence and state, and that the signing key can be read."""
     check_room()
     return Seen()
 
 
 def permit(examined: Examined) -> Seen:
-    """Files and this machine allow the drill: settings, machine, budget.
-
-    What preflight looks at too is told there alone.
-    """
+    """Check settings, machine and budget, except for what preflight checks."""
     plan = examined.plan
     steps = steps_of(examined.platform, plan.method, plan.time_scale)
     told = {one.name for one in preflight.CHECKS}
@@ -31,7 +28,7 @@ def permit(examined: Examined) -> Seen:
 
 
 def rig(examined: Examined) -> Seen:
-    """A testbed that is up is the one that the drill asks for."""
+    """Check that a running testbed has the profile, scale and defect of the drill."""
     plan = examined.plan
     state = testbed.status(plan.target.name) if plan.target.class_ == "testbed" else None
     if state is not None:
@@ -40,19 +37,19 @@ def rig(examined: Examined) -> Seen:
 
 
 def names(examined: Examined) -> Seen:
-    """What clients of the public name are answered, and how soon they notice a loss."""
+    """Show TTL, addresses and detection time of each region's records."""
     asked = examined.platform.names
     ttl_s, detection = asked.ttl_s(), asked.detection()
     rows: list[Row] = []
     for region in examined.target.regions:
         interval = detection.get(region)
-        seen = "never, by itself" if interval is None else f"{interval[0] * interval[1]} s"
+        seen = "never by DNS" if interval is None else f"{interval[0] * interval[1]} s"
         rows.append(
             {
                 "region": region,
                 "TTL": f"{ttl_s} s",
-                "a loss is noticed after": seen,
-                "reached at": ", ".join(examined.addresses.get(region, ())) or "-",
+                "loss detected after": seen,
+                "addresses": ", ".join(examined.addresses.get(region, ())) or "-",
             }
         )
     return Seen(tuple(rows))

@@ -1,4 +1,4 @@
-"""What is examined: a planned drill and its platform, before anything is locked or started."""
+"""The planned drill and its platform that the checks examine, before any lock or start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass
 class Examined(OnPlatform):
-    """As `muster.drill.sight.looking.Looking` asks; its lock is not held."""
+    """Implements `muster.drill.sight.looking.Looking`; the lock is not held."""
 
     plan: DrillPlan
     platform: Platform
@@ -37,7 +37,7 @@ class Examined(OnPlatform):
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, ...]]:
-        """By region, the addresses or names that lead to it alone; none where nobody can say.
+        """By region, the addresses or names that reach only this region; empty if unknown.
 
         Raises PortError.
         """
@@ -53,17 +53,20 @@ class Examined(OnPlatform):
 
     @property
     def weights(self) -> Mapping[str, int]:
-        """Weight by region now. Raises SteeringError."""
+        """The present weight by region. Raises SteeringError."""
         return self._asked_once("weights", self.steering.weights)
 
     def wait_until(
         self, holds: Callable[[], bool], seconds_max: float, look_s: float = 0.2
     ) -> float | None:
-        """Wait for a fact; return the seconds, None past the time limit. Raises DrillAborted."""
+        """Wait until `holds` returns true; return the seconds, or None after the time limit.
+
+        Raises DrillAborted.
+        """
         return self.stop.wait_until(holds, seconds_max, look_s)
 
     def _asked_once(self, what: str, ask: Callable[[], T]) -> T:
-        """Several checks need it, and an API takes a call a second: it is asked once."""
+        """Ask once for a value that several checks need, since the API allows one call a second."""
         with self._guard:
             if what not in self._once:
                 self._once[what] = ask()
@@ -72,9 +75,9 @@ class Examined(OnPlatform):
 
 
 def examined(plan: DrillPlan, clock: Clock = SYSTEM_CLOCK) -> Examined:
-    """What `plan` would be run on. Nothing is asked yet.
+    """The platform and target of `plan`. Sends no request yet.
 
-    Raises BadInput for a testbed that is not up, and for every placeholder that has no value.
+    Raises BadInput if the testbed is not up or a placeholder has no value.
     """
     state = testbed.status(plan.target.name) if plan.target.class_ == "testbed" else None
     if plan.target.class_ == "testbed" and state is None:

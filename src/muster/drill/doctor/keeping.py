@@ -1,7 +1,8 @@
-"""Lock and store by use: taken and released, written, read back and removed.
+"""Tests the lock and the shared store by using them.
 
-Only Muster's own lock and a record under `doctor/` change, for about a second; of the platform
-nothing does. Whoever starts a drill in that second is told that the doctor has the target.
+For about a second, Muster's own lock is held and the store has a record under `doctor/`. Nothing on
+the platform changes. A drill that starts in that second is refused, because the doctor holds the
+target.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from muster.targets import resolve_shared
 
 
 def lock(examined: Examined) -> Seen:
-    """The lock is taken, renewed, shown to be exclusive, and released."""
+    """Take the lock, renew it, check that it is exclusive, and release it."""
     held = examined.lock
     with held:
         wrong = lock_kept(examined)
@@ -30,10 +31,14 @@ def lock(examined: Examined) -> Seen:
 
 
 def store(examined: Examined) -> Seen:
-    """A record is written, read back, protected from an old state's writer, and removed."""
+    """Write a record, read it back, check that an outdated write fails, and remove the record."""
     shared = resolve_shared(examined.target)
     if shared is None:
-        row: Row = {"what": "store", "where": "none: undo entries stay here", "seen": "-"}
+        row: Row = {
+            "what": "store",
+            "where": "none: undo entries stay on this machine",
+            "seen": "-",
+        }
         return Seen((row,))
     kept = store_of(shared)
     key = f"doctor/{examined.target.name}/{secrets.token_hex(6)}"
@@ -47,26 +52,26 @@ def store(examined: Examined) -> Seen:
 
 
 def _used(kept: Store, key: str) -> str:
-    """What the store does wrong; empty: nothing. Raises StoreError."""
+    """The error of the store; empty if there is none. Raises StoreError."""
     text = f"{place()} {key}"
     first = kept.write(key, text, None)
     if first.text != text:
-        return f"the store shows another text at {key} than was written"
+        return f"the store returned another text for {key} than was written"
     second = kept.write(key, f"{text} again", first)
     try:
         kept.write(key, f"{text} late", first)
     except Conflict:
         pass
     else:
-        return "the store replaced an outdated record: two drills could hold one lock"
+        return "the store accepted an outdated write: two drills could hold the same lock"
     found = kept.read(key)
     if found is None or found.text != second.text:
-        return f"the store does not show at {key} what was written last"
+        return f"the store did not return the last text that was written to {key}"
     return ""
 
 
 def _removed(kept: Store, key: str) -> str:
-    """Why the record is still there; empty: it is gone."""
+    """Why the record could not be removed; empty if it is gone."""
     try:
         found = kept.read(key)
         if found is not None:
@@ -74,5 +79,5 @@ def _removed(kept: Store, key: str) -> str:
         if kept.read(key) is None:
             return ""
     except MusterError as error:
-        return f"{key} may be left in the store: {error}"
-    return f"{key} is left in the store"
+        return f"the record {key} may be left in the store: {error}"
+    return f"the record {key} is left in the store"

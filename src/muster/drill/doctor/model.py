@@ -1,8 +1,8 @@
-"""A check of the doctor, what it saw, and what that means for a drill.
+"""A check of the doctor, its result, and the report of all checks.
 
-- `refused`: a drill would not start, or would end without a verdict that helps.
-- `unknown`: nobody could look, or not in time. That is never taken for well.
-- `warning`: a drill would start; a person should know it before.
+- `refused`: a drill would not start, or its verdict would be of no use.
+- `unknown`: the check failed or did not end in time. This never counts as ready.
+- `warning`: a drill would start, but an operator should read this first.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Level = Literal["refused", "unknown", "warning"]
 LEVELS: tuple[Level, ...] = ("refused", "unknown", "warning")
 Row = Mapping[str, str]
-"""A line of a check's table: text by column; every row of a check has the same columns."""
+"""A row of a check's table: text by column name. All rows of a check have the same columns."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one check saw: `rows` of its table, and what it means, a line each."""
+    """The result of one check: the rows of its table, and its findings by level, one a line."""
 
     rows: tuple[Row, ...] = ()
     refused: tuple[str, ...] = ()
@@ -33,16 +33,16 @@ class Seen:
 
     @property
     def lines(self) -> list[tuple[Level, str]]:
-        """Every line with its level, the worst level first."""
+        """Every finding with its level, the worst level first."""
         groups = zip(LEVELS, (self.refused, self.unknown, self.warnings), strict=True)
         return [(level, text) for level, texts in groups for text in texts]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check. `title` heads its table; it is unknown after `seconds_max`.
+    """One check. `title` is the heading of its table; after `seconds_max` its result is unknown.
 
-    `may_be_accepted`: preflight does not refuse what it finds, so a person may.
+    `may_be_accepted`: preflight does not make this check, so an operator may accept its findings.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line that speaks against a drill. `accepted`: a person said that it does not."""
+    """One reason not to start a drill. `accepted`: the operator accepted it (`--accept`)."""
 
     check: str
     level: Level
@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Table:
-    """What a check looked at."""
+    """The values that a check read."""
 
     check: str
     title: str
@@ -73,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was found. `checks`: the names of all that were made, with the seconds they took."""
+    """The results of all checks. `checks`: seconds that each check took, by its name."""
 
     target: str
     target_class: str
@@ -85,7 +85,7 @@ class Report:
     tables: tuple[Table, ...]
 
     def of(self, level: Level) -> list[Finding]:
-        """The findings of a level that nobody accepted."""
+        """The findings of a level that were not accepted."""
         return [one for one in self.findings if one.level == level and not one.accepted]
 
     @property
@@ -95,11 +95,11 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 ready, 1 something stands in the way, 3 nothing does but something is unknown."""
+        """0 ready, 1 a finding is `refused`, 3 no finding is `refused` but one is `unknown`."""
         return 1 if self.of("refused") else 3 if self.of("unknown") else 0
 
     def as_json(self) -> dict[str, Any]:
-        """For machines; without secrets."""
+        """The report as a JSON document, without secrets."""
         document: dict[str, Any] = {
             "schema_version": 1,
             "target": self.target,
@@ -118,11 +118,11 @@ class Report:
 
 
 def plain(text: str, length_max: int = 400) -> str:
-    """`text` on one line, without control characters and secrets, cut to a length."""
+    """`text` on one line, without control characters and secrets, at most `length_max` long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in redacted(text)).split())
     return line if len(line) <= length_max else line[: length_max - 1] + "…"
 
 
 def each_line(text: str) -> tuple[str, ...]:
-    """The lines of a text that may have several."""
+    """The lines of `text` that are not blank."""
     return tuple(line for line in text.splitlines() if line.strip())

@@ -1,7 +1,7 @@
-"""Who else sets the weights or the replicas that a drill sets: as far as the platform shows it.
+"""Finds other controllers that set the same weights or replicas as a drill.
 
-Somebody who sets his own value over a drill's stops the drill in the middle of an evacuation
-(`steering:changed_by_another`), or lights a dark region.
+A controller that overwrites a drill's value stops the drill in the middle of an evacuation
+(`steering:changed_by_another`), or starts a dark region.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ WORDS = {True: "yes", False: "no", None: "unknown"}
 
 
 def of_weights(examined: Examined) -> Seen:
-    """Who else owns the records."""
+    """Find other controllers of the records."""
     steering = examined.steering
     return _seen(steering.name, steering.others())
 
 
 def replica_checks(regions: Sequence[str], seconds_max: float) -> tuple[Check, ...]:
-    """One check a region: who else starts and stops its processes."""
+    """One check for each region: other controllers of its replicas."""
     return tuple(
         Check(
             f"replicas:{name}",
@@ -41,16 +41,17 @@ def _look_of(region: str) -> Callable[[Examined], Seen]:
 
 
 def of_replicas(examined: Examined, region: str) -> Seen:
-    """Who else starts and stops processes of `region`."""
+    """Find other controllers that start or stop processes of `region`."""
     return _seen(f"region {region}", examined.platform.power[region].others())
 
 
 def _seen(what: str, others: Iterable[Other]) -> Seen:
     found = list(others)
     rows: list[Row] = [
-        {"of": what, "undoes a drill": WORDS[one.undoes], "who": one.said} for one in found
+        {"of": what, "overwrites a drill": WORDS[one.undoes], "controller": one.said}
+        for one in found
     ]
     if not found:
-        rows = [{"of": what, "undoes a drill": "-", "who": "nobody shows"}]
+        rows = [{"of": what, "overwrites a drill": "-", "controller": "none found"}]
     by = {key: tuple(one.said for one in found if one.undoes is key) for key in WORDS}
     return Seen(tuple(rows), refused=by[True], unknown=by[None], warnings=by[False])

@@ -1,8 +1,8 @@
-"""Whether Prometheus stands in the region that goes dark: then the drill would lose sight of it.
+"""Checks that Prometheus does not run in the region that goes dark: samples would be lost.
 
-Nobody says where a server stands, so what shows it is looked for: an address that is the region's
-own, a workload that the region's power stops, the region that the server's own series carry. A name
-that holds the region's name is a hint and no proof.
+No API gives the location of a server. The check therefore looks for evidence: an address of the
+region, a workload that the region's power stops, or the label `region` of the server's own series.
+A server name that contains the region's name is only a warning.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OWN_SERIES = "prometheus_build_info"
 
 
 def look(examined: Examined) -> Seen:
-    """Each server by name, address and its own series, against the region that is evacuated."""
+    """Compare name, address and own series of each server with the region that is evacuated."""
     region = examined.target.evacuate
     if not examined.platform.power[region].stops:
         row: Row = {"server": "-", "seen": f"{region} is never stopped: power none"}
@@ -31,30 +31,34 @@ def look(examined: Examined) -> Seen:
     maybe: list[str] = []
     for name, url in _servers(examined):
         proofs = list(_proofs(examined, url, theirs))
-        hints = [f"its name holds {region}"] if region in f"{name} {urlsplit(url).hostname}" else []
-        rows.append({"server": name, "seen": "; ".join([*proofs, *hints]) or "nothing places it"})
+        hints = (
+            [f"its name contains {region}"] if region in f"{name} {urlsplit(url).hostname}" else []
+        )
+        rows.append(
+            {"server": name, "seen": "; ".join([*proofs, *hints]) or "no evidence of its region"}
+        )
         inside += [f"{name}: {proof}" for proof in proofs]
         maybe += [f"{name}: {hint}" for hint in hints if not proofs]
     unknown: tuple[str, ...] = ()
     try:
         labelled = _regions_of_own_series(examined)
     except MusterError as error:
-        labelled, unknown = set(), (f"where Prometheus stands is not known: {error}",)
-    rows.append({"server": "own series", "seen": ", ".join(sorted(labelled)) or "name no region"})
-    # A server that sees those of several regions shows theirs: then nobody can say which it is.
+        labelled, unknown = set(), (f"the region in which Prometheus runs is unknown: {error}",)
+    rows.append({"server": "own series", "seen": ", ".join(sorted(labelled)) or "no label region"})
+    # A server that scrapes several regions shows the series of all of them: no evidence.
     if labelled == {region}:
-        inside.append(f"{OWN_SERIES} carries region {region}")
-    cure = "measure from outside of the region"
+        inside.append(f"{OWN_SERIES} has the label region {region}")
+    cure = "use a Prometheus outside this region"
     return Seen(
         tuple(rows),
         refused=tuple(
-            f"Prometheus stands in {region}, which goes dark ({one}): the drill would lose sight; "
-            f"{cure}"
+            f"Prometheus runs in {region}, which goes dark ({one}): the drill would lose its "
+            f"samples; {cure}"
             for one in inside
         ),
         unknown=unknown,
         warnings=tuple(
-            f"Prometheus may stand in {region}, which goes dark ({one}); if so, {cure}"
+            f"Prometheus may run in {region}, which goes dark ({one}); if so, {cure}"
             for one in maybe
         ),
     )
@@ -68,7 +72,7 @@ def _servers(examined: Examined) -> list[tuple[str, str]]:
 
 
 def _addresses_of_region(examined: Examined) -> set[str]:
-    """The region's own addresses, those of its names among them."""
+    """The addresses of the region; its names are resolved."""
     found: set[str] = set()
     for way in examined.addresses.get(examined.target.evacuate, ()):
         found |= _resolved(way)
@@ -87,7 +91,7 @@ def _proofs(examined: Examined, url: str, theirs: set[str]) -> Iterator[str]:
 
 
 def _resolved(host: str) -> set[str]:
-    """The addresses of a host; none where it has none."""
+    """The addresses of a host; empty if it does not resolve."""
     try:
         return {str(ipaddress.ip_address(host))}
     except ValueError:
@@ -99,7 +103,7 @@ def _resolved(host: str) -> set[str]:
 
 
 def _regions_of_own_series(examined: Examined) -> set[str]:
-    """The regions that the server's own series carry; none where it does not scrape itself.
+    """Values of the label `region` of the server's own series; empty if it does not scrape itself.
 
     Raises MetricsError.
     """

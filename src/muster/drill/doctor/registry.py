@@ -1,4 +1,4 @@
-"""Every check of the doctor, a line each; all of preflight's are among them."""
+"""The list of all checks that the doctor makes, including every check of preflight."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from muster.drill.phases import preflight
 
 LOOK_S_MAX = 30.0
 LISTED_S_MAX = 40.0
-"""Ten pages of records at a call a second, beside the other checks' calls."""
+"""Time for ten pages of records at one API call a second, while other checks call it too."""
 PREFLIGHT_S_MAX = 45.0
 """Preflight waits up to 30 s for a fresh sample."""
 BY_USE = frozenset({"lock"})
-"""Checks of preflight that need the lock held: one of the doctor's own makes them while it is."""
+"""Checks of preflight that need the lock: the doctor's own check `lock` makes them."""
 
 OWN = (
     Check("room", "evidence", beginning.room, LOOK_S_MAX),
@@ -35,7 +35,7 @@ OWN = (
 
 
 def checks_of(examined: Examined) -> tuple[Check, ...]:
-    """Every check for what is examined, in the order in which a person reads them."""
+    """All checks for this target and drill, in the order in which the report shows them."""
     regions = tuple(examined.target.regions)
     replicas = owners.replica_checks(regions, LOOK_S_MAX)
     return (*stream_checks(regions), *OWN, *replicas, *_of_preflight())
@@ -50,5 +50,5 @@ def _of_preflight() -> list[Check]:
 
 
 def _refusal(check: preflight.Check, examined: Examined) -> Seen:
-    """What preflight would refuse, a line each."""
+    """The reasons for which preflight would refuse the drill, one a line."""
     return Seen(refused=each_line(check.look(examined)))

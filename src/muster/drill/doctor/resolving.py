@@ -1,9 +1,9 @@
-"""How the public name resolves on the load's own path, and whether that follows the weights.
+"""Checks that DNS answers on the load's path follow the weights.
 
-The load's resolver caches ask one after another. A resolver in between that keeps an answer gives
-all of them the same one for a TTL: then a drill can never see the traffic split as the weights say.
-Two things show it: answers that are older than the record (their TTL runs down), and answers that
-are all alike, or nearly, though the weights say otherwise.
+The load's resolver caches query one after another. A caching resolver between them and the zone's
+server gives all of them the same answer for a TTL, and the drill can then never observe the split
+that the weights set. The check recognises such a resolver by answers whose TTL is below that of the
+record, and by answers that are all, or nearly all, the same although the weights differ.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from muster.load.once import AskedOnce, addresses_of, is_address
 from muster.platform.steering import shares_of
 
 ASKED = 300
-"""Answers enough to see a half of the traffic within the contract's tolerance, doubled."""
+"""Queries: enough to measure a share of 50 % within twice the contract's tolerance."""
 ASKING_S_MAX = 12.0
 WIDER = 1.5
-"""Times the tolerance of one look in a drill, which looks again: this one is not repeated."""
+"""Factor on a drill's tolerance: a drill measures again, this check measures once."""
 TTLS_OLD_MIN = 2
-"""So many answers of an age show that something keeps them."""
+"""Number of answers with a reduced TTL from which on a cache is assumed."""
 
 
 def look(examined: Examined) -> Seen:
-    """Ask the name many times over and compare the answers with the weights."""
+    """Query the name many times and compare the answers with the weights."""
     target = examined.target
     host = Endpoint(target.public_url, "public_url").host
     if is_address(host):
-        return Seen((_note(f"{host} is an address: no resolver is asked"),))
+        return Seen((_note(f"{host} is an address: no DNS query is needed"),))
     shares = shares_of(examined.weights)
     region_of = {
         plain_address(a): name for name, every in examined.addresses.items() for a in every
@@ -42,10 +42,10 @@ def look(examined: Examined) -> Seen:
     counts = Counter(region_of.get(next(iter(one.addresses), ""), "") for one in answers)
     path = target.load.dns_server or "the system's resolver"
     if not answers or not any(one.addresses for one in answers):
-        return Seen(refused=(f"{host} has no address by {path}",))
+        return Seen(refused=(f"{path} returns no address for {host}",))
     if not counts.keys() - {""}:
         return Seen(
-            (_note(f"{host} by {path}: its addresses name no region, so its split says nothing"),)
+            (_note(f"{host} by {path}: the addresses belong to no known region: no split"),)
         )
     rows = tuple(_row(name, shares, counts, len(answers)) for name in shares)
     ttl_s = examined.platform.names.ttl_s()
@@ -55,8 +55,8 @@ def look(examined: Examined) -> Seen:
         return Seen(
             rows,
             refused=(
-                f"{path} keeps answers: TTLs down to {youngest} s, the records "
-                f"have {ttl_s} s: {_why()}",
+                f"{path} caches answers (TTLs down to {youngest} s, the records "
+                f"have {ttl_s} s): {_why()}",
             ),
         )
     return _against(examined, rows, shares, counts, len(answers), path)
@@ -70,7 +70,7 @@ def _against(
     asked: int,
     path: str,
 ) -> Seen:
-    """The observed split against the weights, as far as so many answers can tell."""
+    """Compare the observed split with the weights, if the number of answers is sufficient."""
     points = 100 * float(examined.plan.contract.drill.split_tolerance)
     lonely = [name for name, share in shares.items() if counts.get(name, 0) == asked and share < 90]
     if lonely and asked >= ARRIVALS_MIN:
@@ -80,7 +80,7 @@ def _against(
         return Seen(rows, refused=(f"{said} of the weight: {_why()}",))
     unknown = counts.get("", 0)
     if unknown:
-        text = f"{unknown} of {asked} answers of {path} are addresses of no region"
+        text = f"{unknown} of {asked} answers of {path} are addresses of no known region"
         return Seen(rows, refused=(text,))
     off, short = [], False
     for name, wanted_pct in shares.items():
@@ -95,13 +95,13 @@ def _against(
     if off:
         return Seen(rows, refused=(f"{path} does not follow the weights: {'; '.join(off)}",))
     if short:
-        text = f"only {asked} answers of {path} in {ASKING_S_MAX:g} s: too few to see a split"
+        text = f"only {asked} answers of {path} in {ASKING_S_MAX:g} s: too few to measure the split"
         return Seen(rows, unknown=(text,))
     return Seen(rows)
 
 
 def _answers(examined: Examined, host: str) -> list[AskedOnce]:
-    """As many answers as come in time. Raises OSError where the first does not come."""
+    """All answers that arrive in time. Stops early if most of the queries fail."""
     server = examined.target.load.dns_server
     clock = examined.clock
     end_s = clock.monotonic_s() + ASKING_S_MAX
@@ -119,8 +119,8 @@ def _answers(examined: Examined, host: str) -> list[AskedOnce]:
 
 def _why() -> str:
     return (
-        "all caches of the load get one answer for a TTL, and no split can be told; name a server "
-        "of the zone in load.dns_server"
+        "all caches of the load would get the same answer for a TTL, and no split can be "
+        "measured; set load.dns_server to a server of the zone"
     )
 
 

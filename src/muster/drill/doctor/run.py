@@ -1,7 +1,7 @@
-"""Every check at once, each in a thread of its own and bounded in time.
+"""Runs all checks at the same time, each in its own thread with a time limit.
 
-A check that raises or does not come back in time has found something all the same: that nobody
-could look. What a check warns of on the log becomes a finding, so that all is in one place.
+A check that raises an error or exceeds its time limit is a finding too: its result is unknown. A
+warning that a check logs becomes a finding, so the report is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Running:
 
 
 class _Told(logging.Filter):
-    """Takes what the checks' threads warn of off the log, by thread."""
+    """Collects the log records of the checks' threads by thread, instead of logging them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,9 +47,9 @@ class _Told(logging.Filter):
 
 
 def examine(examined: Examined, checks: Sequence[Check], accepted: Sequence[str] = ()) -> Report:
-    """All that `checks` find. `accepted`: checks whose findings a person accepts.
+    """Run `checks` and return the report. `accepted`: names of checks whose findings are accepted.
 
-    Raises BadInput for an accepted name that is no check which may be accepted.
+    Raises BadInput if an accepted name is not a check that may be accepted.
     """
     _check_accepted(accepted, checks)
     clock = examined.clock
@@ -91,7 +91,9 @@ def _check_accepted(accepted: Sequence[str], checks: Sequence[Check]) -> None:
     known = [check.name for check in checks if check.may_be_accepted]
     for name in accepted:
         if name not in known:
-            wanted = f"one of {', '.join(known)}{nearest(name, known)}: a drill refuses the others"
+            wanted = (
+                f"one of {', '.join(known)}{nearest(name, known)}: preflight makes all other checks"
+            )
             raise BadInput("--accept", "", name, wanted)
 
 
@@ -108,25 +110,25 @@ def _look(one: _Running, examined: Examined, told: _Told, clock: Clock) -> None:
 
 
 def _seen(check: Check, examined: Examined) -> Seen:
-    """What the check saw; what it raised is a finding. Never raises."""
+    """The check's result; an error that it raises becomes a finding. Never raises."""
     try:
         return check.look(examined)
     except DrillAborted as error:
         if error.by == TIME_OVER:
-            return Seen(unknown=("not done in time",))
+            return Seen(unknown=("the check did not end in time",))
         return Seen(refused=each_line(error.detail or str(error)))
     except MusterError as error:
         lines = each_line(str(error))
-        # A drill begins without the looks that preflight does not make: then nobody knows.
+        # Preflight does not make this check, so its error does not prevent a drill: unknown.
         return Seen(unknown=lines) if check.may_be_accepted else Seen(refused=lines)
-    except Exception as error:  # a check that crashes has seen nothing
+    except Exception as error:  # a check that crashes has no result
         return Seen(unknown=(f"the check itself failed: {type(error).__name__}: {error}",))
 
 
 def _awaited(one: _Running, began_s: float, clock: Clock) -> Seen:
-    """What the check saw, or that it did not come back in time."""
+    """The check's result, or `unknown` if it exceeded its time limit."""
     left_s = one.check.seconds_max - (clock.monotonic_s() - began_s)
     if clock.wait(one.done, max(0.0, left_s)):
         return one.seen
     one.took_s = one.check.seconds_max
-    return Seen(unknown=(f"not done within {one.check.seconds_max:g} s: nobody knows",))
+    return Seen(unknown=(f"the check did not end within {one.check.seconds_max:g} s",))

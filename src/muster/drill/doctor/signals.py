@@ -1,6 +1,6 @@
-"""What each signal of the platform shows now: a value, its unit, its labels, its processes.
+"""Shows the present value, unit, labels and processes of each signal.
 
-Whether that will do is preflight's to say, by its own checks; here a person sees what they saw.
+The checks of preflight decide whether a signal is sufficient; this table shows what they read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VALUES_SHOWN_MAX = 3
 
 
 def look(examined: Examined) -> Seen:
-    """A row for each signal of the platform that the target names, and those that it declares."""
+    """One row for each platform signal that the target maps or declares as missing."""
     target = examined.target
     own = [name for name in target.signals if name.startswith("x_")]
     rows: list[Row] = []
@@ -66,7 +66,7 @@ def _bare(signal: str, said: str) -> Row:
 
 
 def _value(signal: str, known: Sequence[RawSeries]) -> str:
-    """The newest value of the series that has the largest; of a histogram the count."""
+    """The newest value of the largest series; for a histogram, its count."""
     counts = [one for one in known if one.labels.get("le") == "+Inf"]
     shown = counts if signal in HISTOGRAMS and counts else known
     largest = max(shown, key=lambda one: one.v[-1] or 0.0)
@@ -75,24 +75,24 @@ def _value(signal: str, known: Sequence[RawSeries]) -> str:
 
 
 def _unit(signal: str, how: Signal, reading: Reading, edges: Sequence[float]) -> str:
-    """What the unit seems to be: by the metric's name, else by its edges, else as mapped."""
+    """The unit by the metric's name, else by its bucket edges, else as the target maps it."""
     if signal not in TIMED:
         return "-"
     named = sorted({UNIT_OF.get(u, u) for one in reading.names if (u := named_unit(one))})
     if named:
         return f"{', '.join(named)} by name"
     if edges and wrong_unit(edges[-1]):
-        return "no seconds, by its edges"
-    return f"{'s' if isinstance(how, str) else how.unit}, as the target says"
+        return "not seconds, by its edges"
+    return f"{'s' if isinstance(how, str) else how.unit}, by the target"
 
 
 def _processes(known: Sequence[RawSeries]) -> str:
-    """How many processes count it, and what names one."""
+    """The number of processes that export it, and the instance label of one."""
     owners = {(one.labels.get("region", ""), one.labels.get("instance", "")) for one in known}
     named = sorted(instance for _, instance in owners if instance)
     if not named:
-        return f"{len(owners)}, no instance"
-    return f"{len(owners)}, as {plain(named[0], 30)}"
+        return f"{len(owners)}, no label instance"
+    return f"{len(owners)}, e.g. {plain(named[0], 30)}"
 
 
 def _labels(known: Sequence[RawSeries]) -> str:

@@ -1,4 +1,4 @@
-"""Whether the load brings enough to be judged by, phase by phase, and the scale that would."""
+"""Compares expected with needed samples of each phase, and gives the smallest sufficient scale."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from muster.drill.plan.enough import Need, needs_of, smallest_scale
 
 
 def look(examined: Examined) -> Seen:
-    """Expected against needed samples; the smallest scale where some are too few."""
+    """Expected and needed samples, and the smallest sufficient scale if there are too few."""
     plan = examined.plan
     needs = needs_of(plan)
     rows = tuple(_row(need) for need in needs)
@@ -17,7 +17,7 @@ def look(examined: Examined) -> Seen:
         return Seen(rows)
     text = (
         f"at scale {plan.settings.scale:g} a part of the drill cannot be judged; the smallest "
-        f"scale that can conclude is {scale:g} (--var scale:float={scale:g})"
+        f"sufficient scale is {scale:g} (--var scale:float={scale:g})"
     )
     return Seen(rows, warnings=(text,))
 

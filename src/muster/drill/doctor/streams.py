@@ -1,7 +1,8 @@
-"""A real stream in each region: the load's own request, and who answers it.
+"""Sends the load's request once to each region, and checks the answer and the region it names.
 
-The regions take turns with the load's token and the canaries' token, so that both are tried and a
-region costs one request. A region whose address nobody knows is asked through the public name.
+The regions alternate between the load's token and the canaries' token, so both tokens are tested
+with one request for each region. A region without a known address is requested through the public
+name.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from muster.load.requests import Requests
 
 STREAM_S_MAX = 25.0
 TOKENS = 16
-"""Enough for a first token of any kind, and for a canary's phrase in most targets."""
+"""Tokens to request: enough for a first token of any kind and for most canary phrases."""
 BODY_CHARS = 70
 ANSWERED_BY = ("server", "via", "x-served-by")
-"""Headers by which a server or a proxy says what it is."""
+"""Headers in which a server or proxy identifies itself."""
 
 
 def stream_checks(regions: Sequence[str]) -> tuple[Check, ...]:
@@ -37,13 +38,15 @@ def _look_of(region: str, number: int) -> Callable[[Examined], Seen]:
 
 
 def look(examined: Examined, region: str, with_canary_token: bool) -> Seen:
-    """One request to `region`; what it got."""
+    """Send one request to `region` and check the answer."""
     access, target = examined.target.load, examined.target
     endpoint = Endpoint(target.public_url, "public_url")
     alone = examined.addresses.get(region, ())
     way = next(iter(alone), None) or _public(examined, endpoint)
     if way is None:
-        return Seen(refused=(f"{region}: {endpoint.host} does not resolve: no way leads there",))
+        return Seen(
+            refused=(f"{region}: {endpoint.host} does not resolve, so no request can be sent",)
+        )
     token = "canary_token" if with_canary_token else "token"
     requests = Requests(endpoint, getattr(access, token), access.model, access.body, access.form)
     tokens = min(target.tokens_max, max(TOKENS, access.canary_tokens))
@@ -68,7 +71,7 @@ def look(examined: Examined, region: str, with_canary_token: bool) -> Seen:
 
 
 def _wrong(found: OneStream, said: str) -> str:
-    """What is wrong with the answer itself; empty: it is a whole stream."""
+    """Why the answer is not a complete stream; empty if it is one."""
     if not found.status:
         return f"{said} gave no answer: {found.error}"
     body = plain(found.body.decode("utf-8", "replace"), 200)
@@ -84,31 +87,34 @@ def _wrong(found: OneStream, said: str) -> str:
 
 
 def _who(examined: Examined, region: str, named: str, row: Row, *, alone: bool) -> Seen:
-    """Whether the region that answered is known, and the one that was asked."""
+    """Check that the answer names a region of the target, and the one that was requested."""
     header, regions = examined.target.load.region_header, examined.target.regions
     if header and not named:
         return Seen(
-            (row,), refused=(f"{region}: the answer carries no {header}: load.region_header",)
+            (row,), refused=(f"{region}: the answer has no header {header} (load.region_header)",)
         )
     if header and named not in regions:
         known = ", ".join(regions)
-        return Seen((row,), refused=(f"{region}: {header} says {named!r}, no region of {known}",))
+        return Seen(
+            (row,),
+            refused=(f"{region}: the header {header} names {named!r}; the regions are {known}",),
+        )
     if header and named != region:
         if alone:
-            return Seen((row,), refused=(f"{region}: its address is answered by {named}",))
+            return Seen(
+                (row,), refused=(f"{region}: a request to its address was answered by {named}",)
+            )
         return Seen(
             (row,),
             warnings=(
-                f"{region}: not seen alone: no address of its own is known "
-                f"(regions.{region}.addresses), and the public name was answered by {named}",
+                f"{region}: not tested: no address of this region is known "
+                f"(regions.{region}.addresses), and {named} answered at the public name",
             ),
         )
     if not header and not alone:
         return Seen(
             (row,),
-            refused=(
-                f"{region}: neither load.region_header nor an address tells the regions apart",
-            ),
+            refused=(f"{region}: neither load.region_header nor an address identifies the region",),
         )
     return Seen((row,))
 
@@ -120,7 +126,7 @@ def _row(region: str, found: OneStream, named: str, token: str) -> Row:
         "region": region,
         "status": str(found.status or "none"),
         "first token": _seconds(found.first_token_s),
-        "whole": _seconds(found.whole_s),
+        "complete": _seconds(found.whole_s),
         "region header": named or "-",
         "answered by": plain(f"{found.address} {by}".strip(), 60),
         "token": token,
@@ -133,7 +139,7 @@ def _seconds(value_s: float | None) -> str:
 
 
 def _public(examined: Examined, endpoint: Endpoint) -> str | None:
-    """An address of the public name, asked for as the load asks; None where it has none."""
+    """An address of the public name, resolved as the load resolves it; None if there is none."""
     if is_address(endpoint.host):
         return endpoint.host
     try:

@@ -1,8 +1,8 @@
-"""The doctor's answer as metrics for node exporter's textfile collector, replaced atomically.
+"""Writes the doctor's result as metrics for node exporter's textfile collector.
 
-The collector reads every `*.prom` of its directory at each scrape: a half-written file would show
-half an answer, so a new one is written beside it and put in its place. A doctor that cannot even
-begin says so by `muster_doctor_ready 0`: an old answer must not stand for a new one.
+The collector reads every `*.prom` file of its directory at each scrape. The file is therefore
+replaced atomically, so that no scrape reads a part of it. If the doctor cannot start because of bad
+input, it writes `muster_doctor_ready 0`, so that an old result does not remain.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ FINDINGS = "muster_doctor_findings"
 TIMESTAMP = "muster_doctor_timestamp_seconds"
 DURATION = "muster_doctor_duration_seconds"
 INPUT = "input"
-"""The check that stands for input that could not be used."""
+"""Value of the label `check` for bad input."""
 MODE = 0o644
-"""Another user's node exporter reads it."""
+"""Node exporter runs as another user and must read the file."""
 
 
 def text_of(report: Report) -> str:
-    """The metrics of an answer."""
+    """The metrics of a report."""
     counts: dict[tuple[str, str], int] = {
         (check, level): 0 for check in report.checks for level in LEVELS
     }
@@ -40,7 +40,7 @@ def text_of(report: Report) -> str:
 
 
 def text_of_bad_input(target: str, drill: str, at_s: float) -> str:
-    """The metrics of a doctor that could not begin."""
+    """The metrics for input that could not be used."""
     labels = {"target": target, "drill": drill}
     return _text(labels, False, at_s, 0.0, {(INPUT, "refused"): 1})
 
@@ -63,7 +63,7 @@ def write(path: Path, text: str) -> None:
 
 
 def check_path(path: Path) -> None:
-    """Raises BadInput for a name that node exporter would not read."""
+    """Raises BadInput for a file name that node exporter would not read."""
     if path.suffix != ".prom":
         raise BadInput("--textfile", "", str(path), "a file whose name ends in .prom")
 
@@ -83,9 +83,11 @@ def _text(
     return "".join(
         [
             *_family(READY, "1: a drill would start now.", [(own, str(int(ready)))]),
-            *_family(FINDINGS, "What speaks against a drill, by check and level.", found),
-            *_family(TIMESTAMP, "When the doctor looked.", [(own, f"{at_s:.3f}")]),
-            *_family(DURATION, "How long it looked.", [(own, f"{took_s:.3f}")]),
+            *_family(FINDINGS, "Findings that are not accepted, by check and level.", found),
+            *_family(
+                TIMESTAMP, "Time of the checks, in seconds since the epoch.", [(own, f"{at_s:.3f}")]
+            ),
+            *_family(DURATION, "Duration of the checks, in seconds.", [(own, f"{took_s:.3f}")]),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""A report for people: what stands in the way first, then what was looked at."""
+"""The report as text: findings first, then the values that were read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from muster.drill.doctor.model import Finding, Level, Report, Row, Table
 
 HEADINGS: tuple[tuple[Level, str], ...] = (
-    ("refused", "stands in the way"),
+    ("refused", "blocking"),
     ("unknown", "unknown"),
     ("warning", "warning"),
 )
@@ -40,7 +40,7 @@ def _head(report: Report) -> str:
 
 
 def _findings(heading: str, found: Sequence[Finding]) -> Iterator[str]:
-    """Each text once: several checks may meet the same wall."""
+    """Each text once, with the names of all checks that reported it."""
     checks: dict[str, list[str]] = {}
     for one in found:
         checks.setdefault(one.text, []).append(one.check)
@@ -49,7 +49,7 @@ def _findings(heading: str, found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _merged(tables: Sequence[Table]) -> list[Table]:
-    """Tables of one title as one, in the order of the first."""
+    """Tables with the same title as one table, in the order of the first of them."""
     rows: dict[str, list[Row]] = {}
     for one in tables:
         rows.setdefault(one.title, []).extend(one.rows)

@@ -1,7 +1,7 @@
 """The phases of a small shift: move a share of a region's traffic away, hold, move it back.
 
-Each move is waited for until the samples show it. A shift so small that the split's tolerance would
-hide a platform which ignores its weights is refused before the first effect.
+After each move, the drill waits until the samples show the new split. A shift that the tolerance of
+the split cannot distinguish from no shift is refused before the first effect.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from muster.faults.traffic_shift import TrafficShift
 from muster.platform.steering import shares_of
 
 STEP = "shift_share"
-"""The function of the step whose share the method of a drill gives."""
+"""The step of a drill's method that has the argument `share_pct`."""
 AWAY = "distance of the split of new streams from the shifted weights"
 BACK = "distance of the split of new streams from the split before the shift"
 
 
 def not_told(session: Looking) -> str:
-    """Why the shift that is planned could not be told from none; empty: it can, or none is."""
+    """Why the planned shift is too small to be observed; empty if it is not, or none is planned."""
     shares = [one.arguments["share_pct"] for one in session.plan.method if one.func == STEP]
     if not shares:
         return ""
@@ -35,7 +35,7 @@ def not_told(session: Looking) -> str:
 
 
 def move_away(session: Session, share_pct: float, tier: str) -> float:
-    """The phase `shift`: the region gives up `share_pct` percent of its traffic.
+    """The phase `shift`: move `share_pct` percent of the region's traffic to the others.
 
     Returns the region's share of all traffic after it, in percent.
     """
@@ -60,7 +60,7 @@ def move_away(session: Session, share_pct: float, tier: str) -> float:
 
 
 def hold_away(session: Session, minutes: float, tier: str) -> None:
-    """The phase `shifted`: the weights stand at every poll, and the split at the hold's end."""
+    """The phase `shifted`: check the weights at every poll, and the split at the end."""
     with phase(session, "shifted", tier):
         shift = _shift(session, session.weights_before or {}, session.shifted_pct)
         with proofs.throughout(session, shift):
@@ -69,7 +69,7 @@ def hold_away(session: Session, minutes: float, tier: str) -> None:
 
 
 def move_back(session: Session, minutes: float, tier: str) -> None:
-    """The phase `shift_back`: the weights and the split of before, and a hold after them."""
+    """The phase `shift_back`: restore the weights, wait for the former split, and hold."""
     with phase(session, "shift_back", tier):
         before = session.weights_before or {}
         _steer(session, before)
@@ -79,7 +79,7 @@ def move_back(session: Session, minutes: float, tier: str) -> None:
 
 
 def _shift(session: Looking, before: Mapping[str, int], less_pct: float | None) -> TrafficShift:
-    """The shift from the weights `before` it; each of its steps is amended to its undo entry."""
+    """The shift from the weights `before`; its steps are added to its undo entry."""
     region = session.target.evacuate
     return TrafficShift(session.platform, region, before=before, sets=(), less_pct=less_pct)
 
@@ -91,7 +91,7 @@ def _steer(session: Session, weights: Mapping[str, int]) -> None:
 
 
 def _await(session: Session, share_pct: float, *, leaving: bool) -> None:
-    """Wait until the split shows the region's share; record how long it took, and how far off."""
+    """Wait until the split shows the region's share; record the time and the deviation."""
     began = session.clock.monotonic_s()
     look = await_split(session, share_pct, leaving=leaving, most_pct=_telling(session))
     session.timing("away_s" if leaving else "back_s", session.clock.monotonic_s() - began)
@@ -99,14 +99,14 @@ def _await(session: Session, share_pct: float, *, leaving: bool) -> None:
 
 
 def _telling(session: Session) -> float | None:
-    """The widest tolerance, in points, that tells this drill's shift from none."""
+    """The widest tolerance, in points, at which this shift is distinguished from no shift."""
     before = session.weights_before or {}
     moved_pct = _moved_pct(_shift(session, before, session.shifted_pct), before)
     return telling_pct(moved_pct, session.split_tolerance_pct)
 
 
 def _moved_pct(shift: TrafficShift, before: Mapping[str, int]) -> float:
-    """Points between the region's shares before and after: weights are whole numbers."""
+    """The difference of the region's shares, in points, that whole-number weights give."""
     return shares_of(before)[shift.region] - shift.share_had_pct
 
 
@@ -120,6 +120,6 @@ def _too_small(session: Looking, shift: TrafficShift, before: Mapping[str, int])
     advice = f"{needed} % or more of it" if needed < 100 else "a region with more traffic"
     return (
         f"share_pct: {shift.less_pct:g} % of the traffic of {shift.region} are {moved_pct:.1f} "
-        f"points of all; a split is told within {tolerance_pct:g} points, so {2 * tolerance_pct:g} "
-        f"must move: shift {advice}"
+        f"points of all traffic; the tolerance of a split is {tolerance_pct:g} points, so a shift "
+        f"needs {2 * tolerance_pct:g}: shift {advice}"
     )

@@ -1,8 +1,8 @@
-"""What a drill will cost: requests, tokens and money, estimated before it starts.
+"""Estimates the requests, tokens and price of a drill before it starts.
 
-Holds have a known length. What the other phases take is not known before, and is assumed to be as
-long as they usually are; retries are not expected. The budget itself is held to what was really
-sent (`sight.spending`), whatever was estimated.
+The length of holds is known. For the other phases a usual length is assumed, and no retries. While
+the drill runs, the budget is compared with the actual spending (`sight.spending`), not with this
+estimate.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from muster.drill.plan.plan import DrillPlan
 
 STEP_S = 60.0
-"""One change of the traffic: the records' TTL, and until the split is seen."""
+"""One step of the traffic: the records' TTL, and the time until the split is observed."""
 ENDS_S = 120.0
-"""Steady streams after the ramp, a region's start, and the end of the drill."""
+"""The wait for steady streams after the ramp, a region's start, and the end of the drill."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """`held_s`: the holds; `assumed_s`: ramp, steps, drain and restore."""
+    """`held_s`: seconds of holds; `assumed_s`: those of ramp, steps, drain and restore."""
 
     held_s: float
     assumed_s: float
@@ -37,19 +37,19 @@ class Estimate:
 
     @property
     def tokens(self) -> float:
-        """Of prompts and answers together."""
+        """Prompt and generated tokens together."""
         return self.tokens_in + self.tokens_out
 
 
 def estimate(plan: DrillPlan) -> Estimate:
-    """About what the drill will send. Raises BadInput for prompts that cannot be used."""
-    # It imports numpy: only who asks what a drill costs pays for that.
+    """Estimate the drill. Raises BadInput for prompts that cannot be used."""
+    # This imports numpy, so only an estimate takes that time.
     from muster.load.asked import asked_of
 
     access = plan.target.load
     asked = asked_of(plan.profile, plan.settings.scale, access)
     held_s, assumed_s = _seconds(plan)
-    # In a ramp the rate rises from nothing: half of it.
+    # In a ramp the rate rises from 0, so half of its length counts.
     seconds = held_s + assumed_s - asked.ramp_s / 2
     requests, canaries = asked.per_s * seconds, canaries_per_s(plan) * (held_s + assumed_s)
     tokens_in = (requests + canaries) * asked.tokens_in
@@ -59,7 +59,7 @@ def estimate(plan: DrillPlan) -> Estimate:
 
 
 def lines(plan: DrillPlan) -> Iterator[str]:
-    """For a person, before the drill; what it will cost, and what it may cost."""
+    """Lines for the plan: the estimate and the budget."""
     found, access = estimate(plan), plan.target.load
     yield (
         f"cost: about {found.requests:,.0f} requests and {found.canaries:,.0f} canaries in about "
@@ -81,11 +81,11 @@ def lines(plan: DrillPlan) -> Iterator[str]:
             limits.append(f"{budget.tokens_max:,} tokens")
         if budget.money_max is not None and cost is not None:
             limits.append(f"{budget.money_max:,.2f} {cost.currency}")
-        yield f"  budget: {' and '.join(limits)}; at either the drill stops, restores, is ABORTED"
+        yield f"  budget: {' and '.join(limits)}; a drill that reaches it restores and is ABORTED"
 
 
 def over_budget(plan: DrillPlan) -> BadInput | None:
-    """The key of the budget that the estimate is over; None: it is within, or there is none."""
+    """The error for an estimate over the budget; None if it is within it or there is none."""
     access = plan.target.load
     budget, cost = access.budget, access.cost
     if budget is None:
@@ -102,7 +102,7 @@ def over_budget(plan: DrillPlan) -> BadInput | None:
 
 
 def _seconds(plan: DrillPlan) -> tuple[float, float]:
-    """Seconds of the holds, and those assumed of all the rest."""
+    """Seconds of the holds, and assumed seconds of all other phases."""
     from muster.load.schedule import ramp_seconds
 
     held_s = steps = 0.0

@@ -1,8 +1,8 @@
-"""Whether a drill's load brings enough to be judged by: expected against needed, phase by phase.
+"""Compares the expected number of samples with the needed one, for each phase of a drill.
 
-A share needs a smallest sample, and a split needs arrivals enough for its tolerance. What a load
-cannot bring is said before the drill; a split that can never be told is refused, because the drill
-would have to stop in the middle of an evacuation.
+A share needs a minimum sample, and a split needs enough arrivals for its tolerance. Samples that
+will be too few are reported before the drill. A load that can never show the split is refused,
+because the drill would have to stop in the middle of an evacuation.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from muster.drill.plan.plan import DrillPlan
 
 ENOUGH = 1.5
-"""Times the smallest sample: arrivals come by chance, and their answers a little later."""
+"""Factor on the minimum sample: arrivals are random, and answers come a little later."""
 SURE = 3.0
-"""Standard errors that an expectation must lack before a drill is refused for it."""
+"""Standard errors by which the expectation must fall short before a drill is refused."""
 HOLDS = frozenset({"baseline", "dark", "failed_over", "shifted", "shift_back"})
-"""Steps whose `minutes` are a hold that a tier judges."""
+"""Steps whose argument `minutes` is the length of a judged hold."""
 TTL_S_DEFAULT = 60.0
-"""Of records that are not known yet, in seconds."""
+"""Assumed TTL of records that were not read yet, in seconds."""
 HELD_PCT = 50.0
-"""A share of which a look needs the most arrivals."""
+"""The share that needs the most arrivals."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What one part of a drill needs. `split`: without it the drill cannot go on.
+    """The samples that one part of a drill needs. `split`: the drill cannot continue without them.
 
-    `caches`: so many resolver caches would bring enough where too few of them are what limits it,
-    which no scale changes; 0: the arrivals limit it.
+    `caches`: the number of resolver caches that would be enough, if the number of caches is the
+    limit (a larger scale then does not help); 0 if the arrivals are the limit.
     """
 
     what: str
@@ -48,16 +48,16 @@ class Need:
 
     @property
     def enough(self) -> bool:
-        """Whether the expectation reaches what is needed."""
+        """Whether the expected number reaches the needed one."""
         return self.expected >= self.needed
 
     @property
     def hopeless(self) -> bool:
-        """Whether not even a lucky draw reaches it."""
+        """Whether the needed number is out of reach, even with random variation."""
         return self.expected + SURE * sqrt(self.expected) < self.needed
 
     def line(self) -> str:
-        """What is expected in which time, against what is needed."""
+        """Expected number, time and needed number, as one line."""
         word = "" if self.enough else ": TOO FEW"
         return (
             f"{self.what}: {self.expected:,.0f} expected in {self.seconds:.0f} s, "
@@ -66,12 +66,12 @@ class Need:
 
 
 def needs_of(plan: DrillPlan) -> list[Need]:
-    """What each phase of known length, and each step of the traffic, needs."""
+    """The needs of each phase of known length and of each step of the traffic."""
     return [*_samples(plan), *_splits(plan)]
 
 
 def smallest_scale(plan: DrillPlan) -> float | None:
-    """The smallest scale whose arrivals would be enough, to two digits; None: as it is."""
+    """The smallest sufficient scale, to two digits; None if the present scale is sufficient."""
     short = [
         need
         for need in needs_of(plan)
@@ -79,15 +79,15 @@ def smallest_scale(plan: DrillPlan) -> float | None:
     ]
     if not short:
         return None
-    # With half as many again: a scale that is just enough is not, every second time.
+    # With a reserve: at the exact scale every second drill would have too few arrivals.
     wanted = max(need.needed * ENOUGH / max(need.expected, 1e-9) for need in short)
     return _rounded_up(plan.settings.scale * wanted)
 
 
 def canaries_per_s(plan: DrillPlan) -> float:
-    """Canaries a second: the profile's at the drill's scale, since a canary costs like a request.
+    """Canaries a second: the profile's rate times the scale, since a canary costs like a request.
 
-    No fewer than availability needs in the shortest hold, up to what the profile sends at scale 1.
+    At least the rate that availability needs in the shortest hold, at most the profile's own rate.
     """
     most = plan.profile.canaries_per_s
     needed = [
@@ -99,7 +99,7 @@ def canaries_per_s(plan: DrillPlan) -> float:
 
 
 def lines(plan: DrillPlan) -> Iterator[str]:
-    """For a person, before the drill: the arrivals, each need, and the scale that would do."""
+    """Lines for the plan: the arrivals, each need, and the smallest sufficient scale."""
     per_s = plan.profile.arrivals_per_s(plan.settings.scale)
     needs = needs_of(plan)
     if not needs:
@@ -113,32 +113,32 @@ def lines(plan: DrillPlan) -> Iterator[str]:
         yield f"  {need.line()}"
     scale = smallest_scale(plan)
     if scale is not None:
-        yield f"  too few cannot be judged; --var scale:float={scale:g} would bring enough"
+        yield f"  phases with too few cannot be judged; --var scale:float={scale:g} would be enough"
     if caches := max(need.caches for need in needs):
-        yield f"  too few resolver caches: resolver_caches: {caches} in the profile would do"
+        yield f"  too few resolver caches: set resolver_caches: {caches} in the profile"
 
 
 def too_few(plan: DrillPlan) -> str:
-    """Why the load can never tell how the traffic is split; empty: it can."""
+    """Why the load can never show the split; empty if it can."""
     for need in needs_of(plan):
         if need.split and need.hopeless:
             if need.caches:
                 return (
                     f"{need.what}: {plan.profile.resolver_caches} resolver caches make about "
                     f"{need.expected:.0f} independent arrivals in {need.seconds:.0f} s, "
-                    f"{need.needed} are needed; resolver_caches: {need.caches} in the profile "
-                    f"{plan.profile.name} would bring enough"
+                    f"{need.needed} are needed; set resolver_caches: {need.caches} in the profile "
+                    f"{plan.profile.name}"
                 )
             scale = smallest_scale(plan)
             return (
                 f"{need.what}: about {need.expected:.0f} arrivals in {need.seconds:.0f} s, "
-                f"{need.needed} are needed; scale {scale:g} would bring enough"
+                f"{need.needed} are needed; scale {scale:g} would be enough"
             )
     return ""
 
 
 def _samples(plan: DrillPlan) -> Iterator[Need]:
-    """The smallest samples of the holds whose length is known."""
+    """The minimum samples of the holds of known length."""
     per_s = plan.profile.arrivals_per_s(plan.settings.scale)
     for func, tier, seconds in _holds(plan):
         name = f"{func}, Tier {tier}"
@@ -149,7 +149,7 @@ def _samples(plan: DrillPlan) -> Iterator[Need]:
 
 
 def _holds(plan: DrillPlan) -> Iterator[tuple[str, TierName, float]]:
-    """The phases of known length: activity, tier, seconds."""
+    """The holds of known length: activity, tier, seconds."""
     for one in plan.method:
         minutes = one.arguments.get("minutes")
         if one.func in HOLDS and minutes is not None:
@@ -158,7 +158,7 @@ def _holds(plan: DrillPlan) -> Iterator[tuple[str, TierName, float]]:
 
 
 def _splits(plan: DrillPlan) -> Iterator[Need]:
-    """The looks at the split that the steps of an evacuation wait for; the hardest of each."""
+    """For each activity that moves traffic, the split that needs the most arrivals."""
     per_s = plan.profile.arrivals_per_s(plan.settings.scale)
     tolerance_pct = 100 * float(plan.contract.drill.split_tolerance)
     seconds = LOOK_BACK_S_MAX
@@ -180,9 +180,9 @@ def _splits(plan: DrillPlan) -> Iterator[Need]:
 
 
 def _split(plan: DrillPlan, name: str, arrivals: float, needed: int) -> Need:
-    """What the longest look-back brings of `needed` independent arrivals."""
+    """The need of a split, with the independent arrivals within the longest look-back."""
     seconds, caches = LOOK_BACK_S_MAX, plan.profile.resolver_caches
-    # Off a testbed the records are read only when the drill begins: their TTL is not known yet.
+    # Without a testbed the records are read when the drill starts: their TTL is not known yet.
     ttl_s = float(plan.target.testbed.dns.ttl_s) if plan.target.testbed else TTL_S_DEFAULT
     draws = draws_of(arrivals, seconds, caches, ttl_s)
     limited = draws < needed <= arrivals
@@ -191,7 +191,7 @@ def _split(plan: DrillPlan, name: str, arrivals: float, needed: int) -> Need:
 
 
 def _shift_draws(plan: DrillPlan, less_pct: float, tolerance_pct: float) -> int:
-    """What a shift needs where every region has the same share: the real one is read later."""
+    """Arrivals that a shift needs if regions have equal shares; the actual ones are read later."""
     share_pct = 100 / len(plan.target.regions)
     moved_pct = share_pct * less_pct / 100
     most_pct = telling_pct(moved_pct, tolerance_pct)
@@ -204,6 +204,6 @@ def _smallest(rules: Tier) -> int:
 
 
 def _rounded_up(scale: float) -> float:
-    """To two digits, never down."""
+    """Round up to two digits."""
     digits = 2 - len(str(int(scale))) if scale >= 1 else 3
     return float(ceil(scale * 10.0**digits - 1e-9) / 10.0**digits)

@@ -1,7 +1,7 @@
-"""What the load costs while a drill runs, against the target's budget.
+"""Compares the cost of the load with the target's budget while a drill runs.
 
-The figures are the load's own, from the record that each of its processes writes once a second,
-so they need no Prometheus. Where a record does not come or cannot be read, the drill stops.
+The figures come from the record that each process of the load writes once a second, so Prometheus
+is not needed. If a record is missing or cannot be read, the drill stops.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RECORDS = "load-[0-9]*.jsonl"
 
 @dataclass(frozen=True)
 class SpentTotal:
-    """Requests and tokens of all processes; `guessed`: requests whose usage nobody told."""
+    """Requests and tokens of all processes; `guessed`: requests without a reported usage."""
 
     requests: int
     tokens_in: int
@@ -28,7 +28,7 @@ class SpentTotal:
 
     @property
     def tokens(self) -> int:
-        """Of prompts and answers together."""
+        """Prompt and generated tokens together."""
         return self.tokens_in + self.tokens_out
 
     def money(self, cost: Cost) -> float:
@@ -36,10 +36,10 @@ class SpentTotal:
         return round(cost.of(self.tokens_in, self.tokens_out), 4)
 
     def line(self, cost: Cost | None) -> str:
-        """For a person, with the price if there is one."""
+        """A line for the console, with the price if the target has one."""
         priced = "" if cost is None else f", {self.money(cost):,.2f} {cost.currency}"
         told = (
-            f"; {self.guessed:,} answers told no usage and are counted as what they asked for"
+            f"; {self.guessed:,} answers without usage are counted by the tokens requested"
             if self.guessed
             else ""
         )
@@ -50,7 +50,7 @@ class SpentTotal:
 
 
 def spent_in(bundle: Path, shards: int | None = None) -> SpentTotal:
-    """The totals of the load's records in `bundle`, of all `shards` if so many are asked for.
+    """The totals of the load's records in `bundle`; with `shards`, of that many processes.
 
     Raises OSError or ValueError if one of them is missing or cannot be read.
     """
@@ -59,7 +59,7 @@ def spent_in(bundle: Path, shards: int | None = None) -> SpentTotal:
     found = [last_spent(path) for path in sorted(bundle.glob(RECORDS))]
     known = [one for one in found if one is not None]
     if not known or len(known) < len(found) or (shards is not None and len(known) < shards):
-        raise ValueError(f"{len(known)} of {shards or len(found)} records of the load are there")
+        raise ValueError(f"{len(known)} of {shards or len(found)} records of the load exist")
     requests, tokens_in, tokens_out, guessed = (
         sum(one[key] for one in known) for key in ("requests", "tokens_in", "tokens_out", "guessed")
     )
@@ -67,7 +67,7 @@ def spent_in(bundle: Path, shards: int | None = None) -> SpentTotal:
 
 
 class Spending:
-    """Compares what the load cost with the budget, once a look."""
+    """Compares the cost of the load with the budget at each call of `look`."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Spending:
         unknown_s_max: float,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`shards`: how many processes the load has now; 0: it does not run."""
+        """`shards`: the present number of load processes; 0 if the load does not run."""
         self._budget = budget
         self._cost = cost
         self._bundle = bundle
@@ -91,7 +91,7 @@ class Spending:
         self._grew_s: dict[Path, float] = {}
 
     def look(self) -> StopReason | None:
-        """The reason to stop: the budget is spent, or what was spent is not known any more."""
+        """The reason to stop: the budget is spent, or the spending is unknown."""
         shards = self._shards()
         now_s = self._clock.monotonic_s()
         if not shards:
@@ -106,12 +106,12 @@ class Spending:
         except (OSError, ValueError, KeyError, TypeError) as error:
             spent, why = None, f"the load's record: {error}"
         if now_s - self._known_s > self._unknown_s_max:
-            detail = f"what the load spends is unknown for {now_s - self._known_s:.0f} s: {why}"
+            detail = f"the spending of the load is unknown for {now_s - self._known_s:.0f} s: {why}"
             return self._reason("unknown", detail)
         return None if spent is None else self._over(spent)
 
     def _follow(self, now_s: float) -> None:
-        """When each record last grew."""
+        """Note the time at which each record last grew."""
         for path in self._bundle.glob(RECORDS):
             size = path.stat().st_size
             if size != self._sizes.get(path):

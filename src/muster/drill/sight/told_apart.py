@@ -1,7 +1,7 @@
-"""How regions are told apart in what the load sees: by a header of the answer, or by addresses.
+"""Checks that the load can assign each answer to a region, by a header or by the address.
 
-Without either, every stream would be in no region: no split could be seen, and nothing could be
-said of the region that is drilled.
+Without either, no stream would have a region: the split could not be measured, and the evacuated
+region could not be judged.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ANSWER_S_MAX = 30.0
 
 
 def not_apart(target: Target, addresses: Mapping[str, Sequence[str]]) -> str:
-    """Why addresses do not tell the regions apart; empty: they do.
+    """Why addresses do not identify the regions; empty if they do.
 
-    `addresses`: what each region's name is answered, where the target does not say it.
+    `addresses`: addresses by region from DNS, for regions without addresses in the target.
     """
     owners: dict[str, str] = {}
     for region, spec in target.regions.items():
@@ -31,36 +31,36 @@ def not_apart(target: Target, addresses: Mapping[str, Sequence[str]]) -> str:
             return f"no address of {region} is known (regions.{region}.addresses)"
         for text in own:
             if not is_address(text):
-                return f"{region} is answered by the name {text}, whose addresses may be anyone's"
+                return f"the record of {region} is the name {text}, whose addresses may be shared"
             address = plain_address(text)
             other = owners.setdefault(address, region)
             if other != region:
-                return f"{text} is an address of {other} and of {region}"
+                return f"{text} is an address of both {other} and {region}"
     return ""
 
 
 def untold(
     target: Target, addresses: Mapping[str, Sequence[str]], clock: Clock = SYSTEM_CLOCK
 ) -> str:
-    """Why the load could not tell the regions apart; empty: it can.
+    """Why the load could not identify the regions; empty if it can.
 
-    Where the target names a header, this asks the public name for one answer.
+    If the target names a header, this sends one request to the public name.
     """
     why = not_apart(target, addresses)
     header = target.load.region_header
     if header is None:
-        return f"{why}, and load.region_header names no header of the answer" if why else ""
+        return f"{why}, and load.region_header is not set" if why else ""
     named, wrong = _named(target, header.lower(), clock)
     if wrong:
         return f"{wrong}; {why}" if why else ""
     if named not in target.regions:
         known = ", ".join(target.regions)
-        return f"load.region_header {header} says {named!r}, which is none of {known}"
+        return f"load.region_header: {header} names {named!r}, which is none of {known}"
     return ""
 
 
 def _named(target: Target, header: str, clock: Clock) -> tuple[str, str]:
-    """The region that one answer names, and why it names none."""
+    """The region that one answer names, or the reason why it names none."""
     access = target.load
     endpoint = Endpoint(target.public_url, "public_url")
     try:
@@ -68,7 +68,7 @@ def _named(target: Target, header: str, clock: Clock) -> tuple[str, str]:
         if not is_address(way):
             way = addresses_of(way, access.dns_server).addresses[0]
     except (OSError, IndexError):
-        return "", f"{endpoint.host} has no address to ask for the header {header}"
+        return "", f"{endpoint.host} does not resolve, so the header {header} cannot be read"
     found = one_stream(
         endpoint,
         way,
@@ -80,8 +80,11 @@ def _named(target: Target, header: str, clock: Clock) -> tuple[str, str]:
         clock=clock,
     )
     if not found.status:
-        return "", f"{way} gave no answer that could carry {header}: {found.error}"
+        return "", f"{way} did not answer, so the header {header} cannot be read: {found.error}"
     named = found.headers.get(header, "")
     if not named:
-        return "", f"the answer of {way} ({found.status}) carries no {header}: load.region_header"
+        return (
+            "",
+            f"the answer of {way} ({found.status}) has no header {header} (load.region_header)",
+        )
     return named, ""

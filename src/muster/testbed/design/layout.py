@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def lay_out(
     return layout_of(config, ports, specs)
 
 
-def layout_of(config: SupervisorConfig, ports: Ports, specs: Sequence[ProcessSpec]) -> Layout:
+def layout_of(config: SupervisorConfig, ports: Ports, specs: list[ProcessSpec]) -> Layout:
     """The layout of those processes, with every port that they need."""
     return Layout(
         config=config,
