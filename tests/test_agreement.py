@@ -170,7 +170,7 @@ def test_canaries_in_the_platforms_figures_are_told():
     """In it: 652 answers of 442 attempts and 251 canaries; not in it; and too few to tell."""
     within = told(simulated(5, per_s=60, seconds=60, canaries=34.0, canaries_counted=True))
     assert within.wrong == ""
-    assert within.canaries.endswith("are in it, and are taken out as if all had been good")
+    assert within.canaries.endswith("are in it, and are subtracted as successful requests")
     assert set(within.taken) == {"requests", "first_token", "completion"}
     assert 1500 < within.taken["requests"] < 2100
     without = told(simulated(5, per_s=60, seconds=60, canaries=34.0))

@@ -58,7 +58,7 @@ def test_each_contradiction_is_unknown_and_says_both_sides():
         for name, target, ledger in (("circuit_open", shown, SAID), ("queue_age", SAID, shown))
     ]
     [(*_, reason)] = told({"queue_age": WHY}, {"queue_age": "other"})
-    assert reason.endswith(f'says {SAID}, the drill began with declared none: "other"')
+    assert reason.endswith(f'has {SAID}, the drill started with declared none: "other"')
     seen = series_of("queue_age", "q", {}, [(0.0, 0.0)])
     assert told({"queue_age": WHY, "circuit_open": WHY}, {**ALL} | {"x": "y"}, seen)[-1] == (
         "declared_none",

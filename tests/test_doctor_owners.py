@@ -1,4 +1,4 @@
-"""Who else sets weights and replicas, and where Prometheus stands: each with what shows it."""
+"""Other controllers of weights and replicas, and the region of Prometheus, with the evidence."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_it_ends_0_changes_nothing_and_costs_a_request_a_region(bed, tmp_path):
     table = doctor(bed)
     assert table.exit_code == 0
     assert table.output.startswith("READY: region_failover on target doctored (testbed)")
-    for heading in ("streams", "signals", "resolver against weights", "clocks"):
+    for heading in ("streams", "signals", "DNS answers against weights", "clocks"):
         assert f"\n\n{heading}\n" in table.output
 
 

@@ -199,8 +199,7 @@ def test_too_few_resolver_caches_are_told_by_their_number():
     few = replace(plan, profile=profile.model_copy(update={"resolver_caches": 5}))
     assert enough.too_few(few) == (
         "split at the steps of evacuate: 5 resolver caches make about 85 independent arrivals in "
-        f"80 s, 225 are needed; resolver_caches: 20 in the profile {profile.name} would bring "
-        "enough"
+        f"80 s, 225 are needed; set resolver_caches: 20 in the profile {profile.name}"
     )
     # Where the arrivals are too few as well, the scale is what is told.
     assert enough.needs_of(replace(few, settings=plan_at(1e-4).settings))[0].caches == 0

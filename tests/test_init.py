@@ -327,7 +327,7 @@ def test_a_region_that_no_label_shows_is_marked_with_what_it_shows(
         f"{MARK} requests: {told} (the label region has the values eu-central-1, eu-west-1)"
         in done.output
     )
-    assert "Envoy needs a label that names the region" in done.output
+    assert "Envoy needs a label with the region" in done.output
 
 
 def test_a_prometheus_that_does_not_answer_is_one_line(tmp_path: Path) -> None:

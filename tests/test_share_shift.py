@@ -280,7 +280,7 @@ def test_a_shift_that_is_too_small_to_be_told_is_refused_before_any_effect(tmp_p
     world = World(tmp_path, eu_west_1=20, eu_central_1=80)
     wrong = share_shift.not_told(world.session)
     assert "25 % of the traffic of eu-west-1 are 5.0 points of all" in wrong
-    assert wrong.endswith("10 must move: shift 50 % or more of it")
+    assert wrong.endswith("a shift needs 10: shift 50 % or more of it")
     with pytest.raises(DrillAborted) as stopped:
         share_shift.move_away(world.session, 25, "L")
     assert (stopped.value.by, stopped.value.detail) == ("shift_too_small", wrong)
@@ -370,7 +370,7 @@ def test_the_steps_say_what_they_do():
     planned = shift_share.planned(scene(), {"share_pct": 25})
     assert planned.what == "shifts 25 % of the traffic of eu-west-1 to the other regions"
     assert [one.aim for one in planned.faults] == ["25 % of the region's traffic elsewhere"]
-    assert shifted.planned(scene(), {"minutes": 1}).what.endswith("away for 10 s")
+    assert shifted.planned(scene(), {"minutes": 1}).what.endswith("weights for 10 s")
     back = shift_back.planned(scene(), {"minutes": 2})
     assert back.what.endswith("back, and holds for 20 s")
     assert [one.kind for one in back.faults] == ["traffic_shift"]

@@ -157,7 +157,7 @@ def _told(
     if not canaries:
         return ""
     if taken.get("requests"):
-        return f"{canaries:.0f} canaries are in it, and are taken out as if all had been good"
+        return f"{canaries:.0f} canaries are in it, and are subtracted as successful requests"
     slack += tolerance * max(sent.most, served)
     if served < sent.least + canaries - slack:
         return f"{canaries:.0f} canaries are not in it"

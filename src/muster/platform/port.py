@@ -42,6 +42,21 @@ class Unusable:
         return Unusable(f"{section}.{self.key}", self.value, self.wanted)
 
 
+class Adapter:
+    """What the adapters of every port that changes something report before a drill starts."""
+
+    def touches(self) -> tuple[Touch, ...]:
+        """What it changes besides the region or server itself. Sends no request, raises nothing."""
+        return ()
+
+    def unusable(self) -> Unusable | None:
+        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
+
+        None if no such setting is known on this machine.
+        """
+        return None
+
+
 @dataclass(frozen=True)
 class Other:
     """Somebody else who sets what a drill changes; `said` names him and what he does, in one line.

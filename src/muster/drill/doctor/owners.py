@@ -13,6 +13,7 @@ from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Check, Row, Seen
 from muster.platform.port import Other
 
+TITLE = "other controllers of weights and replicas"
 WORDS = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -27,7 +28,7 @@ def replica_checks(regions: Sequence[str], seconds_max: float) -> tuple[Check, .
     return tuple(
         Check(
             f"replicas:{name}",
-            "who else sets weights and replicas",
+            TITLE,
             _look_of(name),
             seconds_max,
             may_be_accepted=True,

@@ -23,14 +23,14 @@ OWN = (
     Check("permit", "files and machine", beginning.permit, LOOK_S_MAX),
     Check("testbed", "testbed", beginning.rig, LOOK_S_MAX),
     Check("names", "the public name", beginning.names, LOOK_S_MAX),
-    Check("resolver", "resolver against weights", resolving.look, LOOK_S_MAX, True),
-    Check("weights", "who else sets weights and replicas", owners.of_weights, LISTED_S_MAX, True),
-    Check("place", "where Prometheus stands", place.look, LOOK_S_MAX, True),
+    Check("resolver", "DNS answers against weights", resolving.look, LOOK_S_MAX, True),
+    Check("weights", owners.TITLE, owners.of_weights, LISTED_S_MAX, True),
+    Check("place", "region of Prometheus", place.look, LOOK_S_MAX, True),
     Check("signals", "signals", signals.look, LOOK_S_MAX),
     Check("clock", "clocks", clocks.look, LOOK_S_MAX),
     Check("samples", "samples, expected against needed", sizes.look, LOOK_S_MAX),
-    Check("lock", "lock and store, by use", keeping.lock, LOOK_S_MAX),
-    Check("store", "lock and store, by use", keeping.store, LOOK_S_MAX),
+    Check("lock", "lock and store", keeping.lock, LOOK_S_MAX),
+    Check("store", "lock and store", keeping.store, LOOK_S_MAX),
 )
 
 

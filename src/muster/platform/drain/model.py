@@ -10,13 +10,13 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import Touch, Unusable
+from muster.platform.port import Adapter
 
 DrainState = Literal["serving", "closing", "draining"]
 """`closing` stays ready; `draining` becomes unready once the region is empty."""
 
 
-class Drain(ABC):
+class Drain(Adapter, ABC):
     """How one region is asked to drain."""
 
     asks: ClassVar[bool] = True
@@ -32,17 +32,6 @@ class Drain(ABC):
     @abstractmethod
     def timeout_s(self) -> float:
         """How long one call may take, in seconds."""
-
-    def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the region itself. Sends no request, raises nothing."""
-        return ()
-
-    def unusable(self) -> Unusable | None:
-        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
-
-        None if no such setting is known on this machine.
-        """
-        return None
 
     @abstractmethod
     def ask(self, state: DrainState) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.looks import Look
-from muster.platform.port import Change, Other, Proof, Touch, Unusable
+from muster.platform.port import Adapter, Change, Other, Proof
 
 Before = Mapping[str, Any]
 """What `before` returned, as JSON: enough for `start` on another machine."""
@@ -34,7 +34,7 @@ class PowerState:
     autoscaled: bool = False
 
 
-class Power(ABC):
+class Power(Adapter, ABC):
     """How one region is stopped, killed and started."""
 
     stops: ClassVar[bool] = True
@@ -63,17 +63,6 @@ class Power(ABC):
     def ready_s_max(self) -> float:
         """How long a started region may take until its ready_url answers 2xx, in seconds."""
         return self.timeout_s
-
-    def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the region itself. Sends no request, raises nothing."""
-        return ()
-
-    def unusable(self) -> Unusable | None:
-        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
-
-        None if no such setting is known on this machine.
-        """
-        return None
 
     @property
     def workloads(self) -> tuple[str, ...]:

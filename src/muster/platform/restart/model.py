@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import Touch, Unusable
+from muster.platform.port import Adapter
 
 
-class Restart(ABC):
+class Restart(Adapter, ABC):
     """How one server is restarted."""
 
     restarts: ClassVar[bool] = True
@@ -26,17 +26,6 @@ class Restart(ABC):
     @abstractmethod
     def timeout_s(self) -> float:
         """How long a restart may take, in seconds."""
-
-    def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the server. Sends no request, raises nothing."""
-        return ()
-
-    def unusable(self) -> Unusable | None:
-        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
-
-        None if no such setting is known on this machine.
-        """
-        return None
 
     @abstractmethod
     def restart(self) -> None:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from muster.platform.port import Other, PortError, Touch, Unusable
+from muster.platform.port import Adapter, Other, PortError, Touch
 from muster.platform.steering.parts import Shown, Snapshot, Weights
 from muster.platform.steering.shares import UNITS, shares_of, weights_for
 
@@ -54,7 +54,7 @@ def not_told() -> None:
     """Ignores when the change was accepted."""
 
 
-class Steering(ABC):
+class Steering(Adapter, ABC):
     """Which region gets the traffic of one public name."""
 
     units: int = UNITS
@@ -78,13 +78,6 @@ class Steering(ABC):
     @abstractmethod
     def touches(self) -> tuple[Touch, ...]:
         """What it changes, in its own words. Sends no request, raises nothing."""
-
-    def unusable(self) -> Unusable | None:
-        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
-
-        None if no such setting is known on this machine.
-        """
-        return None
 
     def others(self) -> tuple[Other, ...]:
         """Who else sets these weights, as far as it shows where they stand. Raises SteeringError.
