@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from dataplane_fixtures import Stack
 from hypothesis import settings
+from isolation import secrets_restored
 from parts import of_part, parse_part
 
 # The SDK would ask the machine's cloud for credentials: a test asks nothing outside of it.
@@ -17,6 +18,18 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 # No test asserts the speed of a machine: an example may take as long as it takes.
 settings.register_profile("muster", deadline=None)
 settings.load_profile("muster")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_secret_of_another_module() -> Iterator[None]:
+    with secrets_restored():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test() -> Iterator[None]:
+    with secrets_restored():
+        yield
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ class Scripted(World):
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    monkeypatch.setattr(redact, "_kept", {SECRET})
+    redact.keep(SECRET)
     monkeypatch.setenv("RESTART_TOKEN", SECRET)
     return Scripted(tmp_path)
 

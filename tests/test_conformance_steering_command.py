@@ -161,7 +161,7 @@ def test_a_command_that_cannot_be_started_is_named(world):
 
 def test_a_word_from_the_environment_is_named_and_not_shown(world, monkeypatch):
     """The line by hand takes it from the variable that holds it, as those of power and drain do."""
-    word = "w0rd-0f-the-balancer"  # kept for the process: no other test looks for it
+    word = "w0rd-0f-the-balancer"
     monkeypatch.setenv("LB_TOKEN", word)
     redact.keep(word)
     steering = CommandSteering(Settings(kind="command", argv=("/opt/lb", word)), (EAST, WEST))

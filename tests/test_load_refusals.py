@@ -9,7 +9,6 @@ import pytest
 from floor_fixtures import await_true, stand_in
 from load_peers import REGION, traffic
 
-from muster import redact
 from muster.load import LoadPlan, start
 from muster.load.refusals import KINDS_MAX, STATUS_MAX, TEXT_MAX, Refusals
 from muster.redact import keep
@@ -17,12 +16,6 @@ from muster.reports.refusals import Refusal, first_refusals
 from muster.targets.request_form import RequestForm
 
 TOKEN = "t0ken-0f-the-load"
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    """What one test keeps secret is no secret of another."""
-    monkeypatch.setattr(redact, "_kept", set())
 
 
 def answer(status, body=b""):

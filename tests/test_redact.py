@@ -25,12 +25,6 @@ from muster.undo import UndoHeader, UndoLog
 SHOWS = "s3cr3t-marker"
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    """What one test keeps secret is no secret of another."""
-    monkeypatch.setattr(redact, "_kept", set())
-
-
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

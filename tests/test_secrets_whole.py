@@ -18,7 +18,7 @@ from floor_fixtures import OTHER, REGION, await_true, stand_in
 from shared_targets import shared_document, write_target
 from strict_aws import strict_aws, weighted
 
-from muster import redact, targets
+from muster import targets
 from muster.cli.plan import plan_of
 from muster.clock import SYSTEM_CLOCK
 from muster.drill.conclude import conclude
@@ -46,9 +46,8 @@ SHOWN = (*(text for name, text in SECRETS.items() if name != "IT_USER"),)
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    """What one test keeps secret is no secret of another."""
-    monkeypatch.setattr(redact, "_kept", set())
+def environment(monkeypatch):
+    """Every secret of a target, each in its own variable."""
     for name, text in SECRETS.items():
         monkeypatch.setenv(name, text)
 
