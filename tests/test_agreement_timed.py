@@ -199,7 +199,7 @@ def test_canaries_in_the_requests_are_taken_from_every_figure():
     found = both(sides(canaries=CANARIES, platform={WEST: 120.0, EAST: 110.0}))
     assert (found.wrong, found.client, found.server) == ("", 8000, 9200)
     assert found.taken == dict.fromkeys(("requests", "first_token", "completion"), 1200.0)
-    said = "1200 canaries are in it, and are taken out as if all had been good"
+    said = "1200 canaries are in it, and are subtracted as successful requests"
     assert found.canaries == said
     found = both(sides(canaries=CANARIES, platform={WEST: 148.0, EAST: 82.0}))
     assert found.wrong == (
@@ -274,7 +274,7 @@ def test_no_canaries_need_no_words():
     """Whatever was counted; and those that are taken out are said to be."""
     assert _told(_Sent(1000, 1000, 1000), 500, 20.0, 0.1, 0.0, {}) == ""
     taken = _told(_Sent(1000, 1000, 1000), 500, 20.0, 0.1, 7.0, {"requests": 7.0})
-    assert taken == "7 canaries are in it, and are taken out as if all had been good"
+    assert taken == "7 canaries are in it, and are subtracted as successful requests"
     other = _told(_Sent(1000, 1000, 1000), 500, 20.0, 0.1, 7.0, {"first_token": 7.0})
     assert other == "7 canaries are not in it"
 

@@ -115,9 +115,9 @@ def test_what_the_canaries_decide_is_unknown(bad, total, canaries, status):
 @pytest.mark.parametrize(
     ("why", "rest", "said"),
     [
-        ("", "pass", "7 canaries taken out"),
-        ("", "fail", "7 canaries taken out: pass with them, fail without"),
-        ("too few", "pass", "too few; 7 canaries taken out"),
+        ("", "pass", "7 canaries subtracted"),
+        ("", "fail", "7 canaries subtracted: pass with them, fail without"),
+        ("too few", "pass", "too few; 7 canaries subtracted"),
     ],
 )
 def test_why_it_is_so_without_the_canaries_stands_first(why, rest, said):

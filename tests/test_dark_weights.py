@@ -28,7 +28,7 @@ UNKNOWN = Finding(
     unit="",
     samples=None,
     status="unknown",
-    reason="the records gave the region weight 50 while it was dark",
+    reason="the region had weight 50 while it was dark",
 )
 
 
@@ -61,9 +61,9 @@ def test_a_weight_before_or_after_it_is_none_of_its(at_s):
 def test_the_largest_weight_is_said_and_a_negative_one_is_one():
     """Whatever stands beside it; what was not read is no weight."""
     (one,) = found(calm(_120=50.0, _130=7.5, _140=NAN))
-    assert one.reason == "the records gave the region weight 50 while it was dark"
+    assert one.reason == "the region had weight 50 while it was dark"
     (one,) = found(read({100.0: -3.0, 120.0: -3.0, 140.0: -3.0}))
-    assert one.reason == "the records gave the region weight -3 while it was dark"
+    assert one.reason == "the region had weight -3 while it was dark"
 
 
 def test_each_record_of_the_region_is_looked_at_and_no_other_regions():

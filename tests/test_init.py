@@ -185,7 +185,8 @@ def test_at_a_terminal_what_is_missing_is_asked(
     answers = f"{foreign}\neu-west-1, eu-central-1\n{URL}\n"
     done = run(tmp_path / "t.yaml", "--model", "muster-stub", stdin=answers)
     assert done.exit_code == 0, done.output
-    assert "Model that the load asks for" not in done.output
+    assert "URL to which clients send requests:" in done.output
+    assert "Model that the load requests:" not in done.output
     assert list(written(tmp_path / "t.yaml")["regions"]) == list(REGIONS)
 
 
