@@ -8,8 +8,9 @@ from typing import Any, get_args
 import pytest
 from conformance import drain as suite
 from conformance.drain import CHECKS, CHECKS_UNASKED, World
-from conformance.world import REGION, SECRET, Trouble
-from conformance.wrong import failed, kinds
+from conformance.memory import InMemory
+from conformance.world import REGION, SECRET
+from conformance.wrong import assert_found, kinds
 
 from muster.platform.drain import Drain
 from muster.platform.drain.none import DrainByNobody
@@ -18,23 +19,11 @@ from muster.platform.port import PortError, Touch
 from muster.targets import drain as models
 
 
-class Memory(World):
+class Memory(InMemory, World):
     """A state in memory."""
 
-    touches = (Touch("commands", "m"),)
-
     def __init__(self, kind: Callable[[Memory], Drain]) -> None:
-        self.now: Any = "serving"
-        self.asked = 0
-        self.fails: Trouble | None = None
-        self.kind = kind
-
-    @property
-    def calls(self) -> int:
-        return self.asked
-
-    def adapter(self) -> Drain:
-        return self.kind(self)
+        super().__init__(kind, whole="serving", half="mixed")
 
     def state(self) -> Any:
         return self.now
@@ -42,26 +31,8 @@ class Memory(World):
     def put(self, state: Any) -> None:
         self.now = state
 
-    def trouble(self, kind: Trouble | None) -> None:
-        self.fails = kind
-
     def paste(self, line: str) -> None:
         self.now = line.rpartition(" ")[2]
-
-    def shown(self) -> str:
-        """One look of the adapter."""
-        self.asked += 1
-        if self.fails == "nonsense":
-            raise PortError("memory: no state")
-        return str(self.now)
-
-    def change(self, state: str) -> None:
-        """One change of the adapter."""
-        self.asked += 1
-        if self.fails not in ("refuses", "late before"):
-            self.now = "mixed" if self.fails == "half" else state
-        if self.fails:
-            raise PortError(f"memory: {self.fails}")
 
 
 class Right(Drain):
@@ -243,10 +214,7 @@ def test_a_right_adapter_passes(check):
 def test_a_wrong_adapter_fails(kind):
     """Each in the check that is there for it, and where it can in no other."""
     suite_of_it = CHECKS_UNASKED if kind is Pretends else CHECKS
-    found = failed(suite_of_it, lambda: Memory(kind))
-    assert WRONG[kind] in found
-    if kind in ALONE:
-        assert found == {WRONG[kind]}
+    assert_found(kind, suite_of_it, lambda: Memory(kind), {WRONG[kind]}, ALONE)
 
 
 def test_every_check_has_failed():

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from conformance import power as suite
+from conformance.memory import InMemory
 from conformance.power import CHECKS, CHECKS_UNSTOPPED, SERVES, World
-from conformance.world import REGION, SECRET, Trouble
-from conformance.wrong import failed, kinds
+from conformance.world import REGION, SECRET
+from conformance.wrong import assert_found, kinds
 
 from muster.platform.port import Change, PortError, Proof, Touch
 from muster.platform.power import Power, PowerState
@@ -21,50 +22,20 @@ from muster.targets.power import NoPower
 SIZE = 3
 
 
-class Memory(World):
-    """Gateways in memory."""
-
-    touches = (Touch("commands", "m"),)
+class Memory(InMemory, World):
+    """Gateways in memory: how many run."""
 
     def __init__(self, kind: Callable[[Memory], Power]) -> None:
-        self.running = SIZE
-        self.asked = 0
-        self.fails: Trouble | None = None
-        self.kind = kind
-
-    @property
-    def calls(self) -> int:
-        return self.asked
-
-    def adapter(self) -> Power:
-        return self.kind(self)
+        super().__init__(kind, whole=SIZE, half=1)
 
     def state(self) -> Any:
-        return {0: "off", SIZE: "on"}.get(self.running, "partly")
+        return {0: "off", SIZE: "on"}.get(self.now, "partly")
 
     def put(self, state: Any) -> None:
-        self.running = SIZE if state == "on" else 0
-
-    def trouble(self, kind: Trouble | None) -> None:
-        self.fails = kind
+        self.now = SIZE if state == "on" else 0
 
     def paste(self, line: str) -> None:
-        self.running = int(line.rpartition(" ")[2])
-
-    def shown(self) -> int:
-        """One look of the adapter."""
-        self.asked += 1
-        if self.fails == "nonsense":
-            raise PortError("memory: no number")
-        return self.running
-
-    def change(self, running: int) -> None:
-        """One change of the adapter."""
-        self.asked += 1
-        if self.fails not in ("refuses", "late before"):
-            self.running = 1 if self.fails == "half" else running
-        if self.fails:
-            raise PortError(f"memory: {self.fails}")
+        self.now = int(line.rpartition(" ")[2])
 
 
 class Right(Power):
@@ -208,7 +179,7 @@ class Believes(Right):
     """Makes something of an answer that it does not understand."""
 
     def before(self) -> dict[str, Any]:
-        return {"running": self.world.running or SIZE} if self.world.fails else super().before()
+        return {"running": self.world.now or SIZE} if self.world.fails else super().before()
 
     def change(self, *, kill: bool = False) -> Change:
         return Change("3 run", "killed" if kill else "0 run")
@@ -340,10 +311,7 @@ def test_a_right_adapter_passes(check):
 def test_a_wrong_adapter_fails(kind):
     """Each in the check that is there for it, and where it can in no other."""
     suite_of_it = CHECKS_UNSTOPPED if kind is Meddles else CHECKS
-    found = failed(suite_of_it, lambda: Memory(kind))
-    assert set(WRONG[kind]) <= found
-    if kind in ALONE:
-        assert found == set(WRONG[kind])
+    assert_found(kind, suite_of_it, lambda: Memory(kind), WRONG[kind], ALONE)
 
 
 def test_every_check_has_failed():

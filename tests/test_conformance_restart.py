@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from conformance import restart as suite
+from conformance.memory import InMemory
 from conformance.restart import CHECKS, CHECKS_NOBODY, World
 from conformance.world import SECRET, Trouble
-from conformance.wrong import failed, kinds
+from conformance.wrong import assert_found, kinds
 
 from muster.platform.port import PortError, Touch
 from muster.platform.restart import Restart
@@ -18,53 +19,31 @@ from muster.targets.model import ToxiproxyAccess
 from muster.targets.restart import NoRestart
 
 
-class Memory(World):
-    """A server in memory."""
-
-    touches = (Touch("commands", "m"),)
+class Memory(InMemory, World):
+    """A server in memory: whether it answers, and how often it was started."""
 
     def __init__(self, kind: Any) -> None:
-        self.kind = kind
-        self.running = False
+        super().__init__(kind, whole=False, half=False)
         self.begun = 0
-        self.fails: Trouble | None = None
-        self.asked = 0
-
-    @property
-    def calls(self) -> int:
-        return self.asked
 
     @property
     def restarts(self) -> int:
         return self.begun
 
     def answers(self) -> bool:
-        return self.running
+        return bool(self.now)
 
     def put_back(self) -> None:
-        self.running = True
-
-    def adapter(self) -> Restart:
-        made: Restart = self.kind(self)
-        return made
-
-    def trouble(self, kind: Trouble | None) -> None:
-        self.fails = kind
+        self.now = True
 
     def paste(self, line: str) -> None:
-        self.running = line.endswith("restart")
+        self.now = line.endswith("restart")
         self.begun += 1
 
     def restart(self) -> None:
         """One restart by the adapter."""
-        self.asked += 1
-        if self.fails == "half":
-            self.running = False
-        elif self.fails in (None, "late after"):
-            self.running = True
-            self.begun += 1
-        if self.fails:
-            raise PortError(f"memory: {self.fails}")
+        self.begun += self.fails in (None, "late after")
+        self.change(self.now if self.fails == "nonsense" else True)
 
 
 class Right(Restart):
@@ -142,8 +121,8 @@ class Toggles(Right):
     """Stops a server that answers."""
 
     def restart(self) -> None:
-        if self.world.running and not self.world.begun:
-            self.world.running = False
+        if self.world.now and not self.world.begun:
+            self.world.now = False
         else:
             super().restart()
 
@@ -156,7 +135,7 @@ class GivesUp(Right):
             super().restart()
         except PortError:
             if self.world.fails == "late after":
-                self.world.running = False
+                self.world.now = False
             raise
 
 
@@ -266,10 +245,7 @@ def test_a_right_adapter_passes(check):
 def test_a_wrong_adapter_fails(kind):
     """Each in the check that is there for it, and where it can in no other."""
     suite_of_it = CHECKS_NOBODY if kind is Meddles else CHECKS
-    found = failed(suite_of_it, lambda: Memory(kind))
-    assert set(WRONG[kind]) <= found
-    if kind in ALONE:
-        assert found == set(WRONG[kind])
+    assert_found(kind, suite_of_it, lambda: Memory(kind), WRONG[kind], ALONE)
 
 
 def test_every_check_has_failed():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from typing import Any, get_args
 
 import pytest
@@ -15,6 +15,20 @@ Check = Callable[[Any], None]
 def failed(checks: Iterable[Check], world: Callable[[], Any]) -> set[Check]:
     """The checks that fail, each on a new world."""
     return {check for check in checks if _fails(check, world())}
+
+
+def assert_found(
+    kind: Any,
+    checks: Iterable[Check],
+    world: Callable[[], Any],
+    wanted: Collection[Check],
+    alone: Container[Any],
+) -> None:
+    """Every check of `wanted` fails for `kind`, and if it is in `alone`, no other check does."""
+    found = failed(checks, world)
+    assert set(wanted) <= found
+    if kind in alone:
+        assert found == set(wanted)
 
 
 def _fails(check: Check, world: Any) -> bool:
