@@ -58,6 +58,29 @@ def test_what_is_no_plain_mapping_is_refused_in_one_line(tmp_path, text, line):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def both(tmp_path, text):
+    paths = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
+    for path in paths:
+        path.write_text(text)
+    return paths
+
+
+def test_two_files_of_the_same_bytes_are_two_documents(tmp_path):
+    """No change of one shows in the other, nor when the same file is read again."""
+    first, second = both(tmp_path, "a: {b: 1}\n")
+    read_yaml(first)["a"]["b"] = 2
+    assert read_yaml(first) == read_yaml(second) == {"a": {"b": 1}}
+
+
+@pytest.mark.parametrize("text", ["- a\n", "a: [1\n", "a: 1\na: 2\n"])
+def test_of_two_files_of_the_same_bytes_each_is_named(tmp_path, text):
+    """What is refused names the file that was read, also where the other one was read before."""
+    for path in both(tmp_path, text):
+        with pytest.raises(BadInput) as caught:
+            read_yaml(path)
+        assert str(caught.value).startswith(f"{path}: ")
+
+
 def test_a_doubled_key_is_named_with_its_line(tmp_path):
     """The line of the second one is in the message."""
     path = tmp_path / "x.yaml"

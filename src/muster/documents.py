@@ -84,19 +84,10 @@ def parse_yaml(raw: bytes, path: Path) -> dict[str, Any]:
 
     Raises BadInput if they are not YAML or do not hold a mapping.
     """
-    # A copy for each caller, so that no caller changes another's document.
-    return deepcopy(_parsed(raw, path))
-
-
-@lru_cache(maxsize=DOCUMENTS_KEPT_MAX)
-def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
-    """Cached, because a drill loads the same few documents repeatedly and YAML is slow to parse."""
     try:
-        text = raw.decode("utf-8")
+        data = _parsed(raw)
     except UnicodeDecodeError as error:
         raise BadInput(path, "", str(error), "a readable YAML file") from error
-    try:
-        data = yaml.load(text, Loader=_StrictLoader)
     except _DoubledKey as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         wanted = f"this key once in its mapping (again in line {line})"
@@ -110,7 +101,17 @@ def _parsed(raw: bytes, path: Path) -> dict[str, Any]:
         raise BadInput(path, where, problem, "valid YAML") from error
     if not isinstance(data, dict):
         raise BadInput(path, "", data, "a mapping of keys to values")
-    return data
+    # A copy for each caller, so that no caller changes another's document.
+    return deepcopy(data)
+
+
+@lru_cache(maxsize=DOCUMENTS_KEPT_MAX)
+def _parsed(raw: bytes) -> Any:
+    """Cached, because a drill loads the same few documents repeatedly and YAML is slow to parse.
+
+    By the bytes alone: every bundle has its own copy of contract and target.
+    """
+    return yaml.load(raw.decode("utf-8"), Loader=_StrictLoader)
 
 
 def parse(
