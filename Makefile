@@ -12,11 +12,15 @@ SOURCES := src probes tests tools bench
 
 # make drill SCALE=1 PROFILE=m3_20k TARGET=staging TIME_SCALE=1 SEED=7 DEFECT=queue_stuck: what is left out, the drill's own file says.
 # They go through the environment, so that no value is ever read by a shell.
-# The foreign testbed has products of its own, and one LiteLLM a region carries few streams.
+# The foreign testbed has products of its own. Where nothing else is told, it is met as a new user meets a platform.
+RUN_DRILL = $(BIN)/chaos --no-version-check run $(DRILL)
 ifeq ($(strip $(TARGET)),foreign)
+PRODUCTS := setup-foreign
+ifeq ($(filter-out undefined file,$(foreach name,DRILL PROFILE SCALE TIME_SCALE DEFECT,$(origin $(name)))),)
+RUN_DRILL = PYTHONPATH=tests $(BIN)/python tests/first_hour.py
+endif
 PROFILE ?= chat_60
 SCALE ?= 1
-PRODUCTS := setup-foreign
 endif
 ifneq ($(strip $(SCALE)),)
 export MUSTER_SCALE := $(SCALE)
@@ -54,7 +58,7 @@ setup-foreign: setup ## the products of the foreign testbed: LiteLLM and Envoy, 
 	@"$(PYTHON)" tools/setup_foreign
 
 drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 for all streams; TARGET=foreign: LiteLLM behind Envoy)
-	@$(BIN)/chaos --no-version-check run $(DRILL)
+	@$(RUN_DRILL)
 
 # Three workers, since a third of the time is waiting for processes; a file of tests on one of them. The files that
 # take longest come first, so that none is left over at the end.

@@ -111,11 +111,11 @@ def test_the_hook_for_keys_is_python_and_names_both_clients() -> None:
 
 
 def test_envoy_lets_through_what_the_target_says_and_shows_what_is_left() -> None:
-    """90 of 60 streams by the factor 1.5; without `track_remaining` no limit could be read."""
+    """120 of 60 streams by the factor 2; without `track_remaining` no limit could be read."""
     read = json.loads(text_of("eu-west-1", "envoy", "json"))
     for cluster in read["static_resources"]["clusters"]:
         (limits,) = cluster["circuit_breakers"]["thresholds"]
-        assert (limits["max_requests"], limits["track_remaining"]) == (90, True)
+        assert (limits["max_requests"], limits["track_remaining"]) == (120, True)
 
 
 def test_envoy_keeps_canaries_out_of_the_figures_of_the_load() -> None:

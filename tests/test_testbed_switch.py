@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -51,6 +53,26 @@ def a_child(tmp_path: Path, name: str, leaves_s: float = 0.0, config=None) -> Ch
         config_path=tmp_path / f"{name}.json" if config else None,
     )
     return Child(spec, tmp_path, lambda child, pid, exit_code: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are Linux's to give")
+def test_a_part_with_a_core_keeps_to_it(tmp_path: Path) -> None:
+    """Its number counts modulo the machine's; a part without one may use them all."""
+    own = sorted(os.sched_getaffinity(0))
+
+    async def cores(core: int | None) -> set[int]:
+        child = a_child(tmp_path, f"on-{core}")
+        child.spec = replace(child.spec, core=core)
+        await child.start()
+        try:
+            assert child.pid is not None
+            return os.sched_getaffinity(child.pid)
+        finally:
+            await child.kill()
+
+    assert asyncio.run(cores(None)) == set(own)
+    assert asyncio.run(cores(0)) == {own[0]}
+    assert asyncio.run(cores(len(own) + 1)) == {own[1 % len(own)]}
 
 
 def run(tmp_path: Path, body, kind: type[Region] = Region, leaves_s: float = 0.0) -> None:

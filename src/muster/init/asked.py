@@ -60,6 +60,7 @@ class Asked:
     ready: Mapping[str, str] = field(default_factory=dict)
     region_header: str | None = None
     streams: int | None = None
+    metrics_host: str = "0.0.0.0"
 
     @property
     def host(self) -> str:

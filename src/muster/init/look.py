@@ -6,10 +6,12 @@ that exists, unless it has too many series.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from urllib.parse import urlsplit
 
 from muster.platform.metrics import Metrics
 from muster.platform.metrics.reading import SERIES_MAX
@@ -45,6 +47,21 @@ class Seen:
     def unread(self) -> dict[str, int]:
         """Metrics with too many series to read, and their number of series."""
         return {name: count for name, count in self.counts.items() if count > SERIES_MAX}
+
+
+def own_address(url: str) -> str | None:
+    """This machine's address on the way to the host of `url`; None: that host is not known here.
+
+    Nothing is sent: a datagram socket that is connected only chooses the route.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as routed:
+            routed.connect(place)
+            return str(routed.getsockname()[0])
+    except OSError:
+        return None
 
 
 def scrape_interval_s(metrics: Metrics, names: Iterable[str]) -> float | None:

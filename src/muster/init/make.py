@@ -11,7 +11,7 @@ from muster.errors import BadInput, MusterError, together
 from muster.init.advice import advice
 from muster.init.asked import Asked, regions_problems
 from muster.init.combine import Combined, combine
-from muster.init.look import look, scrape_interval_s
+from muster.init.look import look, own_address, scrape_interval_s
 from muster.init.recognise import Product, products, regions_shown
 from muster.init.text import marked, target_text
 from muster.platform.metrics import MetricsError, metrics_by
@@ -61,7 +61,9 @@ def make(asked: Asked, environment: Mapping[str, str] | None = None) -> Made:
     regions = asked.regions or regions_shown(seen)
     if wrong := together(regions_problems(regions, asked.ready)):
         raise wrong
-    asked = replace(asked, regions=regions, prometheus=data)
+    urls = [access.url] if access.url is not None else [one.url for one in access.servers.values()]
+    host = own_address(urls[0]) or asked.metrics_host
+    asked = replace(asked, regions=regions, prometheus=data, metrics_host=host)
     there = products(presets, seen, asked.model)
     combined = combine(there, seen, regions)
     told = advice(combined, there, presets, regions, seen, rules)

@@ -99,7 +99,7 @@ def _load(asked: Asked) -> Iterator[str]:
     yield '  canary_token: "${env.MUSTER_CANARY_TOKEN}"   # not in the platform\'s metrics'
     yield f"  # {MARK} file_sd: where Prometheus reads the load's address (file_sd_configs)"
     yield f"  file_sd: {LOAD_FILE}"
-    yield "  metrics_host: 0.0.0.0"
+    yield f"  metrics_host: {asked.metrics_host}   # of this machine, as Prometheus reaches it"
     if asked.region_header:
         yield f"  region_header: {_scalar(asked.region_header)}"
     else:

@@ -34,7 +34,8 @@ class ProcessSpec:
     """One process: how it is started and when it is ready.
 
     `config` is written to `config_path` before the start. `ready` is an HTTP address that must
-    answer 2xx, or (host, port) that must accept a connection.
+    answer 2xx, or (host, port) that must accept a connection. `core`: the one core that it may use,
+    counted modulo those of the machine; None: any.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ProcessSpec:
     grace_s: float = 3.0
     proxies: tuple[Proxy, ...] = ()
     admin_url: str | None = None
+    core: int | None = None
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ def route53(ports: Ports) -> ProcessSpec:
     return ProcessSpec(
         name="route53",
         kind="route53",
-        argv=(sys.executable, "-m", "moto.server", "-H", LOCAL, "-p", str(port)),
+        argv=(sys.executable, "-m", "muster.testbed.rig.route53_api", "-H", LOCAL, "-p", str(port)),
         region=None,
         ports=(port,),
         ready=f"http://{LOCAL}:{port}/moto-api/data.json",

@@ -39,6 +39,8 @@ METRICS = (
 STREAM_TIMEOUT_S = 5.0
 """After this time without a byte LiteLLM tries the fallback route."""
 COOLDOWN_S = 10
+GC_THRESHOLD = "50000,100,1000"
+"""LiteLLM holds a million objects: Python's own thresholds look through them far too often."""
 KEYS = f'''"""LiteLLM's hook for custom keys: which of the two clients of the testbed asks."""
 
 import hmac
@@ -118,6 +120,7 @@ def environment(secrets: Secrets, master_key: str) -> dict[str, str]:
         "LITELLM_LOG": "ERROR",
         "NO_DOCS": "True",
         "PROMETHEUS_DISABLE_CREATED_SERIES": "True",
+        "PYTHON_GC_THRESHOLD": GC_THRESHOLD,
         "PYTHONPATH": "",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -152,6 +155,7 @@ def _deployment(name: str, identifier: str, route: tuple[str, int]) -> dict[str,
             "api_key": "none",
             "stream_timeout": STREAM_TIMEOUT_S,
         },
-        # The label `model_id` of the deployment's series, which would be a hash without this.
-        "model_info": {"id": identifier},
+        # `id`: the label `model_id` of the deployment's series, which would be a hash without it.
+        # With a price LiteLLM does not search its list of models for one at every request.
+        "model_info": {"id": identifier, "input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
     }

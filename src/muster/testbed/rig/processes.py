@@ -78,7 +78,7 @@ class Child:
                     stdout=log,
                     stderr=log,
                     env=_environment(spec),
-                    preexec_fn=_die_with_parent(os.getpid()) if _libc is not None else None,
+                    preexec_fn=_in_child(os.getpid(), spec.core) if _libc is not None else None,
                 )
             except OSError as error:
                 raise StartError(f"{spec.name}: {error}") from error
@@ -157,12 +157,17 @@ def _environment(spec: ProcessSpec) -> dict[str, str]:
     return {**kept, "PYTHONUNBUFFERED": "1", **spec.environment}
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def _in_child(parent: int, core: int | None) -> Callable[[], None]:
+    """What the kernel is asked, on Linux: to end it with its parent, and to keep it on a core."""
+
     def ask_kernel() -> None:
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)  # the parent died between fork and here
+        if core is not None and sys.platform == "linux":
+            allowed = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {allowed[core % len(allowed)]})
 
     return ask_kernel
 
