@@ -12,7 +12,7 @@ from floor_fixtures import await_true
 
 from muster.bundle import check_seal
 from muster.drill import conclude as concluding
-from muster.drill import drawing
+from muster.drill import drawing, listing
 from muster.drill.conclude import conclude
 from muster.judge.verdict import judge, write_verdict
 
@@ -42,7 +42,7 @@ def test_a_report_that_hangs_is_given_up(tmp_path):
     bundle = make_bundle(tmp_path / "a")
     code = "import sys,time;open(sys.argv[1]+'/.report-half','w').write('x');time.sleep(600)"
     said = drawing.draw(bundle, 1.0, python(code, str(bundle)))
-    assert "not drawn within 1 s" in said
+    assert "not within 1 s" in said
     assert not list(bundle.glob(".report-*"))
 
 
@@ -126,3 +126,31 @@ def test_drawing_holds_up_no_thread_of_its_caller(tmp_path):
         over.set()
         thread.join()
     assert len(beats) > 5
+
+
+def test_a_drill_that_ends_is_compared_and_listed(tmp_path):
+    """The comparison lies under the seal, and the index shows the sealed verdict."""
+    bundle = make_bundle(tmp_path / "a")
+    conclude(bundle)
+    assert json.loads((bundle / "comparison.json").read_text())["last_passed"] == ""
+    assert check_seal(bundle).intact
+    assert "✓ PASS" in (tmp_path / "index.html").read_text()
+    assert not list(tmp_path.glob(".report-*"))
+
+
+def test_an_index_that_cannot_be_written_takes_no_verdict(tmp_path):
+    """It says so, and the bundle is sealed all the same."""
+    bundle = make_bundle(tmp_path / "a")
+    (tmp_path / "index.html").mkdir()
+    assert "index.html" in listing.list_drills(tmp_path)
+    assert conclude(bundle).verdict == "PASS"
+    assert check_seal(bundle).intact
+
+
+def test_a_comparison_that_cannot_be_made_takes_no_report(tmp_path):
+    """A directory stands where its file belongs."""
+    bundle = make_bundle(tmp_path / "a")
+    write_verdict(bundle, judge(bundle))
+    (bundle / "comparison.json").mkdir()
+    assert "comparison" in drawing.draw(bundle)
+    assert (bundle / "report.html").exists()

@@ -256,7 +256,7 @@ def test_no_usable_verdict_is_bad_input(tmp_path: Path, text: str | None, expect
 
 def test_history_names_what_it_cannot_read(tmp_path: Path, passed: Path) -> None:
     """Newest first, the unreadable named, links passed over, and the same as JSON."""
-    from muster.cli.report import history
+    from muster.cli.history import history
 
     make(tmp_path, Story(), "good")
     make(tmp_path, Story(), "torn")

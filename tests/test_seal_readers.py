@@ -19,6 +19,7 @@ from muster.drill.lock.runs import BeatFile, RunFiles
 from muster.signing import new_pair, verify_keys
 
 FILES = (
+    "comparison.json",
     "config.json",
     "contract.yaml",
     "ledger.jsonl",

@@ -22,7 +22,8 @@ COMMANDS = {
     "gate": "judge",
     "contract": "judge",
     "report": "report",
-    "history": "report",
+    "history": "history",
+    "compare": "compare",
     "key": "key",
     "recover": "recover",
     "abort": "abort",
@@ -38,7 +39,7 @@ COMMANDS = {
 GROUPS = {
     "Before a drill": ("init", "doctor", "plan", "status", "up", "down"),
     "Stop and restore": ("abort", "recover", "unlock"),
-    "Evidence": ("judge", "report", "history", "gate", "key", "contract"),
+    "Evidence": ("judge", "report", "history", "compare", "gate", "key", "contract"),
     "Load": ("load",),
     "Real traffic": ("promotion", "slo"),
 }

@@ -11,10 +11,11 @@ from typing import Any
 
 from muster import home
 from muster.bundle import MANIFEST, check_seal
-from muster.cli.seal import differences, is_running, refused
+from muster.cli.seal import differences, refused
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract import Contract, load
 from muster.contract.parse import FILE_NAME
+from muster.drill.lock.runs import is_running
 from muster.errors import BadInput
 from muster.judge.gate import Bundle, GateResult, judge_gate
 from muster.judge.ledger_lines import shaped

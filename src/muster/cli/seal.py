@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muster.bundle import Seal, check_seal, seal, unsigned_if_sealed_now
+from muster.drill.lock.runs import is_running
 from muster.errors import BadInput
 from muster.signing import verify_keys
 
@@ -23,14 +24,6 @@ def look(bundle: Path, key_files: Sequence[Path] = ()) -> Seal:
     missing.
     """
     return check_seal(bundle, verify_keys(key_files), running=is_running)
-
-
-def is_running(drill_id: str) -> bool:
-    """Whether that drill or its watchdog still runs on this machine."""
-    from muster.drill.lock.runs import ROLES, RunFiles
-
-    beats = [RunFiles(drill_id).beat(role) for role in ROLES]
-    return any(beat is not None and beat.fresh for beat in beats)
 
 
 def refused(bundle: Path, found: Seal) -> Verdict:

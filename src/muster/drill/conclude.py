@@ -1,4 +1,4 @@
-"""Finishes a drill's evidence: judge, report, seal, in that order.
+"""Finishes a drill's evidence: judge, report, seal, in that order; then the index of all drills.
 
 The manifest comes last and covers everything else; if it exists, nothing was written afterwards. A
 verdict that was decided stands, whichever process finishes the rest.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from muster.bundle import MANIFEST, seal
 from muster.drill.drawing import draw
+from muster.drill.listing import list_drills
 from muster.judge.guarded import duty_over
 from muster.judge.verdict import Verdict, judge, write_verdict
 from muster.ledger import Ledger, read_ledger
@@ -51,6 +52,8 @@ def _draw_and_seal(bundle: Path) -> None:
         logger.error("report: %s", why)
     if unsigned := seal(bundle):
         logger.error("seal: %s", unsigned)
+    if why := list_drills(bundle.parent):
+        logger.error("index: %s", why)
 
 
 def _end_ledger(path: Path) -> None:

@@ -37,10 +37,11 @@ def write_reports(bundle_dir: Path, *, unsealed: Sequence[str] = ()) -> list[Pat
         "junit.xml": junit(view),
         **{f"charts/{picture.name}.svg": picture.svg for picture in pictures},
     }
-    return [_replace(bundle_dir / name, text) for name, text in texts.items()]
+    return [replace_file(bundle_dir / name, text) for name, text in texts.items()]
 
 
-def _replace(path: Path, text: str) -> Path:
+def replace_file(path: Path, text: str) -> Path:
+    """Write `text` to `path`, whole or not at all; return the path. Raises MusterError."""
     from muster.errors import MusterError
 
     try:

@@ -42,6 +42,17 @@ def recorded_p95(load: LoadSeconds, kind: str, start_s: float, end_s: float) -> 
     None if a second of the stretch is missing, or the stretch has no streams; infinite if more than
     5 % had no answer.
     """
+    counts = recorded_counts(load, kind, start_s, end_s)
+    return None if counts is None else p95_of(counts)
+
+
+def recorded_counts(
+    load: LoadSeconds, kind: str, start_s: float, end_s: float
+) -> dict[float, float] | None:
+    """How many streams of all regions were in each bucket, by its upper edge in seconds.
+
+    None if a second of the stretch is missing.
+    """
     counts: dict[str, float] = {}
     first = math.floor(start_s - load.start_s)
     for index in range(max(0, first), math.ceil(end_s - load.start_s)):
@@ -52,9 +63,18 @@ def recorded_p95(load: LoadSeconds, kind: str, start_s: float, end_s: float) -> 
         for buckets in tally.values():
             for bucket, n in buckets.items():
                 counts[bucket] = counts.get(bucket, 0.0) + n
+    by_edge: dict[float, float] = {}
+    for bucket, n in counts.items():
+        edge_s = load.edge_s(bucket)
+        by_edge[edge_s] = by_edge.get(edge_s, 0.0) + n
+    return by_edge
+
+
+def p95_of(counts: Mapping[float, float]) -> float | None:
+    """Upper edge of the bucket in which the p95 lies; None without streams."""
     every = sum(counts.values())
     reached = 0.0
-    for edge_s, n in sorted((load.edge_s(bucket), n) for bucket, n in counts.items()):
+    for edge_s, n in sorted(counts.items()):
         reached += n
         if reached >= SHARE * every:
             return edge_s

@@ -17,6 +17,7 @@ from muster.contract import load as load_contract
 from muster.contract.model import Contract
 from muster.errors import BadInput
 from muster.ledger import BROKEN_CHAIN, read_ledger
+from muster.reports.history.kept import Against, read_against
 from muster.reports.loadfile import LoadSeconds, read_load
 from muster.reports.refusals import Refusal, first_refusals
 from muster.reports.server import Server, read_server
@@ -41,6 +42,7 @@ class Evidence:
     contract: Contract | None = None
     refusals: tuple[Refusal, ...] = ()
     contract_sha256: str | None = None
+    against: Against | None = None
 
     def of(self, event: str) -> tuple[Mapping[str, Any], ...]:
         """The ledger's events of that name, in order."""
@@ -115,6 +117,7 @@ def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
         contract,
         refusals=tuple(first_refusals(bundle)),
         contract_sha256=digest,
+        against=read_against(bundle),
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from muster.reports.history.kept import Against
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -195,3 +197,5 @@ class View:
     marks: tuple[Mark, ...]
     thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     """Chart lines: SLO name -> {tier or "limit": value in the SLO's unit}."""
+    against: Against | None = None
+    """How the drill stands to the last one of its kind that passed; None: nobody compared."""

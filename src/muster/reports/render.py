@@ -57,29 +57,35 @@ def html(view: View, pictures: Sequence[Picture]) -> str:
     """The whole page."""
     from markupsafe import Markup
 
-    environment = _environment(autoescape=True)
-    environment.filters["groupby_phase"] = _by_phase
-    style = (templates_dir() / "report.css").read_text(encoding="utf-8").strip()
-    if "</" in style:
-        raise MusterError("reports/templates/report.css: got '</', expected a plain style sheet")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    templates = environment(autoescape=True)
+    templates.filters["groupby_phase"] = _by_phase
     shown = [{"title": p.title, "note": p.note, "svg": Markup(p.svg.strip())} for p in pictures]
-    text: str = environment.get_template("report.html.j2").render(
+    text: str = templates.get_template("report.html.j2").render(
         view=view,
         charts=shown,
-        style=Markup(style),
-        style_hash=Markup(f"sha256-{digest}"),
         banner_class=_banner_class(view.banner.verdict),
+        **styled("report.css"),
     )
     return text.strip() + "\n"
 
 
+def styled(name: str) -> dict[str, Any]:
+    """A style sheet of the templates, and its hash for the page's Content-Security-Policy."""
+    from markupsafe import Markup
+
+    style = (templates_dir() / name).read_text(encoding="utf-8").strip()
+    if "</" in style:
+        raise MusterError(f"reports/templates/{name}: got '</', expected a plain style sheet")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {"style": Markup(style), "style_hash": Markup(f"sha256-{digest}")}
+
+
 def markdown(view: View) -> str:
     """The draft of a postmortem, which also serves as a job summary."""
-    environment = _environment(autoescape=False)
-    environment.filters |= {"md": md, "code": md_code, "fence": md_fence}
+    templates = environment(autoescape=False)
+    templates.filters |= {"md": md, "code": md_code, "fence": md_fence}
     icon = {"PASS": "✅", "INCONCLUSIVE": "❔"}.get(view.banner.verdict, "❌")
-    text: str = environment.get_template("report.md.j2").render(view=view, icon=icon)
+    text: str = templates.get_template("report.md.j2").render(view=view, icon=icon)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -117,10 +123,11 @@ def _entity_or_backslash(found: re.Match[str]) -> str:
     return "\\" + character
 
 
-def _environment(*, autoescape: bool) -> Any:
+def environment(*, autoescape: bool) -> Any:
+    """The templates' environment, in which an unknown name is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    found = Environment(
         loader=FileSystemLoader(templates_dir()),
         autoescape=autoescape,
         undefined=StrictUndefined,
@@ -128,8 +135,8 @@ def _environment(*, autoescape: bool) -> Any:
         lstrip_blocks=False,
         keep_trailing_newline=True,
     )
-    environment.globals |= {"marks": STATUS_MARKS, "words": STATUS_WORDS}
-    return environment
+    found.globals |= {"marks": STATUS_MARKS, "words": STATUS_WORDS}
+    return found
 
 
 def _by_phase(rows: Sequence[FindingRow]) -> list[PhaseGroup]:

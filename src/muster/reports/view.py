@@ -109,6 +109,7 @@ def build_view(evidence: Evidence) -> View:
             *_judged(evidence, judged),
             *_machine(evidence.first("capacity")),
         ),
+        against=evidence.against,
         started=utc(start_s),
         ended=utc(end_s),
         length=length,

@@ -150,3 +150,9 @@ def runs_of(target: str) -> list[RunFiles]:
             if path.read_text() == target:
                 found.append(RunFiles(path.parent.name))
     return found
+
+
+def is_running(drill_id: str) -> bool:
+    """Whether that drill or its watchdog still runs on this machine."""
+    beats = [RunFiles(drill_id).beat(role) for role in ROLES]
+    return any(beat is not None and beat.fresh for beat in beats)
