@@ -41,7 +41,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test setup-foreign drill test test-drills test-foreign healthy torture check format bench bench-judge bench-engines pin clean
+.PHONY: help setup setup-test setup-foreign drill test test-drills test-foreign healthy torture check pipelines format bench bench-judge bench-engines pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -83,6 +83,9 @@ check: setup ## lint, types, floors
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy --strict src probes
 	@$(BIN)/python -m pytest -q tests/test_floors.py
+
+pipelines: ## actionlint, zizmor and the schemas of GitHub and GitLab over the pipelines of game days
+	@PYTHON="$(PYTHON)" tools/pipelines/check
 
 format: setup ## put the sources into the form that `make check` wants
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true

@@ -392,3 +392,24 @@ def test_the_targets_schema_underlines_a_signal_that_is_none(signals):
     data["signals"] = {k: v for k, v in (data["signals"] | signals).items() if v is not None}
     (error,) = schema("target.schema.json").iter_errors(data)
     assert list(error.absolute_path)[:1] == ["signals"]
+
+
+@needs_promtool
+@pytest.mark.parametrize(("day", "fires"), [(15.5, False), (16.5, True)])
+def test_a_game_day_that_did_not_run_alerts(tmp_path, day, fires):
+    """By promtool: the load counted at the end of the first day, and never again."""
+    (tmp_path / "rules.yml").write_text(exported(CONTRACT)["prometheus_rules.yml"])
+    name = "MusterGameDayMissed"
+    asked = {
+        "expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}})',
+        "eval_time": f"{24 * day:g}h",
+        "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
+    }
+    load = {"series": "muster_load_scheduled_total", "values": "_x22 0+100x1"}
+    tests = [{"interval": "1h", "input_series": [load], "promql_expr_test": [asked]}]
+    test = {"rule_files": ["rules.yml"], "evaluation_interval": "1h", "tests": tests}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        [PROMTOOL, "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

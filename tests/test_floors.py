@@ -76,6 +76,7 @@ HOUSE = {
     "stores": row(2, "aws"),
     "faults": row(2, "platform", "stores"),
     "load": row(2),
+    "notify": row(2),
     "bundle": row(3),
     "reports": row(3, "bundle"),
     "testbed": row(3),

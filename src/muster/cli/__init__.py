@@ -24,6 +24,8 @@ COMMANDS = {
     "report": "report",
     "history": "history",
     "compare": "compare",
+    "annotate": "annotate",
+    "schedule": "schedule",
     "key": "key",
     "recover": "recover",
     "abort": "abort",
@@ -37,9 +39,9 @@ COMMANDS = {
 """The module of `muster.cli` that holds each command."""
 
 GROUPS = {
-    "Before a drill": ("init", "doctor", "plan", "status", "up", "down"),
+    "Before a drill": ("init", "doctor", "plan", "schedule", "status", "up", "down"),
     "Stop and restore": ("abort", "recover", "unlock"),
-    "Evidence": ("judge", "report", "history", "compare", "gate", "key", "contract"),
+    "Evidence": ("judge", "report", "annotate", "history", "compare", "gate", "key", "contract"),
     "Load": ("load",),
     "Real traffic": ("promotion", "slo"),
 }

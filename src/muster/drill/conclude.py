@@ -1,4 +1,5 @@
-"""Finishes a drill's evidence: judge, report, seal, in that order; then the index of all drills.
+"""Finishes a drill's evidence: judge, report, seal, in that order; then the index of all drills,
+and whoever is told of it.
 
 The manifest comes last and covers everything else; if it exists, nothing was written afterwards. A
 verdict that was decided stands, whichever process finishes the rest.
@@ -13,6 +14,7 @@ from pathlib import Path
 from muster.bundle import MANIFEST, seal
 from muster.drill.drawing import draw
 from muster.drill.listing import list_drills
+from muster.drill.telling import tell
 from muster.judge.guarded import duty_over
 from muster.judge.verdict import Verdict, judge, write_verdict
 from muster.ledger import Ledger, read_ledger
@@ -54,6 +56,7 @@ def _draw_and_seal(bundle: Path) -> None:
         logger.error("seal: %s", unsigned)
     if why := list_drills(bundle.parent):
         logger.error("index: %s", why)
+    tell(bundle)
 
 
 def _end_ledger(path: Path) -> None:

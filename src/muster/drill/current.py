@@ -5,6 +5,7 @@ Separate from the session, so that Chaos Toolkit's start imports very little.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muster.errors import DrillAborted
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from muster.drill.session import Session
 
 _current: Session | None = None
+_last_bundle: Path | None = None
 
 
 def current() -> Session:
@@ -30,8 +32,15 @@ def current() -> Session:
 
 def install(session: Session | None) -> None:
     """Make `session` the current one; None removes it."""
-    global _current
+    global _current, _last_bundle
+    if session is not None:
+        _last_bundle = session.bundle
     _current = session
+
+
+def last_bundle() -> Path | None:
+    """The bundle of the drill that this process runs or has run; None if there was none."""
+    return _last_bundle
 
 
 def installed() -> Session | None:

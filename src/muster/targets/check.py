@@ -19,7 +19,14 @@ from muster.targets.signals import SIGNALS_NEEDED
 
 PLACEHOLDER = re.compile(r"\$\{(testbed|env)\.([^}]+)\}")
 _SECRET_QUERY = re.compile(r"token|key|secret|pass|auth|sig", re.IGNORECASE)
-SECRET_KEYS = {"token", "canary_token", "password"}
+SECRET_KEYS = {
+    "token",
+    "canary_token",
+    "password",
+    "routing_key",
+    "webhook_url",
+    "ping_url",
+}
 BODY_OWN = frozenset(
     {"model", "messages", "stream", "max_tokens", "max_completion_tokens", "n", "user"}
 )

@@ -26,6 +26,7 @@ from muster.targets.kinds import (
     RedisUrl,
 )
 from muster.targets.names import Names, SteeringNames
+from muster.targets.notify import Notify
 from muster.targets.power import Power
 from muster.targets.prometheus import PrometheusAccess
 from muster.targets.request_form import RequestForm
@@ -199,6 +200,9 @@ class Target(Document):
         "only a testbed may have none",
     )
     calendar: Calendar | None = Field(default=None, description="when a drill may begin")
+    notify: Notify | None = Field(
+        default=None, description="who is told when a drill has ended (docs/notify.md)"
+    )
     region_loss: LossObjective | None = Field(
         default=None, description="limits for the abrupt loss of a region"
     )

@@ -66,13 +66,16 @@ def resolve(
     testbed: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Target:
-    """Return `target` with every placeholder filled.
+    """Return `target` with every placeholder filled, except those of `notify`.
 
     `testbed` holds the running testbed's endpoints, nested as the placeholders name them.
     Raises BadInput with every placeholder that has no value, a line each.
     """
-    data = target.model_dump(by_alias=True)
-    return refilled(Target, data, _said(target), "", testbed, environment)
+    # Whoever is told at the end: a variable that is missing there must not keep anybody from
+    # drilling or restoring. `muster.notify` fills it.
+    data = target.model_dump(by_alias=True, exclude={"notify"})
+    filled = refilled(Target, data, _said(target), "", testbed, environment)
+    return filled.model_copy(update={"notify": target.notify})
 
 
 def resolve_sight(

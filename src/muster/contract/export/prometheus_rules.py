@@ -32,6 +32,8 @@ Where these rules and Muster's own detectors differ:
 """
 READINESS_S = 3600
 """Longer than from one look of the doctor to the next: a drill holds the lock for one of them."""
+GAME_DAY_MISSED = "15d"
+"""Two weeks and a day. A Prometheus forgets after 15 days unless it is told otherwise."""
 DOCTOR_SILENT_S = 5400
 """Three looks that did not come, in seconds."""
 REQUESTS = "http_server_requests_total"
@@ -46,6 +48,7 @@ def prometheus_rules(contract: Contract) -> dict[str, Any]:
         rules += _alerts(contract, gate, contract.tiers[gate.tier])
     groups = [{"name": "muster", "interval": "1m", "rules": rules}]
     groups.append({"name": "muster-readiness", "interval": "1m", "rules": _readiness()})
+    groups.append({"name": "muster-game-days", "interval": "1m", "rules": _game_days()})
     return {"groups": groups}
 
 
@@ -197,6 +200,22 @@ def _readiness() -> list[dict[str, Any]]:
             "annotations": {"summary": summary, "source": "docs/doctor.md"},
         }
         for name, expr, for_s, summary in rules
+    ]
+
+
+def _game_days() -> list[dict[str, Any]]:
+    """An alert on drills that did not run: the load of each leaves its counter in Prometheus."""
+    return [
+        {
+            "alert": "MusterGameDayMissed",
+            "expr": f"absent_over_time(muster_load_scheduled_total[{GAME_DAY_MISSED}])",
+            "for": "0s",
+            "labels": {"severity": "ticket"},
+            "annotations": {
+                "summary": f"no drill has run for {GAME_DAY_MISSED}",
+                "source": "docs/notify.md",
+            },
+        }
     ]
 
 

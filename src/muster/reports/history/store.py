@@ -21,10 +21,12 @@ from typing import Self
 from muster.reports.history.past import Past
 
 NAME = "history.sqlite"
-SCHEMA_VERSION = 1
+READING = 1
+"""Raised when something else is read from the same bundle: rows of before then no longer count."""
 SETTLED_S = 2.0
 """A file that changed in the last seconds may change again within the same tick of its times."""
-_BUSY_S_MAX = 5.0
+BUSY_S_MAX = 5.0
+"""How long to wait for another process that writes the store."""
 _TYPES = {"str": "TEXT", "bool": "INTEGER", "float | None": "REAL"}
 _COLUMNS = {one.name: _TYPES[str(one.type)] for one in fields(Past)}
 _BOOLEANS = frozenset(name for name, kind in _COLUMNS.items() if kind == "INTEGER")
@@ -34,16 +36,14 @@ class Store:
     """The rows of one directory of bundles. If the file cannot be used, an empty one in memory."""
 
     def __init__(self, out_dir: Path) -> None:
-        self._path = out_dir / NAME
+        path = str(out_dir / NAME)
         try:
-            self._db = self._opened(str(self._path))
-        except sqlite3.DatabaseError:
-            with contextlib.suppress(OSError):
-                self._path.unlink()
-            try:
-                self._db = self._opened(str(self._path))
-            except sqlite3.DatabaseError:
-                self._db = self._opened(":memory:")
+            self._db = _opened(path)
+        except sqlite3.OperationalError:  # it cannot be opened, or another process holds it
+            self._db = _opened(":memory:")
+        except sqlite3.DatabaseError:  # it is no database
+            remove_store(out_dir)
+            self._db = _opened(path)
 
     def __enter__(self) -> Self:
         return self
@@ -57,11 +57,18 @@ class Store:
         self._db.close()
 
     def rows(self) -> dict[str, tuple[str, Past]]:
-        """By the name of the bundle's directory: the fingerprint that it had, and the drill."""
+        """By the name of the bundle's directory: the fingerprint that it had, and the drill.
+
+        A store that is damaged has no rows.
+        """
+        columns = ", ".join(_COLUMNS)
+        try:
+            every = self._db.execute(f"SELECT bundle, fingerprint, {columns} FROM drills")
+            rows = every.fetchall()
+        except sqlite3.DatabaseError:
+            return {}
         found = {}
-        for name, fingerprint, *values in self._db.execute(
-            f"SELECT bundle, fingerprint, {', '.join(_COLUMNS)} FROM drills"
-        ):
+        for name, fingerprint, *values in rows:
             told = dict(zip(_COLUMNS, values, strict=True))
             told |= {key: bool(told[key]) for key in _BOOLEANS}
             found[name] = (fingerprint, Past(**told))
@@ -70,32 +77,30 @@ class Store:
     def keep(self, drills: Mapping[str, tuple[str, Past]]) -> None:
         """Make these the rows. A store that cannot be written to stays as it is."""
         marks = ", ".join("?" for _ in range(2 + len(_COLUMNS)))
-        with contextlib.suppress(sqlite3.OperationalError), self._db:
+        with contextlib.suppress(sqlite3.DatabaseError), self._db:
             self._db.execute("DELETE FROM drills")
             self._db.executemany(
                 f"INSERT INTO drills VALUES ({marks})",
                 ((name, mark, *astuple(past)) for name, (mark, past) in drills.items()),
             )
 
-    @staticmethod
-    def _opened(path: str) -> sqlite3.Connection:
-        db = sqlite3.connect(path, timeout=_BUSY_S_MAX)
-        try:
-            with db:
-                (version,) = db.execute("PRAGMA user_version").fetchone()
-                if version != SCHEMA_VERSION:
-                    db.execute("DROP TABLE IF EXISTS drills")
-                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+def _opened(path: str) -> sqlite3.Connection:
+    """The database with its one table; a table of another version is replaced."""
+    db = sqlite3.connect(path, timeout=BUSY_S_MAX)
+    try:
+        with db:
+            names = [name for _, name, *_ in db.execute("PRAGMA table_info(drills)")]
+            if names != ["bundle", "fingerprint", *_COLUMNS]:
+                db.execute("DROP TABLE IF EXISTS drills")
                 columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
                 db.execute(
-                    "CREATE TABLE IF NOT EXISTS drills "
-                    f"(bundle TEXT PRIMARY KEY, fingerprint TEXT, {columns})"
+                    f"CREATE TABLE drills (bundle TEXT PRIMARY KEY, fingerprint TEXT, {columns})"
                 )
-                db.execute(f"SELECT bundle, fingerprint, {', '.join(_COLUMNS)} FROM drills LIMIT 1")
-        except sqlite3.DatabaseError:
-            db.close()
-            raise
-        return db
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
 
 
 def remove_store(out_dir: Path) -> None:
@@ -105,7 +110,7 @@ def remove_store(out_dir: Path) -> None:
 
 def fingerprint(bundle: Path, now_s: float) -> str:
     """Names, sizes and times of every file; empty if one of them changed in the last seconds."""
-    told = hashlib.sha256()
+    told = hashlib.sha256(f"{READING}\n".encode())
     for entry in sorted(_files(bundle), key=lambda one: one.path):
         state = entry.stat(follow_symlinks=False)
         if state.st_ctime > now_s - SETTLED_S:
