@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from past_drills import finding, past_bundle
 
 from muster.cli.annotate import annotate
-from muster.reports.annotations import FINDINGS_MAX, annotations
+from muster.reports.annotations import FINDINGS_MAX, annotations_of
 from muster.reports.history.kept import Against, Row
 
 
@@ -23,7 +23,7 @@ def test_the_verdict_is_a_line_and_so_is_each_miss():
     missed = finding("rate_5xx", 0.9, 0.5, "%", status="fail", phase="dark")
     unknown = finding("queue_age", None, 30.0, "s", status="unknown")
     fine = finding("rate_429", 0.1, 4.0, "%")
-    lines = annotations(told(findings=[missed, unknown, fine], stopped_by="trigger:5xx"), None)
+    lines = annotations_of(told(findings=[missed, unknown, fine], stopped_by="trigger:5xx"), None)
     assert lines[0] == "::error title=FAIL::region_failover on staging, stopped by trigger:5xx"
     assert lines[1].startswith("::error title=fail::fail: rate_5xx dark [client] 0.9 %25 (thresh")
     assert lines[2].startswith("::warning title=unknown::unknown: queue_age")
@@ -35,23 +35,23 @@ def test_a_pass_is_a_notice_and_a_regression_a_warning():
     against = Against(
         "20261103", "20261103", "PASS", (Row("Time to shift", "14 s", "60 s", "", "worse"),)
     )
-    lines = annotations(told("PASS"), against)
+    lines = annotations_of(told("PASS"), against)
     assert lines[0].startswith("::notice title=PASS::")
     assert lines[1].endswith("Time to shift: 14 s, now 60 s")
-    assert annotations(told("INCONCLUSIVE"), None)[0].startswith("::warning ")
-    assert annotations(told("ROLLBACK_FAILED"), None)[0].startswith("::error ")
+    assert annotations_of(told("INCONCLUSIVE"), None)[0].startswith("::warning ")
+    assert annotations_of(told("ROLLBACK_FAILED"), None)[0].startswith("::error ")
 
 
 def test_more_than_a_page_shows_are_counted():
     """With how many are left out."""
     many = [finding("rate_5xx", 0.9, 0.5, "%", status="fail")] * (FINDINGS_MAX + 3)
-    assert annotations(told(findings=many), None)[-1] == "::error title=fail::and 3 more"
+    assert annotations_of(told(findings=many), None)[-1] == "::error title=fail::and 3 more"
 
 
 @given(st.text(max_size=60))
 def test_no_text_of_a_platform_becomes_a_command(text):
     """One line each, and a title ends where it should."""
-    lines = annotations(told(target=text, stopped_by=text, drill=text), None)
+    lines = annotations_of(told(target=text, stopped_by=text, drill=text), None)
     assert all("\n" not in line and "\r" not in line for line in lines)
     assert lines[0].startswith("::error title=FAIL::")
 

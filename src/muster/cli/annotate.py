@@ -22,13 +22,13 @@ def annotate(bundle: Path, key_files: tuple[Path, ...]) -> None:
       chaos drill annotate reports/out/latest
     """
     from muster.cli.seal import look
-    from muster.reports.annotations import annotation, annotations
+    from muster.reports.annotations import annotation, annotations_of
     from muster.reports.evidence import read_verdict
     from muster.reports.history.kept import read_against
 
     found = look(bundle, key_files)
     if found.trusted:
-        lines = annotations(read_verdict(bundle), read_against(bundle))
+        lines = annotations_of(read_verdict(bundle), read_against(bundle))
     else:
         lines = [annotation("error", "UNSEALED", f"{bundle}: {found.line()}")]
     for line in lines:

@@ -17,7 +17,7 @@ FINDINGS_MAX = 8
 """GitHub shows ten annotations of a kind in a step."""
 
 
-def annotations(verdict: Mapping[str, Any], against: Against | None) -> list[str]:
+def annotations_of(verdict: Mapping[str, Any], against: Against | None) -> list[str]:
     """The lines, the verdict first; what is not known or fell behind is a warning."""
     name = one_line(verdict.get("verdict"), 40)
     where = f"{one_line(verdict.get('drill'), 80)} on {one_line(verdict.get('target'), 80)}"

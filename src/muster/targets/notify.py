@@ -7,7 +7,7 @@ drill from starting or a recovery from restoring.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -16,7 +16,7 @@ from muster.targets.headers import Headers
 from muster.targets.kinds import BaseUrl, HttpUrl
 
 When = Literal["attention", "always"]
-WHEN = Field(
+WHEN: Any = Field(
     default="attention",
     description="attention: everything but PASS, the first PASS after that, and a regression; "
     "always: every drill",
