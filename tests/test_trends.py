@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from past_drills import past_bundle
 
+from muster.bundle import seal
 from muster.reports.history.against import write_against
 from muster.reports.history.read import history
 from muster.reports.trends.page import write_index
@@ -72,8 +73,6 @@ def history_of_one(tmp_path):
 
 def test_a_regression_of_the_last_drill_is_called_out(tmp_path):
     """As its own bundle says it."""
-    from muster.bundle import seal
-
     past_bundle(tmp_path, 0)
     now = past_bundle(tmp_path, 14, timings={"shift_s": 60.0}, sealed=False)
     write_against(now)
@@ -90,6 +89,18 @@ def test_a_drill_without_an_intact_seal_shows_no_outcome(tmp_path):
     page = page_of(history(tmp_path), {})
     assert [(css, n) for css, _, n in page.counts] == [("pass", 1), ("none", 1)]
     assert all(len(chart.points) == 1 for chart in page.groups[0].charts)
+
+
+def test_an_outcome_that_was_asked_for_without_a_seal_is_marked(tmp_path):
+    """And an intact bundle without a verdict is unreadable, not of its seal's word."""
+    past_bundle(tmp_path, 0, sealed=False)
+    (drill, _), *_ = page_of(history(tmp_path, unsealed=True), {}).rows
+    assert (drill.verdict, drill.css) == ("PASS [UNSEALED]", "none")
+    bundle = past_bundle(tmp_path, 1, sealed=False)
+    (bundle / "verdict.json").write_text("{")
+    seal(bundle)
+    (drill, _), *_ = page_of(history(tmp_path), {}).rows
+    assert (drill.verdict, drill.css) == ("UNREADABLE", "none")
 
 
 HOSTILE = '"><script>alert(1)</script>'

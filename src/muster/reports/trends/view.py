@@ -16,7 +16,7 @@ from muster.reports.history.compare import kind_of
 from muster.reports.history.figures import FIGURES, Figure
 from muster.reports.history.kept import Against
 from muster.reports.history.past import Past
-from muster.reports.numbers import NO_DATA, count, quantity, seconds, utc
+from muster.reports.numbers import count, quantity, seconds, utc
 from muster.reports.trends.scale import time_ticks, value_ticks
 from muster.reports.words import one_line, plural
 
@@ -143,11 +143,14 @@ def latest_of_each_kind(past: Sequence[Past]) -> list[Past]:
 
 def _drill(past: Past) -> Drill:
     verdict = past.verdict if past.verdict in MARKS else ""
-    shown = verdict or past.seal.upper() or "UNREADABLE"
-    css = verdict.lower() if verdict else "running" if past.running else "none"
     # An unfinished bundle has no report. The directory's name is no address of another scheme.
-    page = "report.html" if verdict else ""
-    return Drill(past, f"./{quote(past.drill_id)}/{page}", shown, css, MARKS.get(verdict, "–"))
+    href = f"./{quote(past.drill_id)}/{'report.html' if verdict else ''}"
+    if past.trusted and verdict:
+        return Drill(past, href, verdict, verdict.lower(), MARKS[verdict])
+    if verdict:  # asked for, though anyone may have written it
+        return Drill(past, href, f"{verdict} [UNSEALED]", "none", "–")
+    shown = "UNREADABLE" if past.trusted else past.seal.upper()
+    return Drill(past, href, shown, "running" if past.running else "none", "–")
 
 
 def _charted(drill: Drill) -> bool:
@@ -248,4 +251,4 @@ def _tick(figure: Figure, value: float) -> str:
 def why(past: Past) -> str:
     """Why the drill came out so, as far as the table says it."""
     parts = [past.stopped_by, f"planted: {past.defect}" if past.defect else "", past.problem]
-    return one_line("; ".join(filter(None, parts)), 200) or ("" if past.trusted else NO_DATA)
+    return one_line("; ".join(filter(None, parts)), 200)
