@@ -358,7 +358,7 @@ def test_the_command_answers_for_each_day_and_for_all(place, days, code, word):
         return
     plain = CliRunner().invoke(drill, [*arguments, "--days", str(back)])
     assert re.search(r"not judged: availability", plain.output)
-    assert plain.output.splitlines()[-1].startswith(told["answer"])
+    assert plain.output.splitlines()[-1].startswith(f"{told['answer']}: Tier X ")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import click
 
 if TYPE_CHECKING:
     from muster.judge.findings import Finding
-    from muster.judge.judged_by import contract_said, tier_said
     from muster.judge.peak import Asked, Hours
     from muster.targets import Target
 
@@ -67,6 +66,7 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     from muster.clock import SYSTEM_CLOCK, utc
     from muster.drill.real_traffic.peak import read_all
     from muster.errors import BadInput
+    from muster.judge.judged_by import contract_said, tier_said
     from muster.judge.peak import Asked, judge_together, not_judged, word_of
     from muster.platform.metrics import metrics_of
     from muster.targets.peak import occurrences, parse_peak
