@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from past_drills import finding, past_bundle
 
-from muster.bundle import seal
+from muster.bundle import check_seal, seal
 from muster.cli.compare import compare as compare_command
 from muster.errors import BadInput
 from muster.reports.history.against import write_against
@@ -188,6 +188,23 @@ def test_a_drill_is_held_against_the_last_of_its_kind_that_passed(tmp_path):
     assert [row.title for row in found.regressions] == ["Time to shift"]
     seal(now)
     assert read_against(now) == found
+
+
+def test_only_drills_up_to_the_last_that_passed_are_read(tmp_path, monkeypatch):
+    """A seal is checked over all of its evidence: a year of drills would outlast a drill's end."""
+    past_bundle(tmp_path, 0)
+    past_bundle(tmp_path, 1, target="production")
+    passed = past_bundle(tmp_path, 2)
+    failed = past_bundle(tmp_path, 3, verdict="FAIL")
+    read = []
+
+    def checked(bundle, *given, **named):
+        read.append(bundle.name)
+        return check_seal(bundle, *given, **named)
+
+    monkeypatch.setattr("muster.reports.history.read.check_seal", checked)
+    write_against(past_bundle(tmp_path, 4, sealed=False))
+    assert read == [failed.name, passed.name]
 
 
 def test_the_first_drill_of_its_kind_is_held_against_none(tmp_path):

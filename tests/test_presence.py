@@ -73,8 +73,8 @@ def test_an_older_sample_that_comes_late_takes_nothing_back():
     assert watch.presence._alive_s["r", "a"] == 50.0
 
 
-def test_a_newer_sample_of_another_process_makes_none_newer():
-    """The other one has shown nothing since, and goes on with other signals."""
+def silent_for_two_windows():
+    """Both showed the part; since then b has been at work and shown other things only."""
     watch = Watch()
     watch.shows("a")
     watch.shows("b")
@@ -83,6 +83,12 @@ def test_a_newer_sample_of_another_process_makes_none_newer():
         watch.shows("a")
         watch.presence.alive("r", "b", watch.end_s + 10)
         assert watch.close() == []
+    return watch
+
+
+def test_a_newer_sample_of_another_process_makes_none_newer():
+    """The other one has shown nothing since, and goes on with other signals."""
+    watch = silent_for_two_windows()
     watch.shows("a")
     watch.presence.alive("r", "b", watch.end_s + 10)
     assert watch.close() == lost(" (at b)")
@@ -106,14 +112,7 @@ def test_a_process_that_shows_nothing_at_all_has_ended():
 
 def test_the_count_of_a_process_that_ended_is_forgotten():
     """Silent for two windows, gone for one, and back: silent for two more is not yet too long."""
-    watch = Watch()
-    watch.shows("a")
-    watch.shows("b")
-    watch.close()
-    for _ in range(2):
-        watch.shows("a")
-        watch.presence.alive("r", "b", watch.end_s + 10)
-        assert watch.close() == []
+    watch = silent_for_two_windows()
     watch.shows("a")
     assert watch.close() == []
     watch.shows("b", t_s=watch.end_s + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from floor_fixtures import free_port, listens, process
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.route53.exceptions import Route53ClientError
+from racing import race
 
 from muster.stores import Conflict, Store, store_of
 from muster.targets.shared import SharedTxt
@@ -147,22 +147,7 @@ def test_a_drills_lock_in_the_zone_is_exclusive(url: str) -> None:
 
 def test_of_many_at_once_one_wins(url: str) -> None:
     """Eight name the same old state."""
-    start = store(url).write("lock/race", "free", None)
-    won, gate = [], threading.Barrier(8)
-
-    def race(name: str) -> None:
-        gate.wait()
-        try:
-            store(url).write("lock/race", name, start)
-            won.append(name)
-        except Conflict:
-            pass
-
-    threads = [threading.Thread(target=race, args=(f"drill-{n}",)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    won = race(lambda: store(url), "lock/race")
     found = store(url).read("lock/race")
     assert found is not None
     assert won == [found.text]

@@ -5,10 +5,9 @@ Held against strict stand-ins for the Route 53 and S3 APIs: moto lets both win.
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from floor_fixtures import moto_server
+from racing import race
 from strict_aws import strict_aws
 
 from muster.stores import Conflict, StoreError, store_of
@@ -86,23 +85,7 @@ def test_who_names_an_old_state_is_refused(store):
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_many_at_once_one_wins(aws, kind):
     """Eight at the same state: one of them changes it."""
-    start = store_of(shared(kind, aws.url)).write("lock/t", "free", None)
-    won, gate = [], threading.Barrier(8)
-
-    def race(name):
-        own = store_of(shared(kind, aws.url))
-        gate.wait()
-        try:
-            own.write("lock/t", name, start)
-            won.append(name)
-        except Conflict:
-            pass
-
-    threads = [threading.Thread(target=race, args=(f"drill-{n}",)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    won = race(lambda: store_of(shared(kind, aws.url)), "lock/t")
     assert len(won) == 1
     assert store_of(shared(kind, aws.url)).read("lock/t").text == won[0]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muster.drill.child import NotDone, bound_to, run_child
+from muster.reports import sweep
 
 DRAW_S_MAX = 300.0
 """Drawing two hours of evidence takes 10 s on a quiet machine."""
@@ -25,14 +26,9 @@ def draw(
     except NotDone as error:
         return f"it could not be drawn whole: {error}; chaos drill report {bundle} draws it"
     finally:
-        _sweep(bundle)
+        sweep(bundle)
+        sweep(bundle / "charts")
     return ""
-
-
-def _sweep(bundle: Path) -> None:
-    """Remove half-written files of a killed child: they are no evidence."""
-    for left in bundle.rglob(".report-*"):
-        left.unlink(missing_ok=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from muster.drill.child import NotDone, bound_to, run_child
+from muster.reports import sweep
 
 LIST_S_MAX = 60.0
 
@@ -21,8 +22,7 @@ def list_drills(out_dir: Path) -> str:
     except NotDone as error:
         return f"it could not be written: {error}; chaos drill history --html writes it"
     finally:
-        for left in out_dir.glob(".report-*"):
-            left.unlink(missing_ok=True)
+        sweep(out_dir)
     return ""
 
 

@@ -19,7 +19,7 @@ from muster.notify.deliver import deliver
 from muster.notify.message import Message, Span, occasion_of
 from muster.redact import redacted
 from muster.reports.evidence import read_verdict
-from muster.reports.history.kept import Against, read_against
+from muster.reports.history.kept import read_against
 from muster.reports.numbers import epoch
 from muster.reports.words import one_line
 from muster.targets.notify import DRILL_ID, Notify
@@ -67,15 +67,11 @@ def message_of(bundle: Path, notify: Notify) -> Message:
         started_s=epoch(verdict.get("started_at")),
         ended_s=epoch(verdict.get("ended_at")),
         reasons=tuple(_reasons(verdict)),
-        regressions=tuple(f"{row.title}: {row.before}, now {row.after}" for row in regressions),
-        last_passed=_last_passed(against),
+        regressions=tuple(row.line for row in regressions),
+        last_passed=against.last_passed if against else "",
         report_url=url.replace(DRILL_ID, bundle.resolve().name) if url else "",
         phases=tuple(_phases(bundle)),
     )
-
-
-def _last_passed(against: Against | None) -> str:
-    return against.last_passed if against else ""
 
 
 def _reasons(verdict: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+PARTIAL = ".report-"
+"""How the name of a file begins that is not written whole yet."""
+
 
 def write_reports(bundle_dir: Path, *, unsealed: Sequence[str] = ()) -> list[Path]:
     """Write `report.html`, `report.md`, `junit.xml` and `charts/*.svg` into `bundle_dir`.
@@ -47,7 +50,7 @@ def replace_file(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".report-", delete=False
+            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=PARTIAL, delete=False
         ) as file:
             file.write(text)
         os.chmod(file.name, 0o644)
@@ -55,3 +58,9 @@ def replace_file(path: Path, text: str) -> Path:
     except OSError as error:
         raise MusterError(f"{path}: {error.strerror or error}") from error
     return path
+
+
+def sweep(directory: Path) -> None:
+    """Remove what a killed process left half-written in `directory`: it is no evidence."""
+    for left in directory.glob(f"{PARTIAL}*"):
+        left.unlink(missing_ok=True)

@@ -31,8 +31,7 @@ def annotations_of(verdict: Mapping[str, Any], against: Against | None) -> list[
         if len(lines) > FINDINGS_MAX:
             found.append(annotation(kind, status, f"and {len(lines) - FINDINGS_MAX} more"))
     for row in against.regressions if against else ():
-        line = f"{row.title}: {row.before}, now {row.after}"
-        found.append(annotation("warning", "fell behind the last drill that passed", line))
+        found.append(annotation("warning", "fell behind the last drill that passed", row.line))
     return found
 
 

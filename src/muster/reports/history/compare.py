@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from muster.reports.client_p95 import p95_of
-from muster.reports.history.figures import FIGURES, Figure
+from muster.reports.history.figures import FIGURES, Figure, moved
 from muster.reports.history.kept import Mark, Row
 from muster.reports.history.past import Past
 from muster.reports.history.ranks import RankTest, rank_test
@@ -135,16 +135,9 @@ def _latency(latency: Latency, before: Side, after: Side) -> Row:
     counts = [dict(side.latencies.get(latency.kind, {})) for side in (before, after)]
     a, b = (p95_of(one) for one in counts)
     test = rank_test(*counts)
-    figure = Figure(
-        latency.kind,
-        latency.title,
-        "s",
-        "higher",
-        latency.noise_s,
-        latency.noise_share,
-        lambda _: None,
-    )
-    mark: Mark = "unknown" if a == b == math.inf else _by_test(figure.mark(a, b), test)
+    mark: Mark = "unknown"
+    if a is not None and b is not None and not a == b == math.inf:
+        mark = _by_test(moved(a, b, "higher", latency.noise_s, latency.noise_share), test)
     return Row(latency.title, _shown(a, "s"), _shown(b, "s"), _change(a, b, "s"), mark, _told(test))
 
 

@@ -37,10 +37,17 @@ class Figure:
         """How `after` stands to `before`. An unknown value is never the same as another."""
         if before is None or after is None:
             return "absent" if self.optional and before is after else "unknown"
-        change = after - before
-        if abs(change) <= max(self.noise, self.noise_share * abs(before)):
-            return "same"
-        return "worse" if (change > 0) == (self.worse == "higher") else "better"
+        return moved(before, after, self.worse, self.noise, self.noise_share)
+
+
+def moved(
+    before: float, after: float, worse: Literal["higher", "lower"], noise: float, noise_share: float
+) -> Mark:
+    """How `after` stands to `before`, with the tolerances of a `Figure`."""
+    change = after - before
+    if abs(change) <= max(noise, noise_share * abs(before)):
+        return "same"
+    return "worse" if (change > 0) == (worse == "higher") else "better"
 
 
 FIGURES = (

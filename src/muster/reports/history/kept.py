@@ -29,6 +29,11 @@ class Row:
     mark: Mark
     note: str = ""
 
+    @property
+    def line(self) -> str:
+        """The row as one line of text."""
+        return f"{self.title}: {self.before}, now {self.after}"
+
 
 @dataclass(frozen=True)
 class Against:

@@ -42,7 +42,7 @@ def history(
     outcome of a bundle without an intact seal; its `problem` says so. `rebuild` reads every bundle
     again. Links (`latest`) and files are skipped. Raises BadInput if `out_dir` cannot be listed.
     """
-    bundles = _bundles(out_dir)
+    bundles = bundles_in(out_dir)
     if rebuild:
         remove_store(out_dir)
     signed = bool(keys) or bool(os.environ.get(KEY_VARIABLE))
@@ -82,8 +82,8 @@ def _unsealed(past: Past, bundle: Path) -> Past:
     return replace(shown, problem=past.problem or shown.problem)
 
 
-def _bundles(out_dir: Path) -> list[Path]:
-    """The directories in `out_dir`, without links; the default directory need not exist yet."""
+def bundles_in(out_dir: Path) -> list[Path]:
+    """The directories in `out_dir`, without links. Raises BadInput if it cannot be listed."""
     try:
         return [path for path in out_dir.iterdir() if path.is_dir() and not path.is_symlink()]
     except OSError as error:
