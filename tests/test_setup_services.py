@@ -275,3 +275,22 @@ def test_set_up_ends_with_2_and_one_line_when_something_is_missing(
     assert capsys.readouterr().err == (
         "setup: redis-server is missing: as root: apt-get install redis-server\n"
     )
+
+
+def test_modules_are_compiled_where_the_user_keeps_python_from_it(tmp_path, monkeypatch):
+    """Else no process of a drill would find byte code; without that setting nothing is done."""
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    for folder in ("src", "probes"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.py").write_text("ONE = 1\n")
+    (tmp_path / "src/broken.py").write_text("not Python\n")
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    environment.compile_once(tmp_path)
+    assert not list(tmp_path.rglob("*.pyc"))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    environment.compile_once(tmp_path)
+    found = {path.parent.parent.name for path in tmp_path.rglob("one.*.pyc")}
+    assert found == {"src", "probes"}

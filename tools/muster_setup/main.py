@@ -55,6 +55,7 @@ def _provide(root: Path, *, with_browser: bool) -> None:
     missing = None if environment.is_made(root) else environment.venv_package()
     packages.provide(wanted, log_dir, venv_package=missing)
     environment.provide(root, log_dir)
+    environment.compile_once(root)
     toxiproxy.provide(root, log_dir)
 
 
