@@ -340,3 +340,48 @@ def test_a_reject_that_stays_open_is_in_no_latency():
                 assert engine.open_over("completion", 0.5)[REGION] == 0
 
     asyncio.run(body())
+
+
+REASONING = b'data: {"choices":[{"delta":{"reasoning_content":"well"}}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "early"), [("any", True), ("reasoning", True), ("content", False)]
+)
+def test_only_the_delta_that_the_target_names_counts_as_the_first_token(kind, early):
+    """The platform thinks aloud, and answers when it is told to: not before that is it content."""
+
+    async def body():
+        thought, answer = asyncio.Event(), asyncio.Event()
+
+        async def thinking(writer, tokens, number):
+            writer.write(HEAD + chunk(ROLE + REASONING))
+            await writer.drain()
+            thought.set()
+            await answer.wait()
+            writer.write(chunk(EVENT) + chunk(DONE) + END)
+
+        form = {"first_token": kind}
+        async with peer(thinking) as one, running(config(one.port, form=form)) as engine:
+            counted = engine.tally.first_token[REGION]
+            await asyncio.wait_for(thought.wait(), 10)
+            if early:
+                await until(lambda: counted.total)
+            # Every stream that was answered has been read by a few turns of the loop.
+            await until(lambda: sum(engine.tally.answers.values()) > 3)
+            assert bool(counted.total) is early
+            answer.set()
+            await until(lambda: outcomes(engine).get("success", 0) > 3)
+            assert counted.total > 3
+
+    asyncio.run(body())
+
+
+def test_a_whole_stream_without_the_named_delta_is_an_empty_one():
+    """What thinks and never answers has answered nobody."""
+
+    async def silent(writer, tokens, number):
+        writer.write(HEAD + chunk(ROLE + REASONING) + chunk(DONE) + END)
+
+    _, _, found = run(silent, form={"first_token": "content"})
+    assert set(found) == {"empty_stream"}
