@@ -78,7 +78,7 @@ def test_a_name_to_accept_must_be_one_that_may_be_declared():
     with pytest.raises(BadInput) as refused:
         check_accepted(["queue_age", "queue_aeg"])
     wanted = "one of queue_age, circuit_open, admission_failures, streams_broken"
-    near = " (nearest: queue_age)"
+    near = " (did you mean queue_age?)"
     assert str(refused.value) == str(BadInput("--accept", "", "queue_aeg", wanted + near))
     assert (refused.value.file, refused.value.key) == ("--accept", "")
 

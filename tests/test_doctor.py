@@ -163,7 +163,7 @@ def test_what_a_person_accepts_is_shown_and_does_not_count():
     assert found.ready
     assert "  accepted: resolver: x" in list(lines_of(found))
     assert found.as_json()["findings"][0]["accepted"] is True
-    with pytest.raises(BadInput, match="nearest: resolver"):
+    with pytest.raises(BadInput, match="did you mean resolver"):
         examine(patient(), [check(look, "resolver", may_be_accepted=True)], ["resolvr"])
     with pytest.raises(BadInput, match="preflight makes all other checks"):
         examine(patient(), [check(look, "preflight:lock")], ["preflight:lock"])

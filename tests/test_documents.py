@@ -107,7 +107,7 @@ def test_a_missing_or_unreadable_file_is_bad_input(tmp_path):
 def test_unknown_key_below_a_mapping_lists_the_known_ones():
     """A mistyped key below a free name is shown with the keys that there are."""
     line = bad({"pets": {"tom": {"kind": "cat", "lives": 9, "live": 1}}})
-    known = "expected one of the known keys: kind, lives (nearest: lives)"
+    known = "expected one of the known keys: kind, lives (did you mean lives?)"
     assert line == f"house.yaml: pets.tom.live: got 1, {known}"
 
 

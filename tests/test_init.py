@@ -257,7 +257,7 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(tmp_path: Path
         "--region: got 'eu-west-1', expected each region only once",
         "--ready: got 'eu-west-2=x', expected a URL",
         "--ready: got 'eu-west-2=x', expected REGION=URL, REGION one of eu-west-1, eu-west-1 "
-        "(nearest: eu-west-1)",
+        "(did you mean eu-west-1?)",
         "--streams: got 0, expected 1 or more open streams",
     ):
         assert any(line.startswith(begins) for line in lines), (begins, lines)

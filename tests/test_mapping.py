@@ -155,7 +155,7 @@ def test_a_label_that_is_not_there_names_the_nearest():
     """Of any series: one without it refuses them all."""
     mapping = how(select="a", labels={"code": "response_cod"})
     with_it = raw("a", {**WEST, "response_code": "200"}, (1.0, 5.0))
-    said = "labels.code: a has no label response_cod (nearest: response_code)"
+    said = "labels.code: a has no label response_cod (did you mean response_code?)"
     assert refused(mapping, [with_it]) == said
     right = how(select="a", labels={"code": "response_code"})
     assert refused(right, [with_it, raw("a", WEST, (1.0, 1.0))]).startswith("labels.code: a has no")

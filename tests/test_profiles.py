@@ -47,7 +47,7 @@ def test_a_profile_that_nobody_has_is_none() -> None:
         (
             {"small": {"extends": "m3_2k"}},
             "profiles.small.extends: got 'm3_2k', expected one of the profiles m1_1k, m2_5k, "
-            "m3_20k (nearest: m3_20k)",
+            "m3_20k (did you mean m3_20k?)",
         ),
         (
             {"small": {"extends": ["m3_20k"]}},

@@ -73,14 +73,14 @@ SLIPS = [
     ("requests", {}, "select: got None, expected a PromQL selector, or a list of them"),
     ("requests", {"select": " "}, "select: got ' ', expected a PromQL selector"),
     ("requests", {"select": ["a", 3]}, "select.1: got 3, expected a text"),
-    ("requests", {"selct": "a"}, "selct: got 'a', expected one of the known keys: drop, labels, minus, none, owner, plus, select, unit, value, values (nearest: select)"),
-    ("requests", {"select": "a", "labels": {"cod": "x"}}, "labels.cod: got 'x', expected one of the labels of requests: code, instance, region (nearest: code)"),
+    ("requests", {"selct": "a"}, "selct: got 'a', expected one of the known keys: drop, labels, minus, none, owner, plus, select, unit, value, values (did you mean select?)"),
+    ("requests", {"select": "a", "labels": {"cod": "x"}}, "labels.cod: got 'x', expected one of the labels of requests: code, instance, region (did you mean code?)"),
     ("requests", {"select": "a", "labels": {"route": "x"}}, "labels.route: got 'x', expected one of the labels of requests: code, instance, region"),
     ("requests", {"select": "a", "labels": {"code": "x-y"}}, "labels.code: got 'x-y', expected a text that matches"),
     ("requests", {"select": "a", "labels": {"code": {"form": "x"}}}, "labels.code.from: got nothing, expected this key to be given"),
     ("requests", {"select": "a", "labels": {"code": {"from": "x", "others": "keep"}}}, "labels.code.others: got 'keep', expected values beside it"),
     ("requests", {"select": "a", "labels": {"code": {"from": "x", "others": "drop"}}}, "labels.code.others: got 'drop', expected 'refuse' or 'keep'"),
-    ("requests", {"select": "a", "labels": {"region": {"from": "x", "values": {"a": "eu-west1"}}}}, "labels.region.values.a: got 'eu-west1', expected one of the regions eu-west-1, eu-central-1 (nearest: eu-west-1)"),
+    ("requests", {"select": "a", "labels": {"region": {"from": "x", "values": {"a": "eu-west1"}}}}, "labels.region.values.a: got 'eu-west1', expected one of the regions eu-west-1, eu-central-1 (did you mean eu-west-1?)"),
     ("requests", {"select": "a", "labels": {"region": {"constant": "mars"}}}, "labels.region.constant: got 'mars', expected one of the regions eu-west-1, eu-central-1"),
     ("requests", {"select": "a", "owner": ["pod"], "labels": {"instance": "pod"}}, "owner: got ['pod'], expected only one of owner and labels.instance"),
     ("requests", {"select": "a", "owner": "pod"}, "owner: got 'pod', expected a list"),
@@ -94,7 +94,7 @@ SLIPS = [
     ("queue_age", {"select": "a", "value": 0}, "value: got 0.0, expected a selector: only streams_limit is a setting; every other signal must be measured"),
     ("streams_limit", {"select": "a", "value": -1}, "value: got -1.0, expected 0 or more"),
     ("streams_limit", {"select": "a", "value": {REGION: 4}}, "value.eu-central-1: got None, expected a number for each region"),
-    ("streams_limit", {"select": "a", "value": {REGION: 4, "eu-central-1": 4, "eu-centrl-1": 4}}, "value.eu-centrl-1: got 4.0, expected a region: eu-west-1, eu-central-1 (nearest: eu-central-1)"),
+    ("streams_limit", {"select": "a", "value": {REGION: 4, "eu-central-1": 4, "eu-centrl-1": 4}}, "value.eu-centrl-1: got 4.0, expected a region: eu-west-1, eu-central-1 (did you mean eu-central-1?)"),
     ("streams_limit", {"select": "a", "value": 4, "plus": "b"}, "plus: got ['b'], expected no value and no values beside it"),
     ("streams_limit", {"value": 4}, "select: got None, expected a PromQL selector"),
     ("client_attempts", {"select": "a", "labels": {"code": "x"}}, "labels.code: got 'x', expected one of the labels of client_attempts: instance, region"),
@@ -123,10 +123,10 @@ def test_every_slip_of_a_target_is_told_in_one_run(tmp_path):
     assert len(lines) == 5
     assert lines[0].startswith("tokens_max: got 0, ")
     assert lines[1].startswith("load.tokn: got 'x', ")
-    assert lines[1].endswith("(nearest: token)")
+    assert lines[1].endswith("(did you mean token?)")
     assert lines[2].startswith("signals.completion.unit: got 'sec', ")
     assert lines[3].startswith("signals.reqests: got ")
-    assert lines[3].endswith("(nearest: requests)")
+    assert lines[3].endswith("(did you mean requests?)")
     assert lines[4].startswith("signals.requests: got None, ")
 
 
@@ -142,4 +142,4 @@ def test_misfits_between_keys_are_all_told_too(tmp_path):
         targets.load(str(path))
     keys = [line.split(": ")[1] for line in str(caught.value).splitlines()]
     assert keys == ["evacuate", "signals.queue_age.value", "load.body.stream"]
-    assert "(nearest: eu-west-1)" in str(caught.value)
+    assert "(did you mean eu-west-1?)" in str(caught.value)

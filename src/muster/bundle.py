@@ -20,12 +20,14 @@ from typing import Any, Literal
 
 from muster import attestation
 from muster.attestation import ATTESTATION
+from muster.documents import nearest_file
 from muster.errors import BadInput
 from muster.ledger import LedgerRead, read_ledger
 from muster.signing import SIGNING_KEY_FILE, VERIFY_KEY_FILE, VerifyKey, signing_key, verify_keys
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.jsonl"
+SCHEMA_VERSION = 1
 KEY_VARIABLE = "MUSTER_SIGNING_KEY"
 SIGNATURE_MISFIT = "the signature does not fit the manifest"
 State = Literal["sealed", "unreadable", "removed", "unended", "running"]
@@ -92,7 +94,7 @@ def seal(bundle: Path) -> str:
     for name in (ATTESTATION, *(_temporary(bundle / one).name for one in _OUTSIDE)):
         (bundle / name).unlink(missing_ok=True)
     files = {name: _digest(path) or "" for name, path in _files(bundle)}
-    manifest: dict[str, Any] = {"schema_version": 1, "sha256": files}
+    manifest: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "sha256": files}
     ledger = _ledger(bundle)
     manifest["ledger_chain"] = None if ledger is None else ledger.head
     key = os.environ.get(KEY_VARIABLE)
@@ -112,18 +114,26 @@ def check_seal(
     """Compare the seal with the files.
 
     `keys` verify an attestation (None: those that the environment names). `running` says whether a
-    drill without a manifest still runs. Raises BadInput if there is no bundle, or if the
-    environment names a key that cannot be used.
+    drill without a manifest still runs. Raises BadInput if there is no bundle, for a manifest of
+    another schema version, or if the environment names a key that cannot be used.
     """
     try:
         raw = (bundle / MANIFEST).read_bytes()
     except OSError as error:
+        if not bundle.is_dir():
+            why = "a file" if bundle.exists() else error.strerror
+            wanted = f"the directory of a drill's evidence{nearest_file(bundle)}"
+            raise BadInput(bundle, "", why, wanted) from error
         if not (bundle / LEDGER).is_file():
-            raise BadInput(bundle / MANIFEST, "", error.strerror, "a sealed bundle") from error
+            why = f"a directory without {MANIFEST} and {LEDGER}"
+            raise BadInput(bundle, "", why, "the directory of a drill's evidence") from error
         return _unsealed(bundle, running)
     manifest = _parsed(raw)
     if manifest is None:
         return Seal("unreadable", (), None, (bundle / ATTESTATION).exists(), "not verified")
+    if (version := manifest.get("schema_version")) != SCHEMA_VERSION:
+        wanted = f"{SCHEMA_VERSION}: another version of Muster sealed this bundle"
+        raise BadInput(bundle / MANIFEST, "schema_version", version, wanted)
     sealed: dict[str, str] = manifest["sha256"]
     faults = _differences(bundle, sealed)
     ledger = None if f"altered: {LEDGER}" in faults else _ledger(bundle)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from muster.errors import BadInput, BadInputs, nearest
+from muster.errors import BadInput, BadInputs, nearest, similar
 
 DOCUMENTS_KEPT_MAX = 16
 
@@ -77,6 +77,16 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput(path, "", error.strerror, "a readable YAML file") from error
+
+
+def nearest_file(path: Path) -> str:
+    """` (did you mean PATH?)` with a neighbour of `path` that is named like it; empty if none is."""
+    try:
+        names = [one.name for one in path.parent.iterdir() if one.name != path.name]
+    except OSError:
+        return ""
+    found = similar(path.name, names)
+    return f" (did you mean {path.with_name(found)}?)" if found else ""
 
 
 def parse_yaml(raw: bytes, path: Path) -> dict[str, Any]:

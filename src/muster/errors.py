@@ -64,10 +64,23 @@ def together(problems: Iterable[BadInput]) -> BadInput | None:
     return every[0] if len(every) == 1 else BadInputs(every) if every else None
 
 
+def similar(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` may have meant, whatever the case; None if none is near."""
+    by_lower = {one.lower(): one for one in sorted(known)}
+    found = get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` (nearest: NAME)` with the known name that `name` may have meant; empty if none is near."""
-    found = get_close_matches(name, sorted(known), n=1)
-    return f" (nearest: {found[0]})" if found else ""
+    """` (did you mean NAME?)` with the known name that is nearest; empty if none is near."""
+    found = similar(name, known)
+    return f" (did you mean {found}?)" if found else ""
+
+
+def one_of(name: str, known: Iterable[str]) -> str:
+    """What was expected instead of `name`: `one of A, B (did you mean A?)`."""
+    names = list(known)
+    return f"one of {', '.join(names) or 'none'}{nearest(name, names)}"
 
 
 class DrillAborted(MusterError):

@@ -1,15 +1,18 @@
 """`chaos drill …`: finds a command by its name and imports it only when it is used.
 
 Chaos Toolkit imports this module at every start, so it imports nothing but click. It also escapes
-control sequences in the lines that Chaos Toolkit logs.
+control sequences in the lines that Chaos Toolkit logs, and lets `chaos run` refuse bad input before
+Chaos Toolkit reads it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
+import sys
 import unicodedata
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -71,6 +74,10 @@ class PlainText(logging.Filter):
 logging.getLogger("chaostoolkit").addFilter(PlainText())
 
 
+# A group without arguments shows its help; older versions of click have no error for it.
+_HELP_WANTED = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 class LazyGroup(click.Group):
     """A group that imports a command only when it is used, and lists commands by purpose."""
 
@@ -85,6 +92,15 @@ class LazyGroup(click.Group):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from muster.errors import nearest
+
+            ctx.fail(f"No such command '{args[0]}'{nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         module_name = COMMANDS.get(cmd_name)
         if module_name is None:
@@ -95,14 +111,58 @@ class LazyGroup(click.Group):
             raise TypeError(f"muster.cli.{module_name}.{cmd_name} is not a command")
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            return _leave(ctx, error)
+
     def invoke(self, ctx: click.Context) -> Any:
         from muster.errors import MusterError
 
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            _leave(ctx, error)
         except MusterError as error:
             click.echo(f"chaos drill: {error}", err=True)
             ctx.exit(error.exit_code)
+
+
+def _leave(ctx: click.Context, error: click.UsageError) -> NoReturn:
+    """Leave for wrong arguments as for any bad input: one line, exit code 2."""
+    if isinstance(error, _HELP_WANTED):
+        error.show()
+    else:
+        path = (error.ctx or ctx).command_path
+        said = " ".join(error.format_message().split()).rstrip(".")
+        click.echo(f"{path}: {said}; see {path} --help", err=True)
+    ctx.exit(error.exit_code)
+
+
+def _checks_first(command: click.Command) -> None:
+    """Let Chaos Toolkit's `command` refuse bad input in one line, before it reads the drill.
+
+    Its control is asked too late for this: after the file was loaded, and within a run.
+    """
+    original = command.callback
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        from muster.controls.before import refuse_bad_input
+
+        refuse_bad_input()
+        return original(*args, **kwargs)
+
+    command.callback = checked
+
+
+for _name in ("run", "validate"):
+    # Chaos Toolkit loads its own commands before it asks for plug-ins, which may override them.
+    if (_module := sys.modules.get(f"chaostoolkit.commands.{_name}")) is not None:
+        _checks_first(getattr(_module, _name))
 
 
 @click.group(cls=LazyGroup)

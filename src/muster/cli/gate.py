@@ -16,7 +16,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract import Contract, load
 from muster.contract.parse import FILE_NAME
 from muster.drill.lock.runs import is_running
-from muster.errors import BadInput
+from muster.errors import BadInput, one_of
 from muster.judge.gate import Bundle, GateResult, judge_gate
 from muster.judge.ledger_lines import shaped
 from muster.judge.phases import dark_hold_s, phases_of
@@ -52,8 +52,8 @@ def answer(asked: Asked, clock: Clock = SYSTEM_CLOCK) -> tuple[GateResult, int]:
     contract = load(asked.contract_file)
     wanted = asked.name.upper()
     if wanted not in contract.gates:
-        known = ", ".join(gate.lower() for gate in contract.gates)
-        raise BadInput("gate", "", asked.name, f"one of {known}")
+        known = [gate.lower() for gate in contract.gates]
+        raise BadInput("GATE", "", asked.name, one_of(asked.name, known))
     age_s_max = contract.drill.bundle_age_s_max
     days = asked.age_days_max
     if days is not None:
@@ -94,7 +94,7 @@ def _check_declared(accepted: tuple[str, ...], bundles: list[Bundle]) -> None:
     told = {one["signal"] for bundle in bundles for one in bundle.document.get("declared") or ()}
     for name in accepted:
         if name not in told:
-            known = f"one of {', '.join(sorted(told))}" if told else "no --accept"
+            known = one_of(name, sorted(told)) if told else "no --accept"
             raise BadInput("--accept", "", name, f"{known}: no bundle declares another signal none")
 
 

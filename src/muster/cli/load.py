@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from muster.clock import SYSTEM_CLOCK
-from muster.errors import BadInput
+from muster.errors import BadInput, one_of
 
 if TYPE_CHECKING:
     from muster.load import LoadHandle, LoadPlan
@@ -61,6 +61,9 @@ def load(profile: str, **options: Any) -> None:
     PROFILE is m1_1k, m2_5k or m3_20k. The load is an open loop: requests start by a schedule, and
     latency counts from the intended start. See docs/load.md.
 
+    Exit code: 0 it ran and at least one attempt succeeded, 1 none did or a process ended with an
+    error, 2 bad input.
+
     \b
     Example:
       chaos drill load m1_1k --url https://chat.test/v1/chat/completions \\
@@ -92,6 +95,9 @@ def _run(plan: LoadPlan, follower: Any, total: Any, interrupted: list[int]) -> i
         total.add(line)
     for text in total.lines(SYSTEM_CLOCK.monotonic_s() - started_s):
         click.echo(text)
+    if why := total.nothing_succeeded():
+        click.echo(f"chaos drill: load: {why}", err=True)
+        code = code or 1
     return code
 
 
@@ -147,7 +153,7 @@ def _plan(name: str, options: dict[str, Any], record: Path) -> LoadPlan:
 
     profiles = contract.load().profiles
     if name not in profiles:
-        raise BadInput("PROFILE", "", name, f"one of {', '.join(profiles)}")
+        raise BadInput("PROFILE", "", name, one_of(name, profiles))
     Endpoint(options["url"])
     if options["dns_server"]:
         server_address(options["dns_server"])

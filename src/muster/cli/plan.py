@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,12 +41,9 @@ def plan_of(source: str, given: tuple[str, ...]) -> DrillPlan:
 
     Nothing is asked or started.
     """
-    from chaoslib.configuration import load_configuration
-    from chaoslib.exceptions import ChaosException
-    from chaoslib.loader import load_experiment
-
-    from muster.drill.plan.form import CONTROL, check_form, method_of
-    from muster.drill.plan.plan import make_plan
+    from muster.controls.before import plan_in
+    from muster.controls.source import read_drill
+    from muster.drill.plan.form import check_form
     from muster.errors import BadInput
 
     variables: dict[str, str] = {}
@@ -55,24 +52,6 @@ def plan_of(source: str, given: tuple[str, ...]) -> DrillPlan:
         if not (key and equals):
             raise BadInput("--var", "", text, "KEY=VALUE")
         variables[key.partition(":")[0]] = value
-    try:
-        experiment: dict[str, Any] = load_experiment(source)
-    except ChaosException as error:
-        raise BadInput(source, "", str(error), "a drill") from error
-    if not isinstance(experiment, dict):
-        raise BadInput(source, "", experiment, "a drill")
+    experiment = read_drill(source)
     check_form(source, experiment, variables, os.environ)
-    configuration = load_configuration(experiment.get("configuration", {}), variables)
-    for control in experiment.get("controls", []):
-        provider = control.get("provider", {})
-        if provider.get("module") == CONTROL:
-            named = provider.get("arguments", {})
-            return make_plan(
-                configuration,
-                drill=str(named.get("drill", "drill")),
-                title=str(experiment.get("title", "")),
-                kind=str(named.get("kind", "failover")),
-                gate=str(named.get("gate", "M3")),
-                method=method_of(source, experiment),
-            )
-    raise BadInput(source, "controls", None, "the control muster.controls.drill")
+    return plan_in(source, experiment, variables)

@@ -110,7 +110,7 @@ def sighted(name: str) -> Target:
 def _rules(name: str, gate: str, tier: str | None) -> tuple[Target, Rules]:
     from muster import contract as contracts
     from muster import home
-    from muster.errors import BadInput
+    from muster.errors import BadInput, one_of
     from muster.guard.promotion import Rules
 
     target = sighted(name)
@@ -119,10 +119,10 @@ def _rules(name: str, gate: str, tier: str | None) -> tuple[Target, Rules]:
     tiers = {str(key): value for key, value in contract.tiers.items()}
     chosen = gates.get(gate.upper())
     if chosen is None:
-        raise BadInput("--gate", "", gate, f"one of {', '.join(gates)}")
+        raise BadInput("--gate", "", gate, one_of(gate, gates))
     in_force = tiers.get((tier or chosen.tier).upper())
     if in_force is None:
-        raise BadInput("--tier", "", tier, f"one of {', '.join(tiers)}")
+        raise BadInput("--tier", "", tier, one_of(tier or "", tiers))
     scrape_s = target.prometheus.scrape_interval_s
     regions = tuple(target.regions)
     return target, Rules(contract, chosen, in_force, regions, scrape_s)

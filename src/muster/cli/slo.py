@@ -65,7 +65,7 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     from muster.cli.promotion import sighted
     from muster.clock import SYSTEM_CLOCK, utc
     from muster.drill.real_traffic.peak import read_all
-    from muster.errors import BadInput
+    from muster.errors import BadInput, one_of
     from muster.judge.judged_by import contract_said, tier_said
     from muster.judge.peak import Asked, judge_together, not_judged, word_of
     from muster.platform.metrics import metrics_of
@@ -78,7 +78,7 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     contract = contracts.load(home.root() / target.contract)
     tiers = {str(key): value for key, value in contract.tiers.items()}
     if tier.upper() not in tiers:
-        raise BadInput("--tier", "", tier, f"one of {', '.join(tiers)}")
+        raise BadInput("--tier", "", tier, one_of(tier, tiers))
     shown = frozenset({"streams_broken", "open_over"} & set(target.signals))
     scrape_s = target.prometheus.scrape_interval_s
     asked = Asked(contract, tiers[tier.upper()], tuple(target.regions), scrape_s, shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from muster import testbed
-from muster.errors import BadInput, nearest
+from muster.errors import BadInput, one_of
 
 if TYPE_CHECKING:
     from muster.targets.model import Target
@@ -121,7 +121,7 @@ def _profile(target: Target, name: str) -> LoadProfile:
     if found is not None:
         return found
     known = [*rules.profiles, *target.profiles]
-    raise BadInput("--profile", "", name, f"one of {', '.join(known)}{nearest(name, known)}")
+    raise BadInput("--profile", "", name, one_of(name, known))
 
 
 def _number(option: str, text: str, expected: str, *, whole: bool = False) -> float:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from muster import home
 from muster.contract.model import Contract, Gate, Named, Profile, Tier, TierName
 from muster.documents import parse, parse_yaml, read_bytes
-from muster.errors import BadInput
+from muster.errors import BadInput, one_of
 
 NamedT = TypeVar("NamedT", bound=Named)
 FILE_NAME = Path("contract") / "phase5.yaml"
@@ -62,7 +62,7 @@ def parse_profile(name: str, data: object, file: Path | str) -> Profile:
 def profile_named(contract: Contract, name: str) -> Profile:
     """The contract's profile `name`. Raises BadInput listing the known ones."""
     if name not in contract.profiles:
-        raise BadInput("profile", "", name, f"one of {', '.join(contract.profiles)}")
+        raise BadInput("profile", "", name, one_of(name, contract.profiles))
     return contract.profiles[name]
 
 
@@ -122,7 +122,7 @@ def _check_tier(contract: Contract, tier: Tier, file: Path | str) -> None:
 def _check_gate(contract: Contract, gate: Gate, file: Path | str) -> None:
     key = f"gates.{gate.name}.profile"
     if gate.profile not in contract.profiles:
-        raise BadInput(file, key, gate.profile, f"one of {', '.join(contract.profiles)}")
+        raise BadInput(file, key, gate.profile, one_of(gate.profile, contract.profiles))
     streams = contract.profiles[gate.profile].streams
     wanted = contract.tiers[gate.tier].streams
     if streams != wanted:

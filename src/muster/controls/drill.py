@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import click
 from chaoslib.exceptions import InterruptExecution
-from chaoslib.types import Activity, Configuration, Control, Experiment, Journal, Run, Secrets
+from chaoslib.types import Activity, Configuration, Experiment, Journal, Run, Secrets
 
+from muster.controls.invocation import exit_with, invocation
 from muster.drill import current as drills
 from muster.drill.stop import StopReason
-from muster.errors import MusterError
+from muster.errors import DrillAborted, MusterError
 from muster.redact import quiet, redacted_data
 
 if TYPE_CHECKING:
@@ -72,50 +72,35 @@ def before_experiment_control(
         permit(plan)
         session = start(plan)
     except MusterError as error:
-        raise InterruptExecution(str(error)) from error
+        raise _not_begun(context, str(error), error.exit_code) from error
     except InterruptExecution:
         raise
     except Exception as error:
         # Chaos Toolkit would ignore this error and run the drill without its control.
         logger.debug("the drill could not begin", exc_info=True)
         said = redacted_data(f"the drill could not begin: {error!r}")
-        raise InterruptExecution(said) from error
+        raise _not_begun(context, said, DrillAborted.exit_code) from error
     _take_signals(session)
 
 
-def validate_control(control: Control) -> None:
-    """Refuse an incomplete drill before Chaos Toolkit prints or runs any of it.
-
-    Chaos Toolkit would exit with 1 for an error raised here; bad input exits with 2.
-    """
-    from muster.controls.invocation import invocation
-    from muster.errors import BadInput
-
-    called = invocation()
-    experiment = called.experiment() if called is not None else None
-    if called is None or experiment is None:
-        return
-    try:
-        _check(experiment)
-    except BadInput as error:
-        logger.error(str(error))
-        click.get_current_context().exit(error.exit_code)
+def _not_begun(context: Experiment, why: str, code: int) -> InterruptExecution:
+    """What stops a drill that changed nothing: its rollbacks must not look as if it had."""
+    exit_with(code)
+    context["rollbacks"] = []
+    return InterruptExecution(why)
 
 
 def _check(experiment: Mapping[str, Any]) -> None:
-    """Raises BadInput for an incomplete drill, or for a setting that nothing reads."""
-    from muster.controls.invocation import exit_with, invocation
+    """Raises BadInput for an incomplete drill, or for a setting that nothing reads.
+
+    `chaos run` has checked it before; whoever calls Chaos Toolkit as a library has not.
+    """
     from muster.drill.plan.form import check_form
-    from muster.errors import BadInput
 
     called = invocation()
     file = called.source if called is not None else str(experiment.get("title", "the drill"))
     given, flags = (called.given, called.flags) if called is not None else ({}, {})
-    try:
-        check_form(file, experiment, given, os.environ, flags)
-    except BadInput as error:
-        exit_with(error.exit_code)
-        raise
+    check_form(file, experiment, given, os.environ, flags)
 
 
 def _show(plan: DrillPlan) -> None:
@@ -179,20 +164,22 @@ def after_experiment_control(context: Experiment, state: Journal = None, **_: An
     if session is None:
         _deviate(state)
         return
-    passed = False
+    from muster.judge.verdict import EXIT_CODES
+
+    code = EXIT_CODES["ROLLBACK_FAILED" if session.undo.pending else "INCONCLUSIVE"]
     try:
         from muster.drill.finish import finish
 
-        verdict = finish(session, journal=state)
-        passed = verdict.verdict == "PASS"
+        code = finish(session, journal=state).exit_code
     except Exception as error:  # whatever goes wrong here, the run must not exit 0
         logger.error("the drill could not be ended cleanly: %s", error)
         logger.debug("ending the drill", exc_info=True)
     finally:
         drills.install(None)
         _give_signals_back()
-        if not passed:
+        if code:
             _deviate(state)
+            exit_with(code)
 
 
 def _deviate(state: Any) -> None:

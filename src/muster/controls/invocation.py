@@ -1,35 +1,29 @@
 """How Chaos Toolkit was called: its file, `--var`, and strategies that override the drill's own.
 
 Chaos Toolkit passes none of this to a control, and drops a `--var` that no configuration declares.
+It knows the exit codes 0 and 1 alone; a drill's verdict has one of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import click
 from chaoslib import merge_vars
-from chaoslib.loader import parse_experiment_from_file
+
+_EXIT_CODE = "muster.exit_code"
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """The command line of `chaos run` or `chaos validate`."""
+    """The command line of `chaos run` or `chaos validate`. `runs`: activities will be run."""
 
     source: str
     given: Mapping[str, Any] = field(default_factory=dict)
     flags: Mapping[str, str | None] = field(default_factory=dict)
-
-    def experiment(self) -> dict[str, Any] | None:
-        """The drill in its file; None if there is no file, or it cannot be read as a drill."""
-        try:
-            found = parse_experiment_from_file(self.source) if Path(self.source).is_file() else None
-        except Exception:  # Chaos Toolkit itself reports what is wrong with such a file
-            return None
-        return found if isinstance(found, dict) else None
+    runs: bool = False
 
 
 def invocation() -> Invocation | None:
@@ -48,15 +42,22 @@ def invocation() -> Invocation | None:
             "hypothesis": params.get("hypothesis_strategy"),
             "rollbacks": params.get("rollback_strategy"),
         },
+        runs="dry" in params and params["dry"] is None,
     )
 
 
 def exit_with(code: int) -> None:
-    """Make the running command exit with `code`, whatever its own exit code would be."""
+    """Make the running command exit with `code`, whatever its own exit code would be.
+
+    The last code counts. Does nothing if no command of Chaos Toolkit runs.
+    """
     context = click.get_current_context(silent=True)
+    if context is None:
+        return
 
     def leave() -> None:
-        raise SystemExit(code)
+        raise SystemExit(context.meta[_EXIT_CODE])
 
-    if context is not None:
+    if _EXIT_CODE not in context.meta:
         context.call_on_close(leave)
+    context.meta[_EXIT_CODE] = code

@@ -115,6 +115,16 @@ class Sum:
             rows.append(f"  DNS queries without an answer: {self.dns_failures}")
         return rows
 
+    def nothing_succeeded(self) -> str:
+        """Why the run shows nothing of the endpoint but that it does not serve; else empty."""
+        if self.outcomes["success"]:
+            return ""
+        ended = self.outcomes.total()
+        if not ended:
+            return "no attempt ended: nothing was measured"
+        how = ", ".join(f"{n} {name}" for name, n in self.outcomes.most_common() if n)
+        return f"none of {ended} attempts succeeded: {how}"
+
 
 def shown_ms(buckets: Mapping[int | str, int], share: float = 0.95) -> str:
     """A percentile as text; `-` without any value."""

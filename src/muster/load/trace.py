@@ -77,7 +77,8 @@ def _read(path: Path) -> tuple[list[float], list[int], list[int]]:
                 tokens.append(size)
                 contexts.append(context)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(path, "", str(error), "a readable CSV file") from error
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise BadInput(path, "", why, "a readable CSV file") from error
     if len(tokens) < _LINES_MIN:
         raise BadInput(path, "", f"{len(tokens)} requests", f"{_LINES_MIN} requests or more")
     return seconds, tokens, contexts

@@ -16,6 +16,7 @@ from typing import Any
 from muster.contract import load as load_contract
 from muster.contract.model import Contract
 from muster.errors import BadInput
+from muster.judge.document import SCHEMA_VERSION
 from muster.ledger import BROKEN_CHAIN, read_ledger
 from muster.reports.history.kept import Against, read_against
 from muster.reports.loadfile import LoadSeconds, read_load
@@ -68,6 +69,9 @@ def read_verdict(bundle: Path) -> Mapping[str, Any]:
         raise BadInput(path, "", str(error), "JSON") from error
     if not isinstance(data, dict):
         raise BadInput(path, "", data, "a JSON object")
+    if data.get("schema_version") != SCHEMA_VERSION:
+        wanted = f"{SCHEMA_VERSION}: `chaos drill judge --write` judges the evidence again"
+        raise BadInput(path, "schema_version", data.get("schema_version"), wanted)
     if not isinstance(data.get("verdict"), str):
         raise BadInput(path, "verdict", data.get("verdict"), "a verdict's name")
     return data

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from muster.documents import Document
-from muster.errors import BadInput, nearest
+from muster.errors import BadInput, one_of
 
 
 class NoSignal(Document):
@@ -86,7 +86,7 @@ def check_accepted(names: Iterable[str]) -> None:
     """Raises BadInput for a name that no target can declare none."""
     for name in names:
         if name not in DECLARABLE:
-            wanted = f"one of {', '.join(DECLARABLE)}{nearest(name, DECLARABLE)}"
+            wanted = one_of(name, DECLARABLE)
             raise BadInput("--accept", "", name, wanted)
 
 

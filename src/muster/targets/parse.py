@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from muster import home
-from muster.documents import DocumentT, parse, parse_yaml, read_bytes
-from muster.errors import BadInput, BadInputs, together
+from muster.documents import DocumentT, nearest_file, parse, parse_yaml, read_bytes
+from muster.errors import BadInput, BadInputs, one_of, together
 from muster.redact import keep, keep_url
 from muster.targets.check import PLACEHOLDER, is_secret, problems, texts, written_problems
 from muster.targets.model import Target
@@ -25,13 +25,15 @@ def path_of(name_or_path: str) -> Path:
         path = given if given.is_absolute() else _first(Path.cwd() / given, home.root() / given)
         if path.is_file():
             return path
-        raise BadInput("target", "", name_or_path, "an existing target file")
+        wanted = f"an existing target file{nearest_file(path)}"
+        raise BadInput("target", "", name_or_path, wanted)
     folder = home.root() / "targets"
     path = folder / f"{name_or_path}.yaml"
     if re.fullmatch(r"[A-Za-z0-9._-]+", name_or_path) and path.is_file():
         return path
-    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none there"
-    raise BadInput("target", "", name_or_path, f"a file in targets/ (known: {known}) or a path")
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    wanted = f"a path that ends in .yaml, or a name in targets/, {one_of(name_or_path, known)}"
+    raise BadInput("target", "", name_or_path, wanted)
 
 
 def load(name_or_path: str) -> Target:

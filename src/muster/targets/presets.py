@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from muster import home
 from muster.documents import Document, parse, read_yaml
-from muster.errors import BadInput, together
+from muster.errors import BadInput, one_of, together
 from muster.targets.declared import DECLARABLE
 from muster.targets.signal_check import mapping_problems
 from muster.targets.signals import SIGNALS_OPTIONAL, SIGNALS_SERVER, MappedSignal
@@ -139,7 +139,7 @@ def _misfits(preset: Preset, file: Path) -> Iterator[BadInput]:
     known = (*SIGNALS_SERVER, *SIGNALS_OPTIONAL)
     for name in preset.signals:
         if name not in known:
-            yield BadInput(file, f"signals.{name}", name, f"one of {', '.join(known)}")
+            yield BadInput(file, f"signals.{name}", name, one_of(name, known))
     for name in preset.lacks:
         if name not in DECLARABLE or name in preset.signals:
             wanted = f"one of {', '.join(DECLARABLE)} that signals does not name"

@@ -15,7 +15,7 @@ from muster.clock import Clock
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Check, Finding, Report, Seen, Table, each_line, plain
 from muster.drill.stop import StopReason
-from muster.errors import BadInput, DrillAborted, MusterError, nearest
+from muster.errors import BadInput, DrillAborted, MusterError, one_of
 from muster.redact import redacted_data
 
 logger = logging.getLogger("chaostoolkit")
@@ -91,9 +91,7 @@ def _check_accepted(accepted: Sequence[str], checks: Sequence[Check]) -> None:
     known = [check.name for check in checks if check.may_be_accepted]
     for name in accepted:
         if name not in known:
-            wanted = (
-                f"one of {', '.join(known)}{nearest(name, known)}: preflight makes all other checks"
-            )
+            wanted = f"{one_of(name, known)}: preflight makes all other checks"
             raise BadInput("--accept", "", name, wanted)
 
 

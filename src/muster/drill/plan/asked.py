@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from muster.drill.plan.settings import KEYS
-from muster.errors import BadInput
+from muster.errors import BadInput, one_of
 
 PREFIX = "MUSTER_"
 PLACES = ("HOME", "STATE_DIR", "OUT_DIR", "SIGNING_KEY")
@@ -100,11 +100,7 @@ def near(word: str, known: Iterable[str]) -> str | None:
 
 
 def _wanted(key: str, known: Iterable[str]) -> str:
-    names = list(known)
-    meant = near(key, names)
-    if meant is not None:
-        return f"a setting of this drill: did you mean {meant}?"
-    return f"a setting of this drill: one of {', '.join(names) or 'none'}"
+    return f"a setting of this drill: {one_of(key, known)}"
 
 
 def _environment(

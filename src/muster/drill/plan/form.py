@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from muster.drill.plan.asked import check_asked, check_text, mapping_of, mappings_of, near
+from muster.drill.plan.asked import check_asked, check_text, mapping_of, mappings_of
 from muster.drill.plan.order import Named, check_order
 from muster.drill.plan.steps import steps
-from muster.errors import BadInput
+from muster.errors import BadInput, one_of
 from muster.faults.evacuation import ACTIONS as EVACUATION
 from muster.faults.share_shift import ACTIONS as SHIFT
 from muster.faults.share_shift import SHARE, is_share
@@ -84,8 +84,8 @@ def _check_controls(file: str, experiment: Document) -> Document:
     arguments = mapping_of(mapping_of(control, "provider"), "arguments")
     for key, value in arguments.items():
         if key not in CONTROL_ARGUMENTS:
-            known = f"one of {', '.join(CONTROL_ARGUMENTS)}"
-            raise BadInput(file, f"controls.muster.{key}", value, known)
+            wanted = one_of(key, CONTROL_ARGUMENTS)
+            raise BadInput(file, f"controls.muster.{key}", value, wanted)
     return arguments
 
 
@@ -157,9 +157,7 @@ def _check_arguments(file: str, where: str, one: Document, known: Sequence[str])
     """A misspelt argument is named together with the one that was meant."""
     for key, value in mapping_of(mapping_of(one, "provider"), "arguments").items():
         if key not in known:
-            meant = near(key, known)
-            names = ", ".join(known) or "none"
-            wanted = "an argument of it: " + (f"did you mean {meant}?" if meant else names)
+            wanted = f"an argument of it: {one_of(key, known)}"
             raise BadInput(file, f"{where}.provider.arguments.{key}", value, wanted)
 
 

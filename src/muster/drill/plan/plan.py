@@ -12,9 +12,10 @@ from muster import home, targets
 from muster.contract.model import Contract, Gate, Profile
 from muster.documents import read_bytes
 from muster.drill.plan.outline import Activity
-from muster.drill.plan.settings import DrillSettings, parse_settings
-from muster.errors import BadInput, nearest
+from muster.drill.plan.settings import DrillSettings, bad_setting, parse_settings
+from muster.errors import BadInput, one_of
 from muster.targets import Target
+from muster.testbed.design.defects import DEFECTS
 
 DrillKind = Literal["failover", "experiment", "gate", "safety"]
 KINDS: tuple[DrillKind, ...] = ("failover", "experiment", "gate", "safety")
@@ -69,7 +70,7 @@ def make_plan(
     """Return the plan, or raise BadInput for the first invalid value; nothing is started."""
     settings = parse_settings(configuration)
     if kind not in KINDS:
-        raise BadInput(drill, "controls.muster.kind", kind, f"one of {', '.join(KINDS)}")
+        raise BadInput(drill, "controls.muster.kind", kind, one_of(kind, KINDS))
     target_path = targets.path_of(settings.target)
     target_bytes = read_bytes(target_path)
     target = targets.load_bytes(target_bytes, target_path)
@@ -77,12 +78,13 @@ def make_plan(
     contract_bytes = read_bytes(contract_path)
     contract = contracts.load_bytes(contract_bytes, contract_path)
     if gate not in contract.gates:
-        raise BadInput(drill, "controls.muster.gate", gate, f"one of {', '.join(contract.gates)}")
+        raise BadInput(drill, "controls.muster.gate", gate, one_of(gate, contract.gates))
     profile = _profile(contract, target, settings.profile)
     if settings.defect is not None and target.class_ != "testbed":
-        raise BadInput(
-            "configuration", "defect", settings.defect, "none: only a testbed has planted defects"
-        )
+        wanted = "none: only a testbed has planted defects"
+        raise bad_setting("defect", settings.defect, wanted)
+    if settings.defect is not None and settings.defect not in DEFECTS:
+        raise bad_setting("defect", settings.defect, one_of(settings.defect, sorted(DEFECTS)))
     time_scale = settings.time_scale or target.time_scale
     _window_holds_scrapes(target, time_scale, contract)
     if target.load.trace is not None:
@@ -120,8 +122,7 @@ def _profile(contract: Contract, target: Target, name: str) -> Profile:
     if found is not None:
         return found
     known = [*contract.profiles, *target.profiles]
-    wanted = f"one of {', '.join(known)}{nearest(name, known)}"
-    raise BadInput("configuration", "profile", name, wanted)
+    raise bad_setting("profile", name, one_of(name, known))
 
 
 def _trace_fits(target: Target, path: Path) -> None:
@@ -143,8 +144,7 @@ def _window_holds_scrapes(target: Target, time_scale: float, contract: Contract)
     scrapes = window_s / time_scale / target.prometheus.scrape_interval_s
     if scrapes < needed:
         most = window_s / target.prometheus.scrape_interval_s / needed
-        raise BadInput(
-            "configuration",
+        raise bad_setting(
             "time_scale",
             time_scale,
             f"at most {most:g} with scrapes every {target.prometheus.scrape_interval_s:g} s "

@@ -44,7 +44,8 @@ def parse_settings(configuration: Mapping[str, Any]) -> DrillSettings:
     )
 
 
-def _bad(key: str, value: object, expected: str) -> BadInput:
+def bad_setting(key: str, value: object, expected: str) -> BadInput:
+    """The error for a setting: the line says by what it was given."""
     return BadInput(f"configuration (--var {key} or MUSTER_{key.upper()})", key, value, expected)
 
 
@@ -58,7 +59,7 @@ def _text(configuration: Mapping[str, Any], key: str, default: str) -> str:
     if value is None:
         return default
     if not isinstance(value, str):
-        raise _bad(key, value, "a name")
+        raise bad_setting(key, value, "a name")
     return value
 
 
@@ -77,13 +78,13 @@ def _optional_number(configuration: Mapping[str, Any], key: str, most: float) ->
         return None
     expected = f"a number over 0 and at most {most:g}"
     if isinstance(value, bool):
-        raise _bad(key, value, expected)
+        raise bad_setting(key, value, expected)
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise _bad(key, value, expected) from error
+        raise bad_setting(key, value, expected) from error
     if not (math.isfinite(number) and 0 < number <= most):
-        raise _bad(key, value, expected)
+        raise bad_setting(key, value, expected)
     return number
 
 
@@ -93,11 +94,11 @@ def _whole(configuration: Mapping[str, Any], key: str, default: int) -> int:
         return default
     expected = "a whole number from 0"
     if isinstance(value, (bool, float)):
-        raise _bad(key, value, expected)
+        raise bad_setting(key, value, expected)
     try:
         number = int(value)
     except (TypeError, ValueError) as error:
-        raise _bad(key, value, expected) from error
+        raise bad_setting(key, value, expected) from error
     if number < 0:
-        raise _bad(key, value, expected)
+        raise bad_setting(key, value, expected)
     return number

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from muster.errors import BadInput
+from muster.errors import BadInput, one_of
 from muster.testbed.design.defects import DEFECTS
 
 Kind = Literal["gateway", "provider", "dns", "region", "redis"]
@@ -18,7 +18,7 @@ Kind = Literal["gateway", "provider", "dns", "region", "redis"]
 def check_defect(defect: str | None) -> None:
     """Raises BadInput for a defect that does not exist."""
     if defect is not None and defect not in DEFECTS:
-        raise BadInput("--defect", "", defect, f"one of {', '.join(sorted(DEFECTS))}")
+        raise BadInput("--defect", "", defect, one_of(defect, sorted(DEFECTS)))
 
 
 def defect_of(
