@@ -6,9 +6,13 @@ The table holds each command with each of its arguments and options; what is mis
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -123,7 +127,8 @@ TABLE = [
     ("load m1_1k --url ftp://x", "--url: got 'ftp://x'"),
     *((f"{LOAD} --{name} x", f"--{name}: got 'x'") for name in ("scale", "seed", "processes")),
     *((f"{LOAD} --{name} 1x", f"--{name}: got '1x'") for name in ("duration", "start-at")),
-    *((f"{LOAD} --{name} 9s", f"--{name}: got '9s', expected --duration") for name in ("drain", "linger")),
+    (f"{LOAD} --drain 9s", "--drain: got '9s', expected --duration"),
+    (f"{LOAD} --linger 9s", "--linger: got '9s', expected --duration"),
     (f"{LOAD} --dns-server x:y", "--dns-server: got 'x:y', expected host:port"),
     (f"{LOAD} --metrics-address x:y", "--metrics-address: got 'x:y', expected host:port"),
     (f"{LOAD} --shard 3/2", "--shard: got '3/2', expected k/n"),
@@ -137,24 +142,41 @@ TABLE = [
     # A first target.
     (f"init a/b {INIT.partition(' new ')[2]}", "NAME: got 'a/b'"),
     (f"{INIT} --output {{file}}", "--output: got '{file}', expected a file that is not there"),
-    (f"{INIT} --output /nosuch/x.yaml", "/nosuch"),
+    (f"{INIT} --output /nosuch/x.yaml", "--output: got '/nosuch/x.yaml'"),
     (f"{INIT} --prometheus ftp://x", "--prometheus"),
     (f"{INIT} --public-url ftp://x", "--public-url"),
     (f"{INIT} --region A/B", "--region"),
     (f"{INIT} --ready c={URL}", "--ready: got"),
-    (f"{INIT} --region-header 'a b'", "--region-header"),
+    (f"{INIT} --region-header 'a b'", "--region-header: got 'a b'"),
     (f"{INIT} --streams x", "--streams"),
     (f"{INIT} --bearer NOT_SET_HERE", "NOT_SET_HERE"),
     (f"{INIT} --basic user", "--basic"),
-    (f"{INIT} --sigv4 ''", "--sigv4"),
+    (f"{INIT} --sigv4 ''", "auth.region: got '', expected a text of at least 1"),
     (f"{INIT} --header x", "--header"),
     (f"{INIT} --ca-file /nosuch.pem", "/nosuch.pem"),
     (f"{INIT} --certificate-file /nosuch.pem", "certificate_file"),
     (f"{INIT} --key-file /nosuch.pem", "key_file"),
     (f"{INIT} --proxy-url ftp://x", "proxy"),
-    (f"{INIT} --drop-label 'a b'", "--drop-label"),
+    (f"{INIT} --drop-label 'a b'", "drop_labels.0: got 'a b'"),
     (f"{INIT} --scrape-interval-s x", "--scrape-interval-s"),
 ]  # fmt: skip
+RUN_TABLE = [
+    ("run {dir}", "{dir}: got 'Is a directory', expected a drill's file"),
+    ("run {truncated}", "{truncated}: line 1, column 16: got 'Unterminated string"),
+    ("run --no-validation {truncated}", "{truncated}: line 1, column 16"),
+    ("validate {truncated}", "{truncated}: line 1, column 16"),
+    ("run drills/region_failovr.json", "(did you mean drills/region_failover.json?)"),
+    (f"run --var sclae=1 {DRILL}", "--var: sclae: got '1'", "(did you mean scale?)"),
+    (f"run --no-validation --var sclae=1 {DRILL}", "(did you mean scale?)"),
+    (f"run --var scale=5 {DRILL}", "MUSTER_SCALE): scale: got '5', expected a number"),
+    (f"run --var defect=queue_stck {DRILL}", "(did you mean queue_stuck?)"),
+    (f"run --var target=testbd {DRILL}", "(did you mean testbed?)"),
+    (f"run --dry=activities --var profile=m3_20 {DRILL}", "(did you mean m3_20k?)"),
+    (f"run --rollback-strategy never {DRILL}", "--rollback-strategy: got 'never'"),
+    ("run --var target={production} " + DRILL, "confirm: got None, expected"),
+    ("run {no_control}", "controls: got 0, expected the control muster.controls.drill once"),
+]
+"""Commands of Chaos Toolkit itself, in a process of their own: it loads Muster as its plug-in."""
 ANY_TEXT = {("abort", "--why"), ("unlock", "--holder"), ("load", "--model"), ("init", "--model"),
             ("load", "--region-header")}  # fmt: skip
 """Options that take any text."""
@@ -164,7 +186,7 @@ ANY_TEXT = {("abort", "--why"), ("unlock", "--holder"), ("load", "--model"), ("i
 def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The files and directories that the table names, by name."""
     root = tmp_path_factory.mktemp("bad")
-    found = {name: root / name for name in ("dir", "new", "file")}
+    found = {name: root / name for name in ("dir", "new", "file", "state", "out")}
     found["dir"].mkdir()
     for name, content in (
         ("file", b"no directory\n"),
@@ -185,6 +207,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         found[name] = root / f"{name}.yaml"
         found[name].write_text(path.read_text().replace("schema_version: 1", "schema_version: 99"))
     found["staging"] = targets / "staging.example.yaml"
+    found["production"] = root / "production.yaml"
+    text = found["staging"].read_text().replace("class: staging", "class: production")
+    found["production"].write_text(text)
+    data = json.loads((home.root() / DRILL).read_text())
+    found["no_control"] = root / "no_control.json"
+    found["no_control"].write_text(json.dumps({**data, "controls": []}))
     for name in ("bundle", "other_seal", "other_verdict"):
         found[name] = make_bundle(root / name, small())
         write_verdict(found[name], judge(found[name]))
@@ -212,7 +240,9 @@ def test_bad_input_is_one_line_and_exit_2(
 ) -> None:
     """It names what was given and what was expected; nothing is started, written or printed."""
     asked, *words = row
-    result = CliRunner().invoke(drill, shlex.split(asked.format_map(world)), prog_name="chaos drill")
+    result = CliRunner().invoke(
+        drill, shlex.split(asked.format_map(world)), prog_name="chaos drill"
+    )
     assert result.exit_code == 2, result.output or result.exception
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
@@ -220,6 +250,47 @@ def test_bad_input_is_one_line_and_exit_2(
     for word in words:
         assert word.format_map(world) in line
     assert not list(tmp_path.glob("state/*"))
+
+
+_RUN = """
+import json, sys
+from click.testing import CliRunner
+from chaostoolkit.commands import cli
+for asked in json.load(sys.stdin):
+    done = CliRunner().invoke(cli, ["--no-version-check", "--no-log-file", *asked])
+    print(json.dumps([done.exit_code, done.output]))
+"""
+
+
+@pytest.fixture(scope="module")
+def run_answers(world: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Exit code and output of each row of `RUN_TABLE`."""
+    places = {f"MUSTER_{name}_DIR": str(world[name.lower()]) for name in ("STATE", "OUT")}
+    asked = [shlex.split(row[0].format_map(world)) for row in RUN_TABLE]
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN],
+        input=json.dumps(asked),
+        env={**os.environ, **places},
+        cwd=home.root(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+@pytest.mark.parametrize("index", range(len(RUN_TABLE)), ids=[row[0] for row in RUN_TABLE])
+def test_chaos_run_refuses_before_chaos_toolkit_says_or_runs_anything(
+    index: int, run_answers: list[Any], world: dict[str, str]
+) -> None:
+    """One line, exit 2; no traceback, no validation, no rollback, no journal."""
+    code, output = run_answers[index]
+    assert code == 2, output
+    (line,) = output.splitlines()
+    for word in RUN_TABLE[index][1:]:
+        assert word.format_map(world) in line
+    assert not Path(world["state"]).exists()
+    assert not (home.root() / "journal.json").exists()
 
 
 def _inputs(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[str, click.Parameter]]:

@@ -15,6 +15,7 @@ from drill_runner import ROOT, TARGET, Drill, drill
 from muster import targets
 from muster.faults.region_power import RegionPower
 from muster.faults.toxiproxy import ProxyHandle
+from muster.judge.verdict import EXIT_CODES
 from muster.platform import platform_of
 from muster.platform.steering.route53 import Route53
 
@@ -55,7 +56,7 @@ def test_a_disk_that_is_full_before_the_drill_refuses_it(tmp_path: Path) -> None
         fill(place / "filler")
         one.variables["MUSTER_OUT_DIR"] = str(place / "out")
         one.start()
-        assert one.wait(60) == 1
+        assert one.wait(60) == 2
         assert "MUSTER_OUT_DIR" in one.output
         assert not (one.work / "state" / "testbed-test" / "state.json").exists()
 
@@ -68,7 +69,7 @@ def test_a_disk_that_fills_up_in_the_dark_aborts_and_restores(tmp_path: Path) ->
         one.start()
         one.await_event("fault_proof")
         fill(place / "filler")
-        assert one.wait() == 1, one.output
+        assert one.wait() != 0, one.output
         assert "No space left" in one.output
         assert is_as_before(one)
         (place / "filler").unlink()
@@ -85,8 +86,9 @@ def test_a_dead_name_server_stops_the_drill_and_everything_is_back(tmp_path: Pat
         one.start()
         one.await_event("fault_proof")
         os.kill(pid_of(one, "dns"), signal.SIGKILL)
-        assert one.wait() == 1
+        code = one.wait()
         assert one.verdict["verdict"] in ("FAIL", "ABORTED"), one.output
+        assert code == EXIT_CODES[one.verdict["verdict"]]
         assert one.events("verify")[-1]["verified"] is True
         assert is_as_before(one)
 
@@ -100,7 +102,7 @@ def test_a_dead_load_in_the_dark_restores_and_blames_the_rig(tmp_path: Path) -> 
         (started,) = one.events("load_started")
         for pid in started["pids"]:
             os.kill(pid, signal.SIGKILL)
-        assert one.wait() == 1
+        assert one.wait() == 3
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert one.verdict["stopped_by"] == "load_died"
         assert "restore_time" not in one.failures()
@@ -115,8 +117,9 @@ def test_a_toxiproxy_that_hangs_in_an_outage_is_restarted(tmp_path: Path) -> Non
         one.await_event("fault_proof")
         pid = pid_of(one, f"toxiproxy-{REGION}")
         os.kill(pid, signal.SIGSTOP)
-        assert one.wait() == 1
+        code = one.wait()
         assert one.verdict["verdict"] in ("FAIL", "ABORTED", "INCONCLUSIVE"), one.output
+        assert code == EXIT_CODES[one.verdict["verdict"]]
         assert one.events("verify")[-1]["verified"] is True
         assert pid_of(one, f"toxiproxy-{REGION}") != pid
         assert is_as_before(one)

@@ -64,7 +64,7 @@ def test_a_rig_that_stands_still_in_the_loss_proves_nothing(tmp_path: Path) -> N
         finally:
             for pid in started["pids"]:
                 os.kill(pid, signal.SIGCONT)
-        assert one.wait() == 1
+        assert one.wait() == 3
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert "rig_blackout" in one.unknown()
         assert not one.failures()

@@ -108,7 +108,7 @@ def test_slo_without_data_is_inconclusive(tmp_path: Path) -> None:
 
     with drill(tmp_path, target=changed_target(tmp_path / "target", blind)) as one:
         one.start()
-        assert one.wait() == 1
+        assert one.wait() == 3
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert "availability" in one.unknown()
 
@@ -120,7 +120,7 @@ def test_prometheus_stopped_aborts(tmp_path: Path) -> None:
         one.await_phase("dark")
         (pid,) = [p["pid"] for p in one.testbed()["processes"] if p["kind"] == "prometheus"]
         os.kill(pid, signal.SIGKILL)
-        assert one.wait() == 1
+        assert one.wait() == 4
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "data_lost"
         assert weights_are_back(one)
@@ -135,7 +135,7 @@ def test_fault_that_does_not_bite_is_inconclusive(tmp_path: Path) -> None:
 
     with drill(tmp_path, target=changed_target(tmp_path / "target", elsewhere)) as one:
         one.start()
-        assert one.wait() == 1
+        assert one.wait() == 3
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert "fault_proof" in one.unknown()
 
@@ -148,7 +148,7 @@ def test_load_short_of_its_schedule_is_inconclusive(tmp_path: Path) -> None:
 
     with drill(tmp_path, target=changed_target(tmp_path / "target", short)) as one:
         one.start()
-        assert one.wait() == 1
+        assert one.wait() == 3
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert "load_offered" in one.unknown()
 
@@ -160,7 +160,7 @@ def test_dead_load_stops_the_drill(tmp_path: Path) -> None:
         one.await_phase("baseline")
         (started,) = one.events("load_started")
         os.kill(started["pids"][0], signal.SIGKILL)
-        assert one.wait() == 1
+        assert one.wait() == 3
         assert one.verdict["verdict"] == "INCONCLUSIVE", one.output
         assert one.verdict["stopped_by"] == "load_died"
 
@@ -202,7 +202,7 @@ def test_raising_action_aborts(tmp_path: Path) -> None:
 
     with drill(tmp_path) as one:
         one.start(changed_drill(tmp_path / "drill", absurd))
-        assert one.wait() == 1
+        assert one.wait() == 4
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "action:evacuate"
         assert not one.events("region_dark")
@@ -218,7 +218,7 @@ def test_failing_rollback_is_told_with_commands(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGKILL)
         assert one.process is not None
         one.process.send_signal(signal.SIGTERM)
-        assert one.wait() == 1
+        assert one.wait() == 5
         assert one.verdict["verdict"] == "ROLLBACK_FAILED", one.output
         assert any("route53" in line for line in one.verdict["undo"]["commands"])
         # The others are back all the same.
@@ -233,7 +233,7 @@ def test_sigterm_in_the_dark_aborts_and_restores(tmp_path: Path) -> None:
         assert one.process is not None
         one.process.send_signal(signal.SIGTERM)
         one.process.send_signal(signal.SIGTERM)
-        assert one.wait() == 1
+        assert one.wait() == 4
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "signal:SIGTERM"
         assert weights_are_back(one)
@@ -255,7 +255,7 @@ def test_second_drill_refuses_and_touches_nothing(tmp_path: Path) -> None:
             "MUSTER_OUT_DIR": str(tmp_path / "two" / "out"),
         }
         again.start()
-        assert again.wait(30) == 1
+        assert again.wait(30) == 4
         assert "is held by" in again.output
         assert not again.bundles
         assert first.wait() == 0, first.output
@@ -314,7 +314,7 @@ def test_a_watchdog_that_stands_still_aborts_the_drill(tmp_path: Path) -> None:
         pid = one.await_event("watchdog")["pid"]
         one.await_event("region_dark")
         os.kill(pid, signal.SIGSTOP)
-        assert one.wait() == 1
+        assert one.wait() == 4
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "lost_watchdog"
         assert weights_are_back(one)
@@ -331,7 +331,7 @@ def test_abort_from_another_terminal_restores(tmp_path: Path) -> None:
         said = one.command("abort", "--target", str(TARGET), "--why", "smoke in the hall")
         assert said.returncode == 0, said.stdout + said.stderr
         assert "ABORTED (operator)" in said.stdout
-        assert one.wait() == 1
+        assert one.wait() == 4
         assert one.events("stopped")[0]["detail"] == "smoke in the hall"
         assert weights_are_back(one)
         assert one.verdict["timings_s"]["trip_to_restored_s"] > 0

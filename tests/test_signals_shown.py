@@ -227,7 +227,7 @@ def test_a_drill_refuses_a_misspelt_metric_before_its_first_effect(tmp_path):
     path.write_text(yaml.safe_dump(data))
     with drill(tmp_path / "work", target=str(path)) as one:
         one.start()
-        assert one.wait() == 1
+        assert one.wait() == 4
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "action:preflight"
         line = "preflight:signals: "

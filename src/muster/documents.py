@@ -80,7 +80,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def nearest_file(path: Path) -> str:
-    """` (did you mean PATH?)` with a neighbour of `path` that is named like it; empty if none is."""
+    """` (did you mean PATH?)` with a neighbour of `path` of a similar name; empty if none is."""
     try:
         names = [one.name for one in path.parent.iterdir() if one.name != path.name]
     except OSError:
@@ -196,6 +196,7 @@ _WANTED = {
     "float_parsing": "a number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
+    "string_too_short": "a text of at least {min_length} characters",
     "string_pattern_mismatch": "a text that matches {pattern}",
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",

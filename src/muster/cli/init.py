@@ -80,6 +80,8 @@ def init(output: Path | None, force: bool, **given: Any) -> None:
     from muster.init.make import make, write
 
     path = output or home.root() / "targets" / f"{given['name']}.yaml"
+    if output is not None and not output.parent.is_dir():
+        raise BadInput("--output", "", str(path), "a file in a directory that is there")
     if path.exists() and not force:
         wanted = "a file that does not exist yet, or --force to overwrite it"
         raise BadInput("--output", "", str(path), wanted)

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from muster.documents import parse
-from muster.errors import BadInput, nearest, together
+from muster.errors import BadInput, one_of, together
 from muster.targets.check import PLACEHOLDER, is_secret, literal_secret
 from muster.targets.kinds import HttpUrl, PublicUrl
 from muster.targets.prometheus import PrometheusAccess
 
 TARGET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -119,13 +120,14 @@ def _problems(told: Told) -> Iterator[BadInput]:
         yield from _url("--ready", url or None, HttpUrl, "REGION=URL", written=one)
         if told.regions and region not in told.regions:
             yield BadInput("--ready", "", one, _one_of(region, told.regions))
+    if told.region_header is not None and not HEADER.fullmatch(told.region_header):
+        yield BadInput("--region-header", "", told.region_header, "the name of a header")
     if told.streams is not None and told.streams < 1:
         yield BadInput("--streams", "", told.streams, "1 or more open streams")
 
 
 def _one_of(region: str, regions: Sequence[str]) -> str:
-    near = nearest(region, regions)
-    return f"REGION=URL, REGION one of {', '.join(regions)}{near}"
+    return f"REGION=URL, REGION {one_of(region, regions)}"
 
 
 def _access_problems(told: Told) -> Iterator[BadInput]:
