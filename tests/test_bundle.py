@@ -75,7 +75,7 @@ def test_what_is_no_manifest_is_not_trusted(bundle, text):
     assert found.why == ("manifest.json is not a readable manifest",)
     (bundle / MANIFEST).unlink()
     (bundle / "ledger.jsonl").unlink()
-    with pytest.raises(BadInput, match="a directory without manifest.json"):
+    with pytest.raises(BadInput, match="a directory without manifest"):
         check_seal(bundle)
 
 
