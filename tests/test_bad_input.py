@@ -141,7 +141,7 @@ TABLE = [
     (f"{LOAD} --record {{file}}", "--record: got '{file}', expected a directory"),
     # A first target.
     (f"init a/b {INIT.partition(' new ')[2]}", "NAME: got 'a/b'"),
-    (f"{INIT} --output {{file}}", "--output: got '{file}', expected a file that is not there"),
+    (f"{INIT} --output {{file}}", "--output: got '{file}', expected a file that does not"),
     (f"{INIT} --output /nosuch/x.yaml", "--output: got '/nosuch/x.yaml'"),
     (f"{INIT} --prometheus ftp://x", "--prometheus"),
     (f"{INIT} --public-url ftp://x", "--public-url"),

@@ -81,7 +81,7 @@ def init(output: Path | None, force: bool, **given: Any) -> None:
 
     path = output or home.root() / "targets" / f"{given['name']}.yaml"
     if output is not None and not output.parent.is_dir():
-        raise BadInput("--output", "", str(path), "a file in a directory that is there")
+        raise BadInput("--output", "", str(path), "a file in a directory that exists")
     if path.exists() and not force:
         wanted = "a file that does not exist yet, or --force to overwrite it"
         raise BadInput("--output", "", str(path), wanted)

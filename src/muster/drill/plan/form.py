@@ -84,8 +84,8 @@ def _check_controls(file: str, experiment: Document) -> Document:
     arguments = mapping_of(mapping_of(control, "provider"), "arguments")
     for key, value in arguments.items():
         if key not in CONTROL_ARGUMENTS:
-            wanted = one_of(key, CONTROL_ARGUMENTS)
-            raise BadInput(file, f"controls.muster.{key}", value, wanted)
+            known = one_of(key, CONTROL_ARGUMENTS)
+            raise BadInput(file, f"controls.muster.{key}", value, known)
     return arguments
 
 
