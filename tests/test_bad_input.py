@@ -105,6 +105,24 @@ TABLE = [
     ("gate m3 {bundle} --out /nosuch/answer.json", "--out: got '/nosuch/answer.json'"),
     ("history --out /nosuch", "--out: got '/nosuch', expected a directory"),
     ("history --out {file}", "--out: got '{file}', expected a directory"),
+    ("history --out {bundles}s", "(did you mean {bundles}?)"),
+    ("history --out {bundles} --target testbd", "--target:", "(did you mean testbed?)"),
+    ("history --out {bundles} --drill region", "'region', expected one of those drilled"),
+    ("history --out {bundles} --profile m3", "--profile: got 'm3', expected one of those drilled"),
+    ("history --verdict PASED", "--verdict", "'PASED'"),
+    ("history --since yesterday", "--since: got 'yesterday', expected a day"),
+    ("history --last 0", "--last", "0 is not in the range x>=1"),
+    ("compare {bundle} /nosuch", "compare: got '/nosuch', expected a drill in"),
+    ("compare bundel latest --out {bundles}", "(did you mean bundle?)"),
+    ("compare {bundle} {dir}", "{dir}: got"),
+    ("compare {bundle} {other_verdict}", "schema_version: got 99, expected 1"),
+    ("compare {bundle} {bundle} --out /nosuch", "--out: got '/nosuch', expected a directory"),
+    ("compare {bundle} {bundle} --key {text}", "{text}: --key"),
+    ("annotate /nosuch", "/nosuch: got 'No such file or directory'"),
+    ("annotate {other_verdict}", "verdict.json: schema_version: got 99, expected 1"),
+    ("annotate {bundle} --key {text}", "{text}: --key"),
+    ("schedule --target testbd", "target: got 'testbd'", "(did you mean testbed?)"),
+    ("schedule --target testbed --days 400", "--days", "400 is not in the range"),
     ("history --key /nosuch.pem", "/nosuch.pem: --key"),
     # Keys and files to write.
     ("key new {file}", "'{file}' is a file"),
@@ -213,8 +231,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     data = json.loads((home.root() / DRILL).read_text())
     found["no_control"] = root / "no_control.json"
     found["no_control"].write_text(json.dumps({**data, "controls": []}))
+    found["bundles"] = root / "bundles"
+    found["bundles"].mkdir()
     for name in ("bundle", "other_seal", "other_verdict"):
-        found[name] = make_bundle(root / name, small())
+        found[name] = make_bundle(found["bundles"] / name, small())
         write_verdict(found[name], judge(found[name]))
     _with_version(found["other_verdict"] / "verdict.json")
     for name in ("bundle", "other_seal", "other_verdict"):

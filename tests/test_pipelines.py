@@ -115,6 +115,11 @@ NEW = "mkdir -p reports/out/new; ln -sfn new reports/out/latest"
         ("exit 0", 0),
         (f'case "$*" in *" run "*) {NEW}; exit 1;; *judge*) exit 3;; esac', 3),
         (f'case "$*" in *" run "*) {NEW}; exit 1;; *judge*) exit 5;; esac', 5),
+        # `chaos run` exits by the verdict. A drill that may not begin now leaves no evidence.
+        (f'case "$*" in *" run "*) {NEW}; exit 5;; *judge*) exit 1;; esac', 5),
+        ('case "$*" in *" run "*) exit 4;; esac', 4),
+        # A killed run: its watchdog wrote the evidence.
+        (f'case "$*" in *" run "*) {NEW}; exit 137;; *judge*) exit 4;; esac', 4),
         # Judged again it passes, but Chaos Toolkit did not: the worse of the two counts.
         (f'case "$*" in *" run "*) {NEW}; exit 1;; esac', 1),
         ('case "$*" in *" run "*) exit 1;; esac', 2),

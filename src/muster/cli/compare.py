@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from muster.cli.history import OUT, aligned
+from muster.cli.history import OUT, aligned, bundles_in
 from muster.cli.judge import KEY, UNSEALED, UNSEALED_MARK
 
 if TYPE_CHECKING:
@@ -46,11 +46,10 @@ def compare(
     Example:
       chaos drill compare 20261103T100211Z-region_failover-1a2b latest
     """
-    from muster import home
     from muster.reports.history.compare import compare as compare_sides
     from muster.signing import verify_keys
 
-    where, keys = out or home.out_dir(), verify_keys(key_files)
+    where, keys = bundles_in(out), verify_keys(key_files)
     sides = [_side(name, where, keys, unsealed) for name in (before, after)]
     found = compare_sides(*sides)
     if as_json:

@@ -63,19 +63,15 @@ def history(
     Example:
       chaos drill history --target staging --since 2026-10-01 --html
     """
-    from muster import home
     from muster.drill.lock.runs import is_running
     from muster.reports.history.read import history as read_history
     from muster.signing import verify_keys
 
-    where = out or home.out_dir()
+    where, keys, since_s = bundles_in(out), verify_keys(key_files), _since(since)
     if out is None and not where.exists():
         click.echo(f"no drill yet in {where}")
         return
-    every = read_history(
-        where, verify_keys(key_files), is_running, unsealed=unsealed, rebuild=rebuild
-    )
-    since_s = _since(since)
+    every = read_history(where, keys, is_running, unsealed=unsealed, rebuild=rebuild)
     past = [
         one
         for one in _named(every, {"target": target, "drill": drill, "profile": profile})
@@ -93,6 +89,17 @@ def history(
     elif not html:
         for line in _table(past) if past else [_nothing(where, every)]:
             click.echo(line)
+
+
+def bundles_in(out: Path | None) -> Path:
+    """The directory of the bundles. Raises BadInput if the one asked for is no directory."""
+    from muster import home
+    from muster.documents import nearest_file
+    from muster.errors import BadInput
+
+    if out is not None and not out.is_dir():
+        raise BadInput("--out", "", str(out), f"a directory of bundles{nearest_file(out)}")
+    return out or home.out_dir()
 
 
 def _named(past: Sequence[Past], wanted: dict[str, str | None]) -> list[Past]:
