@@ -50,6 +50,7 @@ def past_bundle(
     (bundle / "ledger.jsonl").write_text(json.dumps(started) + "\n")
     window = [start_s, start_s + 10]
     document = {
+        "schema_version": 1,
         "verdict": verdict,
         "stopped_by": None if verdict == "PASS" else "trigger:5xx",
         "evidence": "rehearsal",

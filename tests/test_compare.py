@@ -256,7 +256,7 @@ def test_the_command_refuses_what_is_not_a_sealed_drill(tmp_path):
     """With the nearest id; `--unsealed` shows it all the same, marked."""
     a, b = past_bundle(tmp_path, 0), past_bundle(tmp_path, 14, sealed=False)
     code, said = run(a.name[:-1], a, "--out", tmp_path)
-    assert (code, f"(nearest: {a.name})" in said) == (2, True)
+    assert (code, f"(did you mean {a.name}?)" in said) == (2, True)
     assert run(a, b, "--out", tmp_path)[0] == 2
     code, said = run(a, b, "--out", tmp_path, "--unsealed")
     assert (code, "[UNSEALED]" in said) == (3, True)

@@ -409,9 +409,9 @@ def test_the_command_says_not_a_gate_on_every_line_of_a_testbed_run(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("gate", "m4", "x"), "gate: got 'm4', expected one of m1, m2, m3"),
-        (("gate", "m3", "nowhere"), "manifest.json: got 'No such file or directory', expected"),
-        (("judge", "nowhere"), "manifest.json: got 'No such file or directory', expected"),
+        (("gate", "m4", "x"), "GATE: got 'm4', expected one of m1, m2, m3"),
+        (("gate", "m3", "nowhere"), "nowhere: got 'No such file or directory', expected"),
+        (("judge", "nowhere"), "nowhere: got 'No such file or directory', expected"),
         (("contract", "check", "nowhere.yaml"), "nowhere.yaml: got 'No such file or directory'"),
     ],
 )

@@ -208,7 +208,7 @@ def test_filters_choose_and_a_misspelt_one_is_refused(tmp_path):
         assert len(rows) == days, asked
     assert told("--out", tmp_path, "--verdict", "ABORTED")[1].startswith("no drill in")
     code, said = told("--out", tmp_path, "--target", "stagin")
-    assert (code, "(nearest: staging)" in said) == (2, True)
+    assert (code, "(did you mean staging?)" in said) == (2, True)
     assert told("--out", tmp_path, "--since", "March")[0] == 2
 
 

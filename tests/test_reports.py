@@ -229,7 +229,8 @@ def test_secrets_are_hidden(passed: Path) -> None:
 
 def test_a_bundle_of_a_verdict_alone_says_no_data(tmp_path: Path) -> None:
     """With nothing but a verdict the report stands, names what is missing, and shows no zero."""
-    (tmp_path / "verdict.json").write_text('{"verdict": "INCONCLUSIVE", "findings": []}')
+    told = {"schema_version": 1, "verdict": "INCONCLUSIVE", "findings": []}
+    (tmp_path / "verdict.json").write_text(json.dumps(told))
     write_reports(tmp_path)
     draft = (tmp_path / "report.md").read_text()
     for name in ("ledger.jsonl", "samples.jsonl", "config.json", "holds no finding"):
