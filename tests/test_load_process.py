@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -213,6 +214,15 @@ def test_the_command_ends_after_its_duration(endpoint, tmp_path):
     assert process.returncode == 0, err
     assert "Load ran" in out
     assert [path.name for path in tmp_path.iterdir()] == ["load-1.jsonl"]
+
+
+def test_a_load_of_which_every_attempt_was_refused_fails():
+    """Nobody listens there; the last line says how the attempts ended."""
+    with command("m1_1k", "--url", "http://127.0.0.1:9/v1", "--duration", "2s") as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "Load ran" in out
+    assert re.search(r"chaos drill: load: none of [1-9]\d* attempts succeeded: \d+ ", err)
 
 
 def test_a_trace_is_replayed_with_its_lengths_and_begun_anew(endpoint, tmp_path):

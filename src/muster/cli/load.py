@@ -61,8 +61,8 @@ def load(profile: str, **options: Any) -> None:
     PROFILE is m1_1k, m2_5k or m3_20k. The load is an open loop: requests start by a schedule, and
     latency counts from the intended start. See docs/load.md.
 
-    Exit code: 0 it ran and at least one attempt succeeded, 1 none did or a process ended with an
-    error, 2 bad input.
+    Exit code: 0 it ran, 1 attempts ended and none succeeded, or a process ended with an error, 2
+    bad input.
 
     \b
     Example:

@@ -116,12 +116,13 @@ class Sum:
         return rows
 
     def nothing_succeeded(self) -> str:
-        """Why the run shows nothing of the endpoint but that it does not serve; else empty."""
-        if self.outcomes["success"]:
-            return ""
+        """Why the run shows nothing of the endpoint but that it does not serve; else empty.
+
+        Also empty if no attempt has ended yet: a run that is stopped early is no failure.
+        """
         ended = self.outcomes.total()
-        if not ended:
-            return "no attempt ended: nothing was measured"
+        if not ended or self.outcomes["success"]:
+            return ""
         how = ", ".join(f"{n} {name}" for name, n in self.outcomes.most_common() if n)
         return f"none of {ended} attempts succeeded: {how}"
 
