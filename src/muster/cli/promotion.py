@@ -181,7 +181,8 @@ def _watch(
             look_back_s=60 * look_back_minutes,
             span_s=None if server is None else 60 * (minutes + look_back_minutes),
         )
-        end_s = SYSTEM_CLOCK.monotonic_s() + 60 * minutes
+        # Samples that come late are waited for: so many minutes are judged, whatever the delay.
+        end_s = SYSTEM_CLOCK.monotonic_s() + 60 * minutes + target.prometheus.delay_s
         progress = Progress(target.name)
         while True:
             answer = watch.look()

@@ -83,7 +83,8 @@ def _slo(name: str, tier: str, window: str, days: int, as_json: bool) -> int:
     scrape_s = target.prometheus.scrape_interval_s
     asked = Asked(contract, tiers[tier.upper()], tuple(target.regions), scrape_s, shown)
     # Prometheus may not have the last scrapes of hours that have just ended.
-    now = utc(SYSTEM_CLOCK) - timedelta(seconds=2 * asked.stale_s)
+    late_s = 2 * asked.stale_s + target.prometheus.delay_s
+    now = utc(SYSTEM_CLOCK) - timedelta(seconds=late_s)
     found, left_out = occurrences(peak, now, days)
     if not found:
         raise BadInput(

@@ -57,8 +57,10 @@ def _measure(session: Session, t_trip_s: float, dark: bool) -> None:
     )
     # Restoring was the last step: what was counted before it is no answer to it.
     session.step_at_s = session.clock.now_s()
-    back_s = observe.wait_split_back(session, before, 2 * bound_s + 3 * session.poll_s)
-    took_s = None if back_s is None else session.clock.now_s() - t_trip_s
+    seconds_max = session.samples.bound_s(2 * bound_s + 3 * session.poll_s)
+    back_s = observe.wait_split_back(session, before, seconds_max)
+    # From sample to sample: how late they come is not how long it took.
+    took_s = None if back_s is None else session.shown_after_s(t_trip_s)
     if took_s is not None:
         session.timing("trip_to_restored_s", took_s)
     seen = session.load.alive() and session.watch.alive

@@ -35,6 +35,7 @@ def passed_so_far(session: Session) -> bool:
     The guard's duty ends first, because judging must not delay anything that is guarded. If
     something is not restored the duty goes on, and the drill cannot pass anyway.
     """
+    _see_to_the_end(session)
     # Nothing checks the stop flag while streams end: a trip or an abort must not wait for that.
     session.watchdog.act()
     _record_stop(session)
@@ -57,9 +58,10 @@ def end_measuring(session: Session) -> None:
     session.watch.release_load()
     if session.load.started:
         session.load.stop_arrivals()
-        _let_streams_end(session)
+        asked_s = session.clock.now_s()
+        _let_streams_end(session, asked_s)
         # One more scrape and one more poll: the load's last counts must be in the samples.
-        session.clock.sleep(session.target.prometheus.scrape_interval_s + 0.2)
+        _rest(session, session.samples.bound_s(session.target.prometheus.scrape_interval_s + 0.2))
     session.watch.close()
     if session.load.started:
         session.watchdog.load_ended()
@@ -86,17 +88,33 @@ def record_spent(session: Session) -> None:
     logger.info("load: %s", spent.line(cost))
 
 
-def _let_streams_end(session: Session) -> None:
-    """Wait until no stream is open, at most as long as a stream may last.
-
-    To the platform, cutting thousands of streams is a fault. No phase is judged here.
-    """
-    end_s = session.clock.monotonic_s() + session.target.stream_seconds_max
-    while session.load.alive() and session.clock.monotonic_s() < end_s:
-        if session.facts.total("client_streams") == 0:
-            return
+def _see_to_the_end(session: Session) -> None:
+    """Let the guards see all that they guard, where samples come late; a stop ends the wait."""
+    if session.concluded or not session.load.started or not session.samples.delay_s:
+        return
+    end_s = session.clock.monotonic_s() + session.samples.bound_s(session.poll_s)
+    while session.clock.monotonic_s() < end_s and not session.stop.is_set:
         session.stop.allow(STREAMS_LOOK_S)
         session.clock.sleep(STREAMS_LOOK_S)
+
+
+def _rest(session: Session, seconds: float) -> None:
+    session.stop.allow(seconds)
+    session.clock.sleep(seconds)
+
+
+def _let_streams_end(session: Session, asked_s: float) -> None:
+    """Wait until no stream is open, at most as long as a stream may last.
+
+    Seen in samples from after `asked_s` (since the epoch), when arrivals were stopped. To the
+    platform, cutting thousands of streams is a fault. No phase is judged here.
+    """
+    seconds_max = session.samples.bound_s(session.target.stream_seconds_max)
+    end_s = session.clock.monotonic_s() + seconds_max
+    while session.load.alive() and session.clock.monotonic_s() < end_s:
+        if session.facts.total_since("client_streams", asked_s) == 0:
+            return
+        _rest(session, STREAMS_LOOK_S)
 
 
 def end_duty(session: Session) -> bool:
@@ -144,6 +162,7 @@ def finish(session: Session, journal: Any = None) -> Verdict:
 
 def _end_effects(session: Session) -> None:
     """Restore everything and end the load; then the drill needs no guard any more."""
+    _see_to_the_end(session)
     session.watchdog.act()
     _record_stop(session)
     if session.undo.pending:

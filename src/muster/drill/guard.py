@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract.model import Contract, Gate
+from muster.drill.sight.behind import HeldBack, SamplesClock
 from muster.drill.stop import StopReason
 from muster.guard.triggers import Declared, Guard, Trip
 from muster.platform.metrics import RawSeries
@@ -54,7 +55,12 @@ class _Fault:
 
 
 class DrillGuard:
-    """Armed from the first judged phase on; what a declared fault must cause does not trip it."""
+    """Armed from the first judged phase on; what a declared fault must cause does not trip it.
+
+    Behind a server that ingests late it lives `prometheus.delay_s` in the past: samples, records
+    and its own arming reach it in the order of their times. Otherwise samples of a region that is
+    dark already would be judged as in rotation, and the other way round.
+    """
 
     def __init__(
         self,
@@ -68,7 +74,10 @@ class DrillGuard:
         self._record_event = record
         self._clock = clock
         self._faults: list[_Fault] = []
+        self._samples = SamplesClock.of(target.prometheus, clock)
+        self._held = HeldBack()
         self._armed = False
+        self._armed_s = 0.0
         self._rotation = set(target.regions)
         self._guard = Guard(
             contract,
@@ -82,7 +91,8 @@ class DrillGuard:
 
     def arm(self) -> None:
         """From now on a trip stops the drill."""
-        self._armed = True
+        if not self._armed:
+            self._armed, self._armed_s = True, self._clock.now_s()
 
     def disarm(self) -> None:
         """The load is ending: samples say nothing from now on."""
@@ -101,8 +111,11 @@ class DrillGuard:
 
     def look(self, fresh: Sequence[RawSeries], now_s: float) -> StopReason | None:
         """Push new samples; return the reason to stop if they give one while the guard is armed."""
+        if self._samples.delay_s:
+            now_s -= self._samples.delay_s
+            fresh = self._held.due(fresh, now_s)
         self._follow_rotation(fresh)
-        if not self._armed:
+        if not self._armed or (self._samples.delay_s and now_s < self._armed_s):
             return None
         declared = [
             Declared(f.fault, f.region, f.expects, f.declared_s, f.reverted_s) for f in self._faults

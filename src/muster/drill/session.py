@@ -20,6 +20,7 @@ from muster.drill.load import DrillLoad
 from muster.drill.lock.held import TargetLock
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
+from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.drained import DrainLook
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.on_platform import OnPlatform
@@ -77,6 +78,11 @@ class Session(OnPlatform):
     released: bool = False
     guards: tuple[GuardControl, ...] = ()
     expected: Expected = field(default_factory=Expected)
+
+    @property
+    def samples(self) -> SamplesClock:
+        """Which moment the samples show."""
+        return SamplesClock.of(self.target.prometheus, self.clock)
 
     @property
     def split(self) -> Split:
@@ -265,7 +271,8 @@ class Session(OnPlatform):
         """Announce a call that starts, stops or drains a region and waits until that shows."""
         powers = (one.timeout_s for one in self.platform.power.values())
         drains = (one.timeout_s for one in self.platform.drain.values())
-        self.stop.allow(3 * max(*powers, *drains))
+        # A region's capacity is read back from its samples.
+        self.stop.allow(3 * max(*powers, *drains) + 2 * self.samples.delay_s)
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop, for example because a part of it died."""
@@ -287,6 +294,19 @@ class Session(OnPlatform):
             return holds()
 
         return self.stop.wait_until(looked, seconds_max, look_s)
+
+    def shown_after_s(self, since_s: float, signal: str = "client_answers") -> float:
+        """Seconds from `since_s` (since the epoch) to what `signal` shows now."""
+        return self.samples.shown_at_s(self.facts, signal) - since_s
+
+    def await_samples(self) -> None:
+        """Wait until what was scraped until now is known, where samples come late.
+
+        What is counted up to a moment is whole only then. Raises DrillAborted.
+        """
+        if self.samples.delay_s:
+            # The watch may just have polled: what has come is known after its next poll.
+            self.wait_with_progress(self.samples.bound_s(self.poll_s))
 
     def wait_with_progress(self, seconds: float) -> None:
         """Wait `seconds`, logging progress from time to time. Raises DrillAborted."""

@@ -27,7 +27,8 @@ from muster.drill.plan.order import phases_of_method
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.room import check_room
 from muster.drill.session import Session
-from muster.drill.sight.facts import Facts
+from muster.drill.sight.behind import SamplesClock
+from muster.drill.sight.facts import KEEP_S, Facts
 from muster.drill.sight.samples import SampleSink
 from muster.drill.sight.spending import Spending
 from muster.drill.sight.starved import Starved
@@ -188,16 +189,20 @@ def _session(
 ) -> Session:
     target, steering = platform.target, platform.steering
     scrape_s = target.prometheus.scrape_interval_s
-    facts = Facts(stale_s=plan.contract.measurement.gap_s_max(scrape_s))
+    samples = SamplesClock.of(target.prometheus, clock)
+    facts = Facts(
+        stale_s=plan.contract.measurement.gap_s_max(scrape_s),
+        keep_s=samples.bound_s(KEEP_S),
+    )
     expected = Expected()
     missing_s_max = target.prometheus.missing_s_max
-    starved = Starved(facts, plan.contract.load_validity, missing_s_max)
+    starved = Starved(facts, plan.contract.load_validity, samples.bound_s(missing_s_max))
     watch = Watch(
         Poller(
             platform.metrics,
             target.signals,
-            reach_s=POLL_SCRAPES * REACH_SCRAPES * scrape_s,
-            late_s=late_seconds(scrape_s),
+            reach_s=samples.bound_s(POLL_SCRAPES * REACH_SCRAPES * scrape_s),
+            late_s=samples.bound_s(late_seconds(scrape_s)),
             clock=clock,
         ),
         SteeringLook(
@@ -215,6 +220,7 @@ def _session(
         missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
         starved=starved,
+        delay_s=samples.delay_s,
         clock=clock,
     )
     session = Session(

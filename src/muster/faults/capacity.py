@@ -15,17 +15,20 @@ LIVE_SCRAPES = 4
 TOLERANCE = 0.005
 
 
-def streams_limit(platform: Platform, region: str) -> float:
-    """The stream limit of `region` now, over all its processes. Raises FaultError."""
+def streams_limit(platform: Platform, region: str, since_s: float = 0.0) -> float:
+    """The stream limit of `region` now, over all its processes. Raises FaultError.
+
+    `since_s`: older samples (seconds since the epoch) say nothing, because the region changed then.
+    """
     from muster.platform.metrics import MetricsError, believed, newest_s
 
     target = platform.target
     selector = target.signals.get(SIGNAL)
     if selector is None:
         raise FaultError(f"target {target.name}: signals.{SIGNAL} is not set")
-    scrape_s = target.prometheus.scrape_interval_s
+    scrape_s, delay_s = target.prometheus.scrape_interval_s, target.prometheus.delay_s
     try:
-        series = believed(platform.metrics, SIGNAL, selector, max(5.0, 5 * scrape_s))
+        series = believed(platform.metrics, SIGNAL, selector, max(5.0, 5 * scrape_s) + delay_s)
     except MetricsError as error:
         said = str(error).removeprefix(f"signals.{SIGNAL}: ")
         raise FaultError(f"signals.{SIGNAL}: {said}") from error
@@ -35,7 +38,7 @@ def streams_limit(platform: Platform, region: str) -> float:
         for one in series
         if one.labels.get("region") == region
         and one.t_s
-        and one.t_s[-1] >= newest - LIVE_SCRAPES * scrape_s
+        and one.t_s[-1] >= max(newest - LIVE_SCRAPES * scrape_s, since_s)
     ]
     known = [value for value in live if value is not None]
     if not known or len(known) != len(live):

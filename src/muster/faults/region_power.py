@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from muster.faults import capacity
-from muster.faults.back import Stretch, back_s_max
+from muster.faults.back import SCRAPES, Stretch, back_s_max
 from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.platform import Platform
 from muster.platform.looks import Look, look_at
@@ -52,6 +52,7 @@ class RegionPower(RegionalFault):
         self._answered = answered
         self._limit = streams_limit
         self._stretch = Stretch(steady_s, platform.clock)
+        self._lit_s: float | None = None
 
     @property
     def subject(self) -> str:
@@ -72,7 +73,8 @@ class RegionPower(RegionalFault):
     @property
     def back_s_max(self) -> float:
         """How long it may take, once started and ready, until it counts as back (seconds)."""
-        return back_s_max(self._steady_s, self.target.prometheus.scrape_interval_s)
+        access = self.target.prometheus
+        return back_s_max(self._steady_s, access.scrape_interval_s) + access.delay_s
 
     @property
     def stops(self) -> bool:
@@ -141,6 +143,7 @@ class RegionPower(RegionalFault):
     def relight(self) -> None:
         """Start the region again, and return once its power port reports that. Raises PortError."""
         self.power.start(self._before)
+        self._lit_s = self.platform.clock.now_s()
 
     def read_back(self) -> ReadBack:
         """Whether it is back for good; waits for a limited time while it may still come back."""
@@ -186,8 +189,11 @@ class RegionPower(RegionalFault):
             return False
         expected.append(f"room for {self._limit:.0f} streams")
         try:
-            limit = capacity.streams_limit(self.platform, self.region)
+            limit = self._limit_now()
         except FaultError as error:
+            if self._samples_to_come():
+                shown.append("room for streams not shown yet")
+                return True
             shown.append(f"room for streams not read ({error})")
             return False
         shown.append(f"room for {limit:.0f} streams")
@@ -199,9 +205,26 @@ class RegionPower(RegionalFault):
     def room(self) -> tuple[float | None, float | None]:
         """The stream limit before the fault and now; None: not read."""
         try:
-            return self._limit, capacity.streams_limit(self.platform, self.region)
+            return self._limit, self._limit_now()
         except FaultError:
             return self._limit, None
+
+    def _limit_now(self) -> float:
+        """The stream limit, where samples come late only by those since it was started.
+
+        Samples of before the fault would show it whole while it is dark. A process that did not
+        start it takes its own first look as the start. Raises FaultError.
+        """
+        if self._lit_s is None:
+            self._lit_s = self.platform.clock.now_s()
+        since_s = self._lit_s if self.target.prometheus.delay_s else 0.0
+        return capacity.streams_limit(self.platform, self.region, since_s)
+
+    def _samples_to_come(self) -> bool:
+        """Whether what was scraped since the start may be on its way still."""
+        access, now_s = self.target.prometheus, self.platform.clock.now_s()
+        late_s = access.delay_s and access.delay_s + SCRAPES * access.scrape_interval_s
+        return self._lit_s is not None and now_s < self._lit_s + late_s
 
     def command(self) -> str | None:
         return self.power.command(self._before)

@@ -15,6 +15,8 @@ from muster.documents import Document
 from muster.targets.headers import Headers
 from muster.targets.kinds import BaseUrl, HttpUrl, PositiveSeconds
 
+DELAY_S_MAX = 300.0
+"""The longest `delay_s`: a guard that sees samples later than that guards nothing."""
 LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 
 
@@ -111,6 +113,12 @@ class PrometheusAccess(ServerAccess):
     missing_s_max: PositiveSeconds = Field(
         default=15.0,
         description="if the server does not answer for longer, data is lost beyond the limit",
+    )
+
+    delay_s: Annotated[float, Field(ge=0, le=DELAY_S_MAX, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="how much later than its scrape a sample may appear, in seconds, because the "
+        "server ingests late (remote write, federation)",
     )
 
     @property

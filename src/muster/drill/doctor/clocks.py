@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from muster.drill.doctor.examined import Examined
 from muster.drill.doctor.model import Row, Seen
-from muster.drill.sight.shown import scraped_now
-from muster.drill.sight.sound import AHEAD_S_MAX
-from muster.platform.metrics import MetricsError, newest_s
+from muster.drill.sight import late
+from muster.drill.sight.late import AHEAD_S_MAX
+from muster.platform.metrics import MetricsError
 
 ASKED = "vector(time())"
 ASKED_TIMES = 3
 """Queries; the fastest answer is the most accurate."""
-SIGNAL = "streams_limit"
 
 
 def look(examined: Examined) -> Seen:
@@ -55,7 +54,5 @@ def _asked(examined: Examined) -> tuple[float, float]:
 
 
 def _age(examined: Examined) -> str:
-    newest = newest_s(scraped_now(examined, SIGNAL))
-    if newest is None:
-        return f"no sample of {SIGNAL}"
-    return f"{examined.clock.now_s() - newest:.1f} s old"
+    age = late.behind_s(examined)
+    return f"no sample of {late.SIGNAL}" if age is None else late.said(examined, age)

@@ -28,6 +28,8 @@ def lose(session: Session) -> None:
     """Kill the region's gateways, and wait until its traffic must have gone elsewhere."""
     region = session.target.evacuate
     with phase(session, "loss", None):
+        # Streams that broke before the loss must be counted by then.
+        session.await_samples()
         observe.check_last_healthy(session, region)
         await_headroom(session)
         session.weights_before = session.steering.weights()
@@ -58,7 +60,9 @@ def _await_detection(session: Session, region: str, lost_at_s: float) -> float:
     """
     objective = session.target.region_loss
     rto_s = objective.rto_s_max if objective is not None else 0.0
-    bound_s = max(session.detection_s, rto_s) + session.ttl_s + 3 * session.poll_s + 10
+    bound_s = session.samples.bound_s(
+        max(session.detection_s, rto_s) + session.ttl_s + 3 * session.poll_s + 10
+    )
     look_back_s = 3 * session.target.prometheus.scrape_interval_s
 
     def gone() -> bool:
@@ -93,7 +97,7 @@ def _record_rig(session: Session, since_s: float) -> None:
     rules = session.plan.contract.load_validity
     scrape_s = session.target.prometheus.scrape_interval_s
     stale_s = session.plan.contract.measurement.gap_s_max(scrape_s)
-    window = Window(since_s, session.clock.now_s(), stale_s)
+    window = Window(since_s, max(since_s, session.samples.until_s()), stale_s)
     seen = blackout(samples, window, rules.loop_lag_p99_s_max)
     for one in seen.pinned:
         session.record(

@@ -97,7 +97,7 @@ def ramp(session: Session) -> None:
         # close.
         tolerance = max(0.04 * target, 6.0 * target**0.5)
         ramp_s = ramp_seconds(session.plan.profile.ramp_s, target)
-        seconds_max = ramp_s + 3 * session.target.stream_seconds_max + 30
+        seconds_max = session.samples.bound_s(ramp_s + 3 * session.target.stream_seconds_max + 30)
 
         def steady() -> bool:
             streams = session.facts.total("client_streams")
@@ -133,7 +133,8 @@ def await_load_shown(session: Session) -> None:
         except MetricsError as error:
             return str(error)
 
-    if session.wait_until(lambda: not lacks(), SHOWN_S_MAX) is None and (hidden := lacks()):
+    bound_s = session.samples.bound_s(SHOWN_S_MAX)
+    if session.wait_until(lambda: not lacks(), bound_s) is None and (hidden := lacks()):
         now_s = session.clock.now_s()
         session.stop_now(StopReason("load:not_shown", "INCONCLUSIVE", hidden, now_s))
 
@@ -156,6 +157,8 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
     """Lower the region's traffic share step by step, each one only if the survivors can take it."""
     region = session.target.evacuate
     with phase(session, "evacuate", tier):
+        # Streams that broke before it are not its own: they must be counted by then.
+        session.await_samples()
         began = session.clock.monotonic_s()
         before = session.steering.weights()
         session.weights_before = before
@@ -206,7 +209,8 @@ def await_headroom(session: Session) -> None:
         wrong = observe.short_of_room(session, session.facts.by_region("streams_limit"))
         return not wrong and all(observe.ready(session, region) for region in survivors)
 
-    if session.wait_until(room, HEALTHY_S_MAX, look_s=0.5) is None:
+    bound_s = session.samples.bound_s(HEALTHY_S_MAX)
+    if session.wait_until(room, bound_s, look_s=0.5) is None:
         session.fail(
             "limit:survivor_headroom",
             wrong or f"survivors {', '.join(survivors)} are not ready",
@@ -290,9 +294,14 @@ def drain(session: Session, tier: str) -> None:
     with phase(session, "drain", tier):
         began = session.clock.monotonic_s()
         ask_drain(session, "draining")
-        seconds_max = session.ttl_s + session.target.stream_seconds_max + 3 * session.poll_s
+        asked_s = session.clock.now_s()
+        seconds_max = session.samples.bound_s(
+            session.ttl_s + session.target.stream_seconds_max + 3 * session.poll_s
+        )
 
         def empty() -> bool:
+            if not observe.shown_since(session, region, asked_s):
+                return False
             seen = session.facts.by_region("client_streams").get(region)
             served = session.facts.by_region("streams_active").get(region)
             return seen == 0 and served == 0 and not unseen_streams(session, region)
@@ -312,7 +321,7 @@ def drain(session: Session, tier: str) -> None:
                 "platform:drain_bound_passed",
                 f"{region} still has {shown} streams after {seconds_max:.0f} s",
             )
-        session.timing("drain_s", session.clock.monotonic_s() - began)
+        session.timing("drain_s", session.shown_after_s(asked_s, "client_streams"))
         observe.record_streams_cut(session, region)
         stay_s = judgeable_s(session, tier) - (session.clock.monotonic_s() - began)
         if stay_s > 0:
@@ -352,8 +361,10 @@ def darken(session: Session, tier: str, minutes: float) -> None:
         session.record("region_dark", region=region)
         session.dark_at_s = session.clock.monotonic_s()
         proofs.await_bite(session, power)
-        session.counts_before["reached"] = observe.reached(session, region)
+        counted_s = session.clock.now_s()
         with proofs.throughout(session, power, proofs.lit(session, region)):
+            session.await_samples()
+            session.counts_before["reached"] = observe.reached(session, region, counted_s)
             wait_scaled(session, minutes)
         observe.record_dark_traffic(session, region)
 

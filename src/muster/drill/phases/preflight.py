@@ -14,18 +14,17 @@ from muster.drill.plan.enough import needs_of, too_few
 from muster.drill.plan.outline import steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed
 from muster.drill.session import Session
-from muster.drill.sight import observe
+from muster.drill.sight import late, observe
 from muster.drill.sight.edges import edges_wrong
 from muster.drill.sight.looking import Looking
-from muster.drill.sight.shown import fresh, not_shown, scraped_now
-from muster.drill.sight.sound import clock_off, unsound
+from muster.drill.sight.shown import fresh, not_shown
+from muster.drill.sight.sound import unsound
 from muster.drill.sight.told_apart import untold
 from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
 from muster.drill.undo.store import stored_undo
 from muster.errors import DrillAborted, MusterError
 from muster.faults.proxies import proxy_of
-from muster.platform.metrics import RawSeries
 from muster.targets.declared import lines
 
 logger = logging.getLogger("chaostoolkit")
@@ -161,18 +160,24 @@ def serving(session: Looking) -> str:
 
 
 def prometheus_fresh(session: Looking) -> str:
-    """Prometheus is ready and has just scraped the platform."""
+    """Prometheus is ready and has scraped the platform, no longer ago than the target says.
+
+    A server that ingests in batches is late at some looks; the figure to set is the largest of all.
+    """
     session.metrics.ready()
-    found: list[RawSeries] = []
+    ages: list[float] = []
 
-    def scraped() -> bool:
-        # Whether it can be mapped is another check's: here it matters when it was scraped.
-        found[:] = scraped_now(session, "streams_limit")
-        return bool(found)
+    def in_time() -> bool:
+        age = late.behind_s(session)
+        ages.extend([] if age is None else [age])
+        return age is not None and not late.off(session, age)
 
-    if session.stop.wait_until(scraped, FRESH_S_MAX, look_s=0.5) is None:
-        return f"no fresh sample of {session.target.signals['streams_limit']}"
-    return clock_off(session, found)
+    if session.stop.wait_until(in_time, FRESH_S_MAX, look_s=0.5) is not None:
+        logger.info("preflight: the newest sample is %s", late.said(session, ages[-1]))
+        return ""
+    if not ages:
+        return f"no fresh sample of {session.target.signals[late.SIGNAL]}"
+    return late.off(session, max(ages, key=abs))
 
 
 def signals_sound(session: Looking) -> str:
@@ -185,8 +190,12 @@ def signals_shown(session: Looking) -> str:
 
     A platform that has just started gets some time here too.
     """
-    session.wait_until(lambda: not not_shown(session), SCRAPED_S_MAX)
+    session.wait_until(lambda: not not_shown(session), _scraped_s_max(session))
     return not_shown(session)
+
+
+def _scraped_s_max(session: Looking) -> float:
+    return SCRAPED_S_MAX + session.target.prometheus.delay_s
 
 
 def edges_present(session: Looking) -> str:
@@ -213,7 +222,7 @@ def headroom(session: Looking) -> str:
     A platform that has just started is scraped process by process: it gets time to report all of
     it.
     """
-    session.wait_until(lambda: not _short_of_room(session), SCRAPED_S_MAX)
+    session.wait_until(lambda: not _short_of_room(session), _scraped_s_max(session))
     return _short_of_room(session)
 
 

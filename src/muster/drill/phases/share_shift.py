@@ -65,6 +65,7 @@ def hold_away(session: Session, minutes: float, tier: str) -> None:
         shift = _shift(session, session.weights_before or {}, session.shifted_pct)
         with proofs.throughout(session, shift):
             wait_scaled(session, minutes)
+        session.await_samples()
         observe.record_split(session, shift.weights(), AWAY, most_pct=_telling(session))
 
 
@@ -92,9 +93,9 @@ def _steer(session: Session, weights: Mapping[str, int]) -> None:
 
 def _await(session: Session, share_pct: float, *, leaving: bool) -> None:
     """Wait until the split shows the region's share; record the time and the deviation."""
-    began = session.clock.monotonic_s()
+    began_s = session.clock.now_s()
     look = await_split(session, share_pct, leaving=leaving, most_pct=_telling(session))
-    session.timing("away_s" if leaving else "back_s", session.clock.monotonic_s() - began)
+    session.timing("away_s" if leaving else "back_s", session.shown_after_s(began_s))
     observe.record_look(session, look, "pass", AWAY if leaving else BACK)
 
 

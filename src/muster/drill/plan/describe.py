@@ -59,6 +59,11 @@ def _head(plan: DrillPlan) -> Iterator[str]:
         + (f" and {radius.capacity_share_min:.0%} of all" if radius.capacity_share_min else "")
     )
     yield f"guard: {plan.gate.name}'s rollback triggers and limits, on every sample"
+    if target.prometheus.delay_s:
+        yield (
+            f"samples: up to {target.prometheus.delay_s:g} s late (prometheus.delay_s), so the "
+            "guard acts that much later, and every wait for samples is longer by it"
+        )
     yield from lines_of_declared(target.declared)
     yield from enough.lines(plan)
     yield from cost.lines(plan)

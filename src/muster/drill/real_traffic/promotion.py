@@ -91,7 +91,8 @@ def rules_of(target: Target, rules: Rules) -> Rules:
 class PromotionWatch:
     """`look` takes new samples and answers. `span_s`: judge the last so many seconds, or all.
 
-    `begun_s` is when it began, minus the time that it looked back.
+    `begun_s` is when it began, minus the time that it looked back. `delay_s`: how much later than
+    its scrape a sample may appear, in seconds; what is judged ends so much before now.
     """
 
     rules: Rules
@@ -101,6 +102,7 @@ class PromotionWatch:
     begun_s: float
     span_s: float | None = None
     clock: Clock = SYSTEM_CLOCK
+    delay_s: float = 0.0
     steering_lost: str = ""
     _history: History = field(default_factory=History)
     _rotation: list[tuple[float, frozenset[str]]] = field(default_factory=list)
@@ -122,11 +124,14 @@ class PromotionWatch:
             self._unanswered = str(error)
         self._follow_rotation(now_s)
         start_s = self.begun_s
+        until_s = max(start_s, now_s - self.delay_s)
         if self.span_s is not None:
-            start_s = max(start_s, now_s - self.span_s)
+            start_s = max(start_s, until_s - self.span_s)
         self._history.forget(start_s - 2 * self.rules.stale_s)
-        answer = judge_promotion(self.rules, self._history.series(), start_s, now_s, self._rotation)
-        return self._with_faults(answer, now_s)
+        # What steers is read at once: it reaches the answer with the samples of its time.
+        rotation = [one for one in self._rotation if one[0] <= until_s]
+        answer = judge_promotion(self.rules, self._history.series(), start_s, until_s, rotation)
+        return self._with_faults(answer, until_s)
 
     @property
     def blind_s(self) -> float:
@@ -143,7 +148,7 @@ class PromotionWatch:
     @property
     def grace_s(self) -> float:
         """How long a signal may take to be seen for the first time, in seconds."""
-        return self.missing_s_max + 2 * self.rules.stale_s
+        return self.missing_s_max + 2 * self.rules.stale_s + self.delay_s
 
     def missing(self) -> list[str]:
         """Signals that no region has exported since the watch began."""
@@ -179,13 +184,13 @@ class PromotionWatch:
             }
         )
 
-    def _with_faults(self, answer: Answer, now_s: float) -> Answer:
+    def _with_faults(self, answer: Answer, until_s: float) -> Answer:
         unknown = [*self._refused(), *answer.unknown]
         if self._unanswered:
             unknown.insert(0, f"Prometheus does not answer: {self._unanswered}")
-        short = too_short(self.rules, now_s - answer.start_s)
+        short = too_short(self.rules, until_s - answer.start_s)
         if short:
-            told = f"watched for {now_s - answer.start_s:.0f} s of {self.rules.needed_s:.0f} s"
+            told = f"watched for {until_s - answer.start_s:.0f} s of {self.rules.needed_s:.0f} s"
             unknown.insert(0, f"{told}: {', '.join(short)} could not have fired yet")
         state = answer.state
         if state == "held" and unknown:
@@ -206,7 +211,9 @@ def watch_of(
     """A watch of `target` with the past already read. Raises MetricsError if that fails."""
     scrape_s = rules.scrape_s
     signals = {name: target.signals[name] for name in SIGNALS if name in target.signals}
-    poller = Poller(metrics, signals, reach_s=CHUNK_S, late_s=late_seconds(scrape_s))
+    delay_s = target.prometheus.delay_s
+    late_s = late_seconds(scrape_s) + delay_s
+    poller = Poller(metrics, signals, reach_s=CHUNK_S, late_s=late_s, clock=clock)
     now_s = clock.now_s()
     watch = PromotionWatch(
         rules_of(target, rules),
@@ -216,6 +223,7 @@ def watch_of(
         now_s - look_back_s,
         span_s,
         clock,
+        delay_s,
     )
     if look_back_s:
         for signal, selector in signals.items():

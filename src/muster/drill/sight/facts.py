@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from muster.platform.metrics import RawSeries, key_of
 from muster.platform.metrics.poller import SeriesKey
@@ -17,6 +17,7 @@ from muster.samples.restarts import NONE, Restarts, grown, restarts_within, wind
 from muster.samples.series import NAN, Series, series_of
 
 KEEP_S = 90.0
+"""How far back samples are kept, in seconds."""
 
 
 @dataclass
@@ -26,19 +27,20 @@ class _Recent:
     t_s: deque[float] = field(default_factory=deque)
     v: deque[float | None] = field(default_factory=deque)
 
-    def extend(self, series: RawSeries) -> None:
+    def extend(self, series: RawSeries, keep_s: float) -> None:
         self.t_s.extend(series.t_s)
         self.v.extend(series.v)
-        while self.t_s and self.t_s[0] < self.t_s[-1] - KEEP_S:
+        while self.t_s and self.t_s[0] < self.t_s[-1] - keep_s:
             self.t_s.popleft()
             self.v.popleft()
 
 
 class Facts:
-    """The newest samples by signal; threads may share it."""
+    """The newest samples by signal, of `keep_s` seconds; threads may share it."""
 
-    def __init__(self, stale_s: float) -> None:
+    def __init__(self, stale_s: float, keep_s: float = KEEP_S) -> None:
         self.stale_s = stale_s
+        self.keep_s = keep_s
         self._lock = threading.Lock()
         self._series: dict[SeriesKey, _Recent] = {}
         self._newest_s: dict[str, float] = {}
@@ -53,7 +55,7 @@ class Facts:
                 recent = self._series.setdefault(
                     key_of(series), _Recent(dict(series.labels), series.name)
                 )
-                recent.extend(series)
+                recent.extend(series, self.keep_s)
                 newest = self._newest_s.get(series.signal, 0.0)
                 self._newest_s[series.signal] = max(newest, series.t_s[-1])
                 known = [t for t, v in zip(series.t_s, series.v, strict=True) if v is not None]
@@ -76,6 +78,30 @@ class Facts:
         found = [recent.v[-1] for recent in self._live(signal, labels)]
         known = [value for value in found if value is not None]
         return sum(known) if known and len(known) == len(found) else None
+
+    def total_at(self, signal: str, t_s: float, **labels: str) -> float | None:
+        """`total` as it was at `t_s` (seconds since the epoch); None also before the first sample.
+
+        A series that began later is left out.
+        """
+        found: list[float | None] = []
+        for recent in self._live(signal, labels):
+            pairs = zip(reversed(recent.t_s), reversed(recent.v), strict=True)
+            found += [value for _, value in islice(((t, v) for t, v in pairs if t <= t_s), 1)]
+        known = [value for value in found if value is not None]
+        return sum(known) if known and len(known) == len(found) else None
+
+    def shown_until_s(self, signal: str, **labels: str) -> float:
+        """Until when every live series with those labels shows `signal` (seconds since the epoch).
+
+        Minus infinity if there is none.
+        """
+        ends = [recent.t_s[-1] for recent in self._live(signal, labels)]
+        return min(ends, default=float("-inf"))
+
+    def total_since(self, signal: str, since_s: float) -> float | None:
+        """`total` once every live series shows it as it was after `since_s`; None before that."""
+        return self.total(signal) if self.shown_until_s(signal) > since_s else None
 
     def series(self, signal: str) -> tuple[Series, ...]:
         """The kept samples of `signal`, as a bundle would hold them."""

@@ -20,6 +20,8 @@ from muster.platform.steering.detection import largest_figures
 from muster.samples.counting import Status
 
 READY_APART_S = 0.3
+STREAMS_OF_REGION = ("client_streams", "streams_active")
+"""What load and region show of the streams that are open."""
 SPLIT_S = 10.0
 """For the DNS server's own look at the records, and for a load that is not small to be counted."""
 AS_BEFORE = "distance of the split of new streams from the split before the drill"
@@ -34,7 +36,7 @@ def split_seconds_max(session: Session, *, leaving: bool) -> float:
     on the way back a health check's detection comes first.
     """
     detection_s = 0 if leaving else session.detection_s
-    return session.ttl_s + detection_s + 3 * session.poll_s + SPLIT_S
+    return session.samples.bound_s(session.ttl_s + detection_s + 3 * session.poll_s + SPLIT_S)
 
 
 def shift_seconds(session: Session, region: str) -> float | None:
@@ -43,6 +45,15 @@ def shift_seconds(session: Session, region: str) -> float | None:
         "client_answers", region, session.gone_pct / 100, session.step_at_s, scheduled
     )
     return None if last is None else max(0.0, last - session.step_at_s)
+
+
+def shown_since(session: Session, region: str, asked_s: float) -> bool:
+    """Whether load and region show their streams as they were after `asked_s` (since the epoch).
+
+    Older samples say nothing of what a drain left open.
+    """
+    shown_s = session.facts.shown_until_s
+    return all(shown_s(signal, region=region) > asked_s for signal in STREAMS_OF_REGION)
 
 
 def broken(session: Session, region: str) -> dict[str, float | None]:
@@ -77,9 +88,11 @@ def record_streams_cut(session: Session, region: str) -> None:
         )
 
 
-def reached(session: Session, region: str) -> float | None:
-    """Connection attempts of the load to `region` so far."""
-    return session.facts.total("client_connections", region=region)
+def reached(session: Session, region: str, at_s: float | None = None) -> float | None:
+    """Connection attempts of the load to `region` so far, or until `at_s` (since the epoch)."""
+    if at_s is None:
+        return session.facts.total("client_connections", region=region)
+    return session.facts.total_at("client_connections", at_s, region=region)
 
 
 def record_dark_traffic(session: Session, region: str) -> None:
@@ -262,7 +275,7 @@ def record_split(
     `most_pct`: the widest tolerance, in points, that says anything (None: twice the contract's).
     """
     # The looks that ended the wait count: a new look could differ by chance.
-    bound_s = 3 * session.poll_s + session.ttl_s
+    bound_s = session.samples.bound_s(3 * session.poll_s + session.ttl_s)
     took_s, looks = _await_looks(session, weights, bound_s, most_pct)
     missed = any(look is not None and not look.holds for look in looks.values())
     status: Status = "pass" if took_s is not None else "fail" if missed else "unknown"

@@ -154,11 +154,16 @@ class Looker:
         with self._lock:
             self._closed = True
 
-    def finish(self) -> Proof:
-        """Wait, in bounded time, for the look in progress, and return the whole proof."""
+    def finish(self, last_look: bool = False) -> Proof:
+        """Wait, in bounded time, for the look in progress, and return the whole proof.
+
+        `last_look`: look once more, at samples that have come since.
+        """
         self._end.set()
         if self._thread.is_alive():
             self._thread.join(timeout=self._look_s_max)
+        if last_look:
+            self.once()
         with self._lock:
             self._closed = True
             return self.throughout.proof(self._clock.monotonic_s() - self._began_s)
@@ -203,8 +208,10 @@ class Looker:
 def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) -> Iterator[None]:
     """Look at `fault` throughout the block; its proof is recorded at the end.
 
-    A block that raises ends the looks at once, without a summary: the drill stops then.
+    A block that raises ends the looks at once, without a summary: the drill stops then. Where
+    samples come late, what contradicts is looked at until those of the block's end are there.
     """
+    late = contrary is not _nothing and session.samples.delay_s > 0
     looker = Looker(
         fault.observe,
         lambda proof: session.record_proof(fault.kind, fault.region, proof),
@@ -216,11 +223,13 @@ def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) ->
     looker.start()
     try:
         yield
+        if late:
+            session.await_samples()
     except BaseException:
         looker.close()
         raise
-    session.stop.allow(fault.look_s_max)
-    session.record_proof(fault.kind, fault.region, looker.finish())
+    session.stop.allow((1 + late) * fault.look_s_max)
+    session.record_proof(fault.kind, fault.region, looker.finish(last_look=late))
 
 
 def await_bite(session: Session, fault: Fault) -> None:

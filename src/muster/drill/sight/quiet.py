@@ -121,7 +121,9 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
         session.target.prometheus.scrape_interval_s
     )
     # Scrapes are never scaled: a short bound must hold more than one gap between them.
-    bound_s = hold_s + max(float(rules.recovery_quiet_s_max) / scale, quiet_s + GAPS_MIN * stale_s)
+    bound_s = session.samples.bound_s(
+        hold_s + max(float(rules.recovery_quiet_s_max) / scale, quiet_s + GAPS_MIN * stale_s)
+    )
     quiet = Quiet(
         regions=tuple(session.target.regions),
         reasons=session.plan.contract.triggers.hard_failure.reasons,
@@ -132,10 +134,11 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
     began = session.clock.monotonic_s()
 
     def is_quiet() -> bool:
-        now_s = session.clock.now_s()
-        quiet.look(session.facts.series, now_s, stale_s)
+        # Quiet is what samples show to be quiet, up to the moment that they must show by now.
+        until_s = session.samples.until_s()
+        quiet.look(session.facts.series, until_s, stale_s)
         held = session.clock.monotonic_s() - began >= hold_s
-        return held and quiet.quiet_for_s(now_s) >= quiet_s
+        return held and quiet.quiet_for_s(until_s) >= quiet_s
 
     logger.info(
         "%s: holds for %.0f s, and on until the platform is quiet for %.0f s",
@@ -144,15 +147,15 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
         quiet_s,
     )
     took_s = session.wait_until(is_quiet, bound_s, look_s=LOOK_S)
-    now_s = session.clock.now_s()
+    until_s = session.samples.until_s()
     status: Status = "pass"
     reason = "from the fault's end to the last sample that was not quiet"
     if not quiet.signals:
         status, reason = "not_judged", f"{', '.join(QUIET)} are declared none"
     if took_s is None:
         # What was seen not to be quiet is known; what is missing is not.
-        status = "fail" if quiet.noise_s > now_s - quiet_s else "unknown"
-        lacking = quiet.since(now_s - quiet_s)
+        status = "fail" if quiet.noise_s > until_s - quiet_s else "unknown"
+        lacking = quiet.since(until_s - quiet_s)
         reason = f"not quiet for {quiet_s:.1f} s within {bound_s:.0f} s: {lacking}"
         logger.warning("recovery: %s", reason)
     session.finding(

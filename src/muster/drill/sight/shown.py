@@ -24,21 +24,29 @@ ANYWHERE = ("region_ready", "gateway_health")
 
 def looked_at(session: Looking, signal: str) -> Reading:
     """The current series of a signal, or why it cannot be mapped. Raises MetricsError."""
-    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
-    return read(session.metrics, signal, session.target.signals[signal], window_s)
+    return read(session.metrics, signal, session.target.signals[signal], _window_s(session))
 
 
-def scraped_now(session: Looking, signal: str) -> list[RawSeries]:
-    """The current series of the signal's first selector, not mapped. Raises MetricsError."""
-    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
+def _window_s(session: Looking, more_s: float | None = None) -> float:
+    """How far back the current series reach, with samples that come late, in seconds."""
+    prometheus = session.target.prometheus
+    late_s = prometheus.delay_s if more_s is None else more_s
+    return max(5.0, 5 * prometheus.scrape_interval_s) + late_s
+
+
+def scraped_now(session: Looking, signal: str, late_s_max: float | None = None) -> list[RawSeries]:
+    """The current series of the signal's first selector, not mapped. Raises MetricsError.
+
+    `late_s_max`: how much later than its scrape a sample may appear; None: as the target says.
+    """
+    window_s = _window_s(session, late_s_max)
     how = session.target.signals[signal]
     return session.metrics.raw(signal, how if isinstance(how, str) else how.selectors[0], window_s)
 
 
 def fresh(session: Looking, signal: str) -> list[RawSeries]:
     """The current series of a signal. Raises MetricsError also if the signal is refused."""
-    window_s = max(5.0, 5 * session.target.prometheus.scrape_interval_s)
-    return believed(session.metrics, signal, session.target.signals[signal], window_s)
+    return believed(session.metrics, signal, session.target.signals[signal], _window_s(session))
 
 
 def not_shown(session: Looking) -> str:

@@ -23,9 +23,6 @@ from muster.targets.signals import SIGNALS_SERVER
 logger = logging.getLogger("chaostoolkit")
 LOOK_BACK_S = 60.0
 LOOK_BACK_SCRAPES = 20
-AHEAD_S_MAX = 2.0
-BEHIND_S_MAX = 10.0
-"""Added to the maximum age of a sample: on a busy machine scrapes appear late, in seconds."""
 TIMED = ("first_token", "completion", "queue_age")
 _UNIT = re.compile(r"(milliseconds|microseconds|nanoseconds|minutes|_seconds|_(?:ms|us|ns))(?:_|$)")
 UNIT_OF = {
@@ -46,7 +43,7 @@ def unsound(session: Looking) -> str:
     lines = []
     scrape_s = session.target.prometheus.scrape_interval_s
     for signal in (name for name in SIGNALS_SERVER if name in signals):
-        look_s = max(LOOK_BACK_S, LOOK_BACK_SCRAPES * scrape_s)
+        look_s = max(LOOK_BACK_S, LOOK_BACK_SCRAPES * scrape_s) + session.target.prometheus.delay_s
         how = signals[signal]
         reading = read(session.metrics, signal, how, look_s)
         series = reading.series
@@ -63,22 +60,6 @@ def unsound(session: Looking) -> str:
         elif wrong:
             lines.append(f"signals.{signal}: {how} {wrong}")
     return "\n".join(lines)
-
-
-def clock_off(session: Looking, series: Sequence[RawSeries]) -> str:
-    """How far the samples' times differ from this machine's clock; empty if little enough."""
-    newest_s = max(one.t_s[-1] for one in series)
-    off_s = newest_s - session.clock.now_s()
-    scrape_s = session.target.prometheus.scrape_interval_s
-    behind_s_max = session.plan.contract.measurement.gap_s_max(scrape_s) + BEHIND_S_MAX
-    if off_s > AHEAD_S_MAX:
-        return f"the newest sample is {off_s:.0f} s ahead of this machine's clock: set the clocks"
-    if -off_s > behind_s_max:
-        return (
-            f"the newest sample is {-off_s:.0f} s old, over {behind_s_max:g} s: set the clocks, or "
-            "prometheus.scrape_interval_s to the real interval"
-        )
-    return ""
 
 
 def twice(signal: str, series: Sequence[RawSeries]) -> str:

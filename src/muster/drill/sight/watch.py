@@ -62,8 +62,11 @@ class Watch:
         missing_s_max: float,
         required: Sequence[str],
         starved: Starved | None = None,
+        delay_s: float = 0.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """`delay_s`: how much later than its scrape a sample may appear, in seconds."""
+        self._delay_s = delay_s
         self._poller = poller
         self._weights = weights
         self._facts = facts
@@ -197,15 +200,18 @@ class Watch:
         if since_s is None:
             return
         now_s = self._clock.now_s()
+        # What a server that ingests late need not show yet is not missing.
         silent = {
-            signal: now_s - max(self._facts.known_s(signal) or 0.0, since_s)
+            signal: now_s - self._delay_s - max(self._facts.known_s(signal) or 0.0, since_s)
             for signal in self._required
         }
         lost = next((one for one, s in silent.items() if s > self._missing_s_max), None)
         if lost is not None:
             # What stays away with it is missing too, though not for as long yet.
             missing = [one for one, s in silent.items() if s > self._missing_s_max / 2]
-            detail = f"no sample of {lost} for {silent[lost]:.0f} s"
+            detail = f"no sample of {lost} for {silent[lost] + self._delay_s:.0f} s"
+            if self._delay_s:
+                detail += f", of which prometheus.delay_s explains {self._delay_s:g} s"
             self._stop_for("data_lost", detail, missing, by_rig=self._timed_out)
 
     def _stop_for(

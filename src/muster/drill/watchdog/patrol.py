@@ -13,7 +13,8 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract.model import Contract
 from muster.drill.guard import DrillGuard
-from muster.drill.sight.facts import Facts
+from muster.drill.sight.behind import SamplesClock
+from muster.drill.sight.facts import KEEP_S, Facts
 from muster.drill.sight.starved import Starved
 from muster.drill.sight.steered import SteeringLook
 from muster.drill.sight.watch import Watch
@@ -81,7 +82,8 @@ def begin(
     scrape_s = target.prometheus.scrape_interval_s
     poll_s = max(POLL_S_MIN, scrape_s)
     stop = StopFlag(clock)
-    facts = Facts(stale_s=contract.measurement.gap_s_max(scrape_s))
+    samples = SamplesClock.of(target.prometheus, clock)
+    facts = Facts(stale_s=contract.measurement.gap_s_max(scrape_s), keep_s=samples.bound_s(KEEP_S))
     trips: list[tuple[str, dict[str, Any]]] = []
 
     def record(event: str, **fields: Any) -> None:
@@ -91,7 +93,7 @@ def begin(
     if records is not None:
         expected.begin(snapshot_from(records))
     missing_s_max = target.prometheus.missing_s_max
-    starved = Starved(facts, contract.load_validity, missing_s_max)
+    starved = Starved(facts, contract.load_validity, samples.bound_s(missing_s_max))
     looks = SteeringLook(
         steering,
         expected,
@@ -108,8 +110,8 @@ def begin(
         Poller(
             metrics,
             signals,
-            reach_s=_REACH_POLLS * poll_s,
-            late_s=late_seconds(scrape_s),
+            reach_s=samples.bound_s(_REACH_POLLS * poll_s),
+            late_s=samples.bound_s(late_seconds(scrape_s)),
             clock=clock,
         ),
         looks.weights,
@@ -120,6 +122,7 @@ def begin(
         missing_s_max=missing_s_max,
         required=("requests", "client_answers"),
         starved=starved,
+        delay_s=samples.delay_s,
         clock=clock,
     )
     watch.guard = guard

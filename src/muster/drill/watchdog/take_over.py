@@ -14,6 +14,7 @@ from muster.drill.conclude import conclude_released
 from muster.drill.finish import link_latest
 from muster.drill.lock.held import TargetLock
 from muster.drill.recover.ended import GoneDrill, end_gone_drill, judge_gone_drill
+from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.split import Split, await_split
 from muster.drill.stop import StopReason
 from muster.drill.undo.logs import LeftLog
@@ -127,8 +128,12 @@ def clean_up(place: Place, reason: StopReason, *, confirmed: bool) -> int:
 
 def _end_load(place: Place) -> None:
     """Everything is restored, or was tried: the load's streams may end by themselves."""
-    facts = place.patrol.facts
-    place.load.end_gently(lambda: facts.total("client_streams"), place.target.stream_seconds_max)
+    samples = SamplesClock.of(place.target.prometheus, place.clock)
+    asked_s = place.clock.now_s()
+    place.load.end_gently(
+        lambda: place.patrol.facts.total_since("client_streams", asked_s),
+        samples.bound_s(place.target.stream_seconds_max),
+    )
 
 
 def end_unbegun(hello: Hello) -> None:
@@ -172,15 +177,18 @@ def _measure(
         100 * float(patrol.contract.drill.split_tolerance),
         since_s=place.clock.now_s(),
     )
+    samples = SamplesClock.of(place.target.prometheus, place.clock)
     back_s = await_split(
         split,
         moved.params["weights"],
-        2 * bound_s,
+        samples.bound_s(2 * bound_s),
         still=lambda: place.load.alive() and patrol.watch.alive,
         sleep=place.clock.sleep,
         monotonic_s=place.clock.monotonic_s,
     )
-    took_s = None if back_s is None else place.clock.now_s() - reason.t_trip_s
+    took_s = None
+    if back_s is not None:
+        took_s = samples.shown_at_s(patrol.facts, "client_answers") - reason.t_trip_s
     seen = place.load.alive() and patrol.watch.alive
     with suppress(LogLost):
         if took_s is not None:
