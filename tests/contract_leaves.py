@@ -34,6 +34,7 @@ from muster.drill.load import DrillLoad
 from muster.drill.phases import abrupt_loss
 from muster.drill.plan.plan import _window_holds_scrapes
 from muster.drill.session import Session
+from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.quiet import await_quiet
 from muster.drill.undo.restore_time import restore_bound_s
 from muster.errors import BadInput
@@ -284,6 +285,7 @@ def quiet(contract: Contract) -> object:
     session.target.regions = {WEST: None}
     session.target.prometheus.scrape_interval_s = 1.0
     session.clock.now_s.return_value = session.clock.monotonic_s.return_value = 0.0
+    session.samples = SamplesClock(clock=session.clock)
     session.wait_until.return_value = None
     await_quiet(session)
     return session.wait_until.call_args.args[1:], session.finding.call_args.kwargs["threshold"]

@@ -11,6 +11,7 @@ import pytest
 
 from muster.drill import finish
 from muster.drill.session import Session
+from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watchdog.orphan_load import HeldLoad
@@ -73,7 +74,11 @@ class Made:
             load=load,
             clock=self.clock,
             stop=self.stop,
-            facts=SimpleNamespace(total=lambda signal: open_streams(self.clock.at_s)),
+            facts=SimpleNamespace(
+                total_since=lambda signal, since_s: open_streams(self.clock.at_s)
+            ),
+            samples=SamplesClock(clock=self.clock),
+            poll_s=2.0,
             target=SimpleNamespace(stream_seconds_max=31.0, prometheus=prometheus),
             undo=SimpleNamespace(pending=()),
             record=lambda event, **fields: self.events.append((event, fields)),

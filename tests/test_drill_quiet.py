@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from muster import contract
+from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.quiet import Quiet, await_quiet
 from muster.drill.stop import StopFlag
@@ -153,6 +154,7 @@ class Session:
         self.time_scale = 6.0
         self.phase = "recovery"
         self.clock = SimpleNamespace(now_s=lambda: self.now, monotonic_s=lambda: self.now)
+        self.samples = SamplesClock(clock=self.clock)
         self.stop = StopFlag()
 
     def wait_until(self, holds, seconds_max, look_s):

@@ -190,10 +190,8 @@ def _session(
     target, steering = platform.target, platform.steering
     scrape_s = target.prometheus.scrape_interval_s
     samples = SamplesClock.of(target.prometheus, clock)
-    facts = Facts(
-        stale_s=plan.contract.measurement.gap_s_max(scrape_s),
-        keep_s=samples.bound_s(KEEP_S),
-    )
+    stale_s = plan.contract.measurement.gap_s_max(scrape_s)
+    facts = Facts(stale_s, keep_s=samples.bound_s(KEEP_S))
     expected = Expected()
     missing_s_max = target.prometheus.missing_s_max
     starved = Starved(facts, plan.contract.load_validity, samples.bound_s(missing_s_max))
