@@ -137,7 +137,8 @@ def await_quiet(session: Session, hold_s: float = 0.0) -> None:
         # Quiet is what samples show to be quiet, up to the moment that they must show by now.
         until_s = session.samples.until_s()
         quiet.look(session.facts.series, until_s, stale_s)
-        held = session.clock.monotonic_s() - began >= hold_s
+        # The hold's end must be seen to be quiet, not only what has come of it.
+        held = session.clock.monotonic_s() - began >= session.samples.bound_s(hold_s)
         return held and quiet.quiet_for_s(until_s) >= quiet_s
 
     logger.info(
