@@ -1,4 +1,4 @@
-"""A real Prometheus behind a stand-in that hides what is new, as a server does that ingests late."""
+"""A real Prometheus behind a stand-in that hides what is new, as one that ingests late does."""
 
 from __future__ import annotations
 
