@@ -12,6 +12,7 @@ from muster import contract, targets
 from muster.clock import SYSTEM_CLOCK
 from muster.drill.phases import failover
 from muster.drill.phases.preflight import CHECKS
+from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.shown import load_not_shown, not_shown
 from muster.drill.stop import StopFlag
 from muster.errors import DrillAborted
@@ -80,6 +81,7 @@ def session_of(series, gate="M3", **signals):
         plan=plan,
         metrics=Shown(series),
         clock=SYSTEM_CLOCK,
+        samples=SamplesClock(),
         stop_now=stop_now,
         stop=stop,
         # Asked once: what a stand-in shows does not change.

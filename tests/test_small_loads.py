@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from muster.drill.phases import failover
 from muster.drill.plan import enough
 from muster.drill.plan.plan import make_plan
+from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.split import ARRIVALS_MIN, Split, needed_draws, tolerance_of
 from muster.drill.stop import StopFlag
@@ -109,6 +110,7 @@ class Session:
         profile = SimpleNamespace(arrivals_per_s=lambda scale: per_s)
         self.plan = SimpleNamespace(profile=profile, settings=SimpleNamespace(scale=0.1))
         self.clock = SimpleNamespace(now_s=lambda: 0.0)
+        self.samples = SamplesClock(clock=self.clock)
         self.watch = SimpleNamespace(blamed=lambda reason: reason)
         self.stop = StopFlag()
         self.waited = []
