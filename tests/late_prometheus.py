@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,9 @@ from urllib.parse import parse_qs
 
 import httpx
 from floor_fixtures import Call, stand_in
+
+RANGE = re.compile(r"(.*)\[(\d+)ms\]", re.DOTALL)
+NOTHING = {"status": "success", "data": {"resultType": "matrix", "result": []}}
 
 
 @dataclass
@@ -24,31 +27,34 @@ class LatePrometheus:
 
     upstream: str
     delay_s: float
+    client: httpx.Client
     url: str = ""
 
     def answer(self, call: Call) -> tuple[int, Any]:
         if call.method == "GET":
-            shown = httpx.get(f"{self.upstream}{call.path}", trust_env=False)
+            shown = self.client.get(f"{self.upstream}{call.path}")
             return shown.status_code, shown.content
         form = {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
-        end_s = time.time() - self.delay_s
-        ranged = form["query"].endswith("]")
-        if not ranged and not form["query"].startswith("vector("):
-            form["time"] = f"{min(end_s, float(form.get('time', end_s))):.3f}"
-        shown = httpx.post(f"{self.upstream}{call.path}", data=form, trust_env=False)
-        if not ranged or shown.status_code != 200:
-            return shown.status_code, shown.content
-        body = json.loads(shown.content)
-        for one in body["data"]["result"]:
-            one["values"] = [[t, v] for t, v in one["values"] if t <= end_s]
-        body["data"]["result"] = [one for one in body["data"]["result"] if one["values"]]
-        return 200, body
+        if not form["query"].startswith("vector("):
+            now_s = time.time()
+            asked_s = float(form.get("time", now_s))
+            end_s = min(asked_s, now_s - self.delay_s)
+            form["time"] = f"{end_s:.3f}"
+            if ranged := RANGE.fullmatch(form["query"]):
+                # The window begins where it was asked to, and ends with what is there.
+                window_ms = int(ranged[2]) - round(1000 * (asked_s - end_s))
+                if window_ms <= 0:
+                    return 200, NOTHING
+                form["query"] = f"{ranged[1]}[{window_ms}ms]"
+        shown = self.client.post(f"{self.upstream}{call.path}", data=form)
+        return shown.status_code, shown.content
 
 
 @contextmanager
 def late(upstream: str, delay_s: float) -> Iterator[LatePrometheus]:
     """The stand-in, on loopback."""
-    server = LatePrometheus(upstream, delay_s)
-    with stand_in(server.answer) as shown:
-        server.url = shown.url
-        yield server
+    with httpx.Client(trust_env=False, timeout=30.0) as client:
+        server = LatePrometheus(upstream, delay_s, client)
+        with stand_in(server.answer) as shown:
+            server.url = shown.url
+            yield server

@@ -532,7 +532,7 @@ def test_preflight_measures_the_delay_and_names_the_figure(declared_s, ages, say
 def test_the_doctor_says_the_measured_delay() -> None:
     """Beside what the target says."""
     assert clocks._age(looking(60.0, 62.3)) == "62.3 s old (prometheus.delay_s 60, 64 s allowed)"
-    assert clocks._age(looking(0.0, None)) == f"none of {late.SIGNAL}"
+    assert clocks._age(looking(0.0, None)) == f"no sample of {late.SIGNAL}"
 
 
 def test_a_plan_says_how_late_samples_come(tmp_path) -> None:

@@ -7,26 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from drill_runner import TARGET, Drill, drill
+from drill_runner import Drill, drill
 from late_prometheus import late
+from test_drill_verdicts import changed_target
 
 pytestmark = pytest.mark.drills
 DELAY_S = 6.0
 """Over the 3 s that a scrape explains."""
-URL = 'url: "${testbed.prometheus_url}"'
 
 
 @contextmanager
 def late_drill(work: Path, declared_s: float) -> Iterator[Drill]:
     """A short drill on a testbed that is up; its target names the stand-in and `declared_s`."""
     with late("", DELAY_S) as stand, drill(work) as one:
-        text = TARGET.read_text()
-        assert URL in text
-        file = work / "late.yaml"
-        work.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.replace(URL, f'url: "{stand.url}"\n  delay_s: {declared_s:g}'))
-        one.variables["MUSTER_TARGET"] = str(file)
-        up = one.command("up", "--target", str(file), "--profile", "test_short", "--scale", "1")
+        access = {"url": stand.url, "delay_s": declared_s}
+        file = changed_target(work, lambda data: data["prometheus"].update(access))
+        one.variables["MUSTER_TARGET"] = file
+        up = one.command("up", "--target", file, "--profile", "test_short", "--scale", "1")
         assert up.returncode == 0, up.stdout + up.stderr
         stand.upstream = one.testbed()["endpoints"]["prometheus_url"]
         yield one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import dnslib
@@ -23,6 +24,7 @@ from muster.drill.lock.held import FileLock
 from muster.drill.phases import preflight
 from muster.errors import BadInput, DrillAborted
 from muster.load import once
+from muster.platform.metrics import MetricsError, RawSeries
 from muster.stores import StoreError
 
 NAME = "chat.staging.example.com."
@@ -202,6 +204,18 @@ def test_the_samples_of_each_phase_and_the_scale_that_would_do(tmp_path):
     assert sizes.look(patient(tmp_path, document(), "scale=1")).lines == []
 
 
+def test_too_few_resolver_caches_are_a_warning_of_their_own(tmp_path):
+    """No scale would do; the profile's own figure does."""
+    one = patient(tmp_path, document(), "scale=1")
+    profile = one.plan.profile.model_copy(update={"resolver_caches": 2})
+    few = SimpleNamespace(plan=replace(one.plan, profile=profile))
+    (warning,) = sizes.look(few).warnings
+    assert warning.startswith("2 resolver caches are too few to show the split; set ")
+    caches = int(warning.split("resolver_caches: ")[1].split()[0])
+    more = profile.model_copy(update={"resolver_caches": caches})
+    assert sizes.look(SimpleNamespace(plan=replace(one.plan, profile=more))).lines == []
+
+
 # Signals
 
 
@@ -215,8 +229,6 @@ def test_signals_are_shown_with_value_unit_labels_owner_and_missing_edges(tmp_pa
     ]
 
     def raw(signal, selector, window_s):
-        from muster.platform.metrics import MetricsError, RawSeries
-
         if signal == "completion":
             raise MetricsError("signals.completion: a native histogram")
         return [
@@ -251,6 +263,58 @@ def test_signals_are_shown_with_value_unit_labels_owner_and_missing_edges(tmp_pa
     assert shown["completion"]["value"] == "not read"
     assert shown["x_own"]["series"] == "2"
     assert "client_attempts" not in shown
+
+
+def shown_as(tmp_path, signal, series, how=None):
+    """The row of one signal that shows `series`: pairs of labels and value."""
+    data = document()
+    data["signals"][signal] = how or "platform_figure"
+    one = patient(tmp_path, data)
+
+    def raw(name, selector, window_s):
+        asked = series if name == signal else []
+        return [RawSeries(name, "platform_figure", dict(m), (1.0,), (v,)) for m, v in asked]
+
+    looked = SimpleNamespace(target=one.target, plan=one.plan, metrics=SimpleNamespace(raw=raw))
+    (row,) = [row for row in signals.look(looked).rows if row["signal"] == signal]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("how", "edges", "unit", "missing"),
+    [
+        (None, ("1", "1.5", "2", "2.5", "3", "5", "+Inf"), "s, as the target says", "none"),
+        (None, ("1", "2.5", "3", "+Inf"), "s, as the target says", "2 s"),
+        (None, ("1000", "2500", "+Inf"), "no seconds, by its edges", "2 s, 2.5 s, 3 s"),
+        (
+            {"select": "platform_figure", "unit": "ms"},
+            ("1000", "2000", "2500", "3000", "5000", "+Inf"),
+            "ms, as the target says",
+            "none",
+        ),
+    ],
+)
+def test_a_unit_that_no_name_tells_is_guessed_by_the_edges(tmp_path, how, edges, unit, missing):
+    """Else it is what the target says; the edges that lack are those of the thresholds, in s."""
+    series = [({"region": "a", "instance": "x", "le": le}, 3.0) for le in edges]
+    row = shown_as(tmp_path, "first_token", series, how)
+    assert (row["unit"], row["missing edges"]) == (unit, missing)
+
+
+def test_many_labels_and_values_are_cut_and_a_lacking_instance_is_told(tmp_path):
+    """Those that Muster reads come first."""
+    more = {"zone": "z", "job": "j", "pod": "p", "team": "t"}
+    series = [({"region": "a", "code": code, **more}, 1.0) for code in ("200", "429", "500", "503")]
+    row = shown_as(tmp_path, "requests", series)
+    assert row["labels"] == "region a; code 200, 429, 500, …; job j; pod p; 2 more"
+    assert (row["processes"], row["unit"], row["missing edges"]) == ("1, no instance", "-", "-")
+
+
+def test_series_without_a_number_show_none(tmp_path):
+    """They are no zero."""
+    labels = {"region": "a", "instance": "x"}
+    assert shown_as(tmp_path, "streams_limit", [(labels, None)])["value"] == "no number"
+    assert shown_as(tmp_path, "streams_limit", [])["value"] == "no series"
 
 
 # Lock and store

@@ -91,6 +91,6 @@ def test_the_foreign_targets_profile_is_the_contracts_at_60_streams() -> None:
     """Its lengths, speed and retries; fewer resolvers and canaries."""
     own = targets.load("foreign").profiles
     one, base = found("chat_60", **own), CONTRACT.profiles["m3_20k"]
-    assert (one.streams, one.resolver_caches, one.canaries_per_s) == (60, 200, 4.5)
+    assert (one.streams, one.resolver_caches, one.canaries_per_s) == (60, 1000, 4.5)
     assert one.stream_tokens_quantiles == base.stream_tokens_quantiles
     assert one.retry == base.retry

@@ -439,7 +439,7 @@ def test_the_plan_says_which_holds_a_tier_judges_and_what_the_split_needs():
 def test_a_load_that_can_never_tell_the_shift_is_refused_with_the_scale_that_would():
     """A hundredth of m1_1k: refused; at the scale that is named: enough."""
     wrong = enough.too_few(plan_at("m1_1k", 0.01))
-    assert wrong.startswith("split after the shift: about 113 arrivals in 80 s, 576 are needed")
+    assert wrong.startswith("split after the shift: about 111 independent arrivals in 80 s ")
     better = enough.smallest_scale(plan_at("m1_1k", 0.01))
     assert enough.too_few(plan_at("m1_1k", better)) == ""
 

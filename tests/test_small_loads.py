@@ -201,7 +201,7 @@ def test_a_plan_says_what_is_needed_and_which_scale_would_do():
     """Phase by phase; a load that brings enough needs no other scale."""
     told = "\n".join(enough.lines(plan_at(0.001)))
     assert "arrivals of baseline, Tier X: 141 expected in 50 s, 334 needed: TOO FEW" in told
-    assert "split at the steps of restore: 225 expected in 80 s, 225 needed" in told
+    assert "split at the steps of restore: 219 expected in 80 s, 225 needed: TOO FEW" in told
     assert "--var scale:float=0.004" in told
     assert "TOO FEW" not in "\n".join(enough.lines(plan_at(0.1)))
     assert enough.smallest_scale(plan_at(0.1)) is None

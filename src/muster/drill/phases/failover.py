@@ -292,7 +292,7 @@ def drain(session: Session, tier: str) -> None:
     """Wait until the region's streams have ended by themselves; past the limit: FAIL, not dark."""
     region = session.target.evacuate
     with phase(session, "drain", tier):
-        began = session.clock.monotonic_s()
+        began, began_s = session.clock.monotonic_s(), session.clock.now_s()
         ask_drain(session, "draining")
         asked_s = session.clock.now_s()
         seconds_max = session.samples.bound_s(
@@ -321,7 +321,7 @@ def drain(session: Session, tier: str) -> None:
                 "platform:drain_bound_passed",
                 f"{region} still has {shown} streams after {seconds_max:.0f} s",
             )
-        session.timing("drain_s", session.shown_after_s(asked_s, "client_streams"))
+        session.timing("drain_s", session.shown_after_s(began_s, "client_streams"))
         observe.record_streams_cut(session, region)
         stay_s = judgeable_s(session, tier) - (session.clock.monotonic_s() - began)
         if stay_s > 0:

@@ -13,7 +13,13 @@ from math import ceil, inf, sqrt
 from typing import TYPE_CHECKING
 
 from muster.contract.model import Tier, TierName
-from muster.drill.sight.split import LOOK_BACK_S_MAX, draws_of, needed_draws, telling_pct
+from muster.drill.sight.split import (
+    LOOK_BACK_S_MAX,
+    draws_of,
+    least,
+    needed_draws,
+    telling_pct,
+)
 from muster.samples.counting import smallest_sample
 
 if TYPE_CHECKING:
@@ -35,14 +41,15 @@ HELD_PCT = 50.0
 class Need:
     """The samples that one part of a drill needs. `split`: the drill cannot continue without them.
 
-    `caches`: the number of resolver caches that would be enough, if the number of caches is the
-    limit (a larger scale then does not help); 0 if the arrivals are the limit.
+    If they are too few, `times` as many arrivals would be enough, with `caches` resolver caches in
+    the profile (0: with those that it has).
     """
 
     what: str
     seconds: float
     expected: float
     needed: int
+    times: float
     split: bool = False
     caches: int = 0
 
@@ -71,17 +78,15 @@ def needs_of(plan: DrillPlan) -> list[Need]:
 
 
 def smallest_scale(plan: DrillPlan) -> float | None:
-    """The smallest sufficient scale, to two digits; None if the present scale is sufficient."""
-    short = [
-        need
-        for need in needs_of(plan)
-        if not need.enough and not need.caches and need.what[:8] != "canaries"
-    ]
-    if not short:
-        return None
-    # With a reserve: at the exact scale every second drill would have too few arrivals.
-    wanted = max(need.needed * ENOUGH / max(need.expected, 1e-9) for need in short)
-    return _rounded_up(plan.settings.scale * wanted)
+    """The smallest sufficient scale, to two digits; None if the arrivals are not too few."""
+    short = [need for need in needs_of(plan) if not need.enough and need.what[:8] != "canaries"]
+    times = max((need.times for need in short), default=1.0)
+    return _rounded_up(plan.settings.scale * times) if times > 1 else None
+
+
+def needed_caches(plan: DrillPlan) -> int:
+    """The number of resolver caches that the profile needs; 0 if it has enough."""
+    return max((need.caches for need in needs_of(plan)), default=0)
 
 
 def canaries_per_s(plan: DrillPlan) -> float:
@@ -114,7 +119,7 @@ def lines(plan: DrillPlan) -> Iterator[str]:
     scale = smallest_scale(plan)
     if scale is not None:
         yield f"  phases with too few cannot be judged; --var scale:float={scale:g} would be enough"
-    if caches := max(need.caches for need in needs):
+    if caches := needed_caches(plan):
         yield f"  too few resolver caches: set resolver_caches: {caches} in the profile"
 
 
@@ -122,17 +127,16 @@ def too_few(plan: DrillPlan) -> str:
     """Why the load can never show the split; empty if it can."""
     for need in needs_of(plan):
         if need.split and need.hopeless:
-            if need.caches:
-                return (
-                    f"{need.what}: {plan.profile.resolver_caches} resolver caches make about "
-                    f"{need.expected:.0f} independent arrivals in {need.seconds:.0f} s, "
-                    f"{need.needed} are needed; set resolver_caches: {need.caches} in the profile "
-                    f"{plan.profile.name}"
-                )
-            scale = smallest_scale(plan)
+            scale, profile = smallest_scale(plan), plan.profile
+            caches = f"resolver_caches: {need.caches} in the profile {profile.name}"
+            if scale is None:
+                enough = f"set {caches}"
+            else:
+                enough = f"scale {scale:g}{f' with {caches}' * bool(need.caches)} would be enough"
             return (
-                f"{need.what}: about {need.expected:.0f} arrivals in {need.seconds:.0f} s, "
-                f"{need.needed} are needed; scale {scale:g} would be enough"
+                f"{need.what}: about {need.expected:.0f} independent arrivals in "
+                f"{need.seconds:.0f} s through {profile.resolver_caches} resolver caches, "
+                f"{need.needed} are needed; {enough}"
             )
     return ""
 
@@ -143,9 +147,14 @@ def _samples(plan: DrillPlan) -> Iterator[Need]:
     for func, tier, seconds in _holds(plan):
         name = f"{func}, Tier {tier}"
         rules = plan.contract.tiers[tier]
-        yield Need(f"arrivals of {name}", seconds, per_s * seconds, _smallest(rules))
+        yield _sample(f"arrivals of {name}", seconds, per_s * seconds, _smallest(rules))
         needed = smallest_sample(1 - rules.availability_min)
-        yield Need(f"canaries of {name}", seconds, canaries_per_s(plan) * seconds, needed)
+        yield _sample(f"canaries of {name}", seconds, canaries_per_s(plan) * seconds, needed)
+
+
+def _sample(what: str, seconds: float, expected: float, needed: int) -> Need:
+    # With a reserve: with the exact number every second drill would have too few.
+    return Need(what, seconds, expected, needed, needed * ENOUGH / max(expected, 1e-9))
 
 
 def _holds(plan: DrillPlan) -> Iterator[tuple[str, TierName, float]]:
@@ -185,9 +194,17 @@ def _split(plan: DrillPlan, name: str, arrivals: float, needed: int) -> Need:
     # Without a testbed the records are read when the drill starts: their TTL is not known yet.
     ttl_s = float(plan.target.testbed.dns.ttl_s) if plan.target.testbed else TTL_S_DEFAULT
     draws = draws_of(arrivals, seconds, caches, ttl_s)
-    limited = draws < needed <= arrivals
-    more = ceil(needed * ENOUGH / draws_of(inf, seconds, 1, ttl_s)) if limited else 0
-    return Need(name, seconds, draws, needed, split=True, caches=more)
+    if draws >= needed:
+        return Need(name, seconds, draws, needed, 1.0, split=True)
+    wanted, most, more = needed * ENOUGH, draws_of(inf, seconds, caches, ttl_s), 0
+    if most <= max(wanted, arrivals):
+        # No number of arrivals is enough, or the caches limit the draws more than the arrivals do.
+        # With this many caches, twice the wanted arrivals are enough.
+        beside = max(arrivals, 2 * wanted)
+        more = least(caches, lambda n: draws_of(beside, seconds, n, ttl_s) >= wanted)
+    enough = least(1, lambda n: draws_of(n, seconds, more or caches, ttl_s) >= wanted)
+    times = enough / max(arrivals, 1e-9)
+    return Need(name, seconds, draws, needed, times, split=True, caches=more)
 
 
 def _shift_draws(plan: DrillPlan, less_pct: float, tolerance_pct: float) -> int:

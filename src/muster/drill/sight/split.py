@@ -2,8 +2,8 @@
 
 1. The tolerance follows the number of arrivals: the contract's points, or three standard errors if
   that is wider. Over twice the contract's points nothing is known, and the look-back grows.
-2. Arrivals that share a resolver's answer are one draw: there are only as many draws as resolver
-  caches, and as many again for each TTL of the look-back.
+2. Arrivals that share a resolver's answer are one draw. How many draws the arrivals are worth
+  follows from the chance that two of them share one (`draws_of`).
 3. A look-back never begins before the step that it judges.
 4. A look that must tell a move from none (`telling_pct`) says nothing while its tolerance is wider
   than half of that move: a platform that ignores its weights would be within it by chance. It takes
@@ -80,21 +80,39 @@ def _error(wanted_pct: float, draws: float) -> float:
 def needed_draws(wanted_pct: float, tolerance_pct: float, most_pct: float | None = None) -> int:
     """How many independent draws a look at a share of `wanted_pct` needs to say anything."""
     most = _most(tolerance_pct, most_pct) / 100
-    least, enough = ARRIVALS_MIN, ARRIVALS_MIN
-    while ERRORS * _error(wanted_pct, enough) > most:
-        least, enough = enough, 2 * enough
-    while enough - least > 1:
-        middle = (least + enough) // 2
-        small = ERRORS * _error(wanted_pct, middle) > most
-        least, enough = (middle, enough) if small else (least, middle)
-    return enough
+    return least(ARRIVALS_MIN, lambda draws: ERRORS * _error(wanted_pct, draws) <= most)
+
+
+def least(start: int, enough: Callable[[int], bool]) -> int:
+    """The smallest number from `start` (at least 1) on that is `enough`, as is every larger one."""
+    below, above = start - 1, start
+    while not enough(above):
+        below, above = above, 2 * above
+    while above - below > 1:
+        middle = (below + above) // 2
+        below, above = (below, middle) if enough(middle) else (middle, above)
+    return above
 
 
 def draws_of(arrivals: float, window_s: float, resolvers: int, ttl_s: float) -> float:
-    """Of `arrivals` in `window_s`, how many are independent: see this module's rule 2."""
-    if not resolvers:
+    """How many independent draws have the standard error of `arrivals` in `window_s`.
+
+    The variance of a share of N arrivals, of which any two share one answer with probability s, is
+    that of 1 / (1/N + s) independent ones. Two share an answer if they use the same one of
+    `resolvers` caches (0: not known, no two do), and if it has not asked again between them. A
+    cache asks with the first arrival after `ttl_s` (0: never again): of its arrivals a share of
+    1 - b asks, and b = r / (1 + r) of them, for r arrivals in a TTL, lie evenly in the TTL after
+    that. So two that are d seconds apart have the same answer with probability 1 - b d / TTL up to
+    the TTL, and 0 beyond. s is the mean of that over the distances in a window of W seconds, whose
+    density is 2 (W - d) / W^2.
+    """
+    if not resolvers or not arrivals:
         return arrivals
-    return min(arrivals, resolvers * (1 + (window_s / ttl_s if ttl_s else 0.0)))
+    reach = min(1.0, ttl_s / window_s) if ttl_s else 1.0
+    asks = 1 / (1 + arrivals / resolvers * ttl_s / window_s)
+    aged = (1 - asks) * min(1.0, window_s / ttl_s) if ttl_s else 0.0
+    same = 2 * reach - reach**2 - aged * (reach - 2 * reach**2 / 3)
+    return 1 / (1 / arrivals + same / resolvers)
 
 
 @dataclass(frozen=True)
