@@ -31,7 +31,7 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstHour]:
 def honest(drill: Drill, hour: FirstHour) -> dict[str, Any]:
     """The verdict, after what holds for every one: all is back, and no secret is on record."""
     verdict = drill.verdict
-    assert verdict["undo"] == {**verdict["undo"], "pending": 0, "verified": True}, drill.output
+    assert verdict["undo"] == {**verdict["undo"], "pending": [], "verified": True}, drill.output
     tokens = [hour.places[name] for name in ("load_token", "canary_token", "control_token")]
     for path in drill.bundle.rglob("*"):
         text = path.read_bytes() if path.is_file() else b""
