@@ -402,7 +402,7 @@ def test_a_misspelt_argument_is_named_with_the_one_that_was_meant(argument):
 
 def test_an_argument_that_is_near_to_none_is_refused_with_those_that_are_there():
     """The step's own names."""
-    with pytest.raises(BadInput, match="an argument of it: share_pct"):
+    with pytest.raises(BadInput, match="an argument of it: one of share_pct"):
         check_form("hello.json", with_share("amount", 25), {}, {})
 
 
