@@ -47,7 +47,7 @@ def test_a_budget_that_is_spent_stops_the_drill_and_restores(tmp_path: Path) -> 
         one.start()
         one.await_event("step")
         dear.touch()
-        assert one.wait() == 1, one.output
+        assert one.wait() == 4, one.output
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "budget:tokens"
         assert f"load.budget.tokens_max {tokens_max:,}" in one.output
