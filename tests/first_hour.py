@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ GATE = "M1"
 """Tier L: what so few streams and canaries can be judged by in minutes."""
 UP_S_MAX, LOOK_S_MAX, DRILL_S_MAX, END_S_MAX = 600.0, 120.0, 900.0, 180.0
 PROFILE, TIME_SCALE = "chat_60", "6"
+Arguments = Mapping[str, Mapping[str, Any]]
 
 
 class FirstHour:
@@ -98,20 +100,26 @@ class FirstHour:
         said = self.step("doctor").command(*asked, seconds_max=LOOK_S_MAX)
         return said.returncode, said.stdout + said.stderr
 
-    def experiment(self, path: str) -> Path:
-        """The JSON at `path` of the clone, judged by the gate of so small a load."""
+    def experiment(self, path: str, changed: Arguments | None = None) -> Path:
+        """The JSON at `path` of the clone, judged by the gate of so small a load.
+
+        `changed`: other arguments of steps, by function and argument.
+        """
         document = json.loads((ROOT / path).read_text())
         document["controls"][0]["provider"]["arguments"]["gate"] = GATE
+        for func, arguments in (changed or {}).items():
+            (step,) = [one for one in document["method"] if one["provider"]["func"] == func]
+            step["provider"]["arguments"].update(arguments)
         file = self.work / Path(path).name
         file.write_text(json.dumps(document))
         return file
 
-    def run(self, path: str, seconds_max: float = DRILL_S_MAX, **variables: str) -> Drill:
+    def run(self, path: str, changed: Arguments | None = None, **variables: str) -> Drill:
         """A whole drill, to its end; its exit code is 0 for PASS alone."""
-        file = self.experiment(path)
+        file = self.experiment(path, changed)
         one = self.step(file.stem, **variables)
         one.start(file)
-        code = one.wait(seconds_max)
+        code = one.wait(DRILL_S_MAX)
         # If the watchdog took over, it completes the evidence after the drill's process has ended.
         await_true(lambda: not list((self.work / "state/drills").glob("*")), "the end", END_S_MAX)
         assert (code == 0) == (one.verdict["verdict"] == "PASS"), one.output

@@ -1,7 +1,8 @@
 """Whole drills on a platform that Muster did not write: two regions of LiteLLM behind Envoy.
 
 One testbed for all of them. They are judged by the M1 gate (Tier L): so few canaries show Tier L's
-availability in a phase of a minute, and not Tier X's.
+availability in a phase of a minute, and not Tier X's. Phases are as short as so few can be judged
+in, and traffic moves in two steps, so that all three take twelve minutes.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ from typing import Any
 
 import pytest
 from drill_runner import Drill
-from first_hour import FirstHour
+from first_hour import Arguments, FirstHour
 
 pytestmark = pytest.mark.foreign
-FAULT_S_MAX = 600.0
+FAULT: Arguments = {"baseline": {"minutes": 2.5}}
+FAILOVER: Arguments = {
+    "evacuate": {"shares_pct": [20, 0]},
+    "dark": {"minutes": 5},
+    "restore": {"shares_pct": [20]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,8 @@ def honest(drill: Drill, hour: FirstHour) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["redis_outage", "provider_latency"])
 def test_a_fault_ends_in_a_verdict_of_its_own(hour: FirstHour, name: str) -> None:
     """What LiteLLM makes of it is its own; the fault was seen, and everything is back."""
-    drill = hour.run(f"experiments/{name}.json", FAULT_S_MAX)
+    changed = {**FAULT, name: {"seconds": 45}}
+    drill = hour.run(f"experiments/{name}.json", changed, MUSTER_PROFILE="chat_60_both")
     verdict = honest(drill, hour)
     assert verdict["verdict"] in ("PASS", "FAIL", "INCONCLUSIVE"), drill.output
 
@@ -56,10 +63,10 @@ def test_a_region_is_stopped_and_comes_back_by_a_target_that_init_wrote(hour: Fi
     What the platform does not have is declared in the target, and stays so in a PASS.
     """
     hour.write_target()
-    drill = hour.experiment("drills/region_failover.json")
+    drill = hour.experiment("drills/region_failover.json", FAILOVER)
     code, report = hour.doctor(drill)
     assert code == 0, report
-    done = hour.run("drills/region_failover.json")
+    done = hour.run("drills/region_failover.json", FAILOVER)
     verdict = honest(done, hour)
     assert verdict["verdict"] == "PASS", done.output
     proofs = [fault for fault in verdict["faults"] if fault["fault"] == "region_power"]

@@ -94,3 +94,5 @@ def test_the_foreign_targets_profile_is_the_contracts_at_60_streams() -> None:
     assert (one.streams, one.resolver_caches, one.canaries_per_s) == (60, 1000, 4.5)
     assert one.stream_tokens_quantiles == base.stream_tokens_quantiles
     assert one.retry == base.retry
+    both = found("chat_60_both", **own)
+    assert (both.streams, both.resolver_caches, both.canaries_per_s) == (60, 1000, 9)
