@@ -9,6 +9,7 @@ import pytest
 
 from muster.attestation import ATTESTATION, PREDICATE_TYPE, STATEMENT_TYPE
 from muster.bundle import MANIFEST, check_seal, seal
+from muster.errors import BadInput
 
 VERDICT = {"verdict": "PASS", "evidence": "gate"}
 
@@ -83,7 +84,7 @@ def test_an_hmac_that_is_none_does_not_fit(sealed, monkeypatch, told):
         '{"sha256":{"a":5}}',
         '"x"',
         "\x00",
-        '{"sha256":{"\\ud800":"0"}}',
+        '{"schema_version":1,"sha256":{"\\ud800":"0"}}',
     ],
 )
 def test_a_manifest_that_is_none_is_not_trusted(sealed, written):
@@ -92,6 +93,16 @@ def test_a_manifest_that_is_none_is_not_trusted(sealed, written):
     found = check_seal(sealed)
     assert not found.trusted
     found.line().encode()
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1", [1]])
+def test_a_manifest_of_another_version_is_refused(sealed, version):
+    """In one line that names it; what such a seal covers is not known here."""
+    manifest = json.loads((sealed / MANIFEST).read_bytes())
+    (sealed / MANIFEST).write_text(json.dumps({**manifest, "schema_version": version}))
+    with pytest.raises(BadInput, match=r"schema_version: got .*another version of Muster") as told:
+        check_seal(sealed)
+    assert told.value.exit_code == 2
 
 
 def test_a_files_name_moves_no_terminal(sealed):

@@ -171,10 +171,11 @@ def test_each_commit_runs_one_part_of_the_whole_drills(tmp_path):
         )
         return done.stdout.splitlines()
 
-    assert chosen("0000000")[1] == "made test-drills PART=1/3"
-    assert chosen("0000001")[1] == "made test-drills PART=2/3"
-    assert chosen("000000b")[1] == "made test-drills PART=3/3"
-    assert chosen("fffffff")[1] == "made test-drills PART=1/3"
+    assert chosen("0000000")[1] == "made test-foreign"
+    assert chosen("0000001")[1] == "made test-drills PART=1/3"
+    assert chosen("000000a")[1] == "made test-drills PART=2/3"
+    assert chosen("fffffff")[1] == "made test-drills PART=3/3"
+    assert chosen("0000001", MUSTER_DRILLS="foreign")[1] == "made test-foreign"
     said, made = chosen("0000001", MUSTER_DRILLS="1/1")
     assert made == "made test-drills PART=1/1"
     assert "all of them: make test-drills" in said
