@@ -33,13 +33,15 @@ Arguments = Mapping[str, Mapping[str, Any]]
 class FirstHour:
     """The foreign testbed, and one directory for each step on it."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, profile: str = PROFILE) -> None:
+        """`profile`: for drills with the testbed's own target; a written one has `own`."""
         self.work = work
+        self._profile = profile
         self.target = work / "shop.yaml"
         self._environment = {
             "MUSTER_STATE_DIR": str(work / "state"),
             "MUSTER_TARGET": "foreign",
-            "MUSTER_PROFILE": PROFILE,
+            "MUSTER_PROFILE": profile,
             "MUSTER_SCALE": "1",
             "MUSTER_TIME_SCALE": TIME_SCALE,
         }
@@ -54,7 +56,7 @@ class FirstHour:
         """Start the testbed; its tokens and the place of its API reach later steps by the
         environment, as a user's own do.
         """
-        asked = ("--target", "foreign", "--profile", PROFILE, "--scale", "1")
+        asked = ("--target", "foreign", "--profile", self._profile, "--scale", "1")
         said = self.step("up").command("up", *asked, seconds_max=UP_S_MAX)
         assert said.returncode == 0, said.stdout + said.stderr
         self._environment |= {

@@ -26,7 +26,7 @@ FAILOVER: Arguments = {
 @pytest.fixture(scope="module")
 def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstHour]:
     """The testbed, up once and down at the end."""
-    made = FirstHour(tmp_path_factory.mktemp("foreign"))
+    made = FirstHour(tmp_path_factory.mktemp("foreign"), "chat_60_both")
     try:
         made.up()
         yield made
@@ -52,7 +52,7 @@ def honest(drill: Drill, hour: FirstHour) -> dict[str, Any]:
 def test_a_fault_ends_in_a_verdict_of_its_own(hour: FirstHour, name: str) -> None:
     """What LiteLLM makes of it is its own; the fault was seen, and everything is back."""
     changed = {**FAULT, name: {"seconds": 45}}
-    drill = hour.run(f"experiments/{name}.json", changed, MUSTER_PROFILE="chat_60_both")
+    drill = hour.run(f"experiments/{name}.json", changed)
     verdict = honest(drill, hour)
     assert verdict["verdict"] in ("PASS", "FAIL", "INCONCLUSIVE"), drill.output
 
