@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from muster.contract.model import Contract, Tier
 from muster.guard.rate_triggers import RATE_SLOS, RateRule, RateSlo, WindowCounts, tolerated
-from muster.guard.trips import Declared, Trip, cause_of
+from muster.guard.trips import Declared, Nearing, Trip, cause_of
 from muster.samples.rates import FAILED_5XX, is_status
 from muster.samples.restarts import NONE, Points, Restarts, pace, restarts_of
 from muster.samples.series import process_of
@@ -122,6 +122,11 @@ class RateGuard:
             for rule in self._rules:
                 expected = self._expected(rule.slo, counts, declared)
                 yield from rule.window(counts, tolerated(self.tier, rule.slo), expected)
+
+    def nearing(self, window_s: float) -> Iterator[Nearing]:
+        """The rules that count windows in breach."""
+        for rule in self._rules:
+            yield from rule.nearing(window_s)
 
     def _grown(self, start_s: float, end_s: float) -> list[tuple[_Counted, float | None]]:
         """Each counter's growth in the window; None if unknown."""

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Literal
 
 from muster.contract.model import Tier
-from muster.guard.trips import Span, Trip
+from muster.guard.trips import Nearing, Span, Trip
 from muster.samples.counting import Count, judge_share
 
 RateSlo = Literal["rate_5xx", "success_2xx"]
@@ -95,6 +95,13 @@ class RateRule:
     def leave(self, region: str | None, source: str) -> None:
         """The region left rotation: its count of windows starts anew when it returns."""
         self._runs.pop((region, source), None)
+
+    def nearing(self, window_s: float) -> Iterator[Nearing]:
+        """Where windows in breach are counted; a window lasts `window_s`."""
+        for (region, _), run in self._runs.items():
+            if run.breaches and not run.tripped:
+                left_s = (self.windows - run.breaches) * window_s
+                yield Nearing(self.kind, self.slo, region, left_s)
 
     def _state(self, bad: float, total: float, bad_max: Fraction) -> bool | None:
         """Whether the window is in breach; None if a limit has too few attempts to decide."""

@@ -46,6 +46,12 @@ class OpenFor:
             return open_s
         return None
 
+    def left_s(self, now_s: float) -> float | None:
+        """Seconds until it trips if it stays open; None while it counts nothing."""
+        if self.since_s is None or self.tripped or self.expected:
+            return None
+        return max(self.open_s_max - (now_s - self.since_s), 0.0)
+
 
 @dataclass
 class OverFor:
@@ -84,6 +90,13 @@ class OverFor:
             self.tripped = True
             return worst
         return None
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until it trips if it stays over the limit; None while it counts nothing."""
+        if not self.over or self.tripped:
+            return None
+        return max(self.over_s_max - self.over_s, 0.0)
 
 
 @dataclass
@@ -163,6 +176,16 @@ class Unresolved:
             self.tripped = True
             return lasted_s
         return None
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until it trips if it goes on increasing; None while it counts nothing."""
+        if self._since_s is None or self._last_s is None or self.tripped:
+            return None
+        seen_s = self._last_s if self._seen_s is None else self._seen_s - self._unseen_s
+        if seen_s - self._last_s > self.unresolved_s:
+            return None
+        return max(self.unresolved_s - (self._last_s - self._since_s), 0.0)
 
     def odd(self, instance: str, t_s: float) -> bool:
         """Whether what a process shows at `t_s` is no valid data."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from muster.contract.model import Contract, Gate, OverRule, Tier
 from muster.guard.presence import Presence
 from muster.guard.rate_guard import COUNTED, RateGuard
 from muster.guard.rate_triggers import WindowCounts
 from muster.guard.sample_triggers import OpenFor, OverFor, Unresolved
-from muster.guard.trips import Declared, Rotation, Trip, TripKind, cause_of
+from muster.guard.trips import Declared, Nearing, Rotation, Trip, TripKind, cause_of
 
 __all__ = ["Declared", "Fresh", "Guard", "Trip"]
 
@@ -52,7 +53,7 @@ class Guard:
     _rotation: Rotation = field(default_factory=Rotation)
     _lost: frozenset[str] = frozenset()
     _window_start_s: float | None = None
-    _queues: dict[tuple[str, str], OverFor] = field(default_factory=dict)
+    _queues: dict[tuple[TripKind, str], OverFor] = field(default_factory=dict)
     _circuits: dict[tuple[str, str], OpenFor] = field(default_factory=dict)
     _failures: dict[tuple[str, str], Unresolved] = field(default_factory=dict)
 
@@ -118,6 +119,20 @@ class Guard:
         trips += self._close(now_s, declared)
         self.expected += [trip for trip in trips if trip.expected]
         return sorted((t for t in trips if not t.expected), key=lambda trip: trip.t_trip_s)
+
+    def nearing(self, now_s: float) -> list[Nearing]:
+        """What has begun to count and has not tripped, the next to trip first."""
+        found = list(self._rates.nearing(self.window_s))
+        for (kind, region), queue in self._queues.items():
+            if (left_s := queue.left_s) is not None:
+                found.append(Nearing(kind, "queue_age", region, left_s))
+        for (region, _), circuit in self._circuits.items():
+            if (left_s := circuit.left_s(now_s)) is not None:
+                found.append(Nearing("trigger", "circuit_open", region, left_s))
+        for (region, reason), failure in self._failures.items():
+            if (left_s := failure.left_s) is not None:
+                found.append(Nearing("trigger", f"hard_failure:{reason}", region, left_s))
+        return sorted(found, key=lambda one: one.trips_in_s)
 
     def _without_lost(
         self, rotation: frozenset[str], now_s: float, declared: Sequence[Declared]
@@ -259,7 +274,8 @@ class Guard:
     def _leave(self, region: str) -> None:
         """A region out of rotation is not judged, and starts anew when it comes back."""
         self._presence.leave(region)
-        for table in (self._queues, self._circuits, self._failures):
+        tables: tuple[dict[Any, Any], ...] = (self._queues, self._circuits, self._failures)
+        for table in tables:
             for key in [key for key in table if region in key]:
                 del table[key]
 

@@ -55,6 +55,16 @@ class Trip:
     expected: bool = False
 
 
+@dataclass(frozen=True)
+class Nearing:
+    """A trigger or limit that has begun to count: it trips in `trips_in_s` if nothing changes."""
+
+    kind: TripKind
+    name: str
+    region: str | None
+    trips_in_s: float
+
+
 @dataclass
 class Rotation:
     """Which regions were in rotation at which time; old entries are forgotten."""
