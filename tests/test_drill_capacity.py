@@ -49,10 +49,10 @@ def test_more_than_the_machine_holds_is_refused_before_the_lock(machine):
 
 def test_the_plan_says_what_the_machine_holds_and_what_is_too_much(machine):
     """The line with each limit where it fits; the refusal where it does not."""
-    fits = "\n".join(describe(plan_of(0.1)))
+    fits = "\n".join(describe(plan_of(0.1)).lines())
     assert "this machine holds " in fits
     assert "REFUSED" not in fits
-    much = "\n".join(describe(plan_of(0.9)))
+    much = "\n".join(describe(plan_of(0.9)).lines())
     assert "REFUSED at present: --scale: got 0.9, expected at most" in much
 
 

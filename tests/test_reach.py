@@ -166,7 +166,7 @@ def test_a_program_that_cannot_be_started_is_refused_before_any_lock(tmp_path, s
 def test_a_plan_shows_a_program_that_cannot_be_started(tmp_path, monkeypatch):
     """As things stand it would be refused; the plan is shown all the same."""
     data = by_command(tmp_path, program="/no/such/program")
-    lines = describe(plan_of(tmp_path, data))
+    lines = list(describe(plan_of(tmp_path, data)).lines())
     assert any("REFUSED at present" in one and "drain.argv.0" in one for one in lines)
 
 
@@ -345,7 +345,7 @@ def test_the_plan_says_from_what_to_what_and_how_back_and_changes_nothing(tmp_pa
         data = document(aws.url)
         for region in (REGION, OTHER):
             data["regions"][region] |= {"power": {"kind": "none"}, "drain": None}
-        lines = describe(plan_of(tmp_path, data))
+        lines = list(describe(plan_of(tmp_path, data)).lines())
         assert aws.writes == 0
     text = "\n".join(lines)
     rows = [line.strip() for line in lines if line.strip().startswith("route53 ")]
@@ -366,7 +366,7 @@ def test_the_plan_says_from_what_to_what_and_how_back_and_changes_nothing(tmp_pa
 def test_what_can_not_be_read_is_unknown_in_the_plan_and_refusals_are_in_it(tmp_path):
     """A plan is shown all the same."""
     data = document(zones=[]) | {"class": "production"}
-    text = "\n".join(describe(plan_of(tmp_path, data)))
+    text = "\n".join(describe(plan_of(tmp_path, data)).lines())
     assert "chat.staging.example.com.: unknown: Route 53" in text
     assert "REFUSED at present: blast_radius.zones does not allow" in text
     assert "REFUSED at present: staging, since that target is production" in text

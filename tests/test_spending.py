@@ -314,7 +314,7 @@ def test_a_plan_says_what_the_drill_will_cost(tmp_path):
         found.requests * plan.profile.mean_tokens + found.canaries, rel=1e-6
     )
     assert found.money == pytest.approx((0.5 * found.tokens_in + 1.5 * found.tokens_out) / 1e6)
-    told = "\n".join(describe(plan))
+    told = "\n".join(describe(plan).lines())
     assert f"about {found.money:,.2f} EUR (0.5 in and 1.5 out a million)" in told
     assert "budget: 1,000,000,000 tokens and 5,000.00 EUR; a drill that reaches it" in told
     assert "load.budget" not in told
@@ -343,7 +343,7 @@ def test_a_drill_that_would_cost_more_than_its_budget_is_refused(tmp_path, budge
     assert "expected at least the estimate" in str(wrong)
     with pytest.raises(BadInput, match=rf"load.budget.{key}"):
         permit(plan)
-    assert f"REFUSED at present: {wrong}" in describe(plan)
+    assert f"REFUSED at present: {wrong}" in list(describe(plan).lines())
     large = {name: 10**12 for name in budget}
     assert over_budget(planned(tmp_path, cost=PRICE, budget=large)) is None
     assert over_budget(plan_at(1.0)) is None

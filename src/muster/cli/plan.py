@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="A setting, as for `chaos run`; repeatable.",
 )
-def plan(source: str, given: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(source: str, given: tuple[str, ...], as_json: bool) -> None:
     """Show what the drill in SOURCE would change, and how it would undo it.
 
-    Starts and changes nothing. `chaos run --dry=activities SOURCE` shows the same and exits 1,
-    because nothing passed.
+    The last lines say how many changes that is, about how long it takes and what it costs. Starts
+    and changes nothing. `chaos run --dry=activities SOURCE` shows the same and exits 1, because
+    nothing passed.
 
     \b
     Example:
@@ -32,7 +35,11 @@ def plan(source: str, given: tuple[str, ...]) -> None:
     """
     from muster.drill.plan.describe import describe
 
-    for line in describe(plan_of(source, given)):
+    found = describe(plan_of(source, given))
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+        return
+    for line in found.lines():
         click.echo(line)
 
 

@@ -107,7 +107,7 @@ def _show(plan: DrillPlan) -> None:
     """Print the plan. In any kind of dry run no activity of a drill runs."""
     from muster.drill.plan.describe import describe
 
-    for line in describe(plan):
+    for line in describe(plan).lines():
         print(line)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from muster import targets, testbed
 from muster.drill.plan import cost, enough
 from muster.drill.plan.capacity import capacity_of, too_much
-from muster.drill.plan.outline import rows_of, steps_of
+from muster.drill.plan.outline import Row, Step, rows_of, steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed, unusable_of
 from muster.drill.plan.plan import DrillPlan
 from muster.errors import BadInput
@@ -16,32 +18,92 @@ from muster.targets import Target
 from muster.targets.declared import lines as lines_of_declared
 
 
-def describe(plan: DrillPlan) -> list[str]:
-    """The plan, line by line. Reads the target if it can be reached; changes nothing.
+@dataclass(frozen=True)
+class Described:
+    """A plan with the values that the target has now. `asked` False: a testbed that is not up."""
+
+    plan: DrillPlan
+    asked: bool
+    steps: list[tuple[Step, list[Row]]]
+    refused: list[str]
+
+    @property
+    def changes(self) -> int:
+        """How many changes the drill makes, those that take others back included."""
+        return sum(len(rows) for _, rows in self.steps)
+
+    def lines(self) -> Iterator[str]:
+        """The plan for a person, line by line."""
+        yield from _head(self.plan)
+        if not self.asked:
+            name = self.plan.target.name
+            yield f"testbed {name} is not up: the values shown are its initial ones"
+        for number, (step, rows) in enumerate(self.steps, start=1):
+            yield f"{number:2} {step.name}: {step.what}"
+            for row in rows:
+                yield f"     {row.subject}: {row.before} -> {row.after}"
+                if row.undo:
+                    yield f"       by hand: {row.undo}"
+        yield "every change is written to the undo log before it is made; at the end, and if"
+        yield "anything stops the drill, all are restored, last first, and each is read back"
+        found = cost.estimate(self.plan)
+        price = self.plan.target.load.cost
+        money = f", {found.money:,.2f} {price.currency}" if price and found.money else ""
+        yield (
+            f"in all: {self.changes} changes, about {(found.held_s + found.assumed_s) / 60:.0f} "
+            f"min, {found.tokens:,.0f} tokens{money}"
+        )
+        yield from (f"REFUSED at present: {reason}" for reason in self.refused)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON values. Durations in seconds."""
+        plan, found = self.plan, cost.estimate(self.plan)
+        price = plan.target.load.cost
+        return {
+            "schema_version": 1,
+            "drill": plan.drill,
+            "target": plan.target.name,
+            "target_class": plan.target.class_,
+            "evidence": plan.evidence,
+            "gate": plan.gate.name,
+            "profile": plan.profile.name,
+            "scale": plan.settings.scale,
+            "streams": plan.streams_target,
+            "time_scale": plan.time_scale,
+            "seed": plan.settings.seed,
+            "values_read": self.asked,
+            "steps": [
+                {"name": step.name, "what": step.what, "changes": [asdict(row) for row in rows]}
+                for step, rows in self.steps
+            ],
+            "totals": {
+                "changes": self.changes,
+                "seconds": round(found.held_s + found.assumed_s),
+                "requests": round(found.requests),
+                "canaries": round(found.canaries),
+                "tokens_in": round(found.tokens_in),
+                "tokens_out": round(found.tokens_out),
+                "money": found.money,
+                "currency": price.currency if price else None,
+            },
+            "refused": self.refused,
+        }
+
+
+def describe(plan: DrillPlan) -> Described:
+    """The plan as it would run. Reads the target if it can be reached; changes nothing.
 
     Raises BadInput for what is unknown, or for an environment variable that is not set.
     """
     target = _reached(plan.target)
     steps = steps_of(platform_of(target or plan.target), plan.method, plan.time_scale)
-    lines = list(_head(plan))
-    if target is None:
-        lines.append(f"testbed {plan.target.name} is not up: the values shown are its initial ones")
-    for number, (step, rows) in enumerate(rows_of(steps, ask=target is not None), start=1):
-        lines.append(f"{number:2} {step.name}: {step.what}")
-        for row in rows:
-            lines.append(f"     {row.subject}: {row.before} -> {row.after}")
-            if row.undo:
-                lines.append(f"       by hand: {row.undo}")
-    lines.append("every change is written to the undo log before it is made; at the end, and if")
-    lines.append("anything stops the drill, all are restored, last first, and each is read back")
+    table = rows_of(steps, ask=target is not None)
     wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target), too_much(plan)]
     wrong.append(enough.too_few(plan))
     wrong.append(str(cost.over_budget(plan) or ""))
     if (bad := unusable_of(steps)) is not None:
         wrong.insert(0, str(BadInput(plan.target_file, bad.key, bad.value, bad.wanted)))
-    refusals = [reason for reason in wrong if reason]
-    lines += [f"REFUSED at present: {reason}" for reason in refusals]
-    return lines
+    return Described(plan, target is not None, table, [reason for reason in wrong if reason])
 
 
 def _head(plan: DrillPlan) -> Iterator[str]:
