@@ -216,7 +216,7 @@ def after_loss(contract: Contract) -> object:
         patch.object(abrupt_loss, "_await_detection", lambda *_: 0.0),
     ):
         abrupt_loss.lose(session)
-    return session.wait_with_progress.call_args
+    return session.let_pass.call_args
 
 
 def session_bounds(contract: Contract) -> object:

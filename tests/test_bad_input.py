@@ -43,7 +43,7 @@ TABLE = [
     ("judge {bundle} more", "unexpected extra argument (more)"),
     *(
         (f"{command} --target testbd", "target: got 'testbd'", "(did you mean testbed?)")
-        for command in ("up", "down", "status", "abort", "recover", "unlock --holder x")
+        for command in ("up", "down", "status", "watch", "abort", "recover", "unlock --holder x")
     ),
     ("doctor testbd", "target: got 'testbd'", "(did you mean testbed?)"),
     ("promotion testbd", "target: got 'testbd'", "(did you mean testbed?)"),
@@ -75,6 +75,8 @@ TABLE = [
     ("plan http://127.0.0.1:9/drill.json", "127.0.0.1:9/drill.json: got", "at this address"),
     ("doctor testbed --drill {truncated}", "{truncated}: line 1, column 16"),
     # Files of targets and contracts.
+    ("watch --target testbed", "--target: got 'testbed', expected a target on which a drill runs"),
+    ("watch --serve 70000", "--serve", "70000 is not in the range"),
     ("status --target {dir}", "target: got '{dir}'", "a path that ends in .yaml"),
     ("status --target {other_target}", "schema_version: got 99, expected 1"),
     ("status --target targets/stagng.example.yaml", "(did you mean", "staging.example.yaml?)"),

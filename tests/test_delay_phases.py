@@ -63,7 +63,7 @@ class Late(SimpleNamespace):
     def await_samples(self) -> None:
         Session.await_samples(self)
 
-    def wait_with_progress(self, seconds: float) -> None:
+    def let_pass(self, seconds: float) -> None:
         end_s = self.clock.monotonic_s() + seconds
         while self.clock.monotonic_s() < end_s:
             self.clock.sleep(0.5)

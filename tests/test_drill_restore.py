@@ -295,3 +295,14 @@ def test_another_process_restores_from_the_log_alone(tmp_path, lamps):
         restored = restore(platform_of(target), UndoLog(log.path, header))
     assert restored.verified
     assert state == {"state": "serving"}
+
+
+def test_each_change_is_counted_while_it_is_restored(drill, caplog):
+    """`1 of 3`, the last one first, so that a person who waits sees how far it is."""
+    target, undo, ledger = drill
+    with caplog.at_level(logging.INFO, logger="chaostoolkit"):
+        restore(platform_of(target), undo, ledger)
+    told = [line for line in caplog.messages if line.startswith("restoring ")]
+    assert told == [
+        f"restoring {n} of 3: lamp {name}" for n, name in ((1, "c"), (2, "b"), (3, "a"))
+    ]

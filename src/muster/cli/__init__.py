@@ -20,6 +20,7 @@ COMMANDS = {
     "up": "testbed",
     "down": "testbed",
     "status": "testbed",
+    "watch": "watch",
     "load": "load",
     "judge": "judge",
     "gate": "judge",
@@ -42,7 +43,8 @@ COMMANDS = {
 """The module of `muster.cli` that holds each command."""
 
 GROUPS = {
-    "Before a drill": ("init", "doctor", "plan", "schedule", "status", "up", "down"),
+    "Prepare a drill": ("init", "doctor", "plan", "schedule", "up", "down"),
+    "Look": ("status", "watch"),
     "Stop and restore": ("abort", "recover", "unlock"),
     "Evidence": ("judge", "report", "annotate", "history", "compare", "gate", "key", "contract"),
     "Load": ("load",),
@@ -71,7 +73,22 @@ class PlainText(logging.Filter):
         return True
 
 
+class Uncoloured(logging.Filter):
+    """Takes the colours from pipes and log files before their first line is written."""
+
+    done = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not self.done and logging.getLogger(record.name).handlers:
+            from muster.cli.console import without_colours
+
+            self.done = True
+            without_colours()
+        return True
+
+
 logging.getLogger("chaostoolkit").addFilter(PlainText())
+logging.getLogger("chaostoolkit").addFilter(Uncoloured())
 
 
 # A group without arguments shows its help; older versions of click have no error for it.
@@ -140,8 +157,8 @@ def _leave(ctx: click.Context, error: click.UsageError) -> NoReturn:
     ctx.exit(error.exit_code)
 
 
-def _checks_first(command: click.Command) -> None:
-    """Let Chaos Toolkit's `command` refuse bad input in one line, before it reads the drill.
+def _extend(command: click.Command) -> None:
+    """Let Chaos Toolkit's `command` refuse bad input before it reads the drill, and show the drill.
 
     Its control is asked too late for this: after the file was loaded, and within a run.
     """
@@ -150,19 +167,21 @@ def _checks_first(command: click.Command) -> None:
         return
 
     @functools.wraps(original)
-    def checked(*args: Any, **kwargs: Any) -> Any:
+    def extended(*args: Any, **kwargs: Any) -> Any:
+        from muster.cli.console import shown
         from muster.controls.before import refuse_bad_input
 
-        refuse_bad_input()
-        return original(*args, **kwargs)
+        with shown():
+            refuse_bad_input()
+            return original(*args, **kwargs)
 
-    command.callback = checked
+    command.callback = extended
 
 
 for _name in ("run", "validate"):
     # Chaos Toolkit loads its own commands before it asks for plug-ins, which may override them.
     if (_module := sys.modules.get(f"chaostoolkit.commands.{_name}")) is not None:
-        _checks_first(getattr(_module, _name))
+        _extend(getattr(_module, _name))
 
 
 @click.group(cls=LazyGroup)

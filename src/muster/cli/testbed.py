@@ -96,6 +96,8 @@ def status(target: str, as_json: bool) -> None:
     wanted = targets.load(target)
     name = wanted.name
     if not as_json:
+        for line in _drill_lines(name):
+            click.echo(line)
         from muster.drill.lock.readiness import readiness
 
         for line in readiness(wanted, str(targets.path_of(target))):
@@ -110,6 +112,17 @@ def status(target: str, as_json: bool) -> None:
         click.echo(f"testbed {name} is not up")
     else:
         _show(state, _live(state))
+
+
+def _drill_lines(target: str) -> list[str]:
+    """How far the drills on that target are: phase, expected end, guard, watchdog."""
+    from muster import home
+    from muster.drill.live.shown import Follower
+    from muster.drill.live.words import status_lines
+    from muster.drill.lock.runs import runs_of
+
+    bundles = [home.out_dir() / run.drill_id for run in runs_of(target)]
+    return [line for one in bundles for line in status_lines(Follower(one).look())]
 
 
 def _profile(target: Target, name: str) -> LoadProfile:

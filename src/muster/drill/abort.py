@@ -24,7 +24,10 @@ def restore_all(session: Session) -> str:
     session.watchdog.act()
     dark = any(stops_region(entry.kind) for entry in session.undo.pending)
     moved = any(entry.kind == "traffic_shift" for entry in session.undo.pending)
-    logger.warning("restoring %d changes", len(session.undo.pending))
+    logger.warning(
+        "restoring %d changes, the last one first; another Ctrl-C does not stop this",
+        len(session.undo.pending),
+    )
     restored = session.slow(
         lambda: restore(
             session.platform,

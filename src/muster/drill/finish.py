@@ -14,12 +14,14 @@ from typing import Any
 
 from muster import home, testbed
 from muster.drill.abort import restore_all
+from muster.drill.closing import closing
 from muster.drill.conclude import conclude
 from muster.drill.session import Session
 from muster.drill.sight.spending import spent_in
 from muster.drill.undo.restore import record_verify, restore
 from muster.jsonl import LogLost
 from muster.judge.verdict import Verdict, judge
+from muster.ledger import read_ledger
 from muster.redact import redacted
 
 logger = logging.getLogger("chaostoolkit")
@@ -148,7 +150,7 @@ def finish(session: Session, journal: Any = None) -> Verdict:
     _try("journal", lambda: _write_journal(session.bundle, journal))
     try:
         verdict = conclude(session.bundle)
-        _announce(session, verdict)
+        _try("closing", lambda: _announce(session, verdict))
         return verdict
     finally:
         _try("latest", lambda: link_latest(session.bundle))
@@ -199,8 +201,6 @@ def _back(session: Session) -> bool:
 
 def _verified(session: Session) -> bool:
     """Whether the method itself already read everything back."""
-    from muster.ledger import read_ledger
-
     events = read_ledger(session.ledger.path).of("verify")
     return bool(events) and bool(events[-1].get("verified"))
 
@@ -229,14 +229,10 @@ def link_latest(bundle: Path) -> None:
 
 
 def _announce(session: Session, verdict: Verdict) -> None:
-    logger.info(
-        "verdict: %s%s", verdict.verdict, f" ({verdict.stopped_by})" if verdict.stopped_by else ""
-    )
-    logger.info("%s", verdict.document["judged_by"])
-    for finding in verdict.findings:
-        if finding.status not in ("pass", "not_judged", "declared"):
-            logger.warning("%s", finding.line())
-    logger.info("report: %s", session.bundle / "report.html")
+    events = read_ledger(session.ledger.path).events
+    report = session.bundle / "report.html"
+    for level, text in closing(verdict, events, session.plan.target_file, report):
+        logger.log(level, "%s", text)
 
 
 def _try(what: str, call: Callable[[], object]) -> None:

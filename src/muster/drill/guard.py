@@ -152,7 +152,8 @@ class DrillGuard:
             threshold=trip.threshold,
             unit=trip.unit,
         )
-        logger.error("guard: %s %s in %s: %s", trip.kind, trip.name, trip.region, trip.detail)
+        where = f" in {trip.region}" if trip.region else ""
+        logger.error("guard: %s %s%s: %s", trip.kind, trip.name, where, trip.detail)
 
     def _reason(self, trip: Trip) -> StopReason:
         if trip.kind == "data_lost":

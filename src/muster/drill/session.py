@@ -42,7 +42,6 @@ from muster.undo import UndoLog
 T = TypeVar("T")
 F = TypeVar("F", bound=Fault)
 logger = logging.getLogger("chaostoolkit")
-PROGRESS_S = 10.0
 
 
 @dataclass
@@ -306,28 +305,14 @@ class Session(OnPlatform):
         """
         if self.samples.delay_s:
             # The watch may just have polled: what has come is known after its next poll.
-            self.wait_with_progress(self.samples.bound_s(self.poll_s))
+            self.let_pass(self.samples.bound_s(self.poll_s))
 
-    def wait_with_progress(self, seconds: float) -> None:
-        """Wait `seconds`, logging progress from time to time. Raises DrillAborted."""
-        began = self.clock.monotonic_s()
-        spoke = began
+    def let_pass(self, seconds: float) -> None:
+        """Wait `seconds` under watch. Raises DrillAborted."""
+        until_s = self.clock.monotonic_s() + seconds
         while True:
             self.check()
-            now = self.clock.monotonic_s()
-            if now - began >= seconds:
+            left_s = until_s - self.clock.monotonic_s()
+            if left_s <= 0:
                 return
-            if now - spoke >= PROGRESS_S:
-                spoke = now
-                logger.info("%s", self.progress_line(now - began, seconds))
-            self.stop.wait(min(0.5, seconds - (now - began)))
-
-    def progress_line(self, past_s: float, seconds: float) -> str:
-        """One line of progress for the console."""
-        streams = self.facts.by_region("client_streams")
-        shown = ", ".join(
-            f"{region} {count:.0f}"
-            for region, count in sorted(streams.items())
-            if region in self.target.regions
-        )
-        return f"{self.phase}: {past_s:.0f} of {seconds:.0f} s; streams: {shown or 'no data'}"
+            self.stop.wait(min(0.5, left_s))

@@ -23,6 +23,7 @@ from muster.drill.load import DrillLoad
 from muster.drill.lock.held import TargetLock
 from muster.drill.lock.runs import RunFiles
 from muster.drill.plan.capacity import capacity_of, told
+from muster.drill.plan.expected import expected_s
 from muster.drill.plan.order import phases_of_method
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.room import check_room
@@ -292,6 +293,8 @@ def _record_start(session: Session) -> None:
         drill=plan.drill,
         title=plan.title,
         kind=plan.kind,
+        expected_s=expected_s(plan, session.ttl_s),
+        delay_s=session.samples.delay_s,
         phases=phases_of_method([(one.module, one.func) for one in plan.method]),
         gate=plan.gate.name,
         tier=plan.gate.tier,

@@ -47,7 +47,7 @@ def lose(session: Session) -> None:
         session.timing("detect_s", detected_s - lost_at_s)
         after_s = session.ttl_s + float(session.plan.contract.drill.shift_after_ttl_s)
         session.record("loss_detected", region=region, after_s=round(detected_s - lost_at_s, 3))
-        session.wait_with_progress(max(0.0, detected_s + after_s - session.clock.now_s()))
+        session.let_pass(max(0.0, detected_s + after_s - session.clock.now_s()))
         session.record_proof(fault.kind, region, _cut(session, region, broken_before))
         _record_rig(session, lost_at_s)
 

@@ -66,14 +66,12 @@ def hold(session: Session, name: str, tier: str | None, minutes: float) -> None:
         points = points_between(before, read_cpu(session.rig_pids(), session.clock))
         if points is not None:
             session.record("rig_cpu", phase=name, points=round(points, 1))
-            logger.info(
-                "%s: testbed and load used %.0f points of CPU (100 is one core)", name, points
-            )
+            logger.info("%s: testbed and load used %.2f cores", name, points / 100)
 
 
 def wait_scaled(session: Session, minutes: float) -> None:
-    """Wait `minutes` / time scale, and log progress from time to time."""
-    session.wait_with_progress(minutes * 60.0 / session.time_scale)
+    """Wait `minutes` / time scale."""
+    session.let_pass(minutes * 60.0 / session.time_scale)
 
 
 def ramp(session: Session) -> None:
@@ -325,7 +323,7 @@ def drain(session: Session, tier: str) -> None:
         observe.record_streams_cut(session, region)
         stay_s = judgeable_s(session, tier) - (session.clock.monotonic_s() - began)
         if stay_s > 0:
-            session.wait_with_progress(min(stay_s, STAY_S_MAX))
+            session.let_pass(min(stay_s, STAY_S_MAX))
 
 
 def unseen_streams(session: Session, region: str) -> float:

@@ -1,4 +1,4 @@
-"""One fault: write the undo, apply, see it bite all through the hold, revert.
+"""One fault: write the undo, apply, verify its effect all through the hold, revert.
 
 Holds are in real seconds: they relate to time limits of the platform (a gateway's local fallback
 lasts 120 s) that no time scale shortens.
@@ -24,7 +24,7 @@ def run(session: Session, step: DrillStep, seconds: float, arguments: Mapping[st
 
 
 def hold(session: Session, fault: Fault, seconds: float) -> None:
-    """Apply, hold, revert. A fault that is not seen to bite is recorded so, and held all the same.
+    """Apply, hold, revert. An effect that is not verified is recorded so, and held all the same.
 
     Never the last healthy region: a fault without a region spares none, so all must be ready.
     """
@@ -36,7 +36,7 @@ def hold(session: Session, fault: Fault, seconds: float) -> None:
         session.record("fault_applied", fault=fault.kind, region=fault.region)
         proofs.await_bite(session, fault)
         with proofs.throughout(session, fault):
-            session.wait_with_progress(seconds)
+            session.let_pass(seconds)
         session.slow(fault.revert)
         session.fault_reverted(fault)
 

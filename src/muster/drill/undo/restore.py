@@ -106,9 +106,11 @@ def _play(
     again = recover_command(undo.header.target_file or platform.target.name)
     outcomes: dict[str, _Outcome] = {}
     entries = undo.pending
-    for entry in entries:
+    for number, entry in enumerate(entries, start=1):
         trying()
         revert = acts(entry)
+        if revert:
+            logger.info("restoring %d of %d: %s", number, len(entries), entry.subject)
         outcomes[entry.entry_id] = outcome = _one(platform, entry, revert, again)
         if outcome.ok or revert:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
