@@ -73,5 +73,13 @@ def test_what_is_not_back_names_what_to_run(undo: dict[str, Any], words: str) ->
     assert words in told[1]
 
 
+def test_what_somebody_else_changed_is_told_and_not_called_lost() -> None:
+    """The drill left it alone: a person decides."""
+    found = lines("ABORTED", VERIFIED, undo={"changed_by_another": ["A west: weight 50 -> 40"]})
+    (told,) = [(level, text) for level, text in found if "everything is back" in text]
+    assert told[0] == logging.WARNING
+    assert told[1].endswith("; left as somebody else changed it: A west: weight 50 -> 40")
+
+
 def test_a_drill_that_changed_nothing_says_so() -> None:
     assert (logging.INFO, "nothing was changed") in lines("ABORTED")

@@ -60,4 +60,7 @@ def _back(verdict: Verdict, events: Sequence[Mapping[str, Any]], target_file: st
     at = datetime.fromtimestamp(float(verify["t"]), UTC)
     took_s = (verdict.document.get("timings_s") or {}).get("trip_to_restored_s")
     after = "" if took_s is None else f", {float(took_s):.1f} s after the trip"
-    return logging.INFO, f"everything is back, read back at {at:%H:%M:%S} UTC{after}"
+    back = f"everything is back, read back at {at:%H:%M:%S} UTC{after}"
+    if left := [str(one) for one in undo.get("changed_by_another") or ()]:
+        return logging.WARNING, f"{back}; left as somebody else changed it: {'; '.join(left)}"
+    return logging.INFO, back
