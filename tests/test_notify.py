@@ -75,20 +75,18 @@ def receivers(*told):
 
 
 def test_a_plain_pass_is_told_to_those_who_want_every_drill():
-    """A monitor and a chart need each one."""
+    """A monitor and a chart need each one; an alert may be open from before."""
     hook = {"kind": "webhook", "url": "http://127.0.0.1:1/"}
     attention, always = receivers(hook, hook | {"when": "always"})
-    ping, grafana = receivers(
+    ping, pagerduty, grafana = receivers(
         {"kind": "ping", "ping_url": "http://127.0.0.1:1/"},
+        {"kind": "pagerduty", "routing_key": "${env.PD}"},
         {"kind": "grafana", "url": "http://127.0.0.1:1", "token": "t" * 8},
     )
-    assert [wants(one, PASS) for one in (attention, always, ping, grafana)] == [
-        False,
-        True,
-        True,
-        True,
-    ]
-    assert all(wants(one, FAIL) for one in (attention, always, ping, grafana))
+    rest = (always, ping, pagerduty, grafana)
+    assert not wants(attention, PASS)
+    assert all(wants(one, PASS) for one in rest)
+    assert all(wants(one, FAIL) for one in (attention, *rest))
 
 
 def test_every_kind_of_receiver_can_be_sent_to():
@@ -112,17 +110,21 @@ def test_slack_gets_text_that_names_nobody():
     assert body["blocks"][0]["text"]["text"] == "❌ FAIL: region_failover on staging"
 
 
-def test_pagerduty_triggers_and_the_first_pass_resolves():
+def test_pagerduty_triggers_and_the_next_pass_resolves():
     """By one key for one kind of drill; a regression is an alert of its own."""
-    alert = bodies.pagerduty(FAIL, "k" * 32)
+    (alert,) = bodies.pagerduty(FAIL, "k" * 32)
     assert (alert["event_action"], alert["payload"]["severity"]) == ("trigger", "error")
     assert alert["links"][0]["href"] == FAIL.report_url
-    again = bodies.pagerduty(replace(PASS, occasion="passed_again"), "k" * 32)
-    assert (again["event_action"], again["dedup_key"]) == ("resolve", alert["dedup_key"])
-    slower = bodies.pagerduty(replace(PASS, occasion="regression"), "k" * 32)
+    key = alert["dedup_key"]
+    over, slower = bodies.pagerduty(replace(PASS, occasion="regression"), "k" * 32)
+    assert (over["event_action"], over["dedup_key"]) == ("resolve", key)
     assert (slower["event_action"], slower["payload"]["severity"]) == ("trigger", "warning")
-    assert slower["dedup_key"] != alert["dedup_key"]
-    worst = bodies.pagerduty(replace(FAIL, verdict="ROLLBACK_FAILED"), "k" * 32)
+    assert slower["dedup_key"] != key
+    for occasion in ("passed_again", "passed"):
+        events = bodies.pagerduty(replace(PASS, occasion=occasion), "k" * 32)
+        assert [one["event_action"] for one in events] == ["resolve", "resolve"]
+        assert [one["dedup_key"] for one in events] == [key, slower["dedup_key"]]
+    (worst,) = bodies.pagerduty(replace(FAIL, verdict="ROLLBACK_FAILED"), "k" * 32)
     assert worst["payload"]["severity"] == "critical"
 
 

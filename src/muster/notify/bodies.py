@@ -37,13 +37,27 @@ def slack(message: Message) -> dict[str, Any]:
     }
 
 
-def pagerduty(message: Message, routing_key: str) -> dict[str, Any]:
-    """An event: of one kind of drill, so that the next PASS resolves what a FAIL triggered."""
-    key = f"muster/{message.target}/{message.drill}"
-    if message.occasion == "passed_again" or message.occasion == "passed":
-        return {"routing_key": routing_key, "event_action": "resolve", "dedup_key": key}
+def pagerduty(message: Message, routing_key: str) -> list[dict[str, Any]]:
+    """The events, in order: each kind of drill has one alert, and one more for a regression.
+
+    A PASS resolves the first, and the second unless it is a regression itself. To resolve an alert
+    that is not open changes nothing.
+    """
+    failed = f"muster/{message.target}/{message.drill}"
+    slower = f"{failed}/regression"
+    if message.verdict != "PASS":
+        return [_alert(message, routing_key, failed)]
+    resolved = _resolved(routing_key, failed)
     if message.occasion == "regression":
-        key = f"{key}/regression"
+        return [resolved, _alert(message, routing_key, slower)]
+    return [resolved, _resolved(routing_key, slower)]
+
+
+def _resolved(routing_key: str, key: str) -> dict[str, Any]:
+    return {"routing_key": routing_key, "event_action": "resolve", "dedup_key": key}
+
+
+def _alert(message: Message, routing_key: str, key: str) -> dict[str, Any]:
     event: dict[str, Any] = {
         "routing_key": routing_key,
         "event_action": "trigger",

@@ -24,7 +24,8 @@ def _slack(to: Slack, message: Message) -> None:
 
 
 def _pagerduty(to: PagerDuty, message: Message) -> None:
-    call("POST", to.url, body=bodies.pagerduty(message, to.routing_key))
+    for event in bodies.pagerduty(message, to.routing_key):
+        call("POST", to.url, body=event)
 
 
 def _email(to: Email, message: Message) -> None:

@@ -43,12 +43,14 @@ class Slack(Document):
 
 
 class PagerDuty(Document):
-    """Events API v2: anything but PASS triggers an alert, the next PASS resolves it."""
+    """Events API v2: anything but PASS triggers an alert, the next PASS resolves it.
+
+    It is told of every drill, because an alert of an earlier one may be open.
+    """
 
     kind: Literal["pagerduty"]
     routing_key: Annotated[str, Field(min_length=1)]
     url: HttpUrl = "https://events.pagerduty.com/v2/enqueue"
-    when: When = WHEN
 
 
 class Email(Document):
