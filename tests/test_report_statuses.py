@@ -38,9 +38,9 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize(
     ("bracket", "status", "measured", "margin"),
     [
-        ([12.0, 15.0], "pass", "over 12 s to 15 s", "+0.000 s to under +3.000 s"),
-        ([10.0, 11.0], "pass", "over 10 s to 11 s", "+4.000 s to under +5.000 s"),
-        ([15.0, 16.0], "fail", "over 15 s to 16 s", "-1.000 s to under +0.000 s"),
+        ([12.0, 15.0], "pass", "12–15 s", "+0.000 s to under +3.000 s"),
+        ([10.0, 11.0], "pass", "10–11 s", "+4.000 s to under +5.000 s"),
+        ([15.0, 16.0], "fail", "15–16 s", "-1.000 s to under +0.000 s"),
         ([90.0, None], "fail", "over 90 s", "under -75.0 s"),
         (None, "unknown", "no data", "no data"),
     ],
@@ -54,7 +54,7 @@ def test_a_bracket_is_shown_as_one(bracket, status, measured, margin) -> None:
 def test_an_older_verdict_that_names_the_upper_edge_is_shown_as_its_bracket() -> None:
     """One that names another value than the edge is shown as it says."""
     old = {**P95, "bracket": [12.0, 15.0], "measured": 15.0, "margin": 0.0}
-    assert plain(finding_row(old).measured) == "over 12 s to 15 s"
+    assert plain(finding_row(old).measured) == "12–15 s"
     assert plain(finding_row({**old, "measured": 13.5}).measured) == "13.5 s"
 
 
@@ -63,7 +63,7 @@ def test_of_two_brackets_the_one_nearer_its_threshold_decides_a_cell() -> None:
     near = {**P95, "bracket": [14.0, 15.0]}
     far = {**P95, "bracket": [10.0, 11.0], "source": "server"}
     ((cell,),) = [row.cells for row in matrix([far, near], ["dark"])[1]]
-    assert (cell.source, plain(cell.measured)) == ("client", "over 14 s to 15 s")
+    assert (cell.source, plain(cell.measured)) == ("client", "14–15 s")
 
 
 def test_what_is_not_judged_is_shown_so_and_never_green(tmp_path: Path) -> None:

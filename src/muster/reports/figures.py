@@ -1,7 +1,7 @@
-"""Figures beside the SLOs: timings, the load's validity, the impact on users. Pure.
+"""Figures beside the SLOs: timings, budgets, the load's validity, the impact on users. Pure.
 
-If the verdict has a figure, it is used. Otherwise broken streams and the spent budget are summed
-here, and the report says where they come from.
+If the verdict has a figure, it is used. Otherwise it is summed from the load's own record, and the
+report says so.
 """
 
 from __future__ import annotations
@@ -11,26 +11,21 @@ from typing import Any
 
 from muster.contract.model import Contract
 from muster.reports import limits, loss
+from muster.reports.burn import RATE_WINDOW_S, SLOS
 from muster.reports.evidence import Evidence
-from muster.reports.lines import STREAM_CLASSES, classes
+from muster.reports.harm import Burn, Hurt
+from muster.reports.lines import classes
 from muster.reports.loadfile import LoadSeconds
 from muster.reports.model import Fact, FindingRow, PhaseRow
-from muster.reports.numbers import NO_DATA, count, number, quantity, seconds
+from muster.reports.numbers import NO_DATA, count, number, quantity, seconds, utc
 from muster.reports.words import LOAD_TITLES, OVERALL, TIMING_TITLES, one_line
 
 _TIMINGS_ALWAYS = ("decide", "shift", "drain", "dark", "restore")
-_JUDGED = (
-    *("evacuate", "drain", "dark", "restore", "fault", "recovery"),
-    *("loss", "failed_over", "comeback"),
-    *("shift", "shifted", "shift_back"),
-)
 Finding = Mapping[str, Any]
 
 
-def timing_facts(
-    evidence: Evidence, findings: Sequence[Finding], phases: Sequence[PhaseRow]
-) -> tuple[Fact, ...]:
-    """Times in the order of a failover, then streams broken and error budget spent."""
+def timing_facts(evidence: Evidence, phases: Sequence[PhaseRow]) -> tuple[Fact, ...]:
+    """Times in the order of a failover, then streams broken."""
     told = evidence.verdict.get("timings_s")
     known: dict[str, Any] = dict(told) if isinstance(told, dict) else {}
     for event in evidence.of("timing"):
@@ -44,9 +39,8 @@ def timing_facts(
             facts.append(Fact(label, seconds(known.get(name)), note))
     extra = sorted(set(known) - set(TIMING_TITLES))
     facts += [Fact(one_line(name, 80).replace("_", " "), seconds(known[name])) for name in extra]
-    broken, where = streams_broken(evidence, phases)
+    broken, where = streams_broken(evidence)
     facts.append(Fact("Streams broken", broken, where))
-    facts.append(Fact("Error budget spent", *_budget(findings)))
     return tuple(facts)
 
 
@@ -87,48 +81,29 @@ def load_facts(evidence: Evidence, rows: Sequence[FindingRow]) -> tuple[Fact, ..
     return tuple(facts)
 
 
-def impact(
-    evidence: Evidence, findings: Sequence[Finding], phases: Sequence[PhaseRow]
-) -> tuple[str, ...]:
+def impact(found: Hurt | None, verdict: Mapping[str, Any]) -> tuple[str, ...]:
     """What clients observed while the drill changed things, as sentences."""
-    load = evidence.load
-    spans = [(p.start_s, p.end_s) for p in phases if p.name in _JUDGED]
-    begin = min((s for s, _ in spans if s is not None), default=None)
-    end = max((e for _, e in spans if e is not None), default=None)
-    if load is None or begin is None or end is None:
-        return ("The impact on the load's clients is not known: no data.",)
-    sums: dict[str, float] = {}
-    gaps = 0
-    for index in range(load.length):
-        # The second in which it began counts: an abrupt loss is over within it.
-        if not begin - 1 < load.start_s + index < end:
-            continue
-        second = load.seconds.get(index)
-        if second is None:
-            gaps += 1
-            continue
-        for name, n in classes(second).items():
-            sums[name] = sums.get(name, 0.0) + n
-    answered = sum(n for name, n in sums.items() if name not in STREAM_CLASSES)
-    if not answered:
+    if found is None:
         return ("The impact on the load's clients is not known: no data.",)
     said = [
-        f"While the drill changed things, clients made {count(answered)} attempts: "
-        f"{count(sums.get('429', 0))} were answered 429, {count(sums.get('5xx', 0))} failed "
-        f"(5xx, refused, reset or timed out), and {count(sums.get('broken', 0))} streams broke.",
-        *loss.impact(evidence.verdict),
+        f"While the drill changed things, clients made {count(found.attempts)} attempts: "
+        f"{count(found.rejected)} were answered 429, {count(found.by_class['5xx'])} failed "
+        f"(5xx, refused, reset or timed out), and {count(found.by_class['broken'])} streams broke. "
+        f"So {quantity(found.share, 'share')} of the attempts were hurt.",
+        *loss.impact(verdict),
     ]
-    if sums.get("error in stream") or sums.get("empty stream"):
+    wrong, empty = found.by_class["error in stream"], found.by_class["empty stream"]
+    if wrong or empty:
         said.append(
-            f"Of the 200 streams {count(sums.get('error in stream', 0))} ended as error in stream "
-            f"and {count(sums.get('empty stream', 0))} as empty stream. Neither counts as success."
+            f"Of the 200 streams {count(wrong)} ended as error in stream "
+            f"and {count(empty)} as empty stream. Neither counts as success."
         )
-    if gaps:
-        said.append(f"{gaps} s of the load's record are missing and not counted.")
+    if found.gaps:
+        said.append(f"{found.gaps} s of the load's record are missing and not counted.")
     return tuple(said)
 
 
-def streams_broken(evidence: Evidence, phases: Sequence[PhaseRow]) -> tuple[str, str]:
+def streams_broken(evidence: Evidence) -> tuple[str, str]:
     """Number of broken streams, and where the figure comes from."""
     for key in ("streams_broken", "broken_streams"):
         told = evidence.verdict.get(key)
@@ -165,9 +140,32 @@ def _recorded(load: LoadSeconds | None) -> dict[str, float]:
     return found
 
 
-def _budget(findings: Sequence[Finding]) -> tuple[str, str]:
-    """Share of the tier's allowed unavailability that was spent over evacuate..restore."""
-    spans = [f for f in findings if f.get("slo") == "availability"]
+def budget_facts(findings: Sequence[Finding], burned: Sequence[Burn]) -> tuple[Fact, ...]:
+    """How much of each error budget was spent: by the verdict's own figure over the whole failover,
+    else by the load's record.
+    """
+    facts = []
+    for slo, title in SLOS.items():
+        burn = next((one for one in burned if one.slo == slo), None)
+        value, note = _budget(findings, slo)
+        if value == NO_DATA and burn is not None:
+            value = quantity(burn.share, "share")
+            note = (
+                f"{count(burn.bad)} of {count(burn.attempts)} bad, by the load's record; "
+                f"Tier {burn.tier} allows {quantity(1 - burn.target, 'share')}"
+            )
+        if burn is not None and burn.fastest > 0:
+            note += (
+                f"; fastest at {utc(burn.fastest_t_s, date=False)}: {burn.fastest:,.1f} times the "
+                f"allowed rate over {RATE_WINDOW_S} s"
+            )
+        facts.append(Fact(f"{title}: error budget spent", value, note))
+    return tuple(facts)
+
+
+def _budget(findings: Sequence[Finding], slo: str) -> tuple[str, str]:
+    """Share of what the tier allows that was spent over evacuate..restore, by the worse side."""
+    spans = [f for f in findings if f.get("slo") == slo]
     chosen = [f for f in spans if f.get("phase") == OVERALL] or [
         f for f in spans if ".." in str(f.get("phase"))
     ]
@@ -178,11 +176,14 @@ def _budget(findings: Sequence[Finding]) -> tuple[str, str]:
         if measured is not None and target is not None and target < whole:
             spent.append(((whole - measured) / (whole - target), finding))
     if not spent:
-        return NO_DATA, "availability over the whole failover is not known"
+        return NO_DATA, f"{SLOS.get(slo, slo)} over the whole failover is not known"
     share, finding = max(spent, key=lambda item: item[0])
     tier = one_line(finding.get("tier"), 20)
     where = one_line(finding.get("phase"), 80)
-    return quantity(share, "share"), f"of the unavailability that Tier {tier} allows, over {where}"
+    unit = one_line(finding.get("unit"), 20) or None
+    target = number(finding.get("threshold")) or 0.0
+    allowed = quantity((100.0 if unit == "%" else 1.0) - target, unit)
+    return quantity(share, "share"), f"of the {allowed} that Tier {tier} allows, over {where}"
 
 
 def _bare(name: Any) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from muster.reports.model import FindingRow, MatrixCell, MatrixRow
-from muster.reports.numbers import NO_DATA, count, limit, number, quantity, utc
+from muster.reports.numbers import NO_DATA, count, limit, number, quantity, span, utc
 from muster.reports.words import AT_LEAST, SLO_TITLES, one_line, slo_title
 
 STATUSES = ("fail", "unknown", "declared", "pass", "not_judged")
@@ -199,8 +199,7 @@ def _measured(finding: Mapping[str, Any], unit: str | None) -> str:
     edges = _edges(finding)
     if edges is not None:
         low, high = edges
-        over = f"over {limit(low, unit)}"
-        return over if high is None else f"{over} to {limit(high, unit)}"
+        return f"over {limit(low, unit)}" if high is None else span(low, high, unit)
     return _shown(finding.get("measured"), unit, finding.get("threshold"))
 
 

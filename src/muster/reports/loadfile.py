@@ -26,6 +26,7 @@ class Second:
     streams_target: float = 0.0
     answers: Tally = field(default_factory=dict)
     outcomes: Tally = field(default_factory=dict)
+    canaries: Tally = field(default_factory=dict)
     first_token: Tally = field(default_factory=dict)
     completion: Tally = field(default_factory=dict)
     token_gap: Tally = field(default_factory=dict)
@@ -134,6 +135,7 @@ def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
     for key, tally in (
         ("answers", second.answers),
         ("outcomes", second.outcomes),
+        ("canaries", second.canaries),
         ("first_token_ms", second.first_token),
         ("completion_ms", second.completion),
         ("token_gap_ms", second.token_gap),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from muster.reports.harm import Burn, Hurt
 from muster.reports.history.kept import Against
 
 
@@ -108,12 +109,25 @@ class FaultRow:
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """One event. `kind`: phase, step, fault, trip, stop, undo, drill."""
+    """One event. `kind`: phase, step, fault, trip, stop, undo, drill. `line`: in the ledger."""
 
     at: str
     offset: str
     kind: str
     text: str
+    line: float | None = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Trip, decision, weights back or split back; `line` is its line in the ledger, if known."""
+
+    label: str
+    at: str
+    offset: str
+    text: str
+    t_s: float
+    line: float | None
 
 
 @dataclass(frozen=True)
@@ -171,6 +185,7 @@ class View:
     judged: str
     """By the limits of which tiers, in which phases, and whose they are; as a sentence."""
     impact: tuple[str, ...]
+    moments: tuple[Moment, ...]
     facts: tuple[Fact, ...]
     started: str
     ended: str
@@ -199,3 +214,5 @@ class View:
     """Chart lines: SLO name -> {tier or "limit": value in the SLO's unit}."""
     against: Against | None = None
     """How the drill stands to the last one of its kind that passed; None: nobody compared."""
+    hurt: Hurt | None = None
+    burns: tuple[Burn, ...] = ()

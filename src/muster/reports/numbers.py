@@ -68,6 +68,11 @@ def limit(value: Any, unit: str | None) -> str:
     return f"{scaled:,.10g}" + _tail(unit)
 
 
+def span(low: float, high: float, unit: str | None) -> str:
+    """A value that is known to lie between two edges: 0.3–0.4 s."""
+    return limit(low, unit).removesuffix(_tail(unit)) + "–" + limit(high, unit)
+
+
 def count(value: Any) -> str:
     """A whole number with thousands separators, or "no data"."""
     known = number(value)

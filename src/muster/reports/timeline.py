@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from muster.reports.loss import pinned_sentence
 from muster.reports.model import Mark, PhaseRow, TimelineRow, TripRow
+from muster.reports.moments import decided, trip_key
 from muster.reports.numbers import NO_DATA, number, offset, seconds, utc
 from muster.reports.sentences import stopper
 from muster.reports.words import one_line
@@ -40,25 +42,59 @@ def phases(events: Sequence[Event], start_s: float | None) -> tuple[PhaseRow, ..
 
 
 def timeline(events: Sequence[Event], start_s: float | None) -> tuple[TimelineRow, ...]:
-    """The events in order, without samples and findings."""
-    rows = []
-    for event in events:
+    """The events in order of time, each once, without samples and findings.
+
+    A trip stands at the sample that showed it, and the stop at its decision, not where the ledger
+    records them.
+    """
+    when, stop = decided(events)
+    rows: list[tuple[float, TimelineRow]] = []
+    for event in once(events):
         told = _told(event)
         if told is None:
             continue
         kind, text = told
-        t_s = number(event.get("t_trip")) if kind == "trip" else None
+        t_s = number(event.get("t_trip")) if kind == "trip" else when if event is stop else None
         t_s = number(event.get("t")) if t_s is None else t_s
-        rows.append(
-            TimelineRow(utc(t_s, date=False), offset(t_s, start_s), kind, one_line(text, 400))
+        row = TimelineRow(
+            utc(t_s, date=False),
+            offset(t_s, start_s),
+            kind,
+            one_line(text, 400),
+            number(event.get("seq")),
         )
-    return tuple(rows)
+        place = t_s if t_s is not None else rows[-1][0] if rows else -math.inf
+        rows.append((place, row))
+    return tuple(row for _, row in sorted(rows, key=lambda one: one[0]))
+
+
+def once(events: Sequence[Event]) -> list[Event]:
+    """The events without repetitions: a trip recorded twice, and each but the last of the proofs
+    of one fault that say the same.
+    """
+    last = {_proof_key(e): i for i, e in enumerate(events) if e.get("event") == "fault_proof"}
+    kept, seen = [], set()
+    for index, event in enumerate(events):
+        if event.get("event") == "fault_proof" and last[_proof_key(event)] != index:
+            continue
+        if event.get("event") in ("trigger", "limit"):
+            key = repr(trip_key(event))
+            if key in seen:
+                continue
+            seen.add(key)
+        kept.append(event)
+    return kept
+
+
+def _proof_key(event: Event) -> tuple[str, str, bool]:
+    proven = event.get("proven") is True
+    return str(event.get("fault")), str(event.get("region")), proven
 
 
 def trips(events: Sequence[Event], start_s: float | None) -> tuple[TripRow, ...]:
     """Triggers and limits that fired: when, and on what."""
     rows = []
-    for event in events:
+    for event in once(events):
         kind = event.get("event")
         if kind not in ("trigger", "limit"):
             continue
@@ -81,8 +117,9 @@ def trips(events: Sequence[Event], start_s: float | None) -> tuple[TripRow, ...]
 def marks(events: Sequence[Event], evacuated: str | None) -> tuple[Mark, ...]:
     """Steps of the traffic shares and trips, for the charts; times in epoch seconds."""
     found = []
-    for event in events:
-        t_s = number(event.get("t"))
+    when, stop = decided(events)
+    for event in once(events):
+        t_s = when if event is stop else number(event.get("t"))
         if event.get("event") == "step" and t_s is not None:
             found.append(Mark(t_s, _step_label(event, evacuated), "step"))
         elif event.get("event") == "fault_applied" and event.get("fault") == "region_loss":

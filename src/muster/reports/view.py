@@ -12,11 +12,13 @@ from typing import Any
 
 from muster.judge.judged_by import contract_said, judged_by
 from muster.reports import timeline as tl
+from muster.reports.burn import burns
 from muster.reports.client_p95 import recorded
 from muster.reports.evidence import Evidence
-from muster.reports.figures import impact, load_facts, timing_facts
+from muster.reports.figures import budget_facts, impact, load_facts, timing_facts
 from muster.reports.findings import finding_row, matrix, misses, phase_order, thresholds
 from muster.reports.gaps import gap_facts
+from muster.reports.hurt import changed_phases, hurt
 from muster.reports.model import (
     Banner,
     Fact,
@@ -28,6 +30,7 @@ from muster.reports.model import (
     UndoView,
     View,
 )
+from muster.reports.moments import moments
 from muster.reports.numbers import NO_DATA, count, epoch, number, seconds, utc
 from muster.reports.sentences import (
     finding_clause,
@@ -75,6 +78,9 @@ def build_view(evidence: Evidence) -> View:
     faults = _faults(evidence)
     undo = _undo(evidence)
     trips = _trips(evidence, start_s)
+    limits = thresholds(findings)
+    harm = hurt(evidence.load, phases, slow_limit(limits, phases))
+    burned = burns(evidence.load, phases, _shares(findings), start_s or 0.0)
     evacuated = one_line(started.get("evacuated"), 80) or None
     name = one_line(verdict.get("verdict"), 40)
     length = seconds(end_s - start_s) if start_s is not None and end_s is not None else NO_DATA
@@ -103,7 +109,8 @@ def build_view(evidence: Evidence) -> View:
             judged=judged,
         ),
         judged=judged,
-        impact=impact(evidence, findings, phases),
+        impact=impact(harm, verdict),
+        moments=moments(events, start_s),
         facts=(
             *_facts(started, verdict),
             *_judged(evidence, judged),
@@ -124,7 +131,7 @@ def build_view(evidence: Evidence) -> View:
         matrix=matrix_rows,
         findings=tuple(rows),
         faults=faults,
-        timings=timing_facts(evidence, findings, phases),
+        timings=(*timing_facts(evidence, phases), *budget_facts(findings, burned)),
         load=(*load_facts(evidence, rows), *gap_facts(evidence.load, phases)),
         trips=trips,
         guard=guard_sentence(trips, bool(phases)),
@@ -133,8 +140,28 @@ def build_view(evidence: Evidence) -> View:
         versions=_versions(started, verdict),
         configuration=_configuration(evidence.config),
         marks=tl.marks(events, evacuated),
-        thresholds=thresholds(findings),
+        thresholds=limits,
+        hurt=harm,
+        burns=burned,
     )
+
+
+def slow_limit(
+    limits: Mapping[str, Mapping[str, float]], phases: Sequence[PhaseRow]
+) -> float | None:
+    """The first token's limit in the phases that change something, in seconds."""
+    by_tier = limits.get("first_token_p95", {})
+    tiers = [phase.tier for phase in changed_phases(phases) if phase.tier]
+    return next((by_tier[tier] for tier in tiers if tier in by_tier), None)
+
+
+def _shares(findings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Limits that are shares of 1, whatever their unit: SLO -> tier -> share."""
+    whole = {str(f.get("slo")): 100.0 if f.get("unit") == "%" else 1.0 for f in findings}
+    return {
+        slo: {tier: value / whole[slo] for tier, value in by_tier.items()}
+        for slo, by_tier in thresholds(findings).items()
+    }
 
 
 def _span(evidence: Evidence, started: Mapping[str, Any]) -> tuple[float | None, float | None]:
@@ -205,7 +232,15 @@ def _unknowns(
 def _faults(evidence: Evidence) -> tuple[FaultRow, ...]:
     told = evidence.verdict.get("faults")
     listed = [f for f in told if isinstance(f, dict)] if isinstance(told, list) else []
-    proofs: list[Mapping[str, Any]] = [*listed] or [*evidence.of("fault_proof")]
+    every: list[Mapping[str, Any]] = [*listed] or [*evidence.of("fault_proof")]
+    # Each fault once: its last proof, but one look without effect is enough to say so.
+    by_fault: dict[tuple[Any, Any], Mapping[str, Any]] = {}
+    for proof in every:
+        key = (proof.get("fault"), proof.get("region"))
+        earlier = by_fault.get(key)
+        if earlier is None or earlier.get("proven") is True:
+            by_fault[key] = proof
+    proofs = list(by_fault.values())
     seen = {(p.get("fault"), p.get("region")) for p in proofs}
     proofs += [
         e for e in evidence.of("fault_applied") if (e.get("fault"), e.get("region")) not in seen

@@ -1,0 +1,72 @@
+"""How many attempts of the load's clients were hurt while the drill changed things. Pure.
+
+An attempt is hurt if it was rejected (429), failed (5xx, refused, reset, timed out, another 4xx),
+or its stream broke, ended in an error or was empty. A slow one got its answer: it is counted apart,
+so that nobody is counted twice. A second without every shard's line is in `gaps` and in no sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from muster.reports.harm import Hurt
+from muster.reports.lines import STREAM_CLASSES, classes
+from muster.reports.loadfile import LoadSeconds
+from muster.reports.model import PhaseRow
+
+_CHANGED = (
+    *("evacuate", "drain", "dark", "restore", "fault", "recovery"),
+    *("loss", "failed_over", "comeback"),
+    *("shift", "shifted", "shift_back"),
+)
+
+
+def changed_phases(phases: Sequence[PhaseRow]) -> list[PhaseRow]:
+    """The phases in which a drill changes things, in order."""
+    return [phase for phase in phases if phase.name in _CHANGED and phase.start_s is not None]
+
+
+def changed_span(phases: Sequence[PhaseRow]) -> tuple[float, float] | None:
+    """From the first change to the last phase's end, in epoch seconds; None: not known."""
+    changed = changed_phases(phases)
+    ends = [phase.end_s for phase in changed if phase.end_s is not None]
+    starts = [phase.start_s for phase in changed if phase.start_s is not None]
+    return (min(starts), max(ends)) if starts and ends else None
+
+
+def hurt(load: LoadSeconds | None, phases: Sequence[PhaseRow], slow_s: float | None) -> Hurt | None:
+    """The attempts between the first change and the end of the last phase that changed something.
+
+    `slow_s` is the limit of the first token in seconds; a bucket that holds it counts as slow only
+    if it begins there. None without any attempt on record.
+    """
+    span = changed_span(phases)
+    if load is None or span is None:
+        return None
+    sums: dict[str, float] = {}
+    slow, gaps = 0.0, 0
+    for index in range(load.length):
+        # The second in which it began counts: an abrupt loss is over within it.
+        if not span[0] - 1 < load.start_s + index < span[1]:
+            continue
+        second = load.seconds.get(index)
+        if second is None:
+            gaps += 1
+            continue
+        for name, n in classes(second).items():
+            sums[name] = sums.get(name, 0.0) + n
+        if slow_s is not None:
+            slow += sum(_over(load, tally, slow_s) for tally in second.first_token.values())
+    attempts = sum(n for name, n in sums.items() if name not in STREAM_CLASSES)
+    if not attempts:
+        return None
+    return Hurt(attempts, sums, None if slow_s is None else slow, gaps)
+
+
+def _over(load: LoadSeconds, tally: Mapping[str, float], limit_s: float) -> float:
+    def begins_s(bucket: str) -> float:
+        edge = load.edge_s(bucket)
+        return edge if math.isinf(edge) else edge / load.bucket_ratio
+
+    return sum(n for bucket, n in tally.items() if begins_s(bucket) >= limit_s * (1 - 1e-9))
