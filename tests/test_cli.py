@@ -58,7 +58,7 @@ def test_listing_commands_imports_nothing_heavy(tmp_path: Path) -> None:
         "import inspect; inspect.getmembers(muster.actions.fault); "
         "import muster.drill.plan.form; from muster.drill.plan.steps import steps; steps(); "
         "print([m for m in "
-        "('boto3', 'numpy', 'pydantic', 'httpx', 'redis', 'altair', 'moto', 'uvloop') "
+        "('boto3', 'numpy', 'pydantic', 'httpx', 'redis', 'jinja2', 'moto', 'uvloop') "
         "if m in sys.modules])"
     )
     done = subprocess.run(

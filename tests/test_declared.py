@@ -26,7 +26,7 @@ from muster.guard.promotion import as_json, judge_promotion
 from muster.judge.verdict import judge
 from muster.reports.evidence import read_evidence
 from muster.reports.junit import junit
-from muster.reports.render import html, markdown
+from muster.reports.render import Drawn, html, markdown
 from muster.reports.view import build_view
 from muster.targets.declared import DECLARABLE, declared_in, lines
 from muster.targets.signals import SIGNALS_KNOWN, SIGNALS_NEEDED
@@ -162,8 +162,8 @@ def test_a_drill_passes_over_it_and_says_so_in_every_place(tmp_path):
     hanging = [row for row in view.findings if row.slo == "queue_age"]
     assert hanging
     assert {(row.status, row.measured) for row in hanging} == {("declared", "none")}
-    assert '<span class="status declared">∅ declared: none</span>' in html(view, [])
-    assert "✓ declared" not in html(view, [])
+    assert '<span class="status declared">∅ declared: none</span>' in html(view, Drawn())
+    assert "✓ declared" not in html(view, Drawn())
     assert "declared: none" in markdown(view)
     root = ET.fromstring(junit(view))
     cases = [case for case in root.iter("testcase") if case.get("name").startswith("queue_age")]

@@ -103,7 +103,7 @@ def test_engine_and_probes_import_from_anywhere(tmp_path: Path) -> None:
 
 def test_the_plug_in_loads_nothing_that_every_chaos_start_would_pay_for() -> None:
     """`chaos` imports the plug-in at every start: none of the heavy libraries may come with it."""
-    heavy = "boto3 altair pydantic numpy jinja2 httpx redis moto vl_convert uvloop rich"
+    heavy = "boto3 pydantic numpy jinja2 httpx redis moto uvloop rich"
     code = (
         "import sys, muster.cli; "
         f"print([name for name in {heavy!r}.split() if name in sys.modules])"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from muster.reports.gaps import gap_facts
-from muster.reports.lines import classes, error_classes
+from muster.reports.lines import classes, errors
 from muster.reports.loadfile import read_load
 from muster.reports.model import PhaseRow
 
@@ -67,9 +67,9 @@ def test_errors_in_streams_and_empty_streams_are_classes_of_their_own(tmp_path):
     load, _ = read_load([record(tmp_path / "load-0.jsonl")])
     found = classes(load.seconds[0])
     assert (found["2xx"], found["error in stream"], found["empty stream"]) == (10, 3, 1)
-    assert {"error in stream", "empty stream"} <= {line.name for line in error_classes(load, 1000)}
+    assert {"error in stream", "empty stream"} <= {line.name for line in errors(load, 1000)}
     quiet = record(tmp_path / "quiet-0.jsonl", outcomes={"west": {"success": 10}})
     load, _ = read_load([quiet])
-    names = {line.name for line in error_classes(load, 1000)}
+    names = {line.name for line in errors(load, 1000)}
     assert "broken" in names
     assert not {"error in stream", "empty stream"} & names

@@ -20,7 +20,7 @@ from muster.reports.figures import load_facts
 from muster.reports.findings import finding_row, matrix
 from muster.reports.junit import junit
 from muster.reports.loadfile import LoadSeconds, Second
-from muster.reports.render import html, markdown
+from muster.reports.render import Drawn, html, markdown
 from muster.reports.view import build_view
 from tests.report_bundle import Story, make
 
@@ -75,7 +75,7 @@ def test_what_is_not_judged_is_shown_so_and_never_green(tmp_path: Path) -> None:
     view = build_view(replace(evidence, verdict={**evidence.verdict, "findings": findings}))
     assert "1 other had nothing to judge" in view.banner.why
     assert any("1 were not judged" in sentence for sentence in view.summary)
-    page = html(view, [])
+    page = html(view, Drawn())
     assert '<span class="status not_judged">– not judged</span>' in page
     assert "| not judged |" in markdown(view)
     root = ET.fromstring(junit(view))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -14,10 +16,10 @@ from click.testing import CliRunner
 from muster.bundle import seal
 from muster.errors import BadInput, MusterError
 from muster.reports import write_reports
-from muster.reports.charts import check_svg
 from muster.reports.evidence import read_evidence
 from muster.reports.junit import junit
-from muster.reports.render import html, markdown, md, md_code, md_fence
+from muster.reports.render import Drawn, html, markdown, md, md_code, md_fence
+from muster.reports.svg import check_svg
 from muster.reports.view import build_view
 from tests.report_bundle import EAST, Story, make
 
@@ -27,7 +29,7 @@ HOSTILE = "<script>alert(1)</script>\"'><svg onload=x>|`a`\n# h\x00\ud800 [x](ja
 def written(bundle: Path) -> Path:
     """`bundle` with its documents, without charts: drawing them takes seconds."""
     view = build_view(read_evidence(bundle))
-    (bundle / "report.html").write_text(html(view, []))
+    (bundle / "report.html").write_text(html(view, Drawn()))
     (bundle / "report.md").write_text(markdown(view))
     (bundle / "junit.xml").write_text(junit(view))
     return bundle
@@ -54,10 +56,10 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_file_is_written(passed: Path) -> None:
-    """A report is a page, a draft, a JUnit file and eight charts."""
+    """A report is a page, a draft, a JUnit file and eleven charts."""
     for name in ("report.html", "report.md", "junit.xml"):
         assert (passed / name).stat().st_size > 500
-    assert len(list((passed / "charts").glob("*.svg"))) == 8
+    assert len(list((passed / "charts").glob("*.svg"))) == 11
     assert not list(passed.glob("**/.report-*"))
 
 
@@ -79,12 +81,17 @@ class _Tags(HTMLParser):
 
 
 def test_the_page_loads_nothing(passed: Path) -> None:
-    """The page has no script, no link out, no handler, and a policy that forbids them all."""
+    """One script, allowed by its hash: no other, no handler, and nothing from anywhere else."""
     text = (passed / "report.html").read_text()
     parser = _Tags()
     parser.feed(text)
     names = {tag for tag, _ in parser.tags}
-    assert not names & {"script", "link", "iframe", "object", "embed", "img", "foreignobject"}
+    assert not names & {"link", "iframe", "object", "embed", "img", "foreignobject"}
+    scripts = [attrs for tag, attrs in parser.tags if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "chart-data"}, {}]
+    script = text.rpartition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
     for tag, attrs in parser.tags:
         assert not any(key.startswith("on") or key == "style" for key in attrs), (tag, attrs)
         assert all((attrs.get(key) or "#").startswith("#") for key in ("href", "src"))
@@ -125,7 +132,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     page = (bundle / "report.html").read_text()
     parser = _Tags()
     parser.feed(page)
-    assert "script" not in {tag for tag, _ in parser.tags}
+    assert [tag for tag, _ in parser.tags].count("script") == 2
     assert not [a for _, attrs in parser.tags for a in attrs if a.startswith("on")]
     draft = (bundle / "report.md").read_text()
     assert "<script" not in draft

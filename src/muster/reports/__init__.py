@@ -2,7 +2,7 @@
 
     muster.reports.write_reports(Path("reports/out/latest"))
 
-The same bundle gives the same bytes. altair and jinja2 are imported when the first report is made.
+The same bundle gives the same bytes. jinja2 is imported when the first report is made.
 """
 
 from __future__ import annotations
@@ -24,18 +24,22 @@ def write_reports(bundle_dir: Path, *, unsealed: Sequence[str] = ()) -> list[Pat
     Returns the files written. Raises BadInput if there is no usable `verdict.json`, MusterError if
     a file cannot be written. Each file is replaced whole or not at all.
     """
+    from muster.reports.chart_data import chart_data
     from muster.reports.chart_plan import plan
-    from muster.reports.charts import draw
     from muster.reports.evidence import read_evidence
     from muster.reports.junit import junit
-    from muster.reports.render import Picture, html, markdown
+    from muster.reports.render import Drawn, Picture, html, markdown
+    from muster.reports.svg import draw
     from muster.reports.view import build_view
 
     evidence = read_evidence(bundle_dir, unsealed)
     view = build_view(evidence)
-    pictures = [Picture(c.name, c.title, c.note, draw(c)) for c in plan(evidence, view)]
+    charts = plan(evidence, view)
+    pictures = tuple(Picture(c.name, c.title, c.note, draw(c)) for c in charts)
+    axis = next(c.axis for c in charts if c.axis)
+    drawn = Drawn(pictures, chart_data(charts), axis.marks, axis.start_s)
     texts = {
-        "report.html": html(view, pictures),
+        "report.html": html(view, drawn),
         "report.md": markdown(view),
         "junit.xml": junit(view),
         **{f"charts/{picture.name}.svg": picture.svg for picture in pictures},

@@ -149,7 +149,7 @@ def budget_facts(findings: Sequence[Finding], burned: Sequence[Burn]) -> tuple[F
         burn = next((one for one in burned if one.slo == slo), None)
         value, note = _budget(findings, slo)
         if value == NO_DATA and burn is not None:
-            value = quantity(burn.share, "share")
+            value = _spent(burn.share)
             note = (
                 f"{count(burn.bad)} of {count(burn.attempts)} bad, by the load's record; "
                 f"Tier {burn.tier} allows {quantity(1 - burn.target, 'share')}"
@@ -183,7 +183,12 @@ def _budget(findings: Sequence[Finding], slo: str) -> tuple[str, str]:
     unit = one_line(finding.get("unit"), 20) or None
     target = number(finding.get("threshold")) or 0.0
     allowed = quantity((100.0 if unit == "%" else 1.0) - target, unit)
-    return quantity(share, "share"), f"of the {allowed} that Tier {tier} allows, over {where}"
+    return _spent(share), f"of the {allowed} that Tier {tier} allows, over {where}"
+
+
+def _spent(share: float) -> str:
+    """A share of a budget; one that was spent many times over as a factor."""
+    return quantity(share, "share") if share < 10 else f"{share:,.0f} × the budget"
 
 
 def _bare(name: Any) -> str:

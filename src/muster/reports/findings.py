@@ -53,6 +53,7 @@ def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
         status=status,
         detail=_detail(finding, beside),
         margin_relative=_relative(_least_margin(slo, finding), threshold),
+        is_service_level=slo in MATRIX_SLOS,
     )
 
 

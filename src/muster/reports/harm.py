@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Burn:
     title: str
     target: float
     tier: str
-    spent: Line
+    spent: Line = field(compare=False)
     bad: float
     attempts: float
     gaps: int

@@ -30,6 +30,7 @@ STREAM_CLASSES = {
 """Classes of streams that were answered 2xx without success, by the outcome that counts them."""
 ERROR_CLASSES = ("2xx", "429", "5xx", *STREAM_CLASSES, "other 4xx")
 _UNREACHED = {"refused", "reset", "timeout"}
+_APART = ("429", "5xx", "refused", "reset", "timeout", *STREAM_CLASSES, "other 4xx")
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,11 @@ def loop_lag(load: LoadSeconds, start_s: float) -> Line:
     )
 
 
-def error_classes(load: LoadSeconds, start_s: float) -> list[Line]:
-    """Attempts a second by class. 5xx includes refused, reset and timed-out attempts."""
-    lines = [
-        _by_second(load, name, start_s, partial(_of_class, name=name)) for name in ERROR_CLASSES
-    ]
-    always = {"2xx", "429", "5xx", "broken"}
-    return [line for line in lines if line.name in always or np.nansum(line.v) > 0]
+def errors(load: LoadSeconds, start_s: float) -> list[Line]:
+    """Attempts a second without success, each class by itself; 429, 5xx and broken always."""
+    found = [_by_second(load, name, start_s, partial(_apart, name=name)) for name in _APART]
+    always = {"429", "5xx", "broken"}
+    return [line for line in found if line.name in always or np.nansum(line.v) > 0]
 
 
 def classes(second: Second) -> dict[str, float]:
@@ -127,6 +126,22 @@ def queue_age(server: Server, start_s: float, end_s: float) -> list[Line]:
         for region in server.regions()
     ]
     return [line for line in lines if not line.empty]
+
+
+def rig_lag(server: Server, start_s: float, end_s: float) -> list[Line]:
+    """p99 of the loop lag of each part of the rig but the load, in ms, over P95_WINDOW_S."""
+    ends = _ends(start_s, end_s, P95_WINDOW_S)
+    found = [
+        Line(
+            part,
+            ends[1:] - start_s - P95_WINDOW_S / 2,
+            1000 * server.quantile("rig_lag", {"component": part}, ends, P95_WINDOW_S, 1, 0.99),
+            "server",
+        )
+        for part in server.values("rig_lag", "component")
+        if part != "load"
+    ]
+    return [line for line in found if not line.empty]
 
 
 def thin(line: Line, bins_max: int = BINS_MAX) -> Line:
@@ -204,8 +219,11 @@ def _open(second: Second, region: str) -> float:
     return second.streams_open.get(region, 0.0)
 
 
-def _of_class(second: Second, name: str) -> float:
-    return classes(second)[name]
+def _apart(second: Second, name: str) -> float:
+    if name in STREAM_CLASSES:
+        return sum(c.get(STREAM_CLASSES[name], 0.0) for c in second.outcomes.values())
+    every = ((code, n) for counts in second.answers.values() for code, n in counts.items())
+    return sum(n for code, n in every if (code if code in _UNREACHED else _class(code)) == name)
 
 
 def _new(second: Second, region: str) -> float:

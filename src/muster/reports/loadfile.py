@@ -59,6 +59,25 @@ class LoadSeconds:
         except (ValueError, OverflowError):
             return math.inf
 
+    def histogram(
+        self, kind: str, start_s: float, end_s: float, region: str | None = None
+    ) -> dict[str, float]:
+        """The buckets of `kind` (a field of Second) from `start_s` to `end_s`, summed over the
+        regions, or of one.
+        """
+        counts: dict[str, float] = {}
+        first = max(0, math.floor(start_s - self.start_s))
+        for index in range(first, min(self.length, math.ceil(end_s - self.start_s))):
+            second = self.seconds.get(index)
+            if second is None:
+                continue
+            tally: Tally = getattr(second, kind)
+            for where, buckets in tally.items():
+                if region is None or where == region:
+                    for bucket, n in buckets.items():
+                        counts[bucket] = counts.get(bucket, 0.0) + n
+        return counts
+
 
 def read_load(paths: Sequence[Path]) -> tuple[LoadSeconds | None, list[str]]:
     """The shards' records summed, and a line for every file that could not be read completely."""

@@ -26,12 +26,28 @@ class Banner:
 
     verdict: str
     why: str
+    cause: str
+    stop_line: str
     stopped_by: str | None
     evidence: str
     gate_evidence: bool
     evidence_why: str
     unsealed: tuple[str, ...] = ()
     """Why UNSEALED must be shown on every page: the evidence differs from what was sealed."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure of the first screen. `tone`: pass, fail, unknown or none; `parts`: several figures
+    in one tile, as (label, value).
+    """
+
+    label: str
+    value: str
+    note: str
+    tone: str
+    target: str
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,9 @@ class FindingRow:
     detail: str
     margin_relative: float | None = None
     """Margin over threshold, to compare how bad two misses are."""
+
+    is_service_level: bool = False
+    """Whether it has a row in the table of SLOs by phase."""
 
     @property
     def where(self) -> str:
@@ -119,6 +138,19 @@ class TimelineRow:
 
 
 @dataclass(frozen=True)
+class LatencyRow:
+    """Quantiles of one latency in one stretch (before, during, after) and region, as text."""
+
+    title: str
+    stretch: str
+    region: str
+    streams: str
+    p50: str
+    p95: str
+    p99: str
+
+
+@dataclass(frozen=True)
 class Moment:
     """Trip, decision, weights back or split back; `line` is its line in the ledger, if known."""
 
@@ -165,7 +197,7 @@ class UndoView:
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment on the charts. `kind`: step or trip."""
+    """A moment on the charts, in epoch seconds. `kind`: step, fault, trip, back or rig."""
 
     t_s: float
     label: str
@@ -181,6 +213,7 @@ class View:
     title: str
     kind: str
     banner: Banner
+    tiles: tuple[Tile, ...]
     summary: tuple[str, ...]
     judged: str
     """By the limits of which tiers, in which phases, and whose they are; as a sentence."""
@@ -202,6 +235,7 @@ class View:
     findings: tuple[FindingRow, ...]
     faults: tuple[FaultRow, ...]
     timings: tuple[Fact, ...]
+    latencies: tuple[LatencyRow, ...]
     load: tuple[Fact, ...]
     trips: tuple[TripRow, ...]
     guard: str

@@ -70,6 +70,10 @@ def moments(events: Sequence[Event], start_s: float | None) -> tuple[Moment, ...
     if back is not None:
         said = "as before the drill" + ("" if stop is None else ", read back")
         add(number(back.get("t")), "Weights back", said, back)
+    elif stop is not None or not any(e.get("event") == "step" for e in events):
+        read = [e for e in events if e.get("event") == "verify" and e.get("verified") is True]
+        if read:
+            add(number(read[-1].get("t")), "Changes back", "read from the real systems", read[-1])
     split = [e for e in events if e.get("event") == "timing" and e.get("name") in _SPLIT_BACK]
     if split:
         add(number(split[-1].get("t")), "Split back", "new streams split as before", split[-1])

@@ -1,7 +1,8 @@
 """Renders a View as HTML, Markdown and JUnit, each escaped for its own format.
 
 The HTML page contains everything it needs and may load nothing: its Content-Security-Policy allows
-one style sheet, by hash. jinja2 escapes everything except the charts drawn here.
+one style sheet and one script, each by its hash. jinja2 escapes everything except the charts drawn
+here, which are checked.
 """
 
 from __future__ import annotations
@@ -17,11 +18,23 @@ from typing import Any
 
 from muster import home
 from muster.errors import MusterError
+from muster.reports.chart_model import NumberedMark
 from muster.reports.model import FindingRow, View
+from muster.reports.numbers import offset, utc
 from muster.reports.words import STATUS_MARKS, STATUS_WORDS
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&:-])")
 _LIKE_A_LINK = re.compile(r"(?i)\b(https?|www|ftp)(?=[:.\\])")
+
+
+TONES = {
+    "PASS": "pass",
+    "FAIL": "fail",
+    "ROLLBACK_FAILED": "alarm",
+    "ABORTED": "stopped",
+    "INCONCLUSIVE": "unknown",
+}
+"""How the page looks, by verdict; any other verdict looks like a FAIL."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,16 @@ class Picture:
     title: str
     note: str
     svg: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The charts of a page: as pictures, and as data for its script."""
+
+    pictures: tuple[Picture, ...] = ()
+    data: str = '{"start":0,"end":1,"phases":[],"marks":[],"charts":[]}'
+    marks: tuple[NumberedMark, ...] = ()
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,31 +76,40 @@ def templates_dir() -> Path:
     raise MusterError("reports/templates/report.html.j2 is missing from the checkout")
 
 
-def html(view: View, pictures: Sequence[Picture]) -> str:
+def html(view: View, drawn: Drawn) -> str:
     """The whole page."""
     from markupsafe import Markup
 
     templates = environment(autoescape=True)
     templates.filters["groupby_phase"] = _by_phase
-    shown = [{"title": p.title, "note": p.note, "svg": Markup(p.svg.strip())} for p in pictures]
+    charts = [
+        {"name": p.name, "title": p.title, "note": p.note, "svg": Markup(p.svg.strip())}
+        for p in drawn.pictures
+    ]
+    marks = [
+        {"mark": m, "at": utc(drawn.start_s + m.t, date=False), "offset": offset(m.t, 0.0)}
+        for m in drawn.marks
+    ]
     text: str = templates.get_template("report.html.j2").render(
         view=view,
-        charts=shown,
-        banner_class=_banner_class(view.banner.verdict),
+        charts=charts,
+        marks=marks,
+        data=Markup(drawn.data),
+        tone=TONES.get(view.banner.verdict, "fail"),
         **styled("report.css"),
+        **scripted("report.js"),
     )
     return text.strip() + "\n"
 
 
 def styled(name: str) -> dict[str, Any]:
     """A style sheet of the templates, and its hash for the page's Content-Security-Policy."""
-    from markupsafe import Markup
+    return _inlined("style", name)
 
-    style = (templates_dir() / name).read_text(encoding="utf-8").strip()
-    if "</" in style:
-        raise MusterError(f"reports/templates/{name}: got '</', expected a plain style sheet")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return {"style": Markup(style), "style_hash": Markup(f"sha256-{digest}")}
+
+def scripted(name: str) -> dict[str, Any]:
+    """A script of the templates, and its hash for the page's Content-Security-Policy."""
+    return _inlined("script", name)
 
 
 def markdown(view: View) -> str:
@@ -135,7 +167,7 @@ def environment(*, autoescape: bool) -> Any:
         lstrip_blocks=False,
         keep_trailing_newline=True,
     )
-    found.globals |= {"marks": STATUS_MARKS, "words": STATUS_WORDS}
+    found.globals |= {"signs": STATUS_MARKS, "words": STATUS_WORDS}
     return found
 
 
@@ -143,7 +175,12 @@ def _by_phase(rows: Sequence[FindingRow]) -> list[PhaseGroup]:
     return [PhaseGroup(name, tuple(group)) for name, group in groupby(rows, lambda r: r.phase)]
 
 
-def _banner_class(verdict: str) -> str:
-    if verdict == "PASS":
-        return "pass"
-    return "fail" if verdict in ("FAIL", "ROLLBACK_FAILED", "ABORTED") else "unknown"
+def _inlined(element: str, name: str) -> dict[str, Any]:
+    """A file that stands in the page as it is."""
+    from markupsafe import Markup
+
+    text = (templates_dir() / name).read_text(encoding="utf-8").strip()
+    if "</" in text:
+        raise MusterError(f"reports/templates/{name}: got '</', which would end its element")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {element: Markup(text), f"{element}_hash": Markup(f"sha256-{digest}")}

@@ -16,7 +16,7 @@ from muster.errors import BadInput
 from muster.samples.histograms import edge_of, joined
 from muster.samples.series import Array, Samples, Series, read_samples
 
-_WANTED = ("first_token", "completion", "queue_age")
+_WANTED = ("first_token", "completion", "queue_age", "rig_lag", "streams_limit")
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,31 @@ class Server:
         result[known] = np.nanmax(stacked[:, known], axis=0)
         return result
 
-    def p95(self, signal: str, region: str, ends: Array, reach_s: float, count_min: int) -> Array:
-        """p95 in seconds over each window between neighbours of `ends`; NaN if unknown.
+    def values(self, signal: str, label: str) -> list[str]:
+        """What the label says in the series of the signal, sorted."""
+        found = {one.labels.get(label, "") for one in self.samples.by_signal.get(signal, ())}
+        return sorted(found - {""})
 
-        Interpolated within a bucket. A p95 over the highest finite edge is infinite; one from fewer
+    def p95(self, signal: str, region: str, ends: Array, reach_s: float, count_min: int) -> Array:
+        """p95 in seconds over each window between neighbours of `ends`, as `quantile` gives it."""
+        return self.quantile(signal, {"region": region}, ends, reach_s, count_min, 0.95)
+
+    def quantile(
+        self,
+        signal: str,
+        labels: Mapping[str, str],
+        ends: Array,
+        reach_s: float,
+        count_min: int,
+        share: float,
+    ) -> Array:
+        """A quantile in seconds over each window between neighbours of `ends`; NaN if unknown.
+
+        Interpolated within a bucket. One over the highest finite edge is infinite; one from fewer
         than `count_min` answers is unknown.
         """
         increases: dict[float, Array] = {}
-        for series in joined(self.samples.of(signal, "_bucket", region=region)):
+        for series in joined(self.samples.of(signal, "_bucket", **labels)):
             edge = edge_of(series.labels.get("le"))
             if edge is None:
                 continue
@@ -59,7 +76,7 @@ class Server:
                 increases[edge] = np.where(known, np.nansum(both, axis=0), np.nan)
             else:
                 increases[edge] = grown
-        return _p95(increases, len(ends) - 1, count_min)
+        return _quantiles(increases, len(ends) - 1, count_min, share)
 
 
 def read_server(path: Path) -> tuple[Server | None, list[str]]:
@@ -90,7 +107,9 @@ def _increase(held: Array) -> Array:
     return np.where(grown < 0, held[1:], grown)
 
 
-def _p95(increases: Mapping[float, Array], windows: int, count_min: int) -> Array:
+def _quantiles(
+    increases: Mapping[float, Array], windows: int, count_min: int, share: float
+) -> Array:
     result = np.full(windows, np.nan)
     edges = sorted(increases)
     if not edges or not math.isinf(edges[-1]):
@@ -100,7 +119,7 @@ def _p95(increases: Mapping[float, Array], windows: int, count_min: int) -> Arra
         column = counts[:, window]
         if np.isnan(column).any() or column[-1] < count_min:
             continue
-        result[window] = _quantile(edges, column, 0.95 * column[-1])
+        result[window] = _quantile(edges, column, share * column[-1])
     return result
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from muster.reports.loss import pinned_sentence
-from muster.reports.model import Mark, PhaseRow, TimelineRow, TripRow
-from muster.reports.moments import decided, trip_key
+from muster.reports.model import Mark, Moment, PhaseRow, TimelineRow, TripRow
+from muster.reports.moments import decided, fired, trip_key
 from muster.reports.numbers import NO_DATA, number, offset, seconds, utc
 from muster.reports.sentences import stopper
 from muster.reports.words import one_line
@@ -114,27 +114,39 @@ def trips(events: Sequence[Event], start_s: float | None) -> tuple[TripRow, ...]
     return tuple(rows)
 
 
-def marks(events: Sequence[Event], evacuated: str | None) -> tuple[Mark, ...]:
-    """Steps of the traffic shares and trips, for the charts; times in epoch seconds."""
+def marks(
+    events: Sequence[Event], moments: Sequence[Moment], evacuated: str | None
+) -> tuple[Mark, ...]:
+    """What the charts mark, in order of time: steps of the weights, faults, trips, and the moments
+    at which a drill was stopped and was back.
+    """
     found = []
-    when, stop = decided(events)
     for event in once(events):
-        t_s = when if event is stop else number(event.get("t"))
-        if event.get("event") == "step" and t_s is not None:
-            found.append(Mark(t_s, _step_label(event, evacuated), "step"))
-        elif event.get("event") == "fault_applied" and event.get("fault") == "region_loss":
-            found += [Mark(t_s, "region lost", "step")] if t_s is not None else []
-        elif event.get("event") == "rig_blackout" and number(event.get("seconds")):
+        t_s = number(event.get("t"))
+        kind = event.get("event")
+        if t_s is None:
+            continue
+        where = one_line(event.get("region"), 40)
+        if kind == "step":
+            found.append(Mark(t_s, f"weights: {_step_label(event, evacuated)}", "step"))
+        elif kind in ("fault_applied", "fault_reverted"):
+            done = "applied" if kind == "fault_applied" else "reverted"
+            text = f"{one_line(event.get('fault'), 40)} {done}" + (f", {where}" if where else "")
+            found.append(Mark(t_s, text, "fault"))
+        elif kind == "rig_blackout" and number(event.get("seconds")):
             found += _blackouts(event)
-        elif event.get("event") in ("trigger", "limit") and event.get("expected") is not True:
+        elif fired(event):
             at = number(event.get("t_trip"))
-            at = t_s if at is None else at
-            name = one_line(event.get(str(event["event"])), 40)
-            if at is not None:
-                found.append(Mark(at, f"trip: {name}", "trip"))
-        elif event.get("event") == "stopped" and t_s is not None:
-            found.append(Mark(t_s, f"stopped: {one_line(event.get('by'), 40)}", "trip"))
-    return tuple(_merged(found))
+            name = one_line(event.get(str(kind)), 60)
+            found.append(Mark(t_s if at is None else at, f"trip: {name}", "trip"))
+    stopped = any(moment.label == "Decision" and "stop" in moment.text for moment in moments)
+    if stopped:
+        by = [m for m in moments if m.label == "Decision"]
+        found += [Mark(m.t_s, f"decision {m.text}", "trip") for m in by]
+    back = [m for m in moments if m.label.endswith(" back")]
+    steps = {round(mark.t_s, 2) for mark in found if mark.kind == "step"}
+    found += [Mark(m.t_s, m.label.lower(), "back") for m in back if round(m.t_s, 2) not in steps]
+    return tuple(sorted(found, key=lambda mark: mark.t_s))
 
 
 def _blackouts(event: Event) -> list[Mark]:
@@ -142,20 +154,10 @@ def _blackouts(event: Event) -> list[Mark]:
     spans = [span for span in event.get("spans") or () if isinstance(span, dict)]
     told = [(number(span.get("from")), number(span.get("pinned_s"))) for span in spans]
     return [
-        Mark(start_s, f"rig pinned {pinned_s:.1f} s", "step")
+        Mark(start_s, f"rig pinned {pinned_s:.1f} s", "rig")
         for start_s, pinned_s in told
         if start_s is not None and pinned_s is not None
     ]
-
-
-def _merged(found: list[Mark]) -> list[Mark]:
-    """Whether a stop follows the trip that caused it, and so adds nothing to a chart."""
-    kept: list[Mark] = []
-    for mark in found:
-        if mark.label.startswith("stopped:") and any(m.kind == "trip" for m in kept):
-            continue
-        kept.append(mark)
-    return kept
 
 
 def _end_of(name: str, later: Sequence[Event]) -> Event | None:
@@ -255,7 +257,7 @@ def _split(event: Event) -> str:
 def _step_label(event: Event, evacuated: str | None) -> str:
     shares = event.get("shares")
     share = number(shares.get(evacuated)) if isinstance(shares, dict) and evacuated else None
-    return "" if share is None else f"{share:g} %"
+    return _shares(shares) if share is None else f"{evacuated} {share:g} %"
 
 
 def _trip_detail(event: Event) -> str:

@@ -6,17 +6,27 @@ verdict's. An unknown value is named as unknown and never shown as zero.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from muster.judge.judged_by import contract_said, judged_by
+from muster.judge.judged_by import judged_by
 from muster.reports import timeline as tl
+from muster.reports.appendix import (
+    configuration_facts,
+    drill_facts,
+    flat,
+    judged_facts,
+    machine_facts,
+    value_text,
+    version_facts,
+)
 from muster.reports.burn import burns
 from muster.reports.client_p95 import recorded
+from muster.reports.distribution import latency_rows
 from muster.reports.evidence import Evidence
 from muster.reports.figures import budget_facts, impact, load_facts, timing_facts
 from muster.reports.findings import finding_row, matrix, misses, phase_order, thresholds
+from muster.reports.first_screen import cause, stop_line, tiles
 from muster.reports.gaps import gap_facts
 from muster.reports.hurt import changed_phases, hurt
 from muster.reports.model import (
@@ -42,23 +52,6 @@ from muster.reports.sentences import (
 )
 from muster.reports.words import EVIDENCE_WHY, clean, one_line
 
-_SECRET = re.compile(r"(^|_)(token|secret|password|passwd|credentials?|authorization|api_?key)$")
-_CONFIG_ROWS_MAX = 400
-_SHOWN_FIRST = (
-    ("target", "Target"),
-    ("target_class", "Target class"),
-    ("profile", "Profile"),
-    ("streams_target", "Streams"),
-    ("scale", "Scale"),
-    ("time_scale", "Time scale"),
-    ("seed", "Seed"),
-    ("gate", "Gate"),
-    ("evacuated", "Region drilled"),
-    ("ttl_s", "DNS TTL, s"),
-    ("scrape_interval_s", "Scrape interval, s"),
-    ("defect", "Planted defect"),
-)
-
 
 def build_view(evidence: Evidence) -> View:
     """The report of `evidence`, without its charts."""
@@ -79,8 +72,10 @@ def build_view(evidence: Evidence) -> View:
     undo = _undo(evidence)
     trips = _trips(evidence, start_s)
     limits = thresholds(findings)
+    told = moments(events, start_s)
     harm = hurt(evidence.load, phases, slow_limit(limits, phases))
     burned = burns(evidence.load, phases, _shares(findings), start_s or 0.0)
+    timings = timing_facts(evidence, phases)
     evacuated = one_line(started.get("evacuated"), 80) or None
     name = one_line(verdict.get("verdict"), 40)
     length = seconds(end_s - start_s) if start_s is not None and end_s is not None else NO_DATA
@@ -90,7 +85,8 @@ def build_view(evidence: Evidence) -> View:
         drill=one_line(started.get("drill"), 120),
         title=title,
         kind=one_line(started.get("kind"), 40),
-        banner=_banner(verdict, events, rows, faults, undo, started),
+        banner=_banner(evidence, rows, faults, undo, trips, phases),
+        tiles=tiles(evidence, rows, phases, undo, harm, timings),
         summary=summary(
             title=title,
             verdict=name,
@@ -110,11 +106,11 @@ def build_view(evidence: Evidence) -> View:
         ),
         judged=judged,
         impact=impact(harm, verdict),
-        moments=moments(events, start_s),
+        moments=told,
         facts=(
-            *_facts(started, verdict),
-            *_judged(evidence, judged),
-            *_machine(evidence.first("capacity")),
+            *drill_facts(started, verdict),
+            *judged_facts(evidence, judged),
+            *machine_facts(evidence.first("capacity")),
         ),
         against=evidence.against,
         started=utc(start_s),
@@ -131,15 +127,16 @@ def build_view(evidence: Evidence) -> View:
         matrix=matrix_rows,
         findings=tuple(rows),
         faults=faults,
-        timings=(*timing_facts(evidence, phases), *budget_facts(findings, burned)),
+        timings=(*timings, *budget_facts(findings, burned)),
+        latencies=latency_rows(evidence.load, phases),
         load=(*load_facts(evidence, rows), *gap_facts(evidence.load, phases)),
         trips=trips,
         guard=guard_sentence(trips, bool(phases)),
         undo=undo,
         timeline=tl.timeline(events, start_s),
-        versions=_versions(started, verdict),
-        configuration=_configuration(evidence.config),
-        marks=tl.marks(events, evacuated),
+        versions=version_facts(started, verdict),
+        configuration=configuration_facts(evidence.config),
+        marks=tl.marks(events, told, evacuated),
         thresholds=limits,
         hurt=harm,
         burns=burned,
@@ -181,25 +178,27 @@ def _span(evidence: Evidence, started: Mapping[str, Any]) -> tuple[float | None,
 
 
 def _banner(
-    verdict: Mapping[str, Any],
-    events: Sequence[Mapping[str, Any]],
+    evidence: Evidence,
     rows: Sequence[FindingRow],
     faults: Sequence[FaultRow],
     undo: UndoView,
-    started: Mapping[str, Any],
+    trips: Sequence[TripRow],
+    phases: Sequence[PhaseRow],
 ) -> Banner:
+    verdict, started = evidence.verdict, evidence.first("drill_started")
     # An evidence class that is none of the three never counts as gate evidence.
-    evidence = one_line(verdict.get("evidence"), 40) or "unknown"
-    stop = next((event for event in events if event.get("event") == "stopped"), {})
-    because = EVIDENCE_WHY.get(evidence, "The verdict does not state the evidence class.")
+    grade = one_line(verdict.get("evidence"), 40) or "unknown"
+    because = EVIDENCE_WHY.get(grade, "The verdict does not state the evidence class.")
     if started.get("defect"):
         because += f" The defect {one_line(started['defect'], 80)} was planted on purpose."
     return Banner(
         verdict=one_line(verdict.get("verdict"), 40),
         why=clean(why(verdict, rows, faults, undo)),
-        stopped_by=stopped_name(verdict, stop),
-        evidence=evidence,
-        gate_evidence=evidence == "gate",
+        cause=clean(cause(verdict, rows, faults, undo, trips)),
+        stop_line=stop_line(evidence, phases, _span(evidence, started)[0]),
+        stopped_by=stopped_name(verdict, evidence.first("stopped")),
+        evidence=grade,
+        gate_evidence=grade == "gate",
         evidence_why=because,
         unsealed=tuple(one_line(why_not, 300) for why_not in _listed(verdict.get("unsealed"))),
     )
@@ -213,7 +212,12 @@ def _unknowns(
 ) -> tuple[str, ...]:
     """Everything that is unknown, for the top of the report."""
     found = other_unknowns(evidence.verdict)
-    found.extend(finding_clause(row) for row in rows if row.status == "unknown")
+    begun = {p.name for p in phases}
+    unknown = [row for row in rows if row.status == "unknown"]
+    never = [r.phase for r in unknown if r.phase in _planned(evidence) and r.phase not in begun]
+    if never:
+        found.append(f"never begun, so not judged: {', '.join(dict.fromkeys(never))}")
+    found.extend(finding_clause(row) for row in unknown if row.phase not in never)
     found.extend(
         f"fault {f.fault} in {f.region}: "
         + ("effect not verified" if f.proven is False else "never observed")
@@ -227,6 +231,11 @@ def _unknowns(
         found.append("the ledger has no end of the drill")
     found.extend(one_line(line, 300) for line in evidence.missing)
     return tuple(dict.fromkeys(found))
+
+
+def _planned(evidence: Evidence) -> list[str]:
+    told = evidence.first("drill_started").get("phases")
+    return [one_line(name, 80) for name in told] if isinstance(told, list) else []
 
 
 def _faults(evidence: Evidence) -> tuple[FaultRow, ...]:
@@ -260,7 +269,7 @@ def _fault(evidence: Evidence, proof: Mapping[str, Any]) -> FaultRow:
     proven = proof.get("proven")
     facts = proof.get("proof")
     shown = (
-        [Fact(one_line(k, 120), one_line(_value(v), 200)) for k, v in _flat(facts)]
+        [Fact(one_line(k, 120), one_line(value_text(v), 200)) for k, v in flat(facts)]
         if isinstance(facts, dict)
         else []
     )
@@ -294,13 +303,13 @@ def _undo(evidence: Evidence) -> UndoView:
     return UndoView(
         verified=verified if isinstance(verified, bool) else None,
         pending=tuple(
-            one_line(_value(p), 200) for p in _listed(told.get("pending", look.get("pending")))
+            one_line(value_text(p), 200) for p in _listed(told.get("pending", look.get("pending")))
         ),
         readback=tuple(
             ReadBackRow(
                 one_line(r.get("subject"), 200),
-                one_line(_value(r.get("expected")), 200),
-                one_line(_value(r.get("actual")), 200),
+                one_line(value_text(r.get("expected")), 200),
+                one_line(value_text(r.get("actual")), 200),
                 r.get("ok") is True,
             )
             for r in readback
@@ -310,100 +319,9 @@ def _undo(evidence: Evidence) -> UndoView:
     )
 
 
-def _facts(started: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
-    facts = []
-    for key, label in _SHOWN_FIRST:
-        value = started.get(key, verdict.get(key))
-        if key == "streams_target":
-            facts.append(Fact(label, count(value)))
-        elif key == "defect" and not value:
-            facts.append(Fact(label, "none" if key in started else NO_DATA))
-        elif value is None:
-            shown = "none" if key in started or key in verdict else NO_DATA
-            facts.append(Fact(label, shown))
-        else:
-            facts.append(Fact(label, one_line(_value(value), 200)))
-    return tuple(facts)
-
-
-def _judged(evidence: Evidence, judged: str) -> tuple[Fact, ...]:
-    """By what it was judged, and by whose contract: a tier alone is only a letter."""
-    note = "" if evidence.contract_sha256 is None else f"sha256 {evidence.contract_sha256[:16]}"
-    whose = one_line(contract_said(evidence.contract), 200)
-    return (Fact("Judged by", one_line(judged, 600)), Fact("Contract", whose, note))
-
-
 def _streams(started: Mapping[str, Any]) -> int | None:
     streams = number(started.get("streams_target"))
     return None if streams is None else int(streams)
-
-
-def _machine(capacity: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """The capacity of the machine that ran load and testbed; none if the ledger does not say."""
-    if not capacity:
-        return ()
-    by = capacity.get("streams_by")
-    limits = (
-        [f"{one_line(k, 40)} {count(v)}" for k, v in by.items()] if isinstance(by, dict) else []
-    )
-    holds = count(capacity.get("holds_streams"))
-    shape = capacity.get("shape")
-    parts = shape.items() if isinstance(shape, dict) else ()
-    named = [f"{one_line(k, 40).replace('_', ' ')} {count(v)}" for k, v in parts if k != "streams"]
-    return (
-        Fact("Streams this machine holds", holds, ", ".join(limits)),
-        Fact("Testbed", ", ".join(named) or NO_DATA),
-    )
-
-
-def _versions(started: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[Fact, ...]:
-    builds = verdict.get("platform_build", started.get("platform_build"))
-    facts = [Fact("Platform build", one_line(_value(builds), 300) if builds else NO_DATA)]
-    versions = started.get("versions")
-    if isinstance(versions, dict):
-        facts += [Fact(one_line(k, 80), one_line(_value(v), 200)) for k, v in _flat(versions)]
-    return tuple(facts)
-
-
-def _configuration(config: Mapping[str, Any]) -> tuple[Fact, ...]:
-    rows = [Fact(one_line(key, 160), one_line(value, 300)) for key, value in _shown_config(config)]
-    if len(rows) > _CONFIG_ROWS_MAX:
-        more = len(rows) - _CONFIG_ROWS_MAX
-        rows = [*rows[:_CONFIG_ROWS_MAX], Fact("…", f"{more} more in config.json")]
-    return tuple(rows)
-
-
-def _shown_config(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, value in _flat(config):
-        hidden = value not in (None, "") and _SECRET.search(key.lower().rsplit(".", 1)[-1])
-        yield key, "(hidden)" if hidden else _value(value)
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves by dotted key, sorted; lists are leaves unless they hold mappings."""
-    for key in sorted(value, key=str):
-        here = f"{prefix}{key}"
-        item = value[key]
-        if isinstance(item, dict) and item:
-            yield from _flat(item, f"{here}.")
-        elif isinstance(item, list) and any(isinstance(part, dict) for part in item):
-            yield from _flat({f"{i}": part for i, part in enumerate(item)}, f"{here}.")
-        else:
-            yield here, item
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_value(part) for part in value) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{k}: {_value(v)}" for k, v in value.items()) or "none"
-    return str(value)
 
 
 def _listed(value: Any) -> list[Any]:
