@@ -25,7 +25,7 @@ from muster.reports.evidence import Evidence
 from muster.reports.lines import Line
 from muster.reports.model import View
 
-_TITLE_MAX = 104
+_TITLE_MAX = 150
 
 
 class Frame:

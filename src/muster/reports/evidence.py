@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from muster.contract import load as load_contract
 from muster.contract.model import Contract
@@ -19,6 +21,7 @@ from muster.errors import BadInput
 from muster.judge.document import SCHEMA_VERSION
 from muster.ledger import BROKEN_CHAIN, read_ledger
 from muster.reports.history.kept import Against, read_against
+from muster.reports.line_index import LineIndex, index_lines
 from muster.reports.loadfile import LoadSeconds, read_load
 from muster.reports.refusals import Refusal, first_refusals
 from muster.reports.server import Server, read_server
@@ -44,6 +47,8 @@ class Evidence:
     refusals: tuple[Refusal, ...] = ()
     contract_sha256: str | None = None
     against: Against | None = None
+    target: Mapping[str, Any] = field(default_factory=dict)
+    lines: LineIndex | None = None
 
     def of(self, event: str) -> tuple[Mapping[str, Any], ...]:
         """The ledger's events of that name, in order."""
@@ -122,6 +127,8 @@ def read_evidence(bundle: Path, unsealed: Sequence[str] = ()) -> Evidence:
         refusals=tuple(first_refusals(bundle)),
         contract_sha256=digest,
         against=read_against(bundle),
+        target=_target(bundle / "target.yaml"),
+        lines=index_lines(bundle / "samples.jsonl"),
     )
 
 
@@ -133,6 +140,15 @@ def _config(path: Path) -> tuple[Mapping[str, Any], list[str]]:
     except ValueError:
         return {}, ["config.json: not JSON"]
     return (data, []) if isinstance(data, dict) else ({}, ["config.json: not a JSON object"])
+
+
+def _target(path: Path) -> Mapping[str, Any]:
+    """The target as its file says; empty if it cannot be read: it only adds links."""
+    try:
+        data = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError):
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _contract(path: Path) -> tuple[Contract | None, str | None]:

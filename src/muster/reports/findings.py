@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from muster.reports.model import FindingRow, MatrixCell, MatrixRow
+from muster.reports.model import FindingRow, MatrixCell, MatrixRow, Reference
 from muster.reports.numbers import NO_DATA, count, limit, number, quantity, span, utc
 from muster.reports.words import AT_LEAST, SLO_TITLES, one_line, slo_title
 
@@ -29,10 +29,12 @@ MATRIX_SLOS = (
 )
 
 
-def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
+def finding_row(
+    finding: Mapping[str, Any], beside: str = "", references: tuple[Reference, ...] = ()
+) -> FindingRow:
     """One finding of a verdict as the report shows it. Any other status is unknown.
 
-    `beside` is additional information about it.
+    `beside` is additional information about it, `references` say where it was read.
     """
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
@@ -53,6 +55,7 @@ def finding_row(finding: Mapping[str, Any], beside: str = "") -> FindingRow:
         status=status,
         detail=_detail(finding, beside),
         margin_relative=_relative(_least_margin(slo, finding), threshold),
+        references=references,
         is_service_level=slo in MATRIX_SLOS,
     )
 

@@ -65,6 +65,34 @@ class PhaseRow:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Where a figure was read; `url` only where the target names a server for it."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class CapacityRow:
+    """Streams that a region takes: before the first change, lowest since, at the end; as text."""
+
+    region: str
+    before: str
+    least: str
+    after: str
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """Attempts answered 429 in a region, their share there, and the platform's own causes."""
+
+    region: str
+    rejected: str
+    share: str
+    causes: str
+
+
+@dataclass(frozen=True)
 class FindingRow:
     """One finding as the table shows it; `status`: pass, fail, unknown, not_judged, declared."""
 
@@ -84,6 +112,7 @@ class FindingRow:
     margin_relative: float | None = None
     """Margin over threshold, to compare how bad two misses are."""
 
+    references: tuple[Reference, ...] = ()
     is_service_level: bool = False
     """Whether it has a row in the table of SLOs by phase."""
 
@@ -236,6 +265,9 @@ class View:
     faults: tuple[FaultRow, ...]
     timings: tuple[Fact, ...]
     latencies: tuple[LatencyRow, ...]
+    capacity: tuple[CapacityRow, ...]
+    rejected: tuple[RejectedRow, ...]
+    raw_answers: tuple[tuple[str, str, str, str], ...]
     load: tuple[Fact, ...]
     trips: tuple[TripRow, ...]
     guard: str

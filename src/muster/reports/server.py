@@ -16,7 +16,9 @@ from muster.errors import BadInput
 from muster.samples.histograms import edge_of, joined
 from muster.samples.series import Array, Samples, Series, read_samples
 
-_WANTED = ("first_token", "completion", "queue_age", "rig_lag", "streams_limit")
+_WANTED = frozenset(
+    {"first_token", "completion", "queue_age", "rig_lag", "streams_limit", "admission_failures"}
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,27 @@ class Server:
         result = np.full(len(at), np.nan)
         result[known] = np.nanmax(stacked[:, known], axis=0)
         return result
+
+    def sum_at(self, signal: str, region: str, at: Array, reach_s: float) -> Array:
+        """The sum of the region's gauges at the times `at`; NaN where one has no sample."""
+        held = [_held(one, at, reach_s) for one in self.samples.of(signal, region=region)]
+        return np.sum(held, axis=0) if held else np.full(len(at), np.nan)
+
+    def least(self, signal: str, region: str, start_s: float, end_s: float) -> float | None:
+        """The lowest known sum of the region's gauges within the times given."""
+        sums = self.sum_at(signal, region, np.arange(start_s, end_s, 1.0), 3.0)
+        known = sums[np.isfinite(sums)]
+        return float(known.min()) if len(known) else None
+
+    def grown(self, signal: str, region: str, start_s: float, end_s: float) -> dict[str, float]:
+        """How much the region's counters grew between two times, by their label `reason`."""
+        ends = np.arange(start_s, end_s + 1.0, 1.0)
+        found: dict[str, float] = {}
+        for one in self.samples.of(signal, region=region):
+            grown = _increase(_held(one, ends, 3.0))
+            reason = one.labels.get("reason", one.name)
+            found[reason] = found.get(reason, 0.0) + float(np.nansum(grown))
+        return found
 
     def values(self, signal: str, label: str) -> list[str]:
         """What the label says in the series of the signal, sorted."""
@@ -82,14 +105,13 @@ class Server:
 def read_server(path: Path) -> tuple[Server | None, list[str]]:
     """The needed series in `samples.jsonl`, and a line for what could not be read."""
     try:
-        samples = read_samples(path)
+        samples = read_samples(path, _WANTED)
     except BadInput as error:
         return None, [f"samples.jsonl: {error.value}"]
     faults = ["samples.jsonl: a line cannot be read and is left out"] if samples.torn else []
-    wanted = {name: series for name in _WANTED if (series := samples.by_signal.get(name))}
-    if not wanted:
+    if not samples.by_signal:
         return None, [*faults, "samples.jsonl: holds no server sample"]
-    return Server(Samples(wanted, samples.torn)), faults
+    return Server(samples), faults
 
 
 def _held(series: Series, at: Array, reach_s: float) -> Array:

@@ -35,6 +35,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 18, 84, 26
 CHARACTER_PX = 6.2
 """Width of a character of 11 px, rounded up for safety."""
 _ROW_PX = 16
+_TITLE_MAX = 106
 _FONT = "Helvetica Neue, Helvetica, Arial, sans-serif"
 _ELEMENTS = {"svg", "g", "path", "text", "rect", "line", "circle", "title", "desc"}
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -53,7 +54,7 @@ def draw(chart: Chart) -> str:
         f'<title id="{ids}-title">{escape(chart.title)}</title>',
         f'<desc id="{ids}-desc">{escape(chart.alt)}</desc>',
         f'<rect width="{WIDTH}" height="{height}" fill="{PAPER}"/>',
-        _text(0, 17, chart.title, INK, size=14, bold=True),
+        _text(0, 17, _fitting(chart.title), INK, size=14, bold=True),
         *legend,
         f'<g transform="translate({LEFT} {top})">',
         *_Plot(chart).parts(),
@@ -226,6 +227,10 @@ class _Plot:
 def shown(value: float, percent: bool) -> str:
     """A value on the vertical axis."""
     return f"{value * 100:,.4g} %" if percent else f"{value:,.4g}"
+
+
+def _fitting(title: str) -> str:
+    return title if len(title) <= _TITLE_MAX else title[: _TITLE_MAX - 1] + "…"
 
 
 def _legend(chart: Chart) -> tuple[list[str], int]:

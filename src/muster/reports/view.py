@@ -42,6 +42,8 @@ from muster.reports.model import (
 )
 from muster.reports.moments import moments
 from muster.reports.numbers import NO_DATA, count, epoch, number, seconds, utc
+from muster.reports.reasons import capacity_rows, raw_answers, rejected_rows
+from muster.reports.references import References
 from muster.reports.sentences import (
     finding_clause,
     guard_sentence,
@@ -61,11 +63,7 @@ def build_view(evidence: Evidence) -> View:
     findings = [f for f in verdict.get("findings") or () if isinstance(f, dict)]
     phases = tl.phases(events, start_s)
     names = [phase.name for phase in phases]
-    order = phase_order((finding_row(f).phase for f in findings), names)
-    rows = sorted(
-        (finding_row(f, recorded(evidence.load, f)) for f in findings),
-        key=lambda row: order.index(row.phase),
-    )
+    rows = _rows(evidence, findings, names)
     judged = judged_by(evidence.contract, findings, streams=_streams(started), order=names)
     matrix_phases, matrix_rows = matrix(findings, names)
     faults = _faults(evidence)
@@ -77,7 +75,6 @@ def build_view(evidence: Evidence) -> View:
     burned = burns(evidence.load, phases, _shares(findings), start_s or 0.0)
     timings = timing_facts(evidence, phases)
     evacuated = one_line(started.get("evacuated"), 80) or None
-    name = one_line(verdict.get("verdict"), 40)
     length = seconds(end_s - start_s) if start_s is not None and end_s is not None else NO_DATA
     title = one_line(started.get("title") or started.get("drill"), 200) or "Untitled drill"
     return View(
@@ -89,7 +86,7 @@ def build_view(evidence: Evidence) -> View:
         tiles=tiles(evidence, rows, phases, undo, harm, timings),
         summary=summary(
             title=title,
-            verdict=name,
+            verdict=one_line(verdict.get("verdict"), 40),
             kind=one_line(started.get("kind"), 40) or "drill",
             target=one_line(started.get("target"), 80) or NO_DATA,
             streams=count(started.get("streams_target")),
@@ -129,6 +126,9 @@ def build_view(evidence: Evidence) -> View:
         faults=faults,
         timings=(*timings, *budget_facts(findings, burned)),
         latencies=latency_rows(evidence.load, phases),
+        capacity=capacity_rows(evidence, phases, end_s),
+        rejected=rejected_rows(evidence, phases),
+        raw_answers=raw_answers(evidence),
         load=(*load_facts(evidence, rows), *gap_facts(evidence.load, phases)),
         trips=trips,
         guard=guard_sentence(trips, bool(phases)),
@@ -140,6 +140,18 @@ def build_view(evidence: Evidence) -> View:
         thresholds=limits,
         hurt=harm,
         burns=burned,
+    )
+
+
+def _rows(
+    evidence: Evidence, findings: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> list[FindingRow]:
+    """The findings in the order of their phases, each with where its figure was read."""
+    order = phase_order((finding_row(f).phase for f in findings), names)
+    refer = References(evidence, evidence.lines)
+    return sorted(
+        (finding_row(f, recorded(evidence.load, f), refer.of(f)) for f in findings),
+        key=lambda row: order.index(row.phase),
     )
 
 
