@@ -39,15 +39,15 @@ class Frame:
         end = view.end_s if view.end_s is not None else (load.start_s + load.length if load else 0)
         self.start_s = start
         self.end_s = max(end, start + 1.0)
-        spans = [
-            Span(
-                p.name,
-                max(0.0, p.start_s - start),
-                min(p.end_s if p.end_s is not None else self.end_s, self.end_s) - start,
-            )
-            for p in view.phases
-            if p.start_s is not None
-        ]
+        stop = [m.t_s for m in view.moments if m.label == "Decision"]
+        # A phase whose end nobody recorded was over at the latest when the drill was stopped.
+        open_end = stop[-1] if stop else self.end_s
+        spans = []
+        for phase in view.phases:
+            if phase.start_s is not None:
+                last = max(open_end, phase.start_s) if phase.end_s is None else phase.end_s
+                last = min(last, self.end_s) - start
+                spans.append(Span(phase.name, max(0.0, phase.start_s - start), last))
         inside = [m for m in view.marks if start <= m.t_s <= self.end_s]
         marks = [
             NumberedMark(i, m.t_s - start, m.label, m.kind) for i, m in enumerate(inside, start=1)

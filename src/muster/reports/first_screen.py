@@ -8,7 +8,16 @@ from typing import Any
 from muster.reports.evidence import Evidence
 from muster.reports.findings import misses, worst_by_slo
 from muster.reports.harm import Hurt
-from muster.reports.model import Fact, FaultRow, FindingRow, PhaseRow, Tile, TripRow, UndoView
+from muster.reports.model import (
+    Fact,
+    FaultRow,
+    FindingRow,
+    Moment,
+    PhaseRow,
+    Tile,
+    TripRow,
+    UndoView,
+)
 from muster.reports.moments import decided
 from muster.reports.numbers import NO_DATA, count, number, offset, quantity, seconds, utc
 from muster.reports.sentences import finding_clause, other_unknowns, stopper
@@ -39,7 +48,7 @@ def cause(
     if stop and name != "PASS":
         fired = [t for t in trips if not t.expected and t.name in stop]
         where = f" in {fired[0].region}" if fired and fired[0].region != "all regions" else ""
-        detail = _detail(verdict)
+        detail = _detail(verdict) or (one_line(fired[0].detail, 200) if fired else "")
         return f"Stopped: {stopper(stop)}{where}" + (f" ({detail})." if detail else ".")
     if name == "PASS":
         judged = sum(row.status == "pass" for row in rows)
@@ -84,6 +93,7 @@ def tiles(
     undo: UndoView,
     harm: Hurt | None,
     timings: Sequence[Fact],
+    told: Sequence[Moment],
 ) -> tuple[Tile, ...]:
     """The strip of figures under the verdict."""
     return (
@@ -91,25 +101,24 @@ def tiles(
         _reached(evidence, phases),
         _worst(rows),
         _hurt(harm),
-        _times(timings),
+        _times(timings, told),
     )
 
 
 def _back(evidence: Evidence, undo: UndoView) -> Tile:
     looks = [e for e in evidence.of("verify") if e.get("verified") is True]
     at = utc(number(looks[-1].get("t")), date=False) if looks else ""
-    if undo.verified:
+    if undo.verified and evidence.verdict.get("verdict") != "ROLLBACK_FAILED":
         told = evidence.verdict.get("timings_s")
         after = told.get("trip_to_restored_s") if isinstance(told, dict) else None
         note = "read from the real systems"
         if number(after) is not None:
             note = f"traffic {seconds(after)} after the trip"
         return Tile("Everything back", f"✓ {at}".strip(), note, "pass", "#undo")
-    if undo.verified is False:
+    if undo.verified is not None:
         left = sum(not r.ok for r in undo.readback) or len(undo.pending)
-        return Tile(
-            "Everything back", "✗ NOT BACK", f"{plural(left, 'change')} left", "fail", "#undo"
-        )
+        note = f"{plural(left, 'change')} left" if left else "by the verdict"
+        return Tile("Everything back", "✗ NOT BACK", note, "fail", "#undo")
     return Tile("Everything back", "? not read back", "nobody looked", "unknown", "#undo")
 
 
@@ -153,7 +162,7 @@ def _hurt(harm: Hurt | None) -> Tile:
     )
 
 
-def _times(timings: Sequence[Fact]) -> Tile:
+def _times(timings: Sequence[Fact], told: Sequence[Moment]) -> Tile:
     by_label = {fact.label: fact.value for fact in timings}
     parts = [
         (_short(TIMING_TITLES[name][0]), by_label[TIMING_TITLES[name][0]])
@@ -161,8 +170,11 @@ def _times(timings: Sequence[Fact]) -> Tile:
         if TIMING_TITLES[name][0] in by_label
     ]
     parts = [(label, value) for label, value in parts if value != NO_DATA] or parts
+    at = {moment.label: moment.t_s for moment in told}
+    if not parts and "Trip" in at and "Changes back" in at:
+        parts = [("trip to changes back", seconds(at["Changes back"] - at["Trip"]))]
     if not parts:
-        parts = [(label.lower(), value) for label, value in by_label.items()][:2]
+        return Tile("Times", NO_DATA, "no change was timed", "", "#timings")
     return Tile("Times", "", "", "", "#timings", tuple(parts[-_TIMES_MAX:]))
 
 

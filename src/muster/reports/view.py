@@ -83,24 +83,8 @@ def build_view(evidence: Evidence) -> View:
         title=title,
         kind=one_line(started.get("kind"), 40),
         banner=_banner(evidence, rows, faults, undo, trips, phases),
-        tiles=tiles(evidence, rows, phases, undo, harm, timings),
-        summary=summary(
-            title=title,
-            verdict=one_line(verdict.get("verdict"), 40),
-            kind=one_line(started.get("kind"), 40) or "drill",
-            target=one_line(started.get("target"), 80) or NO_DATA,
-            streams=count(started.get("streams_target")),
-            evacuated=evacuated,
-            length=length,
-            started=utc(start_s),
-            holds=sum(row.status == "pass" for row in rows),
-            not_judged=sum(row.status == "not_judged" for row in rows),
-            declared=sum(row.status == "declared" for row in rows),
-            total=len(rows),
-            trips=trips,
-            undo=undo,
-            judged=judged,
-        ),
+        tiles=tiles(evidence, rows, phases, undo, harm, timings, told),
+        summary=_summary(evidence, title, length, rows, trips, undo, judged),
         judged=judged,
         impact=impact(harm, verdict),
         moments=told,
@@ -140,6 +124,35 @@ def build_view(evidence: Evidence) -> View:
         thresholds=limits,
         hurt=harm,
         burns=burned,
+    )
+
+
+def _summary(
+    evidence: Evidence,
+    title: str,
+    length: str,
+    rows: Sequence[FindingRow],
+    trips: Sequence[TripRow],
+    undo: UndoView,
+    judged: str,
+) -> tuple[str, ...]:
+    started = evidence.first("drill_started")
+    return summary(
+        title=title,
+        verdict=one_line(evidence.verdict.get("verdict"), 40),
+        kind=one_line(started.get("kind"), 40) or "drill",
+        target=one_line(started.get("target"), 80) or NO_DATA,
+        streams=count(started.get("streams_target")),
+        evacuated=one_line(started.get("evacuated"), 80) or None,
+        length=length,
+        started=utc(_span(evidence, started)[0]),
+        holds=sum(row.status == "pass" for row in rows),
+        not_judged=sum(row.status == "not_judged" for row in rows),
+        declared=sum(row.status == "declared" for row in rows),
+        total=len(rows),
+        trips=trips,
+        undo=undo,
+        judged=judged,
     )
 
 
