@@ -51,8 +51,8 @@ def test_the_share_of_users_hurt_counts_each_attempt_once() -> None:
     assert (found.attempts, found.rejected, found.failed, found.broken) == (100, 20, 20, 10)
     assert found.share == pytest.approx(0.5)
     assert found.slow == 10
-    # From 109 to 120 there are 11 seconds, and one of them is on record.
-    assert found.gaps == 10
+    # Of the ten seconds from 110 to 120 one is on record.
+    assert found.gaps == 9
 
 
 def test_without_a_record_or_a_change_nobody_is_called_unhurt() -> None:
