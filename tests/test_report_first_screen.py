@@ -12,7 +12,8 @@ from muster.reports.chart_model import INK, Axis, Chart, Stroke
 from muster.reports.evidence import read_evidence
 from muster.reports.lines import Line
 from muster.reports.model import View
-from muster.reports.render import TONES
+from muster.reports.postmortem import draft
+from muster.reports.render import TONES, markdown
 from muster.reports.view import build_view
 from tests.report_bundle import Story, make
 
@@ -111,3 +112,43 @@ def test_chart_data_cannot_end_its_element() -> None:
     (drawn,) = json.loads(text)["charts"]
     assert drawn["lines"][0]["v"] == [1, None, -1]
     assert drawn["lines"][0]["label"] == "</script><!--&"
+
+
+def test_the_draft_states_facts_and_leaves_blanks(tmp_path: Path) -> None:
+    """Impact, trigger, detection and action items from the bundle; the rest is marked."""
+    view = view_of(
+        tmp_path,
+        Story(
+            verdict="FAIL",
+            shed_share=0.06,
+            trigger={"trigger": "rate_429", "region": "eu-central-1", "detail": "5.1 %"},
+            stopped={"by": "trigger:rate_429", "verdict": "FAIL", "detail": "5.1 %"},
+        ),
+    )
+    made = draft(view)
+    assert dict(made.impact)["Rejected (429)"] != "0"
+    assert made.detection[0] == "The guard's trigger rate_429 fired in eu-central-1: 5.1 %."
+    assert [action.cause for action in made.actions] == ["429 rate"]
+    text = markdown(view)
+    for heading in (
+        *("Summary", "Impact", "Trigger", "Detection", "Recovery", "Timeline (UTC)"),
+        *("What went well", "What went wrong", "Where we were lucky", "Contributing factors"),
+        *("Action items", "Charts"),
+    ):
+        assert f"\n## {heading}\n" in text, heading
+    assert text.count("_(to fill in)_") > 10
+
+
+def test_the_draft_makes_nothing_up(tmp_path: Path) -> None:
+    """Of an empty bundle it states no figure, and nothing went well."""
+    (tmp_path / "verdict.json").write_text('{"verdict": "INCONCLUSIVE", "findings": []}')
+    made = draft(build_view(read_evidence(tmp_path)))
+    assert made.impact == (("Attempts hurt", "no data"),)
+    assert made.well == made.lucky == made.factors == made.actions == ()
+
+
+def test_a_narrow_pass_is_luck(tmp_path: Path) -> None:
+    """Under a tenth of the limit left; one with room is not."""
+    assert not draft(view_of(tmp_path / "a", Story())).lucky
+    (said,) = draft(view_of(tmp_path / "b", Story(hurt_s=1.3))).lucky
+    assert said.startswith("First token p95")

@@ -40,7 +40,7 @@ def write_reports(bundle_dir: Path, *, unsealed: Sequence[str] = ()) -> list[Pat
     drawn = Drawn(pictures, chart_data(charts), axis.marks, axis.start_s)
     texts = {
         "report.html": html(view, drawn),
-        "report.md": markdown(view),
+        "report.md": markdown(view, pictures),
         "junit.xml": junit(view),
         **{f"charts/{picture.name}.svg": picture.svg for picture in pictures},
     }

@@ -56,6 +56,7 @@ def finding_row(
         detail=_detail(finding, beside),
         margin_relative=_relative(_least_margin(slo, finding), threshold),
         references=references,
+        is_upper_limit=slo not in AT_LEAST,
         is_service_level=slo in MATRIX_SLOS,
     )
 

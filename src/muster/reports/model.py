@@ -113,6 +113,7 @@ class FindingRow:
     """Margin over threshold, to compare how bad two misses are."""
 
     references: tuple[Reference, ...] = ()
+    is_upper_limit: bool = True
     is_service_level: bool = False
     """Whether it has a row in the table of SLOs by phase."""
 

@@ -21,6 +21,7 @@ from muster.errors import MusterError
 from muster.reports.chart_model import NumberedMark
 from muster.reports.model import FindingRow, View
 from muster.reports.numbers import offset, utc
+from muster.reports.postmortem import draft
 from muster.reports.words import STATUS_MARKS, STATUS_WORDS
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&:-])")
@@ -112,12 +113,16 @@ def scripted(name: str) -> dict[str, Any]:
     return _inlined("script", name)
 
 
-def markdown(view: View) -> str:
-    """The draft of a postmortem, which also serves as a job summary."""
+def markdown(view: View, pictures: Sequence[Picture] = ()) -> str:
+    """The draft of a postmortem, which also serves as a job summary; charts stand beside it."""
     templates = environment(autoescape=False)
     templates.filters |= {"md": md, "code": md_code, "fence": md_fence}
-    icon = {"PASS": "✅", "INCONCLUSIVE": "❔"}.get(view.banner.verdict, "❌")
-    text: str = templates.get_template("report.md.j2").render(view=view, icon=icon)
+    icon = {"PASS": "✅", "INCONCLUSIVE": "❔", "ABORTED": "⏹️", "ROLLBACK_FAILED": "🚨"}.get(
+        view.banner.verdict, "❌"
+    )
+    text: str = templates.get_template("report.md.j2").render(
+        view=view, icon=icon, draft=draft(view), pictures=pictures
+    )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
