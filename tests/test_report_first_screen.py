@@ -128,7 +128,7 @@ def test_the_draft_states_facts_and_leaves_blanks(tmp_path: Path) -> None:
     made = draft(view)
     assert dict(made.impact)["Rejected (429)"] != "0"
     assert made.detection[0] == "The guard's trigger rate_429 fired in eu-central-1: 5.1 %."
-    assert [action.cause for action in made.actions] == ["429 rate"]
+    assert made.actions[0].cause == "429 rate"
     text = markdown(view)
     for heading in (
         *("Summary", "Impact", "Trigger", "Detection", "Recovery", "Timeline (UTC)"),
@@ -149,6 +149,7 @@ def test_the_draft_makes_nothing_up(tmp_path: Path) -> None:
 
 def test_a_narrow_pass_is_luck(tmp_path: Path) -> None:
     """Under a tenth of the limit left; one with room is not."""
-    assert not draft(view_of(tmp_path / "a", Story())).lucky
-    (said,) = draft(view_of(tmp_path / "b", Story(hurt_s=1.3))).lucky
-    assert said.startswith("First token p95")
+    roomy = draft(view_of(tmp_path / "a", Story())).lucky
+    assert not [said for said in roomy if said.startswith("First token")]
+    narrow = draft(view_of(tmp_path / "b", Story(hurt_s=1.3))).lucky
+    assert [said for said in narrow if said.startswith("First token p95")]

@@ -77,8 +77,10 @@ def differences(bundle: Path, verdict: Verdict, *, decisive: bool = False) -> st
     return "; ".join(said)
 
 
-def rewrite(bundle: Path, verdict: Verdict | None, found: Seal) -> list[Path]:
+def rewrite(bundle: Path, verdict: Verdict | None, found: Seal, *, pdf: bool = False) -> list[Path]:
     """Write the verdict (None: keep it) and the report again, and seal them if the old seal held.
+
+    `pdf` prints the page too; without it a PDF of an earlier report is removed.
 
     Raises BadInput if that would turn a signed bundle into an unsigned one, and for a drill that
     still runs. Evidence that differs from what was sealed gets no new seal: that would hide the
@@ -86,6 +88,7 @@ def rewrite(bundle: Path, verdict: Verdict | None, found: Seal) -> list[Path]:
     """
     from muster.judge.verdict import write_verdict
     from muster.reports import write_reports
+    from muster.reports.pdf import NAME, print_pdf
 
     if found.state == "running":
         raise BadInput(bundle, "", "a drill that is running", "one that has ended")
@@ -100,6 +103,9 @@ def rewrite(bundle: Path, verdict: Verdict | None, found: Seal) -> list[Path]:
     if verdict is not None:
         write_verdict(bundle, verdict)
     written = write_reports(bundle, unsealed=found.why)
+    (bundle / NAME).unlink(missing_ok=True)
+    if pdf:
+        written.append(print_pdf(bundle))
     if again and (why := seal(bundle)):
         raise BadInput(bundle, "manifest.json", why, "a key that can sign")
     return written

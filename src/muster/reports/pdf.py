@@ -1,0 +1,92 @@
+"""A report's page as PDF, printed by the Chromium that the system has.
+
+The browser opens the file itself, with a profile of its own that is removed afterwards, and is
+killed with all its processes when it takes too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from muster.errors import BadInput, MusterError
+
+NAME = "report.pdf"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PRINT_S_MAX = 120.0
+
+
+def browser() -> str:
+    """The first browser on PATH that can print. Raises BadInput if there is none."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        wanted = f"one of {', '.join(BROWSERS)} on PATH (apt-get install chromium)"
+        raise BadInput("--pdf", "", "no browser", wanted)
+    return found
+
+
+def print_pdf(bundle: Path, seconds_max: float = PRINT_S_MAX) -> Path:
+    """Print `report.html` of `bundle` to `report.pdf` beside it, whole or not at all.
+
+    Raises BadInput without a browser, MusterError if it does not print within `seconds_max`.
+    """
+    program = browser()
+    page, out = bundle.resolve() / "report.html", bundle.resolve() / NAME
+    with tempfile.TemporaryDirectory(prefix="muster-print-") as folder:
+        printed = Path(folder) / NAME
+        command = [
+            program,
+            "--headless",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--no-first-run",
+            "--no-pdf-header-footer",
+            f"--user-data-dir={folder}/profile",
+            f"--print-to-pdf={printed}",
+            page.as_uri(),
+        ]
+        if os.geteuid() == 0:
+            # Chromium does not start as root with its sandbox. The page may load and run nothing
+            # but what its policy names by hash.
+            command.insert(1, "--no-sandbox")
+        said = _run(command, seconds_max)
+        if not printed.is_file() or not printed.read_bytes().startswith(b"%PDF-"):
+            raise MusterError(f"{out}: {program} printed nothing: {said}")
+        try:
+            beside = out.with_name(f".{NAME}")
+            shutil.copyfile(printed, beside)
+            beside.replace(out)
+        except OSError as error:
+            raise MusterError(f"{out}: {error.strerror or error}") from error
+    return out
+
+
+def _run(command: list[str], seconds_max: float) -> str:
+    """Run the browser to its end; return its last line. Raises MusterError if it was killed."""
+    try:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise MusterError(f"{command[0]}: {error.strerror or error}") from error
+    try:
+        _, said = child.communicate(timeout=seconds_max)
+    except subprocess.TimeoutExpired:
+        raise MusterError(f"{command[0]} did not print within {seconds_max:g} s") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+    return (said.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
