@@ -18,6 +18,7 @@ from muster.reports.loadfile import LoadSeconds, Second
 from muster.reports.model import PhaseRow
 from muster.reports.moments import moments
 from muster.reports.references import References, linkable
+from muster.reports.tallies import tallies_of
 from muster.reports.timeline import timeline, trips
 from muster.reports.view import build_view
 from tests.report_bundle import EAST, START_S, WEST, Story, make
@@ -30,8 +31,11 @@ PHASES = [
 TARGETS = {"success_2xx": {"G": 0.95, "X": 0.99}, "availability": {"G": 0.99}}
 
 
-def load_of(seconds: dict[int, Second]) -> LoadSeconds:
-    return LoadSeconds(100.0, 30, seconds, ("west",), 1.01, 1.0)
+def load_of(
+    seconds: dict[int, Second], first_token: dict[int, dict[str, float]] | None = None
+) -> LoadSeconds:
+    told = tallies_of({("first_token", "west"): first_token or {}})
+    return LoadSeconds(100.0, 30, seconds, ("west",), 1.01, 1.0, told)
 
 
 def second(n: float = 100, rejected: float = 0, **others: Any) -> Second:
@@ -43,10 +47,10 @@ def test_the_share_of_users_hurt_counts_each_attempt_once() -> None:
     bad = Second(
         answers={"west": {"200": 60, "429": 20, "503": 10, "reset": 6, "404": 4}},
         outcomes={"west": {"success": 50, "broken": 5, "error_in_stream": 3, "empty_stream": 2}},
-        first_token={"west": {"200": 50, "900": 7, "never": 3}},
     )
     outside = second(rejected=100)
-    found = hurt(load_of({0: outside, 12: bad, 21: outside}), PHASES, 2.5)
+    tokens = {0: {"900": 9.0}, 12: {"200": 50.0, "900": 7.0, "never": 3.0}}
+    found = hurt(load_of({0: outside, 12: bad, 21: outside}, tokens), PHASES, 2.5)
     assert found is not None
     assert (found.attempts, found.rejected, found.failed, found.broken) == (100, 20, 20, 10)
     assert found.share == pytest.approx(0.5)
@@ -84,8 +88,7 @@ def test_a_budget_burns_when_the_errors_come() -> None:
 
 def test_distributions_before_during_and_after() -> None:
     """Each from its own seconds; one without a stream is none."""
-    tally = {"west": {"500": 95.0, "900": 5.0}}
-    load = load_of({5: Second(first_token=tally), 12: Second(first_token={"west": {"900": 10.0}})})
+    load = load_of({5: Second(), 12: Second()}, {5: {"500": 95.0, "900": 5.0}, 12: {"900": 10.0}})
     assert [name for name, _, _ in stretches(PHASES)] == ["before", "during", "after"]
     before = distribution(load, "first_token", "before", 100.0, 110.0)
     assert before is not None

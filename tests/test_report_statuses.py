@@ -21,6 +21,7 @@ from muster.reports.findings import finding_row, matrix
 from muster.reports.junit import junit
 from muster.reports.loadfile import LoadSeconds, Second
 from muster.reports.render import Drawn, html, markdown
+from muster.reports.tallies import tallies_of
 from muster.reports.view import build_view
 from tests.report_bundle import Story, make
 
@@ -127,12 +128,10 @@ def VIEW(factory):
 
 def seconds(*tallies, missing=()):
     """A load's record from 1000 s on; a bucket i ends at 1.01 ** i milliseconds."""
-    found = {
-        i: Second(completion={"west": dict(tally)})
-        for i, tally in enumerate(tallies)
-        if i not in missing
-    }
-    return LoadSeconds(1000.0, len(tallies), found, ("west",), 1.01, 1.0)
+    told = {i: tally for i, tally in enumerate(tallies) if i not in missing}
+    found = {i: Second() for i in told}
+    counted = tallies_of({("completion", "west"): told})
+    return LoadSeconds(1000.0, len(tallies), found, ("west",), 1.01, 1.0, counted)
 
 
 def test_the_clients_p95_is_told_from_the_loads_own_record() -> None:

@@ -42,8 +42,9 @@ def recorded_p95(load: LoadSeconds, kind: str, start_s: float, end_s: float) -> 
     None if a second of the stretch is missing, or the stretch has no streams; infinite if more than
     5 % had no answer.
     """
-    counts = recorded_counts(load, kind, start_s, end_s)
-    return None if counts is None else p95_of(counts)
+    if not load.is_whole(start_s, end_s):
+        return None
+    return load.quantile(load.counts(kind, start_s, end_s), SHARE)
 
 
 def recorded_counts(
@@ -53,21 +54,11 @@ def recorded_counts(
 
     None if a second of the stretch is missing.
     """
-    counts: dict[str, float] = {}
-    first = math.floor(start_s - load.start_s)
-    for index in range(max(0, first), math.ceil(end_s - load.start_s)):
-        second = load.seconds.get(index)
-        if second is None:
-            return None
-        tally: Mapping[str, Mapping[str, float]] = getattr(second, kind)
-        for buckets in tally.values():
-            for bucket, n in buckets.items():
-                counts[bucket] = counts.get(bucket, 0.0) + n
-    by_edge: dict[float, float] = {}
-    for bucket, n in counts.items():
-        edge_s = load.edge_s(bucket)
-        by_edge[edge_s] = by_edge.get(edge_s, 0.0) + n
-    return by_edge
+    if not load.is_whole(start_s, end_s):
+        return None
+    counts = load.counts(kind, start_s, end_s)
+    used = counts > 0
+    return dict(zip(load.edges_s[used].tolist(), counts[used].tolist(), strict=True))
 
 
 def p95_of(counts: Mapping[float, float]) -> float | None:
@@ -76,6 +67,6 @@ def p95_of(counts: Mapping[float, float]) -> float | None:
     reached = 0.0
     for edge_s, n in sorted(counts.items()):
         reached += n
-        if reached >= SHARE * every:
+        if reached >= SHARE * every * (1 - 1e-12):
             return edge_s
     return None

@@ -61,17 +61,12 @@ def distribution(
     load: LoadSeconds, kind: str, name: str, start_s: float, end_s: float, region: str | None = None
 ) -> Distribution | None:
     """Of `kind` (first_token or completion) from `start_s` to `end_s`; None without a stream."""
-    counts = load.histogram(kind, start_s, end_s, region)
-    every = float(sum(counts.values()))
+    counts = load.counts(kind, start_s, end_s, region)
+    every = float(counts.sum())
     if not every:
         return None
-    rows = sorted((load.edge_s(bucket), n) for bucket, n in counts.items())
-    return Distribution(
-        name,
-        every,
-        np.asarray([edge for edge, _ in rows]),
-        np.cumsum([n for _, n in rows]) / every,
-    )
+    used = counts > 0
+    return Distribution(name, every, load.edges_s[used], np.cumsum(counts)[used] / every)
 
 
 def latency_rows(load: LoadSeconds | None, phases: Sequence[PhaseRow]) -> tuple[LatencyRow, ...]:

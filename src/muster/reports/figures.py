@@ -6,6 +6,7 @@ report says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from muster.reports.burn import RATE_WINDOW_S, SLOS
 from muster.reports.evidence import Evidence
 from muster.reports.harm import Burn, Hurt
 from muster.reports.lines import classes
-from muster.reports.loadfile import LoadSeconds
+from muster.reports.loadfile import ERRORS, LoadSeconds
 from muster.reports.model import Fact, FindingRow, PhaseRow
 from muster.reports.numbers import NO_DATA, count, number, quantity, seconds, utc
 from muster.reports.words import LOAD_TITLES, OVERALL, TIMING_TITLES, one_line
@@ -127,16 +128,9 @@ def _recorded(load: LoadSeconds | None) -> dict[str, float]:
     found = {"scheduled": sum(second.scheduled for second in every), "offered": offered}
     if offered:
         found["late_share"] = sum(second.late for second in every) / offered
-    errors: dict[str, float] = {}
-    for second in every:
-        for bucket, n in second.first_token_error.items():
-            errors[bucket] = errors.get(bucket, 0.0) + n
-    reached, all_of_them = 0.0, sum(errors.values())
-    for edge_s, n in sorted((load.edge_s(bucket), n) for bucket, n in errors.items()):
-        reached += n
-        if reached >= 0.95 * all_of_them:
-            found["first_token_error_ms_p95"] = edge_s * 1000
-            break
+    edge_s = load.quantile(load.tallies.counts(ERRORS, 0, load.length), 0.95)
+    if edge_s is not None and math.isfinite(edge_s):
+        found["first_token_error_ms_p95"] = edge_s * 1000
     return found
 
 

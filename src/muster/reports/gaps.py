@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from muster.reports.loadfile import LoadSeconds
 from muster.reports.model import Fact, PhaseRow
@@ -14,7 +14,7 @@ def gap_facts(load: LoadSeconds | None, phases: Sequence[PhaseRow]) -> tuple[Fac
     """One line for each judged phase: p95, p99 and the longest stall; none for a record without
     them.
     """
-    if load is None or not any(second.token_gap for second in load.seconds.values()):
+    if load is None or not load.tallies.has("token_gap"):
         return ()
     facts = []
     for phase in phases:
@@ -28,27 +28,18 @@ _NOTE = "gaps between reads that carried tokens, measured by the load; judged by
 
 
 def _phase(load: LoadSeconds, start_s: float, end_s: float) -> str:
-    counts: dict[str, float] = {}
-    longest_ms = 0.0
-    for index, second in load.seconds.items():
-        if not start_s <= load.start_s + index < end_s:
-            continue
-        longest_ms = max(longest_ms, second.token_gap_ms_max or 0.0)
-        for by_bucket in second.token_gap.values():
-            for bucket, n in by_bucket.items():
-                counts[bucket] = counts.get(bucket, 0.0) + n
-    if not counts:
-        return NO_DATA
-    shown = [f"p{share} {_edge(load, counts, share)}" for share in (95, 99)]
-    return ", ".join((*shown, f"Longest stall {seconds(longest_ms / 1000)}"))
-
-
-def _edge(load: LoadSeconds, counts: Mapping[str, float], share: int) -> str:
-    """Upper edge of the 1 % bucket that holds percentile `share`."""
-    wanted = sum(counts.values()) * share / 100
-    reached = 0.0
-    for edge_s, n in sorted((load.edge_s(bucket), n) for bucket, n in counts.items()):
-        reached += n
-        if reached >= wanted:
-            return seconds(edge_s) if math.isfinite(edge_s) else "never"
-    return NO_DATA
+    first, last = load.indexes(math.ceil(start_s - load.start_s) + load.start_s, end_s)
+    counts = load.tallies.counts("token_gap", first, last)
+    stalls = [
+        second.token_gap_ms_max or 0.0
+        for index, second in load.seconds.items()
+        if first <= index < last
+    ]
+    shown = []
+    for percent in (95, 99):
+        edge_s = load.quantile(counts, percent / 100)
+        if edge_s is None:
+            return NO_DATA
+        shown.append(f"p{percent} {seconds(edge_s) if math.isfinite(edge_s) else 'never'}")
+    longest = f"Longest stall {seconds(max(stalls, default=0.0) / 1000)}"
+    return ", ".join((*shown, longest))

@@ -7,8 +7,7 @@ so that nobody is counted twice. A second without every shard's line is in `gaps
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from muster.reports.harm import Hurt
 from muster.reports.lines import STREAM_CLASSES, classes
@@ -45,7 +44,7 @@ def hurt(load: LoadSeconds | None, phases: Sequence[PhaseRow], slow_s: float | N
     if load is None or span is None:
         return None
     sums: dict[str, float] = {}
-    slow, gaps = 0.0, 0
+    gaps = 0
     for index in range(load.length):
         # The second in which it began counts: an abrupt loss is over within it.
         if not span[0] - 1 < load.start_s + index < span[1]:
@@ -56,17 +55,14 @@ def hurt(load: LoadSeconds | None, phases: Sequence[PhaseRow], slow_s: float | N
             continue
         for name, n in classes(second).items():
             sums[name] = sums.get(name, 0.0) + n
-        if slow_s is not None:
-            slow += sum(_over(load, tally, slow_s) for tally in second.first_token.values())
     attempts = sum(n for name, n in sums.items() if name not in STREAM_CLASSES)
     if not attempts:
         return None
-    return Hurt(attempts, sums, None if slow_s is None else slow, gaps)
+    return Hurt(attempts, sums, None if slow_s is None else _slow(load, span, slow_s), gaps)
 
 
-def _over(load: LoadSeconds, tally: Mapping[str, float], limit_s: float) -> float:
-    def begins_s(bucket: str) -> float:
-        edge = load.edge_s(bucket)
-        return edge if math.isinf(edge) else edge / load.bucket_ratio
-
-    return sum(n for bucket, n in tally.items() if begins_s(bucket) >= limit_s * (1 - 1e-9))
+def _slow(load: LoadSeconds, span: tuple[float, float], limit_s: float) -> float:
+    """Streams whose first token came in a bucket that begins at the limit or above it."""
+    counts = load.counts("first_token", span[0], span[1])
+    begins_s = load.edges_s / load.bucket_ratio
+    return float(counts[begins_s >= limit_s * (1 - 1e-9)].sum())

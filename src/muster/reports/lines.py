@@ -7,7 +7,7 @@ lowest, highest and last value: a spike of one second is still visible after two
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -239,24 +239,14 @@ def _class(code: str) -> str:
 
 
 def _window_p95(load: LoadSeconds, kind: str, region: str, first: int) -> float:
-    counts: dict[str, float] = {}
-    for index in range(first, min(first + P95_WINDOW_S, load.length)):
-        second = load.seconds.get(index)
-        if second is None:
-            return math.nan
-        tally: Mapping[str, Mapping[str, float]] = getattr(second, kind)
-        for bucket, n in tally.get(region, {}).items():
-            counts[bucket] = counts.get(bucket, 0.0) + n
-    every = sum(counts.values())
-    if every < P95_SAMPLES_MIN:
+    last = min(first + P95_WINDOW_S, load.length)
+    if any(index not in load.seconds for index in range(first, last)):
         return math.nan
-    reached = 0.0
-    by_edge = sorted((load.edge_s(bucket), n) for bucket, n in counts.items())
-    for edge, n in by_edge:
-        reached += n
-        if reached >= 0.95 * every:
-            return edge
-    return math.inf
+    counts = load.tallies.counts(kind, first, last, region)
+    if counts.sum() < P95_SAMPLES_MIN:
+        return math.nan
+    edge_s = load.quantile(counts, 0.95)
+    return math.nan if edge_s is None else edge_s
 
 
 def _ends(start_s: float, end_s: float, step_s: float) -> Array:

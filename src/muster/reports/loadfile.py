@@ -1,17 +1,23 @@
 """The load's own record, one line per shard and second, summed over the shards for each second.
 
-A second without a line from every shard is a gap: the sum of the others is not the load's sum.
+A second without a line from every shard is a gap: the sum of the others is not the load's sum. The
+files are read line by line, and their histograms kept apart, in little memory (`tallies`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
+
+from muster.reports.tallies import Block, Counts, Rows, Tallies, first_reaching
 
 Tally = dict[str, dict[str, float]]
 """region -> what -> count."""
@@ -27,15 +33,21 @@ class Second:
     answers: Tally = field(default_factory=dict)
     outcomes: Tally = field(default_factory=dict)
     canaries: Tally = field(default_factory=dict)
-    first_token: Tally = field(default_factory=dict)
-    completion: Tally = field(default_factory=dict)
-    token_gap: Tally = field(default_factory=dict)
     token_gap_ms_max: float | None = None
     loop_lag_ms_max: float | None = None
     scheduled: float = 0.0
     offered: float = 0.0
     late: float = 0.0
-    first_token_error: dict[str, float] = field(default_factory=dict)
+
+
+HISTOGRAMS = {
+    "first_token_ms": "first_token",
+    "completion_ms": "completion",
+    "token_gap_ms": "token_gap",
+}
+"""Histograms by region: member of a line -> kind in the tallies."""
+ERRORS = "first_token_error"
+"""The kind of the histogram that has no region."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class LoadSeconds:
     """`seconds` by whole seconds after `start_s` (epoch); a second without every shard is absent.
 
     Bucket index i of a histogram covers (bucket_min_ms * ratio^(i-1), bucket_min_ms * ratio^i].
+    `tallies` counts by such indexes, and holds nothing of a second that is absent.
     """
 
     start_s: float
@@ -51,99 +64,140 @@ class LoadSeconds:
     regions: tuple[str, ...]
     bucket_ratio: float
     bucket_min_ms: float
+    tallies: Tallies = field(default_factory=Tallies)
 
-    def edge_s(self, index: str) -> float:
-        """Upper edge of bucket `index` in seconds; infinite for the bucket over every edge."""
-        try:
-            return self.bucket_min_ms * self.bucket_ratio ** int(index) / 1000.0
-        except (ValueError, OverflowError):
-            return math.inf
+    @cached_property
+    def edges_s(self) -> Counts:
+        """Upper edges of the buckets in seconds, ascending; the last one is infinite."""
+        index = np.arange(self.tallies.buckets, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            edges = self.bucket_min_ms * self.bucket_ratio**index / 1000.0
+        return np.append(edges, np.inf)
 
-    def histogram(
-        self, kind: str, start_s: float, end_s: float, region: str | None = None
-    ) -> dict[str, float]:
-        """The buckets of `kind` (a field of Second) from `start_s` to `end_s`, summed over the
-        regions, or of one.
+    def counts(self, kind: str, start_s: float, end_s: float, region: str | None = None) -> Counts:
+        """The counts of `kind` by bucket from `start_s` to `end_s` (epoch), over all regions or in
+        one.
         """
-        counts: dict[str, float] = {}
+        first, last = self.indexes(start_s, end_s)
+        return self.tallies.counts(kind, first, last, region)
+
+    def quantile(self, counts: Counts, share: float) -> float | None:
+        """Upper edge in seconds of the bucket that holds the quantile; infinite: over every bucket.
+        None without any count.
+        """
+        index = first_reaching(counts, share)
+        return None if index is None else float(self.edges_s[index])
+
+    def indexes(self, start_s: float, end_s: float) -> tuple[int, int]:
+        """The seconds that a stretch touches: the first, and the one after the last."""
         first = max(0, math.floor(start_s - self.start_s))
-        for index in range(first, min(self.length, math.ceil(end_s - self.start_s))):
-            second = self.seconds.get(index)
-            if second is None:
-                continue
-            tally: Tally = getattr(second, kind)
-            for where, buckets in tally.items():
-                if region is None or where == region:
-                    for bucket, n in buckets.items():
-                        counts[bucket] = counts.get(bucket, 0.0) + n
-        return counts
+        return first, max(first, min(self.length, math.ceil(end_s - self.start_s)))
+
+    def is_whole(self, start_s: float, end_s: float) -> bool:
+        """Whether no second of the stretch is missing."""
+        first = max(0, math.floor(start_s - self.start_s))
+        return all(i in self.seconds for i in range(first, math.ceil(end_s - self.start_s)))
+
+
+@dataclass
+class _Shard:
+    """One file while it is read."""
+
+    times: list[float] = field(default_factory=list)
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    histograms: dict[tuple[str, str], Rows] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
 
 
 def read_load(paths: Sequence[Path]) -> tuple[LoadSeconds | None, list[str]]:
     """The shards' records summed, and a line for every file that could not be read completely."""
     faults: list[str] = []
-    shards: list[list[Mapping[str, Any]]] = []
+    shards: list[_Shard] = []
     ratio, minimum = 1.01, 1.0
     for path in paths:
-        header, lines, fault = _shard(path)
-        if fault:
-            faults.append(f"{path.name}: {fault}")
-        if lines:
-            shards.append(lines)
-        ratio = _positive(header.get("bucket_ratio"), ratio)
-        minimum = _positive(header.get("bucket_min_ms"), minimum)
+        shard = _read(path)
+        if shard.fault:
+            faults.append(f"{path.name}: {shard.fault}")
+        if shard.rows:
+            shards.append(shard)
+        ratio = _positive(shard.header.get("bucket_ratio"), ratio)
+        minimum = _positive(shard.header.get("bucket_min_ms"), minimum)
     if not shards:
         return None, faults
-    start_s = math.floor(min(float(lines[0]["t"]) for lines in shards))
+    start_s = math.floor(min(shard.times[0] for shard in shards))
     seconds: dict[int, Second] = {}
-    for lines in shards:
-        _add_shard(seconds, lines, start_s)
+    indexes = [_add_shard(seconds, shard, start_s) for shard in shards]
     length = max(seconds) + 1
-    whole = {
+    found = {
         index: second for index, second in sorted(seconds.items()) if second.shards == len(paths)
     }
-    regions = sorted({r for second in whole.values() for r in _regions(second)})
-    return LoadSeconds(start_s, length, whole, tuple(regions), ratio, minimum), faults
+    whole = np.zeros(length, dtype=bool)
+    whole[list(found)] = True
+    blocks: dict[tuple[str, str], tuple[Block, ...]] = {}
+    for shard, index in zip(shards, indexes, strict=True):
+        while shard.histograms:
+            key, rows = shard.histograms.popitem()
+            blocks[key] = (*blocks.get(key, ()), Block.of(rows, index, whole))
+    regions = sorted({r for second in found.values() for r in _regions(second)})
+    tallies = Tallies.of(dict(sorted(blocks.items())))
+    return LoadSeconds(start_s, length, found, tuple(regions), ratio, minimum, tallies), faults
 
 
-def _shard(path: Path) -> tuple[Mapping[str, Any], list[Mapping[str, Any]], str]:
-    header: Mapping[str, Any] = {}
-    lines: list[Mapping[str, Any]] = []
-    fault = ""
+def _read(path: Path) -> _Shard:
+    shard = _Shard()
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            for text in file:
+                try:
+                    record = orjson.loads(text)
+                except ValueError:
+                    shard.fault = "a line is not JSON and is left out"
+                    continue
+                _take(shard, record)
     except OSError as error:
-        return {}, [], error.strerror or str(error)
-    for text in raw.splitlines():
-        try:
-            record = orjson.loads(text)
-        except ValueError:
-            fault = "a line is not JSON and is left out"
-            continue
-        if not isinstance(record, dict):
-            fault = "a line is not a JSON object and is left out"
-        elif "bucket_ratio" in record and "t" not in record:
-            header = record
-        elif _finite(record.get("t")):
-            lines.append(record)
-    return header, lines, fault or ("" if lines else "has no line for any second")
+        shard.fault = error.strerror or str(error)
+        return shard
+    if not shard.rows and not shard.fault:
+        shard.fault = "has no line for any second"
+    return shard
 
 
-def _add_shard(
-    seconds: dict[int, Second], lines: Iterable[Mapping[str, Any]], start_s: float
-) -> None:
-    """Add one shard's lines; its ticks may be anywhere within the second."""
-    rows = list(lines)
-    fractions = sorted(float(row["t"]) % 1.0 for row in rows)
+def _take(shard: _Shard, record: Any) -> None:
+    """Add one line: its histograms to the columns, the rest of what is shown as it is."""
+    if not isinstance(record, dict):
+        shard.fault = "a line is not a JSON object and is left out"
+    elif "bucket_ratio" in record and "t" not in record:
+        shard.header = record
+    elif _finite(record.get("t")):
+        line = len(shard.rows)
+        for member, kind in HISTOGRAMS.items():
+            for region, counts in _mapping(record.pop(member, None)).items():
+                if counts and isinstance(counts, dict):
+                    shard.histograms.setdefault((kind, region), Rows()).add(line, counts)
+        errors = record.pop("first_token_error_ms", None)
+        if errors and isinstance(errors, dict):
+            shard.histograms.setdefault((ERRORS, ""), Rows()).add(line, errors)
+        record.pop("loop_lag_ms", None)
+        shard.times.append(float(record["t"]))
+        shard.rows.append(record)
+
+
+def _add_shard(seconds: dict[int, Second], shard: _Shard, start_s: float) -> npt.NDArray[np.int64]:
+    """Add one shard's lines, whose ticks may be anywhere in the second; return their seconds."""
+    fractions = sorted(t % 1.0 for t in shard.times)
     phase = fractions[len(fractions) // 2]
+    found = np.zeros(len(shard.rows), dtype=np.int64)
     seen: set[int] = set()
-    for row in rows:
-        index = max(0, math.floor(float(row["t"]) - phase + 0.5) - math.floor(start_s))
+    for line, row in enumerate(shard.rows):
+        index = max(0, math.floor(shard.times[line] - phase + 0.5) - math.floor(start_s))
+        found[line] = index
         second = seconds.setdefault(index, Second())
         gauges = index not in seen
         seen.add(index)
         second.shards += gauges
         _add_row(second, row, gauges)
+    return found
 
 
 def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
@@ -155,9 +209,6 @@ def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
         ("answers", second.answers),
         ("outcomes", second.outcomes),
         ("canaries", second.canaries),
-        ("first_token_ms", second.first_token),
-        ("completion_ms", second.completion),
-        ("token_gap_ms", second.token_gap),
     ):
         for region, counts in _mapping(row.get(key)).items():
             into = tally.setdefault(region, {})
@@ -166,8 +217,6 @@ def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
     second.scheduled += _count(row.get("scheduled"))
     second.offered += _count(row.get("offered"))
     second.late += _count(row.get("late"))
-    for bucket, n in _mapping(row.get("first_token_error_ms")).items():
-        second.first_token_error[bucket] = second.first_token_error.get(bucket, 0.0) + _count(n)
     for gap_ms in _mapping(row.get("token_gap_ms_max")).values():
         second.token_gap_ms_max = max(_count(gap_ms), second.token_gap_ms_max or 0.0)
     lag = row.get("loop_lag_ms_max")
