@@ -50,7 +50,7 @@ setup: ## set up what is missing, and nothing else
 	@command -v "$(PYTHON)" >/dev/null || { echo "setup: $(PYTHON): got nothing, expected Python 3.11 or newer (apt-get install python3 python3-venv; brew install python)" >&2; exit 2; }
 	@"$(PYTHON)" tools/setup
 
-setup-test: ## the same, and the browser that a test of the report opens
+setup-test: ## the same, and the browser and the accessibility checker that tests of the report use
 	@command -v "$(PYTHON)" >/dev/null || { echo "setup: $(PYTHON): got nothing, expected Python 3.11 or newer (apt-get install python3 python3-venv; brew install python)" >&2; exit 2; }
 	@"$(PYTHON)" tools/setup --test
 

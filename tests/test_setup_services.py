@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from muster_setup import environment, interrupts, main, packages, programs, services  # noqa: E402
+from muster_setup import axe, environment, interrupts, main, packages, programs, services  # noqa: E402
 from muster_setup.console import SetupError, run  # noqa: E402
 
 
@@ -294,3 +294,14 @@ def test_modules_are_compiled_where_the_user_keeps_python_from_it(tmp_path, monk
     environment.compile_once(tmp_path)
     found = {path.parent.parent.name for path in tmp_path.rglob("one.*.pyc")}
     assert found == {"src", "probes"}
+
+
+def test_a_package_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    """Nothing of it is unpacked; one that npm did not pack is told too."""
+    package = tmp_path / "axe-core.tgz"
+    package.write_bytes(b"another")
+    with pytest.raises(SetupError, match="expected 5e6edba515e70d25"):
+        axe.unpack(package, tmp_path / "axe")
+    assert not (tmp_path / "axe").exists()
+    with pytest.raises(SetupError, match="expected npm to pack it"):
+        axe.unpack(tmp_path / "none.tgz", tmp_path / "axe")

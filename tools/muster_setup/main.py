@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import environment, packages, toxiproxy
+from . import axe, environment, packages, toxiproxy
 from .console import SetupError, say
 from .programs import CHROMIUM, PROMETHEUS, PROMTOOL, REDIS
 
@@ -21,9 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run set-up. `--test` adds Chromium; `--as-root NAME…` is the part that sudo runs."""
+    """Run set-up. `--test` adds Chromium and axe-core; `--as-root NAME…` is the part that sudo runs."""
     parser = argparse.ArgumentParser(prog="tools/setup", description="Set up what is missing.")
-    parser.add_argument("--test", action="store_true", help="also what the tests need (Chromium)")
+    parser.add_argument(
+        "--test", action="store_true", help="also what the tests need (Chromium, axe-core)"
+    )
     parser.add_argument("--as-root", nargs="+", metavar="PACKAGE", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
@@ -57,6 +59,8 @@ def _provide(root: Path, *, with_browser: bool) -> None:
     environment.provide(root, log_dir)
     environment.compile_once(root)
     toxiproxy.provide(root, log_dir)
+    if with_browser:
+        axe.provide(root, log_dir)
 
 
 @contextmanager

@@ -22,8 +22,9 @@ PRINT_S_MAX = 120.0
 
 
 def browser() -> str:
-    """The first browser on PATH that can print. Raises BadInput if there is none."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    """The browser that $CHROMIUM names, else the first on PATH. Raises BadInput if there is none."""
+    names = [os.environ.get("CHROMIUM", ""), *BROWSERS]
+    found = next(filter(None, map(shutil.which, filter(None, names))), None)
     if found is None:
         wanted = f"one of {', '.join(BROWSERS)} on PATH (apt-get install chromium)"
         raise BadInput("--pdf", "", "no browser", wanted)
