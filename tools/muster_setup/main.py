@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run set-up. `--test` adds Chromium and axe-core; `--as-root NAME…` is the part that sudo runs."""
+    """Run set-up. `--test` adds Chromium and axe-core; `--as-root NAME…` is sudo's part."""
     parser = argparse.ArgumentParser(prog="tools/setup", description="Set up what is missing.")
     parser.add_argument(
         "--test", action="store_true", help="also what the tests need (Chromium, axe-core)"

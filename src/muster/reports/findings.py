@@ -54,9 +54,8 @@ def finding_row(
         bracket=_bracket(finding, unit),
         status=status,
         detail=_detail(finding, beside),
-        margin_relative=_relative(_least_margin(slo, finding), threshold),
+        margin_relative=_relative(slo, unit, _least_margin(slo, finding), threshold),
         references=references,
-        is_upper_limit=slo not in AT_LEAST,
         is_service_level=slo in MATRIX_SLOS,
     )
 
@@ -141,10 +140,16 @@ def _gravity(row: FindingRow) -> float:
     return row.margin_relative if row.margin_relative is not None else 0.0
 
 
-def _relative(margin: float | None, threshold: Any) -> float | None:
+def _relative(slo: str, unit: str | None, margin: float | None, threshold: Any) -> float | None:
+    """The margin as a share of what may be used up: of an upper limit all of it, of a lower one for
+    a share what it allows to be missing.
+    """
     limit_value = number(threshold)
     if margin is None:
         return None
+    whole = {"%": 100.0, "share": 1.0}.get(unit or "")
+    if slo in AT_LEAST and whole is not None and limit_value is not None:
+        limit_value = whole - limit_value
     return margin / abs(limit_value) if limit_value else margin
 
 

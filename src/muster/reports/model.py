@@ -110,10 +110,9 @@ class FindingRow:
     status: str
     detail: str
     margin_relative: float | None = None
-    """Margin over threshold, to compare how bad two misses are."""
+    """Margin as a share of what the limit allows, to compare two findings."""
 
     references: tuple[Reference, ...] = ()
-    is_upper_limit: bool = True
     is_service_level: bool = False
     """Whether it has a row in the table of SLOs by phase."""
 

@@ -22,7 +22,7 @@ PRINT_S_MAX = 120.0
 
 
 def browser() -> str:
-    """The browser that $CHROMIUM names, else the first on PATH. Raises BadInput if there is none."""
+    """The browser that $CHROMIUM names, else the first on PATH. Raises BadInput without one."""
     names = [os.environ.get("CHROMIUM", ""), *BROWSERS]
     found = next(filter(None, map(shutil.which, filter(None, names))), None)
     if found is None:

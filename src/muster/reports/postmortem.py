@@ -140,7 +140,6 @@ def _lucky(rows: Sequence[FindingRow]) -> tuple[str, ...]:
         if row.status == "pass"
         and row.margin_relative is not None
         and 0 <= row.margin_relative < NARROW
-        and row.is_upper_limit
         and row.is_service_level
     ]
     return tuple(
