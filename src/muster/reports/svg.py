@@ -134,10 +134,10 @@ class _Plot:
             if index % 2 == 0:
                 width = right - left
                 yield f'<rect x="{left:.1f}" width="{width:.1f}" height="{HEIGHT}" fill="{BAND}"/>'
-            size = len(span.name) * CHARACTER_PX
-            if left >= free and left + size <= max(right, left + 40) + 20 <= self.width + 20:
+            end = left + len(span.name) * CHARACTER_PX
+            if left >= free and end <= min(self.width, max(right, left + 34) + 12):
                 yield _text(left + 3, -22, span.name, MUTED)
-                free = left + size + 8
+                free = end + 8
 
     def _axes(self) -> Iterator[str]:
         chart = self.chart
