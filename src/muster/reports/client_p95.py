@@ -42,9 +42,8 @@ def recorded_p95(load: LoadSeconds, kind: str, start_s: float, end_s: float) -> 
     None if a second of the stretch is missing, or the stretch has no streams; infinite if more than
     5 % had no answer.
     """
-    if not load.is_whole(start_s, end_s):
-        return None
-    return load.quantile(load.counts(kind, start_s, end_s), SHARE)
+    counts = recorded_counts(load, kind, start_s, end_s)
+    return None if counts is None else p95_of(counts)
 
 
 def recorded_counts(
