@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +23,10 @@ _FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--disable-dev-shm-usage", "--disable-quic", "--remote-debugging-pipe"),
 )
+_BECOME = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
+    "os.execvp(sys.argv[3], sys.argv[3:])"
+)
 
 
 class Chromium:
@@ -30,19 +36,19 @@ class Chromium:
         self._profile = tempfile.mkdtemp(prefix="chromium-")
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
-        # The browser reads from its descriptor 3 and writes to 4.
-        shell = f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}'
-        command = ["/bin/sh", "-c", shell, str(BROWSER), *_FLAGS]
+        # The browser reads from its descriptor 3 and writes to 4. Those of here may have any number.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
+        command = [sys.executable, "-c", _BECOME, *map(str, ends), str(BROWSER), *_FLAGS]
         self._child = subprocess.Popen(
             [*command, f"--user-data-dir={self._profile}"],
-            pass_fds=(to_read, to_write),
+            pass_fds=ends,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        os.close(to_read)
-        os.close(to_write)
+        for end in (to_read, to_write, *ends):
+            os.close(end)
         self._number = 0
         self._session: str | None = None
         self._left = b""

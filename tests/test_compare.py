@@ -273,7 +273,7 @@ def test_the_command_refuses_what_is_not_a_sealed_drill(tmp_path):
 def test_the_report_shows_how_the_drill_stands_to_the_last_that_passed(tmp_path, first, now, said):
     """In HTML and in Markdown, and only what changed."""
     from muster.reports.evidence import read_evidence
-    from muster.reports.render import html, markdown
+    from muster.reports.render import Drawn, html, markdown
     from muster.reports.view import build_view
 
     if first:
@@ -282,7 +282,7 @@ def test_the_report_shows_how_the_drill_stands_to_the_last_that_passed(tmp_path,
     assert "Against the last drill" not in markdown(build_view(read_evidence(bundle)))
     write_against(bundle)
     view = build_view(read_evidence(bundle))
-    for text, end in ((html(view, []), "</section>"), (markdown(view), "## Findings")):
+    for text, end in ((html(view, Drawn()), "</section>"), (markdown(view), "## Findings")):
         section = text.partition("Against the last drill that passed")[2].partition(end)[0]
         assert said in section
         assert ("Time to shift" in section, "Time to drain" in section) == (first, False)
