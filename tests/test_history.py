@@ -219,11 +219,15 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path):
 
 
 def test_headroom_is_the_share_of_the_limit_that_is_left():
-    """A floor's limit is what may fail; of a bracket the upper edge counts."""
+    """A floor's limit is what may fail; a p95's is the 5 % of the streams that may be slower."""
     assert headroom(finding("availability", 99.95, 99.9, "%")) == pytest.approx(0.5)
     assert headroom(finding("success_2xx", 0.99, 0.95, "share")) == pytest.approx(0.8)
     assert headroom(finding("rate_5xx", 1.0, 0.5, "%")) == pytest.approx(-1.0)
-    assert headroom(finding("completion_p95", None, 20.0, "s", bracket=[14.0, 15.0])) == 0.25
+    p95 = finding("completion_p95", None, 20.0, "s", bracket=[18.0, 20.0])
+    assert headroom(p95) == pytest.approx(0.05)
+    for within, left in (("96.00", 0.2), ("95.00", 0.0), ("90.00", -1.0)):
+        told = p95 | {"reason": f"the client has no count; {within} % at or under 20 s"}
+        assert headroom(told) == pytest.approx(left)
     assert headroom(finding("completion_p95", None, 20.0, "s", bracket=[14.0, None])) is None
     assert headroom(finding("streams_cut", 0.0, 0, "streams")) is None
 

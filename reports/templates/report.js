@@ -186,11 +186,11 @@
     }
 
     levels(plot, inside) {
-      for (const level of this.chart.levels || []) {
+      for (const [place, level] of (this.chart.levels || []).entries()) {
         if (this.chart.log) {
           const x = this.x(level.v);
           svg("line", { x1: x, x2: x, y2: this.height, class: "level" }, inside);
-          svg("text", { x: x - 4, y: this.height - 6, class: "level", "text-anchor": "end" }, plot, level.label);
+          svg("text", { x: x - 4, y: this.height - 6 - 14 * place, class: "level", "text-anchor": "end" }, plot, level.label);
         } else {
           const y = this.y(level.v);
           svg("line", { x2: this.width, y1: y, y2: y, class: "level" }, inside);

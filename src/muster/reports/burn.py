@@ -16,6 +16,7 @@ from muster.reports.hurt import changed_phases, changed_span
 from muster.reports.lines import STREAM_CLASSES, Line, classes
 from muster.reports.loadfile import LoadSeconds, Second
 from muster.reports.model import PhaseRow
+from muster.reports.numbers import quantity
 
 RATE_WINDOW_S = 10
 SLOS = {"success_2xx": "2xx success", "availability": "Availability"}
@@ -37,6 +38,11 @@ def burns(
         for slo, counted in (("success_2xx", _attempts), ("availability", _canaries))
     ]
     return tuple(burn for burn in found if burn is not None)
+
+
+def shown_share(share: float) -> str:
+    """A share of a budget; one that was spent many times over as a factor."""
+    return quantity(share, "share") if share < 10 else f"{share:,.0f} × the budget"
 
 
 def _burn(

@@ -12,6 +12,7 @@ import numpy as np
 
 from muster.reports import limits
 from muster.reports import lines as ln
+from muster.reports.burn import shown_share
 from muster.reports.chart_frame import Frame
 from muster.reports.chart_latency import against, distributions, latency
 from muster.reports.chart_model import (
@@ -30,7 +31,7 @@ from muster.reports.chart_model import (
 from muster.reports.evidence import Evidence
 from muster.reports.lines import Line
 from muster.reports.model import View
-from muster.reports.numbers import number, quantity, seconds
+from muster.reports.numbers import number, seconds
 
 _LOOKS = {
     "429": (ORANGE, (6, 2), "429"),
@@ -194,7 +195,7 @@ def _budgets(frame: Frame) -> Chart:
     ]
     title = "Error budgets spent"
     if burned:
-        said = ", ".join(f"{burn.title} {quantity(burn.share, 'share')}" for burn in burned)
+        said = ", ".join(f"{burn.title} {shown_share(burn.share)}" for burn in burned)
         title = f"Error budgets spent: {said}"
     return frame.over_time(
         "budgets",

@@ -12,7 +12,7 @@ from typing import Any
 
 from muster.contract.model import Contract
 from muster.reports import limits, loss
-from muster.reports.burn import RATE_WINDOW_S, SLOS
+from muster.reports.burn import RATE_WINDOW_S, SLOS, shown_share
 from muster.reports.evidence import Evidence
 from muster.reports.harm import Burn, Hurt
 from muster.reports.lines import classes
@@ -143,7 +143,7 @@ def budget_facts(findings: Sequence[Finding], burned: Sequence[Burn]) -> tuple[F
         burn = next((one for one in burned if one.slo == slo), None)
         value, note = _budget(findings, slo)
         if value == NO_DATA and burn is not None:
-            value = _spent(burn.share)
+            value = shown_share(burn.share)
             note = (
                 f"{count(burn.bad)} of {count(burn.attempts)} bad, by the load's record; "
                 f"Tier {burn.tier} allows {quantity(1 - burn.target, 'share')}"
@@ -177,12 +177,7 @@ def _budget(findings: Sequence[Finding], slo: str) -> tuple[str, str]:
     unit = one_line(finding.get("unit"), 20) or None
     target = number(finding.get("threshold")) or 0.0
     allowed = quantity((100.0 if unit == "%" else 1.0) - target, unit)
-    return _spent(share), f"of the {allowed} that Tier {tier} allows, over {where}"
-
-
-def _spent(share: float) -> str:
-    """A share of a budget; one that was spent many times over as a factor."""
-    return quantity(share, "share") if share < 10 else f"{share:,.0f} × the budget"
+    return shown_share(share), f"of the {allowed} that Tier {tier} allows, over {where}"
 
 
 def _bare(name: Any) -> str:

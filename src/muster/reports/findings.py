@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from muster.reports.history.headroom import headroom
 from muster.reports.model import FindingRow, MatrixCell, MatrixRow, Reference
 from muster.reports.numbers import NO_DATA, count, limit, number, quantity, span, utc
 from muster.reports.words import AT_LEAST, SLO_TITLES, one_line, slo_title
@@ -54,7 +55,7 @@ def finding_row(
         bracket=_bracket(finding, unit),
         status=status,
         detail=_detail(finding, beside),
-        margin_relative=_relative(slo, unit, _least_margin(slo, finding), threshold),
+        margin_relative=_relative(slo, finding),
         references=references,
         is_service_level=slo in MATRIX_SLOS,
     )
@@ -140,17 +141,12 @@ def _gravity(row: FindingRow) -> float:
     return row.margin_relative if row.margin_relative is not None else 0.0
 
 
-def _relative(slo: str, unit: str | None, margin: float | None, threshold: Any) -> float | None:
-    """The margin as a share of what may be used up: of an upper limit all of it, of a lower one for
-    a share what it allows to be missing.
-    """
-    limit_value = number(threshold)
-    if margin is None:
-        return None
-    whole = {"%": 100.0, "share": 1.0}.get(unit or "")
-    if slo in AT_LEAST and whole is not None and limit_value is not None:
-        limit_value = whole - limit_value
-    return margin / abs(limit_value) if limit_value else margin
+def _relative(slo: str, finding: Mapping[str, Any]) -> float | None:
+    """The share that is left of what the limit allows; the margin itself for a limit of 0."""
+    left = headroom(finding)
+    if left is not None or number(finding.get("threshold")):
+        return left
+    return _least_margin(slo, finding)
 
 
 def _least_margin(slo: str, finding: Mapping[str, Any]) -> float | None:

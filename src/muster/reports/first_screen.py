@@ -7,7 +7,7 @@ from typing import Any
 
 from muster.reports.evidence import Evidence
 from muster.reports.findings import misses, worst_by_slo
-from muster.reports.harm import Hurt
+from muster.reports.harm import Burn, Hurt
 from muster.reports.model import (
     Fact,
     FaultRow,
@@ -92,6 +92,7 @@ def tiles(
     phases: Sequence[PhaseRow],
     undo: UndoView,
     harm: Hurt | None,
+    burned: Sequence[Burn],
     timings: Sequence[Fact],
     told: Sequence[Moment],
 ) -> tuple[Tile, ...]:
@@ -100,7 +101,7 @@ def tiles(
         _back(evidence, undo),
         _reached(evidence, phases),
         _worst(rows),
-        _hurt(harm),
+        _hurt(harm, burned),
         _times(timings, told),
     )
 
@@ -137,18 +138,22 @@ def _reached(evidence: Evidence, phases: Sequence[PhaseRow]) -> Tile:
 
 
 def _worst(rows: Sequence[FindingRow]) -> Tile:
+    # What is unknown counts too: a drill that was cut short in an outage has not held its limits.
     known = [
-        row for row in rows if row.margin_relative is not None and row.status in ("pass", "fail")
+        row
+        for row in rows
+        if row.margin_relative is not None and row.status in ("pass", "fail", "unknown")
     ]
     real = [row for row in known if row.is_service_level] or known
     if not real:
         return Tile("Worst margin", NO_DATA, "no finding has a margin", "", "#slos")
     row = min(real, key=lambda one: one.margin_relative or 0.0)
     note = f"{row.title} {row.measured}, limit {row.threshold}, {row.phase}"
+    note += ", not decided" if row.status == "unknown" else ""
     return Tile("Worst margin", row.margin, note, row.status, "#slos")
 
 
-def _hurt(harm: Hurt | None) -> Tile:
+def _hurt(harm: Hurt | None, burned: Sequence[Burn]) -> Tile:
     if harm is None:
         return Tile("Users hurt", NO_DATA, "the load has no record of it", "", "#impact")
     slow = "" if harm.slow is None else f", {count(harm.slow)} slow"
@@ -156,9 +161,9 @@ def _hurt(harm: Hurt | None) -> Tile:
         f"{count(harm.rejected)} rejected, {count(harm.failed)} failed, {count(harm.broken)} broken"
         f"{slow} of {count(harm.attempts)} attempts"
     )
-    hurt = harm.share > 0
+    over = any(one.slo == "success_2xx" and one.share > 1 for one in burned)
     return Tile(
-        "Users hurt", quantity(harm.share, "share"), note, "fail" if hurt else "", "#impact"
+        "Users hurt", quantity(harm.share, "share"), note, "fail" if over else "", "#impact"
     )
 
 

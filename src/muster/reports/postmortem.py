@@ -16,7 +16,7 @@ from muster.reports.sentences import finding_clause
 from muster.reports.words import plural
 
 NARROW = 0.1
-"""A pass with less than this share of its limit left could as well have been a miss."""
+"""A pass with less than this share left of what its limit allows could as well have been a miss."""
 _LISTED_MAX = 8
 
 
@@ -115,6 +115,8 @@ def _well(view: View) -> tuple[str, ...]:
         said.append(f"Everything was back {seconds(end - at['Trip'])} after the trip.")
     if view.undo.verified:
         said.append("Everything that the drill changed was read back as it had been.")
+    if view.against and view.against.last_passed and not view.against.regressions:
+        said.append(f"Nothing got worse compared with {view.against.last_passed}.")
     return tuple(said)
 
 
@@ -128,6 +130,10 @@ def _wrong(view: View) -> tuple[str, ...]:
     ]
     if view.undo.verified is False:
         said.append("Not everything that the drill changed is back.")
+    if view.against:
+        last = view.against.last_passed
+        behind = view.against.regressions[:_LISTED_MAX]
+        said += [f"Worse than in {last}, the last drill that passed: {r.line}." for r in behind]
     if view.unknowns:
         said.append(f"{plural(len(view.unknowns), 'thing')} stayed unknown, listed above.")
     return tuple(said)
@@ -143,7 +149,7 @@ def _lucky(rows: Sequence[FindingRow]) -> tuple[str, ...]:
         and row.is_service_level
     ]
     return tuple(
-        f"{finding_clause(row)}: less than {NARROW:.0%} of the limit was left."
+        f"{finding_clause(row)}: less than {NARROW:.0%} of what it allows was left."
         for row, _ in worst_by_slo(narrow)
     )
 

@@ -180,12 +180,14 @@ class _Plot:
                 yield _text(at, middle + 4, str(mark.number), PAPER, anchor="middle", bold=True)
 
     def _levels(self) -> Iterator[str]:
-        for level in self.chart.levels:
+        for place, level in enumerate(self.chart.levels):
             line = f'stroke="{INK}" stroke-width="1.2" stroke-dasharray="8 4"/>'
             if self.chart.axis is None:
                 at = self.x(level.value)
                 yield f'<line x1="{at:.1f}" x2="{at:.1f}" y2="{HEIGHT}" {line}'
-                yield _text(at - 4, HEIGHT - 6, level.label, INK, anchor="end", bold=True)
+                yield _text(
+                    at - 4, HEIGHT - 6 - 14 * place, level.label, INK, anchor="end", bold=True
+                )
             else:
                 at = self.y(level.value)
                 yield f'<line x2="{self.width}" y1="{at:.1f}" y2="{at:.1f}" {line}'

@@ -83,7 +83,7 @@ def build_view(evidence: Evidence) -> View:
         title=title,
         kind=one_line(started.get("kind"), 40),
         banner=_banner(evidence, rows, faults, undo, trips, phases),
-        tiles=tiles(evidence, rows, phases, undo, harm, timings, told),
+        tiles=tiles(evidence, rows, phases, undo, harm, burned, timings, told),
         summary=_summary(evidence, title, length, rows, trips, undo, judged),
         judged=judged,
         impact=impact(harm, verdict),

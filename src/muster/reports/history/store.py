@@ -21,7 +21,7 @@ from typing import Self
 from muster.reports.history.past import Past
 
 NAME = "history.sqlite"
-READING = 1
+READING = 2
 """Raised when something else is read from the same bundle: rows of before then no longer count."""
 SETTLED_S = 2.0
 """A file that changed in the last seconds may change again within the same tick of its times."""
