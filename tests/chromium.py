@@ -36,7 +36,7 @@ class Chromium:
         self._profile = tempfile.mkdtemp(prefix="chromium-")
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
-        # The browser reads from its descriptor 3 and writes to 4. Those of here may have any number.
+        # The browser reads from its descriptor 3 and writes to 4.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
         command = [sys.executable, "-c", _BECOME, *map(str, ends), str(BROWSER), *_FLAGS]
         self._child = subprocess.Popen(

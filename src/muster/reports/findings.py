@@ -39,7 +39,6 @@ def finding_row(
     """
     slo = one_line(finding.get("slo"), 80)
     unit = one_line(finding.get("unit"), 40) or None
-    threshold = finding.get("threshold")
     status = _status(slo, finding)
     return FindingRow(
         phase=one_line(finding.get("phase"), 80) or "whole drill",
