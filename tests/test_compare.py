@@ -286,3 +286,7 @@ def test_the_report_shows_how_the_drill_stands_to_the_last_that_passed(tmp_path,
         section = text.partition("Against the last drill that passed")[2].partition(end)[0]
         assert said in section
         assert ("Time to shift" in section, "Time to drain" in section) == (first, False)
+    behind = said == "Fell behind"
+    top = html(view, Drawn()).partition('<div class="tiles">')[0]
+    assert ("Fell behind</a> the last drill that passed: Time to shift" in top) == behind
+    assert ("Worse than in" in markdown(view)) == behind

@@ -52,7 +52,7 @@ def test_a_drill_is_read_with_what_was_asked_and_what_came_out(tmp_path, later):
     assert (past.streams, past.started_s, past.length_s) == (20_000, FIRST_S, 600.0)
     assert (past.shift_s, past.dark_s, past.trip_to_restored_s) == (14.0, 110.0, None)
     assert (past.hurt, past.attempts, past.hurt_share) == (30, 10_000, 0.003)
-    assert past.headroom == pytest.approx((2.5 - 0.7) / 2.5)
+    assert past.headroom == pytest.approx((2.5 - 0.65) / 2.5)
 
 
 def test_a_count_that_is_unknown_makes_nobody_hurt_unknown(tmp_path, later):

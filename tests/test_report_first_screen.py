@@ -64,7 +64,7 @@ def test_back_is_said_only_of_what_was_read_back(tmp_path: Path) -> None:
     assert tile(view_of(tmp_path / "c", odd), "Everything back") == "✗ NOT BACK"
     bare = tmp_path / "bare"
     bare.mkdir()
-    (bare / "verdict.json").write_text('{"verdict": "PASS", "findings": []}')
+    (bare / "verdict.json").write_text('{"schema_version": 1, "verdict": "PASS", "findings": []}')
     empty = build_view(read_evidence(bare))
     assert tile(empty, "Everything back") == "? not read back"
     for label in ("Phase reached", "Worst margin", "Users hurt", "Times"):
@@ -78,6 +78,18 @@ def test_the_worst_margin_is_the_tightest_of_all(tmp_path: Path) -> None:
     assert worst.tone == "fail"
     assert "429 rate" in worst.note
     assert tile(view, "Users hurt").endswith(" %")
+
+
+def test_what_is_unknown_counts_as_the_worst_margin(tmp_path: Path) -> None:
+    """A drill that was cut short in an outage does not say that its limits held."""
+    bundle = make(tmp_path, Story(verdict="INCONCLUSIVE", shed_share=0.06))
+    told = json.loads((bundle / "verdict.json").read_text())
+    for one in told["findings"]:
+        one["status"] = "unknown" if one["status"] == "fail" else one["status"]
+    (bundle / "verdict.json").write_text(json.dumps(told))
+    view = build_view(read_evidence(bundle))
+    worst = next(t for t in view.tiles if t.label == "Worst margin")
+    assert (worst.tone, worst.note.endswith("not decided")) == ("unknown", True)
 
 
 def test_what_never_ran_is_not_listed_piece_by_piece(tmp_path: Path) -> None:
@@ -141,7 +153,9 @@ def test_the_draft_states_facts_and_leaves_blanks(tmp_path: Path) -> None:
 
 def test_the_draft_makes_nothing_up(tmp_path: Path) -> None:
     """Of an empty bundle it states no figure, and nothing went well."""
-    (tmp_path / "verdict.json").write_text('{"verdict": "INCONCLUSIVE", "findings": []}')
+    (tmp_path / "verdict.json").write_text(
+        '{"schema_version": 1, "verdict": "INCONCLUSIVE", "findings": []}'
+    )
     made = draft(build_view(read_evidence(tmp_path)))
     assert made.impact == (("Attempts hurt", "no data"),)
     assert made.well == made.lucky == made.factors == made.actions == ()

@@ -7,6 +7,7 @@ read once for the first time of each block; only the blocks at the ends of a str
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def _block(begun: tuple[int, int, float], end: int) -> Block:
 def _holds(line: bytes, start_s: float, end_s: float) -> bool:
     try:
         times = orjson.loads(line)["t"]
-        return any(start_s <= t <= end_s for t in times)
+        at = bisect_left(times, start_s)  # a line's times ascend
+        return bool(at < len(times) and times[at] <= end_s)
     except (ValueError, KeyError, TypeError):
         return False

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -154,20 +155,28 @@ def thin(line: Line, bins_max: int = BINS_MAX) -> Line:
     bins = np.minimum(
         ((line.t - line.t[0]) / (line.t[-1] - line.t[0]) * bins_max).astype(int), bins_max - 1
     )
-    keep: set[int] = set()
-    bounds = np.flatnonzero(np.diff(bins)) + 1
-    for part in np.split(np.arange(len(line.t)), bounds):
-        values = line.v[part]
-        gaps = np.flatnonzero(np.isnan(values))
-        if len(gaps):
-            # The values at a gap's edges, and one NaN to break the line.
-            edges = {int(g) + step for g in gaps for step in (-1, 0, 1)}
-            keep.update(int(part[e]) for e in edges if 0 <= e < len(part))
-        if len(gaps) < len(part):
-            keep.update((int(part[np.nanargmin(values)]), int(part[np.nanargmax(values)])))
-        keep.update((int(part[0]), int(part[-1])))
-    chosen = np.asarray(sorted(keep))
+    begins = np.flatnonzero(np.diff(bins, prepend=-1))
+    gaps = np.flatnonzero(np.isnan(line.v))
+    # The values at a gap's edges, and one NaN to break the line.
+    edges = [gaps[_same_bin(bins, gaps, step)] + step for step in (-1, 0, 1)]
+    ends = np.append(begins[1:], len(bins)) - 1
+    extremes = [_first_by(bins, sign * line.v) for sign in (1, -1)]
+    chosen = np.unique(np.concatenate([begins, ends, *edges, *extremes]))
     return Line(line.name, line.t[chosen], line.v[chosen], line.source)
+
+
+def _same_bin(bins: npt.NDArray[np.int64], at: npt.NDArray[np.int64], step: int) -> Any:
+    """Where the neighbour at `step` exists and is in the same bin."""
+    beside = at + step
+    inside = (beside >= 0) & (beside < len(bins))
+    return inside & (bins[np.where(inside, beside, 0)] == bins[at])
+
+
+def _first_by(bins: npt.NDArray[np.int64], v: Array) -> npt.NDArray[np.int64]:
+    """The place of the lowest known value of each bin that has one, the first among equals."""
+    known = np.flatnonzero(~np.isnan(v))
+    order = known[np.lexsort((v[known], bins[known]))]
+    return order[np.flatnonzero(np.diff(bins[order], prepend=-1))]
 
 
 def mean_between(line: Line, t0: float, t1: float) -> float | None:

@@ -20,6 +20,19 @@ Counts = npt.NDArray[np.float64]
 _OVER = 0xFFFF
 
 
+class _Indexes(dict[str, int]):
+    """Buckets as numbers, each parsed once: a record names the same few hundred all the time."""
+
+    def __missing__(self, bucket: str) -> int:
+        index = int(bucket)
+        if len(self) < _OVER:
+            self[bucket] = index
+        return index
+
+
+_INDEXES = _Indexes()
+
+
 @dataclass
 class Rows:
     """One histogram of one shard while it is read: a row of pairs for each of its lines."""
@@ -32,7 +45,8 @@ class Rows:
     def add(self, line: int, counts: Mapping[str, Any]) -> None:
         """The pairs of line number `line`; a bucket that is no index is over every bucket."""
         try:
-            buckets, numbers = array("H", map(int, counts)), array("f", counts.values())
+            buckets = array("H", map(_INDEXES.__getitem__, counts))
+            numbers = array("f", counts.values())
         except (ValueError, OverflowError, TypeError):
             pairs = [(_index(bucket), _number(n)) for bucket, n in counts.items()]
             buckets = array("H", [bucket for bucket, _ in pairs])
