@@ -76,7 +76,12 @@ def loop_lag(load: LoadSeconds, start_s: float) -> Line:
 
 def errors(load: LoadSeconds, start_s: float) -> list[Line]:
     """Attempts a second without success, each class by itself; 429, 5xx and broken always."""
-    found = [_by_second(load, name, start_s, partial(_apart, name=name)) for name in _APART]
+    values = {name: np.full(load.length, np.nan) for name in _APART}
+    for index, second in load.seconds.items():
+        for name, n in _apart(second).items():
+            values[name][index] = n
+    t = np.arange(load.length, dtype=float) + (load.start_s - start_s)
+    found = [Line(name, t, v) for name, v in values.items()]
     always = {"429", "5xx", "broken"}
     return [line for line in found if line.name in always or np.nansum(line.v) > 0]
 
@@ -228,11 +233,17 @@ def _open(second: Second, region: str) -> float:
     return second.streams_open.get(region, 0.0)
 
 
-def _apart(second: Second, name: str) -> float:
-    if name in STREAM_CLASSES:
-        return sum(c.get(STREAM_CLASSES[name], 0.0) for c in second.outcomes.values())
-    every = ((code, n) for counts in second.answers.values() for code, n in counts.items())
-    return sum(n for code, n in every if (code if code in _UNREACHED else _class(code)) == name)
+def _apart(second: Second) -> dict[str, float]:
+    found = dict.fromkeys(_APART, 0.0)
+    for counts in second.answers.values():
+        for code, n in counts.items():
+            name = code if code in _UNREACHED else _class(code)
+            if name != "2xx":
+                found[name] += n
+    for counts in second.outcomes.values():
+        for name, outcome in STREAM_CLASSES.items():
+            found[name] += counts.get(outcome, 0.0)
+    return found
 
 
 def _new(second: Second, region: str) -> float:

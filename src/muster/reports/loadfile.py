@@ -233,7 +233,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _count(value: Any) -> float:
-    return float(value) if _finite(value) else 0.0
+    if type(value) is float:
+        return value if math.isfinite(value) else 0.0
+    return float(value) if type(value) is int else 0.0
 
 
 def _positive(value: Any, default: float) -> float:
