@@ -67,6 +67,7 @@ def test_back_is_said_only_of_what_was_read_back(tmp_path: Path) -> None:
     (bare / "verdict.json").write_text('{"schema_version": 1, "verdict": "PASS", "findings": []}')
     empty = build_view(read_evidence(bare))
     assert tile(empty, "Everything back") == "? not read back"
+    assert empty.banner.cause == "What was judged holds."
     for label in ("Phase reached", "Worst margin", "Users hurt", "Times"):
         assert tile(empty, label) == "no data", label
 

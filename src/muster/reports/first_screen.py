@@ -53,9 +53,9 @@ def cause(
     if name == "PASS":
         judged = sum(row.status == "pass" for row in rows)
         proof = ", every fault took effect" if faults else ""
-        return (
-            f"All {plural(judged, 'finding')} that were judged hold{proof}, and everything is back."
-        )
+        back = ", and everything is back" if undo.verified else ""
+        held = f"All {judged} findings that were judged hold"
+        return f"{held if judged > 1 else 'What was judged holds'}{proof}{back}."
     if name == "FAIL":
         failed = [finding_clause(row) for row, _ in worst_by_slo(misses(rows))]
         missed = sum(row.status == "fail" for row in rows)
