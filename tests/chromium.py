@@ -18,10 +18,10 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 ANSWER_S_MAX = 300.0
-_FLAGS = (
+FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--disable-quic", "--remote-debugging-pipe"),
+    *("--disable-dev-shm-usage", "--disable-quic"),
 )
 _BECOME = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
@@ -38,7 +38,15 @@ class Chromium:
         self._read, to_write = os.pipe()
         # The browser reads from its descriptor 3 and writes to 4.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
-        command = [sys.executable, "-c", _BECOME, *map(str, ends), str(BROWSER), *_FLAGS]
+        command = [
+            sys.executable,
+            "-c",
+            _BECOME,
+            *map(str, ends),
+            str(BROWSER),
+            *FLAGS,
+            "--remote-debugging-pipe",
+        ]
         self._child = subprocess.Popen(
             [*command, f"--user-data-dir={self._profile}"],
             pass_fds=ends,

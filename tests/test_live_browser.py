@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from chromium import BROWSER, FLAGS
 from test_live import SHOWN
-from test_report_browser import BROWSER, FLAGS
 
 from muster.drill.live.serve import LiveServer
 
@@ -27,6 +27,7 @@ def test_the_page_draws_the_looks_and_runs_nothing_of_the_drill(tmp_path: Path) 
             [
                 str(BROWSER),
                 *FLAGS,
+                *("--enable-logging", "--v=0"),
                 f"--user-data-dir={tmp_path / 'profile'}",
                 f"--log-file={tmp_path / 'chrome.log'}",
                 "--timeout=10000",
