@@ -20,6 +20,8 @@ from muster.platform.metrics import RawSeries
 from muster.targets import Target
 
 logger = logging.getLogger("chaostoolkit")
+ALSO_MAX = 3
+"""Trips that a short line names; the ledger has them all."""
 
 
 class GuardControl(Protocol):
@@ -74,6 +76,7 @@ class DrillGuard:
         self._record_event = record
         self._clock = clock
         self._faults: list[_Fault] = []
+        self._told: set[str] = set()
         self._samples = SamplesClock.of(target.prometheus, clock)
         self._held = HeldBack()
         self._armed = False
@@ -126,6 +129,8 @@ class DrillGuard:
             rotation=frozenset(self._rotation),
             declared=declared,
         )
+        # Said first: a ledger that cannot be written stops the drill, and this is why it tripped.
+        self._say(trips)
         for trip in trips:
             self._record(trip)
         return self._reason(trips[0]) if trips else None
@@ -152,10 +157,33 @@ class DrillGuard:
             threshold=trip.threshold,
             unit=trip.unit,
         )
-        where = f" in {trip.region}" if trip.region else ""
-        logger.error("guard: %s %s%s: %s", trip.kind, trip.name, where, trip.detail)
+
+    def _say(self, trips: Sequence[Trip]) -> None:
+        """Log the first trip of a reason in full, and what else trips with it in one short line.
+
+        One loss of data trips once for each signal that was lost. Nothing is said twice.
+        """
+        fresh: dict[str, Trip] = {}
+        for trip in trips:
+            # A signal may be lost at the load and at the server: one name.
+            if (name := _named(trip)) not in self._told:
+                fresh.setdefault(name, trip)
+        named = list(fresh)
+        self._told.update(named)
+        if named and (by := self._reason(fresh[named[0]]).by) not in self._told:
+            self._told.add(by)
+            first = named.pop(0)
+            logger.error("guard: %s: %s", first, fresh[first].detail)
+        if named:
+            more = len(named) - ALSO_MAX
+            also = ", ".join(named[:ALSO_MAX]) + (f" and {more} more" if more > 0 else "")
+            logger.error("guard: also %s", also)
 
     def _reason(self, trip: Trip) -> StopReason:
         if trip.kind == "data_lost":
             return StopReason("data_lost", "ABORTED", trip.detail, trip.t_trip_s)
         return StopReason(f"{trip.kind}:{trip.name}", "FAIL", trip.detail, trip.t_trip_s)
+
+
+def _named(trip: Trip) -> str:
+    return f"{trip.kind} {trip.name}{f' in {trip.region}' if trip.region else ''}"
