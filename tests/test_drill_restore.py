@@ -306,3 +306,14 @@ def test_each_change_is_counted_while_it_is_restored(drill, caplog):
     assert told == [
         f"restoring {n} of 3: lamp {name}" for n, name in ((1, "c"), (2, "b"), (3, "a"))
     ]
+
+
+def test_what_is_only_read_back_is_not_counted(drill, lamps, caplog):
+    """Two of three are restored: `1 of 2`, `2 of 2`, and the third stays as it is."""
+    target, undo, ledger = drill
+    with caplog.at_level(logging.INFO, logger="chaostoolkit"):
+        restore(platform_of(target), undo, ledger, only={"u1", "u3"})
+        settle(platform_of(target), undo, ledger)
+    told = [line for line in caplog.messages if line.startswith("restoring ")]
+    assert told == ["restoring 1 of 2: lamp c", "restoring 2 of 2: lamp a"]
+    assert lamps.on == {"a": True, "b": False, "c": True}

@@ -106,11 +106,14 @@ def _play(
     again = recover_command(undo.header.target_file or platform.target.name)
     outcomes: dict[str, _Outcome] = {}
     entries = undo.pending
-    for number, entry in enumerate(entries, start=1):
+    # What is only read back is not counted.
+    reverted = [entry.entry_id for entry in entries if acts(entry)]
+    for entry in entries:
         trying()
-        revert = acts(entry)
+        revert = entry.entry_id in reverted
         if revert:
-            logger.info("restoring %d of %d: %s", number, len(entries), entry.subject)
+            number = 1 + reverted.index(entry.entry_id)
+            logger.info("restoring %d of %d: %s", number, len(reverted), entry.subject)
         outcomes[entry.entry_id] = outcome = _one(platform, entry, revert, again)
         if outcome.ok or revert:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
