@@ -95,7 +95,15 @@ def test_a_manifest_that_is_none_is_not_trusted(sealed, written):
     found.line().encode()
 
 
-@pytest.mark.parametrize("version", [None, 0, 2, "1", [1]])
+@pytest.mark.parametrize("version", [None, True, "1", 1.0, [1]])
+def test_a_manifest_whose_version_is_none_is_not_trusted(sealed, version):
+    """It is no seal of another version, but one that was damaged or made up."""
+    manifest = json.loads((sealed / MANIFEST).read_bytes())
+    (sealed / MANIFEST).write_text(json.dumps({**manifest, "schema_version": version}))
+    assert not check_seal(sealed).trusted
+
+
+@pytest.mark.parametrize("version", [0, 2])
 def test_a_manifest_of_another_version_is_refused(sealed, version):
     """In one line that names it; what such a seal covers is not known here."""
     manifest = json.loads((sealed / MANIFEST).read_bytes())

@@ -16,6 +16,7 @@ from muster.bundle import MANIFEST, check_seal, seal
 from muster.cli import drill
 from muster.drill.conclude import conclude
 from muster.drill.lock.runs import BeatFile, RunFiles
+from muster.errors import BadInput
 from muster.signing import new_pair, verify_keys
 
 FILES = (
@@ -292,6 +293,14 @@ def test_a_gate_takes_a_signed_bundle_with_the_public_key(bundle, tmp_path, monk
         assert "REFUSED signature: bundle" in output
 
 
+def trusted(bundle, keys):
+    """Whether the seal is; one that says another version is refused, which is as good."""
+    try:
+        return check_seal(bundle, keys).trusted
+    except BadInput:
+        return False
+
+
 @settings(max_examples=60)
 @given(data=st.data())
 def test_any_changed_byte_of_any_file_is_noticed(made, tmp_path_factory, data):
@@ -312,7 +321,7 @@ def test_any_changed_byte_of_any_file_is_noticed(made, tmp_path_factory, data):
     changed[at] ^= data.draw(st.integers(1, 255))
     path.write_bytes(bytes(changed))
     try:
-        assert not check_seal(bundle, keys).trusted
+        assert not trusted(bundle, keys)
     finally:
         path.write_bytes(raw)
     assert check_seal(bundle, keys).trusted

@@ -129,9 +129,11 @@ def check_seal(
             raise BadInput(bundle, "", why, "the directory of a drill's evidence") from error
         return _unsealed(bundle, running)
     manifest = _parsed(raw)
-    if manifest is None:
+    version = None if manifest is None else manifest.get("schema_version")
+    # Without a version it is no seal of any Muster, but one that was damaged or made up.
+    if manifest is None or type(version) is not int:
         return Seal("unreadable", (), None, (bundle / ATTESTATION).exists(), "not verified")
-    if (version := manifest.get("schema_version")) != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         wanted = f"{SCHEMA_VERSION}: another version of Muster sealed this bundle"
         raise BadInput(bundle / MANIFEST, "schema_version", version, wanted)
     sealed: dict[str, str] = manifest["sha256"]
