@@ -170,9 +170,30 @@ def test_without_its_file_nothing_knows_it():
     ("arguments", "line"),
     [
         ({"seconds": 0}, "arguments: got {'seconds': 0}, expected the arguments seconds, pct"),
-        ({"seconds": 0, "pct": 2.5}, "arguments.pct: got 2.5, expected a whole number"),
-        ({"seconds": True, "pct": 2}, "arguments.seconds: got True, expected a number"),
-        ({"seconds": float("nan"), "pct": 2}, "arguments.seconds: got nan, expected a number"),
+        (
+            {"seconds": 0, "pct": 2.5},
+            "arguments.pct: got 2.5, expected a whole number from 0 to 99 %",
+        ),
+        (
+            {"seconds": 0, "pct": 100},
+            "arguments.pct: got 100, expected a whole number from 0 to 99 %",
+        ),
+        (
+            {"seconds": 0, "pct": -1},
+            "arguments.pct: got -1, expected a whole number from 0 to 99 %",
+        ),
+        (
+            {"seconds": True, "pct": 2},
+            "arguments.seconds: got True, expected a number from 0 to 3600 s",
+        ),
+        (
+            {"seconds": 3601, "pct": 2},
+            "arguments.seconds: got 3601, expected a number from 0 to 3600 s",
+        ),
+        (
+            {"seconds": float("nan"), "pct": 2},
+            "arguments.seconds: got nan, expected a number from 0 to 3600 s",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_started(beacon, arguments, line):
@@ -369,12 +390,16 @@ def dawn(scene: Scene) -> Planned:
         ("import nowhere_at_all", "second: import: got \"ModuleNotFoundError: No module named"),
         ("def (", "second: import: got 'SyntaxError:"),
         (
-            BEACON.replace("pct: int) -> B", "pct: int = 3) -> B"),
+            BEACON.replace('"%")]) -> B', '"%")] = 3) -> B'),
             "second: import: got 'TypeError: beacon_outage: pct: int: an argument is one of",
         ),
         (
-            BEACON.replace("pct: int) -> B", "pct: dict) -> B"),
+            BEACON.replace('Annotated[int, Within(0, 99, "%")]) -> B', "dict) -> B"),
             "second: import: got 'TypeError: beacon_outage: pct: dict: an argument is one of",
+        ),
+        (
+            BEACON.replace('Annotated[int, Within(0, 99, "%")]) -> B', "int) -> B"),
+            "second: import: got 'TypeError: beacon_outage: pct: a number has limits (Within)'",
         ),
         (
             BEACON.replace("{seconds:g}", "{minutes}"),

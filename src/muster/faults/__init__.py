@@ -2,7 +2,15 @@
 
 from muster.faults.model import Fault, FaultError, PlatformFault, ReadBack, RegionalFault
 from muster.faults.registry import fault_of, kinds, registered, stops_region
-from muster.faults.steps import DrillStep, Planned, Scene, WrongArgument, drill_step, single_fault
+from muster.faults.steps import (
+    DrillStep,
+    Planned,
+    Scene,
+    Within,
+    WrongArgument,
+    drill_step,
+    single_fault,
+)
 from muster.platform.port import Change, Proof, Touch
 
 __all__ = [
@@ -17,6 +25,7 @@ __all__ = [
     "RegionalFault",
     "Scene",
     "Touch",
+    "Within",
     "WrongArgument",
     "drill_step",
     "fault_of",

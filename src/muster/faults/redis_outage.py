@@ -8,59 +8,32 @@ proven, so the fault is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
-from muster.faults.model import FaultError, ReadBack, RegionalFault
-from muster.faults.proxies import access_of, address_of, proxy_of
-from muster.faults.redis_path import RedisLook, accepts, look_at_redis
+from muster.faults.model import FaultError, ReadBack
+from muster.faults.proxied import ProxyFault
+from muster.faults.redis_path import PONG, RedisLook, accepts, look_at_redis, url_of
 from muster.faults.steps import Scene, single_fault
-from muster.faults.toxiproxy_restart import bring_back, by_hand, retry_s, touches, unusable
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Proof, Touch, Unusable
-
-PONG = "PONG"
+from muster.platform.port import Change, Proof
 
 
-class RedisOutage(RegionalFault):
+class RedisOutage(ProxyFault):
     """One region cannot reach Redis on the path that its gateways use."""
 
     kind = "redis_outage"
     expects = ("admission_failures:redis_unavailable",)
 
-    def __init__(
-        self,
-        platform: Platform,
-        region: str,
-        server: Sequence[Mapping[str, Any]] = (),
-        answered: str | None = None,
-        listened: bool = False,
-    ) -> None:
-        super().__init__(platform, region)
-        self._answered = answered
-        self._listened = listened
-        self._access = access_of(platform.target, region, "redis")
-        self._proxy = proxy_of(platform.target, region, "redis")
-        self._server = tuple(server)
-
-    @property
-    def subject(self) -> str:
-        return f"toxiproxy {self.region}/{self._proxy.name}"
+    def __init__(self, platform: Platform, region: str) -> None:
+        super().__init__(platform, region, ("redis",))
+        (self._proxy,) = self._proxies
+        self._answered: str | None = None
+        self._listened = False
 
     @property
     def aim(self) -> str:
         return "disabled"
-
-    @property
-    def retry_s(self) -> float:
-        return retry_s(self._access)
-
-    def touches(self) -> tuple[Touch, ...]:
-        proxy = Touch("proxies", f"{self.region}/{self._proxy.name}")
-        return (*super().touches(), proxy, *touches(self._access))
-
-    def unusable(self) -> Unusable | None:
-        return unusable(self._access, self.region)
 
     def change(self) -> Change:
         enabled = self._proxy.state()["enabled"]
@@ -75,8 +48,8 @@ class RedisOutage(RegionalFault):
                 f"{self.subject}: Redis gave no answer before the fault: redis_url {look.said}"
             )
         self._answered = look.reply
-        self._listened = accepts(self._address()) is True
-        self._server = tuple(self._proxy.server())
+        self._listened = accepts(self._address(self._proxy)) is True
+        self._remember_server()
         return {
             "server": list(self._server),
             "answered": self._answered,
@@ -85,14 +58,12 @@ class RedisOutage(RegionalFault):
 
     @classmethod
     def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(
-            platform,
-            region,
-            server=params.get("server", ()),
-            # Older logs lack these keys.
-            answered=params.get("answered"),
-            listened=bool(params.get("listened")),
-        )
+        fault = cls(platform, region)
+        fault._server = tuple(params.get("server", ()))
+        # Older logs lack these keys.
+        fault._answered = params.get("answered")
+        fault._listened = bool(params.get("listened"))
+        return fault
 
     def apply(self) -> None:
         self._proxy.set_enabled(False)
@@ -111,7 +82,7 @@ class RedisOutage(RegionalFault):
         state = self._proxy.state()
         if state["enabled"]:
             return Proof(False, f"proxy {self._proxy.name} says that it is enabled", facts)
-        if self._listened and accepts(self._address(state)):
+        if self._listened and accepts(self._address(self._proxy, state)):
             why = f"proxy {self._proxy.name} is disabled, but its port accepts connections"
             return Proof(False, why, facts)
         if look.away is None:
@@ -119,11 +90,7 @@ class RedisOutage(RegionalFault):
         return Proof(True, f"Redis {look.said}", facts)
 
     def revert(self) -> None:
-        before = next((one for one in self._server if one["name"] == self._proxy.name), None)
-        proxy = self._proxy
-        bring_back(
-            proxy, self._access, self._server, lambda: proxy.enable(before), self.platform.clock
-        )
+        self._bring_back(lambda proxy: proxy.enable(self._before(proxy)))
 
     def read_back(self) -> ReadBack:
         enabled = bool(self._proxy.state()["enabled"])
@@ -136,24 +103,12 @@ class RedisOutage(RegionalFault):
             enabled and look.reply == before,
         )
 
-    def command(self) -> str | None:
-        return by_hand(self._proxy, self._access, self._server)
-
     def redis_answers(self) -> bool:
         """Whether a PING on the gateways' path gets a proper answer. Raises FaultError."""
         return self._look().reply == PONG
 
     def _look(self) -> RedisLook:
-        url = self.target.regions[self.region].redis_url
-        if url is None:
-            raise FaultError(
-                f"target {self.target.name}: regions.{self.region}.redis_url is not set"
-            )
-        return look_at_redis(url)
-
-    def _address(self, state: Mapping[str, Any] | None = None) -> str:
-        shown = state if state is not None else self._proxy.state()
-        return address_of(str(shown["listen"]), self._access.url)
+        return look_at_redis(url_of(self.target, self.region))
 
 
 @single_fault("cuts {region} off from Redis for {seconds:g} s, then reconnects it")

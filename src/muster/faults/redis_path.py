@@ -11,9 +11,15 @@ import errno
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from muster.faults.model import FaultError
+
+if TYPE_CHECKING:
+    from muster.targets.model import Target
+
+PONG = "PONG"
 TIMEOUT_S = 1.0
 REPLY_BYTES_MAX = 512
 Met = Literal["answer", "closed", "refused", "unreached", "silent", "blind"]
@@ -39,6 +45,14 @@ class RedisLook:
         if self.met in ("silent", "blind"):
             return None
         return self.met != "answer"
+
+
+def url_of(target: Target, region: str) -> str:
+    """The region's Redis on the path that its gateways use. Raises FaultError if it is not set."""
+    url = target.regions[region].redis_url
+    if url is None:
+        raise FaultError(f"target {target.name}: regions.{region}.redis_url is not set")
+    return url
 
 
 def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:

@@ -2,6 +2,8 @@
 
 - `single_fault` turns a function that makes a fault into a whole step: an action of
   `muster.actions.fault`, the phase `fault`, and `recovery` after it.
+- A number that such a function takes says within which values, and in which unit: `latency_ms:
+  Annotated[int, Within(1, 10_000, "ms")]`. Anything else is refused before anything is started.
 - `drill_step` says what a step with its own phases does. Its action is a function in
   `muster.actions`; a step that changes something names in `then` the steps that must follow, and
   the last of these reverts the change.
@@ -13,9 +15,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from muster.errors import MusterError
 from muster.faults.model import Fault
@@ -27,6 +29,25 @@ if TYPE_CHECKING:
 SINGLE = "muster.actions.fault"
 """The module under which a drill's JSON finds the single faults."""
 SECONDS = inspect.Parameter("seconds", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="float")
+
+
+@dataclass(frozen=True)
+class Within:
+    """The values that a number may have: from `least` to `most`, in `unit`."""
+
+    least: float
+    most: float
+    unit: str
+
+    def __str__(self) -> str:
+        return f"from {self.least:g} to {self.most:g} {self.unit}"
+
+    def __contains__(self, value: float) -> bool:
+        return self.least <= value <= self.most
+
+
+HOLD = Within(0, 3600, "s")
+"""How long a single fault may be held: no drill needs more, and a slip of a digit gives less."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +99,7 @@ class DrillStep:
     `phase` is what it records (None: it records no phase of its own). `then` names the functions
     that must follow it, in order. `back`: it reverts its faults instead of applying them. `make` is
     set for a single fault, which its own phase reverts: the function that makes the fault.
+    `limits`: within which values an argument must lie.
     """
 
     module: str
@@ -90,6 +112,7 @@ class DrillStep:
     make: Callable[..., Fault] | None = None
     said: str = ""
     where: str = ""
+    limits: Mapping[str, Within] = field(default_factory=dict)
 
     def planned(self, scene: Scene, given: Mapping[str, Any]) -> Planned:
         """What the step will do with the arguments `given`. Raises WrongArgument; MusterError."""
@@ -100,7 +123,9 @@ class DrillStep:
             raise WrongArgument("", dict(given), wanted)
         for name, one in known.items():
             wanted, fits = KINDS[one.annotation]
-            if not fits(given[name]):
+            limit = self.limits.get(name)
+            if not fits(given[name]) or (limit is not None and given[name] not in limit):
+                wanted += f" {limit}" if limit is not None else ""
                 raise WrongArgument(name, given[name], wanted)
         return self.plan(scene, **given)
 
@@ -126,6 +151,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "list[float]": ("a list of numbers", _numbers),
 }
 """What an argument may be, by its annotation: a text for people, and a check of a value."""
+NUMBERS = ("float", "int")
 
 
 def drill_step(
@@ -138,9 +164,10 @@ def drill_step(
     """Register the function, which plans, as the step of the action of its name in `module`."""
 
     def made(plan: Callable[..., Planned]) -> DrillStep:
+        parameters, limits = _parameters(plan)
         return DrillStep(
-            module, plan.__name__, phase, _parameters(plan), plan, then, back,
-            said=inspect.getdoc(plan) or "", where=_where(plan),
+            module, plan.__name__, phase, parameters, plan, then, back,
+            said=inspect.getdoc(plan) or "", where=_where(plan), limits=limits,
         )  # fmt: skip
 
     return made
@@ -151,8 +178,8 @@ def single_fault(what: str) -> Callable[[Callable[..., Fault]], DrillStep]:
     recovery.
 
     Its parameters after the scene are the action's arguments, besides `seconds`, the length of the
-    hold; `chaos discover` shows its docstring. `what` is the plan's line: it may contain `{region}`
-    and `{seconds:g}`.
+    hold; `chaos discover` shows its docstring. A number among them has limits (`Within`). `what` is
+    the plan's line: it may contain `{region}` and `{seconds:g}`.
     """
     what.format(region="", seconds=0.0)
 
@@ -161,27 +188,45 @@ def single_fault(what: str) -> Callable[[Callable[..., Fault]], DrillStep]:
             line = what.format(region=scene.region, seconds=seconds)
             return Planned(line, (make(scene, **given),))
 
+        own, limits = _parameters(make)
+        if loose := [
+            one.name for one in own if one.annotation in NUMBERS and one.name not in limits
+        ]:
+            raise TypeError(f"{make.__name__}: {', '.join(loose)}: a number has limits (Within)")
         return DrillStep(
-            SINGLE, make.__name__, "fault", (SECONDS, *_parameters(make)), plan, ("recovery",),
-            make=make, said=inspect.getdoc(make) or "", where=_where(make),
+            SINGLE, make.__name__, "fault", (SECONDS, *own), plan, ("recovery",), make=make,
+            said=inspect.getdoc(make) or "", where=_where(make), limits={"seconds": HOLD} | limits,
         )  # fmt: skip
 
     return made
 
 
-def _parameters(call: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
-    """Its parameters after the scene. Raises TypeError for one that JSON cannot give."""
-    _, *own = inspect.signature(call).parameters.values()
+def _parameters(
+    call: Callable[..., Any],
+) -> tuple[tuple[inspect.Parameter, ...], dict[str, Within]]:
+    """Its parameters after the scene, and the limits of those that have any.
+
+    Raises TypeError for one that JSON cannot give.
+    """
+    _, *own = inspect.signature(call, eval_str=True).parameters.values()
+    limits = {
+        one.name: limit
+        for one in own
+        for limit in get_args(one.annotation)[1:]
+        if get_origin(one.annotation) is Annotated and isinstance(limit, Within)
+    }
     named = tuple(one.replace(annotation=_named(one.annotation)) for one in own)
     for one in named:
         if one.annotation not in KINDS or one.default is not one.empty:
             shown = f"{call.__name__}: {one.name}: {one.annotation}"
             raise TypeError(f"{shown}: an argument is one of {', '.join(KINDS)}, with no default")
-    return named
+    return named, limits
 
 
-def _named(annotation: object) -> str:
-    """An annotation as text, the form in which a module with postponed evaluation has it."""
+def _named(annotation: Any) -> str:
+    """An annotation's type as text, without its limits."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 

@@ -103,15 +103,17 @@ class ProxyHandle:
         if bool(self.state()["enabled"]) is not enabled:
             raise FaultError(f"Toxiproxy {self.url}: {self.name} did not become enabled={enabled}")
 
-    def add_toxic(self, name: str, kind: str, stream: str, attributes: dict[str, int]) -> None:
-        """Add a toxic; raises FaultError unless the read-back shows it."""
+    def add_toxic(
+        self, name: str, kind: str, stream: str, attributes: dict[str, int], share: float = 1.0
+    ) -> None:
+        """Add a toxic to the `share` of connections; raises FaultError unless it is read back."""
         self.api.post(
             f"/proxies/{self.name}/toxics",
             json={
                 "name": name,
                 "type": kind,
                 "stream": stream,
-                "toxicity": 1.0,
+                "toxicity": share,
                 "attributes": attributes,
             },
         )

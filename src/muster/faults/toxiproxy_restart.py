@@ -72,19 +72,20 @@ def unusable(access: ToxiproxyAccess, region: str) -> Unusable | None:
 
 
 def by_hand(
-    proxy: ProxyHandle, access: ToxiproxyAccess, server: Sequence[Mapping[str, Any]]
+    changed: Sequence[ProxyHandle], access: ToxiproxyAccess, server: Sequence[Mapping[str, Any]]
 ) -> str | None:
-    """A shell line that creates the proxy again without toxics, and restarts a server that does not
-    answer.
+    """A shell line that creates the proxies again without toxics, and restarts a server that does
+    not answer.
 
     None if the proxies before the fault are unknown.
     """
     if not server:
         return None
-    delete = curl("DELETE", f"{proxy.url}/proxies/{proxy.name}")
+    url = changed[0].url
+    delete = "; ".join(curl("DELETE", f"{url}/proxies/{proxy.name}") for proxy in changed)
     proxies = [dict(one) for one in server]
-    make = curl("POST", f"{proxy.url}/populate", proxies)
-    remake = curl("POST", f"{proxy.url}/populate", proxies, retry=20)
+    make = curl("POST", f"{url}/populate", proxies)
+    remake = curl("POST", f"{url}/populate", proxies, retry=20)
     restarted = restart_of(access.restart).command()
     again = "{ echo 'restart that Toxiproxy, then run this line again' >&2; false; }"
     if restarted is not None:

@@ -8,6 +8,17 @@ from typing import Any
 from muster.judge.findings import Finding, unmeasured
 from muster.judge.phases import Phase
 
+SINGLE_FAULTS = (
+    "provider_latency",
+    "redis_black_hole",
+    "redis_exhausted",
+    "redis_full",
+    "redis_hung",
+    "redis_outage",
+    "redis_restarted",
+    "redis_slow",
+)
+"""The experiments that come along and hold one fault."""
 WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "region_failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
@@ -15,8 +26,7 @@ WANTED_PHASES = {
     "hello": ("baseline", "shift", "shifted", "shift_back", "verify"),
     "region_loss": ("baseline", "loss", "failed_over", "comeback", "verify"),
     "gate": ("baseline", "verify"),
-    "redis_outage": ("baseline", "fault", "recovery", "verify"),
-    "provider_latency": ("baseline", "fault", "recovery", "verify"),
+    **dict.fromkeys(SINGLE_FAULTS, ("baseline", "fault", "recovery", "verify")),
     "safety": ("safety_lock", "safety_freeze", "safety_undo", "safety_guard", "verify"),
 }
 """Required phases of drills by kind and name, whatever they planned."""

@@ -14,6 +14,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.drain import Drain, drain_of
 from muster.platform.names import Names, names_of
 from muster.platform.power import Power, power_of
+from muster.platform.redis_process import RedisProcess, redis_process_of
 from muster.platform.steering import Steering, steering_of
 
 if TYPE_CHECKING:
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 class Platform:
     """The ports of one target, and the clock by which they and its faults wait.
 
-    `power` and `drain` are by region.
+    `power`, `drain` and `redis_process` are by region.
     """
 
     target: Target
     steering: Steering
     power: Mapping[str, Power]
     drain: Mapping[str, Drain]
+    redis_process: Mapping[str, RedisProcess]
     metrics: Metrics
     names: Names
     clock: Clock = SYSTEM_CLOCK
@@ -48,6 +50,9 @@ def platform_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Platform:
         steering=steering,
         power={name: power_of(name, region, clock) for name, region in target.regions.items()},
         drain={name: drain_of(name, region, clock) for name, region in target.regions.items()},
+        redis_process={
+            name: redis_process_of(name, region) for name, region in target.regions.items()
+        },
         metrics=metrics_of(target),
         names=names_of(target, steering),
         clock=clock,

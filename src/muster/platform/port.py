@@ -21,7 +21,7 @@ class Touch:
     `below`: an allowed name that covers this one too, because this one lies below it.
     """
 
-    kind: Literal["regions", "zones", "records", "proxies", "namespaces", "commands"]
+    kind: Literal["regions", "zones", "records", "proxies", "redis", "namespaces", "commands"]
     name: str
     below: str = ""
 

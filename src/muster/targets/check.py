@@ -47,10 +47,11 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
     if target.evacuate not in target.regions:
         near = nearest(target.evacuate, target.regions)
         yield BadInput(file, "evacuate", target.evacuate, f"one of the regions {regions}{near}")
-    for index, region in enumerate(target.blast_radius.regions):
-        if region not in target.regions:
-            wanted = f"one of the regions {regions}{nearest(region, target.regions)}"
-            yield BadInput(file, f"blast_radius.regions.{index}", region, wanted)
+    for key in ("regions", "redis"):
+        for index, region in enumerate(getattr(target.blast_radius, key)):
+            if region not in target.regions:
+                wanted = f"one of the regions {regions}{nearest(region, target.regions)}"
+                yield BadInput(file, f"blast_radius.{key}.{index}", region, wanted)
     dark, all_of_them = target.blast_radius.regions_dark_max, len(target.regions)
     if dark >= all_of_them:
         wanted = f"under {all_of_them}: a region must stay"

@@ -29,6 +29,7 @@ from muster.targets.names import Names, SteeringNames
 from muster.targets.notify import Notify
 from muster.targets.power import Power
 from muster.targets.prometheus import PrometheusAccess
+from muster.targets.redis_process import NoRedisProcess, RedisProcess
 from muster.targets.request_form import RequestForm
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
@@ -134,6 +135,9 @@ class Region(Document):
         description="the region's Redis on the path that its gateways use; "
         "Muster reads it to verify a fault",
     )
+    redis_process: RedisProcess = Field(
+        default=NoRedisProcess(), description="how its Redis server is halted, killed and started"
+    )
     power: Power
     drain: Drain | None = None
 
@@ -145,6 +149,9 @@ class BlastRadius(Document):
     zones: tuple[DnsName, ...] = Field(default=(), description="hosted zones, with the last dot")
     records: tuple[DnsName, ...] = ()
     proxies: tuple[str, ...] = Field(default=(), description="REGION/NAME of Toxiproxy proxies")
+    redis: tuple[str, ...] = Field(
+        default=(), description="regions whose Redis server may be halted, killed or set otherwise"
+    )
     namespaces: tuple[str, ...] = Field(default=(), description="of Kubernetes")
     commands: tuple[str, ...] = Field(
         default=(), description="first words of commands that stop, drain, steer or restart"

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.figures import Figures
+from muster.testbed.gateway.planted_redis import WIRES
 from muster.testbed.gateway.redis_wire import RedisWire, Waiting
 from muster.testbed.gateway.scripts import BEAT_S, Scripts
 
@@ -68,7 +69,7 @@ class Admission:
         self._scripts = Scripts(
             config.region, identity, config.streams_limit_region, config.rate_limit_per_s_region
         )
-        self.wire = RedisWire(
+        self.wire = WIRES.get(config.defect or "", RedisWire)(
             config.redis, config.redis_timeout_s, self._redis_changed, self._scripts.load
         )
 
@@ -129,7 +130,7 @@ class Admission:
 
     def forgotten(self, attempt: Applicant) -> None:
         """Redis has lost the script: send the whole script again."""
-        if self.wire.up:
+        if self.wire.up and not self.wire.refuses:
             self.wire.send(self._scripts.admit_whole(attempt.counted, attempt.mine), attempt)
         else:
             self.unanswered(attempt)
@@ -178,7 +179,7 @@ class Admission:
 
     def _decide_alone(self, attempt: Applicant) -> bool:
         self._figures.admission_failures["redis_unavailable"] += 1
-        if not self._fallback or self.exhausted:
+        if not self._fallback or self.wire.refuses or self.exhausted:
             self._untry(attempt)
             attempt.unavailable("admission is not available", "redis_unavailable")
             return True

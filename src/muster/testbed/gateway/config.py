@@ -24,6 +24,11 @@ GatewayDefect = Literal[
     "counts_half",
     "sawtooth_counters",
     "no_redis_fallback",
+    "waits_for_redis",
+    "asks_redis_in_turn",
+    "refuses_redis_errors",
+    "loads_scripts_once",
+    "never_reconnects",
 ]
 
 

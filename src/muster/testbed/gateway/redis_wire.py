@@ -35,7 +35,12 @@ class Waiting(Protocol):
 
 
 class RedisWire:
-    """One connection, reopened with backoff and jitter. `up` only after a PING's answer."""
+    """One connection, reopened with backoff and jitter. `up` only after a PING's answer.
+
+    `refuses`: what cannot be asked is to be refused; only a planted defect does so.
+    """
+
+    refuses = False
 
     def __init__(
         self,
@@ -50,7 +55,7 @@ class RedisWire:
         self._timeout_s = timeout_s
         self._on_change = on_change
         self._preamble = preamble
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._outgoing: list[bytes] = []
         self._flush_due = False
         self._loop = asyncio.get_running_loop()
@@ -105,7 +110,7 @@ class RedisWire:
     async def _keep_connected(self) -> None:
         wait_s = BACKOFF_S[0]
         while True:
-            link = _Link(self)
+            link = Link(self)
             try:
                 async with asyncio.timeout(self._timeout_s * 4):
                     await self._loop.create_connection(partial(_same, link), *self._address)
@@ -119,13 +124,16 @@ class RedisWire:
             await asyncio.sleep(wait_s * random.uniform(0.5, 1.5))
             wait_s = min(BACKOFF_S[1], wait_s * 2)
 
-    def connected(self, link: _Link) -> None:
+    def connected(self, link: Link) -> None:
         self._link = link
         self._outgoing.clear()
         self.up = True
         self._on_change(True)
 
-    def disconnected(self, link: _Link) -> None:
+    def failed(self, line: bytes) -> None:
+        """Redis answered with an error, before anything is done about it."""
+
+    def disconnected(self, link: Link) -> None:
         if self._link is not link:
             return
         self._link = None
@@ -137,11 +145,11 @@ class RedisWire:
         link.pending.clear()
 
 
-def _same(link: _Link) -> _Link:
+def _same(link: Link) -> Link:
     return link
 
 
-class _Link(asyncio.Protocol):
+class Link(asyncio.Protocol):
     """One TCP connection to Redis."""
 
     def __init__(self, wire: RedisWire) -> None:
@@ -186,6 +194,8 @@ class _Link(asyncio.Protocol):
             return
         pending = self.pending
         for line in lines:
+            if line.startswith(b"-"):
+                self.wire.failed(line)
             if line.startswith(b"-NOSCRIPT") and pending:
                 pending.popleft()[0].forgotten()
                 continue

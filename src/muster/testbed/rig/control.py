@@ -1,7 +1,8 @@
 """The control API: what a drill asks of the testbed, as it would ask a platform's operators.
 
 Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R, GET|POST
-/regions/R/drain, POST /regions/R/toxiproxy/restart, GET /status, POST /shutdown.
+/regions/R/drain, GET /regions/R/redis, POST /regions/R/redis/halt|kill|run, POST
+/regions/R/toxiproxy/restart, GET /status, POST /shutdown.
 """
 
 from __future__ import annotations
@@ -60,11 +61,16 @@ class Control:
             "stop": region.stop,
             "start": region.start,
             "kill": region.kill,
+            "redis/halt": region.halt_redis,
+            "redis/kill": region.kill_redis,
+            "redis/run": region.run_redis,
             "toxiproxy/restart": region.restart_toxiproxies,
         }
         try:
             if request.method == "GET" and verb == "":
                 return Answer(200, await region.show())
+            if request.method == "GET" and verb == "redis":
+                return Answer(200, {"region": region.name, "state": region.redis_state()})
             if request.method == "GET" and verb == "drain":
                 return Answer(200, {"region": region.name, "state": await region.drain_state()})
             if request.method == "POST" and verb == "drain":

@@ -25,6 +25,7 @@ from muster.testbed.rig.state import ProcessState
 _PR_SET_PDEATHSIG = 1
 _LOG_TAIL_BYTES = 2_000
 _KILL_S_MAX = 5.0
+_LOOK_S = 0.01
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -44,6 +45,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._asked_to_end = False
+        self._told_to_halt = False
 
     @property
     def pid(self) -> int | None:
@@ -57,12 +59,13 @@ class Child:
         return ProcessState(spec.name, spec.kind, self.pid, spec.region, spec.ports)
 
     async def start(self) -> None:
-        """Start it; does nothing if it runs. Raises StartError if it cannot be executed.
+        """Start it, or let it go on if it is halted. Raises StartError if it cannot be executed.
 
         If it was asked to end and has not ended yet, this waits for that end first.
         """
         if self.pid is not None:
             if not self._asked_to_end:
+                await self._halt(False)
                 return
             await self.end()
         spec = self.spec
@@ -89,6 +92,7 @@ class Child:
         process = self._ask(signal.SIGTERM)
         if process is None:
             return
+        self._send(signal.SIGCONT)  # a halted process would not see the other signal
         try:
             await asyncio.wait_for(process.wait(), self.spec.grace_s)
         except TimeoutError:
@@ -99,6 +103,20 @@ class Child:
         process = self._ask(signal.SIGKILL)
         if process is not None:
             await asyncio.wait_for(process.wait(), _KILL_S_MAX)
+
+    @property
+    def halted(self) -> bool:
+        """Whether it is stopped by SIGSTOP; where the kernel does not show it, as it was told."""
+        with suppress(OSError, IndexError):
+            stat = Path(f"/proc/{self.pid}/stat").read_text()
+            return stat.rpartition(")")[2].split()[0] == "T"
+        return self._told_to_halt
+
+    async def halt(self) -> None:
+        """SIGSTOP; returns when it has stopped. Raises StartError if it does not run."""
+        if self.pid is None:
+            raise StartError(f"{self.spec.name}: it does not run, so it cannot be halted")
+        await self._halt(True)
 
     def log_tail(self) -> str:
         """The last lines of its log, joined into one."""
@@ -125,9 +143,20 @@ class Child:
         self._asked_to_end = True
         if process is None or process.returncode is not None:
             return None
-        with suppress(ProcessLookupError):
-            process.send_signal(number)
+        self._send(number)
         return process
+
+    async def _halt(self, halted: bool) -> None:
+        self._told_to_halt = halted
+        self._send(signal.SIGSTOP if halted else signal.SIGCONT)
+        async with asyncio.timeout(_KILL_S_MAX):
+            while self.pid is not None and self.halted is not halted:
+                await asyncio.sleep(_LOOK_S)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         exit_code = await process.wait()

@@ -75,6 +75,27 @@ class Region:
         async with self._alone("kill"):
             await asyncio.gather(*(child.kill() for child in self._gateways))
 
+    async def halt_redis(self) -> None:
+        """SIGSTOP Redis, as if it hung. Raises StartError if it does not run."""
+        async with self._alone("redis/halt"):
+            await asyncio.gather(*(child.halt() for child in self._redis))
+
+    async def kill_redis(self) -> None:
+        """SIGKILL Redis; it kept nothing on disk."""
+        async with self._alone("redis/kill"):
+            await asyncio.gather(*(child.kill() for child in self._redis))
+
+    async def run_redis(self) -> None:
+        """Let Redis go on, or start it; returns when it is ready. Raises StartError."""
+        async with self._alone("redis/run"):
+            await self._start(self._redis)
+
+    def redis_state(self) -> str:
+        """What Redis is: running, halted or gone."""
+        if any(child.pid is None for child in self._redis):
+            return "gone"
+        return "halted" if any(child.halted for child in self._redis) else "running"
+
     async def restart_toxiproxies(self) -> None:
         """Kill and start those that do not answer (else all of them), with their proxies.
 

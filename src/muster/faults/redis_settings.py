@@ -1,0 +1,69 @@
+"""What the faults by a Redis server's own settings share: `CONFIG SET`, and the values before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from muster.faults.model import ReadBack
+from muster.faults.redis_server import RedisServerFault
+from muster.platform.by_hand import line
+from muster.platform.platform import Platform
+
+
+class RedisSettingsFault(RedisServerFault):
+    """It sets `settings` otherwise; `revert` sets them as they were."""
+
+    settings: ClassVar[tuple[str, ...]]
+
+    def __init__(self, platform: Platform, region: str) -> None:
+        super().__init__(platform, region)
+        self._before: dict[str, str] = {}
+
+    def undo_params(self) -> dict[str, Any]:
+        params = super().undo_params()
+        self._before = self._now()
+        # That it may be set at all is tried with the value that it has.
+        self._set(self._before)
+        return {**params, "settings": self._before}
+
+    @classmethod
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
+        fault = super().restore(platform, region, params)
+        fault._before = dict(params["settings"])
+        return fault
+
+    def revert(self) -> None:
+        self._set(self._before)
+
+    def command(self) -> str | None:
+        parts = urlsplit(self._url)
+        if parts.password or parts.scheme != "redis" or not self._before:
+            return None  # a secret has no place in the line
+        words = [word for pair in self._before.items() for word in pair]
+        return line("redis-cli", "-u", self._url, "CONFIG", "SET", *words)
+
+    def _back(self) -> ReadBack:
+        back = super()._back()
+        if not back.ok:
+            return back
+        now = self._now()
+        return ReadBack(
+            self.subject,
+            f"{back.expected}, {_said(self._before)}",
+            f"{back.actual}, {_said(now)}",
+            now == self._before,
+        )
+
+    def _now(self) -> dict[str, str]:
+        shown = self._ask(lambda client: client.config_get(*self.settings))
+        return {str(name): str(value) for name, value in dict(shown).items()}  # type: ignore[call-overload]
+
+    def _set(self, values: Mapping[str, str]) -> None:
+        words = [word for pair in values.items() for word in pair]
+        self._ask(lambda client: client.execute_command("CONFIG SET", *words))
+
+
+def _said(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())

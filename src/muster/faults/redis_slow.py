@@ -1,0 +1,45 @@
+"""A region's Redis answers late: a latency toxic with jitter in front of it.
+
+A slow store is worse than none for a gateway that asks it for every request: nothing fails, and
+everything waits. The delay is timed by PING on a new connection on the gateways' own path.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from muster.faults.delay import DelayFault, check_jitter
+from muster.faults.model import FaultError
+from muster.faults.redis_path import TIMEOUT_S, look_at_redis, url_of
+from muster.faults.steps import Scene, Within, single_fault
+from muster.platform.platform import Platform
+
+
+class RedisSlow(DelayFault):
+    """`latency_ms` plus or minus `jitter_ms` on everything that Redis answers."""
+
+    kind = "redis_slow"
+    expects = ("admission_failures:redis_unavailable",)
+
+    def __init__(
+        self, platform: Platform, region: str, *, latency_ms: int = 0, jitter_ms: int = 0
+    ) -> None:
+        super().__init__(platform, region, ("redis",), latency_ms=latency_ms, jitter_ms=jitter_ms)
+
+    def exchange(self) -> str:
+        slowest_s = TIMEOUT_S + (self.latency_ms + self.jitter_ms) / 1000
+        look = look_at_redis(url_of(self.target, self.region), slowest_s)
+        if look.reply is None:
+            raise FaultError(f"{self.subject}: redis_url {look.said}")
+        return look.reply
+
+
+@single_fault("slows the Redis of {region} for {seconds:g} s, then removes the delay")
+def redis_slow(
+    scene: Scene,
+    latency_ms: Annotated[int, Within(20, 10_000, "ms")],
+    jitter_ms: Annotated[int, Within(0, 2_500, "ms")],
+) -> RedisSlow:
+    """The region's Redis answers `latency_ms` later for `seconds` of real time."""
+    check_jitter(latency_ms, jitter_ms)
+    return RedisSlow(scene.platform, scene.region, latency_ms=latency_ms, jitter_ms=jitter_ms)

@@ -1,0 +1,52 @@
+"""Whole drills of every fault of the catalogue: a healthy platform passes, its defect fails.
+
+Each holds its fault as long as its experiment says.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from drill_runner import ROOT, TARGET, drill
+
+from muster.testbed.design.defects import DEFECTS
+
+pytestmark = pytest.mark.drills
+
+# The findings or causes of a stop by which a platform with that defect must be told.
+SEEN_BY = {
+    ("redis_black_hole", "waits_for_redis"): {"first_token_p95", "availability", "completion_p95"},
+    ("redis_slow", "asks_redis_in_turn"): {"first_token_p95", "availability", "rate_429"},
+    ("redis_hung", "waits_for_redis"): {"first_token_p95", "availability", "completion_p95"},
+    ("redis_restarted", "loads_scripts_once"): {"rate_5xx", "availability", "success_2xx"},
+    ("redis_full", "refuses_redis_errors"): {"rate_5xx", "availability", "success_2xx"},
+    ("redis_exhausted", "never_reconnects"): {"hard_failure", "recovery_quiet"},
+}
+NAMES = sorted({name for name, _ in SEEN_BY})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_healthy_platform_passes(tmp_path: Path, name: str) -> None:
+    """The fault is proven in the path of the streams, and every service level holds."""
+    with drill(tmp_path) as one:
+        one.start(ROOT / "experiments" / f"{name}.json")
+        assert one.wait() == 0, one.output
+        assert one.verdict["verdict"] == "PASS"
+        (proof,) = [fault for fault in one.verdict["faults"] if fault["fault"] == name]
+        assert proof["proven"]
+
+
+@pytest.mark.parametrize(("name", "defect"), SEEN_BY)
+def test_a_platform_with_the_defect_fails(tmp_path: Path, name: str, defect: str) -> None:
+    """By the finding, or by the trigger, that names what the defect does."""
+    assert DEFECTS[defect].finding
+    with drill(tmp_path, defect=defect) as one:
+        one.start(ROOT / "experiments" / f"{name}.json")
+        assert one.wait() == 1, one.output
+        assert one.verdict["verdict"] == "FAIL", one.output
+        named = one.failures() | {(one.verdict["stopped_by"] or "").partition(":")[2]}
+        assert named & SEEN_BY[name, defect], (named, one.output)
+        assert one.events("verify")[-1]["verified"] is True
