@@ -5,12 +5,10 @@ Each holds its fault as long as its experiment says.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import httpx
 import pytest
-from drill_runner import ROOT, TARGET, drill
+from drill_runner import ROOT, drill
 
 from muster.testbed.design.defects import DEFECTS
 

@@ -11,7 +11,6 @@ whoever restores the setting does too.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from muster.faults.model import FaultError
@@ -69,15 +68,15 @@ class RedisExhausted(RedisSettingsFault):
     def revert(self) -> None:
         for client in _HELD.pop(self.region, {}).values():
             client.close()
-        end_s = time.monotonic() + BACK_S_MAX
+        end_s = self.platform.clock.monotonic_s() + BACK_S_MAX
         while True:
             try:
                 return super().revert()
             except FaultError:
                 # Redis may not have seen yet that the connections are closed.
-                if time.monotonic() > end_s:
+                if self.platform.clock.monotonic_s() > end_s:
                     raise
-                time.sleep(LOOK_APART_S)
+                self.platform.clock.sleep(LOOK_APART_S)
 
     def _take(self) -> tuple[int, Redis] | None:
         """One more connection and its client id; None if Redis refuses it. Raises FaultError."""
@@ -85,7 +84,7 @@ class RedisExhausted(RedisSettingsFault):
 
         client = self._client()
         try:
-            return int(client.client_id()), client  # type: ignore[arg-type]
+            return int(client.client_id()), client
         except RedisError as error:
             client.close()
             if REFUSAL in str(error):
@@ -102,7 +101,7 @@ class RedisExhausted(RedisSettingsFault):
             listed = next(iter(held.values())).client_list()
         except RedisError as error:
             raise FaultError(f"{self.subject}: {error}") from error
-        ids = (str(client["id"]) for client in listed)  # type: ignore[union-attr]
+        ids = (str(client["id"]) for client in listed)
         return [one for one in ids if int(one) not in held]
 
     def _end_others(self, held: dict[int, Redis]) -> int:
@@ -119,7 +118,7 @@ class RedisExhausted(RedisSettingsFault):
 
 
 def _connected(client: Redis) -> int:
-    return int(client.info("clients")["connected_clients"])  # type: ignore[index]
+    return int(client.info("clients")["connected_clients"])
 
 
 @single_fault("takes all connections of the Redis of {region} for {seconds:g} s")

@@ -46,7 +46,8 @@ def _write(client: Redis) -> str:
     from redis.exceptions import OutOfMemoryError
 
     try:
-        return str(client.execute_command("SET", PROBE_KEY, "1", "PX", PROBE_MS))
+        client.set(PROBE_KEY, "1", px=PROBE_MS)
+        return "OK"
     except OutOfMemoryError as error:
         return f"{OUT_OF_MEMORY} {error}"
 

@@ -64,7 +64,7 @@ def _kept(client: Redis) -> tuple[str, int]:
     settings: dict[str, str] = client.config_get("save", "appendonly")  # type: ignore[assignment]
     said = {"save": settings["save"], "appendonly": settings["appendonly"].replace("no", "")}
     saves = ", ".join(f"{name} {value}" for name, value in said.items() if value)
-    return saves, int(client.dbsize())  # type: ignore[arg-type]
+    return saves, int(client.dbsize())
 
 
 @single_fault("kills the Redis of {region}, and starts an empty one after {seconds:g} s")

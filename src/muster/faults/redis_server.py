@@ -6,7 +6,6 @@ nothing could be proven, and must answer the same after it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -64,12 +63,12 @@ class RedisServerFault(RegionalFault):
 
     def read_back(self) -> ReadBack:
         """Whether it answers as before; waits in bounded time, because it may have to start."""
-        end_s = time.monotonic() + BACK_S_MAX
+        end_s = self.platform.clock.monotonic_s() + BACK_S_MAX
         while True:
             back = self._back()
-            if back.ok or time.monotonic() > end_s:
+            if back.ok or self.platform.clock.monotonic_s() > end_s:
                 return back
-            time.sleep(LOOK_APART_S)
+            self.platform.clock.sleep(LOOK_APART_S)
 
     def command(self) -> str | None:
         return None

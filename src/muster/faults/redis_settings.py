@@ -58,11 +58,11 @@ class RedisSettingsFault(RedisServerFault):
 
     def _now(self) -> dict[str, str]:
         shown = self._ask(lambda client: client.config_get(*self.settings))
-        return {str(name): str(value) for name, value in dict(shown).items()}  # type: ignore[call-overload]
+        return {str(name): str(value) for name, value in dict(shown).items()}
 
     def _set(self, values: Mapping[str, str]) -> None:
         words = [word for pair in values.items() for word in pair]
-        self._ask(lambda client: client.execute_command("CONFIG SET", *words))
+        self._ask(lambda client: client.config_set(*words))
 
 
 def _said(settings: Mapping[str, str]) -> str:

@@ -1,0 +1,103 @@
+"""The adapters to a Redis server's process against their suite.
+
+`process` is tested with a stand-in for the control API; the real one is in test_testbed_redis.py.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from conformance.redis_process import CHECKS, CHECKS_NOBODY, World
+from conformance.world import REGION, SECRET, Trouble
+from floor_fixtures import stand_in
+
+from muster.platform.redis_process.none import RedisByNobody
+from muster.platform.redis_process.process import RedisByProcess
+from muster.targets.redis_process import NoRedisProcess, ProcessRedis
+
+TIMEOUT_S = 1.0
+HELD_S_MAX = 20.0
+STATES = {"halt": "halted", "kill": "gone", "run": "running"}
+
+
+class Supervised(World):
+    """A Redis whose process the control API holds."""
+
+    def __init__(self) -> None:
+        self.now = "running"
+        self.fails: Trouble | None = None
+        self.released = threading.Event()
+        self.shown = None
+
+    def answer(self, call):
+        """The control API."""
+        if call.headers.get("Authorization") != f"Bearer {SECRET}":
+            return 401, {"error": "unauthorized"}
+        if self.fails == "nonsense":
+            return 200, {"state": "well"}
+        if call.method == "GET":
+            return 200, {"state": self.now}
+        if self.fails == "refuses":
+            return 409, {"error": f"another drill has it, says {call.path}"}
+        if self.fails not in ("late before", "half"):
+            self.now = STATES[call.path.rpartition("/")[2]]
+        if self.fails in ("late before", "late after"):
+            self.released.wait(HELD_S_MAX)
+        return 200, {"state": self.now}
+
+    @property
+    def calls(self) -> int:
+        return len(self.shown.calls)
+
+    def is_now(self) -> str:
+        return self.now
+
+    def adapter(self) -> RedisByProcess:
+        url = f"{self.shown.url}/regions/{REGION}/redis"
+        settings = ProcessRedis(kind="process", url=url, token=SECRET, timeout_s=TIMEOUT_S)
+        return RedisByProcess(REGION, settings)
+
+    def trouble(self, kind) -> None:
+        self.fails = kind
+
+    def paste(self, line: str) -> None:
+        raise AssertionError(f"there is no such line: {line}")
+
+
+class Nobody(World):
+    """A Redis whose process nobody reaches."""
+
+    calls = 0
+
+    def is_now(self) -> str:
+        return "running"
+
+    def adapter(self) -> RedisByNobody:
+        return RedisByNobody(REGION, NoRedisProcess())
+
+    def trouble(self, kind) -> None:
+        """There is nothing that could go wrong."""
+
+    def paste(self, line: str) -> None:
+        raise AssertionError(f"there is no such line: {line}")
+
+
+@pytest.fixture
+def world():
+    supervised = Supervised()
+    with stand_in(supervised.answer) as supervised.shown:
+        yield supervised
+        supervised.released.set()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_process(world, check):
+    """Every check of the port's suite."""
+    check(world)
+
+
+@pytest.mark.parametrize("check", CHECKS_NOBODY, ids=lambda check: check.__name__)
+def test_none(check):
+    """Every check of an adapter that reaches no process."""
+    check(Nobody())
