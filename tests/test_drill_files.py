@@ -15,6 +15,7 @@ import pytest
 from drill_runner import ROOT
 
 from muster.contract import load
+from muster.judge.required import SINGLE_FAULTS
 
 FILES = sorted([*(ROOT / "drills").glob("*.json"), *(ROOT / "experiments").glob("*.json")])
 DRILLS: dict[str, Mapping[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
@@ -86,6 +87,17 @@ def test_every_listed_difference_is_one() -> None:
     for (name, path), (value, why) in OTHERWISE.items():
         assert wanted[path] != value == repeated(DRILLS[name])[path], (name, path)
         assert why
+
+
+def test_an_experiment_with_one_fault_must_go_through_its_phases() -> None:
+    """Whatever its file plans: what is required of each stands beside the verdict."""
+    module = "muster.actions.fault"
+    single = {
+        name
+        for name, drill in DRILLS.items()
+        if any(activity["provider"]["module"] == module for activity in drill["method"])
+    }
+    assert single == set(SINGLE_FAULTS)
 
 
 @pytest.mark.parametrize("name", DRILLS)

@@ -42,8 +42,8 @@ def test_it_bites_is_seen_and_goes_away(rig):
     fault.apply()
     proof = fault.observe()
     assert proof.proven
-    before_ms = proof.facts["before"]["exchange_ms"]
-    assert proof.facts["exchange_ms"] - before_ms >= LATENCY_MS / 2
+    before_ms = proof.facts["before"]["exchange_ms"]["primary"]
+    assert proof.facts["exchange_ms"]["primary"] - before_ms >= LATENCY_MS / 2
     back = fault.read_back()
     assert (back.ok, back.actual) == (False, NAME)
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
@@ -107,7 +107,7 @@ def test_a_deleted_proxy_comes_back(rig):
     fault._proxies[0].api.delete("/proxies/primary")
     fault.revert()
     assert fault.read_back().ok
-    assert fault.look()["exchange_ms"] < LATENCY_MS
+    assert fault.look()["exchange_ms"]["primary"] < LATENCY_MS
 
 
 def test_a_silent_provider_is_an_error(rig):
@@ -208,7 +208,7 @@ def test_another_answer_than_before_is_not_proven(rig):
     """A slow error of somebody else's is not the provider, made slower."""
     fault = the_fault(rig)
     fault.undo_params()
-    fault._path_before = {**fault._path_before, "answer": "200"}
+    fault._path_before = {**fault._path_before, "answer": {"primary": "200"}}
     fault.apply()
     try:
         proof = fault.observe()

@@ -14,11 +14,12 @@ from typing import Any
 
 from muster.faults.steps import WrongArgument
 from muster.faults.toxic import Toxic, ToxicFault
+from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.platform import Platform
 
 PROBES = 3
-ROUND_TRIPS_MAX = 2
-"""Round trips that one exchange may take: the toxic delays each answer of the other end."""
+EXCHANGE_S_MAX = 1.0
+"""How long an exchange may take without the fault, in seconds."""
 
 
 class DelayFault(ToxicFault):
@@ -37,8 +38,10 @@ class DelayFault(ToxicFault):
         self.latency_ms, self.jitter_ms = latency_ms, jitter_ms
 
     @abstractmethod
-    def exchange(self) -> str:
-        """One exchange on the gateways' path; what was answered. Raises FaultError."""
+    def exchange(self, proxy: ProxyHandle) -> str:
+        """One exchange through `proxy`, on the gateways' path; what was answered. Raises
+        FaultError.
+        """
 
     @property
     def aim(self) -> str:
@@ -46,7 +49,8 @@ class DelayFault(ToxicFault):
 
     @property
     def look_s_max(self) -> float:
-        return super().look_s_max + ROUND_TRIPS_MAX * (self.latency_ms + self.jitter_ms) / 1000
+        slowest_s = (self.latency_ms + self.jitter_ms) / 1000
+        return super().look_s_max + len(self._proxies) * PROBES * slowest_s
 
     @property
     def toxic(self) -> Toxic:
@@ -54,29 +58,46 @@ class DelayFault(ToxicFault):
         return Toxic("latency", "downstream", delay)
 
     def look(self) -> Mapping[str, Any]:
-        """The shortest of a few exchanges: the toxic delays all, and a busy machine only some."""
-        clock, found = self.platform.clock, []
-        for _ in range(PROBES):
-            start_s = clock.monotonic_s()
-            answer = self.exchange()
-            found.append((round((clock.monotonic_s() - start_s) * 1000, 3), answer))
-        shortest_ms, answer = min(found)
-        return {"exchange_ms": shortest_ms, "answer": answer}
+        """The shortest of a few exchanges through each proxy: the toxic delays all of them, and a
+        busy machine only some.
+        """
+        found = {proxy.name: min(self._timed(proxy, PROBES)) for proxy in self._proxies}
+        return {
+            "exchange_ms": {name: round(took_ms, 3) for name, (took_ms, _) in found.items()},
+            "answer": {name: answer for name, (_, answer) in found.items()},
+        }
 
     def why_not(self, before: Mapping[str, Any]) -> str:
-        if before["exchange_ms"] <= self.latency_ms / 4:
+        slowest_ms = max(before["exchange_ms"].values())
+        if slowest_ms <= self.latency_ms / 4:
             return ""
         return (
-            f"an exchange takes {before['exchange_ms']:.0f} ms before the fault: "
+            f"an exchange takes {slowest_ms:.0f} ms before the fault: "
             f"another {self.latency_ms} ms could not be verified"
         )
 
     def effect(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[bool, str]:
         if now["answer"] != before["answer"]:
-            return False, f"answers {now['answer']}, but answered {before['answer']} before"
-        added_ms = now["exchange_ms"] - before["exchange_ms"]
+            said = ", ".join(now["answer"].values())
+            return False, f"answers {said}, but answered {', '.join(before['answer'].values())}"
+        was_ms = before["exchange_ms"]
+        added_ms = min(took_ms - was_ms[name] for name, took_ms in now["exchange_ms"].items())
         why = f"an exchange takes {added_ms:.0f} ms longer, {self._needed_ms:.0f} ms needed"
         return 0 < self._needed_ms <= added_ms, why
+
+    def _timed(self, proxy: ProxyHandle, count: int) -> list[tuple[float, str]]:
+        """How long each of `count` exchanges took, in milliseconds, and its answer."""
+        clock, found = self.platform.clock, []
+        for _ in range(count):
+            start_s = clock.monotonic_s()
+            answer = self.exchange(proxy)
+            found.append(((clock.monotonic_s() - start_s) * 1000, answer))
+        return found
+
+    @property
+    def _exchange_s_max(self) -> float:
+        """How long one exchange may take, in seconds."""
+        return EXCHANGE_S_MAX + 2 * (self.latency_ms + self.jitter_ms) / 1000
 
     @property
     def _needed_ms(self) -> float:

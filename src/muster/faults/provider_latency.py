@@ -7,11 +7,12 @@ by an exchange through the proxy's port, which is the gateways' own path.
 from __future__ import annotations
 
 from http.client import HTTPConnection, HTTPException
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from muster.faults.delay import DelayFault, check_jitter
 from muster.faults.model import FaultError
 from muster.faults.steps import Scene, Within, single_fault
+from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.platform import Platform
 
 
@@ -19,17 +20,17 @@ class ProviderLatency(DelayFault):
     """`latency_ms` plus or minus `jitter_ms` on everything that the primary route answers."""
 
     kind = "provider_latency"
-    expects = ("circuit_open:primary",)
+    expects: ClassVar[tuple[str, ...]] = ("circuit_open:primary",)
+    roles: ClassVar[tuple[str, ...]] = ("provider_primary",)
 
     def __init__(
         self, platform: Platform, region: str, *, latency_ms: int = 0, jitter_ms: int = 0
     ) -> None:
-        roles = ("provider_primary",)
-        super().__init__(platform, region, roles, latency_ms=latency_ms, jitter_ms=jitter_ms)
+        super().__init__(platform, region, self.roles, latency_ms=latency_ms, jitter_ms=jitter_ms)
 
-    def exchange(self) -> str:
+    def exchange(self, proxy: ProxyHandle) -> str:
         """The status of a bare HTTP exchange: the path is timed, not the provider's work."""
-        link = HTTPConnection(self._address(self._proxies[0]), timeout=self.look_s_max)
+        link = HTTPConnection(self._address(proxy), timeout=self._exchange_s_max)
         try:
             link.request("GET", "/healthz")
             return str(link.getresponse().status)
@@ -39,12 +40,33 @@ class ProviderLatency(DelayFault):
             link.close()
 
 
+class ProviderLatencyBoth(ProviderLatency):
+    """The same on both routes: there is no quicker one to take."""
+
+    kind = "provider_latency_both"
+    expects = ("circuit_open:primary", "circuit_open:fallback")
+    roles = ("provider_primary", "provider_fallback")
+
+
 @single_fault("slows the provider of {region} for {seconds:g} s, then removes the delay")
 def provider_latency(
     scene: Scene,
     latency_ms: Annotated[int, Within(1, 60_000, "ms")],
-    jitter_ms: Annotated[int, Within(0, 30_000, "ms")],
+    jitter_ms: Annotated[int, Within(0, 15_000, "ms")],
 ) -> ProviderLatency:
     """The region's primary provider route is `latency_ms` slower for `seconds` of real time."""
     check_jitter(latency_ms, jitter_ms)
     return ProviderLatency(scene.platform, scene.region, latency_ms=latency_ms, jitter_ms=jitter_ms)
+
+
+@single_fault("slows both routes of {region} to the provider for {seconds:g} s")
+def provider_latency_both(
+    scene: Scene,
+    latency_ms: Annotated[int, Within(1, 60_000, "ms")],
+    jitter_ms: Annotated[int, Within(0, 15_000, "ms")],
+) -> ProviderLatencyBoth:
+    """Both of the region's provider routes are `latency_ms` slower for `seconds` of real time."""
+    check_jitter(latency_ms, jitter_ms)
+    return ProviderLatencyBoth(
+        scene.platform, scene.region, latency_ms=latency_ms, jitter_ms=jitter_ms
+    )

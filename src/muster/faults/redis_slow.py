@@ -10,8 +10,9 @@ from typing import Annotated
 
 from muster.faults.delay import DelayFault, check_jitter
 from muster.faults.model import FaultError
-from muster.faults.redis_path import TIMEOUT_S, look_at_redis, url_of
+from muster.faults.redis_path import look_at_redis, url_of
 from muster.faults.steps import Scene, Within, single_fault
+from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.platform import Platform
 
 
@@ -26,9 +27,8 @@ class RedisSlow(DelayFault):
     ) -> None:
         super().__init__(platform, region, ("redis",), latency_ms=latency_ms, jitter_ms=jitter_ms)
 
-    def exchange(self) -> str:
-        slowest_s = TIMEOUT_S + (self.latency_ms + self.jitter_ms) / 1000
-        look = look_at_redis(url_of(self.target, self.region), slowest_s)
+    def exchange(self, proxy: ProxyHandle) -> str:
+        look = look_at_redis(url_of(self.target, self.region), self._exchange_s_max)
         if look.reply is None:
             raise FaultError(f"{self.subject}: redis_url {look.said}")
         return look.reply

@@ -9,7 +9,13 @@ from muster.judge.findings import Finding, unmeasured
 from muster.judge.phases import Phase
 
 SINGLE_FAULTS = (
+    "provider_429",
+    "provider_503",
+    "provider_first_token",
+    "provider_jitter",
     "provider_latency",
+    "provider_latency_both",
+    "provider_stream_error",
     "redis_black_hole",
     "redis_exhausted",
     "redis_full",

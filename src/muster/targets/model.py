@@ -29,6 +29,7 @@ from muster.targets.names import Names, SteeringNames
 from muster.targets.notify import Notify
 from muster.targets.power import Power
 from muster.targets.prometheus import PrometheusAccess
+from muster.targets.provider_stub import ProviderStub
 from muster.targets.redis_process import NoRedisProcess, RedisProcess
 from muster.targets.request_form import RequestForm
 from muster.targets.restart import NoRestart, Restart
@@ -236,6 +237,9 @@ class Target(Document):
         default={},
         description="this target's own load profiles; never gate evidence. extends: NAME starts "
         "from another profile of this target or of the contract",
+    )
+    provider_stub: ProviderStub | None = Field(
+        default=None, description="how a testbed's provider stub is told to fail"
     )
     testbed: TestbedSpec | None = None
 

@@ -191,6 +191,27 @@ DEFECTS: dict[str, Defect] = {
             "redis_exhausted",
         ),
         Defect(
+            "passes_on_429",
+            "gateway_faulted",
+            "hands a 429 of the provider to the client instead of taking the other route",
+            "rate_429",
+            "provider_429",
+        ),
+        Defect(
+            "passes_on_stream_errors",
+            "gateway_faulted",
+            "hands an error in a stream to the client instead of taking the other route",
+            "success_2xx",
+            "provider_stream_error",
+        ),
+        Defect(
+            "stays_on_route",
+            "gateway_faulted",
+            "never takes the other route",
+            "rate_5xx",
+            "provider_503",
+        ),
+        Defect(
             "slow_fallback_provider",
             "provider",
             "first tokens of the fallback route come 4 s late",

@@ -165,6 +165,7 @@ def provider(config: SupervisorConfig, ports: Ports, directory: Path, index: int
             "chunk_s": spec.chunk_s,
             "defect": defect_of(config.defect, "provider"),
         },
+        admin_url=f"http://{LOCAL}:{admin}",
     )
 
 

@@ -17,6 +17,7 @@ from muster.testbed.wire.chunked import LAST_CHUNK, framed
 from muster.testbed.wire.openai import error_answer
 from muster.testbed.wire.server import Request
 
+ERROR_EVENT = b'data: {"error"'
 RETRY_AFTER = "Retry-After: 1\r\n"
 
 
@@ -140,10 +141,18 @@ class Attempt:
             self.route_failed()
 
     def route_failed(self) -> None:
-        """The route refused, reset or answered 5xx: try the other one."""
+        """The route refused, reset, or answered 429 or 5xx: try the other one."""
         self.upstream = None
         if not self.over:
             self.gateway.route_failed(self)
+
+    def takes(self, status: int) -> bool:
+        """Whether an answer of that status is passed on; if not, the other route is tried."""
+        return 200 <= status < 500 and status != 429
+
+    def takes_body(self, body: bytes) -> bool:
+        """Whether a whole stream without content is passed on: one with an error event is not."""
+        return ERROR_EVENT not in body
 
     def begin(self, head: Answer, held: bytes, ended: bool) -> None:
         """The answer has begun: pass on its head and what was held back."""

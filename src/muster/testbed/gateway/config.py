@@ -29,6 +29,9 @@ GatewayDefect = Literal[
     "refuses_redis_errors",
     "loads_scripts_once",
     "never_reconnects",
+    "passes_on_429",
+    "passes_on_stream_errors",
+    "stays_on_route",
 ]
 
 

@@ -129,6 +129,9 @@ class Gateway:
     def route_failed(self, attempt: Routed) -> None:
         """The attempt's route failed: count it and use the other route, once."""
         now_s = time.monotonic()
+        if self.planted.stays_on_route:
+            attempt.refuse(502, "the provider failed", "provider_failed")
+            return
         self.circuits[attempt.route].failed(now_s)
         if attempt.route == "primary" and self.circuits["fallback"].allow(now_s):
             self._send(attempt, "fallback", now_s)
@@ -183,7 +186,7 @@ class Gateway:
         attempt.tries += 1
         attempt.late = False
         self.figures.route_requests[route] += 1
-        if attempt.stream and route == "primary":
+        if attempt.stream and route == "primary" and not self.planted.stays_on_route:
             due_s = now_s + self.config.first_token_timeout_s
             self._first_tokens.append((due_s, attempt))
         self.pools[route].send(attempt)

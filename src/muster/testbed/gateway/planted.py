@@ -38,6 +38,11 @@ class Planted:
     def redis_fallback(self) -> bool:
         return self.name != "no_redis_fallback"
 
+    @property
+    def stays_on_route(self) -> bool:
+        """Whether no request ever takes the other route."""
+        return self.name == "stays_on_route"
+
     def sheds(self, region_streams: int) -> bool:
         """Whether to refuse this request although there is room."""
         if not self.armed:

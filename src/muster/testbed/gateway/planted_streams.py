@@ -92,6 +92,19 @@ class StallingStream(Attempt):
             super().completed()
 
 
+class PassingAttempt(Attempt):
+    """`passes_on_429`, `passes_on_stream_errors`: what the provider says is for the client."""
+
+    def takes(self, status: int) -> bool:
+        return super().takes(status) or (
+            status == 429 and self.gateway.planted.name == "passes_on_429"
+        )
+
+    def takes_body(self, body: bytes) -> bool:
+        passes = self.gateway.planted.name == "passes_on_stream_errors"
+        return passes or super().takes_body(body)
+
+
 class _CachedHead:
     """The head that a provider's answer would have had."""
 
@@ -105,6 +118,8 @@ STREAMS: dict[str, type[Attempt]] = {
     "empty_streams": FailingStream,
     "cached_answers": CachedStream,
     "stalled_streams": StallingStream,
+    "passes_on_429": PassingAttempt,
+    "passes_on_stream_errors": PassingAttempt,
 }
 
 

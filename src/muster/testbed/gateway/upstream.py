@@ -51,6 +51,12 @@ class Requester(Protocol):
     def awaits(self, tries: int) -> bool:
         """Whether the connection requested in try number `tries` is still wanted."""
 
+    def takes(self, status: int) -> bool:
+        """Whether an answer of that status is passed on; if not, the other route is tried."""
+
+    def takes_body(self, body: bytes) -> bool:
+        """Whether a whole stream without content is passed on; if not, as above."""
+
     def begin(self, head: Answer, held: bytes, ended: bool) -> None:
         """The answer has begun: its head, and the body so far."""
 
@@ -64,7 +70,7 @@ class Requester(Protocol):
         """The stream ended in the middle of the body."""
 
     def route_failed(self) -> None:
-        """The route refused, reset or answered 5xx."""
+        """The route refused, reset, or answered 429 or 5xx."""
 
     def route_lost(self, *, resend: bool) -> None:
         """The stream ended before anything of it arrived; `resend`: the route is not to blame."""
@@ -130,7 +136,7 @@ class UpstreamStream(http2.Stream):
             return
         if 100 <= answer.status < 200:
             return  # an interim response: the answer is still to come
-        if not 200 <= answer.status < 500:
+        if not attempt.takes(answer.status):
             self._fail(attempt)
             return
         self._answer = answer
@@ -153,6 +159,9 @@ class UpstreamStream(http2.Stream):
             return
         found = self._first is not None and self._first.feed(data)
         if not found and not ended:
+            return
+        if not found and self._first is not None and not attempt.takes_body(self._held):
+            self._fail(attempt)
             return
         held, self._held = self._held, b""
         attempt.begin(self._answer, held, ended)

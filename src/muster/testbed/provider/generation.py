@@ -13,7 +13,8 @@ from typing import Protocol
 from muster.exposition import Registry
 from muster.testbed.provider.config import ProviderConfig
 from muster.testbed.provider.delays import Delays
-from muster.testbed.provider.text import StreamText, whole
+from muster.testbed.provider.text import DONE, StreamText, whole
+from muster.testbed.provider.trouble import STREAM_ERROR, Trouble
 from muster.testbed.provider.wheel import Wheel
 from muster.testbed.wire.openai import ChatRequest
 from muster.testbed.wire.ticker import TICK_S
@@ -45,6 +46,7 @@ class Route:
         self.provider = provider
         self.requests = 0
         self.streams = 0
+        self.trouble = Trouble()
         self.delays = Delays(
             config.first_token_s,
             config.seed,
@@ -104,7 +106,8 @@ class Generation:
         self._over = False
         self._text = StreamText(ask, self._serial) if ask.stream else None
         now = provider.wheel.tick_at(time.monotonic())
-        first = round(now + route.delays.draw_ticks())
+        late_s = route.trouble.first_token_ms / 1000
+        first = round(now + route.delays.draw_ticks() + late_s / TICK_S)
         self._start = first
         # The reported delay is the one up to the wheel's tick, not the drawn one.
         self.injected_ms = round((first - now) * TICK_S * 1000)
@@ -128,6 +131,11 @@ class Generation:
         tokens = self._ask.tokens
         provider = self._route.provider
         end = self._end_tick()
+        if not self._sent and self._route.trouble.stream_error:
+            self.stop()
+            self._reply.first(text.role() + STREAM_ERROR, self.injected_ms)
+            self._reply.last(DONE)
+            return
         if not self._sent:
             self._reply.first(text.role() + text.content(1), self.injected_ms)
             self._sent = 1

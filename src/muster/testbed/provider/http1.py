@@ -53,6 +53,10 @@ class Http1Connection(ServerConnection):
             )
             self.finish(keep_alive=request.keep_alive)
             return
+        if self._route.trouble.status is not None:
+            self.write(error_answer(self._route.trouble.status, "the provider failed", None))
+            self.finish(keep_alive=request.keep_alive)
+            return
         try:
             ask = ChatRequest(request.body)
         except BadRequest as error:

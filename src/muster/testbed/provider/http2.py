@@ -111,6 +111,8 @@ class ChatStream(http2.Stream):
             self._answer(200, b"{}")
         elif target != CHAT_PATH or method != b"POST":
             self._refuse(404, "no such path", "not_found")
+        elif self._connection.route.trouble.status is not None:
+            self._refuse(self._connection.route.trouble.status, "the provider failed", None)
         else:
             try:
                 ask = ChatRequest(self._body)

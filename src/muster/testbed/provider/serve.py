@@ -6,12 +6,18 @@ import asyncio
 import time
 from functools import partial
 
+import orjson
+
+from muster.documents import parse
+from muster.errors import BadInput
 from muster.exposition import CONTENT_TYPE
 from muster.testbed.provider.config import ProviderConfig
 from muster.testbed.provider.generation import Provider
 from muster.testbed.provider.http1 import Http1Connection
 from muster.testbed.provider.http2 import Http2Connection, Http2Connections
+from muster.testbed.provider.trouble import RouteTrouble
 from muster.testbed.provider.wheel import Wheel
+from muster.testbed.wire.openai import error_answer
 from muster.testbed.wire.process import (
     BACKLOG,
     die_with_parent,
@@ -24,7 +30,7 @@ from muster.testbed.wire.ticker import Ticker
 
 
 class AdminConnection(ServerConnection):
-    """Health and metrics."""
+    """Health, metrics, and the trouble of each route."""
 
     __slots__ = ("provider",)
 
@@ -38,9 +44,29 @@ class AdminConnection(ServerConnection):
             self.write(answer(200, page, content_type=CONTENT_TYPE))
         elif request.target in (b"/healthz", b"/readyz"):
             self.write(answer(200, b'{"status":"ok"}'))
+        elif request.target == b"/trouble":
+            self.write(self._trouble(request))
         else:
             self.write(answer(404, b"{}"))
         self.finish(keep_alive=request.keep_alive)
+
+    def _trouble(self, request: Request) -> bytes:
+        routes = self.provider.routes
+        if request.method == b"POST":
+            try:
+                told = parse(RouteTrouble, orjson.loads(request.body), "body")
+            except (orjson.JSONDecodeError, BadInput) as error:
+                return error_answer(400, str(error), None)
+            routes[told.route].trouble = told.trouble
+        return answer(
+            200,
+            orjson.dumps(
+                {
+                    name: route.trouble.model_dump(exclude_defaults=True)
+                    for name, route in routes.items()
+                }
+            ),
+        )
 
 
 async def serve(config: ProviderConfig) -> None:

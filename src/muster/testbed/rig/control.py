@@ -2,7 +2,7 @@
 
 Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R, GET|POST
 /regions/R/drain, GET /regions/R/redis, POST /regions/R/redis/halt|kill|run, POST
-/regions/R/toxiproxy/restart, GET /status, POST /shutdown.
+/regions/R/toxiproxy/restart, GET|POST /provider/trouble, GET /status, POST /shutdown.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ class Control:
         status: StatusSource,
         shutdown: Callable[[], None],
         changed: Callable[[], None],
+        trouble: Callable[[Request], Awaitable[Answer]] | None = None,
     ) -> None:
         self._token = token
         self._regions = regions
         self._status = status
         self._shutdown = shutdown
         self._changed = changed
+        self._trouble = trouble
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; a call that failed is 409 or 500 with the reason."""
@@ -49,6 +51,8 @@ class Control:
         if parts == ["shutdown"] and request.method == "POST":
             self._shutdown()
             return Answer(202, {"state": "ending"})
+        if parts == ["provider", "trouble"] and self._trouble is not None:
+            return await self._trouble(request)
         if len(parts) >= 2 and parts[0] == "regions":
             region = self._regions.get(parts[1])
             if region is None:

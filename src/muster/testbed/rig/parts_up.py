@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -22,7 +23,7 @@ from muster.testbed.design.layout import Layout, endpoints, lay_out, load_file_s
 from muster.testbed.design.parts import LOCAL, Kind, Secrets
 from muster.testbed.design.placement import defect_of
 from muster.testbed.design.ports import Ports
-from muster.testbed.rig import route53
+from muster.testbed.rig import providers, route53
 from muster.testbed.rig.control import Control
 from muster.testbed.rig.planted_region import region_of
 from muster.testbed.rig.processes import Child, StartError, death_of, write_private
@@ -187,6 +188,7 @@ class Rig:
             status=self.status,
             shutdown=self._stop.set,
             changed=self._write_state,
+            trouble=partial(providers.trouble, self._client, layout.of("provider")),
         )
         port = layout.ports.fixed(ports.CONTROL)
         self._servers.append(await serve(LOCAL, port, control.handle))
