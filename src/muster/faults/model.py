@@ -48,6 +48,9 @@ class Fault(ABC):
     expects: ClassVar[tuple[str, ...]] = ()
     """Signals that the fault must disturb where it acts; the guard records them as expected."""
 
+    undone: ClassVar[str] = ""
+    """How it is undone, in one sentence for people."""
+
     stops_region: ClassVar[bool] = False
     """Whether it leaves its region without processes; only a fault of one region can."""
 

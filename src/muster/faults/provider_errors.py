@@ -13,6 +13,12 @@ from muster.faults.provider_trouble import ProviderTrouble
 from muster.faults.steps import Scene, Within, single_fault
 from muster.platform.platform import Platform
 
+RECALLS = (
+    "[OpenAI, November 2023](https://status.openai.com/incidents/00fpy0yxrx1q): most requests "
+    "failed with 502 or 503, and [later with "
+    "429](https://apicontext.com/openai-outage-chatgpt-down-apimetrics-tells-the-story/)"
+)
+
 
 class ProviderErrors(ProviderTrouble):
     """The primary route answers `status`."""
@@ -35,7 +41,10 @@ class ProviderErrors(ProviderTrouble):
         return bool(now["status"] == self.status)
 
 
-@single_fault("lets the provider's primary route answer errors for {seconds:g} s")
+@single_fault(
+    "lets the provider's primary route answer errors for {seconds:g} s",
+    recalls=RECALLS,
+)
 def provider_errors(
     scene: Scene, status: Annotated[int, Within(400, 599, "(HTTP status)")]
 ) -> ProviderErrors:

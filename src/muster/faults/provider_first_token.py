@@ -12,6 +12,11 @@ from muster.faults.provider_trouble import ProviderTrouble
 from muster.faults.steps import Scene, Within, single_fault
 from muster.platform.platform import Platform
 
+RECALLS = (
+    "[OpenAI](https://status.openai.com/incidents/01JMYB80MRDHY3W4NZRAPC00WB/write-up): "
+    "completions were slow to come under a high load"
+)
+
 
 class ProviderFirstToken(ProviderTrouble):
     """First tokens of the primary route come `first_token_ms` later."""
@@ -39,7 +44,10 @@ class ProviderFirstToken(ProviderTrouble):
         return now["outcome"] == "whole" and bool(now["first_token_ms"] >= self.first_token_ms)
 
 
-@single_fault("delays the first tokens of the provider's primary route for {seconds:g} s")
+@single_fault(
+    "delays the first tokens of the provider's primary route for {seconds:g} s",
+    recalls=RECALLS,
+)
 def provider_first_token(
     scene: Scene, first_token_ms: Annotated[int, Within(100, 60_000, "ms")]
 ) -> ProviderFirstToken:

@@ -15,6 +15,11 @@ from muster.platform.platform import Platform
 
 EXCHANGES = 8
 
+RECALLS = (
+    "[OpenAI](https://status.openai.com/incidents/01JMYB80MRDHY3W4NZRAPC00WB/write-up): some "
+    "requests were slow, others were not"
+)
+
 
 class ProviderJitter(ProviderLatency):
     """A delay of 0 to twice `jitter_ms` on everything that the primary route answers."""
@@ -52,7 +57,10 @@ class ProviderJitter(ProviderLatency):
         return more_ms >= self.jitter_ms / 2, why
 
 
-@single_fault("makes the provider of {region} uneven for {seconds:g} s, then even again")
+@single_fault(
+    "makes the provider of {region} uneven for {seconds:g} s, then even again",
+    recalls=RECALLS,
+)
 def provider_jitter(
     scene: Scene, jitter_ms: Annotated[int, Within(20, 5_000, "ms")]
 ) -> ProviderJitter:

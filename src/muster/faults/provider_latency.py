@@ -15,6 +15,11 @@ from muster.faults.steps import Scene, Within, single_fault
 from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.platform import Platform
 
+RECALLS = (
+    "[OpenAI](https://status.openai.com/incidents/01JMYB80MRDHY3W4NZRAPC00WB/write-up): "
+    "completions were slow, some up to a time-out"
+)
+
 
 class ProviderLatency(DelayFault):
     """`latency_ms` plus or minus `jitter_ms` on everything that the primary route answers."""
@@ -48,7 +53,10 @@ class ProviderLatencyBoth(ProviderLatency):
     roles = ("provider_primary", "provider_fallback")
 
 
-@single_fault("slows the provider of {region} for {seconds:g} s, then removes the delay")
+@single_fault(
+    "slows the provider of {region} for {seconds:g} s, then removes the delay",
+    recalls=RECALLS,
+)
 def provider_latency(
     scene: Scene,
     latency_ms: Annotated[int, Within(1, 60_000, "ms")],
@@ -59,7 +67,10 @@ def provider_latency(
     return ProviderLatency(scene.platform, scene.region, latency_ms=latency_ms, jitter_ms=jitter_ms)
 
 
-@single_fault("slows both routes of {region} to the provider for {seconds:g} s")
+@single_fault(
+    "slows both routes of {region} to the provider for {seconds:g} s",
+    recalls=RECALLS,
+)
 def provider_latency_both(
     scene: Scene,
     latency_ms: Annotated[int, Within(1, 60_000, "ms")],

@@ -12,6 +12,12 @@ from typing import Any
 from muster.faults.provider_trouble import ProviderTrouble
 from muster.faults.steps import Scene, single_fault
 
+RECALLS = (
+    "[an overloaded "
+    "provider](https://www.truefoundry.com/docs/ai-gateway/anthropic-stream-overload-fallback) "
+    "answers 200, and its first event is an error"
+)
+
 
 class ProviderStreamError(ProviderTrouble):
     """Every stream of the primary route carries an error event for its first token."""
@@ -30,7 +36,10 @@ class ProviderStreamError(ProviderTrouble):
         return bool(now["status"] == 200 and now["outcome"] == "error in the stream")
 
 
-@single_fault("puts an error into every stream of the primary route for {seconds:g} s")
+@single_fault(
+    "puts an error into every stream of the primary route for {seconds:g} s",
+    recalls=RECALLS,
+)
 def provider_stream_error(scene: Scene) -> ProviderStreamError:
     """Streams of the provider's primary route carry an error in place of text for `seconds`."""
     return ProviderStreamError(scene.platform)

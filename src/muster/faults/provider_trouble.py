@@ -26,6 +26,8 @@ Looks = Mapping[str, Mapping[str, Any]]
 class ProviderTrouble(PlatformFault):
     """The primary route does `trouble` to every request. `arguments`: the subclass's, as JSON."""
 
+    undone = "The stub is told to serve as it should."
+
     expects = (f"circuit_open:{ROUTE}",)
 
     def __init__(self, platform: Platform, **arguments: Any) -> None:

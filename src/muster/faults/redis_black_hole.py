@@ -15,6 +15,11 @@ from muster.faults.steps import Scene, single_fault
 from muster.faults.toxic import Toxic, ToxicFault
 from muster.platform.platform import Platform
 
+RECALLS = (
+    "[OpenAI, December 2024](https://status.openai.com/incidents/55qs3vq1m35z): a dependency "
+    "did not answer, and requests stalled for 30 s"
+)
+
 
 class RedisBlackHole(ToxicFault):
     """What is sent to one region's Redis disappears."""
@@ -45,7 +50,10 @@ class RedisBlackHole(ToxicFault):
         return now["met"] == "silent", f"Redis {now['said']}"
 
 
-@single_fault("lets the Redis of {region} accept and never answer for {seconds:g} s")
+@single_fault(
+    "lets the Redis of {region} accept and never answer for {seconds:g} s",
+    recalls=RECALLS,
+)
 def redis_black_hole(scene: Scene) -> RedisBlackHole:
     """The region's Redis accepts connections and never answers for `seconds` of real time."""
     return RedisBlackHole(scene.platform, scene.region)

@@ -10,6 +10,8 @@ from muster.platform.port import Change, Touch, Unusable
 class RedisByProcessFault(RedisServerFault):
     """It halts or ends the process; `revert` lets it run, whatever it was."""
 
+    undone = "The process goes on (SIGCONT), or is started if it is gone."
+
     def __init__(self, platform: Platform, region: str) -> None:
         super().__init__(platform, region)
         self._process = platform.redis_process[region]

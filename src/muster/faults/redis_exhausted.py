@@ -30,9 +30,20 @@ REFUSAL = "max number of clients reached"
 _HELD: dict[str, dict[int, Redis]] = {}
 """The connections that this process holds, by region and client id."""
 
+RECALLS = (
+    "[Transloadit, September "
+    "2025](https://transloadit.com/blog/2025/09/us-east-redis-connection-exhaustion-post-mortem): "
+    "a leak took every connection of a region's Redis"
+)
+
 
 class RedisExhausted(RedisSettingsFault):
     """All connections of one region's Redis are taken."""
+
+    undone = (
+        "The connections are closed, which also happens if the drill is killed, and "
+        "maxclients gets its old value."
+    )
 
     kind = "redis_exhausted"
     settings = ("maxclients",)
@@ -121,7 +132,10 @@ def _connected(client: Redis) -> int:
     return int(client.info("clients")["connected_clients"])
 
 
-@single_fault("takes all connections of the Redis of {region} for {seconds:g} s")
+@single_fault(
+    "takes all connections of the Redis of {region} for {seconds:g} s",
+    recalls=RECALLS,
+)
 def redis_exhausted(scene: Scene) -> RedisExhausted:
     """The region's Redis refuses every new client for `seconds` of real time."""
     return RedisExhausted(scene.platform, scene.region)

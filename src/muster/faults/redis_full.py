@@ -21,6 +21,11 @@ PROBE_KEY = "muster:probe"
 PROBE_MS = 1
 OUT_OF_MEMORY = "OOM"
 
+RECALLS = (
+    "[CloudCannon, February 2025](https://status.cloudcannon.com/incidents/mjyt5cv6gzq4): "
+    "Redis was out of memory, sites answered 503, and all clients reconnected at once"
+)
+
 
 class RedisFull(RedisSettingsFault):
     """One region's Redis rejects writes."""
@@ -52,7 +57,10 @@ def _write(client: Redis) -> str:
         return f"{OUT_OF_MEMORY} {error}"
 
 
-@single_fault("lets the Redis of {region} reject every write for {seconds:g} s")
+@single_fault(
+    "lets the Redis of {region} reject every write for {seconds:g} s",
+    recalls=RECALLS,
+)
 def redis_full(scene: Scene) -> RedisFull:
     """The region's Redis is out of memory for `seconds` of real time."""
     return RedisFull(scene.platform, scene.region)

@@ -11,6 +11,11 @@ from muster.faults.redis_by_process import RedisByProcessFault
 from muster.faults.steps import Scene, single_fault
 from muster.platform.port import Proof
 
+RECALLS = (
+    "[Harness](https://status.harness.io/incidents/0hfcp1z136h8): a region's Redis became "
+    "unresponsive, and pipelines hung"
+)
+
 
 class RedisHung(RedisByProcessFault):
     """The process of one region's Redis is halted."""
@@ -33,7 +38,10 @@ class RedisHung(RedisByProcessFault):
         return Proof(proven, f"the process is {state}, Redis {look.said}", facts)
 
 
-@single_fault("halts the Redis process of {region} for {seconds:g} s, then lets it go on")
+@single_fault(
+    "halts the Redis process of {region} for {seconds:g} s, then lets it go on",
+    recalls=RECALLS,
+)
 def redis_hung(scene: Scene) -> RedisHung:
     """The region's Redis hangs (SIGSTOP) for `seconds` of real time."""
     return RedisHung(scene.platform, scene.region)

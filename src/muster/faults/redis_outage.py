@@ -18,9 +18,19 @@ from muster.faults.steps import Scene, single_fault
 from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof
 
+RECALLS = (
+    "[TrackAbout, April 2024](https://status.trackabout.com/incidents/qmvnnfwcbgym): Redis "
+    "was away, and no request of a user could be completed"
+)
+
 
 class RedisOutage(ProxyFault):
     """One region cannot reach Redis on the path that its gateways use."""
+
+    undone = (
+        "The proxy is enabled; one that hangs is created again, and a Toxiproxy that hangs is "
+        "restarted."
+    )
 
     kind = "redis_outage"
     expects = ("admission_failures:redis_unavailable",)
@@ -111,7 +121,10 @@ class RedisOutage(ProxyFault):
         return look_at_redis(url_of(self.target, self.region))
 
 
-@single_fault("cuts {region} off from Redis for {seconds:g} s, then reconnects it")
+@single_fault(
+    "cuts {region} off from Redis for {seconds:g} s, then reconnects it",
+    recalls=RECALLS,
+)
 def redis_outage(scene: Scene) -> RedisOutage:
     """The region's Redis refuses connections for `seconds` of real time."""
     return RedisOutage(scene.platform, scene.region)

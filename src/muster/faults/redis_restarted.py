@@ -20,6 +20,12 @@ from muster.platform.port import Proof
 if TYPE_CHECKING:
     from redis import Redis
 
+RECALLS = (
+    "[Twilio, July 2013](https://www.twilio.com/blog/2013/07/"
+    "billing-incident-post-mortem-breakdown-analysis-and-root-cause.html): "
+    "a Redis was restarted, and did not load what it had held"
+)
+
 
 class RedisRestarted(RedisByProcessFault):
     """The process of one region's Redis is killed; `revert` starts an empty one."""
@@ -67,7 +73,10 @@ def _kept(client: Redis) -> tuple[str, int]:
     return saves, int(client.dbsize())
 
 
-@single_fault("kills the Redis of {region}, and starts an empty one after {seconds:g} s")
+@single_fault(
+    "kills the Redis of {region}, and starts an empty one after {seconds:g} s",
+    recalls=RECALLS,
+)
 def redis_restarted(scene: Scene) -> RedisRestarted:
     """The region's Redis is killed, stays away for `seconds`, and comes back empty."""
     return RedisRestarted(scene.platform, scene.region)

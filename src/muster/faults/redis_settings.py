@@ -15,6 +15,8 @@ from muster.platform.platform import Platform
 class RedisSettingsFault(RedisServerFault):
     """It sets `settings` otherwise; `revert` sets them as they were."""
 
+    undone = "The settings get the values that they had."
+
     settings: ClassVar[tuple[str, ...]]
 
     def __init__(self, platform: Platform, region: str) -> None:

@@ -15,6 +15,12 @@ from muster.faults.steps import Scene, Within, single_fault
 from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.platform import Platform
 
+RECALLS = (
+    "[Twilio, July 2013](https://www.twilio.com/blog/2013/07/"
+    "billing-incident-post-mortem-breakdown-analysis-and-root-cause.html): "
+    "a Redis under load answered so late that its clients failed"
+)
+
 
 class RedisSlow(DelayFault):
     """`latency_ms` plus or minus `jitter_ms` on everything that Redis answers."""
@@ -34,7 +40,10 @@ class RedisSlow(DelayFault):
         return look.reply
 
 
-@single_fault("slows the Redis of {region} for {seconds:g} s, then removes the delay")
+@single_fault(
+    "slows the Redis of {region} for {seconds:g} s, then removes the delay",
+    recalls=RECALLS,
+)
 def redis_slow(
     scene: Scene,
     latency_ms: Annotated[int, Within(20, 10_000, "ms")],

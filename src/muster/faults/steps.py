@@ -99,7 +99,8 @@ class DrillStep:
     `phase` is what it records (None: it records no phase of its own). `then` names the functions
     that must follow it, in order. `back`: it reverts its faults instead of applying them. `make` is
     set for a single fault, which its own phase reverts: the function that makes the fault.
-    `limits`: within which values an argument must lie.
+    `limits`: within which values an argument must lie. `recalls`: outages of the public record for
+    which a single fault stands, in Markdown.
     """
 
     module: str
@@ -113,6 +114,7 @@ class DrillStep:
     said: str = ""
     where: str = ""
     limits: Mapping[str, Within] = field(default_factory=dict)
+    recalls: str = ""
 
     def planned(self, scene: Scene, given: Mapping[str, Any]) -> Planned:
         """What the step will do with the arguments `given`. Raises WrongArgument; MusterError."""
@@ -173,13 +175,13 @@ def drill_step(
     return made
 
 
-def single_fault(what: str) -> Callable[[Callable[..., Fault]], DrillStep]:
+def single_fault(what: str, recalls: str = "") -> Callable[[Callable[..., Fault]], DrillStep]:
     """Register the function, which makes a fault, as a whole step: action, phase, hold and
     recovery.
 
     Its parameters after the scene are the action's arguments, besides `seconds`, the length of the
     hold; `chaos discover` shows its docstring. A number among them has limits (`Within`). `what` is
-    the plan's line: it may contain `{region}` and `{seconds:g}`.
+    the plan's line: it may contain `{region}` and `{seconds:g}`. `recalls` as in `DrillStep`.
     """
     what.format(region="", seconds=0.0)
 
@@ -196,6 +198,7 @@ def single_fault(what: str) -> Callable[[Callable[..., Fault]], DrillStep]:
         return DrillStep(
             SINGLE, make.__name__, "fault", (SECONDS, *own), plan, ("recovery",), make=make,
             said=inspect.getdoc(make) or "", where=_where(make), limits={"seconds": HOLD} | limits,
+            recalls=recalls,
         )  # fmt: skip
 
     return made

@@ -36,6 +36,11 @@ class Toxic:
 class ToxicFault(ProxyFault):
     """One toxic on each proxy of `roles`. `arguments` are those of the subclass, as JSON."""
 
+    undone = (
+        "The toxic is removed; a proxy that hangs is created again, and a Toxiproxy that "
+        "hangs is restarted."
+    )
+
     def __init__(
         self, platform: Platform, region: str, roles: Sequence[str], **arguments: Any
     ) -> None:

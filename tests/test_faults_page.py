@@ -1,0 +1,45 @@
+"""The page of the catalogue is what the code says, and every experiment and defect has its place."""
+
+from __future__ import annotations
+
+import pytest
+from drill_runner import ROOT
+from test_drill_catalogue import SEEN_BY
+
+from muster.faults import registered
+from muster.faults.catalogue import BEGIN, END, catalogue, held_by, inserted
+from muster.testbed.design.defects import DEFECTS
+
+PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+HELD = held_by(ROOT / "experiments")
+SINGLES = {step.func: step for step in registered().steps if step.make}
+
+
+def test_the_page_is_generated_from_the_code() -> None:
+    """Regenerate it with `python -m muster.faults.catalogue`."""
+    assert inserted(PAGE, catalogue(registered(), HELD)) == PAGE
+
+
+def test_a_page_without_the_place_is_refused() -> None:
+    """Nothing is written beside the marks."""
+    for page in ("", BEGIN, END):
+        with pytest.raises(ValueError, match="lacks"):
+            inserted(page, "x")
+
+
+@pytest.mark.parametrize("func", SINGLES)
+def test_a_fault_says_how_it_is_undone_and_what_it_stands_for(func: str) -> None:
+    """With a source; its numbers have limits; and an experiment holds it."""
+    step = SINGLES[func]
+    part = catalogue(registered(), HELD).split(f"### `{func}`\n")[1].split("\n### ")[0]
+    assert "](https://" in step.recalls
+    assert "how it is undone: \n" not in part
+    assert "seconds" in step.limits
+    assert func in HELD.values()
+
+
+def test_every_experiment_with_one_fault_has_a_defect_that_fails_it() -> None:
+    """In the whole drills of the catalogue or of the verdicts; and every such defect is planted."""
+    with_defect = {name for name, _ in SEEN_BY} | {"redis_outage", "provider_latency"}
+    assert with_defect == set(HELD)
+    assert {defect for _, defect in SEEN_BY} <= set(DEFECTS)
