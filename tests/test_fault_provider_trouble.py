@@ -41,7 +41,7 @@ def rig(tmp_path_factory):
     def control(call):
         if call.headers.get("Authorization") != "Bearer t":
             return 401, {}
-        answer = httpx.request(call.method, url, content=call.body, trust_env=False)
+        answer = httpx.request(call.method, url, content=call.body, timeout=20, trust_env=False)
         return answer.status_code, answer.json()
 
     with (
@@ -50,13 +50,13 @@ def rig(tmp_path_factory):
         stand_in(control) as shown,
     ):
         server.create("primary", primary)
-        access = {"url": server.url, "proxies": {"provider_primary": "primary"}, "timeout_s": 2.0}
+        access = {"url": server.url, "proxies": {"provider_primary": "primary"}, "timeout_s": 20.0}
         target = a_target(region={"toxiproxy": access})
         regions = {
             name: target.regions[REGION].model_copy() if name == OTHER else region
             for name, region in target.regions.items()
         }
-        stub = ProviderStub(url=shown.url, token="t", timeout_s=3.0)
+        stub = ProviderStub(url=shown.url, token="t", timeout_s=20.0)
         yield platform_of(target.model_copy(update={"regions": regions, "provider_stub": stub}))
 
 

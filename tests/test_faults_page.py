@@ -1,4 +1,4 @@
-"""The page of the catalogue is what the code says, and every experiment and defect has its place."""
+"""The page of the catalogue says what the code says; every experiment and defect has its place."""
 
 from __future__ import annotations
 
