@@ -41,7 +41,7 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test setup-foreign drill test test-drills test-foreign healthy torture check pipelines format bench bench-judge bench-engines pin clean
+.PHONY: help setup setup-test setup-foreign drill test test-drills test-faults test-foreign healthy torture check pipelines format bench bench-judge bench-engines pin clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -68,6 +68,9 @@ test: setup-test ## all tests but whole drills (about 10 minutes on two cores)
 
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
 	@$(BIN)/python -m pytest -m drills $${PART:+--part "$$PART"}
+
+test-faults: setup-test ## whole drills of every fault: a healthy platform passes, its planted defect fails
+	@$(BIN)/python -m pytest -m drills tests/test_drill_catalogue.py
 
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign

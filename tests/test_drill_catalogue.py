@@ -8,9 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from drill_runner import ROOT, drill
+from drill_runner import ROOT, TARGET, drill
+from floor_fixtures import await_true
 
+from muster import targets
+from muster.faults import fault_of
+from muster.platform import platform_of
 from muster.testbed.design.defects import DEFECTS
+from muster.undo import read_undo
 
 pytestmark = pytest.mark.drills
 
@@ -41,6 +46,26 @@ def test_a_healthy_platform_passes(tmp_path: Path, name: str) -> None:
         assert one.verdict["verdict"] == "PASS"
         assert one.verdict["faults"]
         assert all(fault["proven"] for fault in one.verdict["faults"])
+
+
+@pytest.mark.parametrize("name", ["redis_hung", "redis_restarted", "redis_full", "redis_exhausted"])
+def test_a_killed_drill_leaves_nothing_of_it(tmp_path: Path, name: str) -> None:
+    """The watchdog ends what the drill began: the Redis runs, answers, and takes what it is told."""
+    with drill(tmp_path) as one:
+        up = one.command("up", "--target", str(TARGET), "--profile", "test_short", "--scale", "1")
+        assert up.returncode == 0, up.stderr
+        one.start(ROOT / "experiments" / f"{name}.json")
+        one.await_event("fault_proof", lambda event: event["proven"])
+        assert one.process is not None
+        one.process.kill()
+        await_true(lambda: any(event["verified"] for event in one.events("verify")), "verify")
+        target = targets.resolve(targets.load(str(TARGET)), testbed=one.testbed()["endpoints"])
+        platform = platform_of(target)
+        (entry,) = [
+            entry for entry in read_undo(one.bundle / "undo.jsonl").entries if entry.kind == name
+        ]
+        assert entry.state == "done"
+        assert fault_of(platform, entry).read_back().ok
 
 
 @pytest.mark.parametrize(("name", "defect"), SEEN_BY)
