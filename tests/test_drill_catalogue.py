@@ -32,6 +32,8 @@ SEEN_BY = {
     ("provider_first_token", "stays_on_route"): {"first_token_p95", "availability"},
     ("provider_429", "passes_on_429"): {"rate_429", "success_2xx"},
     ("provider_503", "stays_on_route"): {"rate_5xx", "availability", "success_2xx"},
+    ("provider_reset", "stays_on_route"): {"rate_5xx", "availability", "success_2xx"},
+    ("provider_silent", "stays_on_route"): {"first_token_p95", "availability"},
     ("provider_stream_error", "passes_on_stream_errors"): {"success_2xx"},
 }
 NAMES = sorted({name for name, _ in SEEN_BY})
@@ -50,7 +52,7 @@ def test_a_healthy_platform_passes(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["redis_hung", "redis_restarted", "redis_full", "redis_exhausted"])
 def test_a_killed_drill_leaves_nothing_of_it(tmp_path: Path, name: str) -> None:
-    """The watchdog ends what the drill began: the Redis runs, answers, and takes what it is told."""
+    """The watchdog ends what the drill began: the Redis runs, answers, and takes writes."""
     with drill(tmp_path) as one:
         up = one.command("up", "--target", str(TARGET), "--profile", "test_short", "--scale", "1")
         assert up.returncode == 0, up.stderr

@@ -12,6 +12,8 @@ from floor_fixtures import OTHER, REGION, a_target, free_port, stand_in, toxipro
 from muster.faults import FaultError, fault_of
 from muster.faults.provider_errors import ProviderErrors
 from muster.faults.provider_first_token import ProviderFirstToken
+from muster.faults.provider_reset import ProviderReset
+from muster.faults.provider_silent import ProviderSilent
 from muster.faults.provider_stream_error import ProviderStreamError
 from muster.platform import platform_of
 from muster.targets.provider_stub import ProviderStub
@@ -20,7 +22,9 @@ from muster.undo import UndoEntry
 MAKE = {
     "provider_errors": lambda platform: ProviderErrors(platform, status=503),
     "provider_first_token": lambda platform: ProviderFirstToken(platform, first_token_ms=800),
-    "provider_stream_error": lambda platform: ProviderStreamError(platform),
+    "provider_reset": ProviderReset,
+    "provider_silent": ProviderSilent,
+    "provider_stream_error": ProviderStreamError,
 }
 
 

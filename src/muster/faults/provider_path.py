@@ -26,8 +26,8 @@ DATA = b"data:"
 def look_at_stream(address: str, timeout_s: float, clock: Clock) -> dict[str, Any]:
     """What one stream shows at `host:port`: `status`, `first_token_ms`, `outcome`.
 
-    The outcome is `whole`, `refused` (no 200), `error in the stream`, or `cut`. Raises FaultError
-    if no answer began.
+    The outcome is `whole`, `refused` (no 200), `error in the stream`, `cut`, or, without an answer,
+    `silent` (none within `timeout_s`) or `reset`. Raises FaultError if nothing took the request.
     """
     link = HTTPConnection(address, timeout=timeout_s)
     start_s = clock.monotonic_s()
@@ -53,7 +53,16 @@ def look_at_stream(address: str, timeout_s: float, clock: Clock) -> dict[str, An
                 seen["first_token_ms"] = round((clock.monotonic_s() - start_s) * 1000, 1)
     except (OSError, HTTPException, ValueError) as error:
         if seen["status"] is None:
-            raise FaultError(f"{address}: {error or type(error).__name__}") from error
+            seen["outcome"] = _without_an_answer(address, error)
     finally:
         link.close()
     return seen
+
+
+def _without_an_answer(address: str, error: Exception) -> str:
+    """What became of a request that got no answer. Raises FaultError if nothing took it."""
+    if isinstance(error, TimeoutError):
+        return "silent"
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)):  # closed counts as reset
+        return "reset"
+    raise FaultError(f"{address}: {error or type(error).__name__}") from error

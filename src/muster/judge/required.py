@@ -15,6 +15,8 @@ SINGLE_FAULTS = (
     "provider_jitter",
     "provider_latency",
     "provider_latency_both",
+    "provider_reset",
+    "provider_silent",
     "provider_stream_error",
     "redis_black_hole",
     "redis_exhausted",

@@ -53,8 +53,15 @@ class Http1Connection(ServerConnection):
             )
             self.finish(keep_alive=request.keep_alive)
             return
-        if self._route.trouble.status is not None:
-            self.write(error_answer(self._route.trouble.status, "the provider failed", None))
+        trouble = self._route.trouble
+        if trouble.silent:
+            return
+        if trouble.reset:
+            if self.transport is not None:
+                self.transport.abort()
+            return
+        if trouble.status is not None:
+            self.write(error_answer(trouble.status, "the provider failed", None))
             self.finish(keep_alive=request.keep_alive)
             return
         try:

@@ -106,13 +106,18 @@ class ChatStream(http2.Stream):
 
     def _handle(self) -> None:
         known = dict(self._fields)
+        trouble = self._connection.route.trouble
         target, method = known.get(b":path"), known.get(b":method")
         if target == b"/healthz":
             self._answer(200, b"{}")
         elif target != CHAT_PATH or method != b"POST":
             self._refuse(404, "no such path", "not_found")
-        elif self._connection.route.trouble.status is not None:
-            self._refuse(self._connection.route.trouble.status, "the provider failed", None)
+        elif trouble.silent:
+            pass
+        elif trouble.reset:
+            self._connection.give_up(self)
+        elif trouble.status is not None:
+            self._refuse(trouble.status, "the provider failed", None)
         else:
             try:
                 ask = ChatRequest(self._body)

@@ -19,6 +19,8 @@ class Trouble(Document):
     status: Annotated[int, Field(ge=400, le=599)] | None = Field(
         default=None, description="answer at once with this status"
     )
+    silent: bool = Field(default=False, description="take the request and never answer")
+    reset: bool = Field(default=False, description="take the request and reset it")
     stream_error: bool = Field(
         default=False, description="begin a 200 stream, and put an error event for its first token"
     )
