@@ -6,10 +6,15 @@ all observations of a stretch are good and the stretch is longer than a health c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from muster.clock import SYSTEM_CLOCK, Clock
+from muster.faults.model import ReadBack
 
+BACK_S_MAX = 8.0
+"""How long a service that runs again may take to answer, in seconds."""
+LOOK_APART_S = 0.1
 SCRAPES = 6
 START_S = 10.0
 STRETCHES = 3
@@ -41,3 +46,16 @@ def back_s_max(steady_s: float, scrape_s: float) -> float:
     the scrapes that show its capacity.
     """
     return START_S + STRETCHES * steady_s + SCRAPES * scrape_s
+
+
+def await_back(look: Callable[[], ReadBack], clock: Clock) -> ReadBack:
+    """The first look that finds everything back, else the last one of `BACK_S_MAX` seconds.
+
+    For what needs a moment after its revert, as a server that starts does.
+    """
+    end_s = clock.monotonic_s() + BACK_S_MAX
+    while True:
+        back = look()
+        if back.ok or clock.monotonic_s() > end_s:
+            return back
+        clock.sleep(LOOK_APART_S)

@@ -16,6 +16,9 @@ RECALLS = (
     "completions, some of which ended in a time-out"
 )
 
+SILENT_S = 3.0
+"""Longer than a first token takes: what has not come by then does not come."""
+
 
 class ProviderSilent(ProviderTrouble):
     """No request to the primary route is answered."""
@@ -25,6 +28,10 @@ class ProviderSilent(ProviderTrouble):
     @property
     def aim(self) -> str:
         return "no answer"
+
+    @property
+    def _stream_s_max(self) -> float:
+        return SILENT_S
 
     @property
     def trouble(self) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
+from muster.faults.back import await_back
 from muster.faults.model import FaultError, PlatformFault, ReadBack
 from muster.faults.provider_path import look_at_stream
 from muster.faults.proxies import access_of, address_of, proxy_of
@@ -101,6 +102,9 @@ class ProviderTrouble(PlatformFault):
         self._tell({})
 
     def read_back(self) -> ReadBack:
+        return await_back(self._back, self.platform.clock)
+
+    def _back(self) -> ReadBack:
         told, looks = self._told(), self._looks()
         bad = [f"{name}: {look}" for name, look in looks.items() if look["outcome"] != "whole"]
         shown = "; ".join(([f"in trouble: {told}"] if told else []) + bad)

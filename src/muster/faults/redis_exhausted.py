@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from muster.faults.back import BACK_S_MAX, LOOK_APART_S
 from muster.faults.model import FaultError
-from muster.faults.redis_server import BACK_S_MAX, LOOK_APART_S
 from muster.faults.redis_settings import RedisSettingsFault
 from muster.faults.steps import Scene, single_fault
 from muster.platform.port import Proof

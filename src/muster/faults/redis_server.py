@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from muster.faults.back import BACK_S_MAX, await_back
 from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.faults.redis_path import TIMEOUT_S, RedisLook, look_at_redis, url_of
 from muster.platform.platform import Platform
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from redis import Redis
 
 Found = TypeVar("Found")
-BACK_S_MAX = 8.0
-"""How long a Redis that runs again may take to answer, in seconds."""
-LOOK_APART_S = 0.1
 
 
 class RedisServerFault(RegionalFault):
@@ -63,12 +61,7 @@ class RedisServerFault(RegionalFault):
 
     def read_back(self) -> ReadBack:
         """Whether it answers as before; waits in bounded time, because it may have to start."""
-        end_s = self.platform.clock.monotonic_s() + BACK_S_MAX
-        while True:
-            back = self._back()
-            if back.ok or self.platform.clock.monotonic_s() > end_s:
-                return back
-            self.platform.clock.sleep(LOOK_APART_S)
+        return await_back(self._back, self.platform.clock)
 
     def command(self) -> str | None:
         return None
