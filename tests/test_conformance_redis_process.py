@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from typing import get_args
 
 import pytest
 from conformance.redis_process import CHECKS, CHECKS_NOBODY, World
@@ -14,6 +15,7 @@ from floor_fixtures import stand_in
 
 from muster.platform.redis_process.none import RedisByNobody
 from muster.platform.redis_process.process import RedisByProcess
+from muster.platform.redis_process.registry import REDIS_PROCESSES
 from muster.targets.redis_process import NoRedisProcess, ProcessRedis
 
 TIMEOUT_S = 1.0
@@ -95,6 +97,14 @@ def world():
 def test_process(world, check):
     """Every check of the port's suite."""
     check(world)
+
+
+def test_every_kind_of_a_target_has_its_adapter():
+    """What a target may say is what the registry knows."""
+    kinds = {
+        get_args(one.model_fields["kind"].annotation)[0] for one in (NoRedisProcess, ProcessRedis)
+    }
+    assert kinds == set(REDIS_PROCESSES)
 
 
 @pytest.mark.parametrize("check", CHECKS_NOBODY, ids=lambda check: check.__name__)

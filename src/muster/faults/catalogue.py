@@ -9,6 +9,7 @@ import inspect
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from muster.faults.registry import Registered, registered
 from muster.faults.steps import DrillStep
 
 BEGIN, END = "<!-- faults: generated -->", "<!-- faults: end -->"
+COLUMNS = 120
 
 
 def catalogue(found: Registered, experiments: Mapping[str, str]) -> str:
@@ -55,14 +57,14 @@ def _section(step: DrillStep, experiments: Mapping[str, str]) -> Iterator[str]:
     yield from _paragraphs(inspect.getdoc(sys.modules[fault.__module__]) or "")
     where = "all regions" if issubclass(fault, PlatformFault) else "one region"
     signals = ", ".join(f"`{name}`" for name in fault.expects) or "none"
-    yield f"- where: {where}; signals that it must disturb there: {signals}"
-    yield f"- arguments: {'; '.join(_argument(step, one.name) for one in step.parameters)}"
-    yield f"- how it is undone: {fault.undone}"
+    yield _item(f"where: {where}; signals that it must disturb there: {signals}")
+    yield _item(f"arguments: {'; '.join(_argument(step, one.name) for one in step.parameters)}")
+    yield _item(f"how it is undone: {fault.undone}")
     if step.recalls:
-        yield f"- what it stands for: {step.recalls}"
+        yield _item(f"what it stands for: {step.recalls}")
     files = [f"`experiments/{name}.json`" for name, held in sorted(experiments.items())
              if held == step.func]  # fmt: skip
-    yield f"- experiments: {', '.join(files)}"
+    yield _item(f"experiments: {', '.join(files)}")
 
 
 def _made_by(step: DrillStep) -> type[Fault]:
@@ -80,10 +82,19 @@ def _argument(step: DrillStep, name: str) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Each paragraph of a docstring as one line of its own."""
     for paragraph in re.split(r"\n\s*\n", text):
-        yield " ".join(paragraph.split())
+        yield _wrapped(" ".join(paragraph.split()))
         yield ""
+
+
+def _item(text: str) -> str:
+    return _wrapped(f"- {text}", indent="  ")
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def main() -> None:

@@ -18,7 +18,11 @@ class RedisByProcessFault(RedisServerFault):
 
     @property
     def look_s_max(self) -> float:
-        return super().look_s_max + self._process.timeout_s
+        return super().look_s_max + self._process.look_s_max
+
+    @property
+    def retry_s(self) -> float:
+        return self._process.timeout_s
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), *self._process.touches())

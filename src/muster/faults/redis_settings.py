@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from muster.faults.model import ReadBack
 from muster.faults.redis_server import RedisServerFault
 from muster.platform.by_hand import line
 from muster.platform.platform import Platform
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 
 class RedisSettingsFault(RedisServerFault):
@@ -43,8 +46,11 @@ class RedisSettingsFault(RedisServerFault):
         parts = urlsplit(self._url)
         if parts.password or parts.scheme != "redis" or not self._before:
             return None  # a secret has no place in the line
-        words = [word for pair in self._before.items() for word in pair]
-        return line("redis-cli", "-u", self._url, "CONFIG", "SET", *words)
+        lines = (
+            line("redis-cli", "-u", self._url, "CONFIG", "SET", name, value)
+            for name, value in self._before.items()
+        )
+        return " && ".join(lines)
 
     def _back(self) -> ReadBack:
         back = super()._back()
@@ -63,8 +69,13 @@ class RedisSettingsFault(RedisServerFault):
         return {str(name): str(value) for name, value in dict(shown).items()}
 
     def _set(self, values: Mapping[str, str]) -> None:
-        words = [word for pair in values.items() for word in pair]
-        self._ask(lambda client: client.config_set(*words))
+        """Set one after the other: an older Redis takes one setting at a time."""
+
+        def every(client: Redis) -> None:
+            for name, value in values.items():
+                client.config_set(name, value)
+
+        self._ask(every)
 
 
 def _said(settings: Mapping[str, str]) -> str:

@@ -29,6 +29,11 @@ class RedisProcess(ABC):
     def timeout_s(self) -> float:
         """How long one call may take, in seconds."""
 
+    @property
+    @abstractmethod
+    def look_s_max(self) -> float:
+        """How long one `state` may take, in seconds."""
+
     def touches(self) -> tuple[Touch, ...]:
         """What it changes besides the region's Redis. Sends no request, raises nothing."""
         return ()

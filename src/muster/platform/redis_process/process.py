@@ -7,6 +7,8 @@ from muster.platform.port import PortError
 from muster.platform.redis_process.model import STATES, RedisProcess, RedisState
 from muster.targets.redis_process import ProcessRedis
 
+LOOK_S_MAX = 3.0
+
 
 class RedisByProcess(RedisProcess):
     """The testbed's supervisor sends the signals, and says what the kernel shows."""
@@ -19,9 +21,13 @@ class RedisByProcess(RedisProcess):
     def timeout_s(self) -> float:
         return self._settings.timeout_s
 
+    @property
+    def look_s_max(self) -> float:
+        return min(LOOK_S_MAX, self._settings.timeout_s)
+
     def state(self) -> RedisState:
         one = self._settings
-        shown = call("GET", one.url, one.token, one.timeout_s).get("state")
+        shown = call("GET", one.url, one.token, self.look_s_max).get("state")
         for state in STATES:
             if shown == state:
                 return state
