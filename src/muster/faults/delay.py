@@ -79,7 +79,8 @@ class DelayFault(ToxicFault):
     def effect(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[bool, str]:
         if now["answer"] != before["answer"]:
             said = ", ".join(now["answer"].values())
-            return False, f"answers {said}, but answered {', '.join(before['answer'].values())}"
+            was = ", ".join(before["answer"].values())
+            return False, f"answers {said}, but answered {was} before"
         was_ms = before["exchange_ms"]
         added_ms = min(took_ms - was_ms[name] for name, took_ms in now["exchange_ms"].items())
         why = f"an exchange takes {added_ms:.0f} ms longer, {self._needed_ms:.0f} ms needed"
