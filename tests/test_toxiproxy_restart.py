@@ -120,14 +120,14 @@ def test_a_stopped_server_is_restarted_and_everything_is_back(rig, kind):
     """SIGSTOP in the middle of a fault: another process restores, all proxies as before."""
     target = target_of(rig)
     fault = fault_on(kind, target)
-    before = fault._proxy.server()
+    before = fault._proxies[0].server()
     params = json.loads(json.dumps(fault.undo_params()))
     fault.apply()
     hang(rig)
     restored = fault_of(platform_of(target), UndoEntry("u1", kind, fault.subject, REGION, params))
     restored.revert()
     assert restored.read_back().ok
-    assert sorted(map(str, fault._proxy.server())) == sorted(map(str, before))
+    assert sorted(map(str, fault._proxies[0].server())) == sorted(map(str, before))
     pid = rig.pid.read_text()
     restored.revert()
     assert rig.pid.read_text() == pid, "a second revert restarts nothing"
@@ -142,14 +142,14 @@ def test_a_dead_server_is_restarted(rig):
     os.kill(rig.server.child.pid, signal.SIGKILL)
     fault.revert()
     assert fault.read_back().ok
-    assert {one["name"] for one in fault._proxy.server()} == {"redis", "primary"}
+    assert {one["name"] for one in fault._proxies[0].server()} == {"redis", "primary"}
 
 
 def test_without_a_way_to_restart_the_line_by_hand_says_what_to_do(rig):
     """Told in time; the line waits for the person's restart, and then puts everything back."""
     target = target_of(rig, kind="none")
     fault = fault_on("provider_latency", target)
-    before = fault._proxy.server()
+    before = fault._proxies[0].server()
     fault.undo_params()
     fault.apply()
     hang(rig)
@@ -163,7 +163,7 @@ def test_without_a_way_to_restart_the_line_by_hand_says_what_to_do(rig):
     done = paste(line)
     assert done.returncode == 0, done.stderr
     assert fault.read_back().ok
-    assert sorted(map(str, fault._proxy.server())) == sorted(map(str, before))
+    assert sorted(map(str, fault._proxies[0].server())) == sorted(map(str, before))
 
 
 def test_the_line_by_hand_restarts_a_server_that_hangs(rig):
@@ -230,9 +230,8 @@ def test_real_aborting_streams_do_not_keep_a_latency(tmp_path, aborts_per_s):
     with rig_at(tmp_path, free_port()) as rig:
         fault = ProviderLatency(platform_of(target_of(rig, call_s=1.0)), REGION, latency_ms=200)
         upstream = free_port()
-        fault._proxy.api.post("/proxies/primary", json={"upstream": f"127.0.0.1:{upstream}"})
-        fault._server = tuple(fault._proxy.server())
-        fault._before = next(one for one in fault._server if one["name"] == "primary")
+        fault._proxies[0].api.post("/proxies/primary", json={"upstream": f"127.0.0.1:{upstream}"})
+        fault._server = tuple(fault._proxies[0].server())
         program = str(Path(__file__).with_name("abort_storm.py"))
         storm = subprocess.Popen(
             [sys.executable, program, str(upstream), str(rig.primary), str(aborts_per_s)],
