@@ -14,7 +14,7 @@ from testbed_peers import small_target, start
 
 from muster import targets, testbed
 from muster.drill.recover.again import recover_target
-from muster.faults import Fault, FaultError, fault_of
+from muster.faults import Fault, FaultError, fault_of, redis_held
 from muster.faults.redis_black_hole import RedisBlackHole
 from muster.faults.redis_exhausted import RedisExhausted
 from muster.faults.redis_full import RedisFull
@@ -99,9 +99,7 @@ def test_recover_ends_it_after_a_drill_that_died(bed: Bed, kind: str) -> None:
 
 def end_the_holder() -> None:
     """The connections of a process end with it; this one lives on."""
-    from muster.faults.redis_exhausted import _HELD
-
-    for client in _HELD.pop(REGION).values():
+    for client in redis_held._OPEN.pop(REGION):
         client.close()
 
 
@@ -138,12 +136,14 @@ def test_a_killed_one_comes_back_empty_and_as_another_process(bed: Bed) -> None:
     fault._ask(lambda client: client.set("kept", "1"))
     fault.undo_params()
     pid = bed.pid()
+    assert fault.read_back().actual.endswith("the same server as before")
     fault.apply()
     assert fault.observe().facts["process"] == "gone"
     assert fault.observe().facts["keys_lost"] >= 1
     for _ in range(2):
         fault.revert()
     assert fault.read_back().ok
+    assert fault.read_back().actual.endswith("another server")
     assert bed.pid() != pid
     assert fault._ask(lambda client: client.exists("kept")) == 0
 

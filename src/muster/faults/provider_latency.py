@@ -1,7 +1,7 @@
-"""The provider's primary route gets slower for one region: a Toxiproxy latency toxic with jitter.
+"""The way to the provider gets slower for one region: a Toxiproxy latency toxic with jitter.
 
 The toxic delays the whole stream, so the first token and the completion are both later. It is timed
-by an exchange through the proxy's port, which is the gateways' own path.
+by an exchange through each proxy's port, which is the gateways' own path.
 """
 
 from __future__ import annotations

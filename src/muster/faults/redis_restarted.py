@@ -2,16 +2,17 @@
 
 Whatever the platform kept there is gone: counts, scripts, sessions. The effect is verified if the
 process is gone and nothing answers on the gateways' path. A Redis that saves to disk is refused,
-because it would not come back empty. That another server answers afterwards is read from its run
-id.
+because it would not come back empty. The read-back says by Redis's run id whether another server
+answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from muster.faults.model import FaultError
+from muster.faults.model import FaultError, ReadBack
 from muster.faults.redis_by_process import RedisByProcessFault
 from muster.faults.steps import Scene, single_fault
 from muster.platform.platform import Platform
@@ -35,6 +36,7 @@ class RedisRestarted(RedisByProcessFault):
     def __init__(self, platform: Platform, region: str) -> None:
         super().__init__(platform, region)
         self._keys: int | None = None
+        self._run_id = ""
 
     @property
     def aim(self) -> str:
@@ -42,15 +44,15 @@ class RedisRestarted(RedisByProcessFault):
 
     def undo_params(self) -> dict[str, Any]:
         params = super().undo_params()
-        saves, self._keys = self._ask(_kept)
+        saves, self._keys, self._run_id = self._ask(_kept)
         if saves:
             raise FaultError(f"{self.subject}: it saves to disk ({saves}) and would keep its data")
-        return {**params, "keys": self._keys}
+        return {**params, "keys": self._keys, "run_id": self._run_id}
 
     @classmethod
     def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
         fault = super().restore(platform, region, params)
-        fault._keys = params["keys"]
+        fault._keys, fault._run_id = params["keys"], params["run_id"]
         return fault
 
     def apply(self) -> None:
@@ -64,13 +66,26 @@ class RedisRestarted(RedisByProcessFault):
         proven = look.away and state == "gone" and self._answered is not None
         return Proof(proven, f"the process is {state}, Redis {look.said}", facts)
 
+    def _back(self) -> ReadBack:
+        back = super()._back()
+        if not back.ok:
+            return back
+        # The same server is no failure: the drill may have ended before it killed anything.
+        same = self._ask(_run_id) == self._run_id
+        actual = f"{back.actual}, {'the same server as before' if same else 'another server'}"
+        return replace(back, actual=actual)
 
-def _kept(client: Redis) -> tuple[str, int]:
-    """By which settings it saves to disk (empty: by none), and how many keys it holds."""
+
+def _run_id(client: Redis) -> str:
+    return str(client.info("server")["run_id"])
+
+
+def _kept(client: Redis) -> tuple[str, int, str]:
+    """By which settings it saves to disk (empty: by none), how many keys it holds, its run id."""
     settings: dict[str, str] = client.config_get("save", "appendonly")  # type: ignore[assignment]
     said = {"save": settings["save"], "appendonly": settings["appendonly"].replace("no", "")}
     saves = ", ".join(f"{name} {value}" for name, value in said.items() if value)
-    return saves, int(client.dbsize())
+    return saves, int(client.dbsize()), _run_id(client)
 
 
 @single_fault(

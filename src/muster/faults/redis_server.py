@@ -74,17 +74,21 @@ class RedisServerFault(RegionalFault):
     def _look(self) -> RedisLook:
         return look_at_redis(self._url)
 
-    def _ask(self, question: Callable[[Redis], Found]) -> Found:
-        """What Redis answers to `question`. Raises FaultError, without the URL's password."""
+    def _ask(self, question: Callable[[Redis], Found], own: Redis | None = None) -> Found:
+        """What Redis answers to `question`, by a new connection or by `own`, which stays open.
+
+        Raises FaultError, without the URL's password.
+        """
         from redis import RedisError
 
-        client = self._client()
+        client = self._client() if own is None else own
         try:
             return question(client)
         except (RedisError, OSError) as error:
             raise FaultError(f"{self.subject}: {error}") from error
         finally:
-            client.close()
+            if own is None:
+                client.close()
 
     def _client(self) -> Redis:
         """A client with one connection, opened by its first question; it tries each one once."""

@@ -68,14 +68,14 @@ class RedisSettingsFault(RedisServerFault):
         shown = self._ask(lambda client: client.config_get(*self.settings))
         return {str(name): str(value) for name, value in dict(shown).items()}
 
-    def _set(self, values: Mapping[str, str]) -> None:
+    def _set(self, values: Mapping[str, str], own: Redis | None = None) -> None:
         """Set one after the other: an older Redis takes one setting at a time."""
 
         def every(client: Redis) -> None:
             for name, value in values.items():
                 client.config_set(name, value)
 
-        self._ask(every)
+        self._ask(every, own)
 
 
 def _said(settings: Mapping[str, str]) -> str:
