@@ -9,7 +9,8 @@ from by_hand_lines import paste
 from floor_fixtures import REGION, a_target, free_port, stand_in, toxiproxy_server
 
 from muster.faults import FaultError, fault_of
-from muster.faults.provider_latency import ProviderLatency
+from muster.faults.provider_jitter import ProviderJitter
+from muster.faults.provider_latency import ProviderLatency, ProviderLatencyBoth
 from muster.faults.toxic import NAME
 from muster.platform import platform_of
 from muster.undo import UndoEntry
@@ -27,11 +28,11 @@ def rig():
         yield server
 
 
-def the_fault(server, *, proxy="primary", latency_ms=LATENCY_MS):
-    proxies = {"provider_primary": proxy}
+def the_fault(server, *, proxy="primary", latency_ms=LATENCY_MS, kind=ProviderLatency):
+    proxies = {"provider_primary": proxy, "provider_fallback": "other"}
     region = {"toxiproxy": {"url": server.url, "proxies": proxies, "timeout_s": 2.0}}
     platform = platform_of(a_target(region=region))
-    return ProviderLatency(platform, REGION, latency_ms=latency_ms, jitter_ms=10)
+    return kind(platform, REGION, latency_ms=latency_ms, jitter_ms=10)
 
 
 def test_it_bites_is_seen_and_goes_away(rig):
@@ -52,6 +53,43 @@ def test_it_bites_is_seen_and_goes_away(rig):
         restored.revert()
         assert restored.read_back().ok
     assert not fault.observe().proven
+
+
+def test_both_routes_must_show_the_latency(rig):
+    """One of them alone does not prove it, and both are clean after the revert."""
+    fault = the_fault(rig, kind=ProviderLatencyBoth)
+    params = fault.undo_params()
+    fault.apply()
+    assert fault.observe().proven
+    fault._proxies[1].remove_toxic(NAME, fault._known_before(fault._proxies[1]))
+    assert not fault.observe().proven
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    fault_of(fault.platform, entry).revert()
+    assert fault.read_back().ok
+
+
+def test_jitter_is_seen_at_every_look_and_goes_away(rig):
+    """By the spread of many exchanges: a look that missed it by chance would end the proof."""
+    platform = the_fault(rig).platform
+    fault = ProviderJitter(platform, REGION, jitter_ms=800)
+    params = fault.undo_params()
+    assert not fault.observe().proven
+    fault.apply()
+    looks = [fault.observe() for _ in range(6)]
+    assert all(proof.proven for proof in looks), [proof.why for proof in looks]
+    assert not fault.read_back().ok
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    restored = fault_of(fault.platform, entry)
+    restored.revert()
+    assert restored.read_back().ok
+    assert not fault.observe().proven
+
+
+def test_a_path_that_is_uneven_before_the_jitter_is_refused(rig):
+    """What others' toxics do to it would be taken for the fault."""
+    fault = ProviderJitter(the_fault(rig).platform, REGION, jitter_ms=400)
+    assert fault.why_not({"spread_ms": 50}) == ""
+    assert "could not be verified" in fault.why_not({"spread_ms": 51})
 
 
 def test_a_latency_on_another_route_is_not_proven(rig):

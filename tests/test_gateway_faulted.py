@@ -45,11 +45,11 @@ def end_connections(stack: Stack) -> set[str]:
     return found
 
 
-def trouble(stack: Stack, **what: object) -> None:
-    """The provider's primary route does this to every request."""
+def trouble(stack: Stack, route: str = "primary", **what: object) -> None:
+    """That route of the provider does this to every request."""
     url = f"http://127.0.0.1:{stack.provider_admin}/trouble"
-    told = stack.http.post(url, json={"route": "primary", "trouble": what})
-    assert told.json()["primary"] == what
+    told = stack.http.post(url, json={"route": route, "trouble": what})
+    assert told.json()[route] == what
 
 
 def test_a_redis_that_never_answers_is_left(bare):
@@ -180,6 +180,17 @@ def test_a_silent_provider_is_waited_for_by_the_defect(bare):
         with pytest.raises(httpx.TimeoutException):
             stack.chat()
         stack.http = kept
+
+
+@pytest.mark.parametrize(("defect", "status"), [(None, 200), ("impatient", 504)])
+def test_two_slow_routes_are_waited_for_or_given_up(bare, defect, status):
+    """The last route has no limit but with the defect, which tries both."""
+    stack = bare.gateway(defect=defect, first_token_timeout_s=0.2, patience_s=0.2)
+    for route in ("primary", "fallback"):
+        trouble(stack, route, first_token_ms=1500)
+    assert stack.chat().status_code == status
+    for route in ("primary", "fallback"):
+        assert stack.metric("chat_provider_route_requests_total", route=route) == 1
 
 
 def test_an_exhausted_redis_refuses_the_gateway_which_serves_by_itself(bare):

@@ -35,7 +35,11 @@ class ProviderLatency(DelayFault):
 
     def exchange(self, proxy: ProxyHandle) -> str:
         """The status of a bare HTTP exchange: the path is timed, not the provider's work."""
-        link = HTTPConnection(self._address(proxy), timeout=self._exchange_s_max)
+        return self.exchange_at(self._address(proxy))
+
+    def exchange_at(self, address: str) -> str:
+        """The same at a proxy's `host:port`."""
+        link = HTTPConnection(address, timeout=self._exchange_s_max)
         try:
             link.request("GET", "/healthz")
             return str(link.getresponse().status)

@@ -212,6 +212,13 @@ DEFECTS: dict[str, Defect] = {
             "provider_503",
         ),
         Defect(
+            "impatient",
+            "gateway_faulted",
+            "gives up on each route of the provider before its slowest first tokens come",
+            "rate_5xx",
+            "provider_latency_both",
+        ),
+        Defect(
             "slow_fallback_provider",
             "provider",
             "first tokens of the fallback route come 4 s late",

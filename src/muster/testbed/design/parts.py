@@ -18,6 +18,8 @@ from muster.testbed.design.ports import Ports
 Kind = Literal["redis", "toxiproxy", "provider", "route53", "prometheus", "gateway", "dns"]
 ProxyKey = ("redis", "provider_primary", "provider_fallback")
 LOCAL = "127.0.0.1"
+PATIENCE_SHARE = 0.8
+"""Of the slowest first token: few are slower by themselves, and many with a delay on the way."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,7 @@ def gateway(
             "shed_at_streams": max(1, math.floor(0.6 * config.streams)),
             "defect": defect_of(config.defect, "gateway", region, config.evacuate),
             "stalled_s": gateway.stalled_s,
+            "patience_s": PATIENCE_SHARE * config.spec.provider.first_token_s_max,
             "build": "testbed",
             "grace_s": gateway.grace_s,
             "edges_first_token_s": config.edges_first_token_s,

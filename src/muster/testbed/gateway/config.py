@@ -32,6 +32,7 @@ GatewayDefect = Literal[
     "passes_on_429",
     "passes_on_stream_errors",
     "stays_on_route",
+    "impatient",
 ]
 
 
@@ -91,6 +92,7 @@ class GatewayConfig(Document):
     )
     cold_extra_s: Seconds = 3.0
     stalled_s: Seconds = Field(default=60.0, description="stalled_streams")
+    patience_s: Seconds = Field(default=0.4, description="impatient")
     build: str = "testbed"
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
     edges_first_token_s: tuple[Seconds, ...] = (2.0, 2.5, 3.0)

@@ -70,7 +70,7 @@ class Gateway:
         self.drained = False
         self.stopping = False
         # Both limits are the same for every attempt, so the first in the queue is due first.
-        self._first_tokens: deque[tuple[float, Routed]] = deque()
+        self._first_tokens: deque[tuple[float, str, Routed]] = deque()
         self._held_back: deque[tuple[float, Routed]] = deque()
         self._skipped = 0
 
@@ -186,9 +186,9 @@ class Gateway:
         attempt.tries += 1
         attempt.late = False
         self.figures.route_requests[route] += 1
-        if attempt.stream and route == "primary" and not self.planted.stays_on_route:
-            due_s = now_s + self.config.first_token_timeout_s
-            self._first_tokens.append((due_s, attempt))
+        waits_s = self.planted.waits_s(route, self.config.first_token_timeout_s)
+        if attempt.stream and waits_s is not None:
+            self._first_tokens.append((now_s + waits_s, route, attempt))
         self.pools[route].send(attempt)
 
     def _leave_slow_route(self, now_s: float, lag_s: float) -> None:
@@ -201,10 +201,13 @@ class Gateway:
         self._skipped = 0
         waiting = self._first_tokens
         while waiting and waiting[0][0] <= now_s:
-            _, attempt = waiting.popleft()
-            if attempt.over or attempt.begun or attempt.route != "primary":
+            _, route, attempt = waiting.popleft()
+            if attempt.over or attempt.begun or attempt.route != route:
                 continue
-            self.circuits["primary"].failed(now_s)
+            self.circuits[route].failed(now_s)
+            if route == "fallback":  # a healthy gateway waits for its last route
+                attempt.refuse(504, "the provider is too slow", "provider_timeout")
+                continue
             attempt.late = True
             if self.circuits["fallback"].allow(now_s):
                 upstream, attempt.upstream = attempt.upstream, None

@@ -29,6 +29,7 @@ class Planted:
         self.stuck_since_s: float | None = None
         self._cut_due_s: float | None = None
         self._cold_extra_s = config.cold_extra_s
+        self._patience_s = config.patience_s
         self._warm_streams = config.warm_streams or limit / 2
         self._shed_at = config.shed_at_streams or SHED_STREAMS_SHARE * limit / LIMIT_FACTOR
         self._share = 0.0
@@ -42,6 +43,12 @@ class Planted:
     def stays_on_route(self) -> bool:
         """Whether no request ever takes the other route."""
         return self.name == "stays_on_route"
+
+    def waits_s(self, route: str, timeout_s: float) -> float | None:
+        """For how long it waits for a first token of that route; None: for as long as it takes."""
+        if self.name == "impatient":
+            return self._patience_s
+        return timeout_s if route == "primary" and not self.stays_on_route else None
 
     def sheds(self, region_streams: int) -> bool:
         """Whether to refuse this request although there is room."""
