@@ -32,19 +32,35 @@ METHODS = {
     for path in (ROOT / folder).glob("*.json")
 }
 
+OF_A_STUB = {
+    "provider_429",
+    "provider_503",
+    "provider_first_token",
+    "provider_reset",
+    "provider_silent",
+    "provider_stream_error",
+}
+
 
 def document(url="http://127.0.0.1:9", **blast_radius):
     """A staging target with Kubernetes, proxies and drain hooks, all of it allowed."""
     data = shared_document(url)
-    proxies = {"redis": "redis", "provider_primary": "primary"}
+    proxies = {"redis": "redis", "provider_primary": "primary", "provider_fallback": "fallback"}
     for region in (REGION, OTHER):
         data["regions"][region] |= {
             "power": {"kind": "kubernetes", "namespace": "chat", "deployments": ["gateway"]},
             "toxiproxy": {"url": "http://127.0.0.1:9", "proxies": proxies},
             "drain": {"url": "http://127.0.0.1:9/drain"},
+            "redis_url": "redis://127.0.0.1:9",
+            "redis_process": {
+                "kind": "process",
+                "url": "http://127.0.0.1:9",
+                "token": "${env.PATH}",
+            },
         }
     data["region_loss"] = {"rto_s_max": 60, "streams_broken_share_max": 0.6}
-    data["blast_radius"] |= {"proxies": [f"{REGION}/redis", f"{REGION}/primary"]}
+    allowed = [f"{REGION}/{name}" for name in proxies.values()]
+    data["blast_radius"] |= {"proxies": allowed, "redis": [REGION]}
     data["blast_radius"] |= {"namespaces": ["chat"], **blast_radius}
     return data
 
@@ -64,8 +80,37 @@ def plan_of(tmp_path, data, name="region_failover", **configuration):
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_drill_that_comes_along_is_known_step_by_step(tmp_path, name):
     """And is allowed where the target names what it touches."""
-    steps = permit(plan_of(tmp_path, document(), name))
+    data = document()
+    if name in OF_A_STUB:
+        data["provider_stub"] = {"url": "http://127.0.0.1:9", "token": "${env.PATH}"}
+    steps = permit(plan_of(tmp_path, data, name))
     assert len(steps) == len(METHODS[name])
+
+
+@pytest.mark.parametrize("name", sorted(OF_A_STUB))
+def test_without_a_stub_nobody_can_tell_the_provider_to_fail(tmp_path, name):
+    """The missing key is one line, before anything is asked."""
+    with pytest.raises(BadInput, match="provider_stub: got None, expected url and token of a test"):
+        permit(plan_of(tmp_path, document(), name))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("redis_full", "redis_url"),
+        ("redis_exhausted", "redis_url"),
+        ("redis_hung", "redis_url"),
+        ("redis_restarted", "redis_url"),
+        ("redis_hung", "redis_process"),
+        ("redis_restarted", "redis_process"),
+    ],
+)
+def test_what_a_fault_of_redis_needs_is_named(tmp_path, name, key):
+    """By its key in the target."""
+    data = document()
+    del data["regions"][REGION][key]
+    with pytest.raises(BadInput, match=rf"regions\.{REGION}\.{key}[.a-z]*: got"):
+        permit(plan_of(tmp_path, data, name))
 
 
 @pytest.mark.parametrize(
@@ -80,6 +125,8 @@ def test_every_drill_that_comes_along_is_known_step_by_step(tmp_path, name):
         ("redis_outage", "regions", REGION),
         ("redis_outage", "proxies", f"{REGION}/redis"),
         ("provider_latency", "proxies", f"{REGION}/primary"),
+        ("redis_full", "redis", REGION),
+        ("redis_hung", "redis", REGION),
         ("safety_net", "records", "_muster-drill.chat.staging.example.com."),
         ("safety_net", "zones", "staging.example.com."),
     ],

@@ -196,7 +196,10 @@ def test_a_scale_that_is_none_is_refused(scale: float, shown: str) -> None:
 
 def test_an_unknown_defect_is_refused_with_the_known_ones() -> None:
     """The line lists what can be planted."""
-    with pytest.raises(BadInput, match=r"^--defect: got 'gremlin', expected one of cached_answers"):
+    with pytest.raises(
+        BadInput,
+        match=r"^--defect: got 'gremlin', expected one of asks_redis_in_turn, cached_answers",
+    ):
         planned(defect="gremlin")
 
 

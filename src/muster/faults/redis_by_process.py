@@ -29,7 +29,7 @@ class RedisByProcessFault(RedisServerFault):
 
     def unusable(self) -> Unusable | None:
         if self._process.usable:
-            return None
+            return super().unusable()
         kind = self.target.regions[self.region].redis_process.kind
         wanted = "process: the fault acts on the process of Redis"
         return Unusable(f"regions.{self.region}.redis_process.kind", kind, wanted)

@@ -13,7 +13,7 @@ from muster.faults.back import BACK_S_MAX, await_back
 from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.faults.redis_path import TIMEOUT_S, RedisLook, look_at_redis, url_of
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Touch
+from muster.platform.port import Change, Touch, Unusable
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -28,8 +28,11 @@ class RedisServerFault(RegionalFault):
 
     def __init__(self, platform: Platform, region: str) -> None:
         super().__init__(platform, region)
-        self._url = url_of(platform.target, region)
         self._answered: str | None = None
+
+    @property
+    def _url(self) -> str:
+        return url_of(self.target, self.region)
 
     @property
     def subject(self) -> str:
@@ -41,6 +44,12 @@ class RedisServerFault(RegionalFault):
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), Touch("redis", self.region))
+
+    def unusable(self) -> Unusable | None:
+        if self.target.regions[self.region].redis_url is not None:
+            return None
+        wanted = "the URL by which the region's gateways reach Redis"
+        return Unusable(f"regions.{self.region}.redis_url", None, wanted)
 
     def change(self) -> Change:
         return Change(f"Redis {self._look().said}", self.aim)
