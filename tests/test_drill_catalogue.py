@@ -1,7 +1,6 @@
 """Whole drills of every fault of the catalogue: a healthy platform passes, its defect fails.
 
-Each holds its fault as long as its experiment says. The drills with a defect are the fast half,
-which `make test-drills` runs too; the others run by `make test-faults` only.
+Each holds its fault as long as its experiment says. `make test-faults` runs them.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from muster.platform import platform_of
 from muster.testbed.design.defects import DEFECTS
 from muster.undo import read_undo
 
-pytestmark = pytest.mark.drills
-slow_half = pytest.mark.catalogue
+pytestmark = [pytest.mark.drills, pytest.mark.catalogue]
 
 # The findings or causes of a stop by which a platform with that defect must be told.
 SEEN_BY = {
@@ -41,7 +39,6 @@ SEEN_BY = {
 NAMES = sorted({name for name, _ in SEEN_BY})
 
 
-@slow_half
 @pytest.mark.parametrize("name", NAMES)
 def test_a_healthy_platform_passes(tmp_path: Path, name: str) -> None:
     """The fault is proven in the path of the streams, and every service level holds."""
@@ -53,7 +50,6 @@ def test_a_healthy_platform_passes(tmp_path: Path, name: str) -> None:
         assert all(fault["proven"] for fault in one.verdict["faults"])
 
 
-@slow_half
 @pytest.mark.parametrize("name", ["redis_hung", "redis_restarted", "redis_full", "redis_exhausted"])
 def test_a_killed_drill_leaves_nothing_of_it(tmp_path: Path, name: str) -> None:
     """The watchdog ends what the drill began: the Redis runs, answers, and takes writes."""
