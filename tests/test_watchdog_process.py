@@ -5,6 +5,7 @@ What the two ends say and decide is tested on a held clock, in `test_watchdog_pr
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -102,6 +103,24 @@ def test_a_trip_that_the_drill_does_not_hear_is_restored_by_the_watchdog(tmp_pat
     (took_over,) = [e for e in ledger.of("watchdog") if e["state"] == "took_over"]
     assert took_over["confirmed"] is True
     assert ledger.of("verify")[-1]["verified"] is True
+
+
+def test_a_reader_that_stops_reading_keeps_no_watchdog_from_restoring(tmp_path, platform, start):
+    """A paused pager, a terminal stopped by Ctrl-S, a laptop that sleeps: a full pipe blocks."""
+    child = start("deaf")
+    full = os.open(f"/proc/{child.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(full, b"." * 4096)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(full, b".")
+    os.close(full)
+    platform.queue_age_s = 100.0
+    assert child.wait(60) == -signal.SIGKILL
+    await_true(lambda: not runs_of("it"), "the watchdog's end", 60)
+    assert platform.state == "serving"
+    assert read_undo(tmp_path / "out" / "deaf" / "undo.jsonl").pending == ()
 
 
 def test_a_trip_that_the_drill_hears_is_the_drills_to_restore(tmp_path, platform, start):

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -19,6 +20,7 @@ from muster import contract as contracts
 from muster import targets, testbed
 from muster.clock import SYSTEM_CLOCK
 from muster.drill.stop import StopReason
+from muster.drill.unwaited import unwaited
 from muster.drill.watchdog import patrol as patrols
 from muster.drill.watchdog.channel import Channel
 from muster.drill.watchdog.messages import FROM_DRILL, Configure, Hello
@@ -95,10 +97,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     logging.raiseExceptions = False  # its terminal may be gone: no line is worth dying for
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    quiet(logging.getLogger("chaostoolkit"))
     # Taken from the descriptor that the drill left open for this process alone.
-    with socket.socket(fileno=int(arguments[0])) as sock:
+    with unwaited(sys.stderr) as said, socket.socket(fileno=int(arguments[0])) as sock:
+        form = "%(asctime)s %(levelname)s %(message)s"
+        logging.basicConfig(level=logging.WARNING, format=form, stream=said)
+        quiet(logging.getLogger("chaostoolkit"))
         channel = Channel(sock, FROM_DRILL)
         end = WatchdogEnd(channel, Peer(os.getppid()), guard, stand_in)
         while True:
