@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from test_live import SHOWN
 
 from muster.cli import console
 from muster.cli.terminal import DRAW_S, LINE_S, Pace, block, drawable, follow, follow_drawn
+from muster.drill import unwaited
 from muster.drill.live.shown import Shown
 from muster.drill.live.words import line, rows
 
@@ -180,3 +184,38 @@ def test_only_a_terminal_gets_coloured_lines(
     logger.handlers = handlers[1:2]
     logger.info("said")
     assert "\x1b" not in terminal.getvalue()
+
+
+def test_a_terminal_that_is_stopped_stops_no_drill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log is written by a thread of its own: Ctrl-S, a pager, a laptop that sleeps."""
+    there, here = os.pipe()
+    os.set_blocking(here, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(here, b".")
+    os.set_blocking(here, True)
+    logger = logging.Logger("chaostoolkit")
+    monkeypatch.setattr(console, "logger", logger)
+    monkeypatch.setattr(unwaited, "DRAIN_S", 0.1)
+    with os.fdopen(there, "rb") as reader:
+        with os.fdopen(here, "w") as stderr:
+            monkeypatch.setattr(sys, "stderr", stderr)
+            logger.addHandler(handler := logging.StreamHandler())
+            with console.shown():
+                logger.error("said")
+            assert handler.stream is stderr
+            assert reader.read(1 << 16) == b"." * (1 << 16)
+            assert reader.read(5) == b"said\n", "it is not lost"
+
+
+def test_a_log_without_a_terminal_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`2>&-`: Python has no standard error then."""
+    logger = logging.Logger("chaostoolkit")
+    monkeypatch.setattr(console, "logger", logger)
+    monkeypatch.setattr(sys, "stderr", None)
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(message)s", "%H:%M", {}))
+    logger.addHandler(handler)
+    console.without_colours()
+    with console.shown():
+        logger.debug("said")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from muster.clock import SYSTEM_CLOCK
+from muster.drill.unwaited import unwaited
 
 logger = logging.getLogger("chaostoolkit")
 THEIRS = ("chaoslib", "chaostoolkit")
@@ -30,16 +31,21 @@ DATES = "%Y-%m-%d %H:%M:%S"
 def shown() -> Iterator[None]:
     """Show the drill that begins in this block, if one does, until the block ends."""
     end = threading.Event()
-    thread = threading.Thread(target=_show, args=(end,), name="muster-console", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join(JOIN_S)
+    with unwaited(sys.stderr) as to, ExitStack() as restores:
+        # A terminal that is stopped must not stop the drill, which logs from its own thread.
+        for handler in _console_handlers():
+            if handler.stream is sys.stderr:
+                restores.callback(handler.setStream, handler.setStream(to))
+        thread = threading.Thread(target=_show, args=(end, to), name="muster-console", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join(JOIN_S)
 
 
-def _show(end: threading.Event) -> None:
+def _show(end: threading.Event, to: IO[str]) -> None:
     """Wait for the drill of this process, and follow it. What fails here stops no drill."""
     from muster.drill.current import installed
 
@@ -47,14 +53,14 @@ def _show(end: threading.Event) -> None:
         session = installed()
         if session is not None:
             try:
-                _follow(session.bundle, end)
+                _follow(session.bundle, end, to)
             except Exception:
                 logger.debug("the view of the drill ended", exc_info=True)
             return
         SYSTEM_CLOCK.wait(end, LOOK_S)
 
 
-def _follow(bundle: Path, end: threading.Event) -> None:
+def _follow(bundle: Path, end: threading.Event, to: IO[str]) -> None:
     from muster.cli.terminal import LINE_S, Pace, drawable, follow, follow_drawn
     from muster.drill.live.shown import Follower
 
@@ -62,9 +68,9 @@ def _follow(bundle: Path, end: threading.Event) -> None:
         return SYSTEM_CLOCK.wait(end, seconds)
 
     look = Follower(bundle).look
-    if drawable(sys.stderr):
+    if drawable(to):
         with ExitStack() as restores:
-            follow_drawn(look, sys.stderr, Pace(wait), lambda to: _through(to, restores))
+            follow_drawn(look, to, Pace(wait), lambda above: _through(above, restores))
     else:
         # How it ended is said by the drill's closing lines.
         say = lambda text: logger.info("%s", text)  # noqa: E731

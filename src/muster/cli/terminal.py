@@ -29,9 +29,9 @@ STYLES = {"good": "green", "warn": "yellow", "bad": "bold red", "": ""}
 Look = Callable[[], "Shown"]
 
 
-def drawable(stream: IO[str]) -> bool:
-    """Whether `stream` is a terminal on which lines can be drawn again."""
-    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+def drawable(stream: IO[str] | None) -> bool:
+    """Whether `stream` is a terminal on which lines can be drawn again; None: it was closed."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 @dataclass(frozen=True)
