@@ -41,7 +41,7 @@ class Drill:
         }
         return {**os.environ, **own, **self.variables}
 
-    def start(self, experiment: Path = FAILOVER, *arguments: str) -> None:
+    def start(self, experiment: Path | str = FAILOVER, *arguments: str) -> None:
         """Start the drill; its output goes to `output.txt`."""
         self.work.mkdir(parents=True, exist_ok=True)
         with (self.work / "output.txt").open("w") as output:

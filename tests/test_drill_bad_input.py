@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from drill_runner import FAILOVER, TARGET, Drill, drill
+from floor_fixtures import stand_in
 
 from muster import home
 from muster.drill.plan.form import method_of
@@ -101,6 +103,35 @@ def test_more_streams_than_the_machine_holds_are_refused(tmp_path: Path) -> None
     with drill(tmp_path, target=str(path), profile="huge", scale="1") as one:
         one.start()
         refused(one, "scale", "at most 0.0", "1,000,000 streams of huge", " fit (")
+
+
+@pytest.mark.parametrize("key", ["method", "rollbacks"])
+def test_a_drill_at_an_address_that_lacks_its_control_is_refused(tmp_path: Path, key: str) -> None:
+    """Chaos Toolkit runs it, every activity of it fails, and by itself it would exit with 0."""
+    document = json.loads(FAILOVER.read_text())
+    document = {"title": "x", "description": "x", "method": [], key: document[key][:1]}
+    with stand_in(lambda call: (200, document)) as server, drill(tmp_path) as one:
+        one.start(f"{server.url}/drill.json")
+        assert one.wait(180) == 2, one.output
+        assert "lacks the control muster.controls.drill" in one.output
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("muster", "mine"), ("mine", "muster.controls.drill")]
+)
+def test_a_global_control_in_the_place_of_the_drills_is_refused(
+    tmp_path: Path, name: str, module: str
+) -> None:
+    """Its own would not be asked before an activity, or the other one would name the gate."""
+    (tmp_path / "mine.py").write_text("def before_activity_control(context, **_): ...")
+    controls = tmp_path / "controls.json"
+    provider = {"type": "python", "module": module}
+    controls.write_text(json.dumps({name: {"provider": provider}}))
+    with drill(tmp_path) as one:
+        path = os.environ.get("PYTHONPATH", "")
+        one.variables["PYTHONPATH"] = os.pathsep.join([str(tmp_path), path])
+        one.start(FAILOVER, "--control-file", str(controls))
+        refused(one, "controls of the settings", name, "another name than muster")
 
 
 def test_unknown_key_of_a_target_is_refused(tmp_path: Path) -> None:

@@ -169,11 +169,13 @@ def _extend(command: click.Command) -> None:
     @functools.wraps(original)
     def extended(*args: Any, **kwargs: Any) -> Any:
         from muster.cli.console import shown
-        from muster.controls.before import refuse_bad_input
+        from muster.controls.before import refuse_bad_input, refuse_unbegun
 
         with shown():
             refuse_bad_input()
-            return original(*args, **kwargs)
+            result = original(*args, **kwargs)
+            refuse_unbegun(result or {})
+            return result
 
     command.callback = extended
 

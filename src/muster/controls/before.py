@@ -17,6 +17,7 @@ from chaoslib.exceptions import ChaosException
 
 from muster.controls.invocation import invocation
 from muster.controls.source import is_address, read_drill
+from muster.drill.current import last_bundle
 from muster.drill.plan.asked import mapping_of, mappings_of
 from muster.drill.plan.form import CONTROL, check_form, method_of
 from muster.errors import BadInput, MusterError
@@ -51,6 +52,18 @@ def refuse_bad_input() -> None:
         click.get_current_context().exit(error.exit_code)
 
 
+def refuse_unbegun(journal: Mapping[str, Any]) -> None:
+    """Leave the running command, which would exit with 0, if a drill of ours did not begin in it.
+
+    Only a control begins a drill, and a drill at an address may lack it.
+    """
+    called = invocation()
+    ran = called is not None and called.runs and last_bundle() is None
+    if ran and _is_ours(mapping_of(journal, "experiment")):
+        logger.error("no drill was begun: it lacks the control %s, so nothing passed", CONTROL)
+        click.get_current_context().exit(BadInput.exit_code)
+
+
 def plan_in(source: str, experiment: Mapping[str, Any], given: Mapping[str, Any]) -> DrillPlan:
     """The plan of `experiment`, the content of `source`, with the settings `given`.
 
@@ -79,6 +92,7 @@ def plan_in(source: str, experiment: Mapping[str, Any], given: Mapping[str, Any]
 
 def _is_ours(experiment: Mapping[str, Any]) -> bool:
     """Whether a control or an activity is Muster's: such an experiment must be a whole drill."""
-    parts = [one for key in ("controls", "method") for one in mappings_of(experiment, key)]
+    keys = ("controls", "method", "rollbacks")
+    parts = [one for key in keys for one in mappings_of(experiment, key)]
     modules = [str(mapping_of(one, "provider").get("module", "")) for one in parts]
     return any(module.startswith("muster.") for module in modules)
