@@ -76,6 +76,10 @@ def put(path, value):
             put(["method", 6, "controls"], [{"name": "muster", "provider": {"module": "x"}}]),
             ("method.6.controls.0.name", "'muster'", "another name"),
         ),
+        (
+            put(["method", 6, "controls"], [{"name": "mine", "ref": "other"}]),
+            ("method.6.controls.0.ref", "'other'", "muster"),
+        ),
         # What Chaos Toolkit would run out of order, or unseen.
         (put(["method", 6, "background"], True), ("method.6 (dark).background", "rollbacks")),
         (put(["method", 3, "background"], True), ("background",)),

@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from chaoslib.control import get_global_controls
 from chaoslib.exceptions import InterruptExecution
 from chaoslib.types import Activity, Configuration, Experiment, Journal, Run, Secrets
 
 from muster.controls.invocation import exit_with, invocation
 from muster.drill import current as drills
 from muster.drill.stop import StopReason
-from muster.errors import DrillAborted, MusterError
+from muster.errors import BadInput, DrillAborted, MusterError
 from muster.redact import quiet, redacted_data
 
 if TYPE_CHECKING:
@@ -95,12 +96,18 @@ def _check(experiment: Mapping[str, Any]) -> None:
 
     `chaos run` has checked it before; whoever calls Chaos Toolkit as a library has not.
     """
-    from muster.drill.plan.form import check_form
+    from muster.drill.plan.form import CONTROL, check_form, module_of
 
     called = invocation()
     file = called.source if called is not None else str(experiment.get("title", "the drill"))
     given, flags = (called.given, called.flags) if called is not None else ({}, {})
     check_form(file, experiment, given, os.environ, flags)
+    name = next(one.get("name") for one in experiment["controls"] if module_of(one) == CONTROL)
+    for one in get_global_controls():
+        if one.get("name") == name or module_of(one) == CONTROL:
+            # Of two controls with one name Chaos Toolkit asks the other one about activities.
+            wanted = f"another name than {name}, and no second {CONTROL}"
+            raise BadInput("controls of the settings", str(one.get("name")), one, wanted)
 
 
 def _show(plan: DrillPlan) -> None:

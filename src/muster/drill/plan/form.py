@@ -81,6 +81,10 @@ def _check_controls(file: str, experiment: Document) -> Document:
     for path, other in _controls(experiment):
         if other is not control and other.get("name") == name and _function(other)[0] != CONTROL:
             raise BadInput(file, path, name, f"another name than that of {CONTROL}")
+        if other.get("ref", name) != name:
+            # Chaos Toolkit leaves out every other control of an activity that has only such ones.
+            key = path.removesuffix("name") + "ref"
+            raise BadInput(file, key, other["ref"], f"{name}, or a control with a provider")
     arguments = mapping_of(mapping_of(control, "provider"), "arguments")
     for key, value in arguments.items():
         if key not in CONTROL_ARGUMENTS:
@@ -176,6 +180,11 @@ def _check_shares(file: str, method: Sequence[Document]) -> None:
             share = arguments.get("share_pct")
             if not is_share(share):
                 raise BadInput(file, f"{where}.share_pct", share, SHARE)
+
+
+def module_of(one: Document) -> str:
+    """The Python module that an activity or a control is in; empty if it is in none."""
+    return _function(one)[0]
 
 
 def _controls(experiment: Document) -> Iterator[tuple[str, Document]]:
