@@ -79,6 +79,21 @@ def test_the_moment_that_samples_show() -> None:
     assert SamplesClock(0.0, clock).shown_at_s(facts, "client_answers") == 1000.0
 
 
+def test_a_series_that_comes_later_than_others_has_not_ended() -> None:
+    """Within the declared delay one shard's samples may be far behind another's."""
+    clock = HeldClock(1000.0)
+    facts = Facts(3.0, due_s=SamplesClock(60.0, clock).due_s)
+    facts.add([raw("client_streams", 999.0, 0.0, instance="early")])
+    facts.add([raw("client_streams", 945.0, 7.0, instance="late")])
+    assert facts.by_region("client_streams") == {REGION: 7.0}, "streams are open there"
+    assert facts.total_since("client_streams", 946.0) is None
+    assert facts.unseen("client_streams", REGION, 900.0) == 0
+    clock.advance(10)
+    facts.add([raw("client_streams", 1009.0, 0.0, instance="early")])
+    assert facts.by_region("client_streams") == {REGION: 0.0}, "it should have come: it has ended"
+    assert facts.unseen("client_streams", REGION, 900.0) == 7.0
+
+
 def test_a_delay_is_bounded() -> None:
     """A guard that sees no sample for longer guards nothing."""
     url = "http://prometheus.example.com"

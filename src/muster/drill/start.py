@@ -192,7 +192,7 @@ def _session(
     scrape_s = target.prometheus.scrape_interval_s
     samples = SamplesClock.of(target.prometheus, clock)
     stale_s = plan.contract.measurement.gap_s_max(scrape_s)
-    facts = Facts(stale_s, keep_s=samples.bound_s(KEEP_S))
+    facts = Facts(stale_s, keep_s=samples.bound_s(KEEP_S), due_s=samples.due_s)
     expected = Expected()
     missing_s_max = target.prometheus.missing_s_max
     starved = Starved(facts, plan.contract.load_validity, samples.bound_s(missing_s_max))

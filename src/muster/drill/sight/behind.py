@@ -33,6 +33,13 @@ class SamplesClock:
         """What was scraped until then must be there now (seconds since the epoch)."""
         return self.clock.now_s() - self.delay_s
 
+    def due_s(self) -> float:
+        """Until when every series must be there now; infinity where none comes late.
+
+        Not every series comes as late as it may: a region's, or a shard's, may be far ahead.
+        """
+        return self.until_s() if self.delay_s else float("inf")
+
     def bound_s(self, seconds: float) -> float:
         """How long a wait may take that needs samples of `seconds` from now, in seconds."""
         return seconds + self.delay_s

@@ -36,11 +36,21 @@ class _Recent:
 
 
 class Facts:
-    """The newest samples by signal, of `keep_s` seconds; threads may share it."""
+    """The newest samples by signal, of `keep_s` seconds; threads may share it.
 
-    def __init__(self, stale_s: float, keep_s: float = KEEP_S) -> None:
+    `due_s`: until when every series must be there, where samples come late (seconds since the
+    epoch). One that shows nothing newer has not ended: its samples may come later than others'.
+    """
+
+    def __init__(
+        self,
+        stale_s: float,
+        keep_s: float = KEEP_S,
+        due_s: Callable[[], float] = lambda: float("inf"),
+    ) -> None:
         self.stale_s = stale_s
         self.keep_s = keep_s
+        self._due_s = due_s
         self._lock = threading.Lock()
         self._series: dict[SeriesKey, _Recent] = {}
         self._newest_s: dict[str, float] = {}
@@ -130,7 +140,7 @@ class Facts:
         A value that was NaN then shows nothing. `since_s`: seconds since the epoch.
         """
         with self._lock:
-            newest = self._newest_s.get(signal, 0.0)
+            newest = min(self._newest_s.get(signal, 0.0), self._due_s())
             last = [
                 recent.v[-1]
                 for key, recent in self._series.items()
@@ -206,6 +216,7 @@ class Facts:
             newest = self._newest_s.get(signal)
             if newest is None:
                 return []
+            newest = min(newest, self._due_s())
             return [
                 _Recent(recent.labels, recent.name, deque(recent.t_s), deque(recent.v))
                 for key, recent in self._series.items()

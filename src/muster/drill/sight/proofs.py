@@ -276,7 +276,8 @@ def lit(session: Session, region: str) -> Contrary:
         if before is None:
             # A stream that ended just before the region stopped shows only in a later scrape: what
             # is compared begins when every process of the load must have shown it.
-            if (facts.newest_s("client_attempts") or 0.0) > began_s + scrape_s:
+            shown_s = facts.shown_until_s("client_attempts", region=region, outcome="success")
+            if shown_s > began_s + scrape_s:
                 before = succeeded
             return ""
         if succeeded is not None and succeeded > before:

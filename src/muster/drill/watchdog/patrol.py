@@ -83,7 +83,11 @@ def begin(
     poll_s = max(POLL_S_MIN, scrape_s)
     stop = StopFlag(clock)
     samples = SamplesClock.of(target.prometheus, clock)
-    facts = Facts(stale_s=contract.measurement.gap_s_max(scrape_s), keep_s=samples.bound_s(KEEP_S))
+    facts = Facts(
+        stale_s=contract.measurement.gap_s_max(scrape_s),
+        keep_s=samples.bound_s(KEEP_S),
+        due_s=samples.due_s,
+    )
     trips: list[tuple[str, dict[str, Any]]] = []
 
     def record(event: str, **fields: Any) -> None:
