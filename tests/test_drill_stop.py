@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from chaoslib.exceptions import InterruptExecution
 
+from muster.clock import SYSTEM_CLOCK
+from muster.controls import drill as control
+from muster.drill import current as drills
 from muster.drill.stop import StopFlag, StopReason
 from muster.errors import DrillAborted
 
@@ -101,3 +108,54 @@ def test_a_signal_handler_may_set_it_whatever_it_interrupts():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def controlled():
+    """A session of a control that takes the signals; they are given back."""
+    before = {number: signal.getsignal(number) for number in control._SIGNALS}
+    session = SimpleNamespace(
+        stop=StopFlag(), clock=SYSTEM_CLOCK, undo=SimpleNamespace(pending=()), bundle=Path("b")
+    )
+    yield session
+    drills.install(None)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_terminal_that_nohup_ignores_stops_no_drill(controlled):
+    """The other signals do."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    control._take_signals(controlled)
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert not controlled.stop.is_set
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert controlled.stop.reason.by == "signal:SIGTERM"
+    control._give_signals_back()
+
+
+def test_a_signal_at_the_very_end_takes_no_exit_code_away(controlled, monkeypatch):
+    """Chaos Toolkit's handler raises, and it ignores what a control raises after an experiment."""
+
+    def raises(number, frame):
+        raise InterruptExecution("SIGTERM signal received")
+
+    def fails(session, journal):
+        # Comes as soon as the handlers are given back.
+        monkeypatch.setattr(control, "_give_signals_back", given_back)
+        raise OSError("full")
+
+    def given_back():
+        back()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    back = control._give_signals_back
+    codes, journal = [], {}
+    monkeypatch.setattr(control, "exit_with", codes.append)
+    monkeypatch.setattr("muster.drill.finish.finish", fails)
+    signal.signal(signal.SIGTERM, raises)
+    drills.install(controlled)
+    control._take_signals(controlled)
+    with pytest.raises(InterruptExecution):
+        control.after_experiment_control({}, journal)
+    assert (codes, journal) == ([3], {"deviated": True})

@@ -183,10 +183,11 @@ def after_experiment_control(context: Experiment, state: Journal = None, **_: An
         logger.debug("ending the drill", exc_info=True)
     finally:
         drills.install(None)
-        _give_signals_back()
         if code:
             _deviate(state)
             exit_with(code)
+        # Last of all: Chaos Toolkit's own handler raises, which it would ignore here.
+        _give_signals_back()
 
 
 def _deviate(state: Any) -> None:
@@ -195,7 +196,10 @@ def _deviate(state: Any) -> None:
 
 
 def _take_signals(session: Session) -> None:
-    """SIGTERM, SIGINT and SIGHUP ask the drill to stop; further signals change nothing."""
+    """SIGTERM, SIGINT and SIGHUP ask the drill to stop; further signals change nothing.
+
+    Under `nohup` SIGHUP is ignored, and stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
 
@@ -207,6 +211,8 @@ def _take_signals(session: Session) -> None:
 
     handler: Callable[[int, FrameType | None], None] = asked
     for number in _SIGNALS:
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue
         _handlers_before[number] = signal.signal(number, handler)
 
 
