@@ -64,7 +64,8 @@ def platform(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
     shown = Platform()
     with stand_in(shown.answer) as server, strict_aws() as aws:
-        data = testbed_document() | {"name": "it", "class": "staging", "testbed": None}
+        data = testbed_document() | {"name": "it", "class": "staging"}
+        del data["testbed"], data["provider_stub"]
         data["load"] = {"token": "${env.IT_TOKEN}", "canary_token": "${env.IT_TOKEN}"}
         data["shared"] = {"kind": "s3", "bucket": "drills", "endpoint_url": aws.url, "lease_s": 5}
         data["public_url"] = NOWHERE
