@@ -34,7 +34,7 @@ def shown() -> Iterator[None]:
     with unwaited(sys.stderr) as to, ExitStack() as restores:
         # A terminal that is stopped must not stop the drill, which logs from its own thread.
         for handler in _console_handlers():
-            if handler.stream is sys.stderr:
+            if handler.stream is sys.stderr is not to:
                 restores.callback(handler.setStream, handler.setStream(to))
         thread = threading.Thread(target=_show, args=(end, to), name="muster-console", daemon=True)
         thread.start()
