@@ -86,6 +86,16 @@ def test_no_plan_is_made_of_a_bad_setting(key: str, value: str, words: tuple[str
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["../../x", "..", "", "a b", "a/b", ".a", "a" * 65, "['x']"])
+def test_a_name_that_is_no_files_name_is_refused(name: str) -> None:
+    """Bundle and run would lie elsewhere: no other command would find the drill."""
+    method = method_of("region_failover", json.loads(FAILOVER.read_text()))
+    with pytest.raises(BadInput, match=r"controls\.muster\.drill"):
+        make_plan(
+            {"target": str(TARGET)}, drill=name, title="", kind="failover", gate="M3", method=method
+        )
+
+
 def test_typed_variables_are_accepted_and_checked(tmp_path: Path) -> None:
     """A typed `--var` is read like its text."""
     with drill(tmp_path) as one:

@@ -69,6 +69,7 @@ def put(path, value):
         # The control.
         (put(["controls"], []), ("controls", "once")),
         (lambda d: d["controls"].append(d["controls"][0]), ("controls", "2", "once")),
+        (put(["controls", 0, "provider", "type"], "process"), ("provider.type", "python")),
         (put(["controls", 0, "automatic"], False), ("automatic", "acts always")),
         (put(["controls", 0, "scope"], "after"), ("scope", "'after'")),
         (put(["controls", 0, "provider", "arguments", "knd"], "gate"), ("knd", "kind")),

@@ -74,6 +74,9 @@ def _check_controls(file: str, experiment: Document) -> Document:
     if len(own) != 1:
         raise BadInput(file, "controls", len(own), f"the control {CONTROL} once")
     (control,) = own
+    kind = mapping_of(control, "provider").get("type")
+    if kind != "python":
+        raise BadInput(file, "controls.muster.provider.type", kind, "python: it would not be asked")
     for key, wanted in (("automatic", True), ("scope", None)):
         if control.get(key, wanted) != wanted:
             raise BadInput(file, f"controls.muster.{key}", control[key], "none: it acts always")

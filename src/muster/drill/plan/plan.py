@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from muster.targets import Target
 from muster.testbed.design.defects import DEFECTS
 
 DrillKind = Literal["failover", "experiment", "gate", "safety"]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 KINDS: tuple[DrillKind, ...] = ("failover", "experiment", "gate", "safety")
 
 
@@ -69,6 +71,10 @@ def make_plan(
 ) -> DrillPlan:
     """Return the plan, or raise BadInput for the first invalid value; nothing is started."""
     settings = parse_settings(configuration)
+    if not NAME.fullmatch(drill):
+        # Its bundle and its run's files are named by it: others must find them.
+        wanted = "letters, digits, '-', '_' and '.', a letter or digit first, at most 64"
+        raise BadInput("the drill", "controls.muster.drill", drill, wanted)
     if kind not in KINDS:
         raise BadInput(drill, "controls.muster.kind", kind, one_of(kind, KINDS))
     target_path = targets.path_of(settings.target)
