@@ -170,7 +170,7 @@ def test_an_answer_of_another_region_than_was_asked(tmp_path, front):
     changes = {
         "load": {"region_header": "content-type"},
         "evacuate": REGION,
-        "blast_radius": {"regions": [REGION, "text/plain"]},
+        "blast_radius": {"regions": [REGION, "text/plain"], "redis": []},
     }
     one = examined_at(tmp_path, front.url, regions=regions, **changes)
     assert look(one, "text/plain", with_canary_token=False).lines == []
