@@ -365,3 +365,22 @@ def test_the_report_says_what_the_machine_holds(tmp_path: Path) -> None:
     assert facts["Streams this machine holds"].value == "14,000"
     assert facts["Streams this machine holds"].note == "memory 90,000, cores 14,000"
     assert facts["Testbed"].value == "gateways per region 2"
+
+
+@pytest.mark.parametrize(
+    ("verified", "said"), [(True, "by the rollback (see Undo)"), (False, NO_DATA)]
+)
+def test_a_fault_that_its_own_step_did_not_revert(
+    tmp_path: Path, verified: bool, said: str
+) -> None:
+    """The rollback did, if everything was read back; otherwise nobody knows."""
+    bundle = make(tmp_path, Story())
+    path = bundle / "ledger.jsonl"
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    for event in events:
+        if event["event"] == "verify":
+            event["verified"] = verified
+    left = [event for event in events if event["event"] != "fault_reverted"]
+    path.write_text("".join(json.dumps(event) + "\n" for event in left))
+    (fault, *_) = build_view(read_evidence(bundle)).faults
+    assert fault.reverted == said

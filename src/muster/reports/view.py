@@ -282,6 +282,14 @@ def _faults(evidence: Evidence) -> tuple[FaultRow, ...]:
     return tuple(_fault(evidence, proof) for proof in proofs)
 
 
+def _reverted(evidence: Evidence, at: str) -> str:
+    """When the fault's own step reverted it, or that the rollback did, if all was read back."""
+    checks = evidence.of("verify")
+    if at == NO_DATA and checks and checks[-1].get("verified") is True:
+        return "by the rollback (see Undo)"
+    return at
+
+
 def _fault(evidence: Evidence, proof: Mapping[str, Any]) -> FaultRow:
     def at(event: str) -> str:
         same = [
@@ -305,7 +313,7 @@ def _fault(evidence: Evidence, proof: Mapping[str, Any]) -> FaultRow:
         why=one_line(proof.get("why"), 400),
         proof=tuple(shown),
         applied=at("fault_applied"),
-        reverted=at("fault_reverted"),
+        reverted=_reverted(evidence, at("fault_reverted")),
     )
 
 
