@@ -140,6 +140,16 @@ def test_a_drill_that_must_have_a_fault_and_declares_none_is_unknown(kind, phase
     assert proofs(*other, kind=kind, phases=phases) == [never] * asked
 
 
+def test_only_the_safety_nets_fault_has_no_hold():
+    """It is applied and reverted at once; everywhere else a look at the start shows nothing."""
+    own = {"kind": "safety", "phases": (BASELINE,)}
+    assert proofs(declared(), look(), **own) == [finding("pass", "no answer", 1)]
+    assert proofs(declared(), look(proven=False), **own)[0].status == "unknown"
+    assert proofs(declared(), look(), kind="safety")[0].status == "unknown"
+    for kind in ("failover", "experiment", "gate"):
+        assert proofs(declared(), look(), kind=kind, phases=(BASELINE,))[0].status == "unknown"
+
+
 def test_a_fault_that_is_declared_is_judged_whatever_the_kind():
     """And a drill that evacuates no region says so."""
     told = proofs(declared(), kind="gate", phases=(BASELINE,))

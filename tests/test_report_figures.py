@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from muster.reports import write_reports
 from muster.reports.burn import burns
+from muster.reports.chart_plan import plan
 from muster.reports.distribution import distribution, stretches
 from muster.reports.evidence import Evidence, read_evidence
 from muster.reports.hurt import hurt
@@ -213,3 +216,25 @@ def test_a_rejected_attempt_leads_to_its_region(tmp_path: Path) -> None:
     assert [row.region for row in view.rejected] == [EAST]
     assert view.rejected[0].causes == "the platform names no cause"
     assert WEST not in {row.region for row in view.rejected}
+
+
+def test_streams_over_every_bucket_end_a_distribution_below_its_top(tmp_path: Path) -> None:
+    """They have no place on the axis; the report is drawn all the same."""
+    bundle = make(tmp_path, Story())
+    path = bundle / "load-0.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        for kind in ("first_token_ms", "completion_ms"):
+            for buckets in line.get(kind, {}).values():
+                buckets["inf"] = 1
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_reports(bundle)
+    assert (bundle / "report.html").is_file()
+    evidence = read_evidence(bundle)
+    charts = plan(evidence, build_view(evidence))
+    curves = [one for one in charts if one.name.endswith("_distribution")]
+    assert len(curves) == 2
+    for curve in curves:
+        for stroke in curve.strokes:
+            assert np.isfinite(stroke.line.t).all()
+            assert 0 < stroke.line.v[-1] < 1

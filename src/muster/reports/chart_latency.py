@@ -103,13 +103,15 @@ def _distribution(frame: Frame, kind: str, label: str, slo: str) -> Chart:
         for name, start_s, end_s in stretches(frame.view.phases):
             one = distribution(load, kind, name, start_s, end_s)
             found += [one] if one is not None else []
+    # A stream over every bucket has no place on the axis: such a curve ends below 100 %.
+    inside = [np.isfinite(one.edges_s) for one in found]
     strokes = [
         Stroke(
-            Line(one.name, one.edges_s, one.share),
+            Line(one.name, one.edges_s[shown], one.share[shown]),
             f"{one.name} ({one.count:,.0f} streams)",
             *_LOOKS[one.name],
         )
-        for one in found
+        for one, shown in zip(found, inside, strict=True)
     ]
     title = f"{label}: no data"
     if found:
