@@ -236,7 +236,7 @@ def test_behind_a_late_server_the_countdowns_live_as_far_in_the_past_as_the_guar
         follower = Follower(tmp_path / "c", Held(START_S + until_s))
         shown = follower.look()
         assert follower._judged is not None
-        found[delay_s] = (follower._judged.rotation, shown.by_region)
+        found[delay_s] = (follower._judged.rotation.regions, shown.by_region)
     assert (found[0.0][0], found[600.0][0]) == ({EAST}, {WEST, EAST})
     assert found[0.0][1] == found[600.0][1]
 

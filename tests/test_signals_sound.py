@@ -189,6 +189,23 @@ def test_samples_of_another_clock_are_refused(now_s, says):
     assert (says in found) if says else found == ""
 
 
+def test_the_age_is_that_of_the_region_whose_samples_are_farthest_behind():
+    """A region that comes late is not hidden by one that does not."""
+    session = session_with([], 40.0)
+    regions = sorted(session.target.regions)
+    both = [
+        RawSeries("streams_limit", "x", {"region": region}, (newest_s,), (1.0,))
+        for region, newest_s in zip(regions, (39.0, 21.0), strict=True)
+    ]
+    assert late.age_s(session, both) == 19.0
+    assert "19.0 s old" in late.off(session, 19.0)
+    # A process that has ended beside one that runs makes no region late.
+    ended = RawSeries("streams_limit", "x", {"region": regions[1], "instance": "e"}, (9.0,), (1.0,))
+    alive = RawSeries("streams_limit", "x", {"region": regions[1]}, (39.0,), (1.0,))
+    assert late.age_s(session, [both[0], alive, ended]) == 1.0
+    assert late.age_s(session, []) is None
+
+
 def test_it_is_looked_at_before_the_load_and_again_under_load():
     """A check of preflight, and the end of the ramp: inconclusive, by name."""
     (check,) = [check for check in CHECKS if check.name == "signals_sound"]

@@ -15,6 +15,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.contract.model import Contract, Gate
 from muster.drill.sight.behind import HeldBack, SamplesClock
 from muster.drill.stop import StopReason
+from muster.guard.rotation import Rotation
 from muster.guard.triggers import Declared, Guard, Trip
 from muster.platform.metrics import RawSeries
 from muster.targets import Target
@@ -81,7 +82,7 @@ class DrillGuard:
         self._held = HeldBack()
         self._armed = False
         self._armed_s = 0.0
-        self._rotation = set(target.regions)
+        self._rotation = Rotation(target.regions)
         self._guard = Guard(
             contract,
             gate,
@@ -117,7 +118,8 @@ class DrillGuard:
         if self._samples.delay_s:
             now_s -= self._samples.delay_s
             fresh = self._held.due(fresh, now_s)
-        self._follow_rotation(fresh)
+        for one in fresh:
+            self._rotation.saw(one.signal, one.labels, one.v)
         if not self._armed or (self._samples.delay_s and now_s < self._armed_s):
             return None
         declared = [
@@ -126,7 +128,7 @@ class DrillGuard:
         trips = self._guard.push(
             [(s.signal, s.name, s.labels, s.t_s, s.v) for s in fresh],
             now_s,
-            rotation=frozenset(self._rotation),
+            rotation=self._rotation.regions,
             declared=declared,
         )
         # Said first: a ledger that cannot be written stops the drill, and this is why it tripped.
@@ -134,15 +136,6 @@ class DrillGuard:
         for trip in trips:
             self._record(trip)
         return self._reason(trips[0]) if trips else None
-
-    def _follow_rotation(self, fresh: Sequence[RawSeries]) -> None:
-        for series in fresh:
-            if series.signal == "steering_weight":
-                region = series.labels.get("region", "")
-                if series.v[-1]:
-                    self._rotation.add(region)
-                else:
-                    self._rotation.discard(region)
 
     def _record(self, trip: Trip) -> None:
         self._record_event(

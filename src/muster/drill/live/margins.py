@@ -6,7 +6,7 @@ rollback trigger. What the samples do not show is left out: it is unknown, not z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from muster.contract.model import Contract, Gate, Tier
@@ -33,7 +33,12 @@ class Margin:
 
 
 def margins(
-    recent: Recent, contract: Contract, gate: Gate, tier: Tier, window_s: float, rotation: set[str]
+    recent: Recent,
+    contract: Contract,
+    gate: Gate,
+    tier: Tier,
+    window_s: float,
+    rotation: Collection[str],
 ) -> list[Margin]:
     """Margins of the regions in `rotation`, the tightest first."""
     found = [

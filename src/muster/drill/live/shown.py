@@ -23,6 +23,7 @@ from muster.drill.sight.behind import HeldBack
 from muster.drill.sight.split import ARRIVALS_MIN, scheduled
 from muster.errors import MusterError
 from muster.guard.rate_guard import COUNTED
+from muster.guard.rotation import Rotation
 from muster.guard.triggers import WATCHED, Declared, Guard
 from muster.guard.trips import Nearing
 from muster.platform.metrics import RawSeries
@@ -104,9 +105,9 @@ class _Judged:
     samples: SampleTail
     window_s: float
     split_s: float
+    rotation: Rotation
     delay_s: float = 0.0
     held: HeldBack = field(default_factory=HeldBack)
-    rotation: set[str] = field(default_factory=set)
     near: list[Nearing] = field(default_factory=list)
 
 
@@ -169,7 +170,7 @@ class Follower:
             window_s=contract.triggers.window_s / scale,
             split_s=SPLIT_SCRAPES * scrape_s,
             delay_s=float(start.get("delay_s") or 0.0),
-            rotation=set(regions),
+            rotation=Rotation(regions),
         )
 
     def _take(self, judged: _Judged, fresh: list[RawSeries]) -> None:
@@ -180,9 +181,7 @@ class Follower:
             now_s -= judged.delay_s
             fresh = judged.held.due(fresh, now_s)
         for one in fresh:
-            if one.signal == "steering_weight" and one.v[-1] is not None:
-                region = one.labels.get("region", "")
-                (judged.rotation.add if one.v[-1] else judged.rotation.discard)(region)
+            judged.rotation.saw(one.signal, one.labels, one.v)
         if not self.progress.judged or self.progress.released:
             judged.near = []
             return
@@ -195,7 +194,7 @@ class Follower:
         judged.guard.push(
             [(one.signal, one.name, one.labels, one.t_s, one.v) for one in fresh],
             now_s,
-            rotation=frozenset(judged.rotation),
+            rotation=judged.rotation.regions,
             declared=declared,
         )
         judged.near = judged.guard.nearing(now_s)
@@ -257,7 +256,12 @@ class Follower:
             return ()
         tier = judged.contract.tiers.get(self.progress.tier or "", judged.tier)  # type: ignore[call-overload]
         found = margins(
-            judged.recent, judged.contract, judged.gate, tier, judged.window_s, judged.rotation
+            judged.recent,
+            judged.contract,
+            judged.gate,
+            tier,
+            judged.window_s,
+            judged.rotation.regions,
         )
         return tuple(found[:MARGINS_SHOWN])
 

@@ -22,17 +22,26 @@ SIGNAL = "streams_limit"
 def behind_s(session: Looking) -> float | None:
     """How old the newest sample is now, in seconds (negative: ahead of this machine's clock).
 
-    Looked for as far back as the longest delay that can be set; None: no sample. Raises
-    MetricsError.
+    Each region has a newest sample of its own, and the one that is farthest from now counts: one
+    region's series do not make up for those of another. Looked for as far back as the longest
+    delay that can be set; None: no sample. Raises MetricsError.
     """
-    # Whether it can be mapped is another check's: here it matters when it was scraped.
     return age_s(session, scraped_now(session, SIGNAL, DELAY_S_MAX))
 
 
 def age_s(session: Looking, series: Sequence[RawSeries]) -> float | None:
-    """How old the newest of `series` is, in seconds; None: no sample."""
-    newest = newest_s(list(series))
-    return None if newest is None else session.clock.now_s() - newest
+    """How old the newest of `series` is in the region where that is worst, in seconds; None: no
+    sample.
+
+    Series without a region of the target are taken together: that they lack one is another check's.
+    """
+    groups: dict[str, list[RawSeries]] = {}
+    for one in series:
+        region = one.labels.get("region", "")
+        groups.setdefault(region if region in session.target.regions else "", []).append(one)
+    newest = [found for group in groups.values() if (found := newest_s(group)) is not None]
+    now_s = session.clock.now_s()
+    return max((now_s - one for one in newest), key=abs, default=None)
 
 
 def behind_s_max(session: Looking) -> float:

@@ -22,9 +22,13 @@ ANYWHERE = ("region_ready", "gateway_health")
 """Signals that need no label for the region."""
 
 
-def looked_at(session: Looking, signal: str) -> Reading:
-    """The current series of a signal, or why it cannot be mapped. Raises MetricsError."""
-    return read(session.metrics, signal, session.target.signals[signal], _window_s(session))
+def looked_at(session: Looking, signal: str, late_s_max: float | None = None) -> Reading:
+    """The current series of a signal, or why it cannot be mapped. Raises MetricsError.
+
+    `late_s_max`: how much later than its scrape a sample may appear; None: as the target says.
+    """
+    window_s = _window_s(session, late_s_max)
+    return read(session.metrics, signal, session.target.signals[signal], window_s)
 
 
 def _window_s(session: Looking, more_s: float | None = None) -> float:
@@ -35,13 +39,17 @@ def _window_s(session: Looking, more_s: float | None = None) -> float:
 
 
 def scraped_now(session: Looking, signal: str, late_s_max: float | None = None) -> list[RawSeries]:
-    """The current series of the signal's first selector, not mapped. Raises MetricsError.
+    """The current series of a signal: mapped, or else its first selector's own. Raises
+    MetricsError.
 
-    `late_s_max`: how much later than its scrape a sample may appear; None: as the target says.
+    Whether it can be mapped is another check's: what was scraped was scraped. `late_s_max` as in
+    `looked_at`.
     """
-    window_s = _window_s(session, late_s_max)
+    if found := looked_at(session, signal, late_s_max).series:
+        return found
     how = session.target.signals[signal]
-    return session.metrics.raw(signal, how if isinstance(how, str) else how.selectors[0], window_s)
+    selector = how if isinstance(how, str) else how.selectors[0]
+    return session.metrics.raw(signal, selector, _window_s(session, late_s_max))
 
 
 def fresh(session: Looking, signal: str) -> list[RawSeries]:

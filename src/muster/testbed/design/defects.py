@@ -158,7 +158,7 @@ DEFECTS: dict[str, Defect] = {
         Defect(
             "waits_for_redis",
             "gateway_faulted",
-            "waits for an answer of Redis without a time limit",
+            "waits 8 s for an answer of Redis, whatever its time limit is",
             "first_token_p95",
             "redis_black_hole",
         ),

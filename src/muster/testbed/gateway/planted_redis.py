@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import Any
 
 from muster.testbed.gateway.redis_wire import Link, RedisWire, Waiting, command
 
+PATIENCE_S = 8.0
+"""How long a stream waits, in seconds. No tier allows a first token so long. It is
+not longer because what waits goes on all at once: a rig that is pinned by that can tell nothing."""
+
 
 class Patient(RedisWire):
-    """It waits for every answer as long as it takes."""
-
-    def check(self, now_s: float, lag_s: float) -> None:
-        pass
-
-
-class InTurn(RedisWire):
-    """It asks again only after the answer before."""
+    """It waits for an answer for `PATIENCE_S`, whatever its limit is."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._line: deque[tuple[bytes, Waiting]] = deque()
+        self._timeout_s = max(self._timeout_s, PATIENCE_S)
+
+
+class InTurn(RedisWire):
+    """It asks again only after the answer before, and for a stream in the line for no longer than
+    `PATIENCE_S`.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._line: deque[tuple[bytes, Waiting, float]] = deque()
         self._asked = False
 
     def send(self, command: bytes, waiting: Waiting) -> None:
-        self._line.append((command, waiting))
+        self._line.append((command, waiting, time.monotonic()))
         self.ask_next()
+
+    def check(self, now_s: float, lag_s: float) -> None:
+        super().check(now_s, lag_s)
+        while self._line and now_s - self._line[0][2] > PATIENCE_S:
+            self._line.popleft()[1].unanswered()
 
     def ask_next(self) -> None:
         """Ask for the first in the line, if no answer is under way."""
         if self._line and self.up and not self._asked:
             self._asked = True
-            command, waiting = self._line.popleft()
+            command, waiting, _ = self._line.popleft()
             super().send(command, _Turn(self, waiting))
 
     def answered(self) -> None:
@@ -41,7 +54,7 @@ class InTurn(RedisWire):
     def disconnected(self, link: Link) -> None:
         super().disconnected(link)
         line, self._line = self._line, deque()
-        for _, waiting in line:
+        for _, waiting, _ in line:
             waiting.unanswered()
 
 
