@@ -26,7 +26,7 @@ SEEN_BY = {
     ("redis_hung", "waits_for_redis"): {"first_token_p95", "availability", "completion_p95"},
     ("redis_restarted", "loads_scripts_once"): {"rate_5xx", "availability", "success_2xx"},
     ("redis_full", "refuses_redis_errors"): {"rate_5xx", "availability", "success_2xx"},
-    ("redis_exhausted", "never_reconnects"): {"hard_failure", "recovery_quiet"},
+    ("redis_exhausted", "never_reconnects"): {"hard_failure:redis_unavailable", "recovery_quiet"},
     ("provider_latency_both", "impatient"): {"rate_5xx", "availability", "success_2xx"},
     ("provider_jitter", "slow_fallback_provider"): {"first_token_p95", "availability"},
     ("provider_first_token", "stays_on_route"): {"first_token_p95", "availability"},
