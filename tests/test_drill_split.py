@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from muster.drill.sight import observe, steered
 from muster.drill.sight.facts import Facts
 from muster.drill.sight.split import (
     Look,
@@ -256,3 +257,31 @@ def test_a_healthy_split_is_almost_never_off(per_scrape):
         off = [abs(one - 50) > tolerance for one in seen_pct]
         false_alarms += all(off)
     assert false_alarms == 0
+
+
+def test_the_time_to_shift_runs_from_the_accepted_change():
+    """Not from the moment when the steering API calls it spread: that time is the shift's own."""
+    facts = Facts(stale_s=10)
+    for number in range(30):
+        west, east = 50 * min(number, 14), 50 * number
+        facts.add([
+            RawSeries("client_answers", "n", {"region": name}, (1000.0 + number,), (float(count),))
+            for name, count in (("west", west), ("east", east))
+        ])  # fmt: skip
+    session = SimpleNamespace(facts=facts, gone_pct=1.0, accepted_at_s=1004.0, step_at_s=1012.0)
+    assert observe.shift_seconds(session, "west") == 10.0
+    session.accepted_at_s = 1020.0
+    assert observe.shift_seconds(session, "west") in (None, 0.0)
+
+
+def test_the_acceptance_of_a_change_is_when_the_api_took_it():
+    """And it is what drill and watchdog go by as well."""
+    told = []
+    session = SimpleNamespace(
+        clock=SimpleNamespace(now_s=lambda: 7.0, monotonic_s=lambda: 3.0),
+        expected=SimpleNamespace(accepted=told.append),
+        watchdog=SimpleNamespace(steered=lambda: told.append("steered")),
+    )
+    steered._accepted(session)
+    assert session.accepted_at_s == 7.0
+    assert told == [3.0, "steered"]

@@ -69,6 +69,7 @@ class Session(OnPlatform):
     phase: str = ""
     counts_before: dict[str, float | None] = field(default_factory=dict)
     step_at_s: float = 0.0
+    accepted_at_s: float = 0.0
     dark_at_s: float = 0.0
     activity_failed: str | None = None
     restored: bool = False

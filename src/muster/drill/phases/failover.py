@@ -172,7 +172,6 @@ def evacuate(session: Session, shares_pct: Sequence[float], tier: str) -> None:
             if share_pct == shares_pct[0]:
                 session.timing("decide_s", session.clock.monotonic_s() - began)
             steer(session, shift.weights())
-            session.step_at_s = session.clock.now_s()
             await_split(session, shift.share_had_pct, leaving=True)
         shift_s = observe.shift_seconds(session, region)
         if shift_s is not None:

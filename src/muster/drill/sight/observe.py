@@ -40,11 +40,14 @@ def split_seconds_max(session: Session, *, leaving: bool) -> float:
 
 
 def shift_seconds(session: Session, region: str) -> float | None:
-    """Seconds from the step to weight 0 until the region took under 1 % of new streams."""
+    """Seconds from the moment when weight 0 was accepted until the region took under 1 % of new
+    streams. What the platform then took to spread it is part of the shift.
+    """
+    began_s = session.accepted_at_s
     last = session.facts.last_share_at(
-        "client_answers", region, session.gone_pct / 100, session.step_at_s, scheduled
+        "client_answers", region, session.gone_pct / 100, began_s, scheduled
     )
-    return None if last is None else max(0.0, last - session.step_at_s)
+    return None if last is None else max(0.0, last - began_s)
 
 
 def shown_since(session: Session, region: str, asked_s: float) -> bool:

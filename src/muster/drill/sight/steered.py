@@ -113,6 +113,7 @@ def steer(session: Session, weights: Mapping[str, int]) -> None:
 
 
 def _accepted(session: Session) -> None:
+    session.accepted_at_s = session.clock.now_s()
     session.expected.accepted(session.clock.monotonic_s())
     session.watchdog.steered()
 
