@@ -15,7 +15,8 @@ import pytest
 from drill_runner import ROOT
 
 from muster.contract import load
-from muster.judge.required import SINGLE_FAULTS
+from muster.drill.plan.steps import steps
+from muster.judge.required import SEQUENCES
 
 FILES = sorted([*(ROOT / "drills").glob("*.json"), *(ROOT / "experiments").glob("*.json")])
 DRILLS: dict[str, Mapping[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
@@ -89,15 +90,17 @@ def test_every_listed_difference_is_one() -> None:
         assert why
 
 
-def test_an_experiment_with_one_fault_must_go_through_its_phases() -> None:
-    """Whatever its file plans: what is required of each stands beside the verdict."""
-    module = "muster.actions.fault"
-    single = {
-        name
-        for name, drill in DRILLS.items()
-        if any(activity["provider"]["module"] == module for activity in drill["method"])
-    }
-    assert single == set(SINGLE_FAULTS)
+def test_what_a_block_goes_through_is_a_sequence_of_the_judge() -> None:
+    """Every block of steps and no more: an experiment must have gone through one of them."""
+    known = steps()
+    recorded: dict[str, set[str | None]] = {}
+    for (_, func), step in known.by_key.items():
+        recorded.setdefault(func, set()).add(step.phase)
+    went_through = set()
+    for block in known.blocks:
+        assert all(len(recorded[func]) == 1 for func in block)
+        went_through.add(tuple(phase for func in block for phase in recorded[func] if phase))
+    assert went_through == set(SEQUENCES)
 
 
 @pytest.mark.parametrize("name", DRILLS)

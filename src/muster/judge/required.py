@@ -8,25 +8,17 @@ from typing import Any
 from muster.judge.findings import Finding, unmeasured
 from muster.judge.phases import Phase
 
-SINGLE_FAULTS = (
-    "provider_429",
-    "provider_503",
-    "provider_first_token",
-    "provider_jitter",
-    "provider_latency",
-    "provider_latency_both",
-    "provider_reset",
-    "provider_silent",
-    "provider_stream_error",
-    "redis_black_hole",
-    "redis_exhausted",
-    "redis_full",
-    "redis_hung",
-    "redis_outage",
-    "redis_restarted",
-    "redis_slow",
+SEQUENCES: tuple[tuple[str, ...], ...] = (
+    ("fault", "recovery"),
+    ("evacuate", "drain", "dark", "restore"),
+    ("loss", "failed_over", "comeback"),
+    ("shift", "shifted", "shift_back"),
 )
-"""The experiments that come along and hold one fault."""
+"""The whole sequences of phases by which a drill changes something and takes it back.
+
+An experiment must have completed one of them, whatever it is called. A block of steps with phases
+of its own is a line here.
+"""
 WANTED_PHASES = {
     "failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
     "region_failover": ("baseline", "evacuate", "drain", "dark", "restore", "verify"),
@@ -34,12 +26,13 @@ WANTED_PHASES = {
     "hello": ("baseline", "shift", "shifted", "shift_back", "verify"),
     "region_loss": ("baseline", "loss", "failed_over", "comeback", "verify"),
     "gate": ("baseline", "verify"),
-    **dict.fromkeys(SINGLE_FAULTS, ("baseline", "fault", "recovery", "verify")),
     "safety": ("safety_lock", "safety_freeze", "safety_undo", "safety_guard", "verify"),
 }
 """Required phases of drills by kind and name, whatever they planned."""
 WANTED_ALWAYS = ("baseline", "verify")
 """Required phases of any other drill."""
+CHANGES_NOTHING = frozenset({"gate", "safety"})
+"""The kinds of drills that need no sequence; an unknown kind needs one."""
 JUDGED = frozenset(
     {
         "baseline",
@@ -67,12 +60,15 @@ def missing_phases(
     """Return an unknown finding for each required phase that was not completed, in its position.
 
     Required is what the drill planned at its start (`phases` in the ledger's `drill_started`), and
-    in any case what a drill of its kind must have. An empty or invalid plan is unknown. A ledger
-    from before plans were recorded has none, and no hash chain (`chained`) either.
+    in any case what a drill of its kind must have; a sequence that was begun is required whole. An
+    empty or invalid plan is unknown. A ledger from before plans were recorded has none, and no hash
+    chain (`chained`) either.
     """
     # Both apply: the evacuation of a region that is labelled as a gate is still an evacuation.
     names = (str(started["kind"]), str(started["drill"]))
     wanted = [WANTED_PHASES[name] for name in names if name in WANTED_PHASES] or [WANTED_ALWAYS]
+    begun = {phase.name for phase in phases}
+    wanted += [sequence for sequence in SEQUENCES if sequence[0] in begun]
     least = dict.fromkeys(name for one in wanted for name in one)
     complete = [phase.name for phase in phases if phase.complete]
     found: list[Finding] = []
@@ -83,15 +79,32 @@ def missing_phases(
             planned = plan
         else:
             found.append(_missing(None, "the ledger does not say which phases were planned"))
-    missed, place = [], 0
-    for name in planned:
+    missed = _left_out(planned, complete)
+    missed += [name for name in least if name not in complete and name not in missed]
+    if names[0] not in CHANGES_NOTHING and not _went_through_one(complete, missed):
+        said = " or ".join(", ".join(sequence) for sequence in SEQUENCES)
+        found.append(_missing(None, f"the drill changed nothing: expected {said} in this order"))
+    found += [_missing(name, "this phase was not completed") for name in missed]
+    return found
+
+
+def _left_out(wanted: Sequence[str], complete: Sequence[str]) -> list[str]:
+    """The names of `wanted` that `complete` does not have in their order."""
+    left_out, place = [], 0
+    for name in wanted:
         if name in complete[place:]:
             place = complete.index(name, place) + 1
         else:
-            missed.append(name)
-    missed += [name for name in least if name not in complete and name not in missed]
-    found += [_missing(name, "this phase was not completed") for name in missed]
-    return found
+            left_out.append(name)
+    return left_out
+
+
+def _went_through_one(complete: Sequence[str], missed: Sequence[str]) -> bool:
+    """Whether a whole sequence was completed, or what is missing of one is reported as missing."""
+    return any(
+        not _left_out(sequence, complete) or not set(sequence).isdisjoint(missed)
+        for sequence in SEQUENCES
+    )
 
 
 def unjudged_phases(phases: Sequence[Phase]) -> list[Finding]:
