@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from muster.documents import Document, parse, read_yaml
+from muster.documents import Document, nearest_file, parse, read_yaml
 from muster.errors import BadInput
 
 
@@ -143,3 +143,11 @@ def test_parsed_values_are_frozen():
     cat = parse(Cat, {"kind": "cat", "lives": 9}, "x")
     with pytest.raises(Exception, match="frozen"):
         cat.lives = 8
+
+
+def test_no_other_name_is_offered_for_a_path_that_exists(tmp_path):
+    """A directory where a file is wanted has the right name; a slip of a letter has not."""
+    for name in ("tests", "targets"):
+        (tmp_path / name).mkdir()
+    assert nearest_file(tmp_path / "tests") == ""
+    assert nearest_file(tmp_path / "target") == f" (did you mean {tmp_path / 'targets'}?)"

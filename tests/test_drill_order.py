@@ -12,7 +12,7 @@ from drill_runner import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muster.actions.discovery import action_modules
+from muster.actions.discovery import ACTIONS, exporting
 from muster.drill.plan.form import check_form
 from muster.drill.plan.order import order_fault, phases_of_method
 from muster.drill.plan.steps import steps
@@ -232,7 +232,7 @@ def test_every_step_is_an_action_and_every_action_a_step():
     """What a plan knows and what Chaos Toolkit can call are the same, with the same arguments."""
     actions = {
         (module, name): getattr(import_module(module), name)
-        for module in action_modules()
+        for module in exporting(ACTIONS)
         for name in import_module(module).__all__
     }
     del actions["muster.actions.undo", "restore_all"]  # the rollback is no step of a method

@@ -80,9 +80,14 @@ def read_bytes(path: Path) -> bytes:
 
 
 def nearest_file(path: Path) -> str:
-    """` (did you mean PATH?)` with a neighbour of `path` of a similar name; empty if none is."""
+    """` (did you mean PATH?)` with a neighbour of `path` of a similar name; empty if none is.
+
+    A path that exists was meant: whatever is wrong with it, its name is not.
+    """
     try:
-        names = [one.name for one in path.parent.iterdir() if one.name != path.name]
+        if path.exists():
+            return ""
+        names = [one.name for one in path.parent.iterdir()]
     except OSError:
         return ""
     found = similar(path.name, names)
