@@ -7,14 +7,15 @@ all observations of a stretch are good and the stretch is longer than a health c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.faults.model import ReadBack
 
-BACK_S_MAX = 8.0
-"""How long a service that runs again may take to answer, in seconds."""
+BACK_S_MAX = 10.0
+"""Within how many seconds of its revert a change must be read back, however long a look takes."""
 LOOK_APART_S = 0.1
+TOO_LATE = f"seen later than {BACK_S_MAX:g} s after the revert"
 SCRAPES = 6
 START_S = 10.0
 STRETCHES = 3
@@ -49,13 +50,17 @@ def back_s_max(steady_s: float, scrape_s: float) -> float:
 
 
 def await_back(look: Callable[[], ReadBack], clock: Clock) -> ReadBack:
-    """The first look that finds everything back, else the last one of `BACK_S_MAX` seconds.
+    """The first look that finds everything back within `BACK_S_MAX` seconds, else the last one.
 
-    For what needs a moment after its revert, as a server that starts does.
+    For what needs a moment after its revert, as a server that starts does. A look that ends later
+    than that does not count as back, whatever it found.
     """
     end_s = clock.monotonic_s() + BACK_S_MAX
     while True:
         back = look()
-        if back.ok or clock.monotonic_s() > end_s:
+        now_s = clock.monotonic_s()
+        if back.ok and now_s > end_s:
+            return replace(back, actual=f"{back.actual}, {TOO_LATE}", ok=False)
+        if back.ok or now_s + LOOK_APART_S >= end_s:
             return back
         clock.sleep(LOOK_APART_S)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from muster.faults.back import BACK_S_MAX, TOO_LATE
 from muster.faults.model import FaultError, ReadBack
 from muster.faults.proxied import ProxyFault
 from muster.platform.platform import Platform
@@ -125,12 +126,15 @@ class ToxicFault(ProxyFault):
         """
         if self._path_before is None:
             return ""
-        why = ""
+        clock, why = self.platform.clock, ""
+        end_s = clock.monotonic_s() + BACK_S_MAX
         for _ in range(LOOKS):
             try:
                 seen, why = self.effect(self._path_before, self.look())
             except FaultError:
                 return ""
+            if clock.monotonic_s() > end_s:
+                return TOO_LATE
             if not seen:
                 return ""
         return why
