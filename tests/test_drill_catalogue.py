@@ -35,6 +35,9 @@ SEEN_BY = {
     ("provider_reset", "stays_on_route"): {"rate_5xx", "availability", "success_2xx"},
     ("provider_silent", "stays_on_route"): {"first_token_p95", "availability"},
     ("provider_stream_error", "passes_on_stream_errors"): {"success_2xx"},
+    ("provider_trickle", "stays_on_route"): {"first_token_p95", "availability", "success_2xx"},
+    ("provider_cut", "passes_on_breaks"): {"success_2xx", "availability"},
+    ("provider_share", "connects_anew"): {"first_token_p95", "availability", "success_2xx"},
 }
 NAMES = sorted({name for name, _ in SEEN_BY})
 

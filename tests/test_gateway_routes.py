@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from dataplane_fixtures import Stack, Stream, close, eventually, hold
@@ -75,10 +76,39 @@ def test_when_both_routes_fail_the_answer_is_502_then_503(bare):
     assert stack.metric("chat_streams_active") == 0
 
 
-def test_a_stream_that_breaks_upstream_is_cut_without_its_end(bare):
+def test_a_stream_that_breaks_off_is_continued_on_the_other_route(bare):
+    """One answer, every token of it once, its end, and nobody counts it as broken."""
+    stack = bare.gateway(circuit={**CIRCUIT, "failures_min": 1})
+    stream = Stream(stack, 300)
+    stream.until(b'"content":" all"')
+    stack.enable("primary", False)
+    data = stream.until(b"[DONE]")
+    assert data.count(b'"role":"assistant"') == 1
+    said = re.findall(rb'"content":"([^"]*)"', data)
+    assert len(b"".join(said).split()) == 300
+    close([stream])
+    assert stack.metric("chat_streams_continued_total") == 1
+    assert stack.metric("chat_streams_broken_total") == 0
+    assert sent(stack, "fallback") == 1
+    assert is_open(stack), "a route that breaks streams off has failed"
+
+
+def test_without_a_route_to_continue_on_a_stream_is_cut(bare):
+    """By a gateway with the defect too, although the other route would take it."""
+    stack = bare.gateway(defect="passes_on_breaks")
+    (stream,) = hold(stack, 1)
+    stack.enable("primary", False)
+    assert b"[DONE]" not in stream.to_end()
+    stream.close()
+    assert stack.metric("chat_streams_broken_total") == 1
+    assert sent(stack, "fallback") == 0
+
+
+def test_a_stream_that_breaks_on_both_routes_is_cut_without_its_end(bare):
     """No `[DONE]`, no last chunk; counted as broken, and over every completion threshold."""
     stack = bare.gateway()
     (stream,) = hold(stack, 1)
+    stack.enable("fallback", False)
     stack.enable("primary", False)
     data = stream.to_end()
     assert b"[DONE]" not in data

@@ -9,7 +9,6 @@ longest do not count, because a busy machine delays some too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 from muster.faults.provider_latency import ProviderLatency
@@ -40,15 +39,7 @@ class ProviderJitter(ProviderLatency):
 
     def look(self) -> Mapping[str, Any]:
         """How far the exchanges are apart, without the longest of them."""
-        address, clock = self._address(self._proxies[0]), self.platform.clock
-
-        def timed(_: int) -> tuple[float, str]:
-            start_s = clock.monotonic_s()
-            answer = self.exchange_at(address)
-            return (clock.monotonic_s() - start_s) * 1000, answer
-
-        with ThreadPoolExecutor(EXCHANGES) as pool:
-            found = sorted(pool.map(timed, range(EXCHANGES)))[:-LEFT_OUT]
+        found = self.exchanges_at_once(EXCHANGES)[:-LEFT_OUT]
         return {"spread_ms": round(found[-1][0] - found[0][0], 3), "answer": found[0][1]}
 
     def why_not(self, before: Mapping[str, Any]) -> str:

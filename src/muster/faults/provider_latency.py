@@ -6,6 +6,7 @@ by an exchange through each proxy's port, which is the gateways' own path.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Annotated, ClassVar
 
@@ -36,6 +37,20 @@ class ProviderLatency(DelayFault):
     def exchange(self, proxy: ProxyHandle) -> str:
         """The status of a bare HTTP exchange: the path is timed, not the provider's work."""
         return self.exchange_at(self._address(proxy))
+
+    def exchanges_at_once(self, count: int) -> list[tuple[float, str]]:
+        """How long each of `count` exchanges on connections of their own took, in milliseconds, and
+        its answer.
+        """
+        address, clock = self._address(self._proxies[0]), self.platform.clock
+
+        def timed(_: int) -> tuple[float, str]:
+            start_s = clock.monotonic_s()
+            answer = self.exchange_at(address)
+            return (clock.monotonic_s() - start_s) * 1000, answer
+
+        with ThreadPoolExecutor(count) as pool:
+            return sorted(pool.map(timed, range(count)))
 
     def exchange_at(self, address: str) -> str:
         """The same at a proxy's `host:port`."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from muster.faults.back import await_back
 from muster.faults.model import FaultError, PlatformFault, ReadBack
-from muster.faults.provider_path import look_at_stream
+from muster.faults.provider_path import TOKENS, look_at_stream
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Unusable
@@ -56,6 +56,11 @@ class ProviderTrouble(PlatformFault):
     def _stream_s_max(self) -> float:
         """How long one look at a stream may take, in seconds."""
         return super().look_s_max
+
+    @property
+    def _tokens(self) -> int:
+        """How many tokens a look asks for."""
+        return TOKENS
 
     def unusable(self) -> Unusable | None:
         if self.target.provider_stub is not None:
@@ -122,6 +127,7 @@ class ProviderTrouble(PlatformFault):
                 ),
                 self._stream_s_max,
                 self.platform.clock,
+                self._tokens,
             )
             for region in self.target.regions
         }

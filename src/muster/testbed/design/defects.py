@@ -225,5 +225,19 @@ DEFECTS: dict[str, Defect] = {
             "first_token_p95",
             "provider_latency",
         ),
+        Defect(
+            "connects_anew",
+            "gateway_faulted",
+            "opens a connection to the provider for each stream, and waits for it however long",
+            "first_token_p95",
+            "provider_share",
+        ),
+        Defect(
+            "passes_on_breaks",
+            "gateway_faulted",
+            "cuts a stream that the provider broke off instead of continuing it elsewhere",
+            "success_2xx",
+            "provider_cut",
+        ),
     )
 }

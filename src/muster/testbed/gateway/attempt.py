@@ -1,5 +1,7 @@
 """One request from its acceptance to its end: admitted, sent, moved to the other route, streamed.
 
+A stream that the provider breaks off is continued by the other route, once.
+
 Accounting (always without canaries): a code is counted when the answer's head is written; first
 token and duration are measured from the accepted request; a stream that is cut counts as never
 completed.
@@ -11,6 +13,7 @@ import asyncio
 import time
 from typing import Protocol
 
+from muster.testbed.gateway.continued import rest_of, without_role
 from muster.testbed.gateway.core import Gateway
 from muster.testbed.gateway.upstream import Answer, UpstreamStream
 from muster.testbed.wire.chunked import LAST_CHUNK, framed
@@ -48,6 +51,7 @@ class Attempt:
         "canary",
         "chunked",
         "connection",
+        "continued",
         "counted",
         "gateway",
         "holds",
@@ -58,6 +62,7 @@ class Attempt:
         "queued_s",
         "resent",
         "route",
+        "sent",
         "sent_s",
         "serial",
         "status",
@@ -86,6 +91,8 @@ class Attempt:
         self.resent = False
         self.late = False
         self.sent_s = 0.0
+        self.sent: list[bytes] = []
+        self.continued = False
         self.upstream: UpstreamStream | None = None
         self.begun = False
         self.chunked = False
@@ -148,6 +155,8 @@ class Attempt:
 
     def takes(self, status: int) -> bool:
         """Whether an answer of that status is passed on; if not, the other route is tried."""
+        if self.continued:
+            return status == 200
         return 200 <= status < 500 and status != 429
 
     def takes_body(self, body: bytes) -> bool:
@@ -163,7 +172,9 @@ class Attempt:
         if not self.late:
             circuit.succeeded(now_s)
         self.begun = True
-        self.body = b""
+        if self.continued:
+            self.forward(without_role(held), ended)
+            return
         self.status = head.status
         if self.stream and head.status == 200:
             if not self.canary:
@@ -172,7 +183,9 @@ class Attempt:
                 figures.route_first_token[self.route].observe(now_s - self.sent_s)
             start = gateway.stream_head
             self.chunked = True
+            self.sent.append(held)
         else:
+            self.body = b""
             start = gateway.head_of(head, len(held))
         figures.answered(head.status, self.canary)
         if gateway.closing or not self.keep_alive:
@@ -185,6 +198,7 @@ class Attempt:
 
     def forward(self, data: bytes, ended: bool) -> None:
         """Pass on a piece of the body."""
+        self.sent.append(data)
         transport = self.connection.transport
         if transport is not None:
             transport.write(self._framed(data, ended))
@@ -202,15 +216,22 @@ class Attempt:
         self.connection.finish(keep_alive=self.keep_alive and not self.gateway.closing)
 
     def broken(self) -> None:
-        """The provider broke off in the middle of an answer: cut the client's stream, without
-        `[DONE]`.
-        """
-        if self.over:
-            return
+        """The provider broke off in the middle of an answer: let the other route continue it."""
+        self.upstream = None
+        if not self.over:
+            self.gateway.broke_off(self)
+
+    def asks_for_rest(self) -> bool:
+        """Turn it into a request for what is missing; False if there is none, or a second time."""
+        rest = None if self.continued or not self.chunked else rest_of(self.body, self.sent)
+        if rest is None:
+            return False
+        self.continued = True
+        self.begun = False
+        self.body = rest
         if not self.canary:
-            self.gateway.figures.broken += 1
-        self._end(cut=True)
-        self.connection.cut()
+            self.gateway.figures.continued += 1
+        return True
 
     # From the client, or the gateway itself
 
@@ -228,10 +249,13 @@ class Attempt:
         self.upstream = None
         if upstream is not None and upstream.attempt is self:
             upstream.abandon()
-        self.broken()
+        self._break()
 
     def refuse(self, status: int, message: str, code: str) -> None:
-        """Answer with an error instead of a stream."""
+        """Answer with an error instead of a stream; one that has begun is cut."""
+        if self.continued:
+            self.cut()
+            return
         if self.over:
             return
         gateway = self.gateway
@@ -243,6 +267,15 @@ class Attempt:
         self.connection.write(error_answer(status, message, code, headers=headers, close=not keep))
         self._end()
         self.connection.finish(keep_alive=keep)
+
+    def _break(self) -> None:
+        """Cut the client's stream, without `[DONE]`."""
+        if self.over:
+            return
+        if not self.canary:
+            self.gateway.figures.broken += 1
+        self._end(cut=True)
+        self.connection.cut()
 
     def _end(self, *, whole: bool = False, cut: bool = False) -> None:
         # Neither complete nor cut: answered with an error, which no latency includes.
@@ -263,6 +296,7 @@ class Attempt:
         upstream = self.upstream
         self.upstream = None
         self.body = b""
+        self.sent = []
         self.connection.attempt = None
         if upstream is not None and upstream.attempt is self:
             upstream.abandon()

@@ -33,6 +33,8 @@ GatewayDefect = Literal[
     "passes_on_stream_errors",
     "stays_on_route",
     "impatient",
+    "connects_anew",
+    "passes_on_breaks",
 ]
 
 

@@ -12,7 +12,7 @@ from muster.testbed.gateway.admission import Admission, Applicant
 from muster.testbed.gateway.circuit import Circuit
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.figures import ROUTES, Figures
-from muster.testbed.gateway.planted import Planted
+from muster.testbed.gateway.planted import ANEW_MAX, Planted
 from muster.testbed.gateway.upstream import Answer, Pool, Requester
 from muster.testbed.wire.server import REASONS
 
@@ -35,6 +35,9 @@ class Routed(Applicant, Requester, Protocol):
 
     def cut(self) -> None:
         """Break the stream in the middle of its answer."""
+
+    def asks_for_rest(self) -> bool:
+        """Turn it into a request for what is missing of its answer; whether that could be done."""
 
 
 class Gateway:
@@ -61,8 +64,8 @@ class Gateway:
         self.pools = {
             route: Pool(
                 getattr(config.providers, route),
-                config.upstream_connections_max,
-                config.upstream_idle_s_max,
+                ANEW_MAX if self.planted.connects_anew else config.upstream_connections_max,
+                0.0 if self.planted.connects_anew else config.upstream_idle_s_max,
             )
             for route in ROUTES
         }
@@ -138,6 +141,17 @@ class Gateway:
         else:
             attempt.refuse(502, "the provider failed", "provider_failed")
 
+    def broke_off(self, attempt: Routed) -> None:
+        """The attempt's stream broke off: count it, and ask the other route for the rest."""
+        now_s = time.monotonic()
+        self.circuits[attempt.route].failed(now_s)
+        other = "fallback" if attempt.route == "primary" else "primary"
+        continues = not (self.planted.passes_on_breaks or self.planted.stays_on_route)
+        if continues and attempt.asks_for_rest() and self.circuits[other].allow(now_s):
+            self._send(attempt, other, now_s)
+        else:
+            attempt.cut()
+
     def head_of(self, head: Answer, size: int) -> bytes:
         """Status line and headers for an answer of `size` bytes that is not a stream."""
         return (
@@ -189,7 +203,7 @@ class Gateway:
         waits_s = self.planted.waits_s(route, self.config.first_token_timeout_s)
         if attempt.stream and waits_s is not None:
             self._first_tokens.append((now_s + waits_s, route, attempt))
-        self.pools[route].send(attempt)
+        self.pools[route].send(attempt, fresh=self.planted.connects_anew)
 
     def _leave_slow_route(self, now_s: float, lag_s: float) -> None:
         # After a late beat the tokens may still be unread in the sockets: the gateway's own lag

@@ -40,6 +40,7 @@ class Figures:
         self.broken = 0
         self.abandoned = 0
         self.resends = 0
+        self.continued = 0
         # Open attempts by the moment at which they were accepted, oldest first (dicts keep their
         # order). Only their identity and their age matter here.
         self.no_first_token: dict[object, float] = {}
@@ -118,6 +119,11 @@ class Figures:
             ("chat_streams_broken_total", "broken", "Streams cut by gateway or provider."),
             ("chat_streams_abandoned_total", "abandoned", "Streams that the client left."),
             ("chat_provider_resends_total", "resends", "Resent: a kept connection was dead."),
+            (
+                "chat_streams_continued_total",
+                "continued",
+                "Broken off, and asked for elsewhere.",
+            ),
         ):
             family(name, "counter", text).value(here, partial(getattr, self, attribute))
         family("chat_requests_open_over", "gauge", "Open attempts older than a threshold.").rows(

@@ -17,6 +17,7 @@ COLD_SHARE_MAX = 0.1  # twice what p95 tolerates, and few enough not to fill the
 CUT_AFTER_S = 1.0
 SPOILED_SHARE = 0.15  # three times what the success rate tolerates
 STALLED_SHARE = 0.02
+ANEW_MAX = 2000  # connections, where each stream asks for one
 
 
 class Planted:
@@ -42,7 +43,17 @@ class Planted:
     @property
     def stays_on_route(self) -> bool:
         """Whether no request ever takes the other route."""
-        return self.name == "stays_on_route"
+        return self.name in ("stays_on_route", "connects_anew")
+
+    @property
+    def connects_anew(self) -> bool:
+        """Whether each request asks for a connection of its own."""
+        return self.name == "connects_anew"
+
+    @property
+    def passes_on_breaks(self) -> bool:
+        """Whether a stream that the provider broke off is not continued."""
+        return self.name == "passes_on_breaks"
 
     def waits_s(self, route: str, timeout_s: float) -> float | None:
         """For how long it waits for a first token of that route; None: for as long as it takes."""

@@ -67,7 +67,7 @@ class Requester(Protocol):
         """The body came to its end."""
 
     def broken(self) -> None:
-        """The stream ended in the middle of the body."""
+        """The provider ended the stream in the middle of the body."""
 
     def route_failed(self) -> None:
         """The route refused, reset, or answered 429 or 5xx."""

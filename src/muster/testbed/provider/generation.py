@@ -21,7 +21,7 @@ from muster.testbed.wire.ticker import TICK_S
 
 
 class Reply(Protocol):
-    """Receives an answer. After `whole` or `last` it is not called again."""
+    """Receives an answer. After `whole`, `last` or `cut` it is not called again."""
 
     def whole(self, body: bytes, injected_ms: int) -> None:
         """One JSON document."""
@@ -34,6 +34,9 @@ class Reply(Protocol):
 
     def last(self, body: bytes) -> None:
         """The last events, and the end."""
+
+    def cut(self) -> None:
+        """The stream breaks off."""
 
 
 class Route:
@@ -83,6 +86,7 @@ class Generation:
 
     __slots__ = (
         "_ask",
+        "_cut_after",
         "_over",
         "_reply",
         "_route",
@@ -103,6 +107,7 @@ class Generation:
         self._route = route
         self._ask = ask
         self._sent = 0
+        self._cut_after = route.trouble.cut_after_tokens
         self._over = False
         self._text = StreamText(ask, self._serial) if ask.stream else None
         now = provider.wheel.tick_at(time.monotonic())
@@ -139,6 +144,10 @@ class Generation:
         if not self._sent:
             self._reply.first(text.role() + text.content(1), self.injected_ms)
             self._sent = 1
+        elif 0 < self._cut_after <= self._sent < tokens:
+            self.stop()
+            self._reply.cut()
+            return
         else:
             due = tokens if tick >= end else int((tick - self._start) / provider.ticks_per_token)
             body = text.content(due - self._sent) if due > self._sent else b""

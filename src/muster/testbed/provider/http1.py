@@ -91,6 +91,11 @@ class Http1Connection(ServerConnection):
         self.write(framed(body) + LAST_CHUNK)
         self._end()
 
+    def cut(self) -> None:
+        self._generation = None
+        if self.transport is not None:
+            self.transport.abort()
+
     def gone(self) -> None:
         if self._generation is not None:
             self._generation.stop()

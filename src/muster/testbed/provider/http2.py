@@ -104,6 +104,10 @@ class ChatStream(http2.Stream):
         self._generation = None
         self._connection.send_data(self, body, end=True)
 
+    def cut(self) -> None:
+        self._generation = None
+        self._connection.give_up(self)
+
     def _handle(self) -> None:
         known = dict(self._fields)
         trouble = self._connection.route.trouble

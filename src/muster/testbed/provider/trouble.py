@@ -27,6 +27,9 @@ class Trouble(Document):
     first_token_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
         default=0, description="the first token comes this much later, and the rest after it"
     )
+    cut_after_tokens: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=0, description="break a stream off once it has so many tokens; 0: never"
+    )
 
 
 class RouteTrouble(Document):
