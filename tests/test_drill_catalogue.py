@@ -38,6 +38,7 @@ SEEN_BY = {
     ("provider_trickle", "stays_on_route"): {"first_token_p95", "availability", "success_2xx"},
     ("provider_cut", "passes_on_breaks"): {"success_2xx", "availability"},
     ("provider_share", "connects_anew"): {"first_token_p95", "availability", "success_2xx"},
+    ("compound_provider_dark", "slow_fallback_provider"): {"first_token_p95", "availability"},
 }
 NAMES = sorted({name for name, _ in SEEN_BY})
 

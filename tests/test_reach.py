@@ -83,8 +83,16 @@ def test_every_drill_that_comes_along_is_known_step_by_step(tmp_path, name):
     data = document()
     if name in OF_A_STUB:
         data["provider_stub"] = {"url": "http://127.0.0.1:9", "token": "${env.PATH}"}
+    if name.startswith("compound_"):
+        data["blast_radius"]["proxies"] += [f"{OTHER}/primary", f"{OTHER}/redis"]
     steps = permit(plan_of(tmp_path, data, name))
     assert len(steps) == len(METHODS[name])
+
+
+def test_a_fault_in_the_survivor_must_be_allowed_there(tmp_path):
+    """What is allowed in the region that is evacuated says nothing of the one that stays."""
+    with pytest.raises(DrillAborted, match=f"blast_radius.proxies does not allow {OTHER}/primary"):
+        permit(plan_of(tmp_path, document(), "compound_provider_dark"))
 
 
 @pytest.mark.parametrize("name", sorted(OF_A_STUB))

@@ -18,6 +18,7 @@ def restore_all(session: Session) -> str:
 
     Idempotent: if the drill has already restored everything, there is nothing to do.
     """
+    session.close_begun()
     if not session.undo.pending:
         return "nothing to restore"
     session.expected.release()

@@ -20,6 +20,7 @@ from muster.drill.load import DrillLoad
 from muster.drill.lock.held import TargetLock
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.reach import outside
+from muster.drill.sight.begun import Begun
 from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.drained import DrainLook
 from muster.drill.sight.facts import Facts
@@ -77,6 +78,7 @@ class Session(OnPlatform):
     stop_recorded: bool = False
     released: bool = False
     guards: tuple[GuardControl, ...] = ()
+    begun: dict[str, Begun] = field(default_factory=dict)
     expected: Expected = field(default_factory=Expected)
 
     @property
@@ -232,6 +234,12 @@ class Session(OnPlatform):
         for guard in self.guards:
             for region in self._felt_in(fault):
                 guard.reverted(fault.kind, region)
+
+    def close_begun(self) -> None:
+        """End the looks at every fault that goes on: what is restored must not be looked at."""
+        for one in self.begun.values():
+            one.close()
+        self.begun.clear()
 
     def _felt_in(self, fault: Fault) -> tuple[str, ...]:
         return tuple(self.target.regions) if fault.region is None else (fault.region,)

@@ -46,16 +46,22 @@ class Within:
         return self.least <= value <= self.most
 
 
+REGIONS = ("evacuated", "survivor")
+"""The regions that a step may name: no drill says where it runs, so it names none by its name."""
 HOLD = Within(0, 3600, "s")
 """How long a single fault may be held: no drill needs more, and a slip of a digit gives less."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The input of a plan's steps. `minute_s`: how long a minute of the drill lasts, in seconds."""
+    """The input of a plan's steps. `minute_s`: how long a minute of the drill lasts, in seconds.
+
+    `chosen`: on which of `REGIONS` the step acts.
+    """
 
     platform: Platform
     minute_s: float = 60.0
+    chosen: str = "evacuated"
 
     @property
     def target(self) -> Target:
@@ -64,8 +70,8 @@ class Scene:
 
     @property
     def region(self) -> str:
-        """The region on which the target allows drills."""
-        return self.target.evacuate
+        """The region on which the step acts: the one that is evacuated, or the first survivor."""
+        return self.target.survivors[0] if self.chosen == "survivor" else self.target.evacuate
 
     def lasts(self, minutes: float) -> str:
         """How long `minutes` of the drill last, for a person."""
@@ -98,7 +104,8 @@ class DrillStep:
 
     `phase` is what it records (None: it records no phase of its own). `then` names the functions
     that must follow it, in order. `back`: it reverts its faults instead of applying them. `make` is
-    set for a single fault, which its own phase reverts: the function that makes the fault.
+    set for a single fault, which its own phase reverts: the function that makes the fault. `ends`:
+    the function of the step whose faults it reverts, where the two belong to no block.
     `limits`: within which values an argument must lie. `recalls`: outages of the public record for
     which a single fault stands, in Markdown.
     """
@@ -115,6 +122,7 @@ class DrillStep:
     where: str = ""
     limits: Mapping[str, Within] = field(default_factory=dict)
     recalls: str = ""
+    ends: str = ""
 
     def planned(self, scene: Scene, given: Mapping[str, Any]) -> Planned:
         """What the step will do with the arguments `given`. Raises WrongArgument; MusterError."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from muster.contract import Contract
+from muster.judge.around import around_faults, fault_around
 from muster.judge.dark_weights import dark_weights
 from muster.judge.declared import agreed_on, contradictions, declared_findings
 from muster.judge.evaluate import Judging, judge_phases, judge_whole, streams_finding
@@ -89,6 +90,7 @@ def findings_of(
     findings += missing_phases(started, phases, chained=ledger.chained)
     findings += unjudged_phases(phases)
     findings += kind_faults(started, phases, ledger.events)
+    findings += around_faults(started, phases, ledger.events)
     findings += dark_weights(samples, phases, started.get("evacuated"), judging.stale_s)
     findings += contradictions(own_word, started, samples)
     findings += declared_findings(declared, phases, started.get("evacuated"))
@@ -148,7 +150,7 @@ def _fault_proofs(
     """
     proofs = ledger.of("fault_proof")
     declared = {_subject(event) for event in (*ledger.of("fault_declared"), *proofs)}
-    faulty = any(phase.name in FAULT_PHASES for phase in phases)
+    faulty = any(phase.name in FAULT_PHASES or fault_around(phase.name) for phase in phases)
     if not declared and (faulty or started["kind"] in ("failover", "experiment")):
         declared = {_subject({"fault": "any fault", "region": started.get("evacuated")})}
     findings: list[Finding] = []

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from muster.judge.around import BEGIN, fault_around
 from muster.judge.findings import Finding, unmeasured
 from muster.judge.phases import Phase
 
@@ -62,11 +63,17 @@ def _effects_outside(events: Sequence[Mapping[str, Any]]) -> list[Finding]:
             now = str(event["phase"])
         elif kind == "phase_ended":
             now = None
-        elif kind in EFFECTS and now not in EFFECTS[kind]:
+        elif kind in EFFECTS and now not in EFFECTS[kind] and not _begins(now, event):
             outside[now, kind] = None
     return [
         _unknown(name, f"{kind} outside {_listed(sorted(EFFECTS[kind]))}") for name, kind in outside
     ]
+
+
+def _begins(phase: str | None, event: Mapping[str, Any]) -> bool:
+    """Whether the phase is the one that begins the event's own fault around others."""
+    begun = fault_around(phase) if (phase or "").startswith(BEGIN) else ""
+    return event["event"] in ("fault_declared", "fault_applied") and event.get("fault") == begun
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from muster.judge.around import fault_around
 from muster.judge.findings import Finding, unmeasured
 from muster.judge.phases import Phase
 
@@ -109,7 +110,11 @@ def _went_through_one(complete: Sequence[str], missed: Sequence[str]) -> bool:
 
 def unjudged_phases(phases: Sequence[Phase]) -> list[Finding]:
     """Return an unknown finding for each phase under load to which the ledger gives no tier."""
-    loose = [phase.name for phase in phases if phase.name in JUDGED and phase.tier is None]
+    loose = [
+        phase.name
+        for phase in phases
+        if phase.tier is None and (phase.name in JUDGED or fault_around(phase.name))
+    ]
     return [_missing(name, "no tier judged this phase") for name in loose]
 
 

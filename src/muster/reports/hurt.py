@@ -19,11 +19,17 @@ _CHANGED = (
     *("loss", "failed_over", "comeback"),
     *("shift", "shifted", "shift_back"),
 )
+_AROUND = ("begin_", "end_")
+"""How the phases are named in which a fault around others is begun or ended."""
 
 
 def changed_phases(phases: Sequence[PhaseRow]) -> list[PhaseRow]:
     """The phases in which a drill changes things, in order."""
-    return [phase for phase in phases if phase.name in _CHANGED and phase.start_s is not None]
+    return [phase for phase in phases if _changes(phase.name) and phase.start_s is not None]
+
+
+def _changes(name: str) -> bool:
+    return name in _CHANGED or name.startswith(_AROUND)
 
 
 def changed_span(phases: Sequence[PhaseRow]) -> tuple[float, float] | None:

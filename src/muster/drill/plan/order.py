@@ -3,6 +3,7 @@
 A method is a frame (preflight, ramp, baseline, …, verify) around blocks; each block changes
 something and restores it. A block is complete and in its order, or absent: a region is never
 stopped before it is drained, never drained while it gets traffic, and every effect is read back.
+A single fault may also be begun anywhere between baseline and verify, and ended after other phases.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from muster.drill.plan.frame import BEGINNING, END, SAFETY
 from muster.drill.plan.steps import steps
 from muster.errors import BadInput
+from muster.faults.around import BEGIN, fault_begun
+from muster.faults.around import END as END_OF
 
 Block = tuple[str, ...]
 
@@ -50,7 +53,8 @@ def check_order(file: str, kind: str, method: Sequence[Named]) -> None:
         for index, one in enumerate(method)
         if (one.module, one.func) in known.by_key
     ]
-    fault = order_fault(kind, own, len(method), known.blocks)
+    others = [one for one in own if not fault_begun(one[1])]
+    fault = order_fault(kind, others, len(method), known.blocks) or begun_fault(own, len(method))
     if fault is None:
         return
     at = "" if fault.index >= len(method) else f" ({method[fault.index].name})"
@@ -99,6 +103,39 @@ def order_fault(
         return Fault(own[at][0], "no fault before verify", f"one of {first} for the kind {kind}")
     if kind == "failover" and "evacuate" not in seen:
         return Fault(own[at][0], "no evacuate before verify", _wanted("evacuate", blocks))
+    return None
+
+
+def begun_fault(own: Sequence[tuple[int, str]], end: int) -> Fault | None:
+    """What is wrong with the faults that `own` begins and ends around other activities. Pure.
+
+    Each is begun once, after the baseline, and ended once, before verify, with a phase between.
+    """
+    names = [name for _, name in own]
+    seen: set[str] = set()
+    open_at: dict[str, int] = {}
+    for at, (index, name) in enumerate(own):
+        fault = fault_begun(name)
+        begin, ending = f"{BEGIN}{fault}", f"{END_OF}{fault}"
+        if fault and name in seen:
+            return Fault(index, f"{name} a second time", "every phase once")
+        seen.add(name)
+        if fault and (BEGINNING[-1] not in seen or END in seen):
+            return Fault(index, f"{name} outside the load", f"{name} between baseline and verify")
+        if name == begin:
+            open_at[begin] = at
+        elif name == ending:
+            since = open_at.pop(begin, None)
+            if since is None:
+                return Fault(index, f"{name} with no {begin} before it", f"{begin}, {name}")
+            if all(map(fault_begun, names[since:at])):
+                return Fault(index, f"{name} directly after {begin}", "a phase between the two")
+        elif name == END and open_at:
+            left = next(iter(open_at)).removeprefix(BEGIN)
+            return Fault(index, f"{name} before {END_OF}{left}", f"{END_OF}{left}, {name}")
+    if open_at:
+        left = next(iter(open_at))
+        return Fault(end, f"{left} without its end", f"{END_OF}{left.removeprefix(BEGIN)}")
     return None
 
 

@@ -6,13 +6,14 @@ limited nor undone, so it is refused outside a testbed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from muster.drill.plan.steps import steps
 from muster.errors import BadInput, MusterError
 from muster.faults import Fault, Scene, WrongArgument
+from muster.faults.around import COMPOUND, fault_begun
 from muster.platform import Platform
 
 
@@ -29,19 +30,26 @@ class Activity:
 
 @dataclass(frozen=True)
 class Step:
-    """What one activity does. `back`: it reverts these faults instead of applying them."""
+    """What one activity does. `back`: it reverts these faults instead of applying them. `begins`:
+    they go on until a later step, which `ends` them.
+    """
 
     name: str
     what: str
     faults: tuple[Fault, ...] = ()
     back: bool = False
+    begins: bool = False
+    ends: bool = False
 
 
 def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) -> tuple[Step, ...]:
-    """The steps of `method`. Raises BadInput for an unknown activity outside a testbed."""
+    """The steps of `method`. Raises BadInput for an unknown activity outside a testbed, and for
+    a fault that would act on what another one still holds.
+    """
     known = steps().by_key
     scene = Scene(platform, 60.0 / time_scale)
     found: list[Step] = []
+    begun: dict[str, tuple[Fault, ...]] = {}
     for index, activity in enumerate(method):
         step = known.get((activity.module, activity.func))
         if step is not None:
@@ -50,7 +58,16 @@ def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) 
             except WrongArgument as error:
                 where = f"method.{index}.provider.arguments" + (error.key and f".{error.key}")
                 raise BadInput(activity.name, where, error.value, error.wanted) from error
-            found.append(Step(activity.name, planned.what, planned.faults, step.back))
+            ended = begun.pop(step.ends, ())
+            begins = step.module == COMPOUND and not step.back
+            if not step.back:
+                _check_apart(index, activity, planned.faults, begun)
+            if begins:
+                begun[step.func] = planned.faults
+            faults = (*planned.faults, *ended)
+            found.append(
+                Step(activity.name, planned.what, faults, step.back, begins, bool(step.ends))
+            )
         elif activity.kind == "probe":
             found.append(Step(activity.name, "observes, and changes nothing"))
         elif platform.target.class_ == "testbed":
@@ -62,6 +79,32 @@ def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) 
             wanted = "an action of muster.actions, because blast_radius and undo cover no other"
             raise BadInput(activity.name, where, what, wanted)
     return tuple(found)
+
+
+def _check_apart(
+    index: int,
+    activity: Activity,
+    faults: Sequence[Fault],
+    begun: Mapping[str, Sequence[Fault]],
+) -> None:
+    """Raises BadInput if one of `faults` would act on what one of those `begun` holds.
+
+    Which region it is in does not matter: faults of different things in one region are compound.
+    """
+    for func, held in begun.items():
+        for mine, other in ((mine, other) for mine in faults for other in held):
+            shared = set(_things(mine)) & set(_things(other))
+            if shared:
+                wanted = f"after the end of {fault_begun(func)}, which acts on {min(shared)} too"
+                raise BadInput(activity.name, f"method.{index}", mine.kind, wanted)
+
+
+def _things(fault: Fault) -> Iterator[str]:
+    """What it acts on, by name: what it is called, and everything but whole regions."""
+    yield fault.subject
+    for touch in fault.touches():
+        if touch.kind != "regions":
+            yield f"{touch.kind} {touch.name}"
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,16 @@ from functools import lru_cache
 from muster.drill.plan.frame import FRAME
 from muster.errors import BadInput
 from muster.faults import DrillStep, registered
+from muster.faults.around import around
 from muster.faults.registry import Registered
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps by module and function, and the blocks, each by the functions of its steps."""
+    """The steps by module and function, and the blocks, each by the functions of its steps.
+
+    A step that begins or ends a single fault around others is in no block.
+    """
 
     by_key: Mapping[tuple[str, str], DrillStep]
     blocks: tuple[tuple[str, ...], ...]
@@ -38,7 +42,7 @@ def joined(frame: Sequence[DrillStep], own: Sequence[DrillStep]) -> Steps:
     """The steps of the frame and those of the faults as one. Raises BadInput. Pure."""
     by_key: dict[tuple[str, str], DrillStep] = {}
     by_name: dict[str, DrillStep] = {}
-    for step in (*frame, *own):
+    for step in (*frame, *own, *around(own)):
         # Names stand alone in an order, so two modules may not share one either.
         known = by_name.setdefault(step.func, step)
         if known is not step:

@@ -202,6 +202,14 @@ def check_last_healthy(session: Session, region: str | None) -> None:
         session.fail("limit:regions_dark", detail)
 
 
+def check_survivors_ready(session: Session) -> None:
+    """Never a fault beside others on a platform whose survivors are unwell: looked at right now."""
+    away = [name for name in session.target.survivors if not ready(session, name)]
+    if away:
+        detail = f"{', '.join(away)} is not ready, and another fault would come on top"
+        session.fail("limit:last_healthy_region", detail)
+
+
 def short_of_room(session: Looking, limits: Mapping[str, float]) -> str:
     """What the survivors' stream limits lack of what must stay; empty if nothing."""
     radius = session.target.blast_radius

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.sight.begun import Begun
 from muster.faults import Fault, Proof
 from muster.jsonl import LogLost
 
@@ -212,14 +213,7 @@ def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) ->
     samples come late, what contradicts is looked at until those of the block's end are there.
     """
     late = contrary is not _nothing and session.samples.delay_s > 0
-    looker = Looker(
-        fault.observe,
-        lambda proof: session.record_proof(fault.kind, fault.region, proof),
-        poll_s=session.poll_s,
-        look_s_max=fault.look_s_max,
-        contrary=contrary,
-        clock=session.clock,
-    )
+    looker = _looker(session, fault, contrary)
     looker.start()
     try:
         yield
@@ -230,6 +224,24 @@ def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) ->
         raise
     session.stop.allow((1 + late) * fault.look_s_max)
     session.record_proof(fault.kind, fault.region, looker.finish(last_look=late))
+
+
+def go_on(session: Session, fault: Fault) -> Begun:
+    """Look at `fault` from now on, until the drill finishes or closes the looks."""
+    looker = _looker(session, fault, _nothing)
+    looker.start()
+    return Begun(fault, looker.finish, looker.close)
+
+
+def _looker(session: Session, fault: Fault, contrary: Contrary) -> Looker:
+    return Looker(
+        fault.observe,
+        lambda proof: session.record_proof(fault.kind, fault.region, proof),
+        poll_s=session.poll_s,
+        look_s_max=fault.look_s_max,
+        contrary=contrary,
+        clock=session.clock,
+    )
 
 
 def await_bite(session: Session, fault: Fault) -> None:

@@ -1,0 +1,42 @@
+"""A single fault around other phases: begun in a phase of its own, and ended in another.
+
+Between the two it is looked at as through a hold. Nothing of it is left if the drill stops: its
+undo entry is written before it is applied, as every other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from muster.drill.phases.failover import phase
+from muster.drill.session import Session
+from muster.drill.sight import observe, proofs
+from muster.errors import DrillAborted
+from muster.faults import DrillStep, Scene
+
+
+def begin(session: Session, step: DrillStep, arguments: Mapping[str, Any]) -> None:
+    """Apply the one fault of `step`, and go on. Raises WrongArgument before any effect."""
+    scene = Scene(session.platform, 60.0 / session.time_scale)
+    (fault,) = step.planned(scene, arguments).faults
+    with phase(session, step.func, session.drill_tier):
+        observe.check_survivors_ready(session)
+        session.write_undo(fault)
+        session.declare_fault(fault)
+        session.slow(fault.apply)
+        session.record("fault_applied", fault=fault.kind, region=fault.region)
+        proofs.await_bite(session, fault)
+        session.begun[step.func] = proofs.go_on(session, fault)
+
+
+def end(session: Session, step: DrillStep) -> None:
+    """Record what the looks saw since it was begun, and revert it."""
+    with phase(session, step.func, session.drill_tier):
+        begun = session.begun.pop(step.ends, None)
+        if begun is None:
+            raise DrillAborted(f"action:{step.func}", f"no {step.ends} came before it")
+        session.stop.allow(begun.fault.look_s_max)
+        session.record_proof(begun.fault.kind, begun.fault.region, begun.finish())
+        session.slow(begun.fault.revert)
+        session.fault_reverted(begun.fault)
