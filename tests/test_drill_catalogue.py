@@ -39,6 +39,7 @@ SEEN_BY = {
     ("provider_cut", "passes_on_breaks"): {"success_2xx", "availability"},
     ("provider_share", "connects_anew"): {"first_token_p95", "availability", "success_2xx"},
     ("compound_provider_dark", "slow_fallback_provider"): {"first_token_p95", "availability"},
+    ("dns_slow", "answers_in_turn"): {"first_token_p95", "availability", "rate_5xx", "success_2xx"},
 }
 NAMES = sorted({name for name, _ in SEEN_BY})
 

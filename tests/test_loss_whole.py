@@ -134,7 +134,7 @@ def test_the_whole_document():
     spans = [(t, t + 1.0, 1.0, lag) for t, lag in zip(range(10, 20, 2), lags, strict=True)]
     spans.append((20, 21.0, 0.5, 0.5))
     assert judged(failing_s=17.0, **MISSED, rig=RIG).document == {
-        "region": WEST, "lost_at": 10.0, "judged_from": 27.0, "rto_s": 17.0,
+        "region": WEST, "fault": "region_loss", "lost_at": 10.0, "judged_from": 27.0, "rto_s": 17.0,
         "streams_open": 2000.0, "streams_broken": 1202.0, "streams_broken_elsewhere": 1.0,
         "attempts": 6302.0, "attempts_failed": 1700.0,
         "rig": {
@@ -149,7 +149,7 @@ def test_the_whole_document():
         },
     }  # fmt: skip
     assert judged(without=NOTHING).document == {
-        "region": WEST, "lost_at": 10.0, "judged_from": 27.0, "rto_s": None,
+        "region": WEST, "fault": "region_loss", "lost_at": 10.0, "judged_from": 27.0, "rto_s": None,
         "streams_open": None, "streams_broken": None, "streams_broken_elsewhere": None,
         "attempts": None, "attempts_failed": None,
         "rig": {"blackout_s": None, "spans": [], "pinned": [], "unseen": ["load"]},

@@ -52,13 +52,19 @@ def document(url="http://127.0.0.1:9", **blast_radius):
             "toxiproxy": {"url": "http://127.0.0.1:9", "proxies": proxies},
             "drain": {"url": "http://127.0.0.1:9/drain"},
             "redis_url": "redis://127.0.0.1:9",
+            "partition": {
+                "kind": "process",
+                "url": "http://127.0.0.1:9",
+                "token": "${env.PATH}",
+            },
             "redis_process": {
                 "kind": "process",
                 "url": "http://127.0.0.1:9",
                 "token": "${env.PATH}",
             },
         }
-    data["region_loss"] = {"rto_s_max": 60, "streams_broken_share_max": 0.6}
+    for kind in ("region_loss", "region_partition", "region_grey"):
+        data[kind] = {"rto_s_max": 60, "streams_broken_share_max": 0.6}
     allowed = [f"{REGION}/{name}" for name in proxies.values()]
     data["blast_radius"] |= {"proxies": allowed, "redis": [REGION]}
     data["blast_radius"] |= {"namespaces": ["chat"], **blast_radius}

@@ -54,6 +54,9 @@ class Fault(ABC):
     stops_region: ClassVar[bool] = False
     """Whether it leaves its region without processes; only a fault of one region can."""
 
+    loses_region: ClassVar[bool] = False
+    """Whether its users lose its region, stopped or not: the phases of a loss apply it."""
+
     region: str | None = None
     """Where it acts; None: in all regions."""
 

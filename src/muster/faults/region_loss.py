@@ -9,17 +9,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from muster.errors import BadInput
+from muster.faults.lost import ACTIONS, check_limits
 from muster.faults.model import FaultError
 from muster.faults.region_power import RegionPower
 from muster.faults.steps import Planned, Scene, drill_step
 from muster.platform.port import Change, Unusable
+
+RECALLS = (
+    "[Google Cloud, April 2023](https://status.cloud.google.com/incidents/dS9ps52MUnxQfyDGPfkY): "
+    "water and a fire took a data centre of a region at once"
+)
 
 
 class RegionLoss(RegionPower):
     """The region's gateways are killed; `revert` starts the region and waits until it is ready."""
 
     kind = "region_loss"
+    undone = "The region is started as it was, and read back."
+    loses_region = True
     expects = ("series",)
 
     def unusable(self) -> Unusable | None:
@@ -45,27 +52,25 @@ class RegionLoss(RegionPower):
             raise FaultError(f"target {self.target.name}: regions.{self.region}.power {why}")
 
 
-ACTIONS = "muster.actions.loss"
-
-
-@drill_step(ACTIONS, phase="loss", then=("failed_over", "comeback"))
+@drill_step(
+    ACTIONS, phase="loss", then=("failed_over", "comeback"), fault=RegionLoss, recalls=RECALLS
+)
 def region_loss(scene: Scene) -> Planned:
-    """Kills the region. Raises BadInput if the target states no limits for that case."""
-    if scene.target.region_loss is None:
-        wanted = "rto_s_max and streams_broken_share_max, the limits for a loss"
-        raise BadInput(f"target {scene.target.name}", "region_loss", None, wanted)
+    """Every gateway of the region is killed at once, until its comeback."""
+    check_limits(scene, RegionLoss.kind)
     what = f"kills {scene.region} without warning, and waits until its traffic has moved away"
     return Planned(what, (RegionLoss(scene.platform, scene.region),))
 
 
-@drill_step(ACTIONS, phase="failed_over")
+@drill_step(ACTIONS, phase="failed_over", shared=True)
 def failed_over(scene: Scene, minutes: float) -> Planned:
     """Holds without the region."""
     return Planned(f"holds the load without the region for {scene.lasts(minutes)}")
 
 
-@drill_step(ACTIONS, phase="comeback", back=True)
+@drill_step(ACTIONS, phase="comeback", back=True, shared=True)
 def comeback(scene: Scene) -> Planned:
-    """Starts the region again."""
-    what = f"starts {scene.region}, and waits until it has its share of the streams again"
-    return Planned(what, (RegionLoss(scene.platform, scene.region),))
+    """Takes back by what the region was lost."""
+    return Planned(
+        f"brings {scene.region} back, and waits until it has its share of the streams again"
+    )

@@ -36,7 +36,7 @@ def shifted(scene: Scene, minutes: float) -> Planned:
     return Planned(f"holds the load with the shifted weights for {scene.lasts(minutes)}")
 
 
-@drill_step(ACTIONS, phase="shift_back", back=True)
+@drill_step(ACTIONS, phase="shift_back", back=True, shared=True)
 def shift_back(scene: Scene, minutes: float) -> Planned:
     """Restores the weights and holds."""
     what = f"shifts the traffic of {scene.region} back, and holds for {scene.lasts(minutes)}"

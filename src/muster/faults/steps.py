@@ -107,7 +107,9 @@ class DrillStep:
     set for a single fault, which its own phase reverts: the function that makes the fault. `ends`:
     the function of the step whose faults it reverts, where the two belong to no block.
     `limits`: within which values an argument must lie. `recalls`: outages of the public record for
-    which a single fault stands, in Markdown.
+    which its fault stands, in Markdown. `fault`: the class of what it applies, where it has no
+    `make`. `shared`: several steps may name it in `then`; one that is `back` reverts what the step
+    before it applied.
     """
 
     module: str
@@ -123,6 +125,8 @@ class DrillStep:
     limits: Mapping[str, Within] = field(default_factory=dict)
     recalls: str = ""
     ends: str = ""
+    fault: type[Fault] | None = None
+    shared: bool = False
 
     def planned(self, scene: Scene, given: Mapping[str, Any]) -> Planned:
         """What the step will do with the arguments `given`. Raises WrongArgument; MusterError."""
@@ -170,14 +174,21 @@ def drill_step(
     phase: str | None,
     then: tuple[str, ...] = (),
     back: bool = False,
+    fault: type[Fault] | None = None,
+    recalls: str = "",
+    shared: bool = False,
 ) -> Callable[[Callable[..., Planned]], DrillStep]:
-    """Register the function, which plans, as the step of the action of its name in `module`."""
+    """Register the function, which plans, as the step of the action of its name in `module`.
+
+    What else it takes: as in `DrillStep`.
+    """
 
     def made(plan: Callable[..., Planned]) -> DrillStep:
         parameters, limits = _parameters(plan)
         return DrillStep(
             module, plan.__name__, phase, parameters, plan, then, back,
             said=inspect.getdoc(plan) or "", where=_where(plan), limits=limits,
+            recalls=recalls, fault=fault, shared=shared,
         )  # fmt: skip
 
     return made

@@ -16,6 +16,7 @@ from muster.judge.findings import Finding, from_json, unmeasured
 from muster.judge.gate_rules import judge_gate_rules
 from muster.judge.held import BASELINE, judge_held, needs_widening
 from muster.judge.loss import JudgedLoss, judge_loss, loss_of
+from muster.judge.outage import judge_outage
 from muster.judge.outcomes import outcomes_of
 from muster.judge.own_kind import FAULT_PHASES, kind_faults
 from muster.judge.own_target import (
@@ -25,6 +26,7 @@ from muster.judge.own_target import (
     loss_objective,
     scrape_interval_s,
     shown_signals,
+    target_section,
 )
 from muster.judge.phases import Phase, absences_of, phases_of
 from muster.judge.required import missing_phases, unjudged_phases, unseen_moves
@@ -42,7 +44,7 @@ class Judged:
     stands or nothing stopped the drill. `lost`: the abrupt loss of a region, if the ledger declares
     one. `outcomes`: attempts of the judged phases, by outcome. `widened`: the open streams of a
     replayed trace were judged with a wider tolerance than the contract's. `declared`: signals that
-    the target declares none, with the reasons.
+    the target declares none, with the reasons. `outage`: what an outage of DNS did, if any.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -51,6 +53,7 @@ class Judged:
     outcomes: Mapping[str, int | None] = field(default_factory=dict)
     widened: bool = False
     declared: Mapping[str, str] = field(default_factory=dict)
+    outage: Mapping[str, Any] | None = None
 
 
 def findings_of(
@@ -109,6 +112,10 @@ def findings_of(
                 samples, window, phase.name, contract, gate, time_scale, declared
             )
     findings += _fault_proofs(ledger, started, phases)
+    outage_rto, outage = judge_outage(
+        judging, phases, ledger.events, target_section(bundle, "dns_outage")
+    )
+    findings += outage_rto
     faults = RigFaults(samples, contract.load_validity, judging.stale_s, judging.absences)
     findings = excused(faults, phases, findings)
     excuse = stop_fault(
@@ -121,8 +128,8 @@ def findings_of(
     outcomes = outcomes_of(samples, ledger.events, judging.stale_s)
     widened = needs_widening(judging, phases, asked)
     if loss is None:
-        return Judged(tuple(findings), None, excuse, outcomes, widened, declared)
-    lost = judge_loss(judging, loss, loss_objective(bundle), ledger.events)
+        return Judged(tuple(findings), None, excuse, outcomes, widened, declared, outage)
+    lost = judge_loss(judging, loss, loss_objective(bundle, loss.fault), ledger.events)
     together = (*lost.excused(findings), *lost.findings)
     return Judged(together, lost, excuse or lost.stop_excuse, outcomes, widened, declared)
 

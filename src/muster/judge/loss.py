@@ -1,4 +1,4 @@
-"""Judges the abrupt loss of a region by what its users experienced and by the state of the rig.
+"""Judges the loss of a region by what its users experienced and by the state of the rig.
 
 With the fastest possible detection half of the attempts still fail for over ten seconds, which no
 tier allows. The time until then is therefore judged by the target's own objectives: how long
@@ -28,19 +28,23 @@ from muster.samples.rates import FAILED_5XX
 from muster.samples.windows import Window, at, total_growth
 
 FAULT = "region_loss"
+"""The fault of ledgers from before any other could lose a region."""
+LOSS = "loss"
+"""The phase in which a region is lost: whatever is declared in it did that."""
 SPANS_MAX = 4
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The region is lost at `start_s`; phase `loss` ends at `shifted_s`; the region is away until
-    `end_s`.
+    """The region is lost at `start_s` by `fault`; phase `loss` ends at `shifted_s`; the region is
+    away until `end_s`.
     """
 
     region: str
     start_s: float
     shifted_s: float
     end_s: float
+    fault: str = FAULT
 
 
 @dataclass(frozen=True)
@@ -69,16 +73,27 @@ class JudgedLoss:
 
 def loss_of(events: Iterable[Mapping[str, Any]], phases: Sequence[Phase]) -> Loss | None:
     """The loss that the ledger declares, or None."""
+    within = [phase for phase in phases if phase.name == LOSS]
     declared = next(
-        (e for e in events if e["event"] == "fault_declared" and e.get("fault") == FAULT), None
+        (
+            event
+            for event in events
+            if event["event"] == "fault_declared"
+            and (
+                event.get("fault") == FAULT
+                or any(phase.start_s <= float(event["t"]) <= phase.end_s for phase in within)
+            )
+        ),
+        None,
     )
     if declared is None:
         return None
     start_s = float(declared["t"])
     ends = {phase.name: phase.end_s for phase in phases if phase.end_s >= start_s}
-    shifted_s = ends.get("loss", start_s)
+    shifted_s = ends.get(LOSS, start_s)
     end_s = ends.get("failed_over", shifted_s)
-    return Loss(str(declared.get("region", "")), start_s, shifted_s, end_s)
+    region, fault = str(declared.get("region", "")), str(declared.get("fault"))
+    return Loss(region, start_s, shifted_s, end_s, fault)
 
 
 def judge_loss(
@@ -149,7 +164,7 @@ def _rto(
     loss: Loss, failing: Failing | None, limit_s: float | None, dark: Blackout, share_max: float
 ) -> Finding:
     if failing is None or limit_s is None:
-        reason = "no data" if failing is None else "the target names no region_loss.rto_s_max"
+        reason = "no data" if failing is None else f"the target names no {loss.fault}.rto_s_max"
         return _finding("rto", loss, "unknown", None, limit_s, "s", reason=reason)
     failed = f"{100 * share_max:g} %"
     said = f"from the loss to the last second with over {failed} of the attempts failed"
@@ -169,7 +184,7 @@ def _broken(loss: Loss, counts: _Counts, share_max: float | None, dark: Blackout
     slo = "streams_broken"
     limit = None if share_max is None else 100 * float(share_max)
     if limit is None or counts.broken is None or not counts.streams_open:
-        named = "the target names no region_loss.streams_broken_share_max"
+        named = f"the target names no {loss.fault}.streams_broken_share_max"
         return _finding(
             slo, loss, "unknown", None, limit, "%", reason=named if limit is None else "no data"
         )
@@ -295,6 +310,7 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "region": loss.region,
+        "fault": loss.fault,
         "lost_at": loss.start_s,
         "judged_from": loss.shifted_s,
         "rto_s": None if failing is None else round(failing.seen_s, 3),

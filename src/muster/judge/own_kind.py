@@ -22,12 +22,13 @@ from muster.judge.phases import Phase
 KINDS = ("failover", "experiment", "gate", "safety")
 DARK_PHASES = frozenset({"dark", "loss"})
 """Phases that remove a whole region."""
-FAULT_PHASES = DARK_PHASES | {"fault", "shift"}
+FAULT_PHASES = DARK_PHASES | {"fault", "shift", "outage", "stale"}
 EFFECTS: Mapping[str, frozenset[str]] = {
     "fault_declared": FAULT_PHASES,
     "fault_applied": FAULT_PHASES,
     "region_dark": DARK_PHASES,
-    "step": frozenset({"evacuate", "restore", "shift", "shift_back"}),
+    "region_lost": DARK_PHASES,
+    "step": frozenset({"evacuate", "restore", "shift", "shift_back", "stale"}),
 }
 """The kinds of effect a drill has on a platform, and the phases in which each may occur."""
 
@@ -82,7 +83,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _never_dark(phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    moments = [float(event["t"]) for event in events if event["event"] == "region_dark"]
+    moments = [
+        (float(event["t"]), event["event"])
+        for event in events
+        if event["event"] in ("region_dark", "region_lost")
+    ]
     return [
         unmeasured(
             "fault_proof",
@@ -93,7 +98,12 @@ def _never_dark(phases: Sequence[Phase], events: Sequence[Mapping[str, Any]]) ->
         )
         for phase in phases
         if phase.name in DARK_PHASES
-        and not any(phase.start_s <= t_s <= phase.end_s for t_s in moments)
+        and not any(
+            phase.start_s <= t_s <= phase.end_s
+            # A region that its users lost is not dark.
+            and (name == "region_dark" or phase.name == "loss")
+            for t_s, name in moments
+        )
     ]
 
 

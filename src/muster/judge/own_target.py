@@ -58,9 +58,9 @@ def lengths_of(bundle: Path, events: Iterable[Mapping[str, Any]]) -> Lengths:
     return lengths.lengths_of(events, _section(bundle, "load"))
 
 
-def loss_objective(bundle: Path) -> Mapping[str, Any]:
-    """The objectives by which the target judges the abrupt loss of a region. Raises BadInput."""
-    return _section(bundle, "region_loss")
+def loss_objective(bundle: Path, fault: str) -> Mapping[str, Any]:
+    """The objectives by which the target judges a region lost by `fault`. Raises BadInput."""
+    return _section(bundle, fault)
 
 
 def scrape_interval_s(bundle: Path, started: Mapping[str, Any]) -> float:
@@ -73,6 +73,11 @@ def scrape_interval_s(bundle: Path, started: Mapping[str, Any]) -> float:
     if isinstance(wanted, int | float) and told != wanted:
         raise ValueError(f"scrape_interval_s {told:g}, the target says {wanted:g}")
     return told
+
+
+def target_section(bundle: Path, key: str) -> Mapping[str, Any]:
+    """A section of the bundle's target as it is written; empty without it. Raises BadInput."""
+    return _section(bundle, key)
 
 
 def _section(bundle: Path, key: str) -> Mapping[str, Any]:

@@ -14,6 +14,8 @@ SEQUENCES: tuple[tuple[str, ...], ...] = (
     ("evacuate", "drain", "dark", "restore"),
     ("loss", "failed_over", "comeback"),
     ("shift", "shifted", "shift_back"),
+    ("outage", "back_in_dns"),
+    ("stale", "caught_up", "shift_back"),
 )
 """The whole sequences of phases by which a drill changes something and takes it back.
 
@@ -48,10 +50,13 @@ JUDGED = frozenset(
         "shift",
         "shifted",
         "shift_back",
+        "back_in_dns",
+        "stale",
+        "caught_up",
     }
 )
 """Phases under load, which a tier must judge; a phase without a tier proves nothing."""
-MOVES = frozenset({"shift", "shifted", "shift_back"})
+MOVES = frozenset({"shift", "shifted", "shift_back", "caught_up"})
 """Phases of a shift, each of which must record how new streams were split."""
 
 

@@ -112,6 +112,8 @@ def judge(bundle: Path, contract: Contract | None = None, *, ended: bool = True)
     )
     document["declared"] = declared_document(judged.declared)
     document["loss"] = None if judged.lost is None else judged.lost.document
+    if judged.outage is not None:
+        document["outage"] = dict(judged.outage)
     document["load"]["outcomes"] = dict(judged.outcomes)
     if (spent := spent_of(ledger)) is not None:
         document["load"]["spent"] = spent

@@ -29,13 +29,15 @@ _BEYOND = {"AAAA": (socket.AF_INET6, "2001:db8::1"), "A": (socket.AF_INET, "192.
 class Said:
     """`addresses` in the order of the answer; if there are none, `asks` is the next name to query.
 
-    `hops`: CNAME records followed so far. `ttl_s`: how long the result may be cached.
+    `hops`: CNAME records followed so far. `ttl_s`: how long the result may be cached. `negative`:
+    there is no address, and `ttl_s` says for how long (RFC 2308).
     """
 
     addresses: tuple[str, ...] = ()
     ttl_s: float = float("inf")
     asks: str | None = None
     hops: int = 0
+    negative: bool = False
 
 
 NOTHING = Said()
@@ -66,7 +68,12 @@ def read_answer(data: bytes, name: str, family: str) -> Said | None:
         return None
     if found.header.rcode not in (0, 3):
         return None
-    return _followed(records, name, family)
+    said = _followed(records, name, family)
+    if said.addresses or (said.asks is not None and found.header.rcode == 0):
+        return said
+    # Without an SOA nobody may keep it, and nothing says how long.
+    kept_s = [min(rr.ttl, rr.rdata.times[-1]) for rr in found.auth if rr.rtype == QTYPE.SOA]
+    return Said(ttl_s=min(kept_s), hops=said.hops, negative=True) if kept_s else said
 
 
 def _followed(records: Sequence[tuple[str, str, str, int]], name: str, family: str) -> Said:

@@ -172,11 +172,11 @@ class ServerLookup(asyncio.DatagramProtocol):
             if said.asks is not None and hops <= CHAIN_MAX:
                 self._send(asking, query.family, said.asks, hops, ttl_s)
                 return
-            if said.addresses and hops <= CHAIN_MAX:
-                asking.came[query.family] = Said(said.addresses, ttl_s)
+            if (said.addresses or said.negative) and hops <= CHAIN_MAX:
+                asking.came[query.family] = Said(said.addresses, ttl_s, negative=said.negative)
         asking.awaited -= 1
         if not asking.awaited:
-            asking.callback(_resolved(asking.came))
+            asking.callback(_resolved(asking.came, len(self._families)))
 
     def _time_out(self) -> None:
         # One timer for all queries: a timer for each query costs as much as the query.
@@ -198,11 +198,15 @@ def _of_system(addresses: Iterable[str]) -> Resolved | None:
     return Resolved(first, SYSTEM_TTL_S, others) if every else None
 
 
-def _resolved(came: Mapping[str, Said]) -> Resolved | None:
-    """The addresses of all families with an answer, the preferred family first."""
-    found = [came[family] for family in FAMILIES if family in came]
+def _resolved(came: Mapping[str, Said], asked: int) -> Resolved | None:
+    """The addresses of all families with an answer, the preferred family first.
+
+    None of any family is an answer too, if each was told to hold for a while.
+    """
+    found = [came[family] for family in FAMILIES if family in came and came[family].addresses]
     if not found:
-        return None
+        none_s = [said.ttl_s for said in came.values()]
+        return Resolved((), min(none_s)) if none_s and len(none_s) == asked else None
     others = tuple(address for one in found[1:] for address in one.addresses)
     return Resolved(found[0].addresses, min(one.ttl_s for one in found), others)
 

@@ -23,6 +23,7 @@ class Resolved:
     """Addresses of a name, and how long they may be used.
 
     `others`: addresses of the family that is not preferred, for when a connection cannot be made.
+    No address at all: the name has none, which may be used as long.
     """
 
     addresses: tuple[str, ...]
@@ -46,8 +47,8 @@ class Cache:
     """One resolver cache."""
 
     __slots__ = (
-        "_dead", "_others", "_population", "_turn", "addresses", "asking", "expires_s",
-        "failures", "holds", "waiting",
+        "_dead", "_none_until_s", "_others", "_population", "_turn", "addresses", "asking",
+        "expires_s", "failures", "holds", "waiting",
     )  # fmt: skip
 
     def __init__(self, population: Population, holds: bool) -> None:
@@ -61,6 +62,7 @@ class Cache:
         self._turn = 0
         self._others: tuple[str, ...] = ()
         self._dead: set[str] = set()  # of the present answer
+        self._none_until_s = 0.0  # "there is no address" may be used until then
 
     def address(self, now_s: float) -> str | None:
         """Return an address that may be used now without a query."""
@@ -72,7 +74,13 @@ class Cache:
         return None
 
     def wait(self, now_s: float, callback: Callable[[str | None], None]) -> None:
-        """Query, or join the query in progress; None after GIVE_UP_S without an answer."""
+        """Query, or join the query in progress; None after GIVE_UP_S without an answer.
+
+        None at once as long as an answer holds that there is no address.
+        """
+        if now_s < self._none_until_s:
+            callback(None)
+            return
         self.waiting.append((now_s + GIVE_UP_S, callback))
         if not self.asking:
             self.asking = True
@@ -96,6 +104,9 @@ class Cache:
     def _answered(self, resolved: Resolved | None) -> None:
         population = self._population
         now_s = population.now_s()
+        if resolved is not None and not resolved.addresses and resolved.ttl_s > 0:
+            self._has_none(now_s + resolved.ttl_s)
+            return
         if resolved is None or not resolved.addresses:
             population.on_failure()
             wait_s = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
@@ -112,6 +123,16 @@ class Cache:
         waiting, self.waiting = self.waiting, []
         for _, callback in waiting:
             callback(self.addresses[0])
+
+    def _has_none(self, until_s: float) -> None:
+        """The name has no address, which holds until then: nobody waits for another answer."""
+        self._population.on_failure()
+        self.asking, self.failures = False, 0
+        self.addresses, self._others = (), ()
+        self._none_until_s = until_s
+        waiting, self.waiting = self.waiting, []
+        for _, callback in waiting:
+            callback(None)
 
     def _again(self) -> None:
         now_s = self._population.now_s()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.drain import Drain, drain_of
 from muster.platform.names import Names, names_of
+from muster.platform.partition import Partition, partition_of
 from muster.platform.power import Power, power_of
 from muster.platform.redis_process import RedisProcess, redis_process_of
 from muster.platform.steering import Steering, steering_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Platform:
     """The ports of one target, and the clock by which they and its faults wait.
 
-    `power`, `drain` and `redis_process` are by region.
+    `power`, `drain`, `redis_process` and `partition` are by region.
     """
 
     target: Target
@@ -34,6 +35,7 @@ class Platform:
     power: Mapping[str, Power]
     drain: Mapping[str, Drain]
     redis_process: Mapping[str, RedisProcess]
+    partition: Mapping[str, Partition]
     metrics: Metrics
     names: Names
     clock: Clock = SYSTEM_CLOCK
@@ -52,6 +54,9 @@ def platform_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Platform:
         drain={name: drain_of(name, region, clock) for name, region in target.regions.items()},
         redis_process={
             name: redis_process_of(name, region) for name, region in target.regions.items()
+        },
+        partition={
+            name: partition_of(name, region, clock) for name, region in target.regions.items()
         },
         metrics=metrics_of(target),
         names=names_of(target, steering),

@@ -18,6 +18,7 @@ _CHANGED = (
     *("evacuate", "drain", "dark", "restore", "fault", "recovery"),
     *("loss", "failed_over", "comeback"),
     *("shift", "shifted", "shift_back"),
+    *("outage", "back_in_dns", "stale", "caught_up"),
 )
 _AROUND = ("begin_", "end_")
 """How the phases are named in which a fault around others is begun or ended."""

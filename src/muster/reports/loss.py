@@ -51,7 +51,7 @@ def impact(verdict: Mapping[str, Any]) -> list[str]:
     """The impact of the loss on users, as sentences."""
     loss = loss_of(verdict)
     if not loss:
-        return []
+        return _outage(verdict)
     broken, held = number(loss.get("streams_broken")), number(loss.get("streams_open"))
     share = f" ({broken / held:.1%})" if broken is not None and held else ""
     elsewhere = count(loss.get("streams_broken_elsewhere"))
@@ -69,6 +69,18 @@ def impact(verdict: Mapping[str, Any]) -> list[str]:
             "of it is not the platform's fault."
         )
     return said
+
+
+def _outage(verdict: Mapping[str, Any]) -> list[str]:
+    """The impact of an outage that no platform bridges, as a sentence."""
+    told = verdict.get("outage")
+    if not isinstance(told, dict):
+        return []
+    return [
+        f"In the outage itself {count(told.get('attempts_failed'))} of "
+        f"{count(told.get('attempts'))} attempts failed, which is told and not judged; from its "
+        f"end on attempts failed for {seconds(told.get('rto_s'))} more."
+    ]
 
 
 def pinned_sentence(event: Mapping[str, Any]) -> str:

@@ -206,6 +206,8 @@ def _told(event: Event) -> tuple[str, str] | None:
             return "fault", f"Fault {fault} reverted in {where}."
         case "region_dark":
             return "fault", f"{region} is dark."
+        case "region_lost":
+            return "fault", f"{region} is lost to its users; its processes go on."
         case "region_lit":
             return "fault", f"{region} is back."
         case "loss_detected":

@@ -62,7 +62,9 @@ TIMING_TITLES = {
     "away": ("Time to shift a share", "weights set until new streams were split so"),
     "back": ("Time to shift it back", "weights as before until new streams were split so"),
     "detect": ("Time to detect", "fault applied to region out of the answers"),
-    "lost": ("Region away", "killed until it was started again"),
+    "caught_up": ("Time to catch up", "stale answers ended until new streams followed the weights"),
+    "served_again": ("Time to serve again", "records back until attempts succeeded"),
+    "lost": ("Region away", "lost until it was given back"),
 }
 
 LOAD_TITLES = {

@@ -15,6 +15,7 @@ from muster.documents import Document
 from muster.errors import BadInput
 from muster.targets.calendar import Calendar
 from muster.targets.declared import NoSignal, declared_in
+from muster.targets.dns_stub import DnsStub, RtoObjective
 from muster.targets.drain import Drain
 from muster.targets.kinds import (
     BaseUrl,
@@ -27,6 +28,7 @@ from muster.targets.kinds import (
 )
 from muster.targets.names import Names, SteeringNames
 from muster.targets.notify import Notify
+from muster.targets.partition import NoPartition, Partition
 from muster.targets.power import Power
 from muster.targets.prometheus import PrometheusAccess
 from muster.targets.provider_stub import ProviderStub
@@ -140,6 +142,9 @@ class Region(Document):
         default=NoRedisProcess(), description="how its Redis server is halted, killed and started"
     )
     power: Power
+    partition: Partition = Field(
+        default=NoPartition(), description="how it is cut off from everyone outside"
+    )
     drain: Drain | None = None
 
 
@@ -170,7 +175,7 @@ class BlastRadius(Document):
 
 
 class LossObjective(Document):
-    """What the platform promises its users if a region is lost without warning."""
+    """What the platform promises its users if a region is lost without warning, by whatever."""
 
     rto_s_max: PositiveSeconds = Field(
         description="maximum time from the loss until no attempt fails, in seconds of real time"
@@ -214,6 +219,12 @@ class Target(Document):
     region_loss: LossObjective | None = Field(
         default=None, description="limits for the abrupt loss of a region"
     )
+    region_partition: LossObjective | None = Field(
+        default=None, description="limits for a region that nobody outside reaches"
+    )
+    region_grey: LossObjective | None = Field(
+        default=None, description="limits for a region that answers and fails its users"
+    )
     incident: str | None = Field(
         default=None,
         description="PromQL; preflight refuses to start while the query returns any series",
@@ -240,6 +251,19 @@ class Target(Document):
     )
     provider_stub: ProviderStub | None = Field(
         default=None, description="how a testbed's provider stub is told to fail"
+    )
+    dns_stub: DnsStub | None = Field(
+        default=None, description="how a testbed's name server is told to fail"
+    )
+    dns_outage: RtoObjective | None = Field(
+        default=None,
+        description="limit for an outage of DNS: from its end until no more attempts fail than "
+        "the contract's shifted share",
+    )
+    dns_stale: RtoObjective | None = Field(
+        default=None,
+        description="limit for stale answers: from their end until new streams are split by the "
+        "records",
     )
     testbed: TestbedSpec | None = None
 

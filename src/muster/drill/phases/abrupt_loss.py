@@ -1,4 +1,6 @@
-"""The phases of an abrupt loss: kill the region, wait until DNS leaves it, hold, bring it back.
+"""The phases of a loss: users lose the region, wait until DNS leaves it, hold, bring it back.
+
+By what they lose it is the fault's business: killed, cut off, or failing while it looks well.
 
 No weight is changed and no region is asked to drain: the drill tests the platform's own detection.
 The phase `loss` lasts for detection + TTL + 2 s, and no tier judges it; then the tier applies.
@@ -7,13 +9,16 @@ The phase `loss` lasts for detection + TTL + 2 s, and no tier judges it; then th
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from muster.drill.phases.failover import await_headroom, await_split, phase, wait_scaled
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.quiet import await_quiet
-from muster.faults import Proof
-from muster.faults.region_loss import RegionLoss
+from muster.errors import DrillAborted
+from muster.faults import Proof, fault_of
+from muster.faults.lost import Losing, Lost
+from muster.faults.region_power import RegionPower
 from muster.judge.rig_pinned import blackout
 from muster.platform.steering import shares_of
 from muster.samples.series import Samples
@@ -24,8 +29,8 @@ ANSWERS_MIN = 30
 """At least this many DNS answers are needed before a region counts as gone from them."""
 
 
-def lose(session: Session) -> None:
-    """Kill the region's gateways, and wait until its traffic must have gone elsewhere."""
+def lose(session: Session, kind: Callable[..., Losing]) -> None:
+    """Apply the fault that `kind` makes, and wait until the traffic must have gone elsewhere."""
     region = session.target.evacuate
     with phase(session, "loss", None):
         # Streams that broke before the loss must be counted by then.
@@ -33,7 +38,7 @@ def lose(session: Session) -> None:
         observe.check_last_healthy(session, region)
         await_headroom(session)
         session.weights_before = session.steering.weights()
-        fault = RegionLoss(session.platform, region, steady_s=observe.steady_s(session))
+        fault = kind(session.platform, region, steady_s=observe.steady_s(session))
         session.write_undo(fault)
         broken_before = observe.broken(session, region)["client"]
         session.declare_fault(fault)
@@ -41,9 +46,9 @@ def lose(session: Session) -> None:
         session.dark_at_s = session.clock.monotonic_s()
         session.slow(fault.apply)
         session.record("fault_applied", fault=fault.kind, region=region)
-        session.record("region_dark", region=region)
+        session.record("region_dark" if fault.stops_region else "region_lost", region=region)
         proofs.await_bite(session, fault)
-        detected_s = _await_detection(session, region, lost_at_s)
+        detected_s = _await_detection(session, fault, lost_at_s)
         session.timing("detect_s", detected_s - lost_at_s)
         after_s = session.ttl_s + float(session.plan.contract.drill.shift_after_ttl_s)
         session.record("loss_detected", region=region, after_s=round(detected_s - lost_at_s, 3))
@@ -52,13 +57,13 @@ def lose(session: Session) -> None:
         _record_rig(session, lost_at_s)
 
 
-def _await_detection(session: Session, region: str, lost_at_s: float) -> float:
+def _await_detection(session: Session, fault: Losing, lost_at_s: float) -> float:
     """When the region was last in the DNS answers, since the epoch; past the time limit the drill
     fails.
 
     The limit is a health check's detection, plus the delays of name server and samples.
     """
-    objective = session.target.region_loss
+    region, objective = fault.region, getattr(session.target, fault.kind)
     rto_s = objective.rto_s_max if objective is not None else 0.0
     bound_s = session.samples.bound_s(
         max(session.detection_s, rto_s) + session.ttl_s + 3 * session.poll_s + 10
@@ -123,17 +128,18 @@ def _record_rig(session: Session, since_s: float) -> None:
 def hold_lost(session: Session, tier: str, minutes: float) -> None:
     """The phase `failed_over`: the survivors carry all traffic, the region is still gone."""
     with phase(session, "failed_over", tier):
-        fault = session.fault_from_undo(RegionLoss)
-        with proofs.throughout(session, fault, proofs.lit(session, fault.region)):
+        fault = _lost(session)
+        lit = proofs.lit(session, fault.region, stopped=fault.stops_region)
+        with proofs.throughout(session, fault, lit):
             wait_scaled(session, minutes)
 
 
 def come_back(session: Session, tier: str) -> None:
-    """The phase `comeback`: the region started, healthy, and with its share of the streams."""
+    """The phase `comeback`: the region as before, with its share of the streams."""
     region = session.target.evacuate
     with phase(session, "comeback", tier):
         began = session.clock.monotonic_s()
-        fault = session.fault_from_undo(RegionLoss)
+        fault = _lost(session)
         session.slow(fault.revert)
         session.fault_reverted(fault)
         session.record("region_lit", region=region)
@@ -144,3 +150,12 @@ def come_back(session: Session, tier: str) -> None:
         await_split(session, shares_of(before)[region], leaving=False)
         session.timing("restore_s", session.clock.monotonic_s() - began)
         await_quiet(session)
+
+
+def _lost(session: Session) -> Losing:
+    """The fault by which the region is lost, from the undo log. Raises DrillAborted."""
+    for entry in session.undo.pending:
+        fault = fault_of(session.platform, entry)
+        if isinstance(fault, (RegionPower, Lost)) and fault.loses_region:
+            return fault
+    raise DrillAborted(f"action:{session.phase}", "the undo log holds no fault that loses a region")

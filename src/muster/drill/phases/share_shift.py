@@ -19,15 +19,15 @@ from muster.drill.stop import StopReason
 from muster.faults.traffic_shift import TrafficShift
 from muster.platform.steering import shares_of
 
-STEP = "shift_share"
-"""The step of a drill's method that has the argument `share_pct`."""
+STEPS = ("shift_share", "dns_stale")
+"""The steps of a drill's method that have the argument `share_pct`."""
 AWAY = "distance of the split of new streams from the shifted weights"
 BACK = "distance of the split of new streams from the split before the shift"
 
 
 def not_told(session: Looking) -> str:
     """Why the planned shift is too small to be observed; empty if it is not, or none is planned."""
-    shares = [one.arguments["share_pct"] for one in session.plan.method if one.func == STEP]
+    shares = [one.arguments["share_pct"] for one in session.plan.method if one.func in STEPS]
     if not shares:
         return ""
     before = session.steering.weights()
@@ -39,30 +39,40 @@ def move_away(session: Session, share_pct: float, tier: str) -> float:
 
     Returns the region's share of all traffic after it, in percent.
     """
-    region = session.target.evacuate
     with phase(session, "shift", tier):
-        began = session.clock.monotonic_s()
-        before = session.steering.weights()
-        shift = _shift(session, before, share_pct)
-        if wrong := _too_small(session, shift, before):
-            now_s = session.clock.now_s()
-            session.stop_now(StopReason("shift_too_small", "INCONCLUSIVE", wrong, now_s))
-        await_headroom(session)
-        session.weights_before, session.shifted_pct = before, share_pct
-        session.write_undo(shift)
-        session.declare_fault(shift)
-        session.timing("decide_s", session.clock.monotonic_s() - began)
-        _steer(session, shift.weights())
-        session.record("fault_applied", fault=shift.kind, region=region)
+        shift = set_away(session, share_pct)
         proofs.await_bite(session, shift)
         _await(session, shift.share_had_pct, leaving=True)
         return shift.share_had_pct
 
 
+def set_away(session: Session, share_pct: float) -> TrafficShift:
+    """Set the shifted weights, and wait for nothing. Raises DrillAborted if that tells nothing."""
+    began = session.clock.monotonic_s()
+    before = session.steering.weights()
+    shift = _shift(session, before, share_pct)
+    if wrong := _too_small(session, shift, before):
+        now_s = session.clock.now_s()
+        session.stop_now(StopReason("shift_too_small", "INCONCLUSIVE", wrong, now_s))
+    await_headroom(session)
+    session.weights_before, session.shifted_pct = before, share_pct
+    session.write_undo(shift)
+    session.declare_fault(shift)
+    session.timing("decide_s", session.clock.monotonic_s() - began)
+    _steer(session, shift.weights())
+    session.record("fault_applied", fault=shift.kind, region=shift.region)
+    return shift
+
+
+def shift_away(session: Session) -> TrafficShift:
+    """The shift that was set."""
+    return _shift(session, session.weights_before or {}, session.shifted_pct)
+
+
 def hold_away(session: Session, minutes: float, tier: str) -> None:
     """The phase `shifted`: check the weights at every poll, and the split at the end."""
     with phase(session, "shifted", tier):
-        shift = _shift(session, session.weights_before or {}, session.shifted_pct)
+        shift = shift_away(session)
         with proofs.throughout(session, shift):
             wait_scaled(session, minutes)
         session.await_samples()

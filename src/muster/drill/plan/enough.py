@@ -29,7 +29,7 @@ ENOUGH = 1.5
 """Factor on the minimum sample: arrivals are random, and answers come a little later."""
 SURE = 3.0
 """Standard errors by which the expectation must fall short before a drill is refused."""
-HOLDS = frozenset({"baseline", "dark", "failed_over", "shifted", "shift_back"})
+HOLDS = frozenset({"baseline", "dark", "failed_over", "shifted", "shift_back", "back_in_dns"})
 """Steps whose argument `minutes` is the length of a judged hold."""
 TTL_S_DEFAULT = 60.0
 """Assumed TTL of records that were not read yet, in seconds."""

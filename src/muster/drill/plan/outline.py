@@ -50,6 +50,7 @@ def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) 
     scene = Scene(platform, 60.0 / time_scale)
     found: list[Step] = []
     begun: dict[str, tuple[Fault, ...]] = {}
+    applied: tuple[Fault, ...] = ()
     for index, activity in enumerate(method):
         step = known.get((activity.module, activity.func))
         if step is not None:
@@ -60,11 +61,13 @@ def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) 
                 raise BadInput(activity.name, where, error.value, error.wanted) from error
             ended = begun.pop(step.ends, ())
             begins = step.module == COMPOUND and not step.back
+            own = planned.faults or (applied if step.back and step.shared else ())
+            applied = own if own and not step.back else applied
             if not step.back:
-                _check_apart(index, activity, planned.faults, begun)
+                _check_apart(index, activity, own, begun)
             if begins:
-                begun[step.func] = planned.faults
-            faults = (*planned.faults, *ended)
+                begun[step.func] = own
+            faults = (*own, *ended)
             found.append(
                 Step(activity.name, planned.what, faults, step.back, begins, bool(step.ends))
             )

@@ -62,7 +62,7 @@ def _flaws(
     holding = [block for block in blocks if step.func in block]
     if not holding:
         yield "a block with its end: then=(…), with the step that takes the change back last"
-    if len(holding) > 1:
+    if len(holding) > 1 and not step.shared:
         yield f"one block: it stands in {' and in '.join(', '.join(one) for one in holding)}"
     for name in step.then:
         if name not in by_name:

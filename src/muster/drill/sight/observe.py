@@ -15,7 +15,7 @@ from muster.drill.stop import StopReason
 from muster.drill.undo.restore import record_verify, settle
 from muster.errors import DrillAborted, MusterError
 from muster.faults.capacity import is_back
-from muster.faults.region_power import RegionPower
+from muster.faults.lost import Losing
 from muster.platform.steering.detection import largest_figures
 from muster.samples.counting import Status
 
@@ -136,7 +136,7 @@ def steady_s(session: Session) -> float:
     return (probe_s or interval_s or INTERVAL_S_DEFAULT) + READY_APART_S
 
 
-def await_back(session: Session, fault: RegionPower) -> None:
+def await_back(session: Session, fault: Losing) -> None:
     """Wait until the region is fully back: ready for a stretch, complete, and with its capacity.
 
     The drill fails if that takes too long; the message names what is missing.
@@ -154,13 +154,13 @@ def await_back(session: Session, fault: RegionPower) -> None:
         return seen.ok
 
     if session.wait_until(back, fault.back_s_max, look_s=READY_APART_S) is None:
-        detail = f"{fault.region} was started and is not back as before: {missing}"
+        detail = f"{fault.region} is not back as before: {missing}"
         session.fail("platform:region_not_back", detail)
     if fault.stops:
         _record_room(session, fault)
 
 
-def _record_room(session: Session, fault: RegionPower) -> None:
+def _record_room(session: Session, fault: Losing) -> None:
     """Whether as many streams fit as before the fault; a limit that was not read is unknown."""
     before, now = fault.room()
     missing = None if before is None or now is None else max(0.0, before - now)

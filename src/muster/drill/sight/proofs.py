@@ -264,15 +264,15 @@ def await_bite(session: Session, fault: Fault) -> None:
     session.record_proof(fault.kind, fault.region, seen)
 
 
-def lit(session: Session, region: str) -> Contrary:
+def lit(session: Session, region: str, *, stopped: bool = True) -> Contrary:
     """Return what the samples show of a region that is said to be dark; empty if nothing.
 
-    A process of the testbed exports its series only while it runs. Elsewhere a series may go on
-    without the region, so only streams that succeeded there contradict.
+    A process of the testbed exports its series only while it runs. Elsewhere, and where nothing is
+    `stopped`, a series may go on, so only streams that succeeded there contradict.
     """
     facts, scrape_s = session.facts, session.target.prometheus.scrape_interval_s
     began_s = session.clock.now_s() + LATE_SCRAPES * scrape_s + LATE_S
-    own = session.platform.power[region].own_samples
+    own = stopped and session.platform.power[region].own_samples
     before: float | None = None
 
     def look() -> str:

@@ -239,5 +239,40 @@ DEFECTS: dict[str, Defect] = {
             "success_2xx",
             "provider_cut",
         ),
+        Defect(
+            "checks_from_inside",
+            "dns",
+            "checks the health of regions from inside, where no client comes from",
+            "loss_not_detected",
+            "region_partition",
+        ),
+        Defect(
+            "shallow_health",
+            "gateway_faulted",
+            "is ready as long as it lives, whatever becomes of its streams",
+            "loss_not_detected",
+            "region_grey",
+        ),
+        Defect(
+            "answers_in_turn",
+            "dns",
+            "answers one query after the other, so that delays add up",
+            "first_token_p95",
+            "dns_slow",
+        ),
+        Defect(
+            "long_negative_ttl",
+            "dns",
+            "lets clients keep for ten minutes that a name has no record",
+            "rto",
+            "dns_empty",
+        ),
+        Defect(
+            "never_reads_again",
+            "dns",
+            "does not read its records again once its answers were stale",
+            "traffic_split",
+            "dns_stale",
+        ),
     )
 }

@@ -293,7 +293,13 @@ def dns(config: SupervisorConfig, ports: Ports, directory: Path) -> ProcessSpec:
             "probe_interval_s": config.spec.health_check.probe_interval_s,
             "seed": config.seed,
             "defect": defect_of(config.defect, "dns"),
+            "inside": {
+                address: [LOCAL, ports.gateway_admin(number, 0)]
+                for number, region in enumerate(config.spec.regions)
+                for address in config.addresses(region)
+            },
         },
+        admin_url=f"http://{LOCAL}:{admin}",
     )
 
 

@@ -24,7 +24,7 @@ from muster.testbed.dns.records import Zone
 
 UDP_PAYLOAD_BYTES = 1232
 NEGATIVE_TTL_S = 1
-"""How long "there is no such name" may be cached; short, because a drill changes records."""
+"""How long "there is no such record" may be cached; short, because a drill changes records."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,9 @@ def _add_addresses(reply: DNSRecord, query: DNSRecord, record: AddressRecord) ->
 def _soa(zone: Zone) -> RR:
     primary, mailbox, *numbers = zone.soa
     times = [int(number) for number in numbers]
-    times[-1] = min(times[-1], NEGATIVE_TTL_S)
-    return RR(zone.name, QTYPE.SOA, rdata=SOA(primary, mailbox, tuple(times)), ttl=NEGATIVE_TTL_S)
+    ttl_s = zone.negative_ttl_s or NEGATIVE_TTL_S
+    times[-1] = min(times[-1], ttl_s)
+    return RR(zone.name, QTYPE.SOA, rdata=SOA(primary, mailbox, tuple(times)), ttl=ttl_s)
 
 
 def _reply(query: DNSRecord) -> DNSRecord:

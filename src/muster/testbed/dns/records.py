@@ -41,6 +41,8 @@ class Zone:
     nameservers: tuple[str, ...] = ()
     soa_ttl_s: int = 900
     names: frozenset[str] = field(default_factory=frozenset)
+    negative_ttl_s: int | None = None
+    """How long a name without a record may be cached; None: as the name server usually says."""
 
     def at(self, name: str) -> tuple[AddressRecord, ...]:
         """The A records of `name` (lower case, with its last dot)."""

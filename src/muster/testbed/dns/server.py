@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, cast
 
 from pydantic import Field
 
-from muster.documents import Document
+from muster.documents import Document, parse
+from muster.errors import BadInput
 from muster.exposition import CONTENT_TYPE, Labels, Registry
 from muster.testbed.dns.answer import Memo, answer
 from muster.testbed.dns.decide import AddressRecord
 from muster.testbed.dns.health import Checker
-from muster.testbed.dns.records import Route53Reader, Zone
+from muster.testbed.dns.records import HealthCheck, Route53Reader, Zone
+from muster.testbed.dns.trouble import InTurn, Late, Trouble
 from muster.testbed.rig.small_http import Answer, Request, serve
 
 TCP_IDLE_S_MAX = 10.0
+LONG_NEGATIVE_TTL_S = 600
+"""For the planted defect `long_negative_ttl`."""
 Address = tuple[str, Annotated[int, Field(ge=1, le=65535)]]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -38,6 +43,9 @@ class DnsConfig(Document):
     probe_interval_s: Seconds | None = None
     seed: int = 1
     defect: str | None = None
+    inside: dict[str, Address] = Field(
+        default={}, description="checks_from_inside: the admin address by a region's address"
+    )
     parent_pid: int | None = None
 
 
@@ -61,6 +69,9 @@ class NameServer:
         self._memo: Memo | None = None
         self._read_s: float | None = None
         self._first_weights: dict[tuple[str, str], int] = {}
+        self._trouble = Trouble()
+        self._frozen: tuple[Memo, dict[str, bool]] | None = None
+        self._late = InTurn() if config.defect == "answers_in_turn" else Late()
         self.checker = Checker(config.probe_interval_s)
         self.figures = Figures()
         self._registry = self._declared()
@@ -91,14 +102,28 @@ class NameServer:
         draw = self._random.random
         # The planted defect: a region counts as healthy unless it is known to be unhealthy.
         healthy = {} if self._config.defect == "ignores_health" else self.checker.healthy
-        if self._memo is None:
+        memo = self._memo
+        if self._frozen is not None:
+            memo, healthy = self._frozen
+        if memo is None:
             answered = answer(packet, None, healthy, draw)
+        elif self._trouble.empty:
+            answered = answer(packet, replace(memo.zone, records=()), healthy, draw)
         else:
-            answered = self._memo.answer(packet, healthy, draw)
+            answered = memo.answer(packet, healthy, draw)
         self.figures.queries[answered.rcode] += 1
         if answered.region:
             self.figures.answers[answered.region] += 1
         return answered.packet
+
+    @property
+    def delay_s(self) -> float:
+        """How much later an answer is sent, in seconds."""
+        return self._trouble.delay_ms / 1000
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Send an answer, as late as the server was told to."""
+        self._late.after(self.delay_s, call)
 
     async def _poll_always(self) -> None:
         while True:
@@ -114,6 +139,8 @@ class NameServer:
     def _take(self, zone: Zone) -> None:
         if self._config.defect == "ignores_weights":
             zone = self._with_first_weights(zone)
+        elif self._config.defect == "long_negative_ttl":
+            zone = replace(zone, negative_ttl_s=LONG_NEGATIVE_TTL_S)
         self._read_s = time.monotonic()
         if zone == self._zone:
             return
@@ -121,7 +148,14 @@ class NameServer:
         self._memo = Memo(zone)
         for record in zone.records:
             self.figures.answers[record.region] += 0  # shown from 0 on
-        self.checker.follow(zone.checks)
+        self.checker.follow(self._seen_from(check) for check in zone.checks)
+
+    def _seen_from(self, check: HealthCheck) -> HealthCheck:
+        """The planted defect: a check asks where no client does; else it is as it stands."""
+        inside = self._config.inside.get(check.address)
+        if self._config.defect != "checks_from_inside" or inside is None:
+            return check
+        return replace(check, address=inside[0], port=inside[1])
 
     def _with_first_weights(self, zone: Zone) -> Zone:
         """The planted defect: records keep the weight that was read first."""
@@ -144,7 +178,21 @@ class NameServer:
         if request.path in ("/healthz", "/readyz"):
             ready = self._zone is not None and self.checker.probed.is_set()
             return Answer(200 if ready else 503, "ok\n" if ready else "no records yet\n")
+        if request.path == "/trouble":
+            if request.method == "POST":
+                try:
+                    self._tell(parse(Trouble, json.loads(request.body), "body"))
+                except (ValueError, BadInput) as error:
+                    return Answer(400, {"error": str(error)})
+            return Answer(200, self._trouble.model_dump(exclude_defaults=True))
         return Answer(404, {"error": "no such path"})
+
+    def _tell(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        if trouble.stale and self._frozen is None and self._memo is not None:
+            self._frozen = self._memo, dict(self.checker.healthy)
+        elif not trouble.stale and self._config.defect != "never_reads_again":
+            self._frozen = None
 
     def _declared(self) -> Registry:
         """Every series of the name server."""
@@ -199,6 +247,7 @@ class NameServer:
                 reply = self.answer(packet)
                 if reply is None:
                     break
+                await asyncio.sleep(self.delay_s)
                 writer.write(len(reply).to_bytes(2, "big") + reply)
                 await writer.drain()
         writer.close()
@@ -215,5 +264,6 @@ class _Udp(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._server.answer(data)
-        if reply is not None and self._transport is not None:
-            self._transport.sendto(reply, addr)
+        transport = self._transport
+        if reply is not None and transport is not None:
+            self._server.later(lambda: transport.sendto(reply, addr))

@@ -35,6 +35,7 @@ GatewayDefect = Literal[
     "impatient",
     "connects_anew",
     "passes_on_breaks",
+    "shallow_health",
 ]
 
 

@@ -13,6 +13,7 @@ from muster.testbed.gateway.circuit import Circuit
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.figures import ROUTES, Figures
 from muster.testbed.gateway.planted import ANEW_MAX, Planted
+from muster.testbed.gateway.probing import given_up, probe
 from muster.testbed.gateway.upstream import Answer, Pool, Requester
 from muster.testbed.wire.server import REASONS
 
@@ -85,6 +86,8 @@ class Gateway:
     @property
     def ready(self) -> bool:
         if self.stopping or self.drained:
+            return False
+        if not self.planted.shallow_health and given_up(self.circuits):
             return False
         return not self.planted.redis_fallback or not self.admission.exhausted
 
@@ -172,9 +175,10 @@ class Gateway:
             self._planted_tick(now_s)
 
     def sweep(self, now_s: float, attempts: Iterable[Routed]) -> None:
-        """Once a second: end what has been silent for too long."""
+        """Once a second: end what was silent for too long, and try routes that are given up."""
         for pool in self.pools.values():
             pool.sweep()
+        probe(self.circuits, self.pools, now_s)
         for attempt in attempts:
             upstream = attempt.upstream
             if attempt.begun and upstream is not None:

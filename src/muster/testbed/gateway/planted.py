@@ -55,6 +55,12 @@ class Planted:
         """Whether a stream that the provider broke off is not continued."""
         return self.name == "passes_on_breaks"
 
+    @property
+    def shallow_health(self) -> bool:
+        """Whether it says that it is ready whatever became of its requests."""
+        # Impatience gives up routes with which nothing is wrong: what is wrong must show in rates.
+        return self.name in ("shallow_health", "impatient")
+
     def waits_s(self, route: str, timeout_s: float) -> float | None:
         """For how long it waits for a first token of that route; None: for as long as it takes."""
         if self.name == "impatient":

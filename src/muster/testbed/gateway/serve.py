@@ -15,14 +15,9 @@ from muster.testbed.gateway.attempt import Attempt
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.connection import ChatConnection
 from muster.testbed.gateway.core import DRAIN_STATES, Gateway
+from muster.testbed.gateway.front import Front
 from muster.testbed.gateway.planted_streams import STREAMS
-from muster.testbed.wire.process import (
-    BACKLOG,
-    die_with_parent,
-    listener,
-    orphaned,
-    stop_event,
-)
+from muster.testbed.wire.process import die_with_parent, listener, orphaned, stop_event
 from muster.testbed.wire.server import Connections, Request, ServerConnection, answer
 from muster.testbed.wire.ticker import Ticker
 
@@ -69,14 +64,19 @@ def registry_of(gateway: Gateway) -> Registry:
 
 
 class AdminConnection(ServerConnection):
-    """Health, metrics, drain and the planted defect's switch; on loopback, for the supervisor."""
+    """Health, metrics, drain, partition and the planted defect's switch; on loopback, for the
+    supervisor.
+    """
 
-    __slots__ = ("gateway", "registry")
+    __slots__ = ("front", "gateway", "registry")
 
-    def __init__(self, connections: Connections, gateway: Gateway, registry: Registry) -> None:
+    def __init__(
+        self, connections: Connections, gateway: Gateway, registry: Registry, front: Front
+    ) -> None:
         super().__init__(connections)
         self.gateway = gateway
         self.registry = registry
+        self.front = front
 
     def handle(self, request: Request) -> None:
         self.write(self._answer(request))
@@ -103,6 +103,13 @@ class AdminConnection(ServerConnection):
                     {"state": gateway.drain_state, "empty": gateway.drained, "ready": gateway.ready}
                 ),
             )
+        if target == b"/admin/partition":
+            if method == b"POST":
+                cut = _field(request.body, "cut")
+                if not isinstance(cut, bool):
+                    return _wrong("cut", cut, "true or false")
+                (self.front.cut if cut else self.front.join)()
+            return answer(200, orjson.dumps({"cut": self.front.is_cut}))
         if target == b"/admin/defect":
             planted = gateway.planted
             if method == b"POST":
@@ -145,9 +152,12 @@ async def serve(config: GatewayConfig) -> None:
     )
     operators = Connections()
     host, port = config.listen
-    public_sockets = [
-        listener("listen", (address, port)) for address in (host, *config.more_addresses)
-    ]
+    attempt_type = STREAMS.get(config.defect or "", Attempt)
+    front = Front(
+        [(address, port) for address in (host, *config.more_addresses)],
+        clients,
+        partial(ChatConnection, clients, gateway, attempt_type),
+    )
     admin_socket = listener("admin", config.admin)
     ticker = Ticker(loop, phase=PHASE, waits=gateway.admission.wire.waits)
     ticker.publish(registry, {"component": "gateway", "region": config.region})
@@ -157,15 +167,9 @@ async def serve(config: GatewayConfig) -> None:
     ticker.start()
     gateway.admission.wire.start()
     await _redis_or_timeout(gateway)
-    attempt_type = STREAMS.get(config.defect or "", Attempt)
-    public = [
-        await loop.create_server(
-            partial(ChatConnection, clients, gateway, attempt_type), sock=sock, backlog=BACKLOG
-        )
-        for sock in public_sockets
-    ]
+    await front.open()
     admin = await loop.create_server(
-        partial(AdminConnection, operators, gateway, registry), sock=admin_socket
+        partial(AdminConnection, operators, gateway, registry, front), sock=admin_socket
     )
     print("ready", flush=True)
     while not stop.is_set() and not orphaned(config.parent_pid):
@@ -179,8 +183,7 @@ async def serve(config: GatewayConfig) -> None:
         except TimeoutError:
             continue
     gateway.stopping = True
-    for server in public:
-        server.close()
+    front.close()
     deadline_s = time.monotonic() + config.grace_s
     clients.close_idle()
     while clients.open and time.monotonic() < deadline_s:

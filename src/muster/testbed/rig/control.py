@@ -1,8 +1,9 @@
 """The control API: what a drill asks of the testbed, as it would ask a platform's operators.
 
 Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R, GET|POST
-/regions/R/drain, GET /regions/R/redis, POST /regions/R/redis/halt|kill|run, POST
-/regions/R/toxiproxy/restart, GET|POST /provider/trouble, GET /status, POST /shutdown.
+/regions/R/drain, GET|POST /regions/R/partition, GET /regions/R/redis, POST
+/regions/R/redis/halt|kill|run, POST /regions/R/toxiproxy/restart, GET|POST /provider/trouble,
+GET|POST /dns/trouble, GET /status, POST /shutdown.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from muster.errors import MusterError
-from muster.testbed.rig.regions import DRAIN_STATES, Region, RegionError
+from muster.testbed.rig.regions import DRAIN_STATES, PARTITION_STATES, Region, RegionError
 from muster.testbed.rig.small_http import Answer, Request
 
 StatusSource = Callable[[], Awaitable[dict[str, Any]]]
@@ -31,14 +32,14 @@ class Control:
         status: StatusSource,
         shutdown: Callable[[], None],
         changed: Callable[[], None],
-        trouble: Callable[[Request], Awaitable[Answer]] | None = None,
+        troubles: Mapping[str, Callable[[Request], Awaitable[Answer]]] | None = None,
     ) -> None:
         self._token = token
         self._regions = regions
         self._status = status
         self._shutdown = shutdown
         self._changed = changed
-        self._trouble = trouble
+        self._troubles = dict(troubles or {})
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; a call that failed is 409 or 500 with the reason."""
@@ -51,8 +52,8 @@ class Control:
         if parts == ["shutdown"] and request.method == "POST":
             self._shutdown()
             return Answer(202, {"state": "ending"})
-        if parts == ["provider", "trouble"] and self._trouble is not None:
-            return await self._trouble(request)
+        if len(parts) == 2 and parts[0] in self._troubles and parts[1] == "trouble":
+            return await self._troubles[parts[0]](request)
         if len(parts) >= 2 and parts[0] == "regions":
             region = self._regions.get(parts[1])
             if region is None:
@@ -79,6 +80,11 @@ class Control:
                 return Answer(200, {"region": region.name, "state": await region.drain_state()})
             if request.method == "POST" and verb == "drain":
                 return await self._drain(request, region)
+            if request.method == "GET" and verb == "partition":
+                state = await region.partition_state()
+                return Answer(200, {"region": region.name, "state": state})
+            if request.method == "POST" and verb == "partition":
+                return await self._partition(request, region)
             if request.method == "POST" and verb in verbs:
                 # The caller may be gone before it is done: half a stop would leave processes that
                 # neither serve nor end.
@@ -97,11 +103,24 @@ class Control:
             self._changed()
 
     async def _drain(self, request: Request, region: Region) -> Answer:
-        try:
-            state = json.loads(request.body)["state"]
-        except (ValueError, KeyError, TypeError):
-            state = None
+        state = _state(request)
         if state not in DRAIN_STATES:
             return Answer(400, {"error": f"body: got {state!r}, expected one of {DRAIN_STATES}"})
         await region.drain(state)
         return Answer(200, {"region": region.name, "state": state})
+
+    async def _partition(self, request: Request, region: Region) -> Answer:
+        state = _state(request)
+        if state not in PARTITION_STATES:
+            wanted = f"one of {PARTITION_STATES}"
+            return Answer(400, {"error": f"body: got {state!r}, expected {wanted}"})
+        await asyncio.shield(asyncio.create_task(region.partition(state)))
+        return Answer(200, {"region": region.name, "state": await region.partition_state()})
+
+
+def _state(request: Request) -> Any:
+    """`state` in the request's body; None without one."""
+    try:
+        return json.loads(request.body)["state"]
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -36,6 +36,8 @@ from muster.testbed.rig.waiting import await_ready
 LOGS = "logs"
 DEATHS = "deaths.json"
 _FIRST: tuple[Kind, ...] = ("redis", "toxiproxy", "route53", "provider", "prometheus")
+TROUBLED: tuple[Kind, ...] = ("provider", "dns")
+"""The kinds of part that can be told to fail."""
 _DNS_GAUGE = re.compile(r'^muster_dns_region_(weight|healthy)\{region="([^"]+)"\} (\S+)$', re.M)
 
 
@@ -188,7 +190,9 @@ class Rig:
             status=self.status,
             shutdown=self._stop.set,
             changed=self._write_state,
-            trouble=partial(providers.trouble, self._client, layout.of("provider")),
+            troubles={
+                kind: partial(providers.trouble, self._client, layout.of(kind)) for kind in TROUBLED
+            },
         )
         port = layout.ports.fixed(ports.CONTROL)
         self._servers.append(await serve(LOCAL, port, control.handle))

@@ -1,4 +1,4 @@
-"""The trouble of the provider stubs: set at every one of them, and shown if all agree."""
+"""The trouble of stubs of one kind: set at every one of them, and shown if all agree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def trouble(
     found = await asyncio.gather(*(_ask(client, stub, request) for stub in stubs))
     if any(one != found[0] for one in found):
         said = "; ".join(f"{stub.name}: {one}" for stub, one in zip(stubs, found, strict=True))
-        return Answer(502, {"error": f"the provider stubs disagree: {said}"})
+        return Answer(502, {"error": f"the stubs disagree: {said}"})
     return Answer(*found[0])
 
 

@@ -21,9 +21,13 @@ from muster.testbed.rig.toxiproxies import answers, create_proxies
 from muster.testbed.rig.waiting import answers_2xx, await_ready
 
 ADMIN_S_MAX = 3.0
+DRAIN, PARTITION = "/admin/drain", "/admin/partition"
 BUSY_S_MAX = 40.0
 """The time that a stop may take: grace and kill of gateways and Redis. A start may take longer."""
 DRAIN_STATES = ("serving", "closing", "draining")
+PARTITION_STATES = ("whole", "cut")
+CUT_S_MAX = 5.0
+"""How long gateways may take to listen again, or no longer, in seconds."""
 
 
 class RegionError(MusterError):
@@ -113,11 +117,8 @@ class Region:
 
     async def drain(self, state: str) -> None:
         """Put every gateway into `state`. Raises RegionError if one does not change."""
-        running = [child for child in self._gateways if child.pid is not None]
-        if not running:
-            raise RegionError(f"{self.name}: no gateway runs")
         answers = await asyncio.gather(
-            *(self._ask("POST", child, {"state": state}) for child in running)
+            *(self._ask("POST", child, {"state": state}) for child in self._running())
         )
         shown = {str(answer.get("state", answer)) for answer in answers}
         if shown != {state}:
@@ -133,6 +134,33 @@ class Region:
         answers = await asyncio.gather(*(self._ask("GET", child, None) for child in running))
         shown = {str(answer.get("state", "unknown")) for answer in answers}
         return shown.pop() if len(shown) == 1 else "mixed"
+
+    async def partition(self, state: str) -> None:
+        """Cut every gateway off from its clients, or let them in again; returns when it holds.
+
+        Raises RegionError.
+        """
+        async with self._alone("partition"):
+            for child in self._running():
+                await self._ask("POST", child, {"cut": state == "cut"}, PARTITION)
+            end_s = asyncio.get_running_loop().time() + CUT_S_MAX
+            while (shown := await self.partition_state()) != state:
+                if asyncio.get_running_loop().time() > end_s:
+                    raise RegionError(f"{self.name}: asked for {state}, the gateways are {shown}")
+                await asyncio.sleep(0.05)
+
+    async def partition_state(self) -> str:
+        """What the gateways are: `whole`, `cut`, or `partly` cut. Raises RegionError."""
+        answers = [await self._ask("GET", child, None, PARTITION) for child in self._running()]
+        cut = {answer.get("cut") is True for answer in answers}
+        return "partly" if len(cut) > 1 else "cut" if cut.pop() else "whole"
+
+    def _running(self) -> list[Child]:
+        """The gateways that run. Raises RegionError if none does."""
+        running = [child for child in self._gateways if child.pid is not None]
+        if not running:
+            raise RegionError(f"{self.name}: no gateway runs")
+        return running
 
     async def show(self) -> dict[str, Any]:
         """power (on, off, or partial), ready, gateways (running), redis (running)."""
@@ -193,10 +221,12 @@ class Region:
                 else StartError(f"{child.spec.name}: {error}")
             )
 
-    async def _ask(self, method: str, child: Child, body: dict[str, Any] | None) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, child: Child, body: dict[str, Any] | None, path: str = DRAIN
+    ) -> dict[str, Any]:
         try:
             answer = await self._client.request(
-                method, f"{child.spec.admin_url}/admin/drain", json=body, timeout=ADMIN_S_MAX
+                method, f"{child.spec.admin_url}{path}", json=body, timeout=ADMIN_S_MAX
             )
             shown = answer.json()
         except (httpx.HTTPError, ValueError) as error:

@@ -1,0 +1,64 @@
+"""Cuts a region off by the target's own command (docs/command.md).
+
+`argv cut REGION` and `argv join REGION` change it; the exit code says whether that succeeded, and
+the state is read back. `argv partition-state REGION` answers {"state": "whole" | "cut" | "partly"}.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.documents import Document
+from muster.platform.command import ByCommand, Command
+from muster.platform.partition.model import Partition, PartitionState
+from muster.targets.partition import CommandPartition
+
+
+class PartitionAnswer(Document):
+    """What `argv partition-state REGION` answers."""
+
+    state: PartitionState
+    detail: Annotated[str, Field(max_length=200)] = ""
+
+
+class PartitionByCommand(ByCommand, Partition):
+    """A region's partition, set and read by the target's own command."""
+
+    def __init__(
+        self, region: str, settings: CommandPartition, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        super().__init__(region, clock)
+        self._command = Command(
+            settings.argv, region, settings.timeout_s, settings.state_timeout_s, clock
+        )
+
+    @property
+    def timeout_s(self) -> float:
+        return self._command.do_s_max
+
+    @property
+    def look_s_max(self) -> float:
+        return self._command.look_s_max
+
+    def state(self) -> PartitionState:
+        return self._answer().state
+
+    def cut(self) -> None:
+        self._command.do("cut", settled=lambda: self._not("cut"))
+
+    def join(self) -> None:
+        self._command.do("join", settled=lambda: self._not("whole"))
+
+    def command(self) -> str | None:
+        return self._command.line("join")
+
+    def _not(self, wanted: PartitionState) -> str:
+        shown = self._answer()
+        said = f"{shown.state} ({shown.detail})" if shown.detail else shown.state
+        return "" if shown.state == wanted else f"partition {said}, expected {wanted}"
+
+    def _answer(self) -> PartitionAnswer:
+        return self._command.ask(PartitionAnswer, "partition-state")

@@ -1,0 +1,55 @@
+"""The port that cuts one region off from everyone outside: its clients, and its health check.
+
+The region's processes go on. Creating an adapter sends no request. Each call is limited by
+`timeout_s` and raises PortError if the platform does not do what was asked or gives a wrong answer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.port import Adapter
+
+PartitionState = Literal["whole", "cut", "partly"]
+STATES: tuple[PartitionState, ...] = ("whole", "cut", "partly")
+
+
+class Partition(Adapter, ABC):
+    """How one region is cut off, and let in again."""
+
+    cuts: ClassVar[bool] = True
+    """Whether Muster can cut the region off at all."""
+
+    def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.region = region
+        self.clock = clock
+
+    @property
+    @abstractmethod
+    def timeout_s(self) -> float:
+        """How long one change may take, in seconds."""
+
+    @property
+    @abstractmethod
+    def look_s_max(self) -> float:
+        """How long one `state` may take, in seconds."""
+
+    @abstractmethod
+    def state(self) -> PartitionState:
+        """What the platform says: `partly` if a part of the region is cut off."""
+
+    @abstractmethod
+    def cut(self) -> None:
+        """Cut it off; returns once the platform says so."""
+
+    @abstractmethod
+    def join(self) -> None:
+        """Let everyone in again; calling it again changes nothing."""
+
+    @abstractmethod
+    def command(self) -> str | None:
+        """The complete shell line with which a person joins it, without any secret; None if there
+        is none.
+        """

@@ -1,0 +1,37 @@
+"""Nobody cuts the region off: a target without `partition`."""
+
+from __future__ import annotations
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.partition.model import Partition, PartitionState
+from muster.platform.port import PortError
+from muster.targets.partition import NoPartition
+
+
+class PartitionByNobody(Partition):
+    """The target names no way to cut the region off. To join it needs nothing."""
+
+    cuts = False
+
+    def __init__(self, region: str, settings: NoPartition, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
+
+    @property
+    def timeout_s(self) -> float:
+        return 0.0
+
+    @property
+    def look_s_max(self) -> float:
+        return 0.0
+
+    def state(self) -> PartitionState:
+        return "whole"
+
+    def cut(self) -> None:
+        raise PortError(f"the target names no regions.{self.region}.partition")
+
+    def join(self) -> None:
+        """Nothing was cut."""
+
+    def command(self) -> str | None:
+        return None
