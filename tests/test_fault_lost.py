@@ -22,6 +22,7 @@ from muster.platform.port import PortError
 from muster.undo import UndoEntry
 
 SECRET = "secret"
+ROUTES = ("provider_primary", "provider_fallback")
 STEPS = {step.func: step for step in registered().steps}
 
 
@@ -171,7 +172,9 @@ def test_a_loss_without_limits_is_refused_in_one_line(kind):
     with pytest.raises(BadInput, match=f"{kind}: got None, expected rto_s_max and streams") as said:
         check_limits(scene, kind)
     assert "\n" not in str(said.value)
-    planned = STEPS[kind].planned(Scene(platform_of(a_target())), {})
+    proxies = dict(zip(ROUTES, ROUTES, strict=True))
+    region = {"toxiproxy": {"url": "http://127.0.0.1:9", "proxies": proxies}}
+    planned = STEPS[kind].planned(Scene(platform_of(a_target(region=region))), {})
     assert [one.kind for one in planned.faults] == [kind]
 
 
@@ -188,9 +191,6 @@ def test_what_the_phases_of_a_loss_ask_of_each():
         assert one.undone
     assert issubclass(RegionGrey, Lost)
     assert OTHER != REGION
-
-
-ROUTES = ("provider_primary", "provider_fallback")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from muster.testbed.design.defects import DEFECTS
 PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
 HELD = held_by(ROOT / "experiments")
 SINGLES = {step.func: step for step in registered().steps if step.make}
+OWN_PHASES = {step.func: step for step in registered().steps if step.fault}
+ELSEWHERE = {"redis_outage", "provider_latency", *OWN_PHASES}
+"""Their whole drills, with their defects, are in other modules."""
 
 
 def test_the_page_is_generated_from_the_code() -> None:
@@ -25,6 +28,18 @@ def test_a_page_without_the_place_is_refused() -> None:
     for page in ("", BEGIN, END):
         with pytest.raises(ValueError, match="lacks"):
             inserted(page, "x")
+
+
+@pytest.mark.parametrize("func", OWN_PHASES)
+def test_a_fault_with_phases_of_its_own_has_its_place_too(func: str) -> None:
+    """How it is undone, its steps, a source, an experiment, and a defect that must fail it."""
+    step = OWN_PHASES[func]
+    part = catalogue(registered(), HELD).split(f"### `{func}`\n")[1].split("\n### ")[0]
+    assert "](https://" in step.recalls
+    assert "how it is undone: \n" not in part
+    assert all(f"`{name}`" in part for name in (func, *step.then))
+    assert func in HELD.values()
+    assert func in {defect.drill for defect in DEFECTS.values()}
 
 
 @pytest.mark.parametrize("func", SINGLES)
@@ -40,7 +55,7 @@ def test_a_fault_says_how_it_is_undone_and_what_it_stands_for(func: str) -> None
 
 def test_every_experiment_with_one_fault_has_a_defect_that_fails_it() -> None:
     """In the whole drills of the catalogue or of the verdicts; and every such defect is planted."""
-    with_defect = {name for name, _ in SEEN_BY} | {"redis_outage", "provider_latency"}
+    with_defect = {name for name, _ in SEEN_BY} | ELSEWHERE
     compound = {name for name in with_defect if name.startswith(("compound_", "dependency"))}
     assert with_defect - compound == set(HELD)
     assert {defect for _, defect in SEEN_BY} <= set(DEFECTS)

@@ -42,6 +42,9 @@ OF_A_STUB = {
 }
 
 
+OF_DNS = {"dns_slow", "dns_empty", "dns_stale"}
+
+
 def document(url="http://127.0.0.1:9", **blast_radius):
     """A staging target with Kubernetes, proxies and drain hooks, all of it allowed."""
     data = shared_document(url)
@@ -89,10 +92,53 @@ def test_every_drill_that_comes_along_is_known_step_by_step(tmp_path, name):
     data = document()
     if name in OF_A_STUB:
         data["provider_stub"] = {"url": "http://127.0.0.1:9", "token": "${env.PATH}"}
+    if name in OF_DNS:
+        told_to_fail(data)
     if name.startswith("compound_"):
         data["blast_radius"]["proxies"] += [f"{OTHER}/primary", f"{OTHER}/redis"]
     steps = permit(plan_of(tmp_path, data, name))
     assert len(steps) == len(METHODS[name])
+
+
+def told_to_fail(data):
+    """A name server that can be told, and limits for what nobody passes under a tier."""
+    data["dns_stub"] = {"url": "http://127.0.0.1:9", "token": "${env.PATH}"}
+    data["load"]["dns_server"] = "127.0.0.1:9"
+    data |= {"dns_outage": {"rto_s_max": 5}, "dns_stale": {"rto_s_max": 15}}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *((name, "dns_stub") for name in sorted(OF_DNS)),
+        ("dns_empty", "dns_outage"),
+        ("dns_stale", "dns_stale"),
+        ("region_loss", "region_loss"),
+        ("region_partition", "region_partition"),
+        ("region_grey", "region_grey"),
+    ],
+)
+def test_what_a_fault_needs_of_the_target_is_named_before_any_lock(tmp_path, name, key):
+    """A stub that can be told, or the limit by which it is judged; one line."""
+    data = document()
+    told_to_fail(data)
+    del data[key]
+    with pytest.raises(BadInput, match=rf"{key}: got None, expected") as caught:
+        permit(plan_of(tmp_path, data, name))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_partition_needs_a_way_to_cut(tmp_path):
+    """Named by its key; a command is named by its first word in the blast radius."""
+    data = document(commands=["/bin/true"])
+    del data["regions"][REGION]["partition"]
+    with pytest.raises(BadInput, match=rf"{REGION}\.partition\.kind: got 'none', expected proc"):
+        permit(plan_of(tmp_path, data, "region_partition"))
+    data["regions"][REGION]["partition"] = {"kind": "command", "argv": ["/bin/true"]}
+    permit(plan_of(tmp_path, data, "region_partition"))
+    data["blast_radius"]["commands"] = []
+    with pytest.raises(DrillAborted, match="blast_radius.commands does not allow /bin/true"):
+        permit(plan_of(tmp_path, data, "region_partition"))
 
 
 def test_a_fault_in_the_survivor_must_be_allowed_there(tmp_path):

@@ -1,4 +1,4 @@
-"""The catalogue of single faults as a page: generated from the code, so that it cannot differ.
+"""The catalogue of faults as a page: generated from the code, so that it cannot differ.
 
 `python -m muster.faults.catalogue` writes it into `docs/faults.md`.
 """
@@ -24,7 +24,7 @@ COLUMNS = 120
 
 def catalogue(found: Registered, experiments: Mapping[str, str]) -> str:
     """The page's part in Markdown. `experiments`: the step that each experiment holds, by name."""
-    steps = sorted((step for step in found.steps if step.make), key=lambda step: step.func)
+    steps = sorted((step for step in found.steps if _held(step)), key=lambda step: step.func)
     parts = ["\n".join(_section(step, experiments)) for step in steps]
     return "\n\n".join([BEGIN, *parts, END])
 
@@ -39,14 +39,19 @@ def inserted(page: str, part: str) -> str:
 
 
 def held_by(experiments: Path) -> dict[str, str]:
-    """The single fault that each experiment in a directory holds, by the experiment's name."""
-    names = {step.func for step in registered().steps if step.make}
+    """The fault that each experiment in a directory holds, by the experiment's name."""
+    names = {step.func for step in registered().steps if _held(step)}
     return {
         path.stem: activity["provider"]["func"]
         for path in sorted(experiments.glob("*.json"))
         for activity in json.loads(path.read_text(encoding="utf-8"))["method"]
         if activity["provider"]["func"] in names
     }
+
+
+def _held(step: DrillStep) -> bool:
+    """Whether the step applies a fault of the catalogue: a single one, or one with own phases."""
+    return step.make is not None or step.fault is not None
 
 
 def _section(step: DrillStep, experiments: Mapping[str, str]) -> Iterator[str]:
@@ -58,7 +63,10 @@ def _section(step: DrillStep, experiments: Mapping[str, str]) -> Iterator[str]:
     where = "all regions" if issubclass(fault, PlatformFault) else "one region"
     signals = ", ".join(f"`{name}`" for name in fault.expects) or "none"
     yield _item(f"where: {where}; signals that it must disturb there: {signals}")
-    yield _item(f"arguments: {'; '.join(_argument(step, one.name) for one in step.parameters)}")
+    arguments = "; ".join(_argument(step, one.name) for one in step.parameters)
+    yield _item(f"arguments: {arguments or 'none'}")
+    if step.fault is not None:
+        yield _item(f"its steps: {', '.join(f'`{name}`' for name in (step.func, *step.then))}")
     yield _item(f"how it is undone: {fault.undone}")
     if step.recalls:
         yield _item(f"what it stands for: {step.recalls}")
@@ -68,7 +76,12 @@ def _section(step: DrillStep, experiments: Mapping[str, str]) -> Iterator[str]:
 
 
 def _made_by(step: DrillStep) -> type[Fault]:
-    """The class that the step's function says it returns. Raises TypeError if it says none."""
+    """The class that the step names, or that its function says it returns.
+
+    Raises TypeError if it says none.
+    """
+    if step.fault is not None:
+        return step.fault
     assert step.make is not None
     made = inspect.signature(step.make, eval_str=True).return_annotation
     if not isinstance(made, type) or not issubclass(made, Fault):

@@ -16,8 +16,9 @@ from muster.faults.steps import Planned, Scene, drill_step
 from muster.platform.port import Change, Unusable
 
 RECALLS = (
-    "[Google Cloud, April 2023](https://status.cloud.google.com/incidents/dS9ps52MUnxQfyDGPfkY): "
-    "water and a fire took a data centre of a region at once"
+    "[Google Cloud, April 2023]"
+    "(https://www.theregister.com/2023/05/10/google_cloud_paris_outage_persists/): "
+    "water, and a fire, shut a data centre down, and with it its region"
 )
 
 

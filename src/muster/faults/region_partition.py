@@ -22,7 +22,7 @@ from muster.platform.port import Change, Proof, Touch, Unusable
 
 RECALLS = (
     "[Google Cloud, June 2019](https://status.cloud.google.com/incident/cloud-networking/19009): "
-    "the network of whole regions was taken away while their machines ran"
+    "the routes of whole regions were withdrawn while their machines ran"
 )
 
 
