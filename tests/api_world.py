@@ -10,12 +10,12 @@ from typing import Any
 
 from conformance.world import Outside, Trouble
 from floor_fixtures import StandInServer, kubeconfig, stand_in
-from kubernetes.config import kube_config
 
-from muster.platform import deployments
+from muster.platform.kubernetes import cluster as calls
 
 HELD_S_MAX = 20.0
-CALL_S = 2.0
+LATE_S, CALL_S = 1.0, 60.0
+"""How long a call and a whole change may take: short only where an answer never comes."""
 
 
 class ApiWorld(Outside):
@@ -46,6 +46,21 @@ class ApiWorld(Outside):
         self.released.wait(HELD_S_MAX)
 
 
+class ClusterWorld(ApiWorld):
+    """A cluster's API."""
+
+    patches: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call_s = CALL_S
+
+    def trouble(self, kind: Trouble | None) -> None:
+        super().trouble(kind)
+        self.call_s = CALL_S if kind in (None, "nonsense") else LATE_S
+        self.patches.setattr(calls, "CALL_S_MAX", self.call_s)
+
+
 @contextmanager
 def served(world: ApiWorld) -> Iterator[None]:
     """The API of `world` answers; afterwards nobody is kept waiting."""
@@ -57,13 +72,11 @@ def served(world: ApiWorld) -> Iterator[None]:
 
 
 @contextmanager
-def served_as_cluster(world: ApiWorld, folder: Path, monkeypatch: Any) -> Iterator[None]:
+def served_as_cluster(world: ClusterWorld, folder: Path, monkeypatch: Any) -> Iterator[None]:
     """The same, as the cluster that this machine's kubeconfig names."""
     with served(world):
-        path = kubeconfig(folder / "kubeconfig", world.shown.url)
-        monkeypatch.setenv("KUBECONFIG", str(path))
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
-        monkeypatch.setattr(deployments, "CALL_S_MAX", CALL_S)
-        for name in ("KUBERNETES_CONTEXT", "HTTP_PROXY"):
-            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(folder / "kubeconfig", world.shown.url)))
+        monkeypatch.setattr(calls, "READS_PER_S_MAX", 1000.0)
+        monkeypatch.delenv("HTTP_PROXY", raising=False)
+        world.patches = monkeypatch
         yield

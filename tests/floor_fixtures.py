@@ -288,10 +288,12 @@ def closing_port(first_bytes: bytes = b"") -> Iterator[int]:
 
 @dataclass
 class KubernetesStandIn:
-    """Deployments as a cluster would show them; no cluster can stand on one machine.
+    """Deployments as a cluster would show them, for what a real API server cannot be made to do.
 
-    `lag` reads of a deployment show the state before a change, as a controller needs time.
-    `terminating` pods are listed and no longer counted by their deployment.
+    What holds on a real one is tested there (the marker `kubernetes`). `lag` reads of a deployment
+    show the state before a change, as a controller needs time. `terminating` pods are listed and no
+    longer counted by their deployment. `others` are pods of another deployment that every selector
+    matches. `denied` are the verbs of which the caller has no right.
     """
 
     replicas: dict[str, int]
@@ -304,6 +306,8 @@ class KubernetesStandIn:
     restarts: dict[str, list[str]] = field(default_factory=dict)
     killed: list[str] = field(default_factory=list)
     terminating: dict[str, int] = field(default_factory=dict)
+    others: int = 0
+    denied: tuple[str, ...] = ()
     autoscalers: dict[str, tuple[int, int]] = field(default_factory=dict)
     _reads_left: dict[str, int] = field(default_factory=dict)
 
@@ -313,61 +317,79 @@ class KubernetesStandIn:
         self.observed = dict.fromkeys(self.replicas, 1)
 
     def answer(self, call: Call) -> tuple[int, Any]:
-        """The calls of the apps/v1 API that scaling and restarting need."""
-        parts = call.path.partition("?")[0].strip("/").split("/")
-        if call.method == "DELETE" and parts[:3] == ["api", "v1", "namespaces"]:
-            self.killed.append(unquote(call.path.partition("?")[2]))
-            return 200, {"kind": "Status", "apiVersion": "v1", "status": "Success"}
-        if call.method == "GET" and parts[:3] == ["api", "v1", "namespaces"]:
-            return 200, self._pods(unquote(call.path.partition("labelSelector=")[2]))
+        """The calls that scaling, killing and restarting need."""
+        path, _, query = call.path.partition("?")
+        parts = path.strip("/").split("/")
+        if path.endswith("/selfsubjectaccessreviews"):
+            asked = call.json["spec"]["resourceAttributes"]
+            return 201, {"status": {"allowed": asked["verb"] not in self.denied}}
+        if parts[-1] == "resourcequotas":
+            return 200, {"items": []}
+        if parts[:3] == ["api", "v1", "namespaces"] and parts[4] == "pods":
+            return self._of_pods(call, parts, unquote(query))
         if parts[:2] == ["apis", "autoscaling"]:
             return 200, self._autoscalers()
+        if parts[5:6] == ["replicasets"]:
+            return 200, {"metadata": _owned(parts[6], "Deployment", parts[6])}
+        if parts[5:] == ["deployments", "canary"]:
+            return 200, {"metadata": {"name": "canary", "uid": "canary"}}
         if parts[:4] != ["apis", "apps", "v1", "namespaces"] or parts[6] not in self.replicas:
-            return 404, {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
+            return 404, {"kind": "Status", "status": "Failure", "message": f"no {path}"}
         name = parts[6]
-        if call.method == "PATCH" and parts[-1] == "scale":
-            wanted = int(call.json["spec"]["replicas"])
-            if not self.ignores_scale:
-                self.replicas[name] = wanted
-                self.generation[name] += 1
-                self._reads_left[name] = self.lag
-            return 200, {
-                "kind": "Scale",
-                "apiVersion": "autoscaling/v1",
-                "metadata": {"name": name},
-                "spec": {"replicas": wanted},
-            }
+        if parts[-1] == "scale":
+            if call.method == "PATCH" and "dryRun" not in query and not self.ignores_scale:
+                self.replicas[name] = int(call.json["spec"]["replicas"])
+                self._change(name)
+            return 200, self._scale(name)
         if call.method == "PATCH":
             pods = call.json["spec"]["template"]["metadata"]["annotations"]
             self.restarts.setdefault(name, []).append(pods["kubectl.kubernetes.io/restartedAt"])
-            self.generation[name] += 1
-            self._reads_left[name] = self.lag
+            self._change(name)
+        self._settle(name)
+        return 200, self._deployment(name)
+
+    def _change(self, name: str) -> None:
+        self.generation[name] += 1
+        self._reads_left[name] = self.lag
+
+    def _settle(self, name: str) -> None:
         if self._reads_left.get(name, 0) > 0:
             self._reads_left[name] -= 1
         elif not self.stuck:
             self.observed[name] = self.generation[name]
             self.available[name] = self.replicas[name]
-        return 200, {
+
+    def _scale(self, name: str) -> dict[str, Any]:
+        self._settle(name)
+        return {
+            "metadata": {"name": name, "uid": name, "resourceVersion": str(self.generation[name])},
+            "spec": {"replicas": self.replicas[name]},
+            "status": {"replicas": self.available[name], "selector": f"app={name}"},
+        }
+
+    def _deployment(self, name: str) -> dict[str, Any]:
+        count = self.available[name]
+        return {
             "kind": "Deployment",
-            "apiVersion": "apps/v1",
-            "metadata": {"name": name, "generation": self.generation[name]},
-            "spec": {
-                "replicas": self.replicas[name],
-                "selector": {"matchLabels": {"app": name}},
-                "template": {"metadata": {}, "spec": {"containers": [{"name": "c"}]}},
-            },
+            "metadata": {"name": name, "uid": name, "generation": self.generation[name]},
+            "spec": {"replicas": self.replicas[name]},
             "status": {
                 "observedGeneration": self.observed[name],
-                "replicas": self.available[name],
-                "availableReplicas": self.available[name],
+                "replicas": count,
+                "updatedReplicas": count,
+                "availableReplicas": count,
             },
         }
 
-    def _pods(self, selector: str) -> dict[str, Any]:
-        name = selector.partition("&")[0].removeprefix("app=")
+    def _of_pods(self, call: Call, parts: list[str], query: str) -> tuple[int, Any]:
+        if call.method == "DELETE":
+            if "dryRun" not in query:
+                self.killed.append(parts[5])
+            return 200, {"kind": "Status", "status": "Success"}
+        name = query.partition("app=")[2].partition("&")[0]
         count = self.available.get(name, 0) + self.terminating.get(name, 0)
-        pod = {"metadata": {"name": name}, "status": {"phase": "Running"}}
-        return {"kind": "PodList", "apiVersion": "v1", "items": [pod] * count}
+        pods = [_pod(f"{name}-{number}", name) for number in range(count)]
+        return 200, {"items": pods + [_pod(f"canary-{n}", "canary") for n in range(self.others)]}
 
     def _autoscalers(self) -> dict[str, Any]:
         items = [
@@ -383,6 +405,18 @@ class KubernetesStandIn:
         ]
         kind = "HorizontalPodAutoscalerList"
         return {"kind": kind, "apiVersion": "autoscaling/v2", "items": items}
+
+
+def _owned(name: str, kind: str, owner: str) -> dict[str, Any]:
+    """Metadata of an object that a controller made; an object's uid is its kind's and its name."""
+    uid = owner if kind == "Deployment" else f"{kind}-{owner}"
+    it = {"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": uid, "controller": True}
+    mine = f"ReplicaSet-{name}" if kind == "Deployment" else name
+    return {"name": name, "uid": mine, "ownerReferences": [it]}
+
+
+def _pod(name: str, deployment: str) -> dict[str, Any]:
+    return {"metadata": _owned(name, "ReplicaSet", deployment), "status": {"phase": "Running"}}
 
 
 def kubeconfig(path: Path, url: str, context: str = "stand-in") -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from api_world import CALL_S, ApiWorld, served_as_cluster
+from api_world import ClusterWorld, served_as_cluster
 from conformance.power import CHECKS, World, believes_no_nonsense
 from conformance.world import REGION
 from floor_fixtures import KubernetesStandIn
@@ -15,9 +15,10 @@ from muster.platform.power.kubernetes import PowerByKubernetes
 from muster.targets.power import KubernetesPower
 
 BEFORE = {"gateway": 3, "redis": 1}
+WORKLOADS = tuple(f"deployment/{name}" for name in BEFORE)
 
 
-class Cluster(ApiWorld, World):
+class Cluster(ClusterWorld, World):
     """Two deployments in a namespace."""
 
     touches = (Touch("namespaces", "chat"),)
@@ -43,7 +44,7 @@ class Cluster(ApiWorld, World):
 
     def adapter(self) -> PowerByKubernetes:
         settings = KubernetesPower(
-            kind="kubernetes", namespace="chat", deployments=tuple(BEFORE), timeout_s=CALL_S
+            kind="kubernetes", namespace="chat", workloads=WORKLOADS, timeout_s=self.call_s
         )
         return PowerByKubernetes(REGION, settings)
 
@@ -60,7 +61,7 @@ class Cluster(ApiWorld, World):
         """As kubectl would: there is none on every machine that tests."""
         for one in line.split("; "):
             found = re.fullmatch(
-                r"kubectl -n chat scale deployment (\w+) --replicas=(\d+)", one.strip()
+                r"kubectl -n chat scale deployment/(\w+) --replicas=(\d+)", one.strip()
             )
             assert found, one
             self.api.replicas[found[1]] = int(found[2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from api_world import CALL_S, ApiWorld, served_as_cluster
+from api_world import ClusterWorld, served_as_cluster
 from conformance.restart import CHECKS, World
 from floor_fixtures import KubernetesStandIn
 
@@ -14,7 +14,7 @@ from muster.targets.restart import KubernetesRestart
 NAME = "toxiproxy"
 
 
-class Cluster(ApiWorld, World):
+class Cluster(ClusterWorld, World):
     """A server that is the pods of a deployment."""
 
     touches = (Touch("namespaces", "chat"),)
@@ -43,7 +43,7 @@ class Cluster(ApiWorld, World):
 
     def adapter(self) -> RestartByKubernetes:
         settings = KubernetesRestart(
-            kind="kubernetes", namespace="chat", deployment=NAME, timeout_s=CALL_S
+            kind="kubernetes", namespace="chat", deployment=NAME, timeout_s=self.call_s
         )
         return RestartByKubernetes(settings)
 
@@ -54,14 +54,14 @@ class Cluster(ApiWorld, World):
         self.put = True
 
     def trouble(self, kind) -> None:
-        self.fails = kind
+        super().trouble(kind)
         self.api.stuck = kind == "half"
 
     def paste(self, line: str) -> None:
         """As kubectl would: there is none on every machine that tests."""
         assert line == (
             f"kubectl -n chat rollout restart deployment/{NAME} && "
-            f"kubectl -n chat rollout status deployment/{NAME} --timeout=2s"
+            f"kubectl -n chat rollout status deployment/{NAME} --timeout=60s"
         )
         self.api.restarts.setdefault(NAME, []).append("by hand")
 

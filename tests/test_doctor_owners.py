@@ -13,7 +13,6 @@ from floor_fixtures import (
     prometheus_server,
     stand_in,
 )
-from kubernetes.config import kube_config
 from strict_aws import strict_aws, weighted
 
 from muster.drill.doctor import owners, place
@@ -138,7 +137,7 @@ class Cluster(KubernetesStandIn):
         if path == "/apis/argoproj.io/v1alpha1/applications" and self.apps is not None:
             return 200, {"items": self.apps}
         status, body = super().answer(call)
-        if body.get("kind") == "Deployment":
+        if isinstance(body, dict) and body.get("kind") == "Deployment":
             body["metadata"] |= self.marks.get(body["metadata"]["name"], {})
         for item in body.get("items", ()):
             if self.owners and "scaleTargetRef" in item.get("spec", {}):
@@ -148,13 +147,13 @@ class Cluster(KubernetesStandIn):
 
 def seen_on(tmp_path, monkeypatch, cluster):
     data = document()
-    power = {"kind": "kubernetes", "namespace": "chat", "deployments": ["gateway", "redis"]}
+    power = {"kind": "kubernetes", "namespace": "chat"}
+    power["workloads"] = ["deployment/gateway", "deployment/redis"]
     data["regions"][REGION]["power"] = power | {"context": "stand-in"}
     data["blast_radius"]["namespaces"] = ["chat"]
     with stand_in(cluster.answer) as api:
         path = kubeconfig(tmp_path / "kubeconfig", api.url)
         monkeypatch.setenv("KUBECONFIG", str(path))
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
         one = patient(tmp_path, data)
         (check,) = [
             check for check in owners.replica_checks((REGION, OTHER), 30.0) if REGION in check.name
@@ -179,6 +178,9 @@ def application(automated, **spec):
 
 TRACKED = {"gateway": {"annotations": {"argocd.argoproj.io/tracking-id": "chat-app:apps/x"}}}
 FLUX = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
+FLUX_HELM = {"labels": {"helm.toolkit.fluxcd.io/name": "cache"}}
+HELM = {"annotations": {"meta.helm.sh/release-name": "cache"}}
+OPERATED = {"ownerReferences": [{"kind": "RedisCluster", "name": "main", "controller": True}]}
 HEALS = {"selfHeal": True}
 IGNORED = [{"kind": "Deployment", "group": "apps", "jsonPointers": ["/spec/replicas"]}]
 
@@ -200,7 +202,7 @@ IGNORED = [{"kind": "Deployment", "group": "apps", "jsonPointers": ["/spec/repli
         (
             {"apps": [application(HEALS)]},
             "refused",
-            "Argo CD's chat-app manages gateway, and heals",
+            "Argo CD's chat-app manages deployment/gateway, and heals",
         ),
         ({"apps": [application({})]}, "warning", "syncs by itself after a commit"),
         ({"apps": [application(None)]}, "warning", "syncs by hand"),
@@ -211,10 +213,17 @@ IGNORED = [{"kind": "Deployment", "group": "apps", "jsonPointers": ["/spec/repli
             "ignores its replicas",
         ),
         ({"marks": TRACKED}, "unknown", "no such Application is in this cluster"),
-        ({"marks": TRACKED, "forbidden": ("argoproj",)}, "unknown", "is unknown: Kubernetes list"),
-        ({"marks": {"redis": FLUX}}, "unknown", "Flux's apps manages redis"),
+        (
+            {"marks": TRACKED, "forbidden": ("argoproj",)},
+            "unknown",
+            "unknown: Kubernetes GET /apis/argo",
+        ),
+        ({"marks": {"redis": FLUX}}, "unknown", "Flux's apps manages deployment/redis"),
+        ({"marks": {"redis": FLUX_HELM}}, "unknown", "Flux's HelmRelease cache manages deployment"),
+        ({"marks": {"redis": HELM}}, "warning", "Helm's release cache installed deployment/redis"),
+        ({"marks": {"redis": OPERATED}}, "unknown", "RedisCluster main controls deployment/redis"),
         ({"forbidden": ("keda",)}, "unknown", "whether KEDA sets replicas is unknown: Kubernetes"),
-        ({"forbidden": ("autoscaling",)}, "unknown", "whether an autoscaler sets replicas is unk"),
+        ({"forbidden": ("autoscaling",)}, "unknown", "whether an autoscaler sets replicas is"),
     ],
 )
 def test_who_else_sets_replicas_is_told(tmp_path, monkeypatch, more, level, says):
@@ -274,7 +283,8 @@ def test_a_prometheus_outside_is_a_row(tmp_path, monkeypatch):
         # At the region's own address it is inside, and so where a stop takes it away.
         seen = placed(tmp_path, monkeypatch, server.url, SWITCH, addresses=("127.0.0.1",))
         assert "127.0.0.1 is 127.0.0.1, an address of the region" in seen.refused[0]
-        pods = {"kind": "kubernetes", "namespace": "chat", "deployments": ["prometheus-server"]}
+        pods = {"kind": "kubernetes", "namespace": "chat", "context": "c"}
+        pods["workloads"] = ["deployment/prometheus-server"]
         seen = placed(tmp_path, monkeypatch, server.url, pods)
         assert "the region's power stops prometheus-server" in seen.refused[0]
         seen = placed(tmp_path, monkeypatch, server.url, addresses=("127.0.0.1",))

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+import os
+import time
 
 import pytest
 from floor_fixtures import REGION, KubernetesStandIn, a_target, free_port, kubeconfig, stand_in
-from kubernetes.config import kube_config
 
 from muster.faults import fault_of
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
-from muster.platform import deployments, platform_of
-from muster.platform.deployments import Deployments
+from muster.platform import platform_of
+from muster.platform.kubernetes import cluster as calls
+from muster.platform.kubernetes.workloads import Workloads
 from muster.platform.port import PortError
 from muster.targets.power import KubernetesPower
 from muster.undo import UndoEntry
 
-NAMES = ("gateway", "redis")
-
-
-def use(monkeypatch, path):
-    """KUBECONFIG is `path`: for whoever reads it now, and for the client, which read it once."""
-    monkeypatch.setenv("KUBECONFIG", str(path))
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+NAMES = ("deployment/gateway", "deployment/redis")
+GATEWAY, REDIS = NAMES
+BEFORE = {GATEWAY: 3, REDIS: 1}
 
 
 @pytest.fixture
@@ -32,9 +29,9 @@ def cluster(tmp_path, monkeypatch):
     """The stand-in cluster, with KUBECONFIG pointing to it; its front is ready with its pods."""
     cluster = KubernetesStandIn({"gateway": 3, "redis": 1})
     with stand_in(cluster.answer) as api:
-        use(monkeypatch, kubeconfig(tmp_path / "kubeconfig", api.url))
-        for name in ("KUBERNETES_CONTEXT", "HTTP_PROXY"):
-            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "kubeconfig", api.url)))
+        monkeypatch.setattr(calls, "READS_PER_S_MAX", 1000.0)
+        monkeypatch.delenv("HTTP_PROXY", raising=False)
         yield cluster
 
 
@@ -50,7 +47,7 @@ def front(cluster):
 
 
 def power(**more):
-    data = {"kind": "kubernetes", "namespace": "chat", "deployments": ["gateway", "redis"]}
+    data = {"kind": "kubernetes", "namespace": "chat", "workloads": NAMES}
     return KubernetesPower.model_validate(data | {"timeout_s": 10} | more)
 
 
@@ -64,12 +61,12 @@ def test_it_bites_is_seen_and_goes_away(cluster, front):
     fault = the_fault(front, context="stand-in")
     assert not fault.observe().proven
     params = fault.undo_params()
-    assert params["replicas"] == {"gateway": 3, "redis": 1}
+    assert params["replicas"] == BEFORE
     fault.apply()
     assert cluster.replicas == {"gateway": 0, "redis": 0}
     proof = fault.observe()
     assert proof.proven
-    assert proof.facts["pods"] == {"gateway": 0, "redis": 0}
+    assert proof.facts["pods"] == {GATEWAY: 0, REDIS: 0}
     assert (proof.facts["status"], proof.facts["ready"]) == (503, False)
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
     restored = fault_of(fault.platform, entry)
@@ -88,8 +85,7 @@ def test_a_loss_deletes_every_pod_without_grace(cluster, front):
     params = fault.undo_params()
     fault.apply()
     assert cluster.replicas == {"gateway": 0, "redis": 0}
-    each = [f"gracePeriodSeconds=0&labelSelector=app={name}" for name in ("gateway", "redis")]
-    assert cluster.killed == [*each, *each]
+    assert sorted(cluster.killed) == ["gateway-0", "gateway-1", "gateway-2", "redis-0"]
     assert fault.observe().proven
     entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
     fault_of(fault.platform, entry).revert()
@@ -103,7 +99,7 @@ def test_pods_that_stay_are_not_dark(cluster, front):
     fault.apply()
     proof = fault.observe()
     assert not proof.proven
-    assert proof.facts["pods"] == {"gateway": 3, "redis": 1}
+    assert proof.facts["pods"] == {GATEWAY: 3, REDIS: 1}
 
 
 def test_pods_that_terminate_still_serve(cluster, front):
@@ -113,7 +109,7 @@ def test_pods_that_terminate_still_serve(cluster, front):
     cluster.terminating["gateway"] = 1
     fault.apply()
     assert cluster.available["gateway"] == 0
-    assert fault.observe().facts["pods"] == {"gateway": 1, "redis": 0}
+    assert fault.observe().facts["pods"] == {GATEWAY: 1, REDIS: 0}
     assert not fault.observe().proven
     cluster.terminating.clear()
     assert fault.observe().proven
@@ -132,33 +128,43 @@ def test_a_balancers_own_5xx_is_told_from_an_answer_of_the_region(cluster, statu
         assert (proof.proven, proof.facts["status"]) == (dark, status)
 
 
-def test_a_selector_of_expressions_is_understood(cluster):
-    """What a deployment selects by an expression becomes a selector of the API."""
-    selector = SimpleNamespace(
-        match_labels={"app": "x"},
-        match_expressions=[
-            SimpleNamespace(key="tier", operator="In", values=["a", "b"]),
-            SimpleNamespace(key="old", operator="DoesNotExist", values=None),
-        ],
+def test_anothers_pods_are_neither_counted_nor_killed(cluster, front):
+    """A canary has all the labels of the workload, and a controller of its own."""
+    fault = RegionLoss(
+        platform_of(a_target(region={"ready_url": front, "power": power().model_dump()})), REGION
     )
-    assert deployments._selector("x", selector) == "app=x,tier in (a,b),!old"
-    empty = SimpleNamespace(match_labels=None, match_expressions=None)
-    with pytest.raises(PortError, match="has a selector without labels"):
-        deployments._selector("x", empty)
+    cluster.others = 2
+    fault.undo_params()
+    fault.apply()
+    assert not [name for name in cluster.killed if name.startswith("canary")]
+    assert fault.observe().proven
+
+
+def test_replicas_that_somebody_asks_for_in_the_dark_are_told(cluster, front):
+    """Whoever lights the dark region is told with what he set, before a pod is there."""
+    fault = the_fault(front)
+    fault.undo_params()
+    fault.apply()
+    cluster.replicas["gateway"] = 2
+    cluster.stuck = True
+    proof = fault.observe()
+    assert (proof.proven, proof.another) == (False, "replicas 0 -> deployment/gateway 2")
 
 
 @pytest.mark.parametrize(
     ("bounds", "asked", "back"),
     [
-        ({}, 5, False),
+        ({}, 5, True),
+        ({}, 2, False),
         ({"gateway": (2, 6)}, 5, True),
         ({"gateway": (2, 4)}, 5, False),
-        ({"other": (2, 6)}, 5, False),
+        ({"other": (2, 6)}, 2, False),
+        ({"gateway": (2, 6)}, 2, True),
         ({}, 3, True),
     ],
 )
 def test_other_replicas_are_back_within_an_autoscalers_bounds(cluster, front, bounds, asked, back):
-    """An autoscaler may have moved them since; without one they must be what they were."""
+    """An autoscaler may have moved them since; without one there must be as many, or more."""
     fault = the_fault(front)
     fault.undo_params()
     cluster.autoscalers = bounds
@@ -175,7 +181,10 @@ def test_replicas_that_are_asked_for_and_not_there_are_not_back(cluster, front):
     fault._steady_s = 0.0
     back, may_come = fault.look_back()
     assert (back.ok, may_come) == (False, True)
-    assert back.actual == "ready, replicas gateway 3, redis 1, available gateway 1, redis 1"
+    assert back.actual == (
+        "ready, replicas deployment/gateway 3, deployment/redis 1, "
+        "available deployment/gateway 1, deployment/redis 1"
+    )
 
 
 def test_fewer_replicas_than_before_are_not_back(cluster, front):
@@ -185,22 +194,27 @@ def test_fewer_replicas_than_before_are_not_back(cluster, front):
     cluster.replicas["gateway"] = 1
     back = fault.read_back()
     assert not back.ok
-    assert back.actual == "ready, replicas gateway 1, redis 1"
+    assert back.actual == "ready, replicas deployment/gateway 1, deployment/redis 1"
 
 
 def test_a_scale_that_does_not_show_is_an_error(cluster, front):
     """A cluster that says yes and changes nothing is found out by the read-back."""
     cluster.ignores_scale = True
-    with pytest.raises(PortError, match=r"deployments show .*'gateway': 3.* expected"):
-        the_fault(front).apply()
+    with pytest.raises(PortError, match="deployment/gateway: another change was faster"):
+        the_fault(front, timeout_s=0.1).apply()
+
+
+def shown():
+    return Workloads(power(), NAMES)
 
 
 def test_it_waits_for_pods_and_not_for_an_old_status(cluster):
     """A status that still speaks of before the change is not believed."""
-    shown = Deployments("chat", NAMES)
-    cluster.lag = 2
-    shown.scale({"gateway": 2, "redis": 1})
-    shown.await_available({"gateway": 2, "redis": 1}, 10)
+    cluster.lag = 4
+    it = shown()
+    until_s = time.monotonic() + 10
+    it.set(lambda name, asked: 2 if name == GATEWAY else None, until_s)
+    it.await_available({GATEWAY: 2, REDIS: 1}, until_s)
     assert cluster.available["gateway"] == 2
     assert cluster.observed == cluster.generation
 
@@ -208,10 +222,16 @@ def test_it_waits_for_pods_and_not_for_an_old_status(cluster):
 def test_pods_that_never_come_are_an_error_in_time(cluster):
     """The wait for pods is bounded by the target's own time-out."""
     cluster.stuck = True
-    shown = Deployments("chat", NAMES)
-    shown.scale({"gateway": 5, "redis": 1})
-    with pytest.raises(PortError, match=r"\['gateway'\] not available in 0\.1 s"):
-        shown.await_available({"gateway": 5}, 0.1)
+    with pytest.raises(PortError, match="not available in time: deployment/gateway 3 of 5"):
+        shown().await_available({GATEWAY: 5}, time.monotonic())
+
+
+def test_fewer_than_asked_for_before_the_fault_is_refused(cluster, front):
+    """Nobody could tell afterwards whether all of it is back."""
+    cluster.stuck = True
+    cluster.available["gateway"] = 2
+    with pytest.raises(PortError, match="not whole before the fault: replicas deployment/gateway"):
+        the_fault(front).undo_params()
 
 
 def test_what_was_at_zero_is_no_fault_of_ours(cluster, front):
@@ -235,12 +255,12 @@ def test_it_says_how_to_put_it_back_by_hand(cluster, front):
     fault = the_fault(front)
     fault.undo_params()
     assert fault.command() == (
-        "kubectl -n chat scale deployment gateway --replicas=3; "
-        "kubectl -n chat scale deployment redis --replicas=1"
+        "kubectl -n chat scale deployment/gateway --replicas=3; "
+        "kubectl -n chat scale deployment/redis --replicas=1"
     )
     named = the_fault(front, context="stand-in")
     named.undo_params()
-    assert named.command().count("kubectl -n chat --context stand-in scale deployment ") == 2
+    assert named.command().count("kubectl -n chat --context stand-in scale deployment/") == 2
 
 
 def test_one_deployment_that_is_gone_keeps_no_other_down(cluster, front):
@@ -249,7 +269,7 @@ def test_one_deployment_that_is_gone_keeps_no_other_down(cluster, front):
     fault.undo_params()
     fault.apply()
     del cluster.replicas["gateway"]
-    with pytest.raises(PortError, match=r"gateway: Kubernetes patch_.*404"):
+    with pytest.raises(PortError, match=r"gateway: Kubernetes GET .*404"):
         fault.revert()
     assert cluster.replicas == {"redis": 1}
 
@@ -263,25 +283,106 @@ def test_a_half_done_apply_goes_back(cluster, front):
     assert fault.read_back().ok
 
 
+def test_the_line_by_hand_fights_no_autoscaler(cluster, front):
+    """What an autoscaler has set since stays; it sets nothing while there are none."""
+    cluster.autoscalers = {"gateway": (2, 6)}
+    fault = the_fault(front)
+    assert fault.change().before.endswith("deployment/gateway autoscaled from 2 to 6")
+    fault.undo_params()
+    (first, second) = fault.command().split("; ")
+    assert first.endswith("scale deployment/gateway --current-replicas=0 --replicas=3")
+    assert "current" not in second
+
+
+def test_what_an_autoscaler_has_set_is_left(cluster, front):
+    """The revert sets replicas only where there are none, or too few of nobody's."""
+    cluster.autoscalers = {"gateway": (2, 6)}
+    fault = the_fault(front)
+    fault.undo_params()
+    cluster.replicas = {"gateway": 5, "redis": 4}
+    fault.revert()
+    assert cluster.replicas == {"gateway": 5, "redis": 4}
+    assert fault.read_back().ok
+
+
+def test_an_entry_of_an_older_log_names_deployments_alone(cluster, front):
+    """Its keys have no kinds: deployments are meant."""
+    entry = UndoEntry(
+        "u1", "region_power", f"region {REGION}", REGION, {"replicas": {"gateway": 3}}
+    )
+    cluster.replicas["gateway"] = 0
+    fault_of(the_fault(front).platform, entry).revert()
+    assert cluster.replicas["gateway"] == 3
+
+
+@pytest.mark.parametrize(
+    ("denied", "kill", "says"),
+    [
+        (("patch",), False, "no right to patch deployments/scale gateway in namespace chat"),
+        (("delete",), True, "no right to delete pods in namespace chat"),
+        (("delete",), False, ""),
+        ((), True, ""),
+    ],
+)
+def test_missing_rights_are_told_before_anything_is_done(cluster, front, denied, kill, says):
+    """A loss needs one more than a stop."""
+    cluster.denied = denied
+    kind = RegionLoss if kill else RegionPower
+    region = {"ready_url": front, "power": power().model_dump()}
+    found = kind(platform_of(a_target(region=region)), REGION).rehearse()
+    assert says in " ".join(found)
+    assert bool(found) is bool(says)
+    assert (cluster.replicas, cluster.killed) == ({"gateway": 3, "redis": 1}, [])
+
+
 def test_an_unknown_deployment_is_an_error(cluster):
     """A mistyped name is told by the API's own answer."""
-    with pytest.raises(PortError, match=r"read_namespaced_deployment: .*404"):
-        Deployments("chat", ["gatewya"]).replicas()
+    with pytest.raises(PortError, match=r"GET deployments/gatewya/scale: 404: no /apis/apps/v1"):
+        Workloads(power(), ["deployment/gatewya"]).asked()
 
 
 def test_a_context_is_never_looked_for_elsewhere(cluster, tmp_path, monkeypatch):
     """An unknown context or no kubeconfig is an error: another cluster must not be scaled."""
     with pytest.raises(PortError, match=r"Kubernetes: .*production"):
-        Deployments("chat", NAMES, "production")
-    use(monkeypatch, tmp_path / "none")
-    with pytest.raises(PortError, match="no kubeconfig to find the context stand-in in"):
-        Deployments("chat", NAMES, "stand-in")
+        Workloads(power(context="production"), NAMES)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(PortError, match=r"Kubernetes: .*none"):
+        Workloads(power(context="stand-in"), NAMES)
+
+
+def test_a_kubeconfig_of_the_target_is_the_one_that_is_read(cluster, tmp_path, monkeypatch):
+    """Whatever $KUBECONFIG says."""
+    own = os.environ["KUBECONFIG"]
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert Workloads(power(kubeconfig=own), NAMES).asked() == BEFORE
+
+
+def test_credentials_that_expired_are_read_again(tmp_path, monkeypatch):
+    """The kubeconfig has another token since, as plugins and token files have."""
+    cluster = KubernetesStandIn({"gateway": 3, "redis": 1})
+    good = "first"
+
+    def answer(call):
+        if call.headers.get("Authorization") != f"Bearer {good}":
+            return 401, {"kind": "Status", "status": "Failure", "message": "Unauthorized"}
+        return cluster.answer(call)
+
+    with stand_in(answer) as api:
+        path = kubeconfig(tmp_path / "kubeconfig", api.url)
+        text = path.read_text()
+        path.write_text(text.replace("testing", "first"))
+        it = Workloads(power(kubeconfig=str(path)), NAMES)
+        assert it.asked() == BEFORE
+        good = "second"
+        with pytest.raises(PortError, match="401: Unauthorized"):
+            it.asked()
+        path.write_text(text.replace("testing", "second"))
+        assert it.asked() == BEFORE
 
 
 def test_a_cluster_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     """A refused connection is told in one line."""
-    url = f"http://127.0.0.1:{free_port()}"
-    use(monkeypatch, kubeconfig(tmp_path / "kubeconfig", url))
-    with pytest.raises(PortError, match="Kubernetes read_namespaced_deployment") as caught:
-        Deployments("chat", NAMES).replicas()
+    path = kubeconfig(tmp_path / "kubeconfig", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(PortError, match="Kubernetes GET deployments/gateway/scale") as caught:
+        Workloads(power(kubeconfig=str(path)), NAMES).asked()
     assert len(str(caught.value).splitlines()) == 1

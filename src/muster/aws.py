@@ -17,10 +17,14 @@ ATTEMPTS_MAX = 4
 
 @dataclass
 class Pace:
-    """Paces calls: Route 53 allows five a second for a whole account; a drill uses one."""
+    """Paces calls: Route 53 allows five a second for a whole account; a drill uses one.
+
+    `at_once`: so many calls may follow each other without a pause after a rest.
+    """
 
     calls_per_s_max: float
     clock: Clock = SYSTEM_CLOCK
+    at_once: int = 1
     _next_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -30,8 +34,9 @@ class Pace:
         """Sleep until the next call may be made."""
         with self._lock:
             now = self.clock.monotonic_s()
+            each_s = 1.0 / self.calls_per_s_max
             delay = self._next_s - now
-            self._next_s = max(now, self._next_s) + 1.0 / self.calls_per_s_max
+            self._next_s = max(now - (self.at_once - 1) * each_s, self._next_s) + each_s
         if delay > 0:
             self.clock.sleep(delay)
 

@@ -18,6 +18,7 @@ from muster.platform.platform import Platform
 from muster.platform.port import Change, PortError, Proof, Touch, Unusable
 
 LOOK_S_MAX = 5.0
+BITE_S_MAX = 10.0
 
 
 class FaultError(PortError):
@@ -75,6 +76,11 @@ class Fault(ABC):
         return LOOK_S_MAX
 
     @property
+    def bite_s_max(self) -> float:
+        """How long it may take after `apply` until its effect is observed, in seconds."""
+        return BITE_S_MAX
+
+    @property
     def retry_s(self) -> float:
         """For how long a revert that raised an error is repeated, in seconds; 0: it is tried
         once.
@@ -96,6 +102,13 @@ class Fault(ABC):
         None if nothing is known to prevent it. Sends no request.
         """
         return None
+
+    def rehearse(self) -> tuple[str, ...]:
+        """What the real system would refuse of `apply` and `revert`, a line each.
+
+        Asks without changing anything. Raises MusterError.
+        """
+        return ()
 
     def change(self) -> Change:
         """What `apply` would change, read from the real system. Raises MusterError."""

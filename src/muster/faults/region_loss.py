@@ -37,6 +37,9 @@ class RegionLoss(RegionPower):
             return Unusable(f"regions.{self.region}.power.kind", power.kind, wanted)
         return super().unusable()
 
+    def rehearse(self) -> tuple[str, ...]:
+        return self.power.rehearse(kill=True)
+
     def change(self) -> Change:
         return self.power.change(kill=True)
 

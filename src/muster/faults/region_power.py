@@ -71,6 +71,10 @@ class RegionPower(RegionalFault):
         return super().look_s_max + self.power.look_s_max
 
     @property
+    def bite_s_max(self) -> float:
+        return self.power.dark_s_max
+
+    @property
     def back_s_max(self) -> float:
         """How long it may take, once started and ready, until it counts as back (seconds)."""
         access = self.target.prometheus
@@ -87,6 +91,9 @@ class RegionPower(RegionalFault):
     def unusable(self) -> Unusable | None:
         found = self.power.unusable()
         return None if found is None else found.within(f"regions.{self.region}.power")
+
+    def rehearse(self) -> tuple[str, ...]:
+        return self.power.rehearse()
 
     def change(self) -> Change:
         return self.power.change()

@@ -78,11 +78,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was observed of an effect. `proven` only if it was seen; `facts` carry units."""
+    """What was observed of an effect. `proven` only if it was seen; `facts` carry units.
+
+    `another`: what somebody else has set over the effect, from what to what; empty: nobody showed.
+    """
 
     proven: bool
     why: str
     facts: dict[str, Any] = field(default_factory=dict)
+    another: str = ""
 
 
 def adapter(places: Mapping[str, str], kind: str) -> Any:

@@ -17,6 +17,7 @@ _STOPPERS = {
     "lost_watchdog": "the drill's watchdog was lost, and a drill never continues without one",
     "load:not_shown": "Prometheus did not return all series of the running load",
     "steering:changed_by_another": "somebody else changed the records",
+    "power:changed_by_another": "somebody else started what the drill had stopped",
     "drain:changed_by_another": "the region's drain was changed by somebody else, or by itself",
     "rig:starved": "Muster's own machine was overloaded, so that samples were missing",
     "budget:tokens": "the load had used the tokens that the target allows",

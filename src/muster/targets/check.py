@@ -11,6 +11,7 @@ from typing import Any
 from muster.errors import BadInput, nearest, together
 from muster.targets.calendar import span_of
 from muster.targets.declared import declared_problems
+from muster.targets.kubernetes import access_problems
 from muster.targets.model import Target
 from muster.targets.request_form import OF_TRACE
 from muster.targets.shared import SharedTxt
@@ -74,6 +75,7 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
         built = ", ".join(target.testbed.regions)
         yield BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
     yield from _check_shared(target, file)
+    yield from access_problems(target, file)
 
 
 def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from muster.documents import Document
 from muster.targets.kinds import Argv, BaseUrl, PositiveSeconds
+from muster.targets.kubernetes import ClusterAccess, WorkloadName
 
 
 class ProcessPower(Document):
@@ -19,14 +20,26 @@ class ProcessPower(Document):
     timeout_s: PositiveSeconds = 60.0
 
 
-class KubernetesPower(Document):
-    """Named deployments are scaled to 0 and back; the undo log holds their replicas."""
+class KubernetesPower(ClusterAccess):
+    """Named workloads are scaled to 0 and back; the undo log holds their replicas."""
 
     kind: Literal["kubernetes"]
-    namespace: str
-    deployments: Annotated[tuple[str, ...], Field(min_length=1)]
-    context: str | None = None
+    workloads: Annotated[tuple[WorkloadName, ...], Field(min_length=1)] = Field(
+        description="KIND/NAME of each: deployment/gateway, statefulset/redis, or PLURAL.GROUP/NAME"
+    )
     timeout_s: PositiveSeconds = 300.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_deployments(cls, data: Any) -> Any:
+        """Read `deployments: [NAME]`, as older target files say it."""
+        if not isinstance(data, dict) or "workloads" in data:
+            return data
+        names = data.get("deployments")
+        if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+            return data
+        kept = {key: value for key, value in data.items() if key != "deployments"}
+        return {**kept, "workloads": [f"deployment/{name}" for name in names]}
 
 
 class CommandPower(Document):

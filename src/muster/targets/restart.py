@@ -8,6 +8,7 @@ from pydantic import Field
 
 from muster.documents import Document
 from muster.targets.kinds import Argv, HttpUrl, PositiveSeconds
+from muster.targets.kubernetes import ClusterAccess
 
 
 class ProcessRestart(Document):
@@ -27,13 +28,11 @@ class CommandRestart(Document):
     timeout_s: PositiveSeconds = 60.0
 
 
-class KubernetesRestart(Document):
+class KubernetesRestart(ClusterAccess):
     """Restarts a deployment's pods, like `kubectl rollout restart`."""
 
     kind: Literal["kubernetes"]
-    namespace: str
     deployment: str
-    context: str | None = None
     timeout_s: PositiveSeconds = 120.0
 
 

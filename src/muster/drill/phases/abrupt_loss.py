@@ -46,8 +46,8 @@ def lose(session: Session, kind: Callable[..., Losing]) -> None:
         session.dark_at_s = session.clock.monotonic_s()
         session.slow(fault.apply)
         session.record("fault_applied", fault=fault.kind, region=region)
-        session.record("region_dark" if fault.stops_region else "region_lost", region=region)
-        proofs.await_bite(session, fault)
+        if proofs.await_bite(session, fault):
+            session.record("region_dark" if fault.stops_region else "region_lost", region=region)
         detected_s = _await_detection(session, fault, lost_at_s)
         session.timing("detect_s", detected_s - lost_at_s)
         after_s = session.ttl_s + float(session.plan.contract.drill.shift_after_ttl_s)

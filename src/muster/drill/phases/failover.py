@@ -355,9 +355,9 @@ def darken(session: Session, tier: str, minutes: float) -> None:
         session.drain_look.rest()
         session.slow(power.apply)
         session.record("fault_applied", fault=power.kind, region=region)
-        session.record("region_dark", region=region)
+        if proofs.await_bite(session, power):
+            session.record("region_dark", region=region)
         session.dark_at_s = session.clock.monotonic_s()
-        proofs.await_bite(session, power)
         counted_s = session.clock.now_s()
         with proofs.throughout(session, power, proofs.lit(session, region)):
             session.await_samples()

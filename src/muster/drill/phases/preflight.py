@@ -6,7 +6,7 @@ Each check says what it looked at. A check that cannot look has not passed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from muster.drill.phases.share_shift import not_told
@@ -24,6 +24,7 @@ from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
 from muster.drill.undo.store import stored_undo
 from muster.errors import DrillAborted, MusterError
+from muster.faults import Fault
 from muster.faults.proxies import proxy_of
 from muster.targets.declared import lines
 
@@ -93,14 +94,39 @@ def lock_kept(session: Looking) -> str:
 
 def undo_known(session: Looking) -> str:
     """For every change of the drill, its present value can be read, so that it can be restored."""
+    for fault in _applied(session):
+        fault.undo_params()
+    return ""
+
+
+def rehearsed(session: Looking) -> str:
+    """No system would refuse a change of the drill, or its inverse, as far as it tells."""
+    return "; ".join(said for fault in _applied(session) for said in fault.rehearse())
+
+
+def _applied(session: Looking) -> Iterator[Fault]:
+    """The faults that the drill applies, one of each subject."""
     seen: set[str] = set()
     plan = session.plan
     for step in steps_of(session.platform, plan.method, plan.time_scale):
         for fault in step.faults:
             if not step.back and fault.subject not in seen:
                 seen.add(fault.subject)
-                fault.undo_params()
-    return ""
+                yield fault
+
+
+def alone(session: Looking) -> str:
+    """Nobody else starts again what the drill stops; who may do so is told."""
+    undoing: list[str] = []
+    for fault in _applied(session):
+        if not fault.stops_region or fault.region is None:
+            continue
+        for other in session.platform.power[fault.region].others():
+            if other.undoes:
+                undoing.append(other.said)
+            else:
+                logger.warning("preflight: %s: %s", fault.region, other.said)
+    return "; ".join(undoing)
 
 
 def no_leftover_undo(session: Looking) -> str:
@@ -250,6 +276,8 @@ CHECKS: tuple[Check, ...] = (
     Check("toxics", no_toxics),
     Check("drain_state", serving),
     Check("undo_known", undo_known),
+    Check("rehearsal", rehearsed),
+    Check("owners", alone),
     Check("prometheus", prometheus_fresh),
     Check("signals", signals_shown),
     Check("signals_sound", signals_sound),

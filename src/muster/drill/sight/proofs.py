@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.sight.begun import Begun
+from muster.drill.stop import StopReason
 from muster.faults import Fault, Proof
 from muster.jsonl import LogLost
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("chaostoolkit")
 CHANGES_MAX = 10
 """Changes that are recorded one by one; the summary counts all of them."""
-BITE_S_MAX = 10.0
+CHANGED = "power:changed_by_another"
+"""The stop reason of a drill whose stopped region somebody else starts."""
 OWN_SIGNALS = ("streams_limit", "streams_active")
 LATE_SCRAPES = 2
 LATE_S = 1.0
@@ -209,8 +211,9 @@ class Looker:
 def throughout(session: Session, fault: Fault, contrary: Contrary = _nothing) -> Iterator[None]:
     """Look at `fault` throughout the block; its proof is recorded at the end.
 
-    A block that raises ends the looks at once, without a summary: the drill stops then. Where
-    samples come late, what contradicts is looked at until those of the block's end are there.
+    A block that raises ends the looks at once, without a summary: the drill stops then. It stops
+    also at the first look that shows what somebody else has set over the fault. Where samples come
+    late, what contradicts is looked at until those of the block's end are there.
     """
     late = contrary is not _nothing and session.samples.delay_s > 0
     looker = _looker(session, fault, contrary)
@@ -234,8 +237,16 @@ def go_on(session: Session, fault: Fault) -> Begun:
 
 
 def _looker(session: Session, fault: Fault, contrary: Contrary) -> Looker:
+    def look() -> Proof:
+        proof = fault.observe()
+        if proof.another:
+            detail = f"{fault.subject}: {proof.another}"
+            now_s = session.clock.now_s()
+            session.stop.set(StopReason(CHANGED, "ABORTED", detail, now_s))
+        return proof
+
     return Looker(
-        fault.observe,
+        look,
         lambda proof: session.record_proof(fault.kind, fault.region, proof),
         poll_s=session.poll_s,
         look_s_max=fault.look_s_max,
@@ -244,10 +255,11 @@ def _looker(session: Session, fault: Fault, contrary: Contrary) -> Looker:
     )
 
 
-def await_bite(session: Session, fault: Fault) -> None:
-    """Wait, in bounded time, until `fault`'s effect is observed; the last observation is recorded.
+def await_bite(session: Session, fault: Fault) -> bool:
+    """Wait, in bounded time, until `fault`'s effect is observed; whether it was.
 
-    A load balancer may need some time to notice what is gone. The hold begins after it.
+    The last observation is recorded. Pods may need some time to end, and a load balancer to notice
+    what is gone. The hold begins after it.
     """
     seen = Proof(False, "no look was taken")
 
@@ -260,8 +272,9 @@ def await_bite(session: Session, fault: Fault) -> None:
         return seen.proven
 
     session.stop.allow(fault.look_s_max)
-    session.wait_until(bites, BITE_S_MAX)
+    session.wait_until(bites, fault.bite_s_max)
     session.record_proof(fault.kind, fault.region, seen)
+    return seen.proven
 
 
 def lit(session: Session, region: str, *, stopped: bool = True) -> Contrary:

@@ -1,7 +1,10 @@
-"""Scales deployments to 0 and back to the replicas that they had.
+"""Scales workloads to 0 and back to the replicas that they had.
 
-Dark: no pod of the deployments' selectors is left, including terminating ones, and `ready_url` gets
-no answer except a load balancer's 502, 503 or 504 for a missing upstream.
+Dark: no workload is asked for replicas, none of their pods is left, including terminating ones, and
+`ready_url` gets no answer except a load balancer's 502, 503 or 504 for a missing upstream.
+
+Back: as many replicas are available as were asked for before, or as many as its autoscaler asks for
+now. Muster never lowers replicas, and never sets those that an autoscaler set within its limits.
 """
 
 from __future__ import annotations
@@ -11,112 +14,172 @@ from typing import Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
-from muster.platform.deployments import Deployments
-from muster.platform.kubernetes_others import others_of
+from muster.platform.kubernetes.autoscalers import autoscalers
+from muster.platform.kubernetes.cluster import Refused, kubectl_of
+from muster.platform.kubernetes.others import others_of
+from muster.platform.kubernetes.rehearsal import refusals
+from muster.platform.kubernetes.workloads import Workloads
 from muster.platform.looks import Look, serves
 from muster.platform.port import Change, Other, PortError, Proof, Touch
 from muster.platform.power.model import Before, Power, PowerState
 from muster.targets.power import KubernetesPower
 
 REPLICAS = "replicas"
-"""The key of `before` that holds the replicas by deployment."""
+"""The key of `before` that holds the replicas by workload."""
+AUTOSCALED = "autoscaled"
+"""The key of `before` that lists the workloads that an autoscaler scaled then."""
+LOOK_S_MAX = 5.0
+Bounds = Mapping[str, tuple[int, int]]
 
 
 class PowerByKubernetes(Power):
-    """A region's power by scaling its deployments."""
+    """A region's power by scaling its workloads."""
 
     def __init__(self, region: str, settings: KubernetesPower, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(region, clock)
         self._settings = settings
+        self._reached: Workloads | None = None
 
     @property
     def timeout_s(self) -> float:
         return self._settings.timeout_s
+
+    @property
+    def look_s_max(self) -> float:
+        # Its reads are paced, so that no API server gets over two of them a second.
+        return LOOK_S_MAX
+
+    @property
+    def dark_s_max(self) -> float:
+        return self.timeout_s
 
     def touches(self) -> tuple[Touch, ...]:
         return (Touch("namespaces", self._settings.namespace),)
 
     @property
     def workloads(self) -> tuple[str, ...]:
-        return tuple(self._settings.deployments)
+        return tuple(name.partition("/")[2] for name in self._settings.workloads)
 
     def others(self) -> tuple[Other, ...]:
-        return others_of(self._deployments)
+        return others_of(self._cluster)
+
+    def rehearse(self, *, kill: bool = False) -> tuple[str, ...]:
+        return refusals(self._cluster, kill=kill)
 
     def change(self, *, kill: bool = False) -> Change:
-        shown = ", ".join(f"{name} {count}" for name, count in self._deployments.replicas().items())
-        after = "replicas 0, pods deleted without grace" if kill else "replicas 0"
-        return Change(f"replicas {shown}", after)
+        shown = f"replicas {_counts(self._cluster.asked())}"
+        for name, (low, high) in sorted(self._bounds().items()):
+            shown += f", {name} autoscaled from {low} to {high}"
+        return Change(shown, "replicas 0, pods deleted without grace" if kill else "replicas 0")
 
     def before(self) -> dict[str, Any]:
-        replicas = self._deployments.replicas()
-        if not all(replicas.values()):
-            raise PortError(f"region {self.region}: not running before the fault: {replicas}")
-        return {REPLICAS: replicas}
+        asked, available = self._cluster.asked(), self._cluster.available()
+        if not all(asked.values()):
+            raise PortError(f"region {self.region}: not running before the fault: {asked}")
+        if any(available[name] < count for name, count in asked.items()):
+            shown = f"replicas {_counts(asked)}, available {_counts(available)}"
+            raise PortError(f"region {self.region}: not whole before the fault: {shown}")
+        scaled = sorted(self._bounds())
+        return {REPLICAS: asked, AUTOSCALED: scaled} if scaled else {REPLICAS: asked}
 
     def stop(self) -> None:
-        deployments = self._deployments
-        deployments.scale(dict.fromkeys(self._settings.deployments, 0))
-        deployments.await_gone(self.timeout_s)
+        until_s = self._until_s()
+        self._cluster.set(lambda name, asked: 0, until_s)
+        self._cluster.await_gone(until_s)
 
     def kill(self) -> None:
-        self._deployments.kill()
+        self._cluster.kill(self._until_s())
 
     def start(self, before: Before) -> None:
-        replicas = _replicas(before)
-        if replicas is None:
+        wanted = _replicas(before)
+        if wanted is None:
             raise PortError(f"region {self.region}: the replicas before the fault are unknown")
-        deployments = self._deployments
-        deployments.scale(replicas)
-        deployments.await_available(replicas, self.timeout_s)
+        until_s, bounds = self._until_s(), self._bounds()
+
+        def wish(name: str, asked: int) -> int | None:
+            count = wanted.get(name)
+            return None if count is None or _enough(asked, count, bounds.get(name)) else count
+
+        self._cluster.set(wish, until_s)
+        self._cluster.await_available(
+            {
+                name: min(count, bounds[name][0]) if name in bounds else count
+                for name, count in wanted.items()
+            },
+            until_s,
+        )
 
     def state(self, before: Before) -> PowerState | None:
-        replicas = _replicas(before)
-        return None if replicas is None else state_of(self._deployments, replicas)
+        wanted = _replicas(before)
+        if wanted is None:
+            return None
+        asked, available = self._cluster.asked(), self._cluster.available()
+        moved = any(asked[name] != count for name, count in wanted.items())
+        return state_of(wanted, asked, available, self._bounds() if moved else {})
 
     def dark(
         self, look: Callable[[], Look], answered: int | None, others: Callable[[], bool]
     ) -> Proof:
-        running = self._deployments.running()
+        seen = self._cluster.pods()
+        asked = {name: count for name, (count, _) in seen.items() if count}
+        left = {name: len(pods) for name, (_, pods) in seen.items()}
         shown = look()
+        facts = {"pods": left, "met": shown.met, "status": shown.status, "ready": shown.ready}
         return Proof(
-            proven=not any(running.values()) and not serves(shown),
-            why=f"pods left: {running}; ready_url {shown.said}",
-            facts={"pods": running, "met": shown.met, "status": shown.status, "ready": shown.ready},
+            proven=not asked and not any(left.values()) and not serves(shown),
+            why=f"pods left: {left}; ready_url {shown.said}",
+            facts=facts,
+            another=f"replicas 0 -> {_counts(asked)}" if asked else "",
         )
 
     def command(self, before: Before) -> str | None:
-        replicas = _replicas(before)
-        if replicas is None:
+        wanted = _replicas(before)
+        if wanted is None:
             return None
-        where = ["kubectl", "-n", self._settings.namespace]
-        where += ["--context", self._settings.context] if self._settings.context else []
+        where = kubectl_of(self._settings)
+        # What an autoscaler has set since must stay: it sets nothing as long as there are none.
+        from_none = dict.fromkeys(before.get(AUTOSCALED, ()), ("--current-replicas=0",))
         return "; ".join(
-            line(*where, "scale", "deployment", name, f"--replicas={count}")
-            for name, count in replicas.items()
+            line(*where, "scale", name, *from_none.get(name, ()), f"--replicas={count}")
+            for name, count in wanted.items()
         )
 
     @property
-    def _deployments(self) -> Deployments:
-        one = self._settings
-        return Deployments(one.namespace, one.deployments, one.context, self.clock)
+    def _cluster(self) -> Workloads:
+        if self._reached is None:
+            one = self._settings
+            self._reached = Workloads(one, one.workloads, self.clock)
+        return self._reached
+
+    def _until_s(self) -> float:
+        return self.clock.monotonic_s() + self.timeout_s
+
+    def _bounds(self) -> Bounds:
+        """Least and most replicas of each workload that an autoscaler scales.
+
+        None without the right to list them: then the replicas must be as before.
+        """
+        try:
+            return {one.workload: (one.low, one.high) for one in autoscalers(self._cluster)}
+        except Refused:
+            return {}
 
 
-def state_of(deployments: Deployments, before: Mapping[str, int]) -> PowerState:
-    """Desired and available replicas, as before or within an autoscaler's limits.
-
-    Raises PortError.
-    """
-    asked, available = deployments.replicas(), deployments.available()
+def state_of(
+    before: Mapping[str, int],
+    asked: Mapping[str, int],
+    available: Mapping[str, int],
+    bounds: Bounds,
+) -> PowerState:
+    """Whether as many replicas are available as before, or as an autoscaler asks for now."""
     whole, comes, scaled = True, True, False
-    bounds = deployments.autoscaled() if asked != dict(before) else {}
     for name, count in before.items():
-        low, high = bounds.get(name, (count, count))
-        as_before = asked[name] == count
-        scaled = scaled or not as_before
-        if not as_before and not low <= asked[name] <= high:
-            whole = comes = False
-        whole = whole and available[name] >= asked[name]
+        limits = bounds.get(name)
+        enough = _enough(asked[name], count, limits)
+        needed = count if limits is None else asked[name]
+        whole = whole and enough and available[name] >= needed
+        comes = comes and enough
+        scaled = scaled or (limits is not None and asked[name] != count)
     shown = f"replicas {_counts(asked)}"
     if available != asked:
         shown += f", available {_counts(available)}"
@@ -125,9 +188,19 @@ def state_of(deployments: Deployments, before: Mapping[str, int]) -> PowerState:
     )
 
 
+def _enough(asked: int, before: int, limits: tuple[int, int] | None) -> bool:
+    """Whether `asked` need not be changed: as before or more, or within an autoscaler's limits."""
+    if limits is not None and asked > 0:
+        return limits[0] <= asked <= limits[1] or asked == before
+    return asked >= before
+
+
 def _replicas(before: Before) -> dict[str, int] | None:
     replicas = before.get(REPLICAS)
-    return dict(replicas) if replicas is not None else None
+    if replicas is None:
+        return None
+    # Logs of before workloads had kinds name deployments alone.
+    return {name if "/" in name else f"deployment/{name}": n for name, n in replicas.items()}
 
 
 def _counts(counts: Mapping[str, int]) -> str:

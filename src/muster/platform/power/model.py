@@ -16,6 +16,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.looks import Look
 from muster.platform.port import Adapter, Change, Other, Proof
 
+DARK_S_MAX = 10.0
 Before = Mapping[str, Any]
 """What `before` returned, as JSON: enough for `start` on another machine."""
 
@@ -60,6 +61,11 @@ class Power(Adapter, ABC):
         return 0.0
 
     @property
+    def dark_s_max(self) -> float:
+        """How long it may take after a stop until the region is observed dark, in seconds."""
+        return DARK_S_MAX
+
+    @property
     def ready_s_max(self) -> float:
         """How long a started region may take until its ready_url answers 2xx, in seconds."""
         return self.timeout_s
@@ -73,6 +79,13 @@ class Power(Adapter, ABC):
         """Who else starts and stops processes of the region, as far as it shows. Raises PortError.
 
         Empty: nobody shows there.
+        """
+        return ()
+
+    def rehearse(self, *, kill: bool = False) -> tuple[str, ...]:
+        """What the platform would refuse of a stop (or kill) and of a start, a line each.
+
+        Asks without changing anything. Empty: nothing is known to be refused. Raises PortError.
         """
         return ()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
-from muster.platform.deployments import Deployments
+from muster.platform.kubernetes.cluster import kubectl_of
+from muster.platform.kubernetes.rollout import restart
 from muster.platform.port import Touch
 from muster.platform.restart.model import Restart
 from muster.targets.restart import KubernetesRestart
@@ -26,13 +27,11 @@ class RestartByKubernetes(Restart):
 
     def restart(self) -> None:
         one = self._settings
-        shown = Deployments(one.namespace, (one.deployment,), one.context, self.clock)
-        shown.restart(one.timeout_s)
+        restart(one, one.deployment, one.timeout_s, self.clock)
 
     def command(self) -> str | None:
         one = self._settings
-        kubectl = ["kubectl", "-n", one.namespace]
-        kubectl += ["--context", one.context] if one.context else []
+        kubectl = kubectl_of(one)
         named = f"deployment/{one.deployment}"
         restarted = line(*kubectl, "rollout", "restart", named)
         awaited = line(*kubectl, "rollout", "status", named, f"--timeout={one.timeout_s:.0f}s")

@@ -1,0 +1,207 @@
+"""Calls to the API of one cluster, each limited in time, with errors told apart by what helps.
+
+chaostoolkit-kubernetes 0.39 and the generated API classes of the official client take their
+configuration from one default of the process. A drill reaches two clusters from several threads, so
+each `Cluster` has a configuration of its own.
+
+- `Refused`: the API server will say no again: a missing right, a policy, an invalid request.
+- `Absent`: there is no such object, or no such kind of object.
+- `Conflict`: somebody else was faster; reading again helps.
+- `Unanswered`: no answer, or an answer that says that the server could not serve it. A change may
+  or may not have been made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from muster.aws import Pace
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.port import PortError
+from muster.redact import redacted
+from muster.targets.kubernetes import IN_CLUSTER, ClusterAccess
+
+CALL_S_MAX = 10.0
+READS_PER_S_MAX = 2.0
+READS_AT_ONCE = 12
+"""So many reads may be made at once; then `READS_PER_S_MAX` of them a second."""
+SAID_MAX = 200
+_MERGE = "application/merge-patch+json"
+_UNAVAILABLE = frozenset({408, 429})
+
+
+class Refused(PortError):
+    """The API server refused the call, and would refuse it again."""
+
+
+class Absent(Refused):
+    """There is nothing at that path."""
+
+
+class Conflict(PortError):
+    """The object was changed since it was read."""
+
+
+class Unanswered(PortError):
+    """No usable answer came. A change may or may not have been made."""
+
+
+class Cluster:
+    """One cluster, with the credentials of one context.
+
+    The constructor reads the kubeconfig, sends nothing to the cluster, and raises PortError. Every
+    method raises PortError, in one line without HTTP headers.
+    """
+
+    def __init__(self, access: ClusterAccess, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._access = access
+        self._pace = Pace(READS_PER_S_MAX, clock, READS_AT_ONCE)
+        self._lock = threading.Lock()
+        self._client = _client(access)
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """The object at `path`."""
+        self._pace.wait()
+        return self._call("GET", path, query)
+
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """The objects of the list at `path`."""
+        listed = self.get(path, **query).get("items")
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise PortError(f"Kubernetes GET {_short(path)}: answered no list")
+        return listed
+
+    def patch(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> None:
+        """Merge `body` into the object at `path`."""
+        self._call("PATCH", path, _dry(dry_run), body, _MERGE)
+
+    def post(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        """Create `body`; the answer."""
+        return self._call("POST", path, _dry(dry_run), body)
+
+    def delete(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> None:
+        """Delete the object at `path` with the options `body`."""
+        self._call("DELETE", path, _dry(dry_run), body)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        said = f"Kubernetes {method} {_short(path)}"
+        used = self._client
+        status, raw = self._sent(said, used, method, path, query, body, content_type)
+        if status == 401:
+            # A token that expired in the middle of a drill: its file or its plugin has a new one.
+            status, raw = self._sent(
+                said, self._renewed(used), method, path, query, body, content_type
+            )
+        return _answer(said, status, raw)
+
+    def _renewed(self, used: Any) -> Any:
+        """A client with the credentials that stand in the kubeconfig now."""
+        with self._lock:
+            if self._client is used:
+                self._client = _client(self._access)
+            return self._client
+
+    @staticmethod
+    def _sent(
+        said: str,
+        client: Any,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+        content_type: str,
+    ) -> tuple[int, bytes]:
+        try:
+            request = client.param_serialize(
+                method,
+                path,
+                query_params=list(query.items()),
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = client.call_api(*request, _request_timeout=CALL_S_MAX)
+            return int(response.status), bytes(response.read() or b"")
+        except Exception as error:  # kubernetes, urllib3 and TLS share no base class for errors
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise Unanswered(f"{said}: {redacted(text)[:SAID_MAX]}") from error
+
+
+def kubectl_of(access: ClusterAccess) -> list[str]:
+    """The first words of a person's kubectl line for that namespace and cluster."""
+    words = ["kubectl", "-n", access.namespace]
+    words += ["--kubeconfig", access.kubeconfig] if access.kubeconfig else []
+    return words + (
+        ["--context", access.context] if access.context not in (None, IN_CLUSTER) else []
+    )
+
+
+def _client(access: ClusterAccess) -> Any:
+    """The official client, with a configuration of its own. Raises PortError."""
+    # It takes over a second to import: only targets on Kubernetes should need that time.
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.config import load_incluster_config, load_kube_config
+
+    settings = Configuration()
+    # Its own repetitions would multiply the time limit of a call.
+    settings.retries = False
+    try:
+        if access.context == IN_CLUSTER:
+            load_incluster_config(client_configuration=settings)
+        else:
+            load_kube_config(
+                config_file=access.kubeconfig or _default_kubeconfig(),
+                context=access.context,
+                client_configuration=settings,
+                persist_config=False,
+            )
+    except Exception as error:  # kubernetes' ConfigException, or any error from YAML
+        text = " ".join(str(error).split())
+        raise PortError(f"Kubernetes: {redacted(text)[:SAID_MAX]}") from error
+    return ApiClient(settings)
+
+
+def _default_kubeconfig() -> str:
+    """$KUBECONFIG as it is now: the client remembers the one of its import."""
+    return os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
+
+
+def _short(path: str) -> str:
+    """The end of a path, from the namespace's own objects on."""
+    return path.partition("/namespaces/")[2].partition("/")[2] or path
+
+
+def _answer(said: str, status: int, raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw) if raw else None
+    except ValueError:
+        found = None
+    if 200 <= status < 300:
+        if not isinstance(found, dict):
+            raise PortError(f"{said}: answered no object")
+        return found
+    reason = found.get("message") if isinstance(found, dict) else None
+    text = redacted(" ".join(str(reason or raw[:SAID_MAX].decode("utf-8", "replace")).split()))
+    line = f"{said}: {status}: {text[:SAID_MAX]}"
+    if status == 404:
+        raise Absent(line)
+    if status == 409:
+        raise Conflict(line)
+    if status >= 500 or status in _UNAVAILABLE:
+        raise Unanswered(line)
+    raise Refused(line)

@@ -1,0 +1,207 @@
+"""Workloads of one namespace, of any kind with the subresource `/scale`: their state, and scaling.
+
+A change carries the version of what was read, so that the API server refuses a call that timed out
+and arrives after a later one. Before each repetition the state is read again. What the API server
+refuses (`Refused`) is not repeated; all else is, until the time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
+from muster.platform.kubernetes.fields import text, whole_number
+from muster.platform.kubernetes.kinds import KNOWN, PODS, Kind, Kinds
+from muster.platform.kubernetes.pods import Pod, Pods
+from muster.platform.port import PortError
+from muster.targets.kubernetes import ClusterAccess
+
+AGAIN_S = 0.5
+LOOK_APART_S = 0.5
+DELETED_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload as the target names it, `deployment/gateway`, and where it is."""
+
+    said: str
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """`asked`: replicas that somebody wants. `version` and `uid`: of the object that was read."""
+
+    asked: int
+    selector: str
+    version: str
+    uid: str
+
+
+Wish = Callable[[str, int], int | None]
+"""The replicas that a workload should have, from its name and those asked for now; None: these."""
+
+
+class Workloads:
+    """The workloads called `names`. Creating it reads the kubeconfig and raises PortError.
+
+    Every method raises PortError.
+    """
+
+    def __init__(
+        self, access: ClusterAccess, names: Sequence[str], clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self.namespace = access.namespace
+        self.names = tuple(names)
+        self.cluster = Cluster(access, clock)
+        self.kinds = Kinds(self.cluster)
+        self._pods = Pods(self.cluster, self.namespace, self.kinds)
+        self._clock = clock
+
+    def workload(self, said: str) -> Workload:
+        """Where the workload that the target calls `said` stands."""
+        kind, _, name = said.partition("/")
+        return Workload(said, self.kinds.named(kind), name)
+
+    def path(self, said: str, sub: str = "") -> str:
+        """The path of a workload, or of one of its subresources."""
+        one = self.workload(said)
+        return one.kind.path(self.namespace, f"{one.name}{sub}")
+
+    def scale_of(self, said: str) -> Scale:
+        """What one workload is asked for."""
+        found = self.cluster.get(self.path(said, "/scale"))
+        return Scale(
+            whole_number(found, "spec", "replicas", absent=0),
+            text(found, "status", "selector", absent=""),
+            text(found, "metadata", "resourceVersion"),
+            text(found, "metadata", "uid"),
+        )
+
+    def asked(self) -> dict[str, int]:
+        """The replicas that are asked for, by workload."""
+        return {name: self.scale_of(name).asked for name in self.names}
+
+    def available(self) -> dict[str, int]:
+        """Available replicas by workload; 0 while the status is that of an earlier generation."""
+        return {name: self._available(name) for name in self.names}
+
+    def _available(self, said: str) -> int:
+        found = self.cluster.get(self.path(said))
+        generation = whole_number(found, "metadata", "generation", absent=0)
+        if whole_number(found, "status", "observedGeneration", absent=generation) < generation:
+            return 0
+        # A kind of somebody else's that does not show it must not count as one without any.
+        shown = 0 if said.partition("/")[0] in KNOWN else None
+        return whole_number(found, "status", "availableReplicas", absent=shown)
+
+    def pods(self) -> dict[str, tuple[int, Sequence[Pod]]]:
+        """By workload the replicas that are asked for, and its pods with the terminating ones."""
+        found: dict[str, tuple[int, Sequence[Pod]]] = {}
+        for name in self.names:
+            scale = self.scale_of(name)
+            found[name] = scale.asked, self._pods.of(scale.selector, scale.uid)
+        return found
+
+    def set(self, wish: Wish, until_s: float) -> None:
+        """Scale every workload as `wish` says, and read back that it is asked for so.
+
+        `until_s`: on the monotonic clock. One that cannot be scaled does not prevent the others.
+        """
+        left = list(self.names)
+        refused: dict[str, str] = {}
+        while True:
+            missed: dict[str, str] = {}
+            for name in left:
+                try:
+                    if not self._one_set(name, wish):
+                        missed[name] = "another change was faster"
+                except Refused as error:
+                    refused[name] = str(error)
+                except (Conflict, Unanswered) as error:
+                    missed[name] = str(error)
+            left = list(missed)
+            if not left:
+                break
+            if self._clock.monotonic_s() + AGAIN_S > until_s:
+                refused.update(missed)
+                break
+            self._clock.sleep(AGAIN_S)
+        if refused:
+            raise PortError("; ".join(f"{name}: {said}" for name, said in refused.items()))
+
+    def _one_set(self, said: str, wish: Wish) -> bool:
+        """Whether the workload is asked for as `wish` says, read after the change."""
+        seen = self.scale_of(said)
+        wanted = wish(said, seen.asked)
+        if wanted is None or wanted == seen.asked:
+            return True
+        change = {"metadata": {"resourceVersion": seen.version}, "spec": {"replicas": wanted}}
+        self.cluster.patch(self.path(said, "/scale"), change)
+        shown = self.scale_of(said).asked
+        return shown == wanted or wish(said, shown) in (None, shown)
+
+    def await_gone(self, until_s: float) -> None:
+        """Wait until no pod is left, or until the time is over: the proof decides."""
+        while self._clock.monotonic_s() < until_s:
+            with suppress(Unanswered):
+                if not any(pods for _, pods in self.pods().values()):
+                    return
+            self._clock.sleep(LOOK_APART_S)
+
+    def await_available(self, wanted: Mapping[str, int], until_s: float) -> None:
+        """Wait until each has as many replicas available as `wanted` says."""
+        said = ""
+        while True:
+            try:
+                short = {
+                    name: f"{shown} of {count}"
+                    for name, count in wanted.items()
+                    if (shown := self._available(name)) < count
+                }
+                if not short:
+                    return
+                said = ", ".join(f"{name} {count}" for name, count in short.items())
+            except Unanswered as error:
+                said = str(error)
+            if self._clock.monotonic_s() > until_s:
+                raise PortError(f"not available in time: {said}")
+            self._clock.sleep(LOOK_APART_S)
+
+    def kill(self, until_s: float) -> None:
+        """Delete every pod without grace, all at once, then scale to 0, then delete what came.
+
+        The pods are deleted first: scaled to 0 they would begin their grace period, and a later
+        deletion would only hide them while they still serve.
+        """
+        self._delete(self._own_pods())
+        self.set(lambda name, asked: 0, until_s)
+        while pods := self._own_pods():
+            self._delete(pods)
+            if self._clock.monotonic_s() > until_s:
+                raise PortError(f"pods are left: {', '.join(sorted(one.name for one in pods))}")
+            self._clock.sleep(LOOK_APART_S)
+
+    def _own_pods(self) -> list[Pod]:
+        return [pod for _, pods in self.pods().values() for pod in pods if pod.ours]
+
+    def _delete(self, pods: Sequence[Pod]) -> None:
+        with ThreadPoolExecutor(DELETED_AT_ONCE) as pool:
+            for done in [pool.submit(self._deleted, pod) for pod in pods]:
+                done.result()
+
+    def _deleted(self, pod: Pod) -> None:
+        # By its uid: a pod of the same name that took its place is looked at again first.
+        with suppress(Absent, Conflict):
+            self.cluster.delete(PODS.path(self.namespace, pod.name), forced(pod))
+
+
+def forced(pod: Pod) -> dict[str, object]:
+    """The options that delete exactly this pod, without grace."""
+    return {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
