@@ -82,7 +82,8 @@ def test_a_hold_whose_end_nobody_saw_is_not_proven() -> None:
 class Scripted:
     """A fault of the tests: it answers what it is told to, look by look; the last one stays."""
 
-    kind, region, look_s_max = "scripted", REGION, 5.0
+    kind, region, look_s_max, bite_s_max = "scripted", REGION, 5.0, 10.0
+    subject = "region scripted"
 
     def __init__(self, *answers: Proof | Exception) -> None:
         self.answers = list(answers)
@@ -215,10 +216,21 @@ def test_a_hold_that_is_stopped_leaves_at_once_and_without_a_summary() -> None:
     assert session.proofs == []
 
 
+def test_a_region_that_somebody_else_starts_stops_the_drill() -> None:
+    """At the first look that shows it, with what was set; not at the end of the hold."""
+    session = Recording()
+    lit = Proof(False, "a pod is back", {}, another="replicas 0 -> 3")
+    with proofs.throughout(session, Scripted(BITES, lit)):
+        await_true(lambda: session.stop.is_set, "a stop")
+    assert session.stop.reason is not None
+    assert (session.stop.reason.by, session.stop.reason.verdict) == (proofs.CHANGED, "ABORTED")
+    assert session.stop.reason.detail == "region scripted: replicas 0 -> 3"
+
+
 def test_the_hold_begins_once_the_fault_is_seen_to_bite() -> None:
     """A look that fails, and a balancer that needs a moment, are waited for; one line is kept."""
     session = Recording()
-    proofs.await_bite(session, Scripted(FaultError("no answer"), GONE, BITES))
+    assert proofs.await_bite(session, Scripted(FaultError("no answer"), GONE, BITES))
     assert session.proofs == [BITES]
 
 
@@ -226,7 +238,7 @@ def test_a_fault_that_never_bites_is_on_record_and_held_all_the_same() -> None:
     """The wait is bounded; what was seen last is the proof."""
     for answer, why in ((GONE, "it answers 200"), (FaultError("deaf"), "could not look: deaf")):
         session = Recording()
-        proofs.await_bite(session, Scripted(answer))
+        assert not proofs.await_bite(session, Scripted(answer))
         (proof,) = session.proofs
         assert (proof.proven, proof.why) == (False, why)
 

@@ -71,8 +71,8 @@ HOUSE = {
     "ledger": row(1),
     "undo": row(1),
     "aws": row(2),
-    # chaosk8s is named by the adapters that need it, imported when they first ask the cluster.
-    "platform": row(2, "aws", "stores", libraries="chaosk8s kubernetes"),
+    # The client is imported when an adapter first asks a cluster.
+    "platform": row(2, "aws", "stores", libraries="kubernetes"),
     "stores": row(2, "aws"),
     "faults": row(2, "platform", "stores"),
     "load": row(2),

@@ -51,7 +51,12 @@ def document(url="http://127.0.0.1:9", **blast_radius):
     proxies = {"redis": "redis", "provider_primary": "primary", "provider_fallback": "fallback"}
     for region in (REGION, OTHER):
         data["regions"][region] |= {
-            "power": {"kind": "kubernetes", "namespace": "chat", "deployments": ["gateway"]},
+            "power": {
+                "kind": "kubernetes",
+                "context": "staging",
+                "namespace": "chat",
+                "workloads": ["deployment/gateway"],
+            },
             "toxiproxy": {"url": "http://127.0.0.1:9", "proxies": proxies},
             "drain": {"url": "http://127.0.0.1:9/drain"},
             "redis_url": "redis://127.0.0.1:9",

@@ -19,6 +19,7 @@ from muster.errors import BadInput
 from muster.targets.check import check
 from muster.targets.declared import DECLARABLE
 from muster.targets.model import Target
+from muster.targets.power import KubernetesPower
 from muster.targets.signals import SIGNALS_CLIENT, SIGNALS_SERVER
 
 EXAMPLE = "targets/staging.example.yaml"
@@ -206,6 +207,45 @@ def test_the_example_for_a_real_platform_is_a_valid_target():
     filled = targets.resolve(target, environment=SECRETS)
     assert filled.load.token == "load-secret"
     assert filled.regions[OTHER].redis_url == "rediss://two"
+
+
+@pytest.mark.parametrize("section", ["power", "toxiproxy/restart"])
+def test_off_the_testbed_a_cluster_is_named(tmp_path, section):
+    """The current context may be any cluster's."""
+    data = example_document()
+    drop(f"regions/{REGION}/{section}/context")(data)
+    key = f"regions.{REGION}.{section.replace('/', '.')}.context"
+    wanted = "a context of the kubeconfig, or in-cluster, since class is staging"
+    assert refused(tmp_path / "t.yaml", data) == f"{key}: got None, expected {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("workloads", ["gateway"], "workloads.0: got 'gateway', expected KIND/NAME, for example"),
+        ("workloads", ["pod/x"], "workloads.0: got 'pod/x', expected KIND/NAME, for example"),
+        ("workloads", [], "workloads: got [], expected at least 1 of them"),
+        ("kubeconfig", "config", "kubeconfig: got 'config', expected a path from the root"),
+        (
+            "deployments",
+            ["gateway"],
+            "deployments: got ['gateway'], expected one of the known keys",
+        ),
+    ],
+)
+def test_a_wrong_cluster_section_is_told(tmp_path, key, value, says):
+    """Each by its key; `deployments` only instead of `workloads`."""
+    data = example_document()
+    put(f"regions/{REGION}/power/{key}", value)(data)
+    assert refused(tmp_path / "t.yaml", data).startswith(f"regions.{REGION}.power.{says}")
+
+
+def test_deployments_of_older_targets_are_workloads():
+    """What is written so is read so; another kind is written with its kind."""
+    old = {"kind": "kubernetes", "namespace": "chat", "deployments": ["gateway"]}
+    assert KubernetesPower.model_validate(old).workloads == ("deployment/gateway",)
+    new = {"kind": "kubernetes", "namespace": "chat", "workloads": ["rollouts.argoproj.io/web"]}
+    assert KubernetesPower.model_validate(new).workloads == ("rollouts.argoproj.io/web",)
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))

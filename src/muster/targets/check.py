@@ -11,7 +11,7 @@ from typing import Any
 from muster.errors import BadInput, nearest, together
 from muster.targets.calendar import span_of
 from muster.targets.declared import declared_problems
-from muster.targets.kubernetes import access_problems
+from muster.targets.kubernetes import IN_CLUSTER, ClusterAccess
 from muster.targets.model import Target
 from muster.targets.request_form import OF_TRACE
 from muster.targets.shared import SharedTxt
@@ -75,7 +75,7 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
         built = ", ".join(target.testbed.regions)
         yield BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
     yield from _check_shared(target, file)
-    yield from access_problems(target, file)
+    yield from _check_contexts(target, file)
 
 
 def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:
@@ -128,6 +128,19 @@ def _check_shared(target: Target, file: Path | str) -> Iterator[BadInput]:
         return
     if isinstance(shared, SharedTxt) and not f".{shared.name}".endswith(f".{shared.zone}"):
         yield BadInput(file, "shared.name", shared.name, f"a name in shared.zone {shared.zone}")
+
+
+def _check_contexts(target: Target, file: Path | str) -> Iterator[BadInput]:
+    """Off a testbed each cluster must be named: the current context may be any cluster's."""
+    if target.class_ == "testbed":
+        return
+    for name, region in target.regions.items():
+        restart = region.toxiproxy.restart if region.toxiproxy else None
+        for key, section in (("power", region.power), ("toxiproxy.restart", restart)):
+            if isinstance(section, ClusterAccess) and section.context is None:
+                wanted = f"a context of the kubeconfig, or {IN_CLUSTER}"
+                wanted += f", since class is {target.class_}"
+                yield BadInput(file, f"regions.{name}.{key}.context", None, wanted)
 
 
 def _check_body(target: Target, file: Path | str) -> Iterator[BadInput]:

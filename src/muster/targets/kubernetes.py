@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from muster.documents import Document
-from muster.errors import BadInput
-
-if TYPE_CHECKING:
-    from muster.targets.model import Target
 
 IN_CLUSTER = "in-cluster"
 """The context that means the service account of the pod in which Muster runs."""
@@ -54,17 +48,3 @@ class ClusterAccess(Document):
     kubeconfig: Annotated[str, AfterValidator(_kubeconfig)] | None = Field(
         default=None, description="path of the kubeconfig; null: $KUBECONFIG or ~/.kube/config"
     )
-
-
-def access_problems(target: Target, file: Path | str) -> Iterator[BadInput]:
-    """Off a testbed each cluster must be named: the current context may be any cluster's."""
-    if target.class_ == "testbed":
-        return
-    for name, region in target.regions.items():
-        restart = region.toxiproxy.restart if region.toxiproxy else None
-        for key, section in (("power", region.power), ("toxiproxy.restart", restart)):
-            if isinstance(section, ClusterAccess) and section.context is None:
-                wanted = (
-                    f"a context of the kubeconfig, or {IN_CLUSTER}, since class is {target.class_}"
-                )
-                yield BadInput(file, f"regions.{name}.{key}.context", None, wanted)

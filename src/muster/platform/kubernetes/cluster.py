@@ -156,19 +156,22 @@ def _client(access: ClusterAccess) -> Any:
     settings = Configuration()
     # Its own repetitions would multiply the time limit of a call.
     settings.retries = False
+    in_pod = access.context == IN_CLUSTER
+    file = access.kubeconfig or _default_kubeconfig()
     try:
-        if access.context == IN_CLUSTER:
+        if in_pod:
             load_incluster_config(client_configuration=settings)
         else:
             load_kube_config(
-                config_file=access.kubeconfig or _default_kubeconfig(),
+                config_file=file,
                 context=access.context,
                 client_configuration=settings,
                 persist_config=False,
             )
     except Exception as error:  # kubernetes' ConfigException, or any error from YAML
-        text = " ".join(str(error).split())
-        raise PortError(f"Kubernetes: {redacted(text)[:SAID_MAX]}") from error
+        text = redacted(" ".join(str(error).split()))[:SAID_MAX]
+        whence = "the pod's service account" if in_pod else f"kubeconfig {file}"
+        raise PortError(f"Kubernetes: {whence}: {text}") from error
     return ApiClient(settings)
 
 
