@@ -41,10 +41,10 @@ ifneq ($(strip $(DEFECT)),)
 export MUSTER_DEFECT := $(DEFECT)
 endif
 
-.PHONY: help setup setup-test setup-foreign drill test test-drills test-faults test-foreign healthy torture check pipelines format bench bench-judge bench-engines pin clean
+.PHONY: help setup setup-test setup-foreign setup-kubernetes drill test test-drills test-faults test-foreign test-kubernetes healthy torture check pipelines format bench bench-judge bench-engines pin clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## set up what is missing, and nothing else
 	@command -v "$(PYTHON)" >/dev/null || { echo "setup: $(PYTHON): got nothing, expected Python 3.11 or newer (apt-get install python3 python3-venv; brew install python)" >&2; exit 2; }
@@ -56,6 +56,9 @@ setup-test: ## the same, and the browser and the accessibility checker that test
 
 setup-foreign: setup ## the products of the foreign testbed: LiteLLM and Envoy, pinned, below .tools/foreign
 	@"$(PYTHON)" tools/setup_foreign
+
+setup-kubernetes: ## etcd, a control plane and kwok, built below .tools/kubernetes (some 15 minutes; needs Go)
+	@"$(PYTHON)" tools/setup_kubernetes
 
 drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 for all streams; TARGET=foreign: LiteLLM behind Envoy)
 	@$(RUN_DRILL)
@@ -74,6 +77,9 @@ test-faults: setup-test ## whole drills of every fault: a healthy platform passe
 
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign
+
+test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server
+	@$(BIN)/python -m pytest -m kubernetes
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)
 	@PYTHONPATH=tests $(BIN)/python tests/healthy.py --runs "$${RUNS:-20}" --load "$${LOAD:-0}"

@@ -10,6 +10,7 @@ import pytest
 from dataplane_fixtures import Stack
 from hypothesis import settings
 from isolation import secrets_restored
+from kubernetes_world import Live, started
 from parts import of_part, parse_part
 
 # The SDK would ask the machine's cloud for credentials: a test asks nothing outside of it.
@@ -40,6 +41,13 @@ def bare(tmp_path: Path) -> Iterator[Stack]:
         yield made.start()
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A real Kubernetes API server with kwok's node, for all tests of a session."""
+    with started(tmp_path_factory.mktemp("kubernetes")) as running:
+        yield running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

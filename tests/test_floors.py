@@ -79,7 +79,7 @@ HOUSE = {
     "notify": row(2),
     "bundle": row(3),
     "reports": row(3, "bundle"),
-    "testbed": row(3),
+    "testbed": row(3, libraries="cryptography"),
     "init": row(3),
     # The drill itself: all of the engine, and nothing of Chaos Toolkit.
     "drill": row(3.5),

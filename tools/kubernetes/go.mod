@@ -1,3 +1,7 @@
+// What `make setup-kubernetes` builds, and nothing else: this module has no code of its own.
+// The requirements are those of k8s.io/kubernetes itself, which replaces its parts by folders of its
+// repository; here they are replaced by the releases of the same commit. To move it: take go.mod and
+// go.sum of another release, replace the parts by v0.MINOR.PATCH, and require kwok.
 module muster/tools/kubernetes
 
 go 1.26.0
@@ -257,4 +261,11 @@ replace (
 	k8s.io/streaming => k8s.io/streaming v0.37.2
 )
 
-tool k8s.io/kubernetes/cmd/kube-apiserver
+tool (
+	go.etcd.io/etcd/server/v3
+	k8s.io/kubernetes/cmd/kube-apiserver
+	k8s.io/kubernetes/cmd/kube-controller-manager
+	k8s.io/kubernetes/cmd/kube-scheduler
+	k8s.io/kubernetes/cmd/kubelet
+	sigs.k8s.io/kwok/cmd/kwok
+)

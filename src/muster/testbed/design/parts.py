@@ -15,7 +15,9 @@ from muster.testbed.design.config import SupervisorConfig
 from muster.testbed.design.placement import defect_of
 from muster.testbed.design.ports import Ports
 
-Kind = Literal["redis", "toxiproxy", "provider", "route53", "prometheus", "gateway", "dns"]
+Kind = Literal[
+    "redis", "toxiproxy", "provider", "route53", "prometheus", "gateway", "dns", "kubernetes"
+]
 ProxyKey = ("redis", "provider_primary", "provider_fallback")
 LOCAL = "127.0.0.1"
 PATIENCE_SHARE = 0.8

@@ -1,0 +1,439 @@
+"""The power adapter `kubernetes` on a real API server: what only a real one shows.
+
+Pods are kwok's: they have a status, a grace and no process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from floor_fixtures import await_true
+from kubernetes_world import Live, Namespace, access
+
+from muster.platform.kubernetes import cluster as calls
+from muster.platform.kubernetes.rollout import restart
+from muster.platform.looks import Look
+from muster.platform.port import PortError
+from muster.platform.power.kubernetes import PowerByKubernetes
+from muster.targets.kubernetes import ClusterAccess
+from muster.targets.power import KubernetesPower
+from muster.testbed.kubernetes.kwok import NEVER_READY
+
+pytestmark = pytest.mark.kubernetes
+GATEWAY, REDIS = "deployment/gateway", "statefulset/redis"
+REFUSES = Look("refused", "refuses connections")
+LONG_S = 600
+"""A grace that no test waits for."""
+
+
+@pytest.fixture
+def space(live: Live) -> Namespace:
+    return live.namespace()
+
+
+@pytest.fixture
+def region(space: Namespace) -> Namespace:
+    """A region of two workloads of two kinds."""
+    space.workload("gateway", 3)
+    space.workload("redis", 1, "StatefulSet")
+    return space
+
+
+def power(space: Namespace, *workloads: str, **more: object) -> PowerByKubernetes:
+    section = access(space, workloads=workloads or (GATEWAY, REDIS), **more)
+    return PowerByKubernetes("eu", KubernetesPower.model_validate(section))
+
+
+def dark(one: PowerByKubernetes):
+    return one.dark(lambda: REFUSES, 200, lambda: True)
+
+
+def test_a_stop_returns_once_it_is_dark(region):
+    """The look right after it proves it, and the start brings back all of it."""
+    one = power(region)
+    before = one.before()
+    assert before == {"replicas": {GATEWAY: 3, REDIS: 1}}
+    one.stop()
+    assert dark(one).proven
+    assert not region.pods()
+    one.start(before)
+    assert one.state(before).whole
+
+
+def test_pods_in_their_grace_still_serve(space):
+    """The workload's own status counts none; they are seen until they are gone."""
+    space.workload("gateway", 2, grace_s=5)
+    one = power(space, GATEWAY)
+    space.scale("gateway", 0)
+    await_true(lambda: not space.get("gateway")["status"].get("replicas"), "no replicas counted")
+    proof = dark(one)
+    assert (proof.proven, proof.facts["pods"]) == (False, {GATEWAY: 2})
+    await_true(lambda: dark(one).proven, "the end of their grace", 60)
+
+
+def test_a_selector_of_expressions_finds_its_pods(space):
+    """Whatever its form: the API server writes it as one text."""
+    chosen = [{"key": "app", "operator": "In", "values": ["gateway", "door"]}]
+    chosen.append({"key": "old", "operator": "DoesNotExist"})
+    space.workload("gateway", 2, labels={"app": "door"}, selector={"matchExpressions": chosen})
+    one = power(space, GATEWAY)
+    assert dark(one).facts["pods"] == {GATEWAY: 2}
+    one.kill()
+    assert dark(one).proven
+
+
+def test_a_loss_begins_no_grace(space, live):
+    """Every pod is deleted without grace before its workload is scaled: none begins to drain."""
+    space.workload("gateway", 3, grace_s=LONG_S)
+    space.workload("redis", 1, "StatefulSet", grace_s=LONG_S)
+    first = {pod["metadata"]["uid"] for pod in space.pods()}
+    drained: set[str] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            for pod in space.pods():
+                if pod["metadata"].get("deletionGracePeriodSeconds", 0) > 0:
+                    drained.add(pod["metadata"]["uid"])
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    one = power(space)
+    before = one.before()
+    one.kill()
+    ended.set()
+    watching.join(timeout=30)
+    assert not drained & first
+    assert dark(one).proven
+    one.start(before)
+    assert one.state(before).whole
+
+
+def test_a_canary_with_the_same_labels_lives_on(space):
+    """Its pods match the selector; their controller is another."""
+    space.workload("gateway", 2)
+    labels = {"app": "gateway", "track": "canary"}
+    space.workload("canary", 1, labels=labels)
+    (canary,) = space.pods(track="canary")
+    one = power(space, GATEWAY)
+    one.kill()
+    assert dark(one).proven
+    (left,) = space.pods()
+    assert left["metadata"]["uid"] == canary["metadata"]["uid"]
+
+
+def test_a_pod_that_a_finalizer_keeps_is_not_gone(space, live):
+    """It is shown as left over, for as long as it is there."""
+    space.workload("gateway", 1, finalizers=["muster.test/keep"])
+    one = power(space, GATEWAY, timeout_s=2)
+    one.stop()
+    assert dark(one).facts["pods"] == {GATEWAY: 1}
+    with pytest.raises(PortError, match="pods are left: gateway-"):
+        one.kill()
+    (pod,) = space.pods()
+    path = f"/api/v1/namespaces/{space.name}/pods/{pod['metadata']['name']}"
+    live.call("PATCH", path, {"metadata": {"finalizers": None}})
+    await_true(lambda: dark(one).proven, "the end of the pod")
+
+
+# What would be refused
+
+READ = [
+    {"apiGroups": ["apps"], "resources": ["*"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["pods", "resourcequotas"], "verbs": ["get", "list"]},
+    {"apiGroups": ["autoscaling"], "resources": ["*"], "verbs": ["list"]},
+]
+SCALE = {"apiGroups": ["apps"], "resources": ["*/scale"], "verbs": ["get", "patch"]}
+DELETE = {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]}
+
+
+def unchanged(space: Namespace) -> bool:
+    return space.asked("gateway") == 3 and len(space.pods()) == 4
+
+
+def test_a_missing_right_is_told_before_anything_is_done(region, tmp_path):
+    """A loss needs one right more than a stop; with all of them nothing is told."""
+    own = region.kubeconfig_of(tmp_path, [*READ, SCALE])
+    one = power(region, kubeconfig=own)
+    assert one.rehearse() == ()
+    assert one.rehearse(kill=True) == (f"no right to delete pods in namespace {region.name}",)
+    assert unchanged(region)
+
+
+def test_the_rights_of_the_documentation_are_enough(region, tmp_path):
+    """Stop, loss and start with these rights alone."""
+    one = power(region, kubeconfig=region.kubeconfig_of(tmp_path, [*READ, SCALE, DELETE]))
+    before = one.before()
+    assert one.rehearse(kill=True) == ()
+    assert unchanged(region)
+    one.kill()
+    assert dark(one).proven
+    one.start(before)
+    one.stop()
+    assert dark(one).proven
+    one.start(before)
+    assert one.state(before).whole
+
+
+@pytest.fixture
+def policy(live, region) -> Iterator[None]:
+    """A policy of the cluster: nothing in that namespace may have no replicas."""
+    base = "/apis/admissionregistration.k8s.io/v1"
+    name = region.name
+    scales = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"]}
+    rules = [{**scales, "resources": ["deployments/scale"]}]
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": rules},
+        "validations": [{"expression": "object.spec.replicas > 0", "message": "never none"}],
+    }
+    live.call(
+        "POST", f"{base}/validatingadmissionpolicies", {"metadata": {"name": name}, "spec": spec}
+    )
+    only = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    bound = {"policyName": name, "validationActions": ["Deny"], "matchResources": only}
+    live.call(
+        "POST",
+        f"{base}/validatingadmissionpolicybindings",
+        {"metadata": {"name": name}, "spec": bound},
+    )
+    yield
+    live.call("DELETE", f"{base}/validatingadmissionpolicybindings/{name}")
+    live.call("DELETE", f"{base}/validatingadmissionpolicies/{name}")
+
+
+def test_a_policy_that_refuses_is_told_by_its_own_words(region, policy):
+    """Found by the dry run; nothing is changed."""
+    await_true(lambda: power(region).rehearse() != (), "the policy in force")
+    (line,) = power(region).rehearse()
+    assert line.startswith(f"{GATEWAY} to 0 replicas: Kubernetes PATCH deployments/gateway/scale:")
+    assert "never none" in line
+    assert unchanged(region)
+
+
+def test_a_webhook_that_is_dead_is_told(region, live):
+    """It would refuse the stop, and the start as well."""
+    base = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    only = {"matchLabels": {"kubernetes.io/metadata.name": region.name}}
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"]}
+    hook = {
+        "name": "dead.muster.test",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "timeoutSeconds": 1,
+        "clientConfig": {"url": "https://127.0.0.1:1/dead"},
+        "namespaceSelector": only,
+        "rules": [{**rule, "resources": ["deployments/scale"]}],
+    }
+    live.call("POST", base, {"metadata": {"name": region.name}, "webhooks": [hook]})
+    try:
+        await_true(lambda: power(region).rehearse() != (), "the webhook in force")
+        found = power(region).rehearse()
+        assert [line.partition(":")[0] for line in found] == [
+            f"{GATEWAY} to 0 replicas",
+            f"{GATEWAY} to 3 replicas",
+        ]
+        assert all("dead.muster.test" in line for line in found)
+    finally:
+        live.call("DELETE", f"{base}/{region.name}")
+
+
+def test_a_quota_that_shrank_is_told_beforehand(region):
+    """Four pods are there and two allowed: what is stopped could not all come back."""
+    region.quota(2)
+    (line,) = power(region).rehearse()
+    assert line.startswith("quota pods: 4 pods are used and 2 allowed")
+
+
+# Coming back
+
+
+def test_an_api_server_that_answers_late_is_tried_again(region, live, monkeypatch):
+    """It stands still in the middle of a start; every call is given up and made again."""
+    monkeypatch.setattr(calls, "CALL_S_MAX", 1.0)
+    one = power(region)
+    before = one.before()
+    one.stop()
+    failed: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            one.start(before)
+        except BaseException as error:
+            failed.append(error)
+
+    with live.api_stopped() as go_on:
+        starting = threading.Thread(target=start)
+        starting.start()
+        time.sleep(3)  # three calls and more find no answer
+        go_on()
+        starting.join(timeout=120)
+    assert not failed
+    assert one.state(before).whole
+
+
+def test_a_patch_that_acts_late_does_not_win(region, live, monkeypatch):
+    """A stop gave up on a patch that the API server still has; the start after it stands."""
+    monkeypatch.setattr(calls, "CALL_S_MAX", 1.0)
+    one = power(region, GATEWAY)
+    before = one.before()
+    scale = one._cluster.scale_of(GATEWAY)
+    late = {"metadata": {"resourceVersion": scale.version}, "spec": {"replicas": 0}}
+    one.stop()
+    one.start(before)
+    with pytest.raises(calls.Conflict):
+        one._cluster.cluster.patch(one._cluster.path(GATEWAY, "/scale"), late)
+    assert one.state(before).whole
+
+
+def test_one_of_three_is_not_back(region, live):
+    """The quota shrank while it was dark."""
+    one = power(region, GATEWAY, timeout_s=5)
+    before = one.before()
+    one.stop()
+    quota = region.quota(2)
+    with pytest.raises(PortError, match="not available in time: deployment/gateway 1 of 3"):
+        one.start(before)
+    assert not one.state(before).whole
+    live.call("DELETE", quota)
+    region.scale("gateway", 0)
+    power(region, GATEWAY).start(before)
+    assert one.state(before).whole
+
+
+def test_a_restart_whose_pods_cannot_start_is_an_error(space, live):
+    """The old ones go on: that is no restart."""
+    space.workload("gateway", 2)
+    where = ClusterAccess.model_validate(
+        {"namespace": space.name, "kubeconfig": space.live.kubeconfig}
+    )
+    restart(where, "gateway", 60)
+    first = {pod["metadata"]["uid"] for pod in space.pods()}
+    template = {"metadata": {"annotations": {NEVER_READY: "true"}}}
+    live.call("PATCH", space.path(name="gateway"), {"spec": {"template": template}})
+    with pytest.raises(PortError, match="deployment gateway: not restarted in 3 s: "):
+        restart(where, "gateway", 3)
+    assert first & {pod["metadata"]["uid"] for pod in space.pods()}
+
+
+# Who else sets replicas
+
+
+def test_an_autoscaler_is_never_fought(region, live):
+    """It has set five since: they stay, and the region is back with them."""
+    scaler = {
+        "metadata": {"name": "gateway"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "gateway"},
+            "minReplicas": 2,
+            "maxReplicas": 6,
+            "metrics": [],
+        },
+    }
+    base = f"/apis/autoscaling/v2/namespaces/{region.name}/horizontalpodautoscalers"
+    live.call("POST", base, scaler)
+    one = power(region)
+    before = one.before()
+    assert before["autoscaled"] == [GATEWAY]
+    assert "gateway autoscaled from 2 to 6" in one.change().before
+    assert [other.undoes for other in one.others()] == [False]
+    one.stop()
+    region.scale("gateway", 5)
+    one.start(before)
+    region.await_available("gateway", 5)
+    state = one.state(before)
+    assert (state.whole, state.autoscaled) == (True, True)
+    assert region.asked("gateway") == 5
+    assert "--current-replicas=0" in one.command(before)
+
+
+def test_somebody_who_heals_replicas_is_seen_at_the_next_look(region):
+    """As Argo CD does; what he set is told."""
+    one = power(region)
+    one.stop()
+    assert dark(one).another == ""
+    region.scale("gateway", 3)
+    proof = dark(one)
+    assert (proof.proven, proof.another) == (False, f"replicas 0 -> {GATEWAY} 3")
+
+
+def crd(live: Live, group: str, plural: str, kind: str, version: str, **more: object) -> None:
+    """A kind that others bring, in force."""
+    open_schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    one = {"name": version, "served": True, "storage": True}
+    one |= {"schema": {"openAPIV3Schema": open_schema}, **more}
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind}
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": [one]}
+    base = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    live.call("POST", base, {"metadata": {"name": f"{plural}.{group}"}, "spec": spec})
+    path = f"/apis/{group}/{version}/{plural}"
+    await_true(lambda: live.http.get(path).is_success, f"the kind {kind}", 60)
+
+
+def test_keda_is_known_by_its_own_objects(region, live):
+    """It raises them from 0 again, unless it is paused."""
+    crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
+    body = {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "scale-gateway"},
+        "spec": {"scaleTargetRef": {"name": "gateway"}},
+    }
+    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
+    live.call("POST", base, body)
+    (other,) = power(region).others()
+    assert other.undoes
+    notes = {"metadata": {"annotations": {"autoscaling.keda.sh/paused": "true"}}}
+    live.call("PATCH", f"{base}/scale-gateway", notes)
+    (other,) = power(region).others()
+    assert other.undoes is False
+
+
+def test_any_kind_with_a_scale_is_scaled(space, live):
+    """Its pods are those whose owners lead to it; its availability must be shown."""
+    paths = {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
+    crd(live, "muster.test", "doors", "Door", "v1", subresources={"scale": paths, "status": {}})
+    base = f"/apis/muster.test/v1/namespaces/{space.name}/doors"
+    body = {"apiVersion": "muster.test/v1", "kind": "Door", "metadata": {"name": "front"}}
+    made = live.call("POST", base, {**body, "spec": {"replicas": 2}})
+    live.call("PATCH", f"{base}/front/status", {"status": {"selector": "app=door"}})
+    one = power(space, "doors.muster.test/front")
+    with pytest.raises(PortError, match=r"status\.availableReplicas: got None"):
+        one.before()
+    live.call("PATCH", f"{base}/front/status", {"status": {"availableReplicas": 2}})
+    before = one.before()
+    owner = {"apiVersion": "muster.test/v1", "kind": "Door", "name": "front", "controller": True}
+    pod = {
+        "metadata": {
+            "name": "front-0",
+            "labels": {"app": "door"},
+            "ownerReferences": [{**owner, "uid": made["metadata"]["uid"]}],
+        },
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "c", "image": "none.invalid/none"}],
+        },
+    }
+    live.call("POST", f"/api/v1/namespaces/{space.name}/pods", pod)
+    assert dark(one).facts["pods"] == {"doors.muster.test/front": 1}
+    one.kill()
+    assert dark(one).proven
+    assert live.call("GET", f"{base}/front")["spec"]["replicas"] == 0
+    one.start(before)
+    assert live.call("GET", f"{base}/front")["spec"]["replicas"] == 2
+
+
+def test_an_error_is_the_servers_own_line(space):
+    """Without HTTP headers, and without a token."""
+    with pytest.raises(PortError) as caught:
+        power(space).before()
+    wanted = 'Kubernetes GET deployments/gateway/scale: 404: deployments.apps "gateway" not found'
+    assert str(caught.value) == wanted
