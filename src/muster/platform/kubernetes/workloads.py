@@ -88,18 +88,24 @@ class Workloads:
         """The replicas that are asked for, by workload."""
         return {name: self.scale_of(name).asked for name in self.names}
 
-    def available(self) -> dict[str, int]:
-        """Available replicas by workload; 0 while the status is that of an earlier generation."""
-        return {name: self._available(name) for name in self.names}
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """The replicas that are asked for, and the available ones, by workload."""
+        found = {name: self._count(name) for name in self.names}
+        asked = {name: asked for name, (asked, _) in found.items()}
+        return asked, {name: available for name, (_, available) in found.items()}
 
-    def _available(self, said: str) -> int:
+    def _count(self, said: str) -> tuple[int, int]:
+        """Replicas asked for and available; none while the status is an earlier generation's."""
         found = self.cluster.get(self.path(said))
+        own = said.partition("/")[0] in KNOWN
+        # Of another kind only the scale says where the number stands.
+        asked = whole_number(found, "spec", "replicas") if own else self.scale_of(said).asked
         generation = whole_number(found, "metadata", "generation", absent=0)
         if whole_number(found, "status", "observedGeneration", absent=generation) < generation:
-            return 0
-        # A kind of somebody else's that does not show it must not count as one without any.
-        shown = 0 if said.partition("/")[0] in KNOWN else None
-        return whole_number(found, "status", "availableReplicas", absent=shown)
+            return asked, 0
+        # A kind that does not show it must not count as one without any.
+        absent = 0 if own else None
+        return asked, whole_number(found, "status", "availableReplicas", absent=absent)
 
     def pods(self) -> dict[str, tuple[int, Sequence[Pod]]]:
         """By workload the replicas that are asked for, and its pods with the terminating ones."""
@@ -163,7 +169,7 @@ class Workloads:
                 short = {
                     name: f"{shown} of {count}"
                     for name, count in wanted.items()
-                    if (shown := self._available(name)) < count
+                    if (shown := self._count(name)[1]) < count
                 }
                 if not short:
                     return

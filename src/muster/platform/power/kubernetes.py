@@ -73,7 +73,7 @@ class PowerByKubernetes(Power):
         return Change(shown, "replicas 0, pods deleted without grace" if kill else "replicas 0")
 
     def before(self) -> dict[str, Any]:
-        asked, available = self._cluster.asked(), self._cluster.available()
+        asked, available = self._cluster.counts()
         if not all(asked.values()):
             raise PortError(f"region {self.region}: not running before the fault: {asked}")
         if any(available[name] < count for name, count in asked.items()):
@@ -113,7 +113,7 @@ class PowerByKubernetes(Power):
         wanted = _replicas(before)
         if wanted is None:
             return None
-        asked, available = self._cluster.asked(), self._cluster.available()
+        asked, available = self._cluster.counts()
         moved = any(asked[name] != count for name, count in wanted.items())
         return state_of(wanted, asked, available, self._bounds() if moved else {})
 
