@@ -53,7 +53,8 @@ def test_listing_commands_imports_nothing_heavy(tmp_path: Path) -> None:
     """The plug-in that Chaos Toolkit imports at every start brings none of the engine."""
     code = (
         "import sys; import muster.cli, muster.controls.drill, muster.actions.failover, "
-        "muster.actions.fault, muster.actions.undo, probes.verdict, probes.series; "
+        "muster.actions.fault, muster.actions.undo, probes.verdict, probes.series, "
+        "probes.workloads; "
         # What Chaos Toolkit and the control do with a drill before any of it runs.
         "import inspect; inspect.getmembers(muster.actions.fault); "
         "import muster.drill.plan.form; from muster.drill.plan.steps import steps; steps(); "

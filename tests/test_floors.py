@@ -42,7 +42,7 @@ LIBRARIES = {
     2: "httpx boto3 botocore toxiproxy requests redis uvloop httptools dnslib",
     3: "jinja2 markupsafe moto hpack",
     3.5: "",
-    4: "chaoslib chaosprometheus",
+    4: "chaoslib chaosk8s chaosprometheus",
     5: "click rich",
 }
 

@@ -435,5 +435,5 @@ def test_an_error_is_the_servers_own_line(space):
     """Without HTTP headers, and without a token."""
     with pytest.raises(PortError) as caught:
         power(space).before()
-    wanted = 'Kubernetes GET deployments/gateway/scale: 404: deployments.apps "gateway" not found'
+    wanted = 'Kubernetes GET deployments/gateway: 404: deployments.apps "gateway" not found'
     assert str(caught.value) == wanted

@@ -22,7 +22,7 @@ CONTROL_ARGUMENTS = ("drill", "kind", "gate")
 STRATEGIES = {"hypothesis": "after-method-only", "rollbacks": "always"}
 VERDICT = ("probes.verdict", "passed")
 RESTORE = ("muster.actions.undo", "restore_all")
-LOOKS = {("probes.series", "query")}
+LOOKS = {("probes.series", "query"), ("probes.workloads", "read")}
 """Muster's probes that may be anywhere in a method."""
 PAUSE_S_MAX = 600.0
 Document = Mapping[str, Any]
@@ -154,7 +154,7 @@ def _check_activities(file: str, method: Sequence[Document]) -> None:
         called = _function(one)
         own = called[0].split(".")[0] in ("muster", "probes")
         if own and called not in steps().by_key and called not in LOOKS:
-            wanted = "an activity of muster.actions, or probes.series.query"
+            wanted = "an activity of muster.actions, probes.series.query or probes.workloads.read"
             raise BadInput(file, f"{where}.provider", ".".join(called), wanted)
         if called in steps().by_key:
             _check_arguments(file, where, one, [p.name for p in steps().by_key[called].parameters])
