@@ -188,7 +188,12 @@ def policy(live, region) -> Iterator[None]:
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": rules},
-        "validations": [{"expression": "object.spec.replicas > 0", "message": "never none"}],
+        "validations": [
+            {
+                "expression": "has(object.spec.replicas) && object.spec.replicas > 0",
+                "message": "never none",
+            }
+        ],
     }
     live.call(
         "POST", f"{base}/validatingadmissionpolicies", {"metadata": {"name": name}, "spec": spec}

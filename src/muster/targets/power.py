@@ -27,6 +27,11 @@ class KubernetesPower(ClusterAccess):
     workloads: Annotated[tuple[WorkloadName, ...], Field(min_length=1)] = Field(
         description="KIND/NAME of each: deployment/gateway, statefulset/redis, or PLURAL.GROUP/NAME"
     )
+    pause_keda: bool = Field(
+        default=False,
+        description="pause KEDA's ScaledObjects of the workloads while they are stopped; false: "
+        "a drill is refused where one is not paused",
+    )
     timeout_s: PositiveSeconds = 300.0
 
     @model_validator(mode="before")

@@ -150,9 +150,10 @@ def kubectl_of(access: ClusterAccess) -> list[str]:
 def _client(access: ClusterAccess) -> Any:
     """The official client, with a configuration of its own. Raises PortError."""
     # It takes over a second to import: only targets on Kubernetes should need that time.
+    from kubernetes import config
     from kubernetes.client import ApiClient, Configuration
-    from kubernetes.config import load_incluster_config, load_kube_config
 
+    loads: Any = config  # it has no types
     settings = Configuration()
     # Its own repetitions would multiply the time limit of a call.
     settings.retries = False
@@ -160,9 +161,9 @@ def _client(access: ClusterAccess) -> Any:
     file = access.kubeconfig or _default_kubeconfig()
     try:
         if in_pod:
-            load_incluster_config(client_configuration=settings)
+            loads.load_incluster_config(client_configuration=settings)
         else:
-            load_kube_config(
+            loads.load_kube_config(
                 config_file=file,
                 context=access.context,
                 client_configuration=settings,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from muster.platform.kubernetes.autoscalers import autoscalers
 from muster.platform.kubernetes.cluster import Absent
 from muster.platform.kubernetes.fields import Json, each, mapping, text
+from muster.platform.kubernetes.keda import PAUSED, scaled_objects
 from muster.platform.kubernetes.workloads import Workload, Workloads
 from muster.platform.port import Other, PortError
 
@@ -21,14 +22,17 @@ FLUX_LABEL = "kustomize.toolkit.fluxcd.io/name"
 FLUX_OFF = "kustomize.toolkit.fluxcd.io/reconcile"
 FLUX_HELM_LABEL = "helm.toolkit.fluxcd.io/name"
 HELM_RELEASE = "meta.helm.sh/release-name"
-KEDA_PAUSED = ("autoscaling.keda.sh/paused", "autoscaling.keda.sh/paused-replicas")
 REPLICAS = "/spec/replicas"
 
 
-def others_of(workloads: Workloads) -> tuple[Other, ...]:
-    """Everybody who shows. Where the cluster does not say, somebody unknown may be there."""
+def others_of(workloads: Workloads, *, pauses_keda: bool = False) -> tuple[Other, ...]:
+    """Everybody who shows. Where the cluster does not say, somebody unknown may be there.
+
+    `pauses_keda`: whether a stop pauses KEDA's ScaledObjects, so that they undo nothing.
+    """
     found: list[Other] = []
-    for whose, look in LOOKS.items():
+    looks = {**LOOKS, "KEDA": _paused_keda} if pauses_keda else LOOKS
+    for whose, look in looks.items():
         try:
             found += look(workloads)
         except PortError as error:
@@ -49,29 +53,23 @@ def _scalers(workloads: Workloads) -> Iterator[Other]:
 
 
 def _keda(workloads: Workloads) -> Iterator[Other]:
-    for found in _listed(
-        workloads, f"/apis/keda.sh/v1alpha1/namespaces/{workloads.namespace}/scaledobjects"
-    ):
-        target, kind = mapping(found, "spec", "scaleTargetRef"), "Deployment"
-        for name in workloads.names:
-            one = workloads.workload(name)
-            if (target.get("kind") or kind, target.get("name")) != (one.kind.name, one.name):
-                continue
-            said = f"KEDA's {text(found, 'metadata', 'name')} sets the replicas of {name}"
-            notes = mapping(found, "metadata", "annotations")
-            paused = [key for key in KEDA_PAUSED if _on(notes, key)]
-            if paused:
-                yield Other(f"{said}, and is paused by {paused[0]}", undoes=False)
-            else:
-                yield Other(
-                    f"{said}, and raises them from 0 again: pause it for the drill "
-                    f"({KEDA_PAUSED[0]})",
-                    undoes=True,
-                )
+    for one in scaled_objects(workloads):
+        said = f"KEDA's {one.name} sets the replicas of {one.workload}"
+        if one.paused_by:
+            yield Other(f"{said}, and is paused by {one.paused_by}", undoes=False)
+        else:
+            yield Other(
+                f"{said}, and raises them from 0 again: say pause_keda: true, or pause it for the "
+                f"drill ({PAUSED})",
+                undoes=True,
+            )
 
 
-def _on(annotations: Json, name: str) -> bool:
-    return str(annotations.get(name, "false")).lower() != "false"
+def _paused_keda(workloads: Workloads) -> Iterator[Other]:
+    for one in scaled_objects(workloads):
+        how = f"is paused by {one.paused_by}" if one.paused_by else "the drill pauses it meanwhile"
+        said = f"KEDA's {one.name} sets the replicas of {one.workload}, and {how}"
+        yield Other(said, undoes=False)
 
 
 def _managers(workloads: Workloads) -> Iterator[Other]:

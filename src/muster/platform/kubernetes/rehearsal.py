@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from muster.platform.kubernetes.autoscalers import HPA
 from muster.platform.kubernetes.cluster import Refused
 from muster.platform.kubernetes.fields import Json, mapping, text
+from muster.platform.kubernetes.keda import SCALED_OBJECTS, change_of, to_pause
 from muster.platform.kubernetes.kinds import PODS, REPLICASETS, Kind
 from muster.platform.kubernetes.quantity import quantity
 from muster.platform.kubernetes.workloads import Workloads, forced
@@ -23,18 +25,25 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 QUOTAS = Kind("", "v1", "resourcequotas", "ResourceQuota")
 
 
-def refusals(workloads: Workloads, *, kill: bool) -> tuple[str, ...]:
+def refusals(workloads: Workloads, *, kill: bool, pauses_keda: bool = False) -> tuple[str, ...]:
     """What would be refused, a line each; empty if nothing is known. Raises PortError.
 
-    `kill`: also of deleting pods without grace. A missing right makes the rest pointless.
+    `kill`: also of deleting pods without grace; `pauses_keda`: also of pausing KEDA's
+    ScaledObjects. A missing right makes the rest pointless.
     """
-    missing = tuple(_missing_rights(workloads, kill=kill))
+    # Who may not list them cannot tell which there are: a PortError, which refuses the drill too.
+    paused = to_pause(workloads) if pauses_keda else []
+    missing = tuple(_missing_rights(workloads, paused, kill=kill))
     if missing:
         return missing
-    return (*_refused_changes(workloads, kill=kill), *_quotas(workloads))
+    return (
+        *_refused_changes(workloads, kill=kill),
+        *_refused_pauses(workloads, paused),
+        *_quotas(workloads),
+    )
 
 
-def _missing_rights(workloads: Workloads, *, kill: bool) -> Iterator[str]:
+def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) -> Iterator[str]:
     needed: list[tuple[str, Kind, str, str]] = []
     for name in workloads.names:
         one = workloads.workload(name)
@@ -44,6 +53,8 @@ def _missing_rights(workloads: Workloads, *, kill: bool) -> Iterator[str]:
     if any(workloads.workload(name).kind.name != "StatefulSet" for name in workloads.names):
         needed += [("get", REPLICASETS, "", "")]
     needed += [("delete", PODS, "", "")] if kill else []
+    for name in paused:
+        needed += [("get", SCALED_OBJECTS, "", name), ("patch", SCALED_OBJECTS, "", name)]
     for verb, kind, sub, name in needed:
         if not _allowed(workloads, verb, kind, sub, name):
             resource = f"{kind.plural}/{sub}" if sub else kind.plural
@@ -79,18 +90,25 @@ def _refused_changes(workloads: Workloads, *, kill: bool) -> Iterator[str]:
             change = {"spec": {"replicas": count}}
             yield from _tried(
                 f"{name} to {count} replicas",
-                lambda path=path, change=change: workloads.cluster.patch(
-                    path, change, dry_run=True
-                ),
+                partial(workloads.cluster.patch, path, change, dry_run=True),
             )
         if kill and pods:
             pod = PODS.path(workloads.namespace, pods[0].name)
             options = forced(pods[0])
             yield from _tried(
                 f"deleting a pod of {name}",
-                lambda pod=pod, options=options: workloads.cluster.delete(
-                    pod, options, dry_run=True
-                ),
+                partial(workloads.cluster.delete, pod, options, dry_run=True),
+            )
+
+
+def _refused_pauses(workloads: Workloads, paused: Sequence[str]) -> Iterator[str]:
+    for name in paused:
+        path = SCALED_OBJECTS.path(workloads.namespace, name)
+        for value, what in (("true", "pausing"), (None, "resuming")):
+            change = change_of(value)
+            yield from _tried(
+                f"{what} KEDA's {name}",
+                partial(workloads.cluster.patch, path, change, dry_run=True),
             )
 
 

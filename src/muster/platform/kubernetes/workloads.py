@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
@@ -44,6 +45,7 @@ class Scale:
     uid: str
 
 
+T = TypeVar("T")
 Wish = Callable[[str, int], int | None]
 """The replicas that a workload should have, from its name and those asked for now; None: these."""
 
@@ -51,7 +53,8 @@ Wish = Callable[[str, int], int | None]
 class Workloads:
     """The workloads called `names`. Creating it reads the kubeconfig and raises PortError.
 
-    Every method raises PortError.
+    Every method raises PortError. `cut_at_s`: when the last kill began to delete pods, since the
+    epoch; its reads come first, and cut nothing.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Workloads:
         self.names = tuple(names)
         self.cluster = Cluster(access, clock)
         self.kinds = Kinds(self.cluster)
+        self.cut_at_s: float | None = None
         self._pods = Pods(self.cluster, self.namespace, self.kinds)
         self._clock = clock
 
@@ -116,17 +120,22 @@ class Workloads:
         return found
 
     def set(self, wish: Wish, until_s: float) -> None:
-        """Scale every workload as `wish` says, and read back that it is asked for so.
+        """Scale every workload as `wish` says, and read back that it is asked for so."""
+        self.repeat(self.names, lambda name: self._one_set(name, wish), until_s)
 
-        `until_s`: on the monotonic clock. One that cannot be scaled does not prevent the others.
+    def repeat(self, names: Sequence[str], change: Callable[[str], bool], until_s: float) -> None:
+        """Make `change` for each of `names`, again until it shows or the API server refuses it.
+
+        `change`: whether it shows, read after it. `until_s`: on the monotonic clock. One that
+        cannot be changed does not prevent the others.
         """
-        left = list(self.names)
+        left = list(names)
         refused: dict[str, str] = {}
         while True:
             missed: dict[str, str] = {}
             for name in left:
                 try:
-                    if not self._one_set(name, wish):
+                    if not change(name):
                         missed[name] = "another change was faster"
                 except Refused as error:
                     refused[name] = str(error)
@@ -141,6 +150,16 @@ class Workloads:
             self._clock.sleep(AGAIN_S)
         if refused:
             raise PortError("; ".join(f"{name}: {said}" for name, said in refused.items()))
+
+    def insist(self, call: Callable[[], T], until_s: float) -> T:
+        """What `call` returns; where no usable answer comes, it is asked again until then."""
+        while True:
+            try:
+                return call()
+            except Unanswered:
+                if self._clock.monotonic_s() + AGAIN_S > until_s:
+                    raise
+            self._clock.sleep(AGAIN_S)
 
     def _one_set(self, said: str, wish: Wish) -> bool:
         """Whether the workload is asked for as `wish` says, read after the change."""
@@ -186,10 +205,12 @@ class Workloads:
         The pods are deleted first: scaled to 0 they would begin their grace period, and a later
         deletion would only hide them while they still serve.
         """
-        self._delete(self._own_pods())
+        pods = self.insist(self._own_pods, until_s)
+        self.cut_at_s = self._clock.now_s()
+        self._delete(pods, until_s)
         self.set(lambda name, asked: 0, until_s)
-        while pods := self._own_pods():
-            self._delete(pods)
+        while pods := self.insist(self._own_pods, until_s):
+            self._delete(pods, until_s)
             if self._clock.monotonic_s() > until_s:
                 raise PortError(f"pods are left: {', '.join(sorted(one.name for one in pods))}")
             self._clock.sleep(LOOK_APART_S)
@@ -197,15 +218,16 @@ class Workloads:
     def _own_pods(self) -> list[Pod]:
         return [pod for _, pods in self.pods().values() for pod in pods if pod.ours]
 
-    def _delete(self, pods: Sequence[Pod]) -> None:
+    def _delete(self, pods: Sequence[Pod], until_s: float) -> None:
         with ThreadPoolExecutor(DELETED_AT_ONCE) as pool:
-            for done in [pool.submit(self._deleted, pod) for pod in pods]:
+            for done in [pool.submit(self._deleted, pod, until_s) for pod in pods]:
                 done.result()
 
-    def _deleted(self, pod: Pod) -> None:
+    def _deleted(self, pod: Pod, until_s: float) -> None:
+        path, options = PODS.path(self.namespace, pod.name), forced(pod)
         # By its uid: a pod of the same name that took its place is looked at again first.
         with suppress(Absent, Conflict):
-            self.cluster.delete(PODS.path(self.namespace, pod.name), forced(pod))
+            self.insist(lambda: self.cluster.delete(path, options), until_s)
 
 
 def forced(pod: Pod) -> dict[str, object]:

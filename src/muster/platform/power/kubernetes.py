@@ -10,12 +10,14 @@ now. Muster never lowers replicas, and never sets those that an autoscaler set w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.kubernetes.autoscalers import autoscalers
 from muster.platform.kubernetes.cluster import Refused, kubectl_of
+from muster.platform.kubernetes.keda import PAUSED, pause, resume, scaled_objects, to_pause
 from muster.platform.kubernetes.others import others_of
 from muster.platform.kubernetes.rehearsal import refusals
 from muster.platform.kubernetes.workloads import Workloads
@@ -28,6 +30,8 @@ REPLICAS = "replicas"
 """The key of `before` that holds the replicas by workload."""
 AUTOSCALED = "autoscaled"
 """The key of `before` that lists the workloads that an autoscaler scaled then."""
+KEDA = "keda"
+"""The key of `before` that lists KEDA's ScaledObjects that the stop pauses."""
 LOOK_S_MAX = 5.0
 Bounds = Mapping[str, tuple[int, int]]
 
@@ -61,16 +65,19 @@ class PowerByKubernetes(Power):
         return tuple(name.partition("/")[2] for name in self._settings.workloads)
 
     def others(self) -> tuple[Other, ...]:
-        return others_of(self._cluster)
+        return others_of(self._cluster, pauses_keda=self._settings.pause_keda)
 
     def rehearse(self, *, kill: bool = False) -> tuple[str, ...]:
-        return refusals(self._cluster, kill=kill)
+        return refusals(self._cluster, kill=kill, pauses_keda=self._settings.pause_keda)
 
     def change(self, *, kill: bool = False) -> Change:
         shown = f"replicas {_counts(self._cluster.asked())}"
         for name, (low, high) in sorted(self._bounds().items()):
             shown += f", {name} autoscaled from {low} to {high}"
-        return Change(shown, "replicas 0, pods deleted without grace" if kill else "replicas 0")
+        after = "replicas 0, pods deleted without grace" if kill else "replicas 0"
+        if names := self._to_pause():
+            after += f", KEDA's {', '.join(names)} paused"
+        return Change(shown, after)
 
     def before(self) -> dict[str, Any]:
         asked, available = self._cluster.counts()
@@ -79,22 +86,30 @@ class PowerByKubernetes(Power):
         if any(available[name] < count for name, count in asked.items()):
             shown = f"replicas {_counts(asked)}, available {_counts(available)}"
             raise PortError(f"region {self.region}: not whole before the fault: {shown}")
-        scaled = sorted(self._bounds())
-        return {REPLICAS: asked, AUTOSCALED: scaled} if scaled else {REPLICAS: asked}
+        lists = {AUTOSCALED: sorted(self._bounds()), KEDA: self._to_pause()}
+        return {REPLICAS: asked} | {key: names for key, names in lists.items() if names}
 
     def stop(self) -> None:
         until_s = self._until_s()
+        self._pause(until_s)
         self._cluster.set(lambda name, asked: 0, until_s)
         self._cluster.await_gone(until_s)
 
     def kill(self) -> None:
-        self._cluster.kill(self._until_s())
+        until_s = self._until_s()
+        self._pause(until_s)
+        self._cluster.kill(until_s)
+
+    @property
+    def cut_at_s(self) -> float | None:
+        return self._cluster.cut_at_s
 
     def start(self, before: Before) -> None:
         wanted = _replicas(before)
         if wanted is None:
             raise PortError(f"region {self.region}: the replicas before the fault are unknown")
-        until_s, bounds = self._until_s(), self._bounds()
+        until_s = self._until_s()
+        bounds = self._cluster.insist(self._bounds, until_s)
 
         def wish(name: str, asked: int) -> int | None:
             count = wanted.get(name)
@@ -108,6 +123,7 @@ class PowerByKubernetes(Power):
             },
             until_s,
         )
+        resume(self._cluster, before.get(KEDA, ()), until_s)
 
     def state(self, before: Before) -> PowerState | None:
         wanted = _replicas(before)
@@ -115,7 +131,9 @@ class PowerByKubernetes(Power):
             return None
         asked, available = self._cluster.counts()
         moved = any(asked[name] != count for name, count in wanted.items())
-        return state_of(wanted, asked, available, self._bounds() if moved else {})
+        found = state_of(wanted, asked, available, self._bounds() if moved else {})
+        paused = self._still_paused(before)
+        return replace(found, shown=f"{found.shown}, {paused}", whole=False) if paused else found
 
     def dark(
         self, look: Callable[[], Look], answered: int | None, others: Callable[[], bool]
@@ -139,10 +157,15 @@ class PowerByKubernetes(Power):
         where = kubectl_of(self._settings)
         # What an autoscaler has set since must stay: it sets nothing as long as there are none.
         from_none = dict.fromkeys(before.get(AUTOSCALED, ()), ("--current-replicas=0",))
-        return "; ".join(
+        lines = [
             line(*where, "scale", name, *from_none.get(name, ()), f"--replicas={count}")
             for name, count in wanted.items()
-        )
+        ]
+        lines += [
+            line(*where, "annotate", f"scaledobject/{name}", f"{PAUSED}-")
+            for name in before.get(KEDA, ())
+        ]
+        return "; ".join(lines)
 
     @property
     def _cluster(self) -> Workloads:
@@ -153,6 +176,20 @@ class PowerByKubernetes(Power):
 
     def _until_s(self) -> float:
         return self.clock.monotonic_s() + self.timeout_s
+
+    def _to_pause(self) -> list[str]:
+        return to_pause(self._cluster) if self._settings.pause_keda else []
+
+    def _pause(self, until_s: float) -> None:
+        if self._settings.pause_keda:
+            pause(self._cluster, until_s)
+
+    def _still_paused(self, before: Before) -> str:
+        """Which of KEDA's ScaledObjects that the stop paused still are; empty: none."""
+        names = set(before.get(KEDA, ()))
+        left = [one for one in scaled_objects(self._cluster) if one.name in names] if names else []
+        said = sorted({one.name for one in left if one.paused_by == PAUSED})
+        return f"KEDA's {', '.join(said)} paused" if said else ""
 
     def _bounds(self) -> Bounds:
         """Least and most replicas of each workload that an autoscaler scales.

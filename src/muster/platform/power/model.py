@@ -105,6 +105,13 @@ class Power(Adapter, ABC):
     def kill(self) -> None:
         """Kill it with everything it holds, at once."""
 
+    @property
+    def cut_at_s(self) -> float | None:
+        """When the last `kill` of this object began to cut streams, since the epoch; None: with
+        the call.
+        """
+        return None
+
     def why_not_kill(self) -> str:
         """Why it cannot be killed; empty if it can. Sends no request, raises nothing."""
         return ""
