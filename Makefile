@@ -78,7 +78,7 @@ test-faults: setup-test ## whole drills of every fault: a healthy platform passe
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign
 
-test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server
+test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server (some 5 minutes)
 	@$(BIN)/python -m pytest -m kubernetes
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)

@@ -9,7 +9,7 @@ import signal
 import ssl
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,9 +32,15 @@ APPS = "/apis/apps/v1/namespaces/{}/{}"
 class Live:
     """A running control plane, as an administrator sees it."""
 
-    def __init__(self, plane: ControlPlane, running: Running) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        running: Running,
+        run: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
         self.plane = plane
         self.running = running
+        self.run = run
         trusted = ssl.create_default_context(cafile=plane.ca)
         access = json.loads(plane.kubeconfig.read_text())
         user = access["users"][0]["user"]
@@ -77,6 +83,16 @@ class Live:
             yield go_on
         finally:
             go_on()
+
+    @contextmanager
+    def api_gone(self) -> Iterator[None]:
+        """The API server is killed; at the end another one takes its place."""
+        child = self.running.child("kube-apiserver")
+        self.run(child.kill())
+        try:
+            yield
+        finally:
+            self.run(self.running.again("kube-apiserver"))
 
 
 class Namespace:
@@ -174,15 +190,21 @@ class Namespace:
         """A kubeconfig of a service account that may do what `rules` say in this namespace."""
         core = f"/api/v1/namespaces/{self.name}/serviceaccounts"
         rights = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}"
-        self.live.call("POST", core, {"metadata": {"name": "drill"}})
-        self.live.call("POST", f"{rights}/roles", {"metadata": {"name": "drill"}, "rules": rules})
+        named = {"metadata": {"name": "drill"}}
+        if not self.live.http.get(f"{core}/drill").is_success:
+            self.live.call("POST", core, named)
+        if self.live.http.get(f"{rights}/roles/drill").is_success:
+            self.live.call("PATCH", f"{rights}/roles/drill", {"rules": rules})
+        else:
+            self.live.call("POST", f"{rights}/roles", {**named, "rules": rules})
         group = "rbac.authorization.k8s.io"
         binding = {
             "metadata": {"name": "drill"},
             "roleRef": {"apiGroup": group, "kind": "Role", "name": "drill"},
             "subjects": [{"kind": "ServiceAccount", "name": "drill", "namespace": self.name}],
         }
-        self.live.call("POST", f"{rights}/rolebindings", binding)
+        if not self.live.http.get(f"{rights}/rolebindings/drill").is_success:
+            self.live.call("POST", f"{rights}/rolebindings", binding)
         asked = {"spec": {"expirationSeconds": 3600}}
         token = self.live.call("POST", f"{core}/drill/token", asked)["status"]["token"]
         access = json.loads(Path(self.live.kubeconfig).read_text())
@@ -222,7 +244,7 @@ def started(place: Path) -> Iterator[Live]:
     running = Running(plane, place / "logs")
     try:
         run(running.start())
-        live = Live(plane, running)
+        live = Live(plane, running, run)
         live.call("POST", "/api/v1/nodes", kwok.node())
         yield live
         assert running.deaths == []

@@ -8,11 +8,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from floor_fixtures import await_true
+import yaml
+from floor_fixtures import REGION, a_target, await_true
 from kubernetes_world import Live, Namespace, access
 
+from muster import home
+from muster.clock import SYSTEM_CLOCK
+from muster.drill import current
 from muster.platform.kubernetes import cluster as calls
 from muster.platform.kubernetes.rollout import restart
 from muster.platform.looks import Look
@@ -21,12 +27,20 @@ from muster.platform.power.kubernetes import PowerByKubernetes
 from muster.targets.kubernetes import ClusterAccess
 from muster.targets.power import KubernetesPower
 from muster.testbed.kubernetes.kwok import NEVER_READY
+from probes.workloads import read
 
 pytestmark = pytest.mark.kubernetes
 GATEWAY, REDIS = "deployment/gateway", "statefulset/redis"
 REFUSES = Look("refused", "refuses connections")
+STILL_S = 15.0
 LONG_S = 600
 """A grace that no test waits for."""
+
+
+@pytest.fixture(autouse=True)
+def unpaced(monkeypatch) -> None:
+    """No other user of this API server could be slowed down."""
+    monkeypatch.setattr(calls, "READS_PER_S_MAX", 1000.0)
 
 
 @pytest.fixture
@@ -37,7 +51,7 @@ def space(live: Live) -> Namespace:
 @pytest.fixture
 def region(space: Namespace) -> Namespace:
     """A region of two workloads of two kinds."""
-    space.workload("gateway", 3)
+    space.workload("gateway", 3, grace_s=1)
     space.workload("redis", 1, "StatefulSet")
     return space
 
@@ -52,7 +66,7 @@ def dark(one: PowerByKubernetes):
 
 
 def test_a_stop_returns_once_it_is_dark(region):
-    """The look right after it proves it, and the start brings back all of it."""
+    """It waits for the end of the pods' grace, so the look right after it proves it."""
     one = power(region)
     before = one.before()
     assert before == {"replicas": {GATEWAY: 3, REDIS: 1}}
@@ -139,15 +153,47 @@ def test_a_pod_that_a_finalizer_keeps_is_not_gone(space, live):
     await_true(lambda: dark(one).proven, "the end of the pod")
 
 
+def test_a_disruption_budget_holds_neither_a_stop_nor_a_loss(region, live):
+    """It speaks of evictions. What is lost in a drill asks nobody for a budget."""
+    spec = {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "gateway"}}}
+    base = f"/apis/policy/v1/namespaces/{region.name}/poddisruptionbudgets"
+    live.call("POST", base, {"metadata": {"name": "all"}, "spec": spec})
+    one = power(region)
+    before = one.before()
+    assert one.rehearse(kill=True) == ()
+    one.kill()
+    assert dark(one).proven
+    one.start(before)
+    one.stop()
+    assert dark(one).proven
+
+
+def test_the_journal_gets_what_the_cluster_shows(region, live, monkeypatch):
+    """Through chaostoolkit-kubernetes, whose context the target names."""
+    monkeypatch.setenv("KUBECONFIG", live.kubeconfig)
+    location = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
+    monkeypatch.setattr(location, live.kubeconfig)
+    section = access(region, workloads=[GATEWAY, REDIS]) | {"kubeconfig": None}
+    target = a_target(region={"power": section})
+    session = SimpleNamespace(target=target, clock=SYSTEM_CLOCK)
+    monkeypatch.setattr(current, "_current", session)
+    found = read(REGION)
+    assert {name: one["status"]["availableReplicas"] for name, one in found.items()} == {
+        GATEWAY: 3,
+        REDIS: 1,
+    }
+
+
 # What would be refused
 
-READ = [
-    {"apiGroups": ["apps"], "resources": ["*"], "verbs": ["get", "list"]},
-    {"apiGroups": [""], "resources": ["pods", "resourcequotas"], "verbs": ["get", "list"]},
-    {"apiGroups": ["autoscaling"], "resources": ["*"], "verbs": ["list"]},
-]
-SCALE = {"apiGroups": ["apps"], "resources": ["*/scale"], "verbs": ["get", "patch"]}
-DELETE = {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]}
+ROLES = {
+    one["metadata"]["name"]: one["rules"]
+    for one in yaml.safe_load_all((home.root() / "deploy/kubernetes/role.yaml").read_text())
+    if one["kind"] == "Role"
+}
+DRILL, LOSS, KEDA, RESTART = (
+    ROLES[f"muster-{name}"] for name in ("drill", "loss", "keda", "restart")
+)
 
 
 def unchanged(space: Namespace) -> bool:
@@ -156,18 +202,19 @@ def unchanged(space: Namespace) -> bool:
 
 def test_a_missing_right_is_told_before_anything_is_done(region, tmp_path):
     """A loss needs one right more than a stop; with all of them nothing is told."""
-    own = region.kubeconfig_of(tmp_path, [*READ, SCALE])
+    own = region.kubeconfig_of(tmp_path, DRILL)
     one = power(region, kubeconfig=own)
     assert one.rehearse() == ()
     assert one.rehearse(kill=True) == (f"no right to delete pods in namespace {region.name}",)
     assert unchanged(region)
 
 
-def test_the_rights_of_the_documentation_are_enough(region, tmp_path):
-    """Stop, loss and start with these rights alone."""
-    one = power(region, kubeconfig=region.kubeconfig_of(tmp_path, [*READ, SCALE, DELETE]))
+def test_the_roles_of_the_documentation_are_enough(region, tmp_path):
+    """Stop, loss and start with these rights alone; who else sets replicas is known."""
+    one = power(region, kubeconfig=region.kubeconfig_of(tmp_path, [*DRILL, *LOSS]))
     before = one.before()
     assert one.rehearse(kill=True) == ()
+    assert one.others() == ()
     assert unchanged(region)
     one.kill()
     assert dark(one).proven
@@ -176,6 +223,35 @@ def test_the_rights_of_the_documentation_are_enough(region, tmp_path):
     assert dark(one).proven
     one.start(before)
     assert one.state(before).whole
+
+
+def without_one(rules: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Each right, and the rules that lack it alone."""
+    for index, rule in enumerate(rules):
+        for resource in rule["resources"]:
+            for verb in rule["verbs"]:
+                same = {**rule, "resources": [one for one in rule["resources"] if one != resource]}
+                less = {**rule, "resources": [resource]}
+                less["verbs"] = [one for one in rule["verbs"] if one != verb]
+                parts = [one for one in (same, less) if one["resources"] and one["verbs"]]
+                yield f"{verb} {resource}", [*rules[:index], *parts, *rules[index + 1 :]]
+
+
+def test_the_roles_of_the_documentation_are_the_least(region, tmp_path, caplog):
+    """Without any one of its rights a refusal, an unknown owner or a warning says which."""
+    for right, rules in without_one([*DRILL, *LOSS]):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="chaostoolkit"):
+            one = power(region, kubeconfig=region.kubeconfig_of(tmp_path, rules))
+            try:
+                told = " ".join([*one.rehearse(kill=True), *(other.said for other in one.others())])
+            except PortError as error:
+                told = str(error)
+        verb, _, resource = right.partition(" ")
+        told += caplog.text
+        assert resource.partition("/")[0] in told, f"nothing is told without {right}: {told!r}"
+        assert f"no right to {verb} " in told or "403" in told, f"without {right}: {told!r}"
+    assert unchanged(region)
 
 
 @pytest.fixture
@@ -257,8 +333,8 @@ def test_a_quota_that_shrank_is_told_beforehand(region):
 # Coming back
 
 
-def test_an_api_server_that_answers_late_is_tried_again(region, live, monkeypatch):
-    """It stands still in the middle of a start; every call is given up and made again."""
+def test_an_api_server_that_stands_still_is_asked_again(region, live, monkeypatch):
+    """In the middle of a start; every call is given up and made again."""
     monkeypatch.setattr(calls, "CALL_S_MAX", 1.0)
     one = power(region)
     before = one.before()
@@ -274,10 +350,51 @@ def test_an_api_server_that_answers_late_is_tried_again(region, live, monkeypatc
     with live.api_stopped() as go_on:
         starting = threading.Thread(target=start)
         starting.start()
-        time.sleep(3)  # three calls and more find no answer
+        time.sleep(STILL_S)
         go_on()
         starting.join(timeout=120)
     assert not failed
+    assert one.state(before).whole
+
+
+def test_an_api_server_that_is_gone_is_asked_again(region, live, monkeypatch):
+    """It refuses connections in the middle of a loss and of a start, and comes back."""
+    one = power(region)
+    before = one.before()
+    for do, done in (
+        (one.kill, lambda: dark(one).proven),
+        (lambda: one.start(before), lambda: one.state(before).whole),
+    ):
+        failed: list[BaseException] = []
+
+        def run(do=do, failed=failed) -> None:
+            try:
+                do()
+            except BaseException as error:
+                failed.append(error)
+
+        with live.api_gone():
+            working = threading.Thread(target=run)
+            working.start()
+            working.join(timeout=2)
+        working.join(timeout=120)
+        assert not failed
+        assert done()
+
+
+def test_a_token_that_expired_is_read_again(region, live, tmp_path):
+    """The old one is refused by the API server; the file has a new one by then."""
+    rights = [*DRILL, *LOSS]
+    path = region.kubeconfig_of(tmp_path, rights)
+    one = power(region, kubeconfig=path)
+    before = one.before()
+    account = f"/api/v1/namespaces/{region.name}/serviceaccounts/drill"
+    live.call("DELETE", account)
+    with pytest.raises(PortError, match=r"401: Unauthorized$"):
+        await_true(lambda: not one.before(), "a refusal", 60)
+    assert region.kubeconfig_of(tmp_path, rights) == path
+    one.stop()
+    one.start(before)
     assert one.state(before).whole
 
 
@@ -308,6 +425,17 @@ def test_one_of_three_is_not_back(region, live):
     region.scale("gateway", 0)
     power(region, GATEWAY).start(before)
     assert one.state(before).whole
+
+
+def test_a_restart_needs_the_rights_of_the_documentation(space, tmp_path):
+    """Read and change of the deployment, and nothing else."""
+    space.workload("toxiproxy", 1)
+    own = space.kubeconfig_of(tmp_path, RESTART)
+    where = {"namespace": space.name, "kubeconfig": own}
+    restart(ClusterAccess.model_validate(where), "toxiproxy", 60)
+    own = space.kubeconfig_of(tmp_path, DRILL)
+    with pytest.raises(PortError, match=r"403: .*cannot patch"):
+        restart(ClusterAccess.model_validate(where), "toxiproxy", 60)
 
 
 def test_a_restart_whose_pods_cannot_start_is_an_error(space, live):
@@ -394,6 +522,82 @@ def test_keda_is_known_by_its_own_objects(region, live):
     assert other.undoes
     notes = {"metadata": {"annotations": {"autoscaling.keda.sh/paused": "true"}}}
     live.call("PATCH", f"{base}/scale-gateway", notes)
+    (other,) = power(region).others()
+    assert other.undoes is False
+
+
+def test_keda_is_paused_for_a_drill_and_let_go_again(region, live):
+    """Only where nobody had paused it; the region is not back while it is paused."""
+    if not live.http.get("/apis/keda.sh/v1alpha1").is_success:
+        crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
+    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
+    kind = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
+    for name, notes in (("gateway", {}), ("redis", {"autoscaling.keda.sh/paused": "true"})):
+        aim = {"name": name} if name == "gateway" else {"name": name, "kind": "StatefulSet"}
+        body = {"metadata": {"name": name, "annotations": notes}, "spec": {"scaleTargetRef": aim}}
+        live.call("POST", base, {**kind, **body})
+
+    def paused(name: str) -> bool:
+        return bool(live.call("GET", f"{base}/{name}")["metadata"].get("annotations"))
+
+    one = power(region, pause_keda=True)
+    assert [other.undoes for other in one.others()] == [False, False]
+    assert one.rehearse() == ()
+    assert one.change().after == "replicas 0, KEDA's gateway paused"
+    before = one.before()
+    assert before["keda"] == ["gateway"]
+    assert not paused("gateway")
+    one.stop()
+    assert paused("gateway")
+    for name, kind_of, count in (("gateway", "Deployment", 3), ("redis", "StatefulSet", 1)):
+        region.scale(name, count, kind_of)
+        region.await_available(name, count, kind_of)
+    state = one.state(before)
+    assert (state.whole, state.shown.endswith("KEDA's gateway paused")) == (False, True)
+    assert one.command(before).endswith("annotate scaledobject/gateway autoscaling.keda.sh/paused-")
+    one.start(before)
+    assert one.state(before).whole
+    assert (paused("gateway"), paused("redis")) == (False, True)
+
+
+def test_keda_without_the_right_to_pause_it_is_told(region, live, tmp_path):
+    """Before anything is done; with the role of the documentation nothing is told."""
+    if not live.http.get("/apis/keda.sh/v1alpha1").is_success:
+        crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
+    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
+    body = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
+    spec = {"scaleTargetRef": {"name": "gateway"}}
+    live.call("POST", base, {**body, "metadata": {"name": "gateway"}, "spec": spec})
+    less = power(region, pause_keda=True, kubeconfig=region.kubeconfig_of(tmp_path, DRILL))
+    named = f"scaledobjects gateway in namespace {region.name}"
+    assert less.rehearse() == (f"no right to get {named}", f"no right to patch {named}")
+    own = region.kubeconfig_of(tmp_path, [*DRILL, *KEDA])
+    one = power(region, pause_keda=True, kubeconfig=own)
+    assert one.rehearse() == ()
+    before = one.before()
+    one.stop()
+    one.start(before)
+    assert one.state(before).whole
+
+
+def test_argo_cd_that_heals_is_told_from_its_own_object(region, live):
+    """Its Application lists the workload; elsewhere than in the workload's namespace."""
+    if not live.http.get("/apis/argoproj.io/v1alpha1").is_success:
+        crd(live, "argoproj.io", "applications", "Application", "v1alpha1")
+    base = f"/apis/argoproj.io/v1alpha1/namespaces/{live.namespace().name}/applications"
+    listed = [{"kind": "Deployment", "namespace": region.name, "name": "gateway"}]
+    app = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "chat"},
+        "spec": {"syncPolicy": {"automated": {"selfHeal": True}}},
+        "status": {"resources": listed},
+    }
+    live.call("POST", base, app)
+    (other,) = power(region).others()
+    assert (other.undoes, "heals its replicas within seconds" in other.said) == (True, True)
+    off = {"spec": {"syncPolicy": {"automated": {"selfHeal": False}}}}
+    live.call("PATCH", f"{base}/chat", off)
     (other,) = power(region).others()
     assert other.undoes is False
 

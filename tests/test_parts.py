@@ -153,7 +153,7 @@ def test_make_passes_parts_and_counts_without_a_shell_reading_them():
 def test_each_commit_runs_one_part_of_the_whole_drills(tmp_path):
     """Chosen by its hash, printed, and overridden by MUSTER_DRILLS."""
     script = (ROOT / ".ci" / "run").read_text()
-    start = script.index("drills_in_turn() {")
+    start = script.index("in_turn() {")
     function = script[start : script.index("\n}\n", start) + 3]
 
     def chosen(commit, **environ):
@@ -163,7 +163,7 @@ def test_each_commit_runs_one_part_of_the_whole_drills(tmp_path):
             (tmp_path / name).chmod(0o755)
         path = f"{tmp_path}:/usr/bin:/bin"
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", f"{function}\ndrills_in_turn"],
+            ["bash", "-euo", "pipefail", "-c", f"{function}\nin_turn"],
             capture_output=True,
             text=True,
             check=True,
@@ -173,8 +173,10 @@ def test_each_commit_runs_one_part_of_the_whole_drills(tmp_path):
 
     assert chosen("0000000")[1] == "made test-foreign"
     assert chosen("0000001")[1] == "made test-drills PART=1/3"
-    assert chosen("000000a")[1] == "made test-drills PART=2/3"
-    assert chosen("fffffff")[1] == "made test-drills PART=3/3"
+    assert chosen("000000c")[1] == "made test-drills PART=2/3"
+    assert chosen("0000003")[1] == "made test-drills PART=3/3"
+    assert chosen("ffffffe")[1] == "made test-kubernetes"
+    assert chosen("0000001", MUSTER_DRILLS="kubernetes")[1] == "made test-kubernetes"
     assert chosen("0000001", MUSTER_DRILLS="foreign")[1] == "made test-foreign"
     said, made = chosen("0000001", MUSTER_DRILLS="1/1")
     assert made == "made test-drills PART=1/1"

@@ -44,6 +44,13 @@ class Running:
             await self.end()
             raise
 
+    async def again(self, name: str) -> None:
+        """Start a process that has ended; returns once it is ready. Raises StartError."""
+        trusted = ssl.create_default_context(cafile=self._plane.ca)
+        async with httpx.AsyncClient(verify=trusted, trust_env=False) as client:
+            await self.child(name).start()
+            await await_ready(client, self.child(name), READY_S_MAX)
+
     async def end(self) -> None:
         """End every process; returns when all are gone."""
         for group in reversed(self._groups):
