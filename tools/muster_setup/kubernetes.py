@@ -1,4 +1,6 @@
-"""`.tools/kubernetes/bin`: etcd, a control plane and kwok, built from tools/kubernetes/go.mod.
+"""`.tools/kubernetes`: etcd, a control plane and kwok, and the Gateway API's HTTPRoute.
+
+The programs are built from tools/kubernetes/go.mod into `bin`; the CRD comes from another module.
 
 One module pins everything, hashes included (go.sum). A stamp says from which pins, by which Go and
 with which flags the programs were built: while it fits, nothing runs and no network is needed.
@@ -23,6 +25,8 @@ from .main import ROOT, _alone
 GO_OLDEST = (1, 26)
 COMPONENTS = "k8s.io/kubernetes/cmd"
 VERSION = "k8s.io/component-base/version.gitVersion"
+GATEWAY_API = "sigs.k8s.io/gateway-api"
+HTTP_ROUTES = "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
 FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
 STEPS = (
     # The largest first: what comes later shares most of its packages.
@@ -44,6 +48,7 @@ def main() -> int:
         place = tools / "kubernetes"
         with _alone(place):
             provide(ROOT / "tools/kubernetes", place, tools / "log")
+            provide_crds(ROOT / "tools/kubernetes/gateway_api", place, tools / "log")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr, flush=True)
         return 2
@@ -73,6 +78,7 @@ def provide(pins: Path, place: Path, log_dir: Path) -> None:
         )
     key = key_of(pins, release)
     if stamp.exists() and stamp.read_text() == key and _whole(place / "bin"):
+        shutil.rmtree(build, ignore_errors=True)
         return
     cached = _cache(key)
     if cached is not None and _whole(cached):
@@ -83,6 +89,28 @@ def provide(pins: Path, place: Path, log_dir: Path) -> None:
         if cached is not None:
             _copy(place / "bin", cached)
     stamp.write_text(key)
+
+
+def provide_crds(pins: Path, place: Path, log_dir: Path) -> None:
+    """Make `place/gateway_api/httproutes.yaml` the one that `pins` say. Raises SetupError.
+
+    Nothing is compiled: Go only fetches the module, and compares it with go.sum.
+    """
+    folder, build = place / "gateway_api", place / "gateway_api.build"
+    stamp = folder / "pinned"
+    if stamp.exists() and stamp.read_text() == _pinned(pins):
+        return
+    located = shutil.which("go")
+    if located is None:
+        raise SetupError("go is missing: the Gateway API's CRDs come from the Go module proxy")
+    fetch = [located, "-C", pins, "mod", "download", GATEWAY_API]
+    environment = toxiproxy.environment(build)
+    run("Gateway API", fetch, log_dir / "kubernetes-gateway-api.log", env=environment)
+    fetched = build / f"path/pkg/mod/{GATEWAY_API}@{version_of(pins, GATEWAY_API)}"
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(fetched / HTTP_ROUTES, folder / "httproutes.yaml")
+    shutil.rmtree(build, ignore_errors=True)
+    stamp.write_text(_pinned(pins))
 
 
 def key_of(pins: Path, release: tuple[int, int]) -> str:
@@ -110,7 +138,7 @@ def _build(go: Path, pins: Path, place: Path, log_dir: Path) -> None:
     fresh.mkdir(parents=True)
     # What an interrupted run compiled is still there, and is not compiled again.
     environment = toxiproxy.environment(build)
-    version = kubernetes_version(pins)
+    version = version_of(pins, "k8s.io/kubernetes")
     for number, (name, package) in enumerate(STEPS, 1):
         run(
             f"{name} ({number} of {len(STEPS)})",
@@ -134,13 +162,13 @@ def _build(go: Path, pins: Path, place: Path, log_dir: Path) -> None:
     shutil.rmtree(build, ignore_errors=True)
 
 
-def kubernetes_version(pins: Path) -> str:
-    """The release of Kubernetes that go.mod requires. Raises SetupError."""
+def version_of(pins: Path, module: str) -> str:
+    """The release of `module` that go.mod requires. Raises SetupError."""
     for line in (pins / "go.mod").read_text().splitlines():
-        words = line.split()
-        if words[:1] == ["k8s.io/kubernetes"]:
+        words = line.removeprefix("require ").split()
+        if words[:1] == [module]:
             return words[1]
-    raise SetupError(f"{pins / 'go.mod'}: k8s.io/kubernetes: got nothing, expected its version")
+    raise SetupError(f"{pins / 'go.mod'}: {module}: got nothing, expected its version")
 
 
 def _whole(folder: Path) -> bool:

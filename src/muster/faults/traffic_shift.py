@@ -71,6 +71,9 @@ class TrafficShift(RegionalFault):
         found = self._steering.unusable()
         return None if found is None else found.within("steering")
 
+    def rehearse(self) -> tuple[str, ...]:
+        return self._steering.rehearse()
+
     def change(self) -> Change:
         if self._before is None:
             self._before = self._steering.weights()

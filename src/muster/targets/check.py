@@ -81,7 +81,8 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
 def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:
     """Every set identifier must belong to one existing region; a command's names must be stated."""
     if not target.steering.shows_names and target.names.reads_steering:
-        wanted = "kind: stated, ttl_s and detection_s_max: a command's names cannot be read"
+        whose = "a command's" if target.steering.kind == "command" else "a route's"
+        wanted = f"kind: stated, ttl_s and detection_s_max: {whose} names cannot be read"
         yield BadInput(file, "names", None, wanted)
     if not target.names.reads_steering and target.load.region_header is None:
         blind = next((name for name, one in target.regions.items() if not one.addresses), None)
@@ -91,7 +92,7 @@ def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:
     given, regions = target.steering.identifiers, ", ".join(target.regions)
     owners: dict[str, str] = {}
     for region, identifiers in given.items():
-        key = f"steering.set_identifiers.{region}"
+        key = f"steering.{target.steering.identifiers_key}.{region}"
         if region not in target.regions:
             wanted = f"one of the regions {regions}{nearest(region, target.regions)}"
             yield BadInput(file, key, region, wanted)
@@ -103,7 +104,8 @@ def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:
     for region in target.regions:
         if region not in given and owners.get(region, region) != region:
             wanted = f"identifiers of {region} too: its own name is taken by {owners[region]}"
-            yield BadInput(file, f"steering.set_identifiers.{region}", None, wanted)
+            key = f"steering.{target.steering.identifiers_key}.{region}"
+            yield BadInput(file, key, None, wanted)
 
 
 def _check_calendar(target: Target, file: Path | str) -> Iterator[BadInput]:
@@ -134,6 +136,10 @@ def _check_contexts(target: Target, file: Path | str) -> Iterator[BadInput]:
     """Off a testbed each cluster must be named: the current context may be any cluster's."""
     if target.class_ == "testbed":
         return
+    steering = target.steering
+    if isinstance(steering, ClusterAccess) and steering.context is None:
+        wanted = f"a context of the kubeconfig, or {IN_CLUSTER}, since class is {target.class_}"
+        yield BadInput(file, "steering.context", None, wanted)
     for name, region in target.regions.items():
         restart = region.toxiproxy.restart if region.toxiproxy else None
         for key, section in (("power", region.power), ("toxiproxy.restart", restart)):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from muster.documents import Document
 from muster.targets.kinds import ApiUrl, DnsName, PositiveSeconds, SetIdentifiers, ZoneId
+from muster.targets.kubernetes import ClusterAccess
 
 
 class Route53Steering(Document):
@@ -15,6 +16,8 @@ class Route53Steering(Document):
 
     shows_names: ClassVar[bool] = True
     """Whether TTL, addresses and health checks can be read from the same place as the weights."""
+    identifiers_key: ClassVar[str] = "set_identifiers"
+    """The key that names the parts of each region."""
 
     kind: Literal["route53"]
     endpoint_url: ApiUrl | None = Field(default=None, description="null: the real Route 53")
@@ -50,6 +53,7 @@ class CommandSteering(Document):
 
     shows_names: ClassVar[bool] = False
     identifiers: ClassVar[dict[str, tuple[str, ...]]] = {}
+    identifiers_key: ClassVar[str] = ""
 
     kind: Literal["command"]
     argv: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
@@ -61,4 +65,33 @@ class CommandSteering(Document):
     timeout_s: PositiveSeconds = 10.0
 
 
-Steering = Annotated[Route53Steering | CommandSteering, Field(discriminator="kind")]
+class GatewayApiSteering(ClusterAccess):
+    """Traffic by the weights of an HTTPRoute of Kubernetes' Gateway API."""
+
+    shows_names: ClassVar[bool] = False
+    identifiers_key: ClassVar[str] = "backends"
+
+    kind: Literal["gateway_api"]
+    route: Annotated[str, Field(min_length=1)] = Field(description="the HTTPRoute's name")
+    backends: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        default={},
+        description="region -> name of its backendRef; default: the region's name",
+    )
+    weight_sum: Annotated[int, Field(ge=2, le=1_000_000)] = Field(
+        default=100,
+        description="approximate sum of the weights in a step; 100 gives whole percents",
+    )
+    calls_per_s_max: PositiveSeconds = 1.0
+    timeout_s: PositiveSeconds = Field(
+        default=30.0, description="also until the route's controller has seen a change"
+    )
+
+    @property
+    def identifiers(self) -> dict[str, tuple[str, ...]]:
+        """`backends` with a tuple for each region that it names."""
+        return {region: (backend,) for region, backend in self.backends.items()}
+
+
+Steering = Annotated[
+    Route53Steering | CommandSteering | GatewayApiSteering, Field(discriminator="kind")
+]

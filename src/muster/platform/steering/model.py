@@ -86,6 +86,13 @@ class Steering(Adapter, ABC):
         """
         return ()
 
+    def rehearse(self) -> tuple[str, ...]:
+        """What the platform would refuse of a change of weights, a line each.
+
+        Asks without changing anything. Empty: nothing is known to be refused. Raises SteeringError.
+        """
+        return ()
+
     @abstractmethod
     def shown(self) -> dict[str, Shown]:
         """The current state, part by part; empty if no part is left. Raises SteeringError."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 STEERINGS = {
     "route53": "muster.platform.steering.route53:Route53",
     "command": "muster.platform.steering.command:CommandSteering",
+    "gateway_api": "muster.platform.steering.gateway_api:GatewayApi",
 }
 
 
