@@ -30,6 +30,8 @@ class Lost(RegionalFault):
     expects = ("series",)
     stops = False
     steady_s: float = 0.0
+    cut_at_s: float | None = None
+    """When its first stream was cut, since the epoch; None: when it was applied."""
     _stretch: Stretch | None = None
 
     @abstractmethod

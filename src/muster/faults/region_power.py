@@ -55,6 +55,11 @@ class RegionPower(RegionalFault):
         self._lit_s: float | None = None
 
     @property
+    def cut_at_s(self) -> float | None:
+        """When the first stream was cut, since the epoch; None: when it was applied."""
+        return self.power.cut_at_s
+
+    @property
     def subject(self) -> str:
         return f"region {self.region}"
 

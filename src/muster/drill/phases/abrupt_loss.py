@@ -45,7 +45,7 @@ def lose(session: Session, kind: Callable[..., Losing]) -> None:
         lost_at_s = session.clock.now_s()
         session.dark_at_s = session.clock.monotonic_s()
         session.slow(fault.apply)
-        lost_at_s = fault.power.cut_at_s or lost_at_s
+        lost_at_s = fault.cut_at_s or lost_at_s
         session.record("fault_applied", fault=fault.kind, region=region)
         if proofs.await_bite(session, fault):
             session.record("region_dark" if fault.stops_region else "region_lost", region=region)
