@@ -20,6 +20,12 @@ FAILOVER = ROOT / "drills" / "region_failover.json"
 SECONDS_MAX = 240.0
 
 
+def drill_files() -> list[Path]:
+    """Every file of a drill that comes along. Days, which run drills, are none."""
+    found = [*(ROOT / "drills").glob("*.json"), *(ROOT / "experiments").glob("*.json")]
+    return sorted(path for path in found if not path.name.startswith("game_day"))
+
+
 @dataclass
 class Drill:
     """One `chaos run`. `work` holds its state, evidence and journal."""

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from drill_runner import ROOT
+from drill_runner import drill_files
 
 from muster.contract import load
 from muster.drill.plan.steps import steps
 from muster.judge.required import SEQUENCES
 
-FILES = sorted([*(ROOT / "drills").glob("*.json"), *(ROOT / "experiments").glob("*.json")])
+FILES = drill_files()
 DRILLS: dict[str, Mapping[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
 PATTERN = "region_failover"
 """The drill that the others are held against."""

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from bundle_maker import Harm, Story, make_bundle, small
 from click.testing import CliRunner
-from drill_runner import ROOT
+from drill_runner import ROOT, drill_files
 
 from muster.cli import drill
 from muster.contract import load, load_bytes
@@ -29,7 +29,7 @@ from tests import report_bundle
 
 OWN = "Our own numbers"
 A_TIER = re.compile(r"\btier[ -][LGX]\b", re.IGNORECASE)
-FILES = sorted([*(ROOT / "drills").glob("*.json"), *(ROOT / "experiments").glob("*.json")])
+FILES = drill_files()
 
 
 def own_contract() -> bytes:

@@ -131,6 +131,39 @@ def test_the_exit_code_is_the_verdict_of_this_drill(tmp_path, chaos, code):
     assert game_day(fake(tmp_path, chaos), "drill").returncode == code
 
 
+@pytest.mark.parametrize(
+    ("chaos", "code"),
+    [
+        (
+            f'case "$*" in *" run "*) {NEW.replace("latest", "latest_day")}; exit 1;; esac',
+            1,
+        ),
+        ('case "$*" in *" run "*) exit 1;; esac', 2),
+        ('case "$*" in *" run "*) exit 3;; esac', 3),
+        # A killed day has no verdict, and no bundle of a drill is one of the day.
+        (f'case "$*" in *" run "*) {NEW}; exit 137;; esac', 4),
+        ('case "$*" in *judge*) exit 1;; esac', 0),
+    ],
+)
+def test_the_exit_code_of_a_whole_day(tmp_path, chaos, code):
+    """It is the day's, which has judged its drills itself."""
+    place = fake(tmp_path, chaos)
+    (place / "day.json").write_text((ROOT / "drills" / "game_day.json").read_text())
+    assert game_day(place, "drill", GAME_DAY_DRILL="day.json").returncode == code
+
+
+def test_the_summary_of_a_day_is_its_own_report(tmp_path):
+    """Not that of its last drill."""
+    place = fake(tmp_path, "exit 0")
+    (place / "day.json").write_text((ROOT / "drills" / "game_day.json").read_text())
+    for name, file in (("latest", "report.md"), ("latest_day", "day.md")):
+        (place / "reports" / "out" / name).mkdir(exist_ok=True)
+        (place / "reports" / "out" / name / file).write_text(name)
+    summary = tmp_path / "summary.md"
+    game_day(place, "summary", GAME_DAY_DRILL="day.json", GITHUB_STEP_SUMMARY=str(summary))
+    assert summary.read_text() == "latest_day"
+
+
 def test_nothing_is_drilled_if_something_earlier_is_not_back(tmp_path):
     """It would drill a platform in an unknown state."""
     place = fake(tmp_path, 'case "$*" in *recover*) exit 5;; esac')

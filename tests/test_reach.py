@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from drill_runner import FAILOVER, ROOT, drill
+from drill_runner import FAILOVER, drill, drill_files
 from floor_fixtures import OTHER, REGION
 from shared_targets import shared_document, write_target
 from strict_aws import strict_aws, weighted
@@ -26,11 +26,7 @@ from muster.faults.model import RegionalFault
 from muster.platform import platform_of
 from muster.platform.port import Touch
 
-METHODS = {
-    path.stem: json.loads(path.read_text())["method"]
-    for folder in ("drills", "experiments")
-    for path in (ROOT / folder).glob("*.json")
-}
+METHODS = {path.stem: json.loads(path.read_text())["method"] for path in drill_files()}
 
 OF_A_STUB = {
     "provider_429",

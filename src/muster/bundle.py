@@ -27,6 +27,8 @@ from muster.signing import SIGNING_KEY_FILE, VERIFY_KEY_FILE, VerifyKey, signing
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.jsonl"
+DAY_LEDGER = "day.jsonl"
+"""What a directory of a game day holds, which is no bundle."""
 SCHEMA_VERSION = 1
 KEY_VARIABLE = "MUSTER_SIGNING_KEY"
 SIGNATURE_MISFIT = "the signature does not fit the manifest"

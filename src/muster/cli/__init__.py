@@ -53,6 +53,10 @@ GROUPS = {
 """Commands by purpose, in the order of `chaos drill --help`."""
 
 
+PLAN = "muster.plan"
+"""Where a command of Chaos Toolkit keeps that only the plan is asked for."""
+
+
 class PlainText(logging.Filter):
     """Escapes control sequences of a drill's text in the log lines of Chaos Toolkit.
 
@@ -168,6 +172,9 @@ def _extend(command: click.Command) -> None:
 
     @functools.wraps(original)
     def extended(*args: Any, **kwargs: Any) -> Any:
+        context = click.get_current_context(silent=True)
+        if context is not None and context.meta.get(PLAN):
+            return _show_plan(context)
         from muster.cli.console import shown
         from muster.controls.before import refuse_bad_input, refuse_unbegun
 
@@ -178,6 +185,37 @@ def _extend(command: click.Command) -> None:
             return result
 
     command.callback = extended
+    if command.name == "run":
+        command.params.append(
+            click.Option(
+                ["--plan"],
+                is_flag=True,
+                expose_value=False,
+                callback=_plan_asked,
+                help="Show what a drill would change, or a game day in times. Runs nothing.",
+            )
+        )
+
+
+def _plan_asked(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[PLAN] = bool(value)
+
+
+def _show_plan(ctx: click.Context) -> None:
+    """`chaos run --plan SOURCE`: what `chaos drill plan SOURCE` shows."""
+    from muster.cli.plan import described
+    from muster.controls.invocation import invocation
+    from muster.errors import MusterError
+
+    called = invocation()
+    if called is None:
+        return
+    try:
+        for line in described(called.source, called.given).lines():
+            click.echo(line)
+    except MusterError as error:
+        click.echo(f"chaos run: {error}", err=True)
+        ctx.exit(error.exit_code)
 
 
 for _name in ("run", "validate"):

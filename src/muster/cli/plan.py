@@ -1,14 +1,17 @@
-"""`chaos drill plan`: shows each change that a drill would make, and its undo."""
+"""`chaos drill plan`: each change that a drill would make, with its undo; a game day in times."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from muster.drill.game_day.outline import Outline
+    from muster.drill.plan.describe import Described
     from muster.drill.plan.plan import DrillPlan
 
 
@@ -25,17 +28,16 @@ if TYPE_CHECKING:
 def plan(source: str, given: tuple[str, ...], as_json: bool) -> None:
     """Show what the drill in SOURCE would change, and how it would undo it.
 
-    The last lines say how many changes that is, about how long it takes and what it costs. Starts
-    and changes nothing. `chaos run --dry=activities SOURCE` shows the same and exits 1, because
-    nothing passed.
+    The last lines say how many changes that is, about how long it takes and what it costs. Of a
+    game day it shows when each drill begins and ends. Starts and changes nothing. `chaos run --plan
+    SOURCE` is the same; `chaos run --dry=activities SOURCE` shows it and exits 1, because nothing
+    passed.
 
     \b
     Example:
       chaos drill plan drills/region_failover.json --var target=staging
     """
-    from muster.drill.plan.describe import describe
-
-    found = describe(plan_of(source, given))
+    found = described(source, variables_of(given))
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
         return
@@ -43,14 +45,40 @@ def plan(source: str, given: tuple[str, ...], as_json: bool) -> None:
         click.echo(line)
 
 
+def described(source: str, variables: Mapping[str, Any]) -> Described | Outline:
+    """The plan of the drill, or of the game day, in the file `source`. Raises BadInput."""
+    from muster.controls.days import day_in
+    from muster.controls.source import read_drill
+    from muster.drill.game_day.form import is_day
+
+    experiment = read_drill(source)
+    if is_day(experiment):
+        from muster.drill.game_day.outline import outline
+
+        return outline(day_in(source, experiment, variables))
+    from muster.drill.plan.describe import describe
+
+    return describe(_plan(source, experiment, variables))
+
+
 def plan_of(source: str, given: tuple[str, ...]) -> DrillPlan:
     """The plan of the drill in the file `source`, with its settings as KEY=VALUE. Raises BadInput.
 
     Nothing is asked or started.
     """
-    from muster.controls.before import plan_in
     from muster.controls.source import read_drill
-    from muster.drill.plan.form import check_form
+    from muster.drill.game_day.form import CONTROL, is_day
+    from muster.errors import BadInput
+
+    variables = variables_of(given)
+    experiment = read_drill(source)
+    if is_day(experiment):
+        raise BadInput(source, "controls", CONTROL, "a drill: that is a game day")
+    return _plan(source, experiment, variables)
+
+
+def variables_of(given: tuple[str, ...]) -> dict[str, str]:
+    """Settings as KEY=VALUE (or KEY:TYPE=VALUE), by key. Raises BadInput."""
     from muster.errors import BadInput
 
     variables: dict[str, str] = {}
@@ -59,6 +87,12 @@ def plan_of(source: str, given: tuple[str, ...]) -> DrillPlan:
         if not (key and equals):
             raise BadInput("--var", "", text, "KEY=VALUE")
         variables[key.partition(":")[0]] = value
-    experiment = read_drill(source)
+    return variables
+
+
+def _plan(source: str, experiment: Mapping[str, Any], variables: Mapping[str, Any]) -> DrillPlan:
+    from muster.controls.plans import plan_in
+    from muster.drill.plan.form import check_form
+
     check_form(source, experiment, variables, os.environ)
     return plan_in(source, experiment, variables)

@@ -9,22 +9,22 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from chaoslib.configuration import load_configuration
-from chaoslib.exceptions import ChaosException
 
-from muster.controls.invocation import invocation
+from muster.controls.days import day_in
+from muster.controls.invocation import Invocation, invocation
+from muster.controls.plans import plan_in
 from muster.controls.source import is_address, read_drill
 from muster.drill.current import last_bundle
+from muster.drill.game_day import current as days
+from muster.drill.game_day.form import CONTROL as DAY
+from muster.drill.game_day.form import is_day
 from muster.drill.plan.asked import mapping_of, mappings_of
-from muster.drill.plan.form import CONTROL, check_form, method_of
+from muster.drill.plan.form import CONTROL, check_form
 from muster.errors import BadInput, MusterError
 from muster.redact import quiet
-
-if TYPE_CHECKING:
-    from muster.drill.plan.plan import DrillPlan
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -40,7 +40,9 @@ def refuse_bad_input() -> None:
     quiet(logger)
     try:
         experiment = read_drill(called.source)
-        if _is_ours(experiment):
+        if is_day(experiment):
+            _refuse_day(called, experiment)
+        elif _is_ours(experiment):
             check_form(called.source, experiment, called.given, os.environ, called.flags)
             plan = plan_in(called.source, experiment, called.given)
             if called.runs:
@@ -59,35 +61,26 @@ def refuse_unbegun(journal: Mapping[str, Any]) -> None:
     """
     called = invocation()
     ran = called is not None and called.runs and last_bundle() is None
-    if ran and _is_ours(mapping_of(journal, "experiment")):
+    experiment = mapping_of(journal, "experiment")
+    if ran and is_day(experiment):
+        if not days.control_was_asked():
+            logger.error("no day was begun: it lacks the control %s, so nothing passed", DAY)
+            click.get_current_context().exit(BadInput.exit_code)
+    elif ran and _is_ours(experiment):
         logger.error("no drill was begun: it lacks the control %s, so nothing passed", CONTROL)
         click.get_current_context().exit(BadInput.exit_code)
 
 
-def plan_in(source: str, experiment: Mapping[str, Any], given: Mapping[str, Any]) -> DrillPlan:
-    """The plan of `experiment`, the content of `source`, with the settings `given`.
+def _refuse_day(called: Invocation, experiment: Mapping[str, Any]) -> None:
+    """Raises BadInput or DrillAborted for a day that could not begin as it is given."""
+    day = day_in(called.source, experiment, called.given, called.flags)
+    if called.runs:
+        from muster.drill.game_day.outline import check_begins
+        from muster.drill.game_day.rig import check_rig
 
-    Raises BadInput. Nothing is asked or started.
-    """
-    from muster.drill.plan.plan import make_plan
-
-    try:
-        configuration = load_configuration(experiment.get("configuration", {}), dict(given))
-    except (ChaosException, ValueError, KeyError, TypeError) as error:
-        raise BadInput(source, "configuration", str(error), "settings that can be read") from error
-    for control in mappings_of(experiment, "controls"):
-        provider = mapping_of(control, "provider")
-        if provider.get("module") == CONTROL:
-            named = mapping_of(provider, "arguments")
-            return make_plan(
-                configuration,
-                drill=str(named.get("drill", "drill")),
-                title=str(experiment.get("title", "")),
-                kind=str(named.get("kind", "failover")),
-                gate=str(named.get("gate", "M3")),
-                method=method_of(source, experiment),
-            )
-    raise BadInput(source, "controls", None, f"the control {CONTROL}")
+        check_begins(day)
+        for one in day.entries:
+            check_rig(one.plan)
 
 
 def _is_ours(experiment: Mapping[str, Any]) -> bool:

@@ -6,7 +6,9 @@ If a step fails, everything that was started is stopped again.
 from __future__ import annotations
 
 import logging
+import os
 import platform as machine
+import re
 import secrets
 import shutil
 from contextlib import ExitStack
@@ -28,6 +30,7 @@ from muster.drill.plan.order import phases_of_method
 from muster.drill.plan.outline import steps_of
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.room import check_room
+from muster.drill.plan.settings import ID_VARIABLE
 from muster.drill.session import Session
 from muster.drill.sight.behind import SamplesClock
 from muster.drill.sight.facts import KEEP_S, Facts
@@ -76,8 +79,7 @@ def start(plan: DrillPlan, clock: Clock = SYSTEM_CLOCK) -> Session:
     """
     check_room()
     holds = capacity_of(plan)
-    now = utc(clock)
-    drill_id = f"{now:%Y%m%dT%H%M%SZ}-{plan.drill}-{secrets.token_hex(2)}"
+    drill_id = told_id(plan.drill) or new_id(plan.drill, clock)
     bundle = home.out_dir() / drill_id
     with ExitStack() as undo_start:
         lock = TargetLock(plan.target, drill_id, clock)
@@ -117,6 +119,24 @@ def start(plan: DrillPlan, clock: Clock = SYSTEM_CLOCK) -> Session:
     install(session)
     logger.info("drill %s on target %s: %s", plan.drill, target.name, bundle)
     return session
+
+
+def new_id(name: str, clock: Clock = SYSTEM_CLOCK) -> str:
+    """A new id for a drill of that name, which begins with the time."""
+    return f"{utc(clock):%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(2)}"
+
+
+def told_id(name: str) -> str:
+    """The id that a game day told this process for its drill; empty if none did. Raises BadInput.
+
+    The day must know where the evidence will be before the drill begins.
+    """
+    told = os.environ.get(ID_VARIABLE, "")
+    if told and not re.fullmatch(rf"\d{{8}}T\d{{6}}Z-{re.escape(name)}-[0-9a-f]{{4}}", told):
+        raise BadInput("environment", ID_VARIABLE, told, f"an id of {name}, as a game day sets it")
+    if told and (home.out_dir() / told).exists():
+        raise BadInput("environment", ID_VARIABLE, told, "an id that no drill has yet")
+    return told
 
 
 def _lost_lease(session: Session, detail: str) -> None:

@@ -7,14 +7,14 @@ sequence in a text would reach the terminal. Both are bad input, before anything
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from muster.drill.plan.settings import KEYS
 from muster.errors import BadInput, one_of
 
 PREFIX = "MUSTER_"
-PLACES = ("HOME", "STATE_DIR", "OUT_DIR", "SIGNING_KEY")
+PLACES = ("HOME", "STATE_DIR", "OUT_DIR", "SIGNING_KEY", "DRILL_ID")
 """Muster's variables that are no settings of a drill."""
 _BIDI = {"\u2028", "\u2029", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 _MULTILINE = frozenset({"description"})
@@ -25,10 +25,12 @@ def check_asked(
     experiment: Mapping[str, Any],
     given: Mapping[str, Any],
     environ: Mapping[str, str],
+    keys: Collection[str] = KEYS,
 ) -> None:
     """Raises BadInput for the first requested setting that nothing would read.
 
-    `given` holds the values of `--var` and of files of variables.
+    `given` holds the values of `--var` and of files of variables, `keys` are the settings that
+    Muster reads of this experiment.
     """
     declared = mapping_of(experiment, "configuration")
     for key, value in given.items():
@@ -36,10 +38,10 @@ def check_asked(
         if key not in declared:
             raise BadInput("--var", key, value, _wanted(key, declared))
     for key in declared:
-        if key not in KEYS and not _read_by_others(key, experiment):
-            known = _wanted(key, KEYS)
+        if key not in keys and not _read_by_others(key, experiment):
+            known = _wanted(key, keys)
             raise BadInput(file, f"configuration.{key}", declared[key], known)
-    _environment(file, declared, given, environ)
+    _environment(file, declared, given, environ, keys)
 
 
 def check_text(file: str, experiment: Mapping[str, Any]) -> None:
@@ -108,8 +110,9 @@ def _environment(
     declared: Mapping[str, Any],
     given: Mapping[str, Any],
     environ: Mapping[str, str],
+    keys: Collection[str],
 ) -> None:
-    own = {f"{PREFIX}{key.upper()}": key for key in KEYS}
+    own = {f"{PREFIX}{key.upper()}": key for key in keys}
     read = {
         str(value.get("key"))
         for value in declared.values()

@@ -14,6 +14,8 @@ from typing import Any
 from muster.errors import BadInput
 
 KEYS = ("target", "profile", "scale", "time_scale", "seed", "defect", "confirm")
+ID_VARIABLE = "MUSTER_DRILL_ID"
+"""By which a game day tells a drill its id. No setting: nobody else sets it."""
 SCALE_MAX = 1.0
 TIME_SCALE_MAX = 120.0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from muster.bundle import KEY_VARIABLE, MANIFEST, check_seal
+from muster.bundle import DAY_LEDGER, KEY_VARIABLE, MANIFEST, check_seal
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import BadInput, MusterError
 from muster.reports.history.past import Past, asked_for, with_outcome, with_seal
@@ -83,9 +83,13 @@ def _unsealed(past: Past, bundle: Path) -> Past:
 
 
 def bundles_in(out_dir: Path) -> list[Path]:
-    """The directories in `out_dir`, without links. Raises BadInput if it cannot be listed."""
+    """The directories in `out_dir`, without links and without those of game days.
+
+    Raises BadInput if it cannot be listed.
+    """
     try:
-        return [path for path in out_dir.iterdir() if path.is_dir() and not path.is_symlink()]
+        found = [path for path in out_dir.iterdir() if path.is_dir() and not path.is_symlink()]
+        return [path for path in found if not (path / DAY_LEDGER).exists()]
     except OSError as error:
         raise BadInput(out_dir, "", error.strerror, "a directory of evidence bundles") from error
 

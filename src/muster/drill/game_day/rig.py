@@ -1,0 +1,72 @@
+"""Keeps one testbed up through the day, where the target is one.
+
+A drill that finds its testbed up uses it and leaves it up. The day starts it before the first drill
+and ends it after the last. It is started anew only for a drill whose profile, scale or defect it
+does not have, or if it ended by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from muster import testbed
+from muster.drill.plan.plan import DrillPlan
+from muster.drill.start import fits
+from muster.errors import BadInput
+from muster.targets import Target
+
+logger = logging.getLogger("chaostoolkit")
+OWNER = "day-"
+"""How the owner of a day's testbed begins: no drill's id begins so, and `recover` leaves it up."""
+
+
+def owner_of(day_id: str) -> str:
+    """The owner of the testbed that the day started."""
+    return OWNER + day_id
+
+
+def check_rig(plan: DrillPlan) -> None:
+    """Raises BadInput if a testbed that somebody else started is not the one of `plan`."""
+    state = _up(plan.target)
+    if state is not None and not state.owner.startswith(OWNER):
+        fits(plan, state)
+
+
+def ready(plan: DrillPlan, day_id: str) -> bool:
+    """Have the testbed of `plan` up; return whether it was started now. Raises MusterError."""
+    if plan.target.class_ != "testbed":
+        return False
+    state = _up(plan.target)
+    if state is not None:
+        try:
+            fits(plan, state)
+            return False
+        except BadInput:
+            if not state.owner.startswith(OWNER):
+                raise
+            testbed.down(plan.target.name)
+    testbed.up(
+        plan.target,
+        plan.profile,
+        scale=plan.settings.scale,
+        seed=plan.settings.seed,
+        defect=plan.settings.defect,
+        owner=owner_of(day_id),
+        progress=lambda line: logger.info("testbed: %s", line),
+    )
+    return True
+
+
+def end(target: Target) -> bool:
+    """End the testbed if a day started it; return whether it did. Raises MusterError.
+
+    The caller holds the target's day, so that no other day uses it.
+    """
+    state = _up(target)
+    if state is None or not state.owner.startswith(OWNER):
+        return False
+    return testbed.down(target.name)
+
+
+def _up(target: Target) -> testbed.State | None:
+    return testbed.status(target.name) if target.class_ == "testbed" else None
