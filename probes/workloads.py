@@ -34,15 +34,16 @@ def read(session: Session, region: str) -> dict[str, Any]:
     """
     # Imported here: `chaos` imports this module at every start, and must stay fast.
     from muster.platform.kubernetes.workloads import Workloads
+    from muster.platform.power.registry import cluster_of
     from muster.targets.kubernetes import IN_CLUSTER
-    from muster.targets.power import KubernetesPower
 
     known = session.target.regions
     if region not in known:
         raise ActivityFailed(f"region: got {region!r}, expected one of {', '.join(known)}")
-    access = known[region].power
-    if not isinstance(access, KubernetesPower):
-        raise ActivityFailed(f"regions.{region}.power.kind: got {access.kind}, expected kubernetes")
+    access = cluster_of(known[region])
+    if access is None:
+        kind = known[region].power.kind
+        raise ActivityFailed(f"regions.{region}.power.kind: got {kind}, expected kubernetes")
     workloads = Workloads(access, access.workloads, session.clock)
     if access.kubeconfig or access.context == IN_CLUSTER:
         return {name: workloads.cluster.get(workloads.path(name)) for name in workloads.names}

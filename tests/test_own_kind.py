@@ -216,7 +216,7 @@ def test_an_effect_between_phases_is_of_no_phase(t_s):
     """Before the first one, and after one that ended."""
     found = faults("gate", *SOAK, more=({"t": t_s, "event": "step"},))
     assert found == [
-        ("phase_complete", None, "step outside evacuate, restore, shift and shift_back")
+        ("phase_complete", None, "step outside evacuate, restore, shift, shift_back and stale")
     ]
 
 

@@ -27,7 +27,7 @@ from muster.drill.lock.runs import RunFiles
 from muster.drill.plan.capacity import capacity_of, told
 from muster.drill.plan.expected import expected_s
 from muster.drill.plan.order import phases_of_method
-from muster.drill.plan.outline import steps_of
+from muster.drill.plan.outline import begun_by, steps_of
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.plan.room import check_room
 from muster.drill.plan.settings import ID_VARIABLE
@@ -317,12 +317,7 @@ def _record_start(session: Session) -> None:
         expected_s=expected_s(plan, session.ttl_s),
         delay_s=session.samples.delay_s,
         phases=phases_of_method([(one.module, one.func) for one in plan.method]),
-        begins={
-            fault.kind: fault.region
-            for step in steps_of(session.platform, plan.method, plan.time_scale)
-            for fault in step.faults
-            if step.begins
-        },
+        begins=begun_by(steps_of(session.platform, plan.method, plan.time_scale)),
         gate=plan.gate.name,
         tier=plan.gate.tier,
         drill_tier=plan.gate.drill_tier,

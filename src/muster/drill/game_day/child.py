@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.game_day.held_back import WORD
 from muster.drill.plan.settings import ID_VARIABLE, KEYS
 from muster.drill.watchdog.peer import Peer, start_ticks_of
@@ -50,14 +51,30 @@ def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in own}
 
 
+class _Ended:
+    """The end of a process, for a clock to wait for."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def is_set(self) -> bool:
+        return self._process.poll() is not None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+        return self.is_set()
+
+
 class Child:
     """A drill's process that this process started."""
 
-    def __init__(self, command: Command, told: Told) -> None:
+    def __init__(self, command: Command, told: Told, clock: Clock = SYSTEM_CLOCK) -> None:
         """Start it; `told` gets its pid and start time before it may begin.
 
         Raises OSError if it cannot be started; what `told` raises ends it before it began.
         """
+        self._clock = clock
         self._process = subprocess.Popen(
             [sys.executable, "-m", HELD_BACK, *command.arguments],
             env=dict(command.environment),
@@ -79,11 +96,7 @@ class Child:
 
     def await_end(self, seconds_max: float) -> bool:
         """Whether it has ended, within `seconds_max`."""
-        try:
-            self._process.wait(seconds_max)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return self._clock.wait(_Ended(self._process), seconds_max)
 
     @property
     def exit_code(self) -> int | None:

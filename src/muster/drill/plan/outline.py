@@ -84,6 +84,11 @@ def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) 
     return tuple(found)
 
 
+def begun_by(found: Sequence[Step]) -> dict[str, str | None]:
+    """Where the steps begin a fault that goes on around others, by its kind; None: everywhere."""
+    return {fault.kind: fault.region for step in found if step.begins for fault in step.faults}
+
+
 def _check_apart(
     index: int,
     activity: Activity,
