@@ -34,16 +34,14 @@ def read(session: Session, region: str) -> dict[str, Any]:
     """
     # Imported here: `chaos` imports this module at every start, and must stay fast.
     from muster.platform.kubernetes.workloads import Workloads
-    from muster.platform.power.registry import cluster_of
-    from muster.targets.kubernetes import IN_CLUSTER
+    from muster.targets.kubernetes import IN_CLUSTER, ClusterAccess
 
     known = session.target.regions
     if region not in known:
         raise ActivityFailed(f"region: got {region!r}, expected one of {', '.join(known)}")
-    access = cluster_of(known[region])
-    if access is None:
-        kind = known[region].power.kind
-        raise ActivityFailed(f"regions.{region}.power.kind: got {kind}, expected kubernetes")
+    access = known[region].power
+    if not isinstance(access, ClusterAccess):
+        raise ActivityFailed(f"regions.{region}.power.kind: got {access.kind}, expected kubernetes")
     workloads = Workloads(access, access.workloads, session.clock)
     if access.kubeconfig or access.context == IN_CLUSTER:
         return {name: workloads.cluster.get(workloads.path(name)) for name in workloads.names}

@@ -228,7 +228,11 @@ def test_a_command_is_named_by_its_first_word(tmp_path, name):
     ("way", "key", "what"),
     [
         ({"kind": "command", "argv": ["/bin/true", "now"]}, "commands", "/bin/true"),
-        ({"kind": "kubernetes", "namespace": "away", "deployment": "t"}, "namespaces", "away"),
+        (
+            {"kind": "kubernetes", "namespace": "away", "deployment": "t", "context": "c"},
+            "namespaces",
+            "away",
+        ),
     ],
 )
 def test_a_restart_of_a_proxys_server_is_named(tmp_path, name, way, key, what):

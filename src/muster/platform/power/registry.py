@@ -10,7 +10,6 @@ from muster.platform.power.model import Power
 
 if TYPE_CHECKING:
     from muster.targets.model import Region
-    from muster.targets.power import KubernetesPower
 
 POWERS = {
     "process": "muster.platform.power.process:PowerByProcess",
@@ -24,10 +23,3 @@ def power_of(name: str, region: Region, clock: Clock = SYSTEM_CLOCK) -> Power:
     """The adapter for a region's `power` section."""
     made: Power = adapter(POWERS, region.power.kind)(name, region.power, clock)
     return made
-
-
-def cluster_of(region: Region) -> KubernetesPower | None:
-    """How to reach the cluster that runs a region; None if none is named."""
-    from muster.targets.power import KubernetesPower
-
-    return region.power if isinstance(region.power, KubernetesPower) else None
