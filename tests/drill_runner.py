@@ -175,4 +175,4 @@ def drill(work: Path, **variables: str) -> Iterator[Drill]:
             one.process.send_signal(signal.SIGCONT)
             one.process.kill()
             one.process.wait()
-        one.command("down", "--target", str(TARGET))
+        one.command("down", "--target", one.environment()["MUSTER_TARGET"])

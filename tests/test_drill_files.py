@@ -26,6 +26,10 @@ HYPOTHESIS = "steady-state-hypothesis"
 
 # (drill, path below it): (the value, why it is another than the pattern's).
 OTHERWISE: dict[tuple[str, str], tuple[Any, str]] = {
+    ("redis_promoted", "configuration.target.default"): (
+        "testbed_sentinel",
+        "only this testbed's Redis has a Sentinel",
+    ),
     ("m1_gate", "configuration.profile.default"): ("m1_1k", "a gate is passed under its profile"),
     ("m2_gate", "configuration.profile.default"): ("m2_5k", "a gate is passed under its profile"),
     ("m1_gate", "configuration.scale.default"): ("1", "a gate is passed at full size alone"),

@@ -31,11 +31,14 @@ METHODS = {path.stem: json.loads(path.read_text())["method"] for path in drill_f
 OF_A_STUB = {
     "provider_429",
     "provider_503",
+    "provider_cut",
     "provider_first_token",
     "provider_reset",
     "provider_silent",
     "provider_stream_error",
+    "provider_trickle",
 }
+SENTINEL = {"url": "redis://127.0.0.1:9", "master": "chat", "promoted_s_max": 10}
 
 
 OF_DNS = {"dns_slow", "dns_empty", "dns_stale"}
@@ -95,6 +98,8 @@ def test_every_drill_that_comes_along_is_known_step_by_step(tmp_path, name):
         data["provider_stub"] = {"url": "http://127.0.0.1:9", "token": "${env.PATH}"}
     if name in OF_DNS:
         told_to_fail(data)
+    if name == "redis_promoted":
+        data["regions"][REGION]["redis_sentinel"] = SENTINEL
     if name.startswith("compound_"):
         data["blast_radius"]["proxies"] += [f"{OTHER}/primary", f"{OTHER}/redis"]
     steps = permit(plan_of(tmp_path, data, name))
@@ -164,13 +169,27 @@ def test_without_a_stub_nobody_can_tell_the_provider_to_fail(tmp_path, name):
         ("redis_restarted", "redis_url"),
         ("redis_hung", "redis_process"),
         ("redis_restarted", "redis_process"),
+        ("redis_promoted", "redis_url"),
+        ("redis_promoted", "redis_process"),
+        ("redis_promoted", "redis_sentinel"),
     ],
 )
 def test_what_a_fault_of_redis_needs_is_named(tmp_path, name, key):
     """By its key in the target."""
     data = document()
+    if name == "redis_promoted":
+        data["regions"][REGION]["redis_sentinel"] = SENTINEL
     del data["regions"][REGION][key]
     with pytest.raises(BadInput, match=rf"regions\.{REGION}\.{key}[.a-z]*: got"):
+        permit(plan_of(tmp_path, data, name))
+
+
+@pytest.mark.parametrize("name", ["redis_hung", "redis_restarted", "redis_exhausted"])
+def test_what_sentinel_would_take_for_a_loss_is_refused_beside_one(tmp_path, name):
+    """It would end in a promotion, which another fault is for."""
+    data = document()
+    data["regions"][REGION]["redis_sentinel"] = SENTINEL
+    with pytest.raises(BadInput, match=r"redis_sentinel: got .?chat.?, expected .*redis_promoted"):
         permit(plan_of(tmp_path, data, name))
 
 

@@ -54,7 +54,7 @@ class ProviderTrickle(ToxicFault):
     def unusable(self) -> Unusable | None:
         if self.target.provider_stub is not None:
             return super().unusable()
-        wanted = "a testbed's control API: only its stub repeats the long name that a look asks for"
+        wanted = "url and token of a testbed's control API: only a stub repeats a model's long name"
         return Unusable("provider_stub", None, wanted)
 
     def look(self) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from muster.platform.port import Change, Touch, Unusable
 class RedisByProcessFault(RedisServerFault):
     """It halts or ends the process; `revert` lets it run, whatever it was."""
 
+    is_lost = True
     undone = "The process goes on (SIGCONT), or is started if it is gone."
 
     def __init__(self, platform: Platform, region: str) -> None:

@@ -41,6 +41,7 @@ class RedisExhausted(RedisSettingsFault):
     )
 
     kind = "redis_exhausted"
+    is_lost = True
     settings = ("maxclients",)
 
     def __init__(self, platform: Platform, region: str) -> None:

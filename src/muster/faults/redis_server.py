@@ -7,7 +7,7 @@ nothing could be proven, and must answer the same after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from muster.faults.back import BACK_S_MAX, await_back
 from muster.faults.model import FaultError, ReadBack, RegionalFault
@@ -25,6 +25,9 @@ class RedisServerFault(RegionalFault):
     """It changes one region's Redis server; the subclass says how."""
 
     expects = ("admission_failures:redis_unavailable",)
+
+    is_lost: ClassVar[bool] = False
+    """Whether Sentinel takes the server for lost; then it would promote another one."""
 
     def __init__(self, platform: Platform, region: str) -> None:
         super().__init__(platform, region)
@@ -46,7 +49,12 @@ class RedisServerFault(RegionalFault):
         return (*super().touches(), Touch("redis", self.region))
 
     def unusable(self) -> Unusable | None:
-        if self.target.regions[self.region].redis_url is not None:
+        region = self.target.regions[self.region]
+        if self.is_lost and region.redis_sentinel is not None:
+            wanted = "a Redis without Sentinel, which would promote another: use redis_promoted"
+            key, value = f"regions.{self.region}.redis_sentinel", region.redis_sentinel.master
+            return Unusable(key, value, wanted)
+        if region.redis_url is not None:
             return None
         wanted = "the URL by which the region's gateways reach Redis"
         return Unusable(f"regions.{self.region}.redis_url", None, wanted)

@@ -24,11 +24,13 @@ from muster.judge.own_target import (
     declared_signals,
     lengths_of,
     loss_objective,
+    regions_of,
     scrape_interval_s,
     shown_signals,
     target_section,
 )
 from muster.judge.phases import Phase, absences_of, phases_of
+from muster.judge.promoted import promotions
 from muster.judge.required import missing_phases, unjudged_phases, unseen_moves
 from muster.judge.rig_fault import RigFaults, excused, stop_fault
 from muster.ledger import LedgerRead
@@ -116,6 +118,7 @@ def findings_of(
         judging, phases, ledger.events, target_section(bundle, "dns_outage")
     )
     findings += outage_rto
+    findings += promotions(ledger.events, regions_of(bundle))
     faults = RigFaults(samples, contract.load_validity, judging.stale_s, judging.absences)
     findings = excused(faults, phases, findings)
     excuse = stop_fault(

@@ -63,6 +63,11 @@ def loss_objective(bundle: Path, fault: str) -> Mapping[str, Any]:
     return _section(bundle, fault)
 
 
+def regions_of(bundle: Path) -> Mapping[str, Any]:
+    """The regions as the target describes them, by name. Raises BadInput."""
+    return _section(bundle, "regions")
+
+
 def scrape_interval_s(bundle: Path, started: Mapping[str, Any]) -> float:
     """The scrape interval in seconds from the ledger; it must not be longer than the target's.
 

@@ -24,6 +24,7 @@ SLO_TITLES = {
     "recovery_quiet": "Quiet after the fault",
     "capacity_back": "Room for streams back",
     "rto": "Recovery time",
+    "redis_promotion": "Promotion of Redis",
     "streams_broken": "Streams broken by the loss",
     "broken_elsewhere": "Streams broken elsewhere",
     "stream_lengths": "Streams shorter than asked",

@@ -33,6 +33,7 @@ from muster.targets.power import Power
 from muster.targets.prometheus import PrometheusAccess
 from muster.targets.provider_stub import ProviderStub
 from muster.targets.redis_process import NoRedisProcess, RedisProcess
+from muster.targets.redis_sentinel import RedisSentinel
 from muster.targets.request_form import RequestForm
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
@@ -140,6 +141,9 @@ class Region(Document):
     )
     redis_process: RedisProcess = Field(
         default=NoRedisProcess(), description="how its Redis server is halted, killed and started"
+    )
+    redis_sentinel: RedisSentinel | None = Field(
+        default=None, description="the Sentinel that promotes the replica of its Redis"
     )
     power: Power
     partition: Partition = Field(

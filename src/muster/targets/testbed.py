@@ -78,6 +78,19 @@ class TestbedProvider(Document):
     chunk_s: PositiveSeconds = 2.25
 
 
+class TestbedRedis(Document):
+    """Each region's Redis."""
+
+    __test__ = False
+    sentinel: bool = Field(
+        default=False,
+        description="true: it has a replica, and a Sentinel that promotes it and moves the proxies",
+    )
+    down_after_s: PositiveSeconds = Field(
+        default=1.0, description="how long it must be silent until Sentinel promotes the replica"
+    )
+
+
 class TestbedSpec(Document):
     """How the testbed is built; only a target of class `testbed` has this section."""
 
@@ -102,3 +115,4 @@ class TestbedSpec(Document):
     health_check: TestbedHealthCheck = TestbedHealthCheck()
     gateway: TestbedGateway = TestbedGateway()
     provider: TestbedProvider = TestbedProvider()
+    redis: TestbedRedis = TestbedRedis()

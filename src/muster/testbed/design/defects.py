@@ -16,13 +16,15 @@ Part = Literal[
     "dns",
     "region_evacuated",
     "survivor_redis",
+    "sentinel",
 ]
 
 
 @dataclass(frozen=True)
 class Defect:
     """`part` is where it is planted: the gateways of one region, the provider, the DNS server, the
-    switch of the evacuated region, or the Redis address that the survivors get.
+    switch of the evacuated region, the Redis address that the survivors get, or the Sentinel of
+    each region.
     """
 
     name: str
@@ -273,6 +275,13 @@ DEFECTS: dict[str, Defect] = {
             "does not read its records again once its answers were stale",
             "traffic_split",
             "dns_stale",
+        ),
+        Defect(
+            "address_stays",
+            "sentinel",
+            "promotes a replica and leaves the address on the dead primary",
+            "redis_promotion",
+            "redis_promoted",
         ),
     )
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muster.testbed.design import parts
+from muster.testbed.design import parts, sentinel
 from muster.testbed.design import ports as block
 from muster.testbed.design.binaries import Binary
 from muster.testbed.design.config import SupervisorConfig
@@ -47,6 +47,9 @@ def lay_out(
     ]
     for number, region in enumerate(regions):
         specs.append(parts.redis(ports, directory, binaries, region, number))
+        if config.spec.redis.sentinel:
+            specs.append(sentinel.replica(ports, directory, binaries, region, number))
+            specs.append(sentinel.sentinel(config, ports, directory, binaries, region, number))
         for shard in range(config.toxiproxies_per_region):
             specs.append(parts.toxiproxy(config, ports, binaries, region, number, shard))
         for index in range(config.gateways_per_region):
@@ -92,6 +95,7 @@ def endpoints(layout: Layout, secrets: Secrets) -> dict[str, Any]:
                 "ready_url": f"http://{layout.addresses[region]}:{ports.fixed(block.CHAT)}/readyz",
                 "toxiproxy_url": f"http://{LOCAL}:{toxiproxy_port(config, ports, number)}",
                 "redis_url": f"redis://{LOCAL}:{ports.proxy(number, 0, 0)}/0",
+                "sentinel_url": f"redis://{LOCAL}:{ports.sentinel(number)}",
                 "gateway_admin_urls": [
                     spec.admin_url for spec in layout.of("gateway", region) if spec.admin_url
                 ],

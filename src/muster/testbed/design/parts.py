@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from muster.testbed.design import ports as block
@@ -16,8 +17,9 @@ from muster.testbed.design.placement import defect_of
 from muster.testbed.design.ports import Ports
 
 Kind = Literal[
-    "redis", "toxiproxy", "provider", "route53", "prometheus", "gateway", "dns", "kubernetes"
-]
+    "redis", "redis_replica", "sentinel", "toxiproxy", "provider", "route53", "prometheus",
+    "gateway", "dns", "kubernetes",
+]  # fmt: skip
 ProxyKey = ("redis", "provider_primary", "provider_fallback")
 LOCAL = "127.0.0.1"
 PATIENCE_SHARE = 0.8
@@ -70,8 +72,24 @@ def redis(
     ports: Ports, directory: Path, binaries: Mapping[str, Binary], region: str, number: int
 ) -> ProcessSpec:
     """A region's Redis, in memory only."""
-    port = ports.redis(number)
-    data = directory / f"redis-{region}"
+    port, name = ports.redis(number), f"redis-{region}"
+    return ProcessSpec(
+        name=name,
+        kind="redis",
+        argv=redis_argv(binaries, port, directory / name),
+        region=region,
+        ports=(port,),
+        ready=(LOCAL, port),
+    )
+
+
+def redis_argv(
+    binaries: Mapping[str, Binary],
+    port: int,
+    data: Path,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[str, ...]:
+    """A Redis server that keeps nothing on disk; `more`: settings that it has besides."""
     settings = {
         "bind": LOCAL,
         "port": port,
@@ -83,16 +101,14 @@ def redis(
         "maxclients": 1000,
         "tcp-keepalive": 60,
         "logfile": "",
+        # For a replica: what it got from its primary stays in no file, and comes at once.
+        "rdb-del-sync-files": "yes",
+        "repl-diskless-sync": "yes",
+        "repl-diskless-sync-delay": 0,
+        **more,
     }
     arguments = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
-    return ProcessSpec(
-        name=f"redis-{region}",
-        kind="redis",
-        argv=(str(binaries["redis-server"].path), *arguments),
-        region=region,
-        ports=(port,),
-        ready=(LOCAL, port),
-    )
+    return (str(binaries["redis-server"].path), *arguments)
 
 
 def toxiproxy(

@@ -12,7 +12,7 @@ from typing import Literal
 from muster.errors import BadInput, one_of
 from muster.testbed.design.defects import DEFECTS
 
-Kind = Literal["gateway", "provider", "dns", "region", "redis"]
+Kind = Literal["gateway", "provider", "dns", "region", "redis", "sentinel"]
 
 
 def check_defect(defect: str | None) -> None:
@@ -39,5 +39,6 @@ def defect_of(
         "dns": kind == "dns",
         "region_evacuated": kind == "region" and region == evacuated,
         "survivor_redis": kind == "redis" and region != evacuated,
+        "sentinel": kind == "sentinel",
     }[part]
     return defect if has else None

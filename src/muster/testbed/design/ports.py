@@ -51,6 +51,13 @@ class Ports:
     def redis(self, region: int) -> int:
         return self._region(region)
 
+    def redis_replica(self, region: int) -> int:
+        """In the place of a fourth Toxiproxy, as the next one."""
+        return self.toxiproxy(region, 3)
+
+    def sentinel(self, region: int) -> int:
+        return self.toxiproxy(region, 3) + 1
+
     def gateway_admin(self, region: int, index: int) -> int:
         return self._region(region) + 1 + index
 

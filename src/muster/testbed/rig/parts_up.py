@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from muster.errors import BadInput
-from muster.testbed.design import binaries, ports, prometheus_config
+from muster.testbed.design import binaries, ports, prometheus_config, sentinel
 from muster.testbed.design.config import SupervisorConfig
 from muster.testbed.design.layout import Layout, endpoints, lay_out, load_file_sd, toxiproxy_port
 from muster.testbed.design.parts import LOCAL, Kind, Secrets
@@ -35,9 +35,11 @@ from muster.testbed.rig.waiting import await_ready
 
 LOGS = "logs"
 DEATHS = "deaths.json"
-_FIRST: tuple[Kind, ...] = ("redis", "toxiproxy", "route53", "provider", "prometheus")
 TROUBLED: tuple[Kind, ...] = ("provider", "dns")
 """The kinds of part that can be told to fail."""
+_FIRST: tuple[Kind, ...] = (
+    "redis", "redis_replica", "sentinel", "toxiproxy", "route53", "provider", "prometheus"
+)  # fmt: skip
 _DNS_GAUGE = re.compile(r'^muster_dns_region_(weight|healthy)\{region="([^"]+)"\} (\S+)$', re.M)
 
 
@@ -99,7 +101,10 @@ class Rig:
         """Names and texts of the files that are written into the testbed's directory before the
         start.
         """
-        return {"prometheus.yml": prometheus_config.render(layout)}
+        found = {"prometheus.yml": prometheus_config.render(layout)}
+        if self._config.spec.redis.sentinel:
+            found |= sentinel.settings(self._config, layout.ports, layout.directory)
+        return found
 
     def region(self, name: str) -> Region:
         """The switch of the region `name`."""
@@ -115,6 +120,7 @@ class Rig:
             toxiproxies=tuple(self._of("toxiproxy", region)),
             client=self._client,
             ready_s_max=self._config.spec.ready_s_max,
+            standby=(*self._of("redis_replica", region), *self._of("sentinel", region)),
         )
 
     async def end(self) -> None:
@@ -158,8 +164,13 @@ class Rig:
         shown = load_file_sd(directory)
         shown.parent.mkdir()
         shown.write_text("[]\n", encoding="utf-8")
+        for spec in layout.of("redis_replica"):
+            (directory / spec.name).mkdir()
         for name, text in self.files(layout).items():
             write_private(directory / name, text)
+        if self._config.spec.redis.sentinel:
+            for name, text in sentinel.scripts(self._config, layout.of("toxiproxy")).items():
+                write_private(directory / name, text, mode=0o700)
 
     async def _bring_up(self, kinds: tuple[Kind, ...]) -> None:
         children = [child for kind in kinds for child in self._of(kind)]

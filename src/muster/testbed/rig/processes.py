@@ -201,9 +201,9 @@ def _in_child(parent: int, core: int | None) -> Callable[[], None]:
     return ask_kernel
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read: it may hold tokens."""
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file that only its owner may read (or run): it may hold tokens."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from muster.errors import MusterError
+from muster.testbed.rig.primary import follow_primary
 from muster.testbed.rig.processes import Child, StartError
 from muster.testbed.rig.toxiproxies import answers, create_proxies
 from muster.testbed.rig.waiting import answers_2xx, await_ready
@@ -47,6 +48,8 @@ class RegionParts:
     toxiproxies: tuple[Child, ...]
     client: httpx.AsyncClient
     ready_s_max: float
+    standby: tuple[Child, ...] = ()
+    """A second Redis, then the Sentinel that watches both."""
 
 
 class Region:
@@ -57,6 +60,7 @@ class Region:
         self.ready_s_max = parts.ready_s_max
         self._gateways = parts.gateways
         self._redis = parts.redis
+        self._standby = parts.standby
         self._toxiproxies = parts.toxiproxies
         self._client = parts.client
         self._lock = asyncio.Lock()
@@ -66,13 +70,16 @@ class Region:
         """Start Redis, then the gateways; returns when each is ready. Raises StartError."""
         async with self._alone("start"):
             await self._start(self._redis)
+            await self._start(self._standby)
             await self._start(self._gateways)
 
     async def stop(self) -> None:
         """End gateways, then Redis; returns when they are gone."""
         async with self._alone("stop"):
             await asyncio.gather(*(child.end() for child in self._gateways))
-            await asyncio.gather(*(child.end() for child in self._redis))
+            # Sentinel first: it would take an end that was asked for for a loss.
+            for child in (*reversed(self._standby), *self._redis):
+                await child.end()
 
     async def kill(self) -> None:
         """SIGKILL every gateway at once, as an abrupt loss."""
@@ -114,6 +121,9 @@ class Region:
             await asyncio.gather(*(child.kill() for child in chosen))
             await self._start(chosen)
             await asyncio.gather(*(create_proxies(self._client, child.spec) for child in chosen))
+            if self._standby:
+                specs = [child.spec for child in chosen]
+                await follow_primary(self._client, self._standby[-1], specs)
 
     async def drain(self, state: str) -> None:
         """Put every gateway into `state`. Raises RegionError if one does not change."""

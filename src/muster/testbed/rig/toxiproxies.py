@@ -19,7 +19,7 @@ from muster.testbed.rig.processes import StartError
 from muster.testbed.rig.small_http import Answer, Request
 
 TIMEOUT_S = 3.0
-_HEADERS = {"User-Agent": "muster"}  # Toxiproxy refuses user agents that begin "Mozilla/"
+HEADERS = {"User-Agent": "muster"}  # Toxiproxy refuses user agents that begin "Mozilla/"
 
 
 async def answers(client: httpx.AsyncClient, spec: ProcessSpec) -> bool:
@@ -28,7 +28,7 @@ async def answers(client: httpx.AsyncClient, spec: ProcessSpec) -> bool:
     """
     try:
         url = f"{spec.admin_url}/proxies"
-        return (await client.get(url, headers=_HEADERS, timeout=TIMEOUT_S)).is_success
+        return (await client.get(url, headers=HEADERS, timeout=TIMEOUT_S)).is_success
     except httpx.HTTPError:
         return False
 
@@ -38,10 +38,10 @@ async def create_proxies(client: httpx.AsyncClient, spec: ProcessSpec) -> None:
     url = f"{spec.admin_url}/proxies"
     try:
         for proxy in spec.proxies:
-            made = await client.post(url, json=_wanted(proxy), headers=_HEADERS, timeout=TIMEOUT_S)
+            made = await client.post(url, json=_wanted(proxy), headers=HEADERS, timeout=TIMEOUT_S)
             if made.status_code != 201:
                 raise StartError(f"{spec.name}: {proxy.name}: {made.text.strip()[:200]}")
-        shown = (await client.get(url, headers=_HEADERS, timeout=TIMEOUT_S)).json()
+        shown = (await client.get(url, headers=HEADERS, timeout=TIMEOUT_S)).json()
     except (httpx.HTTPError, ValueError) as error:
         raise StartError(f"{spec.name}: {type(error).__name__} {error}") from error
     for proxy in spec.proxies:
@@ -81,7 +81,7 @@ class Front:
                 request.method,
                 f"{spec.admin_url}{request.path}",
                 content=self._body_for(spec, request.body),
-                headers=_HEADERS,
+                headers=HEADERS,
                 timeout=TIMEOUT_S,
             )
         except httpx.HTTPError as error:
