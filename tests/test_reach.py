@@ -143,7 +143,7 @@ def test_a_partition_needs_a_way_to_cut(tmp_path):
     data["regions"][REGION]["partition"] = {"kind": "command", "argv": ["/bin/true"]}
     permit(plan_of(tmp_path, data, "region_partition"))
     data["blast_radius"]["commands"] = []
-    with pytest.raises(DrillAborted, match=r"blast_radius.commands does not allow /bin/true"):
+    with pytest.raises(DrillAborted, match=r"blast_radius\.commands does not allow /bin/true"):
         permit(plan_of(tmp_path, data, "region_partition"))
 
 

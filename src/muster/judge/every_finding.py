@@ -33,6 +33,7 @@ from muster.judge.phases import Phase, absences_of, phases_of
 from muster.judge.promoted import promotions
 from muster.judge.required import missing_phases, unjudged_phases, unseen_moves
 from muster.judge.rig_fault import RigFaults, excused, stop_fault
+from muster.judge.times import judge_times
 from muster.ledger import LedgerRead
 from muster.samples.series import Samples
 from muster.samples.windows import Window
@@ -119,6 +120,7 @@ def findings_of(
     )
     findings += outage_rto
     findings += promotions(ledger.events, regions_of(bundle))
+    findings += judge_times(ledger.events, phases, target_section(bundle, "region_evacuation"))
     faults = RigFaults(samples, contract.load_validity, judging.stale_s, judging.absences)
     findings = excused(faults, phases, findings)
     excuse = stop_fault(

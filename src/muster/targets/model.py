@@ -189,6 +189,20 @@ class LossObjective(Document):
     )
 
 
+class EvacuationObjective(Document):
+    """How long a controlled evacuation may take, in seconds of real time."""
+
+    shift_s_max: PositiveSeconds | None = Field(
+        default=None, description="from weight 0 until under 1 % of new streams go to the region"
+    )
+    drain_s_max: PositiveSeconds | None = Field(
+        default=None, description="until the region's last stream has ended by itself"
+    )
+    restore_s_max: PositiveSeconds | None = Field(
+        default=None, description="from the region's start until new streams are split as before"
+    )
+
+
 class Target(Document):
     """A whole target file."""
 
@@ -219,6 +233,9 @@ class Target(Document):
     calendar: Calendar | None = Field(default=None, description="when a drill may begin")
     notify: Notify | None = Field(
         default=None, description="who is told when a drill has ended (docs/notify.md)"
+    )
+    region_evacuation: EvacuationObjective | None = Field(
+        default=None, description="limits for the times of a controlled evacuation; not needed"
     )
     region_loss: LossObjective | None = Field(
         default=None, description="limits for the abrupt loss of a region"
