@@ -209,13 +209,13 @@ def after_loss(contract: Contract) -> object:
     session = MagicMock(ttl_s=5)
     session.plan.contract = contract
     session.clock.now_s.return_value = 0.0
-    names = ("observe", "await_headroom", "RegionLoss", "_cut", "_record_rig")
+    names = ("observe", "await_headroom", "_cut", "_record_rig")
     with (
         patch.multiple(abrupt_loss, **{name: MagicMock() for name in names}),
         patch.object(abrupt_loss, "phase", lambda *_, **__: nullcontext()),
         patch.object(abrupt_loss, "_await_detection", lambda *_: 0.0),
     ):
-        abrupt_loss.lose(session)
+        abrupt_loss.lose(session, lambda *_, **__: MagicMock(cut_at_s=None))
     return session.let_pass.call_args
 
 
