@@ -72,8 +72,8 @@ test: setup-test ## all tests but whole drills (about 10 minutes on two cores)
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
 	@$(BIN)/python -m pytest -m "drills and not catalogue" $${PART:+--part "$$PART"}
 
-test-faults: setup-test ## whole drills of every fault: a healthy platform passes, its planted defect fails (40 minutes)
-	@$(BIN)/python -m pytest -m drills tests/test_drill_catalogue.py
+test-faults: setup-test ## whole drills of every fault: a healthy platform passes, its planted defect fails; PART=1/3
+	@$(BIN)/python -m pytest -m "drills and catalogue" $${PART:+--part "$$PART"}
 
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign

@@ -150,10 +150,10 @@ def test_make_passes_parts_and_counts_without_a_shell_reading_them():
     assert '--runs "${RUNS:-20}"' in shown("healthy")
 
 
-def test_each_commit_runs_one_part_of_the_whole_drills(tmp_path):
-    """Chosen by its hash, printed, and overridden by MUSTER_DRILLS."""
+def test_each_commit_runs_one_turn_of_what_takes_longer(tmp_path):
+    """Chosen by its hash, printed, and overridden by MUSTER_TURN."""
     script = (ROOT / ".ci" / "run").read_text()
-    start = script.index("in_turn() {")
+    start = script.index("TURNS=(")
     function = script[start : script.index("\n}\n", start) + 3]
 
     def chosen(commit, **environ):
@@ -166,18 +166,23 @@ def test_each_commit_runs_one_part_of_the_whole_drills(tmp_path):
             ["bash", "-euo", "pipefail", "-c", f"{function}\nin_turn"],
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
             env={"PATH": path, **environ},
         )
-        return done.stdout.splitlines()
+        return (*done.stdout.splitlines(), done.returncode, done.stderr)
 
-    assert chosen("0000000")[1] == "made test-foreign"
-    assert chosen("0000001")[1] == "made test-drills PART=1/3"
-    assert chosen("000000c")[1] == "made test-drills PART=2/3"
-    assert chosen("0000003")[1] == "made test-drills PART=3/3"
-    assert chosen("ffffffe")[1] == "made test-kubernetes"
-    assert chosen("0000001", MUSTER_DRILLS="kubernetes")[1] == "made test-kubernetes"
-    assert chosen("0000001", MUSTER_DRILLS="foreign")[1] == "made test-foreign"
-    said, made = chosen("0000001", MUSTER_DRILLS="1/1")
-    assert made == "made test-drills PART=1/1"
-    assert "all of them: make test-drills" in said
+    made = [
+        "test-foreign",
+        *(f"test-{kind} PART={part}/3" for kind in ("drills", "faults") for part in (1, 2, 3)),
+        "test-kubernetes",
+    ]
+    for commit, target in zip((*"0123456", "ffffff7"), made, strict=True):
+        said, whole, ran, status, _ = chosen(f"{commit:0>7}")
+        assert (ran, status) == (f"made {target}", 0)
+        assert said.startswith("turn ")
+        assert "make test-drills test-faults test-foreign test-kubernetes" in whole
+    assert chosen("0000001", MUSTER_TURN="kubernetes")[2] == "made test-kubernetes"
+    assert chosen("0000001", MUSTER_TURN="faults-2")[2] == "made test-faults PART=2/3"
+    *_, status, wrong = chosen("0000001", MUSTER_TURN="all")
+    assert status == 2
+    assert "MUSTER_TURN: got all, expected one of foreign drills-1" in wrong
