@@ -260,7 +260,12 @@ def test_the_full_day_has_every_fault_once() -> None:
     listed = [
         one["provider"]["arguments"]["drill"] for one in json.loads(path.read_text())["method"]
     ]
-    experiments = {f"experiments/{one.name}" for one in (ROOT / "experiments").glob("*.json")}
+    experiments = {
+        f"experiments/{one.name}"
+        for one in (ROOT / "experiments").glob("*.json")
+        # One that needs another target by its own file cannot be run in the same day.
+        if full.target_of(json.loads(one.read_text())) == "testbed"
+    }
     assert experiments - set(listed) == set()
     assert {"drills/safety_net.json", "drills/hello.json", "drills/region_failover.json"} <= set(
         listed
@@ -273,7 +278,7 @@ def test_the_full_day_has_every_fault_once() -> None:
         for one in json.loads((ROOT / name).read_text())["method"]
     }
     singles = {step.func for step in registered().steps if step.make is not None}
-    assert singles - used == set()
+    assert singles - used == {"redis_promoted"}  # needs Sentinel, which excludes other faults
 
 
 def test_what_takes_a_whole_region_comes_last() -> None:

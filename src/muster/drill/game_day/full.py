@@ -52,10 +52,23 @@ def with_drills(document: dict[str, Any], drills: Iterable[str]) -> dict[str, An
     return {**document, "method": method}
 
 
+def target_of(document: dict[str, Any]) -> Any:
+    """The target on which the experiment or the day runs if no other one is told.
+
+    One that needs another than the day, as `redis_promoted` needs Sentinel, is no drill of it.
+    """
+    return document["configuration"]["target"]["default"]
+
+
 def text() -> str:
     """The file as it must be, for the experiments that there are."""
     document = json.loads((home.root() / FILE).read_text(encoding="utf-8"))
-    names = [path.stem for path in (home.root() / "experiments").glob("*.json")]
+    target = target_of(document)
+    names = [
+        path.stem
+        for path in (home.root() / "experiments").glob("*.json")
+        if target_of(json.loads(path.read_text(encoding="utf-8"))) == target
+    ]
     made = with_drills(document, in_order(names))
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
