@@ -137,7 +137,7 @@ def test_a_region_with_several_toxiproxies_is_reached_by_their_front() -> None:
     assert big["regions"]["eu-west-1"]["toxiproxy_url"] not in own
 
 
-OUTSIDE = ("region_evacuated", "survivor_redis")
+OUTSIDE = ("region_evacuated", "survivor_redis", "survivor_tokens")
 """Parts of a defect that no process is told of."""
 
 
@@ -178,6 +178,16 @@ def test_a_survivor_may_be_given_the_evacuated_regions_redis() -> None:
     evacuated = next(spec for spec in gateways if spec.region == "eu-west-1")
     healthy = next(s for s in planned().of("gateway") if s.region == "eu-west-1")
     assert (evacuated.config or {})["redis"] == (healthy.config or {})["redis"]
+
+
+def test_a_survivor_may_have_its_tokens_validated_by_the_evacuated_region() -> None:
+    """Planted, it asks a gateway there; the evacuated region and a healthy one ask nobody."""
+    layout = planned(defect="survivor_admission_evacuated")
+    asked = {spec.region: (spec.config or {})["tokens_from"] for spec in layout.of("gateway")}
+    assert asked["eu-west-1"] is None
+    admin = {spec.admin_url for spec in layout.of("gateway", "eu-west-1")}
+    assert "http://{}:{}".format(*asked["eu-central-1"]) in admin
+    assert not any((spec.config or {})["tokens_from"] for spec in planned().of("gateway"))
 
 
 def test_without_a_defect_none_is_planted() -> None:

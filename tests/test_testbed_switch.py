@@ -82,7 +82,7 @@ def run(tmp_path: Path, body, kind: type[Region] = Region, leaves_s: float = 0.0
         async with httpx.AsyncClient(trust_env=False) as client:
             gateway = a_child(tmp_path, "gateway", leaves_s, {"streams_limit_region": 300})
             redis = a_child(tmp_path, "redis")
-            region = kind(RegionParts("eu", (gateway,), (redis,), (), client, 45.0))
+            region = kind(RegionParts("eu", (gateway,), (redis,), (), (), client, 45.0))
 
             async def status():
                 return {}

@@ -17,6 +17,7 @@ Part = Literal[
     "region_evacuated",
     "survivor_redis",
     "sentinel",
+    "survivor_tokens",
 ]
 
 
@@ -25,6 +26,8 @@ class Defect:
     """`part` is where it is planted: the gateways of one region, the provider, the DNS server, the
     switch of the evacuated region, the Redis address that the survivors get, or the Sentinel of
     each region.
+    switch of the evacuated region, or the address of Redis or of the validation of tokens that the
+    survivors get.
     """
 
     name: str
@@ -282,6 +285,41 @@ DEFECTS: dict[str, Defect] = {
             "promotes a replica and leaves the address on the dead primary",
             "redis_promotion",
             "redis_promoted",
+        ),
+        Defect(
+            "small_redis_fallback",
+            "gateway_survivor",
+            "admits only half of its limit while Redis is away",
+            "rate_429",
+            "compound_redis_evacuation",
+        ),
+        Defect(
+            "refuses_cold_redis",
+            "gateway_evacuated",
+            "refuses every stream for 8 s after its Redis came back empty",
+            "rate_429",
+            "compound_cold_redis",
+        ),
+        Defect(
+            "survivor_admission_evacuated",
+            "survivor_tokens",
+            "has tokens validated by the evacuated region",
+            "rate_5xx",
+            "dependency",
+        ),
+        Defect(
+            "survivor_prometheus_evacuated",
+            "region_evacuated",
+            "holds the only Prometheus, which stops with it",
+            "data_lost",
+            "dependency",
+        ),
+        Defect(
+            "keeps_connections",
+            "gateway_faulted",
+            "does not close its clients' connections when it is asked to release them",
+            "traffic_would_not_leave",
+            "compound_held_connections",
         ),
     )
 }

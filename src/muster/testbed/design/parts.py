@@ -223,6 +223,7 @@ def gateway(
                 "primary": [LOCAL, ports.proxy(number, shard, 1)],
                 "fallback": [LOCAL, ports.proxy(number, shard, 2)],
             },
+            "tokens_from": _tokens_of(config, ports, region),
             "token": secrets.load_token,
             "canary_token": secrets.canary_token,
             "gateways_in_region": config.gateways_per_region,
@@ -251,6 +252,14 @@ def _redis_of(config: SupervisorConfig, region: str, number: int) -> int:
     if defect_of(config.defect, "redis", region, config.evacuate) is None:
         return number
     return list(config.spec.regions).index(config.evacuate)
+
+
+def _tokens_of(config: SupervisorConfig, ports: Ports, region: str) -> list[Any] | None:
+    """The process that validates the tokens of `region`'s clients; None: each gateway does."""
+    if defect_of(config.defect, "tokens", region, config.evacuate) is None:
+        return None
+    evacuated = list(config.spec.regions).index(config.evacuate)
+    return [LOCAL, ports.gateway_admin(evacuated, 0)]
 
 
 def route53(ports: Ports) -> ProcessSpec:

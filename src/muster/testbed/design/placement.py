@@ -12,7 +12,7 @@ from typing import Literal
 from muster.errors import BadInput, one_of
 from muster.testbed.design.defects import DEFECTS
 
-Kind = Literal["gateway", "provider", "dns", "region", "redis", "sentinel"]
+Kind = Literal["gateway", "provider", "dns", "region", "redis", "sentinel", "tokens"]
 
 
 def check_defect(defect: str | None) -> None:
@@ -26,7 +26,8 @@ def defect_of(
 ) -> str | None:
     """`defect` if a process of that kind in `region` has it; else None.
 
-    The kind `region` is the region's switch, `redis` the Redis that its gateways get.
+    The kind `region` is the region's switch, `redis` the Redis that its gateways get, `tokens` what
+    validates the tokens of their clients.
     """
     if defect is None:
         return None
@@ -40,5 +41,6 @@ def defect_of(
         "region_evacuated": kind == "region" and region == evacuated,
         "survivor_redis": kind == "redis" and region != evacuated,
         "sentinel": kind == "sentinel",
+        "survivor_tokens": kind == "tokens" and region != evacuated,
     }[part]
     return defect if has else None

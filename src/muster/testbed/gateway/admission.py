@@ -50,7 +50,13 @@ class Admission:
     """The admission of one gateway. `held` are its own streams, without canaries."""
 
     def __init__(
-        self, config: GatewayConfig, figures: Figures, identity: str, *, fallback: bool = True
+        self,
+        config: GatewayConfig,
+        figures: Figures,
+        identity: str,
+        *,
+        fallback: bool = True,
+        fallback_share: float = 1.0,
     ) -> None:
         self.held = 0
         self.others = 0
@@ -60,6 +66,7 @@ class Admission:
         self._config = config
         self._figures = figures
         self._fallback = fallback
+        self._alone_max = fallback_share * config.streams_limit
         self._trying: dict[
             Applicant, None
         ] = {}  # queued jobs for which a request to Redis is under way
@@ -67,7 +74,11 @@ class Admission:
         self._pump_due_s = 0.0
         self._beat_due_s = 0.0
         self._scripts = Scripts(
-            config.region, identity, config.streams_limit_region, config.rate_limit_per_s_region
+            config.region,
+            identity,
+            config.streams_limit_region,
+            config.rate_limit_per_s_region,
+            cold_s=config.cold_redis_s if config.defect == "refuses_cold_redis" else 0.0,
         )
         self.wire = WIRES.get(config.defect or "", RedisWire)(
             config.redis, config.redis_timeout_s, self._redis_changed, self._scripts.load
@@ -183,7 +194,7 @@ class Admission:
             self._untry(attempt)
             attempt.unavailable("admission is not available", "redis_unavailable")
             return True
-        if self.held < self._config.streams_limit:
+        if self.held < self._alone_max:
             self._admit(attempt)
             return True
         self._refuse(attempt)

@@ -36,6 +36,9 @@ GatewayDefect = Literal[
     "connects_anew",
     "passes_on_breaks",
     "shallow_health",
+    "small_redis_fallback",
+    "refuses_cold_redis",
+    "keeps_connections",
 ]
 
 
@@ -94,6 +97,10 @@ class GatewayConfig(Document):
         default=None, description="cold_survivor, queue_stuck; null: half of the limit"
     )
     cold_extra_s: Seconds = 3.0
+    tokens_from: Address | None = Field(
+        default=None, description="survivor_admission_evacuated: which process validates tokens"
+    )
+    cold_redis_s: Seconds = Field(default=8.0, description="refuses_cold_redis")
     stalled_s: Seconds = Field(default=60.0, description="stalled_streams")
     patience_s: Seconds = Field(default=0.4, description="impatient")
     build: str = "testbed"

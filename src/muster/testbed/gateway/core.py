@@ -14,6 +14,7 @@ from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.figures import ROUTES, Figures
 from muster.testbed.gateway.planted import ANEW_MAX, Planted
 from muster.testbed.gateway.probing import given_up, probe
+from muster.testbed.gateway.planted_tokens import TokensElsewhere
 from muster.testbed.gateway.upstream import Answer, Pool, Requester
 from muster.testbed.wire.server import REASONS
 
@@ -59,8 +60,13 @@ class Gateway:
         self.figures = Figures(config)
         self.planted = Planted(config)
         self.admission = Admission(
-            config, self.figures, identity, fallback=self.planted.redis_fallback
+            config,
+            self.figures,
+            identity,
+            fallback=self.planted.redis_fallback,
+            fallback_share=self.planted.fallback_share,
         )
+        self.tokens = None if config.tokens_from is None else TokensElsewhere(config.tokens_from)
         self.circuits = {route: Circuit(config.circuit) for route in ROUTES}
         self.pools = {
             route: Pool(
@@ -81,7 +87,9 @@ class Gateway:
     @property
     def closing(self) -> bool:
         """Whether connections close after their answers."""
-        return self.stopping or self.drain_state != "serving"
+        return self.stopping or (
+            self.drain_state != "serving" and not self.planted.keeps_connections
+        )
 
     @property
     def ready(self) -> bool:
@@ -112,6 +120,9 @@ class Gateway:
         planted = self.planted
         if planted.name is not None and planted.sheds(self.admission.region_streams):
             attempt.shed()
+        elif self.tokens is not None and not self.tokens.up:
+            self.figures.admission_failures["token_validation"] += 1
+            attempt.unavailable("tokens cannot be validated", "token_validation")
         else:
             self.admission.request(attempt)
 

@@ -18,6 +18,7 @@ CUT_AFTER_S = 1.0
 SPOILED_SHARE = 0.15  # three times what the success rate tolerates
 STALLED_SHARE = 0.02
 ANEW_MAX = 2000  # connections, where each stream asks for one
+SMALL_FALLBACK_SHARE = 0.5  # three quarters of all streams: enough for one region of two
 
 
 class Planted:
@@ -39,6 +40,18 @@ class Planted:
     @property
     def redis_fallback(self) -> bool:
         return self.name != "no_redis_fallback"
+
+    @property
+    def fallback_share(self) -> float:
+        """Which share of its limit it admits while Redis is away."""
+        return SMALL_FALLBACK_SHARE if self.name == "small_redis_fallback" else 1.0
+
+    @property
+    def keeps_connections(self) -> bool:
+        """Whether it leaves the connections of its clients open when it is asked to release
+        them.
+        """
+        return self.name == "keeps_connections"
 
     @property
     def stays_on_route(self) -> bool:

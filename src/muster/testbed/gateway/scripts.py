@@ -33,6 +33,17 @@ if ARGV[4] == '1' then redis.call('HSET', KEYS[1], ARGV[1], tonumber(ARGV[5]) + 
 return total + 1
 """
 
+# Planted before it (`refuses_cold_redis`): a Redis younger than `cold_s` admits nothing.
+COLD = """
+local now = redis.call('TIME')
+local since = redis.call('HGET', KEYS[2], 'since')
+if not since then
+  since = now[1]
+  redis.call('HSET', KEYS[2], 'since', since)
+end
+if tonumber(now[1]) - tonumber(since) < {cold_s} then return -tonumber(ARGV[5]) - 1 end
+"""
+
 # Publishes the gateway's own number, drops gateways without a recent beat, answers what the others
 # hold.
 BEAT = """
@@ -59,16 +70,19 @@ return others
 class Scripts:
     """The commands of one gateway, prebuilt except for the one number that changes."""
 
-    def __init__(self, region: str, gateway: str, limit: int, rate: int) -> None:
+    def __init__(
+        self, region: str, gateway: str, limit: int, rate: int, *, cold_s: float = 0.0
+    ) -> None:
+        admit = COLD.format(cold_s=cold_s) + ADMIT if cold_s else ADMIT
         held, beats, rates = (f"muster:{region}:{what}" for what in ("held", "beats", "rate"))
-        sha = hashlib.sha1(ADMIT.encode(), usedforsecurity=False).hexdigest()
-        self.load = command("SCRIPT", "LOAD", ADMIT)
+        sha = hashlib.sha1(admit.encode(), usedforsecurity=False).hexdigest()
+        self.load = command("SCRIPT", "LOAD", admit)
         self._admit = {
             counted: _open(command("EVALSHA", sha, 2, held, rates, gateway, limit, rate, counted))
             for counted in (0, 1)
         }
         self._admit_whole = {
-            counted: _open(command("EVAL", ADMIT, 2, held, rates, gateway, limit, rate, counted))
+            counted: _open(command("EVAL", admit, 2, held, rates, gateway, limit, rate, counted))
             for counted in (0, 1)
         }
         self._beat = (held, beats, gateway)

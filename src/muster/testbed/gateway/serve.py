@@ -166,6 +166,7 @@ async def serve(config: GatewayConfig) -> None:
         ticker.on_tick.append(partial(_cut_when_planted, gateway, clients))
     ticker.start()
     gateway.admission.wire.start()
+    asking = None if gateway.tokens is None else asyncio.create_task(gateway.tokens.watch())
     await _redis_or_timeout(gateway)
     await front.open()
     admin = await loop.create_server(
@@ -191,6 +192,8 @@ async def serve(config: GatewayConfig) -> None:
         clients.close_idle()
     gateway.cut_streams(_attempts(clients))
     await gateway.admission.stop()
+    if asking is not None:
+        asking.cancel()
     gateway.close()
     admin.close()
     ticker.stop()

@@ -118,6 +118,7 @@ class Rig:
             gateways=tuple(self._of("gateway", region)),
             redis=tuple(self._of("redis", region)),
             toxiproxies=tuple(self._of("toxiproxy", region)),
+            prometheus=tuple(self._of("prometheus")),
             client=self._client,
             ready_s_max=self._config.spec.ready_s_max,
             standby=(*self._of("redis_replica", region), *self._of("sentinel", region)),

@@ -69,7 +69,25 @@ class HalfBack(Region):
         await super().start()
 
 
-REGIONS: dict[str, type[Region]] = {"lit_in_dark": LitInDark, "half_capacity_back": HalfBack}
+class WithPrometheus(Region):
+    """The platform's only Prometheus stands in it: it stops and starts with the region."""
+
+    async def start(self) -> None:
+        await super().start()
+        async with self._alone("start"):
+            await self._start(self._prometheus)
+
+    async def stop(self) -> None:
+        await super().stop()
+        async with self._alone("stop"):
+            await asyncio.gather(*(child.end() for child in self._prometheus))
+
+
+REGIONS: dict[str, type[Region]] = {
+    "lit_in_dark": LitInDark,
+    "half_capacity_back": HalfBack,
+    "survivor_prometheus_evacuated": WithPrometheus,
+}
 
 
 def region_of(defect: str | None) -> type[Region]:

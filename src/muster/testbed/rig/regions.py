@@ -39,6 +39,8 @@ class RegionError(MusterError):
 class RegionParts:
     """What a region is made of: its processes, and a client for their admin interfaces.
 
+    `prometheus` scrapes all regions, and stands in none of them but by a planted defect.
+
     `ready_s_max`: how long one start may take, in seconds.
     """
 
@@ -46,6 +48,7 @@ class RegionParts:
     gateways: tuple[Child, ...]
     redis: tuple[Child, ...]
     toxiproxies: tuple[Child, ...]
+    prometheus: tuple[Child, ...]
     client: httpx.AsyncClient
     ready_s_max: float
     standby: tuple[Child, ...] = ()
@@ -62,6 +65,7 @@ class Region:
         self._redis = parts.redis
         self._standby = parts.standby
         self._toxiproxies = parts.toxiproxies
+        self._prometheus = parts.prometheus
         self._client = parts.client
         self._lock = asyncio.Lock()
         self._under_way = ""
