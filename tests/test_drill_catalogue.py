@@ -38,6 +38,7 @@ SEEN_BY = {
     ("provider_trickle", "stays_on_route"): {"first_token_p95", "availability", "success_2xx"},
     ("provider_cut", "passes_on_breaks"): {"success_2xx", "availability"},
     ("provider_share", "connects_anew"): {"first_token_p95", "availability", "success_2xx"},
+    ("compound_held_connections", "keeps_connections"): {"traffic_would_not_leave"},
     ("compound_redis_evacuation", "small_redis_fallback"): {"rate_429", "success_2xx"},
     ("compound_redis_evacuation", "no_redis_fallback"): {"rate_5xx", "availability", "success_2xx"},
     ("compound_cold_redis", "refuses_cold_redis"): {"rate_429", "success_2xx", "availability"},

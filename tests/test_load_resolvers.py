@@ -88,7 +88,7 @@ def test_a_change_of_weights_spreads_over_one_ttl():
     assert moved[-1] == 50
 
 
-def test_a_cache_that_holds_keeps_its_address_until_it_fails():
+def test_a_cache_that_holds_keeps_its_address_until_it_fails_or_is_closed():
     """Clients that keep a connection past the TTL: the stated share, and no other."""
     world = World(size=10, hold=0.3)
     caches = world.population.caches
@@ -98,7 +98,7 @@ def test_a_cache_that_holds_keeps_its_address_until_it_fails():
     world.advance(60)
     assert [world.use(c) for c in caches].count("10.0.0.1") == 3
     for cache in caches:
-        cache.failed("10.0.0.1")
+        cache.released("10.0.0.1")
     assert {world.use(c) for c in caches} == {"10.0.0.2"}
 
 

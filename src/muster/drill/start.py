@@ -317,11 +317,14 @@ def _record_start(session: Session) -> None:
         expected_s=expected_s(plan, session.ttl_s),
         delay_s=session.samples.delay_s,
         phases=phases_of_method([(one.module, one.func) for one in plan.method]),
-        begins=begun_by(steps_of(session.platform, plan.method, plan.time_scale)),
+        begins=begun_by(
+            steps_of(session.platform, plan.method, plan.time_scale, held=plan.holds_connections)
+        ),
         gate=plan.gate.name,
         tier=plan.gate.tier,
         drill_tier=plan.gate.drill_tier,
         profile=plan.profile.name,
+        hold_connection_share=float(plan.profile.hold_connection_share),
         scale=plan.settings.scale,
         time_scale=plan.time_scale,
         seed=plan.settings.seed,

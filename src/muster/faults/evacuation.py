@@ -11,6 +11,7 @@ from muster.faults.model import Fault
 from muster.faults.region_power import RegionPower
 from muster.faults.steps import Planned, Scene, drill_step
 from muster.faults.traffic_shift import TrafficShift
+from muster.platform import Platform
 from muster.platform.drain import DrainState
 
 ACTIONS = "muster.actions.failover"
@@ -46,7 +47,16 @@ def restore(scene: Scene, shares_pct: list[float]) -> Planned:
     what = f"starts {scene.region} and raises its share step by step: {steps} %, then as before"
     power = RegionPower(scene.platform, scene.region)
     shift = TrafficShift(scene.platform, scene.region, 0)
-    return Planned(what, (power, *_drains(scene, "serving"), shift))
+    closing = releases(scene.platform) if scene.held else ()
+    if closing:
+        what += ", while its survivors are asked to release the clients that hold connections"
+    return Planned(what, (power, *_drains(scene, "serving"), *closing, shift))
+
+
+def releases(platform: Platform) -> tuple[Drain, ...]:
+    """What asks each survivor to close its clients' connections, so that held ones return too."""
+    every = (Drain(platform, name, "closing") for name in platform.target.survivors)
+    return tuple(one for one in every if one.asks)
 
 
 def _drains(scene: Scene, state: DrainState) -> tuple[Fault, ...]:

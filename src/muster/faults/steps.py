@@ -56,12 +56,14 @@ HOLD = Within(0, 3600, "s")
 class Scene:
     """The input of a plan's steps. `minute_s`: how long a minute of the drill lasts, in seconds.
 
-    `chosen`: on which of `REGIONS` the step acts.
+    `chosen`: on which of `REGIONS` the step acts. `held`: whether clients of the load keep their
+    connections past the TTL.
     """
 
     platform: Platform
     minute_s: float = 60.0
     chosen: str = "evacuated"
+    held: bool = False
 
     @property
     def target(self) -> Target:

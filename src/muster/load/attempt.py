@@ -160,7 +160,7 @@ class Sending:
     def _not_connected(self, address: str, failure: str, another: bool) -> None:
         """Nobody took the connection: a second address of the same answer is tried, once."""
         second = self.cache.second(address) if another and not self.second else None
-        self.cache.failed(address)
+        self.cache.released(address)
         if second is not None and not self.over:
             self.second = True
             self.engine.tally.address_failed(self.region)
@@ -182,7 +182,7 @@ class Sending:
             self.engine.tally.resends[self.region] += 1
             self._go(self.address, fresh=True)
             return
-        self.cache.failed(self.address)
+        self.cache.released(self.address)
         self.end(outcome_of(answer, self.engine.form, cut=True) if answer.status else "reset")
 
     def located(self, answer: Answer) -> None:
@@ -200,6 +200,8 @@ class Sending:
             return
         self.engine.spent.answered(self, connection.answer)
         if connection.answer.complete:
+            if not connection.answer.keep_alive:
+                self.cache.released(self.address)
             connection.release(self.engine.now_s())
         else:
             connection.drop()

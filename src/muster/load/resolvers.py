@@ -3,7 +3,8 @@ TTL.
 
 A cache queries when a client needs an address and its answer has expired, so a change of weights
 spreads over one TTL. A cache that `holds` stands for clients that keep their connection: it goes on
-with its address past the TTL until that address fails.
+with its address past the TTL until that address fails, or a server there closes a connection after
+its answer: who must connect again resolves the name again.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ class Cache:
         every = (*self.addresses, *self._others)
         return next((one for one in every if one != address and one not in self._dead), None)
 
-    def failed(self, address: str) -> None:
-        """A client with a held address could not connect: the cache queries again from now on."""
+    def released(self, address: str) -> None:
+        """A connection to a held address ended, or could not be made: the cache queries again."""
         if self.holds and address in self.addresses:
             self.addresses = ()
 

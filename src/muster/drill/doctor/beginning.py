@@ -21,7 +21,7 @@ def room(examined: Examined) -> Seen:
 def permit(examined: Examined) -> Seen:
     """Check settings, machine and budget, except for what preflight checks."""
     plan = examined.plan
-    steps = steps_of(examined.platform, plan.method, plan.time_scale)
+    steps = steps_of(examined.platform, plan.method, plan.time_scale, held=plan.holds_connections)
     told = {one.name for one in preflight.CHECKS}
     against = objections(plan, steps)
     return Seen(refused=tuple(str(error) for name, error in against if name not in told))

@@ -23,6 +23,7 @@ from muster.drill.sight.steered import look, steer
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain
+from muster.faults.evacuation import releases
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
 from muster.load.schedule import ramp_seconds
@@ -382,6 +383,7 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
         before = session.weights_before or {}
         shift = TrafficShift(session.platform, region, before=before)
         final_pct = shares_of(before)[region]
+        released = _release_held(session)
         for share_pct in [*shares_pct, final_pct]:
             await_headroom(session)
             shift.share_pct = share_pct
@@ -390,5 +392,21 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
             session.record("step", shares={region: share_pct}, weights=weights)
             steer(session, weights)
             await_split(session, shares_of(weights)[region], leaving=False)
+        for drain in released:
+            session.slow(drain.revert)
         session.timing("restore_s", session.clock.monotonic_s() - began)
         session.drain_look.rest()
+
+
+def _release_held(session: Session) -> tuple[Drain, ...]:
+    """Ask the survivors to close their clients' connections, if some are held past the TTL.
+
+    Without that, clients who left with the evacuation would stay where they are.
+    """
+    if not session.plan.holds_connections:
+        return ()
+    drains = releases(session.platform)
+    for drain in drains:
+        session.write_undo(drain)
+        session.slow(drain.apply)
+    return drains

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from muster.drill.phases.share_shift import not_told
 from muster.drill.plan.enough import needs_of, too_few
-from muster.drill.plan.outline import steps_of
+from muster.drill.plan.outline import Step, steps_of
 from muster.drill.plan.permit import closed, reach_of, unconfirmed
 from muster.drill.session import Session
 from muster.drill.sight import late, observe
@@ -62,8 +62,12 @@ def preflight(session: Session) -> None:
 
 def allowed(session: Looking) -> str:
     """The target's blast radius covers everything that this drill will change."""
+    return reach_of(session.target, _steps(session))
+
+
+def _steps(session: Looking) -> tuple[Step, ...]:
     plan = session.plan
-    return reach_of(session.target, steps_of(session.platform, plan.method, plan.time_scale))
+    return steps_of(session.platform, plan.method, plan.time_scale, held=plan.holds_connections)
 
 
 def load_size(session: Looking) -> str:
@@ -107,8 +111,7 @@ def rehearsed(session: Looking) -> str:
 def _applied(session: Looking) -> Iterator[Fault]:
     """The faults that the drill applies, one of each subject."""
     seen: set[str] = set()
-    plan = session.plan
-    for step in steps_of(session.platform, plan.method, plan.time_scale):
+    for step in _steps(session):
         for fault in step.faults:
             if not step.back and fault.subject not in seen:
                 seen.add(fault.subject)

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from muster.drill.plan.settings import KEYS
+from muster.drill.plan.settings import KEYS, OPTIONAL
 from muster.errors import BadInput, one_of
 
 PREFIX = "MUSTER_"
@@ -25,7 +25,7 @@ def check_asked(
     experiment: Mapping[str, Any],
     given: Mapping[str, Any],
     environ: Mapping[str, str],
-    keys: Collection[str] = KEYS,
+    keys: Collection[str] = (*KEYS, *OPTIONAL),
 ) -> None:
     """Raises BadInput for the first requested setting that nothing would read.
 
@@ -124,6 +124,8 @@ def _environment(
             continue
         if name in own:
             key = own[name]
+            if value and key in OPTIONAL and key not in declared:
+                raise BadInput("environment", name, value, _wanted(key, declared))
             if value and key in declared and key not in given:
                 wanted = f"no value: {file} sets {key} itself (--var {key}=… overrides it)"
                 raise BadInput("environment", name, value, wanted)

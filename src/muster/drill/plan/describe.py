@@ -96,7 +96,12 @@ def describe(plan: DrillPlan) -> Described:
     Raises BadInput for what is unknown, or for an environment variable that is not set.
     """
     target = _reached(plan.target)
-    steps = steps_of(platform_of(target or plan.target), plan.method, plan.time_scale)
+    steps = steps_of(
+        platform_of(target or plan.target),
+        plan.method,
+        plan.time_scale,
+        held=plan.holds_connections,
+    )
     table = rows_of(steps, ask=target is not None)
     wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target), too_much(plan)]
     wrong.append(enough.too_few(plan))

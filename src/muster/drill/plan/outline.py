@@ -42,12 +42,14 @@ class Step:
     ends: bool = False
 
 
-def steps_of(platform: Platform, method: Sequence[Activity], time_scale: float) -> tuple[Step, ...]:
+def steps_of(
+    platform: Platform, method: Sequence[Activity], time_scale: float, *, held: bool = False
+) -> tuple[Step, ...]:
     """The steps of `method`. Raises BadInput for an unknown activity outside a testbed, and for
-    a fault that would act on what another one still holds.
+    a fault that would act on what another one still holds. `held`: as in `Scene`.
     """
     known = steps().by_key
-    scene = Scene(platform, 60.0 / time_scale)
+    scene = Scene(platform, 60.0 / time_scale, held=held)
     found: list[Step] = []
     begun: dict[str, tuple[Fault, ...]] = {}
     applied: tuple[Fault, ...] = ()
@@ -139,7 +141,9 @@ def rows_of(steps: Sequence[Step], *, ask: bool) -> list[tuple[Step, list[Row]]]
         for fault in step.faults:
             subject = fault.subject
             if step.back:
-                rows.append(Row(subject, now.get(subject, "?"), first.get(subject, "as before")))
+                # What is not changed by an earlier step is changed and taken back within this one.
+                passing = f"{fault.aim}, then as before"
+                rows.append(Row(subject, now.get(subject, "as it is"), first.get(subject, passing)))
                 continue
             before, after, undo = _values(fault) if ask else ("as it starts", fault.aim, "")
             rows.append(Row(subject, now.get(subject, before), after, undo))

@@ -20,7 +20,9 @@ from muster.targets.calendar import blocked, next_start, shown
 
 def permit(plan: DrillPlan) -> tuple[Step, ...]:
     """The drill's steps, if its target allows them now. Raises BadInput or DrillAborted."""
-    steps = steps_of(platform_of(plan.target), plan.method, plan.time_scale)
+    steps = steps_of(
+        platform_of(plan.target), plan.method, plan.time_scale, held=plan.holds_connections
+    )
     for _, error in objections(plan, steps):
         raise error
     return steps

@@ -50,6 +50,11 @@ class DrillPlan:
         return self.profile.streams_at(self.settings.scale)
 
     @property
+    def holds_connections(self) -> bool:
+        """Whether some clients of the load keep their connection past the TTL."""
+        return self.profile.hold_connection_share > 0
+
+    @property
     def evidence(self) -> Literal["gate", "rehearsal", "testbed"]:
         """The evidence class of the run: with a planted defect it is always testbed."""
         if self.target.class_ == "testbed" or self.settings.defect is not None:
@@ -57,6 +62,8 @@ class DrillPlan:
         whole = self.settings.scale == 1 and self.time_scale == 1
         # A target's own profile of the same name may differ from the contract's.
         whole = whole and self.profile.name not in self.target.profiles
+        # Clients that hold their connections are no part of the contract's profile.
+        whole = whole and self.settings.hold_connection_share is None
         return "gate" if whole and self.profile.name == self.gate.profile else "rehearsal"
 
 
@@ -86,6 +93,8 @@ def make_plan(
     if gate not in contract.gates:
         raise BadInput(drill, "controls.muster.gate", gate, one_of(gate, contract.gates))
     profile = _profile(contract, target, settings.profile)
+    if (held := settings.hold_connection_share) is not None:
+        profile = profile.model_copy(update={"hold_connection_share": held})
     if settings.defect is not None and target.class_ != "testbed":
         wanted = "none: only a testbed has planted defects"
         raise bad_setting("defect", settings.defect, wanted)

@@ -14,6 +14,9 @@ from typing import Any
 from muster.errors import BadInput
 
 KEYS = ("target", "profile", "scale", "time_scale", "seed", "defect", "confirm")
+"""What every drill declares."""
+OPTIONAL = ("hold_connection_share",)
+"""What a drill may declare besides."""
 ID_VARIABLE = "MUSTER_DRILL_ID"
 """By which a game day tells a drill its id. No setting: nobody else sets it."""
 SCALE_MAX = 1.0
@@ -22,7 +25,9 @@ TIME_SCALE_MAX = 120.0
 
 @dataclass(frozen=True)
 class DrillSettings:
-    """The requested settings of a run. `time_scale` None: the target's own."""
+    """The requested settings of a run. `time_scale` None: the target's own;
+    `hold_connection_share` None: the profile's own.
+    """
 
     target: str
     profile: str
@@ -31,6 +36,7 @@ class DrillSettings:
     seed: int
     defect: str | None
     confirm: str | None
+    hold_connection_share: float | None = None
 
 
 def parse_settings(configuration: Mapping[str, Any]) -> DrillSettings:
@@ -43,6 +49,7 @@ def parse_settings(configuration: Mapping[str, Any]) -> DrillSettings:
         seed=_whole(configuration, "seed", 1),
         defect=_optional_text(configuration, "defect"),
         confirm=_optional_text(configuration, "confirm"),
+        hold_connection_share=_optional_number(configuration, "hold_connection_share", 1.0),
     )
 
 

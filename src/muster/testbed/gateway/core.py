@@ -13,8 +13,8 @@ from muster.testbed.gateway.circuit import Circuit
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.figures import ROUTES, Figures
 from muster.testbed.gateway.planted import ANEW_MAX, Planted
-from muster.testbed.gateway.probing import given_up, probe
 from muster.testbed.gateway.planted_tokens import TokensElsewhere
+from muster.testbed.gateway.probing import given_up, probe
 from muster.testbed.gateway.upstream import Answer, Pool, Requester
 from muster.testbed.wire.server import REASONS
 
