@@ -17,7 +17,7 @@ def test_a_drill_that_loses_its_samples_with_the_region_stops_and_restores(tmp_p
     """
     with drill(tmp_path, defect="survivor_prometheus_evacuated") as one:
         one.start(ROOT / "experiments" / "dependency.json")
-        assert one.wait() == 1, one.output
+        assert one.wait() == 4, one.output
         assert one.verdict["verdict"] == "ABORTED", one.output
         assert one.verdict["stopped_by"] == "data_lost"
         assert one.events("verify")[-1]["verified"] is True
