@@ -22,4 +22,4 @@ def test_a_drill_that_loses_its_samples_with_the_region_stops_and_restores(tmp_p
         assert one.verdict["stopped_by"] == "data_lost"
         assert one.events("verify")[-1]["verified"] is True
         assert [event["region"] for event in one.events("region_dark")] == ["eu-west-1"]
-        assert "restored 3 changes" in one.output
+        assert "restoring 3 of 3" in one.output

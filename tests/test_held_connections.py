@@ -94,7 +94,7 @@ def test_a_held_client_resolves_again_when_the_server_closes_its_connection(scri
     assert (queries > 4) is asks, queries
 
 
-def test_the_survivors_are_asked_to_release_while_traffic_returns():
+def test_the_regions_are_asked_to_release_while_traffic_returns():
     """Only if connections are held; the plan says so, and it is in the undo log before."""
     restore = Activity("restore", "action", "muster.actions.failover", "restore",
                        {"shares_pct": []})  # fmt: skip
@@ -108,7 +108,7 @@ def test_the_survivors_are_asked_to_release_while_traffic_returns():
         assert shown == ["closing, then as before"] * held
 
 
-def test_it_is_asked_of_the_survivors_alone_and_written_first(monkeypatch):
+def test_it_is_asked_of_every_region_and_written_first(monkeypatch):
     """In this order; and not at all for clients that hold nothing."""
     done = []
     monkeypatch.setattr(Drain, "apply", lambda drain: done.append(("asked", drain.region)))
@@ -117,9 +117,13 @@ def test_it_is_asked_of_the_survivors_alone_and_written_first(monkeypatch):
         plan=SimpleNamespace(holds_connections=True),
         write_undo=lambda drain: done.append(("undo", drain.region)),
         slow=lambda call: call(),
+        drain_look=SimpleNamespace(rest=lambda: done.append("rested")),
     )
     drains = failover._release_held(session)
-    assert [one.region for one in drains] == ["eu-central-1"]
-    assert done == [("undo", "eu-central-1"), ("asked", "eu-central-1")]
+    assert [one.region for one in drains] == ["eu-west-1", "eu-central-1"]
+    assert done == [
+        "rested",
+        *[(what, region) for region in ("eu-west-1", "eu-central-1") for what in ("undo", "asked")],
+    ]
     session.plan.holds_connections = False
     assert failover._release_held(session) == ()

@@ -47,15 +47,16 @@ def restore(scene: Scene, shares_pct: list[float]) -> Planned:
     what = f"starts {scene.region} and raises its share step by step: {steps} %, then as before"
     power = RegionPower(scene.platform, scene.region)
     shift = TrafficShift(scene.platform, scene.region, 0)
-    closing = releases(scene.platform) if scene.held else ()
-    if closing:
-        what += ", while its survivors are asked to release the clients that hold connections"
+    every = releases(scene.platform) if scene.held else ()
+    closing = tuple(one for one in every if one.region != scene.region)
+    if every:
+        what += ", while every region is asked to release the clients that hold connections"
     return Planned(what, (power, *_drains(scene, "serving"), *closing, shift))
 
 
 def releases(platform: Platform) -> tuple[Drain, ...]:
-    """What asks each survivor to close its clients' connections, so that held ones return too."""
-    every = (Drain(platform, name, "closing") for name in platform.target.survivors)
+    """What asks each region to close its clients' connections, so that held ones return too."""
+    every = (Drain(platform, name, "closing") for name in platform.target.regions)
     return tuple(one for one in every if one.asks)
 
 

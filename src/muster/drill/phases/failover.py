@@ -399,12 +399,14 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
 
 
 def _release_held(session: Session) -> tuple[Drain, ...]:
-    """Ask the survivors to close their clients' connections, if some are held past the TTL.
+    """Ask every region to close its clients' connections, if some are held past the TTL.
 
-    Without that, clients who left with the evacuation would stay where they are.
+    Without that, clients who left with the evacuation would stay where they are. If only the
+    survivors were asked, all who hold would end in the region that does not close.
     """
     if not session.plan.holds_connections:
         return ()
+    session.drain_look.rest()
     drains = releases(session.platform)
     for drain in drains:
         session.write_undo(drain)
