@@ -50,7 +50,7 @@ class MemoryStore(Store):
 def shared_document(url: str, kind: str = "route53_txt", lease_s: float = 5) -> dict[str, Any]:
     """A staging target as plain data: its steering and its store are the stand-in at `url`."""
     data = testbed_document()
-    del data["testbed"], data["provider_stub"], data["dns_stub"]
+    del data["testbed"], data["provider_stub"], data["dns_stub"], data["steering_stub"]
     data |= {"name": "staging", "class": "staging"}
     data["public_url"] = data["prometheus"]["url"] = NOWHERE
     for key in ("dns_server", "file_sd"):

@@ -46,7 +46,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("IT_TOKEN", "x")
     with stand_in(hooks.answer) as shown, strict_aws() as aws:
         data = testbed_document() | {"name": "it", "class": "staging"}
-        del data["testbed"], data["provider_stub"], data["dns_stub"]
+        del data["testbed"], data["provider_stub"], data["dns_stub"], data["steering_stub"]
         data["load"] = {"token": "${env.IT_TOKEN}", "canary_token": "${env.IT_TOKEN}"}
         data["shared"] = {"kind": "s3", "bucket": "drills", "endpoint_url": aws.url, "lease_s": 5}
         data["public_url"] = data["prometheus"]["url"] = NOWHERE

@@ -100,6 +100,8 @@ def test_every_drill_that_comes_along_is_known_step_by_step(tmp_path, name):
         told_to_fail(data)
     if name == "redis_promoted":
         data["regions"][REGION]["redis_sentinel"] = SENTINEL
+    if name == "compound_steering_unavailable":
+        data["steering_stub"] = {"url": "http://127.0.0.1:9", "token": "${env.PATH}"}
     if name.startswith("compound_"):
         data["blast_radius"]["proxies"] += [f"{OTHER}/primary", f"{OTHER}/redis"]
     steps = permit(plan_of(tmp_path, data, name))

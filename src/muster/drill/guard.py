@@ -113,6 +113,10 @@ class DrillGuard:
             if (known.fault, known.region) == (fault, region) and known.reverted_s is None:
                 known.reverted_s = self._clock.now_s()
 
+    def expects(self, signal: str) -> bool:
+        """Whether a declared fault, not reverted yet, must disturb `signal` somewhere."""
+        return any(one.reverted_s is None and signal in one.expects for one in self._faults)
+
     def look(self, fresh: Sequence[RawSeries], now_s: float) -> StopReason | None:
         """Push new samples; return the reason to stop if they give one while the guard is armed."""
         if self._samples.delay_s:

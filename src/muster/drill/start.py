@@ -231,6 +231,7 @@ def _session(
             stop,
             missing_s_max=missing_s_max,
             blamed=starved.blamed,
+            excused=lambda: guard.expects("steering_weight"),
             clock=clock,
         ).weights,
         facts,

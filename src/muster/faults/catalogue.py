@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from muster import home
+from muster.faults.around import BEGIN as BEGUN
 from muster.faults.model import Fault, PlatformFault
 from muster.faults.registry import Registered, registered
 from muster.faults.steps import DrillStep
@@ -39,13 +40,13 @@ def inserted(page: str, part: str) -> str:
 
 
 def held_by(experiments: Path) -> dict[str, str]:
-    """The fault that each experiment in a directory holds, by the experiment's name."""
+    """The fault that each experiment in a directory holds or begins, by the experiment's name."""
     names = {step.func for step in registered().steps if _held(step)}
     return {
-        path.stem: activity["provider"]["func"]
+        path.stem: func.removeprefix(BEGUN)
         for path in sorted(experiments.glob("*.json"))
         for activity in json.loads(path.read_text(encoding="utf-8"))["method"]
-        if activity["provider"]["func"] in names
+        if (func := str(activity["provider"]["func"])).removeprefix(BEGUN) in names
     }
 
 

@@ -15,10 +15,12 @@ from typing import Any, Self
 from muster.faults.model import FaultError, ReadBack, RegionalFault
 from muster.platform import Platform
 from muster.platform.port import Change, Proof, Touch, Unusable
-from muster.platform.steering import SteeringError, restoration, shares_of
+from muster.platform.steering import SteeringAway, SteeringError, restoration, shares_of
 from muster.platform.steering.expected import Restoration
 from muster.platform.steering.parts import Snapshot, weights_of
 
+AWAY_S_MAX = 60.0
+"""For how long a call is repeated while the steering API says that it is away, in seconds."""
 SETS_KEPT = 2
 """The weights set last, and those before: a drill may die between writing and setting them."""
 
@@ -49,6 +51,7 @@ class TrafficShift(RegionalFault):
         self._sets = None if sets is None else [dict(one) for one in sets]
         self._before = dict(before) if before is not None else None
         self._steering = platform.steering
+        self._away = False
 
     @property
     def subject(self) -> str:
@@ -62,7 +65,7 @@ class TrafficShift(RegionalFault):
 
     @property
     def retry_s(self) -> float:
-        return self._steering.timeout_s
+        return AWAY_S_MAX if self._away else self._steering.timeout_s
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), *self._steering.touches())
@@ -129,9 +132,16 @@ class TrafficShift(RegionalFault):
     def revert(self) -> None:
         if self._before is None:
             raise FaultError(f"{self.subject}: the weights before the fault are unknown")
+        try:
+            self._put_back(self._before)
+        except SteeringAway:
+            self._away = True
+            raise
+
+    def _put_back(self, before: Mapping[str, int]) -> None:
         stood = self._steering.stood(self._saved)
         if self._sets is None or not stood:
-            self._steering.set_weights(self._before)
+            self._steering.set_weights(before)
             return
         self._steering.set_parts(self._restoration(stood).weights)
 

@@ -286,6 +286,9 @@ class Target(Document):
         description="limit for stale answers: from their end until new streams are split by the "
         "records",
     )
+    steering_stub: ProviderStub | None = Field(
+        default=None, description="how a testbed's steering API is told to be away"
+    )
     testbed: TestbedSpec | None = None
 
     @property

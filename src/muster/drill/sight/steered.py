@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.stop import StopFlag, StopReason
-from muster.faults.traffic_shift import SETS_KEPT, TrafficShift
-from muster.platform.steering import Expected, Steering, SteeringError
+from muster.faults.traffic_shift import AWAY_S_MAX, SETS_KEPT, TrafficShift
+from muster.platform.steering import Expected, Steering, SteeringAway, SteeringError
 from muster.platform.steering.parts import Snapshot
 
 if TYPE_CHECKING:
@@ -27,13 +27,21 @@ CHANGED = "steering:changed_by_another"
 """The stop reason of a drill whose records somebody else changed."""
 
 
+REST = 2.0
+"""After a look that failed the next one waits so many times as long as that one took."""
+AGAIN_S = 1.0
+T = TypeVar("T")
+
+
 class SteeringLook:
     """Reads the records for the watch, and stops the drill if another party has changed them.
 
     `looks_min`: the number of consecutive observations that must show the same difference. One is
     enough if the drill's own changes are announced in the same process. The watchdog learns of them
     by messages, which may arrive later than their effect, and needs more. `blamed` says of lost
-    data whether the rig lost it.
+    data whether the rig lost it. `excused`: whether a declared fault keeps the records from being
+    read. After a look that failed it rests, so that an API which is slow to fail does not keep the
+    watch from the samples.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class SteeringLook:
         missing_s_max: float,
         looks_min: int = 1,
         blamed: Callable[[StopReason], StopReason] = lambda reason: reason,
+        excused: Callable[[], bool] = lambda: False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._steering = steering
@@ -53,6 +62,9 @@ class SteeringLook:
         self._missing_s_max = missing_s_max
         self._looks_min = looks_min
         self._blamed = blamed
+        self._excused = excused
+        self._rest_until_s = 0.0
+        self._failed = SteeringError("the records were not read")
         self._clock = clock
         self._read_s = clock.monotonic_s()
         self._wrong = ""
@@ -61,11 +73,17 @@ class SteeringLook:
     def weights(self) -> dict[str, int]:
         """Observed weight by region. Raises SteeringError if the records cannot be read."""
         began_s = self._clock.monotonic_s()
+        if began_s < self._rest_until_s:
+            raise self._failed
         try:
             shown = self._steering.shown()
         except SteeringError as error:
-            silent_s = self._clock.monotonic_s() - self._read_s
-            if silent_s > self._missing_s_max and self._expected.judges:
+            failed_s = self._clock.monotonic_s()
+            self._failed, self._rest_until_s = error, failed_s + REST * (failed_s - began_s)
+            silent_s = failed_s - self._read_s
+            if self._excused():
+                self._read_s = failed_s
+            elif silent_s > self._missing_s_max and self._expected.judges:
                 detail = f"the records could not be read for {silent_s:.0f} s: {error}"
                 reason = StopReason("data_lost", "ABORTED", detail, self._clock.now_s())
                 self._stop.set(self._blamed(reason))
@@ -91,9 +109,9 @@ def steer(session: Session, weights: Mapping[str, int]) -> None:
     change.
 
     Raises DrillAborted if the records are not as the drill left them, LogLost if the intent cannot
-    be recorded, SteeringError if the API refuses.
+    be recorded, SteeringError if the API refuses, or is away for longer than `AWAY_S_MAX`.
     """
-    planned = session.steering.plan(weights)
+    planned = _persist(session, lambda: session.steering.plan(weights))
     for entry in session.undo.pending:
         if entry.kind == TrafficShift.kind and "sets" in entry.params:
             sets = [*entry.params["sets"], planned][-SETS_KEPT:]
@@ -108,8 +126,26 @@ def steer(session: Session, weights: Mapping[str, int]) -> None:
 
     session.expected.intends(planned)
     session.watchdog.steers(planned)
-    session.steering.set_weights(weights, check=check, accepted=lambda: _accepted(session))
+    _persist(
+        session,
+        lambda: session.steering.set_weights(
+            weights, check=check, accepted=lambda: _accepted(session)
+        ),
+    )
     session.step_at_s = session.clock.now_s()
+
+
+def _persist(session: Session, call: Callable[[], T]) -> T:
+    """The result of `call`, repeated while the API says that it is away. Raises DrillAborted."""
+    until_s = session.clock.monotonic_s() + AWAY_S_MAX
+    while True:
+        try:
+            return call()
+        except SteeringAway as error:
+            if session.clock.monotonic_s() >= until_s:
+                raise
+            logger.warning("steering: %s; it is tried again", error)
+            session.let_pass(AGAIN_S)
 
 
 def _accepted(session: Session) -> None:

@@ -89,6 +89,7 @@ class Watch:
         self.spending: Spending | None = None
         self.looks = 0
         self._stops = True
+        self._said: SteeringError | None = None
 
     def start(self) -> None:
         """Begin to poll."""
@@ -145,7 +146,9 @@ class Watch:
         """One poll, and the conclusions of the guard and from missing samples."""
         with self._once:
             try:
-                fresh = [*self._poller.poll(), *self._steering()]
+                # The samples last: reading the records may take long, and samples must be fresh.
+                steered = self._steering()
+                fresh = [*self._poller.poll(), *steered]
                 self._judge_refused(fresh)
                 self._answered_s = self._clock.monotonic_s()
                 self._timed_out = True
@@ -226,7 +229,9 @@ class Watch:
         try:
             weights = self._weights()
         except SteeringError as error:
-            logger.warning("watch: %s", error)
+            if error is not self._said:  # a look that rests after a failure raises it again
+                logger.warning("watch: %s", error)
+            self._said = error
             return []
         now_s = self._clock.now_s()
         return [

@@ -105,6 +105,7 @@ def begin(
         missing_s_max=missing_s_max,
         looks_min=LOOKS_MIN,
         blamed=starved.blamed,
+        excused=lambda: guard.expects("steering_weight"),
         clock=clock,
     )
     rules = next(rules for name, rules in contract.gates.items() if name == gate)

@@ -25,6 +25,10 @@ class SteeringError(PortError):
     """The steering API did not answer, refused, or gave a wrong answer."""
 
 
+class SteeringAway(SteeringError):
+    """The steering API said that it cannot serve at present: the same call may succeed later."""
+
+
 class Trial(ABC):
     """A harmless change that needs the same permissions as steering; nothing on the platform reads
     it.

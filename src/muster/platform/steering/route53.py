@@ -23,6 +23,7 @@ from muster.platform.steering.model import (
     RegionWeights,
     Saved,
     Steering,
+    SteeringAway,
     SteeringError,
     Trial,
     no_check,
@@ -35,7 +36,8 @@ from muster.targets.shared import SharedTxt
 from muster.targets.steering import Route53Steering
 
 CHANGE_COMMENT = "muster drill"
-
+AWAY = frozenset({"ServiceUnavailable", "InternalFailure", "InternalError", "Throttling", "503"})
+"""Codes by which the API says that it cannot serve at present, after the SDK's own tries."""
 
 OTHERS_RECORDS_MAX = 3000
 """Ten pages of a listing: what a doctor reads of a domain, a call a second."""
@@ -70,7 +72,7 @@ class Route53(Steering):
             endpoint_url=settings.endpoint_url,
             timeout_s=settings.timeout_s,
             calls_per_s_max=settings.calls_per_s_max,
-            error=lambda code, text: SteeringError(text),
+            error=_error,
             clock=self._clock,
         )
 
@@ -267,6 +269,10 @@ class Route53(Steering):
             keys = [k for k in shown if self._owners.region_of(k.partition(" ")[2]) == region]
             if any(shown[key] for key in keys) and not any(key in self._base for key in keys):
                 self._base |= {key: shown[key] for key in keys}
+
+
+def _error(code: str, text: str) -> SteeringError:
+    return SteeringAway(text) if code in AWAY else SteeringError(text)
 
 
 def _weight_before(record: Mapping[str, Any], before: RegionWeights) -> int:

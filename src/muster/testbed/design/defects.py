@@ -18,6 +18,7 @@ Part = Literal[
     "survivor_redis",
     "sentinel",
     "survivor_tokens",
+    "route53",
 ]
 
 
@@ -27,7 +28,7 @@ class Defect:
     switch of the evacuated region, the Redis address that the survivors get, or the Sentinel of
     each region.
     switch of the evacuated region, or the address of Redis or of the validation of tokens that the
-    survivors get.
+    survivors get, or the Route 53 API.
     """
 
     name: str
@@ -320,6 +321,13 @@ DEFECTS: dict[str, Defect] = {
             "does not close its clients' connections when it is asked to release them",
             "traffic_would_not_leave",
             "compound_held_connections",
+        ),
+        Defect(
+            "steering_stays_away",
+            "route53",
+            "answers 503 for good once it did, whatever it is told",
+            "rollback",
+            "compound_steering_unavailable",
         ),
     )
 }

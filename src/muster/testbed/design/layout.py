@@ -12,6 +12,7 @@ from muster.testbed.design import ports as block
 from muster.testbed.design.binaries import Binary
 from muster.testbed.design.config import SupervisorConfig
 from muster.testbed.design.parts import LOCAL, Kind, ProcessSpec, Secrets
+from muster.testbed.design.placement import defect_of
 from muster.testbed.design.ports import Ports, Wish
 
 
@@ -42,7 +43,7 @@ def lay_out(
     directory = Path(config.directory)
     regions = tuple(config.spec.regions)
     specs: list[ProcessSpec] = [
-        parts.route53(ports),
+        parts.route53(ports, defect_of(config.defect, "route53")),
         *(parts.provider(config, ports, directory, index) for index in range(config.providers)),
     ]
     for number, region in enumerate(regions):

@@ -262,13 +262,15 @@ def _tokens_of(config: SupervisorConfig, ports: Ports, region: str) -> list[Any]
     return [LOCAL, ports.gateway_admin(evacuated, 0)]
 
 
-def route53(ports: Ports) -> ProcessSpec:
-    """The stand-in for the Route 53 API."""
+def route53(ports: Ports, defect: str | None = None) -> ProcessSpec:
+    """The stand-in for the Route 53 API. `defect`: the planted one, if it lives here."""
     port = ports.fixed(block.ROUTE53)
+    planted = () if defect is None else ("--defect", defect)
+    module = "muster.testbed.rig.route53_api"
     return ProcessSpec(
         name="route53",
         kind="route53",
-        argv=(sys.executable, "-m", "muster.testbed.rig.route53_api", "-H", LOCAL, "-p", str(port)),
+        argv=(sys.executable, "-m", module, "-H", LOCAL, "-p", str(port), *planted),
         region=None,
         ports=(port,),
         ready=f"http://{LOCAL}:{port}/moto-api/data.json",

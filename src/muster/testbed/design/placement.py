@@ -12,7 +12,7 @@ from typing import Literal
 from muster.errors import BadInput, one_of
 from muster.testbed.design.defects import DEFECTS
 
-Kind = Literal["gateway", "provider", "dns", "region", "redis", "sentinel", "tokens"]
+Kind = Literal["gateway", "provider", "dns", "region", "redis", "sentinel", "tokens", "route53"]
 
 
 def check_defect(defect: str | None) -> None:
@@ -41,6 +41,7 @@ def defect_of(
         "region_evacuated": kind == "region" and region == evacuated,
         "survivor_redis": kind == "redis" and region != evacuated,
         "sentinel": kind == "sentinel",
+        "route53": kind == "route53",
         "survivor_tokens": kind == "tokens" and region != evacuated,
     }[part]
     return defect if has else None

@@ -3,7 +3,7 @@
 Loopback and bearer token. POST /regions/R/stop|start|kill, GET /regions/R, GET|POST
 /regions/R/drain, GET|POST /regions/R/partition, GET /regions/R/redis, POST
 /regions/R/redis/halt|kill|run, POST /regions/R/toxiproxy/restart, GET|POST /provider/trouble,
-GET|POST /dns/trouble, GET /status, POST /shutdown.
+GET|POST /dns/trouble, GET|POST /steering/trouble, GET /status, POST /shutdown.
 """
 
 from __future__ import annotations

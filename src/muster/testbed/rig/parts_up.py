@@ -203,7 +203,13 @@ class Rig:
             shutdown=self._stop.set,
             changed=self._write_state,
             troubles={
-                kind: partial(providers.trouble, self._client, layout.of(kind)) for kind in TROUBLED
+                "steering": partial(
+                    route53.trouble, self._client, layout.ports.fixed(ports.ROUTE53)
+                ),
+                **{
+                    kind: partial(providers.trouble, self._client, layout.of(kind))
+                    for kind in TROUBLED
+                },
             },
         )
         port = layout.ports.fixed(ports.CONTROL)

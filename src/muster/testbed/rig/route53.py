@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import httpx
+
 from muster.targets.testbed import TestbedSpec
+from muster.testbed.design.parts import LOCAL
+from muster.testbed.rig.small_http import Answer, Request
 
 WEIGHT = 50
 READY_PATH = "/readyz"
@@ -82,3 +86,14 @@ def seed(
         )
     api.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch={"Changes": changes})
     return zone_id
+
+
+async def trouble(client: httpx.AsyncClient, port: int, request: Request) -> Answer:
+    """Hand the request to the API's own switch; 502 if it does not answer."""
+    url = f"http://{LOCAL}:{port}/muster/trouble"
+    try:
+        answer = await client.request(request.method, url, content=request.body, timeout=TIMEOUT_S)
+        shown: dict[str, Any] = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        return Answer(502, {"error": f"route53: {type(error).__name__}"})
+    return Answer(answer.status_code, shown)

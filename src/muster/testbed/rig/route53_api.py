@@ -4,12 +4,18 @@ moto checks a batch against its journal of earlier batches, so a change that nam
 record succeeds, and a lock kept in the zone would have two holders. Here a batch is checked against
 the records as they are. Source: Route 53 API, ChangeResourceRecordSets: a batch is made whole or
 not at all, CREATE fails if the record exists, and DELETE must name it exactly.
+
+POST /muster/trouble `{"seconds": 20}` has it answer 503 to every call for so long; GET shows how
+much of that is left.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from moto import server
@@ -24,6 +30,51 @@ from moto.route53.models import RecordSet, Route53Backend
 Key = tuple[str, str | None, str | None]
 """Name, type and SetIdentifier of a record."""
 _ONE_AT_A_TIME = threading.Lock()
+
+
+TROUBLE = "/muster/trouble"
+LEFT_S_MAX = 1e6
+"""What is shown of a time without end."""
+AWAY = (
+    b'<?xml version="1.0"?><ErrorResponse><Error><Type>Receiver</Type>'
+    b"<Code>ServiceUnavailable</Code><Message>told to be away</Message></Error></ErrorResponse>"
+)
+
+
+class Troubled:
+    """The API `app`, which can be told to be away. `stays` (a planted defect): and does not come
+    back, whatever it is told.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], *, stays: bool = False) -> None:
+        self._app = app
+        self._stays = stays
+        self._until_s = 0.0
+
+    def __call__(self, environ: Mapping[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        """One request, as WSGI hands it over."""
+        path = str(environ.get("PATH_INFO", ""))
+        if path == TROUBLE:
+            if environ["REQUEST_METHOD"] == "POST":
+                length = int(environ.get("CONTENT_LENGTH") or 0)
+                self._tell(json.loads(environ["wsgi.input"].read(length))["seconds"])
+            body = json.dumps({"seconds_left": round(min(self._left_s, LEFT_S_MAX), 3)}).encode()
+            start("200 OK", [("Content-Type", "application/json")])
+            return [body]
+        if path.startswith("/20") and self._left_s > 0:  # every path of the API begins with a date
+            start("503 Service Unavailable", [("Content-Type", "text/xml")])
+            return [AWAY]
+        return self._app(environ, start)
+
+    @property
+    def _left_s(self) -> float:
+        return max(0.0, self._until_s - time.monotonic())
+
+    def _tell(self, seconds: float) -> None:
+        if not self._stays:
+            self._until_s = time.monotonic() + seconds
+        elif seconds:
+            self._until_s = float("inf")
 
 
 class NotAsNamed(Route53ClientError):
@@ -80,4 +131,11 @@ def _key(record: RecordSet) -> Key:
 if __name__ == "__main__":
     # Not a class of its own: moto finds a backend's URLs by the module of its class.
     Route53Backend.change_resource_record_sets = change_exclusively  # type: ignore[method-assign, assignment]
-    server.main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--defect")
+    own, rest = parser.parse_known_args()
+    dispatcher = server.DomainDispatcherApplication
+    server.DomainDispatcherApplication = (  # type: ignore[misc, assignment]
+        lambda create: Troubled(dispatcher(create), stays=own.defect is not None)
+    )
+    server.main(rest)
