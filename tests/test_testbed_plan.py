@@ -137,7 +137,7 @@ def test_a_region_with_several_toxiproxies_is_reached_by_their_front() -> None:
     assert big["regions"]["eu-west-1"]["toxiproxy_url"] not in own
 
 
-OUTSIDE = ("region_evacuated", "survivor_redis", "survivor_tokens")
+OUTSIDE = ("region_evacuated", "survivor_redis", "survivor_tokens", "route53")
 """Parts of a defect that no process is told of."""
 
 
@@ -188,6 +188,14 @@ def test_a_survivor_may_have_its_tokens_validated_by_the_evacuated_region() -> N
     admin = {spec.admin_url for spec in layout.of("gateway", "eu-west-1")}
     assert "http://{}:{}".format(*asked["eu-central-1"]) in admin
     assert not any((spec.config or {})["tokens_from"] for spec in planned().of("gateway"))
+
+
+def test_the_steering_api_may_have_the_defect() -> None:
+    """It has no file of settings: it is told on its command line."""
+    (api,) = planned(defect="steering_stays_away").of("route53")
+    assert api.argv[-2:] == ("--defect", "steering_stays_away")
+    (api,) = planned().of("route53")
+    assert "--defect" not in api.argv
 
 
 def test_without_a_defect_none_is_planted() -> None:

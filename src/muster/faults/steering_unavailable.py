@@ -18,8 +18,8 @@ from muster.platform.port import Change, Proof, Unusable
 from muster.platform.steering import SteeringError
 
 RECALLS = (
-    "[AWS, December 2021](https://aws.amazon.com/message/12721/): the Route 53 API was impaired for "
-    "seven hours, so that no record could be changed; queries were answered all the time"
+    "[AWS, December 2021](https://aws.amazon.com/message/12721/): the Route 53 API was impaired "
+    "for seven hours, so that no record could be changed; queries were answered all the time"
 )
 CALL_S_MAX = 20.0
 """How long one call of the API may take to fail, with the tries of its client."""
