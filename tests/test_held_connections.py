@@ -25,7 +25,7 @@ from load_peers import (
 )
 
 from muster import targets
-from muster.drill.phases import failover
+from muster.drill.phases.held import release_held
 from muster.drill.plan.asked import check_asked
 from muster.drill.plan.outline import Activity, rows_of, steps_of
 from muster.drill.plan.plan import make_plan
@@ -119,11 +119,11 @@ def test_it_is_asked_of_every_region_and_written_first(monkeypatch):
         slow=lambda call: call(),
         drain_look=SimpleNamespace(rest=lambda: done.append("rested")),
     )
-    drains = failover._release_held(session)
+    drains = release_held(session)
     assert [one.region for one in drains] == ["eu-west-1", "eu-central-1"]
     assert done == [
         "rested",
         *[(what, region) for region in ("eu-west-1", "eu-central-1") for what in ("undo", "asked")],
     ]
     session.plan.holds_connections = False
-    assert failover._release_held(session) == ()
+    assert release_held(session) == ()

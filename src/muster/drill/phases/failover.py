@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
 
+from muster.drill.phases.held import release_held
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.rig_cpu import points_between, read_cpu
@@ -23,7 +24,6 @@ from muster.drill.sight.steered import look, steer
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
 from muster.faults.drain import Drain
-from muster.faults.evacuation import releases
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
 from muster.load.schedule import ramp_seconds
@@ -383,7 +383,7 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
         before = session.weights_before or {}
         shift = TrafficShift(session.platform, region, before=before)
         final_pct = shares_of(before)[region]
-        released = _release_held(session)
+        released = release_held(session)
         for share_pct in [*shares_pct, final_pct]:
             await_headroom(session)
             shift.share_pct = share_pct
@@ -396,19 +396,3 @@ def restore_traffic(session: Session, shares_pct: Sequence[float], tier: str) ->
             session.slow(drain.revert)
         session.timing("restore_s", session.clock.monotonic_s() - began)
         session.drain_look.rest()
-
-
-def _release_held(session: Session) -> tuple[Drain, ...]:
-    """Ask every region to close its clients' connections, if some are held past the TTL.
-
-    Without that, clients who left with the evacuation would stay where they are. If only the
-    survivors were asked, all who hold would end in the region that does not close.
-    """
-    if not session.plan.holds_connections:
-        return ()
-    session.drain_look.rest()
-    drains = releases(session.platform)
-    for drain in drains:
-        session.write_undo(drain)
-        session.slow(drain.apply)
-    return drains
