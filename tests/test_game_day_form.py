@@ -25,6 +25,7 @@ from muster.drill.game_day.model import Day
 from muster.drill.game_day.outline import Outline, check_begins, outline
 from muster.errors import BadInput, DrillAborted
 from muster.faults import registered
+from muster.faults.around import BEGIN
 
 DAYS = sorted((ROOT / "drills").glob("game_day*.json"))
 REDIS = "experiments/redis_outage.json"
@@ -273,7 +274,7 @@ def test_the_full_day_has_every_fault_once() -> None:
     files = {str(one.relative_to(ROOT)) for one in drill_files()}
     assert set(listed) <= files
     used = {
-        one["provider"]["func"]
+        one["provider"]["func"].removeprefix(BEGIN)
         for name in listed
         for one in json.loads((ROOT / name).read_text())["method"]
     }
