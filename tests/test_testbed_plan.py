@@ -21,7 +21,7 @@ from muster import contract, targets
 from muster.errors import BadInput
 from muster.targets.testbed import TestbedSpec
 from muster.testbed.design import config as settings
-from muster.testbed.design import ports, prometheus_config
+from muster.testbed.design import ports, prometheus_config, sentinel
 from muster.testbed.design.binaries import WANTED, Binary, Wanted, find
 from muster.testbed.design.defects import DEFECTS
 from muster.testbed.design.layout import Layout, endpoints, lay_out
@@ -196,6 +196,59 @@ def test_the_steering_api_may_have_the_defect() -> None:
     assert api.argv[-2:] == ("--defect", "steering_stays_away")
     (api,) = planned().of("route53")
     assert "--defect" not in api.argv
+
+
+def with_sentinel(**changes: Any) -> tuple[settings.SupervisorConfig, Layout]:
+    """The testbed whose Redis has a replica and a Sentinel."""
+    target, defect = targets.load("testbed_sentinel"), changes.pop("defect", None)
+    config = settings.build(target, M3, scale=0.1, seed=1, defect=defect, owner="test")
+    config = config.model_copy(update=changes)
+    return config, lay_out(config, Ports(7600), PROGRAMS, SECRETS)
+
+
+def test_a_replica_and_a_sentinel_are_there_only_where_they_are_asked_for() -> None:
+    """Nothing of the default testbed changes; each of them has a port of its own."""
+    standby = ("redis_replica", "sentinel")
+    assert not any(spec.kind in standby for spec in planned().processes)
+    _, layout = with_sentinel()
+    assert [spec.kind for spec in layout.processes if spec.kind in standby] == [*standby] * 2
+    own, others = (
+        {port for spec in layout.processes if (spec.kind in standby) is kind for port in spec.ports}
+        for kind in (True, False)
+    )
+    assert (len(own), own & others) == (4, set())
+    target = targets.load("testbed_sentinel")
+    resolved = targets.resolve(target, testbed=endpoints(layout, SECRETS))
+    for region, shown in resolved.regions.items():
+        (spec,) = layout.of("sentinel", region)
+        assert shown.redis_sentinel is not None
+        assert shown.redis_sentinel.url == f"redis://127.0.0.1:{spec.ports[0]}"
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_sentinel_moves_every_proxy_of_its_region(shards: int) -> None:
+    """Of each Toxiproxy; with the planted defect none, and Sentinel itself is as before."""
+    config, layout = with_sentinel(toxiproxies_per_region=shards)
+    proxies = layout.of("toxiproxy")
+    scripts = sentinel.scripts(config, proxies)
+    for region in config.spec.regions:
+        text = scripts[f"sentinel-{region}/move"]
+        own = [spec.admin_url for spec in proxies if spec.region == region]
+        assert len(own) == shards
+        assert f"{[f'{url}/proxies/redis' for url in own]!r}" in text
+    faulty, _ = with_sentinel(defect="address_stays", toxiproxies_per_region=shards)
+    assert all("for url in []:" in text for text in sentinel.scripts(faulty, proxies).values())
+    told = sentinel.settings(config, Ports(7600), Path("/x"))
+    assert told == sentinel.settings(faulty, Ports(7600), Path("/x"))
+    assert "down-after-milliseconds eu-west-1 1000\n" in told["sentinel-eu-west-1/sentinel.conf"]
+
+
+def test_what_leaves_no_room_for_sentinel_is_refused() -> None:
+    """A fourth Toxiproxy has its ports; and without Sentinel its defect would be nowhere."""
+    with pytest.raises(BadInput, match=r"testbed\.redis\.sentinel: got .?True.?, expected false"):
+        with_sentinel(toxiproxies_per_region=4)
+    with pytest.raises(BadInput, match=r"--defect: got .?address_stays.?, expected a target with"):
+        planned(defect="address_stays")
 
 
 def test_without_a_defect_none_is_planted() -> None:

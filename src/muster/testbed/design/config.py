@@ -16,7 +16,7 @@ from muster.errors import BadInput
 from muster.machine import Machine, measured
 from muster.targets.model import Target
 from muster.targets.testbed import TestbedSpec
-from muster.testbed.design.placement import check_defect
+from muster.testbed.design.placement import check_defect, defect_of
 from muster.testbed.design.ports import REGIONS_MAX
 from muster.testbed.design.shape import Limits, LoadProfile, shape
 from muster.testbed.rig.state import directory_of
@@ -81,6 +81,9 @@ def build(
     spec = spec_of(target)
     check_scale(scale)
     check_defect(defect)
+    if defect_of(defect, "sentinel") and not spec.redis.sentinel:
+        wanted = "a target with testbed.redis.sentinel: true (testbed_sentinel)"
+        raise BadInput("--defect", "", defect, wanted)
     if len(spec.regions) > REGIONS_MAX:
         raise BadInput(
             f"target {target.name}",
