@@ -88,8 +88,8 @@ class Live:
     def api_gone(self) -> Iterator[None]:
         """The API server is killed; at the end another one takes its place."""
         child = self.running.child("kube-apiserver")
-        self.run(child.kill())
         try:
+            self.run(child.kill())
             yield
         finally:
             self.run(self.running.again("kube-apiserver"))
