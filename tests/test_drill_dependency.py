@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from drill_runner import ROOT, drill
 
+from muster.undo import read_undo
+
 pytestmark = [pytest.mark.drills, pytest.mark.catalogue]
 
 
@@ -44,5 +46,11 @@ def test_a_steering_api_that_stays_away_is_named_with_what_to_do_by_hand(tmp_pat
         assert one.verdict["verdict"] == "ROLLBACK_FAILED", one.output
         verify = one.events("verify")[-1]
         assert any("change-resource-record-sets" in line for line in verify["commands"]), verify
-        assert [item["ok"] for item in verify["readback"] if item["subject"] == "region eu-west-1"]
-        assert "region eu-west-1" not in one.verdict["undo"]["pending"]
+        assert [event["region"] for event in one.events("region_lit")] == ["eu-west-1"]
+        kinds = {
+            entry.kind
+            for entry in read_undo(one.bundle / "undo.jsonl").entries
+            if entry.state != "done"
+        }
+        assert "traffic_shift" in kinds
+        assert "region_power" not in kinds

@@ -6,10 +6,9 @@ Each single fault has two here: `begin_F` takes its own arguments, and `region` 
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
-from muster.actions.wrap import activity
+from muster.actions.wrap import as_activity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,10 +48,4 @@ def _action(step: DrillStep) -> Callable[..., str]:
         compound.begin(session, step, arguments)
         return "applied, observed, goes on"
 
-    run.__name__ = run.__qualname__ = step.func
-    run.__doc__ = step.said
-    first = inspect.Parameter("session", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    signature = inspect.Signature([first, *step.parameters], return_annotation="str")
-    run.__annotations__ = {one.name: one.annotation for one in step.parameters} | {"return": "str"}
-    run.__signature__ = signature  # type: ignore[attr-defined]
-    return activity(run)
+    return as_activity(run, step)

@@ -6,10 +6,9 @@ action of its name, with `seconds` before its own arguments.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
-from muster.actions.wrap import activity
+from muster.actions.wrap import activity, as_activity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +54,4 @@ def _action(step: DrillStep) -> Callable[..., str]:
         single_fault.run(session, step, seconds, arguments)
         return "applied, observed, reverted"
 
-    run.__name__ = run.__qualname__ = step.func
-    run.__doc__ = step.said
-    first = inspect.Parameter("session", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    signature = inspect.Signature([first, *step.parameters], return_annotation="str")
-    run.__annotations__ = {one.name: one.annotation for one in step.parameters} | {"return": "str"}
-    run.__signature__ = signature  # type: ignore[attr-defined]
-    return activity(run)
+    return as_activity(run, step)

@@ -14,9 +14,21 @@ from muster.errors import MusterError
 
 if TYPE_CHECKING:
     from muster.drill.session import Session
+    from muster.faults import DrillStep
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def as_activity(run: Callable[..., str], step: DrillStep) -> Callable[..., str]:
+    """`run`, which takes the session and the step's arguments, as the action of the step."""
+    run.__name__ = run.__qualname__ = step.func
+    run.__doc__ = step.said
+    first = inspect.Parameter("session", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.Signature([first, *step.parameters], return_annotation="str")
+    run.__annotations__ = {one.name: one.annotation for one in step.parameters} | {"return": "str"}
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    return activity(run)
 
 
 def activity(call: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
