@@ -6,7 +6,7 @@ from muster.guard.rotation import Rotation
 
 
 def weight(rotation, region, *values):
-    rotation.saw("steering_weight", {"region": region}, values)
+    rotation.saw([("steering_weight", {"region": region}, values)])
     return rotation.regions
 
 
@@ -30,5 +30,16 @@ def test_an_unknown_weight_changes_nothing():
 def test_other_signals_say_nothing_about_it():
     """Only the weights do."""
     rotation = Rotation(("a",))
-    rotation.saw("queue_age", {"region": "a"}, (0.0,))
+    rotation.saw([("queue_age", {"region": "a"}, (0.0,))])
     assert rotation.regions == {"a"}
+
+
+def test_a_region_of_several_parts_is_out_only_if_all_of_them_are():
+    """In whatever order their series come."""
+    rotation = Rotation(("a", "b"))
+    parts = [("steering_weight", {"region": "a"}, (value,)) for value in (100.0, 0.0)]
+    for rows in (parts, parts[::-1]):
+        rotation.saw(rows)
+        assert rotation.regions == {"a", "b"}
+    rotation.saw([parts[1], parts[1]])
+    assert rotation.regions == {"b"}

@@ -122,8 +122,7 @@ class DrillGuard:
         if self._samples.delay_s:
             now_s -= self._samples.delay_s
             fresh = self._held.due(fresh, now_s)
-        for one in fresh:
-            self._rotation.saw(one.signal, one.labels, one.v)
+        self._rotation.saw((one.signal, one.labels, one.v) for one in fresh)
         if not self._armed or (self._samples.delay_s and now_s < self._armed_s):
             return None
         declared = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 SIGNAL = "steering_weight"
+Row = tuple[str, Mapping[str, str], Sequence[float | None]]
 
 
 class Rotation:
@@ -18,11 +19,15 @@ class Rotation:
         """The regions in rotation now."""
         return frozenset(self._in)
 
-    def saw(self, signal: str, labels: Mapping[str, str], values: Sequence[float | None]) -> None:
-        """Take one series' newest value, if it is a weight.
+    def saw(self, rows: Iterable[Row]) -> None:
+        """Take the newest weights among the series of one look, by signal, labels and values.
 
-        An unknown weight changes nothing: a region whose weight nobody knows stays guarded.
+        An unknown weight changes nothing: a region whose weight nobody knows stays guarded. So does
+        one of several parts, as long as one of them has a weight.
         """
-        if signal != SIGNAL or not values or values[-1] is None:
-            return
-        (self._in.add if values[-1] else self._in.discard)(labels.get("region", ""))
+        newest: dict[str, list[float]] = {}
+        for signal, labels, values in rows:
+            if signal == SIGNAL and values and values[-1] is not None:
+                newest.setdefault(labels.get("region", ""), []).append(values[-1])
+        for region, weights in newest.items():
+            (self._in.add if any(weights) else self._in.discard)(region)

@@ -33,7 +33,7 @@ from muster.judge.phases import Phase, absences_of, phases_of
 from muster.judge.promoted import promotions
 from muster.judge.required import missing_phases, unjudged_phases, unseen_moves
 from muster.judge.rig_fault import RigFaults, excused, stop_fault
-from muster.judge.times import judge_times
+from muster.judge.times import judge_caught_up, judge_times
 from muster.ledger import LedgerRead
 from muster.samples.series import Samples
 from muster.samples.windows import Window
@@ -121,6 +121,7 @@ def findings_of(
     findings += outage_rto
     findings += promotions(ledger.events, regions_of(bundle))
     findings += judge_times(ledger.events, phases, target_section(bundle, "region_evacuation"))
+    findings += judge_caught_up(ledger.events, phases, target_section(bundle, "dns_stale"))
     faults = RigFaults(samples, contract.load_validity, judging.stale_s, judging.absences)
     findings = excused(faults, phases, findings)
     excuse = stop_fault(
@@ -136,7 +137,7 @@ def findings_of(
         return Judged(tuple(findings), None, excuse, outcomes, widened, declared, outage)
     lost = judge_loss(judging, loss, loss_objective(bundle, loss.fault), ledger.events)
     together = (*lost.excused(findings), *lost.findings)
-    return Judged(together, lost, excuse or lost.stop_excuse, outcomes, widened, declared)
+    return Judged(together, lost, excuse or lost.stop_excuse, outcomes, widened, declared, outage)
 
 
 def _by_tier(phases: Sequence[Phase]) -> list[tuple[str, list[Phase]]]:

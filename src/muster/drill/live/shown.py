@@ -180,8 +180,7 @@ class Follower:
             # The drill's guard lives so far in the past.
             now_s -= judged.delay_s
             fresh = judged.held.due(fresh, now_s)
-        for one in fresh:
-            judged.rotation.saw(one.signal, one.labels, one.v)
+        judged.rotation.saw((one.signal, one.labels, one.v) for one in fresh)
         if not self.progress.judged or self.progress.released:
             judged.near = []
             return

@@ -96,7 +96,6 @@ def go_stale(session: Session, share_pct: float, seconds: float, tier: str) -> N
 
 def catch_up(session: Session, minutes: float, tier: str) -> None:
     """The phase `caught_up`: the name server reads again, and new streams follow the weights."""
-    region = session.target.evacuate
     with phase(session, "caught_up", tier):
         fault = session.fault_from_undo(DnsStale)
         shift = share_shift.shift_away(session)
@@ -108,17 +107,5 @@ def catch_up(session: Session, minutes: float, tier: str) -> None:
         took_s = session.shown_after_s(began_s)
         session.timing("caught_up_s", took_s)
         observe.record_look(session, look, "pass", share_shift.AWAY)
-        objective = session.target.dns_stale
-        limit_s = objective.rto_s_max if objective is not None else None
-        held = limit_s is not None and took_s <= limit_s
-        session.finding(
-            "rto",
-            "unknown" if limit_s is None else "pass" if held else "fail",
-            measured=round(took_s, 3),
-            threshold=limit_s,
-            unit="s",
-            region=region,
-            reason="from the end of stale answers until new streams followed the weights",
-        )
         with proofs.throughout(session, shift):
             wait_scaled(session, minutes)
