@@ -15,6 +15,7 @@ from muster.faults import FaultError, fault_of
 from muster.faults.provider_cut import ProviderCut
 from muster.faults.provider_errors import ProviderErrors
 from muster.faults.provider_first_token import ProviderFirstToken
+from muster.faults.provider_path import said
 from muster.faults.provider_reset import ProviderReset
 from muster.faults.provider_share import EXCHANGES, ProviderShare
 from muster.faults.provider_silent import ProviderSilent
@@ -258,6 +259,15 @@ def test_a_path_that_is_slow_before_the_share_is_refused(rig):
     before = {"answer": "200"}
     assert fault.effect(before, {"answer": "200", "slow": 1, "fast": 1})[0]
     assert not fault.effect(before, {"answer": "200, 404", "slow": 1, "fast": 1})[0]
+
+
+def test_what_a_stream_showed_is_said_in_words():
+    """No Python value stands in a proof that people read."""
+    whole = {"status": 200, "first_token_ms": 512.3, "outcome": "whole"}
+    assert said(whole) == "HTTP 200, the first token after 512.3 ms, whole"
+    refused = {"status": 503, "first_token_ms": None, "outcome": "refused"}
+    assert said(refused) == "HTTP 503, no token, refused"
+    assert said({"status": None, "first_token_ms": None, "outcome": "reset"}) == "reset"
 
 
 def test_a_target_without_a_stub_is_refused(rig):

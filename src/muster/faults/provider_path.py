@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
@@ -54,6 +55,15 @@ def look_at_stream(
     finally:
         link.close()
     return seen
+
+
+def said(look: Mapping[str, Any]) -> str:
+    """What a look at a stream shows, in words."""
+    if look.get("status") is None:
+        return str(look["outcome"])
+    token_ms = look.get("first_token_ms")
+    token = "no token" if token_ms is None else f"the first token after {token_ms:g} ms"
+    return f"HTTP {look['status']}, {token}, {look['outcome']}"
 
 
 def look_at_pace(address: str, size: int, timeout_s: float, clock: Clock) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from muster.faults.back import await_back
 from muster.faults.model import FaultError, PlatformFault, ReadBack
-from muster.faults.provider_path import TOKENS, look_at_stream
+from muster.faults.provider_path import TOKENS, look_at_stream, said
 from muster.faults.proxies import access_of, address_of, proxy_of
 from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Unusable
@@ -77,7 +77,7 @@ class ProviderTrouble(PlatformFault):
         self._before = self._looks()
         for region, look in self._before.items():
             if look["outcome"] != "whole":
-                raise FaultError(f"{self.subject}: {region}: before the fault: {look}")
+                raise FaultError(f"{self.subject}: {region}: before the fault: {said(look)}")
         return {"arguments": self._arguments, "before": self._before}
 
     @classmethod
@@ -97,9 +97,9 @@ class ProviderTrouble(PlatformFault):
         if looks.keys() != self._before.keys():
             return Proof(False, "what the route showed before the fault is unknown", facts)
         blind = [name for name, look in looks.items() if not self.shows(self._before[name], look)]
-        why = f"a stream to the {ROUTE} route: {next(iter(looks.values()))}"
+        why = f"a stream to the {ROUTE} route: {said(next(iter(looks.values())))}"
         if blind:
-            return Proof(False, f"not seen from {', '.join(blind)}: {looks[blind[0]]}", facts)
+            return Proof(False, f"not seen from {', '.join(blind)}: {said(looks[blind[0]])}", facts)
         return Proof(True, why, facts)
 
     def revert(self) -> None:
@@ -110,7 +110,9 @@ class ProviderTrouble(PlatformFault):
 
     def _back(self) -> ReadBack:
         told, looks = self._told(), self._looks()
-        bad = [f"{name}: {look}" for name, look in looks.items() if look["outcome"] != "whole"]
+        bad = [
+            f"{name}: {said(look)}" for name, look in looks.items() if look["outcome"] != "whole"
+        ]
         shown = "; ".join(([f"in trouble: {told}"] if told else []) + bad)
         return ReadBack(self.subject, "whole streams", shown or "whole streams", not shown)
 
