@@ -82,10 +82,15 @@ def _loader() -> Any:
     return create_loader()
 
 
+UNREACHED = "Unreached"
+"""In place of an error code: no connection, or no answer in time. A change may have been made."""
+
+
 class HostedZone:
     """One Route 53 zone by its name: looked up once, with paced calls.
 
-    `error` makes the exception from the API's error code (empty: it was not reached) and a text.
+    `error` makes the exception from a text and the API's error code: `UNREACHED` if no answer came,
+    empty if it is not the API that says what is wrong.
     """
 
     def __init__(
@@ -179,16 +184,18 @@ class HostedZone:
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """The result of one call, paced."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore import exceptions
 
         self._pace.wait()
         method: Callable[..., Any] = getattr(self._client, operation)
         try:
             answer = method(**arguments)
-        except ClientError as error:
+        except exceptions.ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
             raise self._error(code, f"Route 53 {operation}: {error}") from error
-        except BotoCoreError as error:
+        except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+            raise self._error(UNREACHED, f"Route 53 {operation}: {error}") from error
+        except exceptions.BotoCoreError as error:
             raise self._error("", f"Route 53 {operation}: {error}") from error
         missing = [name for name in self._wanted(operation) if name not in answer]
         if missing:

@@ -154,13 +154,20 @@ class TrafficShift(RegionalFault):
             return self._read_back_by_part(stood)
         actual = self._steering.weights()
         expected = self._before or {}
-        return ReadBack(self.subject, _shown(expected), _shown(actual), actual == expected)
+        return self._followed(_shown(expected), _shown(actual), actual == expected)
 
     def _read_back_by_part(self, stood: Snapshot) -> ReadBack:
         shown = self._steering.shown()
         left = restoration(stood, shown, self._sets or ())
         was, now = self._by_region(stood), self._by_region(shown)
-        return ReadBack(self.subject, was, now, not left.weights, left.another)
+        return self._followed(was, now, not left.weights, left.another)
+
+    def _followed(self, was: str, now: str, back: bool, another: str = "") -> ReadBack:
+        """Weights that stand and on which nobody acts are not back."""
+        said = self._steering.not_acted_on()
+        return ReadBack(
+            self.subject, was, f"{now}, but {said}" if said else now, back and not said, another
+        )
 
     def _by_region(self, shown: Snapshot) -> str:
         try:

@@ -2,7 +2,8 @@
 
 The ledger's start says where each of them was planned. The phase that begins it must declare it
 there, the phase that ends it must revert it there, and the looks must have gone on from the one to
-the other. Whatever of this is missing is unknown.
+the other. A fault that only a step of the drill can meet must have met one (`MET`). Whatever of
+this is missing is unknown.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ BEGIN, END = "begin_", "end_"
 """How the phases are named, before the name of their fault."""
 SLACK_S = 1.0
 """By so much the looks may be shorter than the phases between: clocks of two kinds are compared."""
+MET: Mapping[str, str] = {"steering_unavailable": "steering_refused"}
+"""The event that must be on record while a fault goes on: without it no step of a drill met it."""
 Event = Mapping[str, Any]
 
 
@@ -85,6 +88,13 @@ def _wrong(
     )
     if not any(isinstance(held_s, int | float) and held_s >= between_s for held_s in looks):
         yield f"no look is on record for the {between_s + SLACK_S:.0f} s between the two"
+    met = MET.get(fault)
+    if met and not any(
+        one["event"] == met and begin.end_s <= float(one["t"]) < end.start_s
+        for own in by_phase.values()
+        for one in own
+    ):
+        yield f"no {met} is on record between the two: nothing of the drill met it"
     early = [
         name
         for name, own in by_phase.items()

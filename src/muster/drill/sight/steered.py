@@ -136,12 +136,16 @@ def steer(session: Session, weights: Mapping[str, int]) -> None:
 
 
 def _persist(session: Session, call: Callable[[], T]) -> T:
-    """The result of `call`, repeated while the API says that it is away. Raises DrillAborted."""
+    """The result of `call`, repeated while the API is away; each such answer is in the ledger.
+
+    Raises DrillAborted, LogLost.
+    """
     until_s = session.clock.monotonic_s() + AWAY_S_MAX
     while True:
         try:
             return call()
         except SteeringAway as error:
+            session.record("steering_refused", detail=str(error))
             if session.clock.monotonic_s() >= until_s:
                 raise
             logger.warning("steering: %s; it is tried again", error)

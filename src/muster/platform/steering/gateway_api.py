@@ -1,8 +1,9 @@
 """Steers traffic by the weights of an HTTPRoute of Kubernetes' Gateway API.
 
 One step is one patch of all rules, which carries the version that was read: another change in
-between is an error, and so is a call that timed out and arrives late. After it Muster waits until
-the route's controller has seen it. A route on which no controller acts is refused.
+between is an error, and so is a call that timed out and arrives late. After it, and also if the
+route had the weights already, Muster waits until the route's controller has seen them. A route on
+which no controller acts is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from muster.aws import Pace
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import BadInput
-from muster.platform.kubernetes.cluster import Cluster, Refused, kubectl_of
+from muster.platform.kubernetes.cluster import Cluster, Refused, Unanswered, kubectl_of
 from muster.platform.kubernetes.fields import Json, text
 from muster.platform.kubernetes.kinds import Kind
 from muster.platform.port import PortError, Touch
@@ -33,6 +34,7 @@ from muster.platform.steering.model import (
     RegionWeights,
     Saved,
     Steering,
+    SteeringAway,
     SteeringError,
     Trial,
     no_check,
@@ -134,12 +136,10 @@ class GatewayApi(Steering):
             shown = parts_of(route, self._owners)
         check(shown)
         planned = self._planned(shown, weights)
-        changed = planned != weights_of(shown)
-        if changed:
+        if planned != weights_of(shown):
             self._change(route, planned)
         accepted()
-        if changed:
-            self._await_seen()
+        self._await_seen()
 
     def set_parts(self, weights: Weights) -> None:
         with self._told():
@@ -148,6 +148,11 @@ class GatewayApi(Steering):
         planned = {part: weights.get(part, weight) for part, weight in shown.items()}
         if planned != shown:
             self._change(route, planned)
+        self._await_seen()
+
+    def not_acted_on(self) -> str:
+        with self._told():
+            return not_acted_on(self._read(), current=True)
 
     def saved(self) -> dict[str, Any]:
         with self._told():
@@ -199,13 +204,12 @@ class GatewayApi(Steering):
         self._cluster.patch(self._path, change, dry_run=dry_run)
 
     def _await_seen(self) -> None:
-        """Wait until the controllers have seen the change. Raises SteeringError."""
+        """Wait until the controllers have seen the route as it is. Raises SteeringError."""
         end = self._clock.monotonic_s() + self.timeout_s
-        with self._told():
-            while said := not_acted_on(self._read(), current=True):
-                if self._clock.monotonic_s() > end:
-                    raise SteeringError(f"{self.subject}: after {self.timeout_s:g} s: {said}")
-                self._clock.sleep(SEEN_APART_S)
+        while said := self.not_acted_on():
+            if self._clock.monotonic_s() > end:
+                raise SteeringError(f"{self.subject}: after {self.timeout_s:g} s: {said}")
+            self._clock.sleep(SEEN_APART_S)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -214,5 +218,7 @@ class GatewayApi(Steering):
             yield
         except SteeringError:
             raise
+        except Unanswered as error:
+            raise SteeringAway(f"{self.subject}: {error}") from error
         except PortError as error:
             raise SteeringError(f"{self.subject}: {error}") from error

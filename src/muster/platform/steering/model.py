@@ -26,7 +26,9 @@ class SteeringError(PortError):
 
 
 class SteeringAway(SteeringError):
-    """The steering API said that it cannot serve at present: the same call may succeed later."""
+    """The steering API was not reached, or said that it cannot serve at present: the same call may
+    succeed later. A change may have been made.
+    """
 
 
 class Trial(ABC):
@@ -145,6 +147,13 @@ class Steering(Adapter, ABC):
     @abstractmethod
     def set_parts(self, weights: Weights) -> None:
         """Change the weights of the named parts at once. Raises SteeringError."""
+
+    def not_acted_on(self) -> str:
+        """Why traffic does not follow the current weights, as far as the platform says so.
+
+        Empty: it says nothing of the kind. Raises SteeringError.
+        """
+        return ""
 
     @abstractmethod
     def saved(self) -> dict[str, Any]:

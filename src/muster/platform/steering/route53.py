@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from muster.aws import HostedZone
+from muster.aws import UNREACHED, HostedZone
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import Other, Touch
 from muster.platform.steering.detection import Detection, detections
@@ -36,8 +36,10 @@ from muster.targets.shared import SharedTxt
 from muster.targets.steering import Route53Steering
 
 CHANGE_COMMENT = "muster drill"
-AWAY = frozenset({"ServiceUnavailable", "InternalFailure", "InternalError", "Throttling", "503"})
-"""Codes by which the API says that it cannot serve at present, after the SDK's own tries."""
+AWAY = frozenset(
+    {UNREACHED, "ServiceUnavailable", "InternalFailure", "InternalError", "Throttling", "503"}
+)
+"""Codes by which the API is not there or cannot serve at present, after the SDK's own tries."""
 
 OTHERS_RECORDS_MAX = 3000
 """Ten pages of a listing: what a doctor reads of a domain, a call a second."""
