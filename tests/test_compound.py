@@ -446,10 +446,11 @@ def made(tmp_path_factory):
 def edited(made, tmp_path):
     """The bundle with other events; the start says the plan."""
 
-    def write(change=lambda event: event, **started):
+    def write(change=lambda event: event, added=(), **started):
         events = [json.loads(line) for line in (made / "ledger.jsonl").read_text().splitlines()]
         events[0] |= {"phases": PLAN, "begins": {KIND: EAST}, **started}
         kept = [new for event in events if (new := change(event)) is not None]
+        kept = sorted([*kept, *added], key=lambda event: event["t"])
         bundle = tmp_path / "bundle"
         bundle.mkdir()
         for path in made.iterdir():
@@ -527,6 +528,32 @@ def test_a_ledger_that_lacks_a_part_of_it_passes_nothing(edited, change, started
     verdict, unknowns = edited(change, **started)
     assert verdict == "INCONCLUSIVE", unknowns
     assert unknown in unknowns
+
+
+@pytest.mark.parametrize(
+    ("where", "event", "passes"),
+    [
+        ("evacuate", "steering_refused", True),
+        ("dark", "steering_refused", True),
+        ("baseline", "steering_refused", False),
+        (BEGIN + KIND, "steering_refused", False),
+        (END + KIND, "steering_refused", False),
+        ("restore", "steering_refused", False),
+        ("dark", "check", False),
+    ],
+)
+def test_a_fault_that_no_step_met_is_not_proven(edited, monkeypatch, where, event, passes):
+    """A steering API that was back before the drill needed it looks the same to every look."""
+    monkeypatch.setattr(judged_around, "MET", {KIND: "steering_refused"})
+    met_s = Story(kind="experiment", drill=NAME, phases=PHASES).span(where)[0] + 3
+    verdict, unknowns = edited(added=[{"t": met_s, "event": event, "detail": "503"}])
+    assert verdict == ("PASS" if passes else "INCONCLUSIVE"), unknowns
+    assert ("no steering_refused is on record between the two" in unknowns) is not passes
+
+
+def test_what_must_have_been_met_is_named_by_a_known_fault():
+    """By the name of its step."""
+    assert set(judged_around.MET) <= set(SINGLES)
 
 
 def test_a_proof_that_failed_is_no_pass(edited):

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 import yaml
-from conformance.steering import BEFORE, CHECKS, EAST, WEST, World
+from conformance.steering import BEFORE, CHECKS, EAST, WEST, World, shift
 from conformance.world import Trouble
 from floor_fixtures import await_true, kubeconfig, stand_in
 from kubernetes_world import Live
@@ -220,6 +220,24 @@ def test_a_change_that_the_controller_does_not_see_is_an_error(unseen):
     with pytest.raises(SteeringError, match="has not seen the present generation, 2"):
         steering.set_weights({EAST: 0, WEST: 100})
     assert unseen.weights() == {EAST: 0, WEST: 100}
+
+
+def test_an_undo_that_the_controller_does_not_see_is_not_back(unseen):
+    """The route shows the old weights, since the undo wrote them."""
+    unseen.say(1)
+    fault = shift(unseen, 0, sets=[unseen.adapter().plan({EAST: 0, WEST: 100})])
+    fault.undo_params()
+    fault._steering._settings = fault._steering._settings.model_copy(update={"timeout_s": 0.5})
+    with pytest.raises(SteeringError):
+        fault.apply()
+    unseen.say(2)
+    with pytest.raises(SteeringError, match="has not seen the present generation, 3"):
+        fault.revert()
+    assert unseen.weights() == BEFORE
+    assert not fault.read_back().ok
+    unseen.say(3)
+    fault.revert()
+    assert fault.read_back().ok
 
 
 def test_a_change_that_would_be_refused_is_told_before_any_is_made(world, routes, tmp_path):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
+from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore import exceptions
 from floor_fixtures import NOWHERE, moto_server, stand_in
 
 from muster import aws
-from muster.platform.steering import SteeringError
+from muster.platform.steering import SteeringAway, SteeringError
 from muster.platform.steering.route53 import Route53
 from muster.targets.steering import Route53Steering
 
@@ -335,10 +337,41 @@ def test_a_refusal_is_an_error_after_bounded_tries(monkeypatch, status, code, tr
 
 
 def test_nobody_there_is_an_error(monkeypatch):
-    """A refused connection is told with what was asked."""
+    """A refused connection is told with what was asked, and may be another one later."""
     monkeypatch.setattr(aws, "ATTEMPTS_MAX", 1)
-    with pytest.raises(SteeringError, match="Could not connect to the endpoint"):
+    with pytest.raises(SteeringAway, match="Could not connect to the endpoint"):
         steering_of(NOWHERE).weights()
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (exceptions.EndpointConnectionError(endpoint_url="u"), True),
+        (exceptions.ConnectTimeoutError(endpoint_url="u"), True),
+        (exceptions.ReadTimeoutError(endpoint_url="u"), True),
+        (exceptions.ConnectionClosedError(endpoint_url="u"), True),
+        (exceptions.NoCredentialsError(), False),
+        (exceptions.ParamValidationError(report="r"), False),
+    ],
+)
+def test_only_what_did_not_reach_the_api_is_away(error, away):
+    """What this side lacks it lacks the next time too."""
+
+    def raises(**given):
+        raise error
+
+    steering = steering_of(NOWHERE)
+    steering._zone.__dict__["_client"] = SimpleNamespace(list_hosted_zones_by_name=raises)
+    with pytest.raises(SteeringError) as caught:
+        steering.weights()
+    assert isinstance(caught.value, SteeringAway) is away
+
+
+def test_a_zone_that_is_not_there_is_not_away(url):
+    """The API answered."""
+    with pytest.raises(SteeringError, match="0 hosted zones") as caught:
+        steering_of(url, zone="none.test.").weights()
+    assert not isinstance(caught.value, SteeringAway)
 
 
 def test_calls_are_kept_apart():

@@ -10,10 +10,13 @@ import pytest
 from held_clock import HeldClock
 
 from muster import targets
+from muster.aws import UNREACHED
 from muster.drill.guard import DrillGuard
+from muster.drill.plan.outline import Activity, steps_of
 from muster.drill.sight import steered
 from muster.drill.sight.steered import SteeringLook
 from muster.drill.stop import StopFlag
+from muster.errors import BadInput
 from muster.faults import FaultError
 from muster.faults.steering_unavailable import SteeringUnavailable
 from muster.faults.traffic_shift import AWAY_S_MAX, TrafficShift
@@ -56,20 +59,25 @@ def test_the_stub_is_away_as_long_as_it_is_told(stays):
 
 @pytest.mark.parametrize(
     ("code", "away"),
-    [("ServiceUnavailable", True), ("Throttling", True), ("503", True), ("", False),
-     ("AccessDenied", False), ("InvalidChangeBatch", False), ("NoSuchHostedZone", False)],
+    [("ServiceUnavailable", True), ("Throttling", True), ("503", True), (UNREACHED, True),
+     ("", False), ("AccessDenied", False),
+     ("InvalidChangeBatch", False), ("NoSuchHostedZone", False)],
 )  # fmt: skip
 def test_only_what_may_succeed_later_is_repeated(code, away):
     """A refusal stays one, however often it is asked."""
     assert isinstance(_error(code, "x"), SteeringAway) is away
 
 
-def session_of(clock, stop=None):
+def session_of(clock, stop=None, told=None):
     def let_pass(seconds):
         (stop or StopFlag(clock)).check()
         clock.sleep(seconds)
 
-    return SimpleNamespace(clock=clock, let_pass=let_pass)
+    def record(event, **fields):
+        if told is not None:
+            told.append((event, fields))
+
+    return SimpleNamespace(clock=clock, let_pass=let_pass, record=record)
 
 
 def failing(times, error, done):
@@ -83,24 +91,27 @@ def failing(times, error, done):
 
 
 def test_a_step_is_repeated_until_the_api_is_back():
-    """And then goes on as if nothing had been."""
-    clock, done = HeldClock(), []
+    """And then goes on as if nothing had been; the ledger has what it met."""
+    clock, done, told = HeldClock(), [], []
     call = failing(20, SteeringAway("503"), done)
-    assert steered._persist(session_of(clock), call) == "set"
+    assert steered._persist(session_of(clock, told=told), call) == "set"
     assert len(done) == 21
+    assert told == 20 * [("steering_refused", {"detail": "503"})]
 
 
 def test_a_step_is_not_repeated_for_ever_and_a_refusal_not_once():
     """Past the limit the error is the drill's."""
-    clock, done = HeldClock(), []
+    clock, done, told = HeldClock(), [], []
     began_s = clock.monotonic_s()
     with pytest.raises(SteeringAway):
-        steered._persist(session_of(clock), failing(10_000, SteeringAway("503"), done))
+        steered._persist(session_of(clock, told=told), failing(10_000, SteeringAway("503"), done))
+    assert len(told) == len(done)
     assert AWAY_S_MAX <= clock.monotonic_s() - began_s <= AWAY_S_MAX + 2
     done.clear()
+    told.clear()
     with pytest.raises(SteeringError):
-        steered._persist(session_of(clock), failing(1, SteeringError("denied"), done))
-    assert len(done) == 1
+        steered._persist(session_of(clock, told=told), failing(1, SteeringError("denied"), done))
+    assert (len(done), told) == (1, [])
 
 
 class Records:
@@ -219,6 +230,20 @@ def test_it_is_refused_where_it_is_away_already_or_has_no_stub():
     bare = target.model_copy(update={"steering_stub": None})
     found = SteeringUnavailable(platform_of(bare), 20).unusable()
     assert (found.key, found.value) == ("steering_stub", None)
+
+
+@pytest.mark.parametrize(("away_s", "fits"), [(1, True), (50, True), (51, False), (600, False)])
+def test_it_is_back_before_a_step_gives_up(away_s, fits):
+    """A longer one would end every drill, whatever the platform does."""
+    platform = platform_of(targets.load("testbed"))
+    module, func = "muster.actions.compound", "begin_steering_unavailable"
+    method = [Activity("away", "action", module, func, {"away_s": away_s})]
+    assert AWAY_S_MAX > 50
+    if fits:
+        steps_of(platform, method, 6.0)
+        return
+    with pytest.raises(BadInput, match=rf"away_s: got {away_s}, expected .* from 1 to 50"):
+        steps_of(platform, method, 6.0)
 
 
 def test_the_guard_knows_what_is_expected_until_the_revert():
