@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,14 @@ def template(directory: Path, verdict: str) -> Path:
 
 
 def leave(bundle: Path, source: Path, drill: str, target: str) -> None:
-    """Make `bundle` a sealed copy of `source`, of that drill on that target."""
+    """Make `bundle` a sealed copy of `source`, of that drill on that target, begun now."""
     shutil.copytree(source, bundle)
+    shutil.copy(TARGET, bundle / "target.yaml")
     lines = []
     for line in (bundle / "ledger.jsonl").read_text().splitlines():
         event = json.loads(line)
         if event["event"] == "drill_started":
-            event |= {"drill_id": bundle.name, "drill": drill, "target": target}
+            event |= {"drill_id": bundle.name, "drill": drill, "target": target, "t": time.time()}
         lines.append(json.dumps(event))
     (bundle / "ledger.jsonl").write_text("\n".join(lines) + "\n")
     # Sealed by hand: what Muster's own seal imports takes longer than the whole fake drill.
@@ -113,8 +115,6 @@ def main(drill: str, how: str) -> int:
         how = "ABORTED"
     if how == "slow":
         # Ends when it is told to by a file, as a drill that goes on without its day.
-        import time
-
         (templates / f"{drill}.waits").write_text(str(os.getpid()))
         while not (templates / "go").exists():
             time.sleep(0.05)

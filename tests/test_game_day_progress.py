@@ -29,7 +29,10 @@ def begun(number: int, drill_id: str = "") -> dict[str, Any]:
 
 
 def ended(number: int, verdict: str = "PASS", **changes: Any) -> dict[str, Any]:
-    outcome = {"verdict": verdict, "left": [], "seal": "", "stopped_by": None}
+    outcome = {
+        "verdict": verdict, "left": [], "seal": "", "stopped_by": None,
+        "digests": {"manifest.json": "ab"},
+    }  # fmt: skip
     own = {key: changes.pop(key) for key in tuple(changes) if key in outcome}
     return {
         "event": "drill_ended", "t": 2.0, "number": number, "drill_id": f"d{number}",
@@ -120,6 +123,7 @@ def test_the_ledger_says_what_is_next(
         ([*PASSED[:7], ended(3, seal="altered: x"), recovered(3)], "INCONCLUSIVE", "altered: x"),
         ([*PASSED[:7], ended(3, left=["x"]), recovered(3)], "ROLLBACK_FAILED", "drill 3 left x"),
         ([*PASSED[:7], ended(3, "MADE_UP"), recovered(3)], "INCONCLUSIVE", "drill 3"),
+        ([*PASSED[:7], ended(3, digests={}), recovered(3)], "INCONCLUSIVE", "drill 3: no digest"),
         # What the platform's own data stopped is known, and outweighs what is not.
         (
             [*PASSED[3:], begun(1), ended(1, "FAIL", stopped_by="trigger:x"), recovered(1, "y")],
@@ -135,6 +139,15 @@ def test_the_ledger_says_what_is_next(
             ],
             "FAIL",
             "drill 1: FAIL",
+        ),
+        # Left out because one failed, and no line shows one that failed.
+        *(
+            (
+                [*PASSED[:3], {"event": "day_stopped", "t": 2.0, "by": by, "detail": "x"}],
+                "INCONCLUSIVE",
+                "drill 2 was not run",
+            )
+            for by in ("on_fail", "left_changed")
         ),
         (
             [*PASSED[:3], {"event": "day_stopped", "t": 2.0, "by": "signal:SIGINT", "detail": "x"}],

@@ -15,9 +15,11 @@ from muster.bundle import DAY_LEDGER
 from muster.controls.days import day_in
 from muster.drill.game_day import rig
 from muster.drill.game_day.child import command_of, without_settings
+from muster.drill.lock.held import FileLock
+from muster.drill.lock.runs import BeatFile, RunFiles
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.start import new_id, told_id
-from muster.errors import BadInput
+from muster.errors import BadInput, DrillAborted
 from muster.reports.history.read import bundles_in
 
 REDIS = "experiments/redis_outage.json"
@@ -49,8 +51,9 @@ class Testbed:
 
 
 @pytest.fixture
-def bed(monkeypatch: pytest.MonkeyPatch) -> Testbed:
+def bed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Testbed:
     found = Testbed()
+    monkeypatch.setenv("MUSTER_STATE_DIR", str(tmp_path / "state"))
     for name in ("status", "up", "down"):
         monkeypatch.setattr(testbed, name, getattr(found, name))
     monkeypatch.chdir(ROOT)
@@ -85,6 +88,31 @@ def test_a_drill_that_needs_another_gets_another(bed: Testbed) -> None:
     with pytest.raises(BadInput, match="already up"):
         rig.check_rig(plan())
     rig.check_rig(plan(scale="0.5"))
+
+
+@pytest.mark.parametrize("shown", ["lock", "drill", "watchdog"])
+def test_it_is_not_ended_under_a_drill_that_still_runs(bed: Testbed, shown: str) -> None:
+    """As one of a day that was killed: by its lock if it is frozen, else by whoever is awake."""
+    rig.ready(plan(), "D")
+    target = plan().target
+    run = RunFiles("20260101T000000Z-one-0000")
+    run.make(target.name)
+    held = FileLock(target.name, run.drill_id)
+    beats: list[BeatFile] = []
+    if shown == "lock":
+        held.acquire()
+    else:
+        beats.append(BeatFile(run, "drill" if shown == "drill" else "watchdog"))
+    for end in (lambda: rig.ready(plan(scale="0.5"), "E"), lambda: rig.end(target)):
+        with pytest.raises(DrillAborted, match=run.drill_id) as refused:
+            end()
+        assert "\n" not in str(refused.value)
+    assert bed.said == ["up test_short 1 day-D"]
+    for beat in beats:
+        beat.close()
+    held.release()
+    run.remove()
+    assert rig.end(target) is True
 
 
 def test_the_owner_of_a_days_testbed_is_no_drill() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from drill_runner import ROOT
 from floor_fixtures import await_true
 from game_days import NAMES, SETTINGS, drills, template, written
 
+from muster.clock import SYSTEM_CLOCK
 from muster.controls.days import day_in
 from muster.controls.source import read_drill
 from muster.drill.game_day import settle
@@ -214,12 +216,25 @@ def test_a_bundle_is_judged_again_and_must_be_of_the_drill(
     from game_days import leave
 
     monkeypatch.setattr(settle, "judge", judge)
+    run = day_run(place)
+    one, two = run.entry(1).plan, run.entry(2).plan
+    finish(run)
     bundle = place / "out" / "20260101T000000Z-one-0000"
     leave(bundle, templates / "PASS", "one", "test")
-    assert outcome_of(bundle, "one", "test").verdict == "PASS"
-    assert outcome_of(bundle, "two", "test").verdict == "INCONCLUSIVE"
-    assert outcome_of(bundle, "one", "staging").verdict == "INCONCLUSIVE"
-    assert outcome_of(place / "out" / "none", "one", "test").verdict == "INCONCLUSIVE"
+    assert outcome_of(bundle, one, 0.0).verdict == "PASS"
+    monkeypatch.setattr(settle, "judge", judged_before)
+    elsewhere = replace(one, target=one.target.model_copy(update={"name": "staging"}))
+    later_s = SYSTEM_CLOCK.now_s() + 60
+    for found, word in (
+        (outcome_of(bundle, two, 0.0), "its drill is 'one'"),
+        (outcome_of(bundle, elsewhere, 0.0), "its target is 'test'"),
+        (outcome_of(bundle, one, later_s), "before the day began it"),
+        (outcome_of(bundle, replace(one, target_bytes=b""), 0.0), "its target.yaml is not"),
+        (outcome_of(bundle, replace(one, contract_bytes=b""), 0.0), "its contract.yaml is not"),
+        (outcome_of(place / "out" / "none", one, 0.0), "none"),
+    ):
+        assert found.verdict == "INCONCLUSIVE"
+        assert word in found.why
 
 
 def test_a_signal_ends_the_running_drill_and_then_the_day(place: Path) -> None:

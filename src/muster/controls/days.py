@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from muster import home
 from muster.controls.plans import configuration_in, plan_in
-from muster.controls.source import read_drill
+from muster.controls.source import bytes_of, drill_in
 from muster.drill.game_day.child import without_settings
 from muster.drill.game_day.form import CONTROL, Listed, check_day, is_day, on_fail
 from muster.drill.plan.asked import mapping_of, mappings_of
@@ -62,13 +62,14 @@ def _entry(source: str, listed: Listed, variables: Mapping[str, str]) -> Entry:
 
     path = Path(listed.file)
     path = path if path.is_absolute() else home.root() / path
-    experiment = read_drill(str(path))
+    raw = bytes_of(str(path))  # once: what is checked is what the digest is of
+    experiment = drill_in(str(path), raw)
     if is_day(experiment):
         where = f"method.{listed.number - 1}.provider.arguments.drill"
         raise BadInput(source, where, listed.file, f"a drill: that is a day (it has {CONTROL})")
     check_form(str(path), experiment, variables, without_settings(os.environ))
     plan = plan_in(str(path), experiment, variables)
-    return Entry(listed, str(path), hashlib.sha256(path.read_bytes()).hexdigest(), plan)
+    return Entry(listed, str(path), hashlib.sha256(raw).hexdigest(), plan)
 
 
 def _each_once(source: str, entries: tuple[Entry, ...]) -> None:

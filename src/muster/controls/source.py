@@ -27,12 +27,22 @@ def read_drill(source: str) -> dict[str, Any]:
     """The drill in the file or at the address `source`. Raises BadInput."""
     if is_address(source):
         return _fetched(source)
+    return drill_in(source, bytes_of(source))
+
+
+def bytes_of(source: str) -> bytes:
+    """What the drill's file `source` holds. Raises BadInput."""
     path = Path(source)
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         wanted = f"a drill's file{nearest_file(path)}"
         raise BadInput(source, "", error.strerror or str(error), wanted) from error
+
+
+def drill_in(source: str, raw: bytes) -> dict[str, Any]:
+    """The drill in `raw`, the content of the file `source`. Raises BadInput."""
+    path = Path(source)
     if path.suffix not in SUFFIXES:
         raise BadInput(source, "", path.suffix, f"a name that ends in {', '.join(SUFFIXES)}")
     return _object(source, _json(source, raw) if path.suffix == ".json" else parse_yaml(raw, path))

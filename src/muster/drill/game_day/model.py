@@ -58,15 +58,26 @@ class Day:
     def identity(self) -> str:
         """What makes two days the same, so that one may continue the other: drills and settings.
 
+        The files of target and contract count with their bytes: other limits are another day.
         Whether to go on after a FAIL may be told anew, and so must the confirmation.
         """
         said = {
             "name": self.name,
             "target": self.target.name,
             "settings": {k: v for k, v in sorted(self.variables.items()) if k != "confirm"},
-            "drills": [[one.file, one.sha256, one.listed.recovery_s_max] for one in self.entries],
+            "drills": [
+                [
+                    *(one.file, one.sha256, one.listed.recovery_s_max),
+                    *(_sha256(one.plan.target_bytes), _sha256(one.plan.contract_bytes)),
+                ]
+                for one in self.entries
+            ],
         }
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        return _sha256(json.dumps(said, sort_keys=True).encode())
+
+
+def _sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,8 @@ def _refused(made: Outline) -> Iterator[MusterError]:
     for one in made.slots:
         plan = one.entry.plan
         try:
-            steps = steps_of(platform_of(plan.target), plan.method, plan.time_scale)
+            held = plan.holds_connections
+            steps = steps_of(platform_of(plan.target), plan.method, plan.time_scale, held=held)
             against = [error for name, error in objections(plan, steps) if name != "calendar"]
         except MusterError as error:
             against = [error]

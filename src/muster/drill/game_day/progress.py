@@ -20,13 +20,19 @@ ORDER = ("PASS", "FAIL", "INCONCLUSIVE", "ABORTED", "FAIL by a stop", "ROLLBACK_
 """Verdicts from the best to the worst: a stop on the platform's own data is known, and so comes
 before what is not."""
 
+NO_DIGEST = "no digest of its evidence is on record"
+"""Why a drill that is said to have passed does not count: it cannot be told from another one."""
+
 DECIDED = ("on_fail", "left_changed")
 """Why a day stops that a drill has decided: the drills after it are left out, and not missing."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A drill that has ended. `interrupted`: the day's process was gone while it ran."""
+    """A drill that has ended. `interrupted`: the day's process was gone while it ran.
+
+    `begun_s`: when the day began it, in seconds since the epoch; None if no line says so.
+    """
 
     number: int
     drill_id: str
@@ -34,6 +40,7 @@ class Ended:
     exit_code: int | None
     interrupted: bool
     took_s: float
+    begun_s: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -88,7 +95,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the ledger says. `numbers`: the drills of the day, in order."""
+    """What the ledger says. `numbers`: the drills of the day, in order.
+
+    `began_s`: when the day was started, in seconds since the epoch; None if no line says so.
+    """
 
     numbers: tuple[int, ...] = ()
     ended: Mapping[int, Ended] = field(default_factory=dict)
@@ -97,6 +107,7 @@ class Progress:
     stopped: tuple[str, str] | None = None
     verdict: str | None = None
     starts: int = 0
+    began_s: float | None = None
 
     @property
     def over(self) -> bool:
@@ -146,6 +157,11 @@ class Progress:
             if one.outcome.get("seal")
         ]
         found += [
+            ("INCONCLUSIVE", f"drill {one.number}: {NO_DIGEST}")
+            for one in self.ended.values()
+            if one.verdict == "PASS" and not one.outcome.get("digests")
+        ]
+        found += [
             ("ROLLBACK_FAILED", f"drill {one.number} left {', '.join(map(str, left))}")
             for one in self.ended.values()
             if (left := one.outcome.get("left"))
@@ -168,6 +184,10 @@ class Progress:
             found.append(("ABORTED", f"{by}: {self.stopped[1]}"))
         worst = max((rank for rank, _ in found), key=ORDER.index, default="INCONCLUSIVE")
         why = next((said for rank, said in found if rank == worst), "the day has no drill")
+        missing = [number for number in self.numbers if number not in self.ended]
+        if worst == "PASS" and missing:
+            # Left out for a failure that no line shows.
+            worst, why = "INCONCLUSIVE", f"drill {missing[0]} was not run"
         if worst == "PASS":
             why = f"all {len(self.numbers)} drills passed, and everything was as before after each"
         return worst.partition(" ")[0], why
@@ -182,10 +202,12 @@ def progress_of(events: Sequence[Event]) -> Progress:
     stopped: tuple[str, str] | None = None
     verdict: str | None = None
     starts = 0
+    began_s: float | None = None
     for one in events:
         kind = one.get("event")
         if kind == "day_started":
             numbers = tuple(int(entry["number"]) for entry in one["drills"])
+            began_s = float(one["t"])
             starts += 1
         elif kind == "day_resumed":
             starts += 1
@@ -199,7 +221,7 @@ def progress_of(events: Sequence[Event]) -> Progress:
         elif kind == "drill_never_began":
             under_way = None
         elif kind == "drill_ended":
-            ended[int(one["number"])] = _ended(one)
+            ended[int(one["number"])] = _ended(one, under_way)
             under_way = None
         elif kind == "recovery":
             wrong = tuple(map(str, one.get("wrong") or ()))
@@ -209,10 +231,11 @@ def progress_of(events: Sequence[Event]) -> Progress:
             stopped = stopped or (str(one.get("by")), str(one.get("detail")))
         elif kind == "day_ended":
             verdict = str(one.get("verdict"))
-    return Progress(numbers, ended, under_way, recovered, stopped, verdict, starts)
+    return Progress(numbers, ended, under_way, recovered, stopped, verdict, starts, began_s)
 
 
-def _ended(one: Event) -> Ended:
+def _ended(one: Event, under_way: UnderWay | None) -> Ended:
+    own = under_way is not None and under_way.drill_id == one["drill_id"]
     return Ended(
         number=int(one["number"]),
         drill_id=str(one["drill_id"]),
@@ -220,6 +243,7 @@ def _ended(one: Event) -> Ended:
         exit_code=one.get("exit_code"),
         interrupted=one.get("interrupted") is True,
         took_s=float(one.get("took_s") or 0.0),
+        begun_s=under_way.began_s if own and under_way is not None else None,
     )
 
 

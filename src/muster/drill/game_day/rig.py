@@ -2,7 +2,8 @@
 
 A drill that finds its testbed up uses it and leaves it up. The day starts it before the first drill
 and ends it after the last. It is started anew only for a drill whose profile, scale or defect it
-does not have, or if it ended by itself.
+does not have, or if it ended by itself. It is never ended under a drill that still runs, as one
+whose day was killed does.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import logging
 
 from muster import testbed
+from muster.drill.lock.held import FileLock
+from muster.drill.lock.runs import is_running, runs_of
 from muster.drill.plan.plan import DrillPlan
 from muster.drill.start import fits
-from muster.errors import BadInput
+from muster.errors import BadInput, DrillAborted
 from muster.targets import Target
 
 logger = logging.getLogger("chaostoolkit")
@@ -44,7 +47,7 @@ def ready(plan: DrillPlan, day_id: str) -> bool:
         except BadInput:
             if not state.owner.startswith(OWNER):
                 raise
-            testbed.down(plan.target.name)
+            _down(plan.target, day_id)
     testbed.up(
         plan.target,
         plan.profile,
@@ -58,14 +61,27 @@ def ready(plan: DrillPlan, day_id: str) -> bool:
 
 
 def end(target: Target) -> bool:
-    """End the testbed if a day started it; return whether it did. Raises MusterError.
+    """End the testbed if a day started it; return whether it did.
+
+    Raises MusterError, also while a drill of the target still runs.
 
     The caller holds the target's day, so that no other day uses it.
     """
     state = _up(target)
     if state is None or not state.owner.startswith(OWNER):
         return False
-    return testbed.down(target.name)
+    return _down(target, state.owner.removeprefix(OWNER))
+
+
+def _down(target: Target, day_id: str) -> bool:
+    """End the testbed, while no drill can begin. Raises DrillAborted if one still runs."""
+    # A frozen drill sends no beat and holds the lock; a dead one's watchdog holds no lock yet.
+    with FileLock(target.name, day_id):
+        for run in runs_of(target.name):
+            if is_running(run.drill_id):
+                said = f"target {target.name}: {run.drill_id} still runs; its testbed stays up"
+                raise DrillAborted("preflight:lock", said)
+        return testbed.down(target.name)
 
 
 def _up(target: Target) -> testbed.State | None:

@@ -6,6 +6,7 @@ own, which takes the target's lock as always, so two drills never run at once.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ class DayRun:
         about_s = length_s(entry.plan)
         done = utc(self.clock) + timedelta(seconds=about_s)
         (self.ready or self._ready)(entry)
+        self._check_unchanged(entry)
         self.check_signal()
         drill_id = new_id(entry.plan.drill, self.clock)
         logger.info(
@@ -148,6 +150,25 @@ class DayRun:
             # Killed: its watchdog restores, and recovery waits for that and finishes the evidence.
             (self.restore or self._restore)()
         self._ended(entry, drill_id, child.exit_code, took_s, interrupted=False)
+
+    def _check_unchanged(self, entry: Entry) -> None:
+        """Ask the day to stop if what the drill will read is not what the day was planned with."""
+        contract = home.root() / entry.plan.target.contract
+        planned = {
+            entry.path: entry.sha256,
+            entry.plan.target_file: hashlib.sha256(entry.plan.target_bytes).hexdigest(),
+            str(contract): hashlib.sha256(entry.plan.contract_bytes).hexdigest(),
+        }
+        for path, digest in planned.items():
+            try:
+                same = hashlib.sha256(Path(path).read_bytes()).hexdigest() == digest
+                why = "" if same else f"{path} is not as it was when the day was planned"
+            except OSError as error:
+                why = f"{path}: {error.strerror}"
+            if why:
+                reason = StopReason("action:drill_changed", "ABORTED", why, self.clock.now_s())
+                self.stop.set(reason)
+                return
 
     def _notes(self, entry: Entry) -> Path:
         """Where the drill's log and journal go. No evidence, and so not beside it."""
@@ -201,8 +222,9 @@ class DayRun:
         self, entry: Entry, drill_id: str, code: int | None, took_s: float, *, interrupted: bool
     ) -> None:
         bundle = home.out_dir() / drill_id
-        if bundle.is_dir():
-            outcome = outcome_of(bundle, entry.plan.drill, entry.plan.target.name)
+        under_way = self.progress.under_way
+        if bundle.is_dir() and under_way is not None:
+            outcome = outcome_of(bundle, entry.plan, under_way.began_s)
         else:
             outcome = missing(f"it did not begin (exit code {code}), see {self._notes(entry)}.log")
         outcome = _doubted(outcome, code)

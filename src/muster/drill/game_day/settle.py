@@ -1,12 +1,13 @@
 """How a drill of the day came out, judged again from its bundle. An exit code proves nothing.
 
-What is missing, does not carry an intact seal, or is the bundle of another drill is INCONCLUSIVE.
+What is missing, does not carry an intact seal, is the bundle of another drill, began before the day
+began it, or ran with another target or contract file than the day was planned with is INCONCLUSIVE.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from muster.attestation import ATTESTATION
 from muster.bundle import MANIFEST, check_seal
 from muster.drill.game_day.model import Outcome
 from muster.drill.lock.runs import is_running
+from muster.drill.plan.plan import DrillPlan
 from muster.errors import MusterError
 from muster.judge.findings import Finding
 from muster.judge.verdict import judge
@@ -25,8 +27,11 @@ from muster.undo import read_undo
 WHY_MAX = 300
 
 
-def outcome_of(bundle: Path, drill: str, target: str) -> Outcome:
-    """Judge `bundle`, which must be that of `drill` on `target`. Never raises MusterError."""
+def outcome_of(bundle: Path, plan: DrillPlan, since_s: float) -> Outcome:
+    """Judge `bundle`, which must be that of `plan`, begun at `since_s` (since the epoch) or later.
+
+    Never raises MusterError.
+    """
     try:
         found = check_seal(bundle, running=is_running)
         if not found.trusted:
@@ -35,12 +40,9 @@ def outcome_of(bundle: Path, drill: str, target: str) -> Outcome:
             return replace(nothing, digests=_digests(bundle))
         verdict = judge(bundle)
         document = verdict.document
-        own = {"drill_id": bundle.name, "drill": drill, "target": target}
         start = next(iter(read_ledger(bundle / "ledger.jsonl").of("drill_started")), {})
-        for key, wanted in own.items():
-            if start.get(key) != wanted:
-                why = f"its {key} is {start.get(key)!r}, expected {wanted!r}"
-                return Outcome("INCONCLUSIVE", why, left=_left(bundle), digests=_digests(bundle))
+        if why := _another(bundle, start, plan, since_s):
+            return Outcome("INCONCLUSIVE", why, left=_left(bundle), digests=_digests(bundle))
     except MusterError as error:
         return Outcome("INCONCLUSIVE", str(error)[:WHY_MAX], left=_left(bundle))
     ended = read_ledger(bundle / "ledger.jsonl").of("drill_ended")
@@ -55,6 +57,26 @@ def outcome_of(bundle: Path, drill: str, target: str) -> Outcome:
         left=_left(bundle),
         digests=_digests(bundle),
     )
+
+
+def _another(bundle: Path, start: Mapping[str, Any], plan: DrillPlan, since_s: float) -> str:
+    """Why `bundle`, whose drill began with the line `start`, is not the plan's; else empty."""
+    own = {"drill_id": bundle.name, "drill": plan.drill, "target": plan.target.name}
+    for key, wanted in own.items():
+        if start.get(key) != wanted:
+            return f"its {key} is {start.get(key)!r}, expected {wanted!r}"
+    # Not `<`: a time that is no number is after nothing.
+    if not float(start["t"]) >= since_s:
+        return "it began before the day began it"
+    files = {"target.yaml": plan.target_bytes, "contract.yaml": plan.contract_bytes}
+    for name, planned in files.items():
+        try:
+            used = (bundle / name).read_bytes()
+        except OSError as error:
+            return f"its {name}: {error.strerror}"
+        if used != planned:
+            return f"its {name} is not the file that the day was planned with"
+    return ""
 
 
 def missing(why: str) -> Outcome:
