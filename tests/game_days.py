@@ -76,15 +76,20 @@ def template(directory: Path, verdict: str) -> Path:
     return make_bundle(directory / verdict, small(**changes))
 
 
-def leave(bundle: Path, source: Path, drill: str, target: str) -> None:
-    """Make `bundle` a sealed copy of `source`, of that drill on that target, begun now."""
+def leave(bundle: Path, source: Path, drill: str, target: str, *, now: bool = True) -> None:
+    """Make `bundle` a sealed copy of `source`, of that drill on that target, begun now.
+
+    Not `now`: begun when `source` was, and with its target file, as what is really judged must be.
+    """
     shutil.copytree(source, bundle)
-    shutil.copy(TARGET, bundle / "target.yaml")
+    if now:
+        shutil.copy(TARGET, bundle / "target.yaml")
     lines = []
     for line in (bundle / "ledger.jsonl").read_text().splitlines():
         event = json.loads(line)
         if event["event"] == "drill_started":
-            event |= {"drill_id": bundle.name, "drill": drill, "target": target, "t": time.time()}
+            event |= {"drill_id": bundle.name, "drill": drill, "target": target}
+            event |= {"t": time.time()} if now else {}
         lines.append(json.dumps(event))
     (bundle / "ledger.jsonl").write_text("\n".join(lines) + "\n")
     # Sealed by hand: what Muster's own seal imports takes longer than the whole fake drill.

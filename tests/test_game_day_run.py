@@ -217,10 +217,11 @@ def test_a_bundle_is_judged_again_and_must_be_of_the_drill(
 
     monkeypatch.setattr(settle, "judge", judge)
     run = day_run(place)
-    one, two = run.entry(1).plan, run.entry(2).plan
+    own = (templates / "PASS" / "target.yaml").read_bytes()
+    one, two = (replace(run.entry(number).plan, target_bytes=own) for number in (1, 2))
     finish(run)
     bundle = place / "out" / "20260101T000000Z-one-0000"
-    leave(bundle, templates / "PASS", "one", "test")
+    leave(bundle, templates / "PASS", "one", "test", now=False)
     assert outcome_of(bundle, one, 0.0).verdict == "PASS"
     monkeypatch.setattr(settle, "judge", judged_before)
     elsewhere = replace(one, target=one.target.model_copy(update={"name": "staging"}))

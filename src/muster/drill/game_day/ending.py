@@ -149,7 +149,7 @@ def _record_stop(run: DayRun) -> None:
 def _unrecorded(verdict: str, why: str) -> tuple[str, str]:
     """The verdict of a day whose end is not on record: no PASS."""
     if verdict == "PASS":
-        return "INCONCLUSIVE", "the day's end is not on record"
+        return "INCONCLUSIVE", "the end of the day is not on record"
     return verdict, why
 
 
