@@ -54,7 +54,7 @@ def main(bundle: Path) -> int:
     session.slow, session.allow_slow = lambda call: call(), lambda: None
     session.metrics = SimpleNamespace(close=lambda: None)
     session.lock = SimpleNamespace(release=lambda: None)
-    session.watchdog.stand_down = lambda: None
+    session.watchdog.stand_down = session.close_begun = lambda: None
     for name in "abc":
         lamp = SlowLamp(platform, REGION, name)
         entry = session.undo.add(lamp.kind, lamp.subject, lamp.undo_params(), REGION)

@@ -132,8 +132,9 @@ def test_a_failing_answer_moves_the_request_to_the_other_route(bare, headers):
         assert sent(stack, "fallback") == (expected == "fallback")
 
 
-def test_a_reset_before_the_first_content_moves_on_and_after_it_breaks(bare):
-    """Held back, it can still be sent elsewhere; what the client has seen can't."""
+@pytest.mark.parametrize("defect", [None, "passes_on_breaks"])
+def test_a_reset_before_the_first_content_moves_on_and_after_it_is_continued(bare, defect):
+    """Held back, it is sent elsewhere; what the client has seen goes on there, or breaks."""
 
     def behave(conversation: Conversation, stream_id: int) -> None:
         conversation.h2.send_headers(stream_id, OK)
@@ -144,12 +145,16 @@ def test_a_reset_before_the_first_content_moves_on_and_after_it_breaks(bare):
         conversation.h2.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
 
     with serving(behave) as peer:
-        stack = through(bare, peer.address)
+        stack = through(bare, peer.address, defect=defect)
         assert "[DONE]" in stack.chat().text
         assert sent(stack, "fallback") == 1
-        with pytest.raises(httpx.RemoteProtocolError):
-            stack.chat()
-        assert stack.metric("chat_streams_broken_total") == 1
+        if defect is None:
+            assert "[DONE]" in stack.chat().text
+            assert sent(stack, "fallback") == 2
+        else:
+            with pytest.raises(httpx.RemoteProtocolError):
+                stack.chat()
+        assert stack.metric("chat_streams_broken_total") == (defect is not None)
 
 
 def test_trailers_end_a_stream(bare):

@@ -305,4 +305,4 @@ def test_ci_runs_everything_and_needs_no_terminal() -> None:
     assert "set -euo pipefail" in text
     stages = re.findall(r"^stage \"([^\"]+)\"", text, re.M)
     assert stages[:3] == ["make setup", "make check", "make pipelines"]
-    assert stages[3:6] == ["make test", "whole drills, or Kubernetes", "one short drill"]
+    assert stages[3:6] == ["make test", "what takes longer, by turns", "one short drill"]

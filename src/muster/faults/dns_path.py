@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dnslib import QTYPE, RCODE, DNSError, DNSRecord
 
 from muster.clock import Clock
 from muster.faults.model import FaultError
-from muster.targets.model import Target
+
+if TYPE_CHECKING:
+    from muster.targets.model import Target
 
 QUERY_S_MAX = 5.0
 

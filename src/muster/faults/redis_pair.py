@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from muster.faults.model import FaultError
-from muster.targets.redis_sentinel import RedisSentinel
 
 if TYPE_CHECKING:
     from redis import Redis
+
+    from muster.targets.redis_sentinel import RedisSentinel
 
 Address = tuple[str, int]
 Found = TypeVar("Found")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0)
@@ -63,7 +64,7 @@ class Cache:
         self._turn = 0
         self._others: tuple[str, ...] = ()
         self._dead: set[str] = set()  # of the present answer
-        self._none_until_s = 0.0  # "there is no address" may be used until then
+        self._none_until_s = -inf  # "there is no address" may be used until then
 
     def address(self, now_s: float) -> str | None:
         """Return an address that may be used now without a query."""
