@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from muster.drill.phases.applied import apply_declared
 from muster.drill.phases.failover import judgeable_s, phase
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
@@ -26,10 +27,7 @@ def begin(session: Session, step: DrillStep, arguments: Mapping[str, Any]) -> No
     with phase(session, step.func, session.drill_tier):
         began_s = session.clock.monotonic_s()
         observe.check_survivors_ready(session)
-        session.write_undo(fault)
-        session.declare_fault(fault)
-        session.slow(fault.apply)
-        session.record("fault_applied", fault=fault.kind, region=fault.region)
+        apply_declared(session, fault)
         proofs.await_bite(session, fault)
         session.begun[step.func] = proofs.go_on(session, fault)
         _stay(session, began_s)

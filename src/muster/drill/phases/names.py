@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from muster.drill.phases import share_shift
+from muster.drill.phases.applied import apply_declared
 from muster.drill.phases.failover import await_split, phase, wait_scaled
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
@@ -27,10 +28,7 @@ def leave_empty(session: Session, seconds: float) -> None:
     with phase(session, "outage", None):
         observe.check_last_healthy(session, None)
         fault = DnsEmpty(session.platform)
-        session.write_undo(fault)
-        session.declare_fault(fault)
-        session.slow(fault.apply)
-        session.record("fault_applied", fault=fault.kind, region=fault.region)
+        apply_declared(session, fault)
         proofs.await_bite(session, fault)
         with proofs.throughout(session, fault):
             session.let_pass(seconds)
@@ -84,10 +82,7 @@ def go_stale(session: Session, share_pct: float, seconds: float, tier: str) -> N
     """The phase `stale`: old records are answered, and a shift of weights does nothing."""
     with phase(session, "stale", tier):
         fault = DnsStale(session.platform)
-        session.write_undo(fault)
-        session.declare_fault(fault)
-        session.slow(fault.apply)
-        session.record("fault_applied", fault=fault.kind, region=fault.region)
+        apply_declared(session, fault)
         share_shift.set_away(session, share_pct)
         proofs.await_bite(session, fault)
         with proofs.throughout(session, fault):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from muster.drill.phases.applied import apply_declared
 from muster.drill.phases.failover import phase
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
@@ -30,10 +31,7 @@ def hold(session: Session, fault: Fault, seconds: float) -> None:
     """
     with phase(session, "fault", session.drill_tier):
         observe.check_last_healthy(session, fault.region)
-        session.write_undo(fault)
-        session.declare_fault(fault)
-        session.slow(fault.apply)
-        session.record("fault_applied", fault=fault.kind, region=fault.region)
+        apply_declared(session, fault)
         proofs.await_bite(session, fault)
         with proofs.throughout(session, fault):
             session.let_pass(seconds)
