@@ -55,8 +55,9 @@ EXPERIMENT = json.loads((ROOT / "experiments" / "redis_outage.json").read_text()
 EXPERIMENT["title"] = "Beacon outage experiment"
 EXPERIMENT["controls"][0]["provider"]["arguments"]["drill"] = KIND
 OUTAGE = {"module": "muster.actions.fault", "func": KIND, "arguments": {"seconds": 0, "pct": 20}}
-EXPERIMENT["method"][3] |= {"name": "beacon outage", "provider": {"type": "python", **OUTAGE}}
 METHOD = EXPERIMENT["method"]
+AT = next(at for at, step in enumerate(METHOD) if step["name"] == "redis outage")
+METHOD[AT] |= {"name": "beacon outage", "provider": {"type": "python", **OUTAGE}}
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_the_plan_shows_it_and_the_radius_bounds_it(beacon, tmp_path):
     path.write_text(json.dumps(EXPERIMENT))
     shown = CliRunner().invoke(plan_command, [str(path)], env={"MUSTER_STATE_DIR": str(tmp_path)})
     assert shown.exit_code == 0, shown.output
-    assert " 4 beacon outage: dims the beacon for 0 s" in shown.output
+    assert f" {AT + 1} beacon outage: dims the beacon for 0 s" in shown.output
     assert "the beacon: as it starts -> beacon outage" in shown.output
     assert "REFUSED at present: blast_radius.commands does not allow beacon" in shown.output
 
@@ -138,14 +139,14 @@ def test_a_fault_that_names_nothing_is_bounded_by_nothing_and_refused(beacon, mo
 def test_it_has_its_place_in_the_order(beacon):
     """In its frame, with recovery after it; without that it is refused."""
     check_form("d.json", EXPERIMENT, {}, {})
-    cut = {**EXPERIMENT, "method": [*METHOD[:4], METHOD[5]]}
+    cut = {**EXPERIMENT, "method": [*METHOD[: AT + 1], METHOD[-1]]}
     with pytest.raises(BadInput, match="verify instead of recovery', expected beacon_outage"):
         check_form("d.json", cut, {}, {})
 
 
 def test_chaos_toolkit_finds_its_action_with_its_arguments(beacon):
     """By the module of all single faults, validated against the fault's own signature."""
-    action = METHOD[3]
+    action = METHOD[AT]
     validate_python_activity(action)
     for wrong in ({"seconds": 0}, {"seconds": 0, "pct": 1, "colour": "red"}):
         with pytest.raises(InvalidActivity):
@@ -160,8 +161,10 @@ def test_chaos_toolkit_finds_its_action_with_its_arguments(beacon):
 def test_without_its_file_nothing_knows_it():
     """The action, the form and the undo log name what is missing."""
     with pytest.raises(InvalidActivity, match="does not expose a function called 'beacon_outage'"):
-        validate_python_activity(METHOD[3])
-    with pytest.raises(BadInput, match=r"method\.3 \(beacon outage\)\.provider: got 'muster\.act"):
+        validate_python_activity(METHOD[AT])
+    with pytest.raises(
+        BadInput, match=rf"method\.{AT} \(beacon outage\)\.provider: got 'muster\.act"
+    ):
         check_form("d.json", EXPERIMENT, {}, {})
     assert KIND not in kinds()
 
@@ -198,7 +201,7 @@ def test_without_its_file_nothing_knows_it():
 )
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_started(beacon, arguments, line):
     """One line, with the place, the value and what was expected."""
-    method = [{**METHOD[3], "provider": {**OUTAGE, "arguments": arguments}}]
+    method = [{**METHOD[AT], "provider": {**OUTAGE, "arguments": arguments}}]
     plan = make_plan({}, drill=KIND, title=KIND, kind="experiment", gate="M3", method=method)
     with pytest.raises(BadInput) as caught:
         steps_of(platform_of(a_target()), plan.method, 1.0)
@@ -249,7 +252,7 @@ def events_of(session):
 
 def test_it_is_applied_seen_reverted_and_judged(session, beacon, tmp_path):
     """From the drill's JSON to the verdict, with no region anywhere."""
-    run_python_activity(METHOD[3], {}, {})
+    run_python_activity(METHOD[AT], {}, {})
     assert beacon.SHINES == {"pct": 100}
     restored = restore(session.platform, session.undo, session.ledger)
     record_verify(session.ledger, session.undo, restored)
@@ -305,7 +308,7 @@ def test_a_region_that_is_away_keeps_it_from_being_applied(session, beacon, monk
     """It spares no region, so none may be away already."""
     monkeypatch.setattr(observe, "ready", lambda session, region: region != OTHER)
     with pytest.raises(ActivityFailed, match=f"{OTHER} is not ready, and the fault spares no re"):
-        run_python_activity(METHOD[3], {}, {})
+        run_python_activity(METHOD[AT], {}, {})
     assert session.undo.pending == ()
     assert session.stop.reason.by == "limit:last_healthy_region"
     assert beacon.SHINES == {"pct": 100}
@@ -315,7 +318,7 @@ def test_what_its_target_does_not_allow_is_not_written_and_not_done(session, bea
     """At the effect itself the radius holds again."""
     session.platform = platform_of(a_target(commands=()))
     with pytest.raises(ActivityFailed, match=r"limit:blast_radius: .* does not allow beacon"):
-        run_python_activity(METHOD[3], {}, {})
+        run_python_activity(METHOD[AT], {}, {})
     assert session.undo.pending == ()
     assert beacon.SHINES == {"pct": 100}
 
@@ -518,5 +521,5 @@ def test_a_scene_that_no_session_is_on_knows_its_region(beacon):
 def test_an_action_without_a_drill_touches_nothing(beacon):
     """Its control did not begin one."""
     with pytest.raises(ActivityFailed, match="no drill is running"):
-        run_python_activity(METHOD[3], {}, {})
+        run_python_activity(METHOD[AT], {}, {})
     assert beacon.SHINES == {"pct": 100}
