@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from drill_runner import ROOT
 from game_days import SETTINGS, document
+from held_clock import HeldClock
 
 from muster import testbed
 from muster.bundle import DAY_LEDGER
@@ -32,6 +34,7 @@ class Testbed:
 
     def __init__(self) -> None:
         self.state: Any = None
+        self.started_at = time.time()
         self.said: list[str] = []
 
     def status(self, name: str) -> Any:
@@ -40,7 +43,11 @@ class Testbed:
     def up(self, target: Any, profile: Any, **asked: Any) -> Any:
         self.said.append(f"up {profile.name} {asked['scale']:g} {asked['owner']}")
         self.state = SimpleNamespace(
-            profile=profile.name, scale=asked["scale"], defect=asked["defect"], owner=asked["owner"]
+            profile=profile.name,
+            scale=asked["scale"],
+            defect=asked["defect"],
+            owner=asked["owner"],
+            started_at=self.started_at,
         )
         return self.state
 
@@ -88,6 +95,24 @@ def test_a_drill_that_needs_another_gets_another(bed: Testbed) -> None:
     with pytest.raises(BadInput, match="already up"):
         rig.check_rig(plan())
     rig.check_rig(plan(scale="0.5"))
+
+
+def test_one_that_would_end_itself_under_the_drill_is_renewed_before_it(bed: Testbed) -> None:
+    """It lives for a bounded time. A person's is not ended: the day stops and says what to do."""
+    spec = plan().target.testbed
+    assert spec is not None
+    clock, length_s = HeldClock(), 100.0
+    least_s = rig.LATER * length_s + rig.LATER_S
+    bed.started_at = clock.now_s() - float(spec.lifetime_s_max) + least_s
+    assert rig.ready(plan(), "D", length_s, clock) is True
+    assert rig.ready(plan(), "D", length_s, clock) is False
+    assert rig.ready(plan(), "D", length_s + 1, clock) is True
+    assert bed.said == ["up test_short 1 day-D", "down", "up test_short 1 day-D"]
+    bed.state.owner = "up"
+    with pytest.raises(
+        BadInput, match=r"lifetime_s_max: got '260 s left .* expected at least 262 s"
+    ):
+        rig.ready(plan(), "D", length_s + 1, clock)
 
 
 @pytest.mark.parametrize("shown", ["lock", "drill", "watchdog"])

@@ -2,8 +2,9 @@
 
 A drill that finds its testbed up uses it and leaves it up. The day starts it before the first drill
 and ends it after the last. It is started anew only for a drill whose profile, scale or defect it
-does not have, or if it ended by itself. It is never ended under a drill that still runs, as one
-whose day was killed does.
+does not have, if it ended by itself, or if it would end itself before the drill had ended
+(`testbed.lifetime_s_max`). It is never ended under a drill that still runs, as one whose day was
+killed does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 
 from muster import testbed
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.lock.held import FileLock
 from muster.drill.lock.runs import is_running, runs_of
 from muster.drill.plan.plan import DrillPlan
@@ -21,6 +23,8 @@ from muster.targets import Target
 logger = logging.getLogger("chaostoolkit")
 OWNER = "day-"
 """How the owner of a day's testbed begins: no drill's id begins so, and `recover` leaves it up."""
+LATER, LATER_S = 2.0, 60.0
+"""A drill may take this much longer than it is expected to: a ratio, and seconds besides."""
 
 
 def owner_of(day_id: str) -> str:
@@ -35,14 +39,18 @@ def check_rig(plan: DrillPlan) -> None:
         fits(plan, state)
 
 
-def ready(plan: DrillPlan, day_id: str) -> bool:
-    """Have the testbed of `plan` up; return whether it was started now. Raises MusterError."""
+def ready(plan: DrillPlan, day_id: str, length_s: float = 0.0, clock: Clock = SYSTEM_CLOCK) -> bool:
+    """Have the testbed of `plan` up; return whether it was started now. Raises MusterError.
+
+    It stays up for at least `length_s` seconds, and some more for what may hold the drill up.
+    """
     if plan.target.class_ != "testbed":
         return False
     state = _up(plan.target)
     if state is not None:
         try:
             fits(plan, state)
+            _check_lasts(plan.target, state, length_s, clock)
             return False
         except BadInput:
             if not state.owner.startswith(OWNER):
@@ -58,6 +66,22 @@ def ready(plan: DrillPlan, day_id: str) -> bool:
         progress=lambda line: logger.info("testbed: %s", line),
     )
     return True
+
+
+def _check_lasts(target: Target, state: testbed.State, length_s: float, clock: Clock) -> None:
+    """Raises BadInput if the testbed could end itself under a drill of that length."""
+    if target.testbed is None:
+        return
+    ends_s = state.started_at + float(target.testbed.lifetime_s_max)
+    left_s = ends_s - clock.now_s()
+    wanted_s = LATER * length_s + LATER_S
+    if left_s < wanted_s:
+        raise BadInput(
+            f"testbed {target.name}",
+            "testbed.lifetime_s_max",
+            f"{max(left_s, 0.0):.0f} s left until it ends itself",
+            f"at least {wanted_s:.0f} s for the next drill (chaos drill down, and begin again)",
+        )
 
 
 def end(target: Target) -> bool:

@@ -269,7 +269,7 @@ class DayRun:
             looking.metrics.close()
 
     def _ready(self, entry: Entry) -> None:
-        if rig.ready(entry.plan, self.journal.day_id):
+        if rig.ready(entry.plan, self.journal.day_id, length_s(entry.plan), self.clock):
             self.journal.record("testbed", state="started", number=entry.number)
 
 

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from muster.drill.plan.enough import canaries_per_s
+from muster.drill.plan.expected import expected_s
 from muster.errors import BadInput
 
 if TYPE_CHECKING:
     from muster.drill.plan.plan import DrillPlan
+    from muster.targets import Target
 
-STEP_S = 60.0
-"""One step of the traffic: the records' TTL, and the time until the split is observed."""
-ENDS_S = 120.0
-"""The wait for steady streams after the ramp, a region's start, and the end of the drill."""
+TTL_S = 60.0
+"""Assumed of the public records, where the target does not say: a plan asks nobody."""
+ENDS_S = 30.0
+"""What no phase holds: the drill's start, the restore, and the end of the load."""
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,17 @@ def over_budget(plan: DrillPlan) -> BadInput | None:
 
 
 def _seconds(plan: DrillPlan) -> tuple[float, float]:
-    """Seconds of the holds, and assumed seconds of all other phases."""
-    from muster.load.schedule import ramp_seconds
-
-    held_s = steps = 0.0
+    """Seconds of the holds, and assumed seconds of all else."""
+    held_s = 0.0
     for one in plan.method:
         said = one.arguments
         held_s += 60.0 * float(said.get("minutes") or 0) / plan.time_scale
         held_s += float(said.get("seconds") or 0)
-        steps += len(said.get("shares_pct") or ())
-    ramp_s = ramp_seconds(float(plan.profile.ramp_s), plan.streams_target)
-    longest_s = plan.target.stream_seconds_max
-    return held_s, ramp_s + 2 * longest_s + steps * STEP_S + ENDS_S
+    return held_s, sum(expected_s(plan, _ttl_s(plan.target)).values()) - held_s + ENDS_S
+
+
+def _ttl_s(target: Target) -> float:
+    """The time to live of the public records, in seconds, as far as the target says it."""
+    if target.testbed is not None:
+        return float(target.testbed.dns.ttl_s)
+    return float(getattr(target.names, "ttl_s", TTL_S))
