@@ -72,8 +72,10 @@ test: setup-test ## all tests but whole drills (about 10 minutes on two cores)
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
 	@$(BIN)/python -m pytest -m "drills and not catalogue" $${PART:+--part "$$PART"}
 
-test-faults: setup-test ## whole drills of every fault: a healthy platform passes, its planted defect fails; PART=1/3
-	@$(BIN)/python -m pytest -m "drills and catalogue" $${PART:+--part "$$PART"}
+test-faults: setup-test ## the day of every fault at SCALE=0.05, and planted defects that must fail; HALF=day or defects
+	@case "$${HALF:-}" in "") half= ;; day) half=" and day" ;; defects) half=" and not day" ;; \
+	*) echo "HALF: got $$HALF, expected day or defects" >&2; exit 2 ;; esac; \
+	$(BIN)/python -m pytest -m "drills and catalogue$$half" --durations=0 --durations-min=5
 
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign
