@@ -15,9 +15,13 @@ class HeldClock:
     """
 
     def __init__(
-        self, now_s: float = 1_000_000.0, on_wait: Callable[[float], None] | None = None
+        self,
+        now_s: float = 1_000_000.0,
+        on_wait: Callable[[float], None] | None = None,
+        boot_s: float = 9_000.0,
     ) -> None:
         self.began_s = now_s
+        self.booted_s = boot_s
         self._passed_s = 0.0
         self.waits_s: list[float] = []
         self.on_wait = on_wait
@@ -34,7 +38,7 @@ class HeldClock:
         return 5_000.0 + self._passed_s
 
     def boot_s(self) -> float:
-        return 9_000.0 + self._passed_s
+        return self.booted_s + self._passed_s
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""

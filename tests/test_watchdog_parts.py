@@ -333,7 +333,7 @@ def test_a_watchdog_that_restores_is_waited_for(run, sleeper):
         if next(looks, None) is None:
             run.remove()
 
-    make_way("test", said.append, HeldClock(SYSTEM_CLOCK.now_s(), sleep))
+    make_way("test", said.append, HeldClock(on_wait=sleep, boot_s=SYSTEM_CLOCK.boot_s()))
     assert len(said) == 1
     assert "to restore" in said[0]
     assert sleeper.poll() is None
