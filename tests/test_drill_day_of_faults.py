@@ -125,7 +125,7 @@ def test_what_a_loss_cost_is_told(day: Day, tmp_path: Path) -> None:
             assert 0 < told["streams_broken"] < told["streams_open"]
             assert told["streams_broken_elsewhere"] == 0
             assert 0 < told["rto_s"] <= 8
-            assert one.events("region_lost")
+            assert one.events("region_dark" if name == "region_loss" else "region_lost")
             assert {"detect_s", "lost_s", "restore_s"} <= set(one.verdict["timings_s"])
             report = (one.bundle / "report.md").read_text()
             assert f"The loss of {REGION} broke " in report
