@@ -30,6 +30,13 @@ OTHERWISE: dict[tuple[str, str], tuple[Any, str]] = {
         "testbed_sentinel",
         "only this testbed's Redis has a Sentinel",
     ),
+    **{
+        (name, "configuration.target.default"): (
+            "testbed_kubernetes",
+            "only the regions of this testbed are pods",
+        )
+        for name in ("pods_killed", "node_drained", "readiness_broken", "image_unpullable")
+    },
     ("m1_gate", "configuration.profile.default"): ("m1_1k", "a gate is passed under its profile"),
     ("m2_gate", "configuration.profile.default"): ("m2_5k", "a gate is passed under its profile"),
     ("m1_gate", "configuration.scale.default"): ("1", "a gate is passed at full size alone"),

@@ -44,6 +44,10 @@ SENTINEL = {"url": "redis://127.0.0.1:9", "master": "chat", "promoted_s_max": 10
 OF_DNS = {"dns_slow", "dns_empty", "dns_stale"}
 
 
+OF_A_CLUSTER = {"pods_killed", "node_drained", "readiness_broken", "image_unpullable"}
+NODE = "node-1"
+
+
 def document(url="http://127.0.0.1:9", **blast_radius):
     """A staging target with Kubernetes, proxies and drain hooks, all of it allowed."""
     data = shared_document(url)
@@ -55,6 +59,13 @@ def document(url="http://127.0.0.1:9", **blast_radius):
                 "context": "staging",
                 "namespace": "chat",
                 "workloads": ["deployment/gateway"],
+            },
+            "cluster": {
+                "kind": "kubernetes",
+                "context": "staging",
+                "namespace": "chat",
+                "workloads": ["deployment/gateway"],
+                "node": NODE,
             },
             "toxiproxy": {"url": "http://127.0.0.1:9", "proxies": proxies},
             "drain": {"url": "http://127.0.0.1:9/drain"},
@@ -74,7 +85,7 @@ def document(url="http://127.0.0.1:9", **blast_radius):
         data[kind] = {"rto_s_max": 60, "streams_broken_share_max": 0.6}
     allowed = [f"{REGION}/{name}" for name in proxies.values()]
     data["blast_radius"] |= {"proxies": allowed, "redis": [REGION]}
-    data["blast_radius"] |= {"namespaces": ["chat"], **blast_radius}
+    data["blast_radius"] |= {"namespaces": ["chat"], "nodes": [NODE], **blast_radius}
     return data
 
 

@@ -53,6 +53,10 @@ class RegionPartition(Lost):
     def look_s_max(self) -> float:
         return super().look_s_max + self._port.look_s_max
 
+    @property
+    def bite_s_max(self) -> float:
+        return self._port.cut_s_max
+
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), *self._port.touches())
 
@@ -60,9 +64,12 @@ class RegionPartition(Lost):
         section = f"regions.{self.region}.partition"
         if not self._port.cuts:
             kind = self.target.regions[self.region].partition.kind
-            return Unusable(f"{section}.kind", kind, "process or command, which cuts a region off")
+            return Unusable(f"{section}.kind", kind, "process, command or network_policy")
         found = self._port.unusable()
         return None if found is None else found.within(section)
+
+    def rehearse(self) -> tuple[str, ...]:
+        return self._port.rehearse()
 
     def change(self) -> Change:
         return Change(self._port.state(), "cut")
@@ -87,6 +94,8 @@ class RegionPartition(Lost):
             raise FaultError(f"{self.subject}: this machine could not look: {look.said}")
         state = self._port.state()
         why = f"partition {state}; from outside its ready_url {look.said}"
+        if state == "cut" and serves(look) and self._port.unenforced:
+            why += f": {self._port.unenforced}"
         facts = {"state": state, "met": look.met, "status": look.status}
         return Proof(state == "cut" and not serves(look), why, facts)
 

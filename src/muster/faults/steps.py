@@ -57,13 +57,14 @@ class Scene:
     """The input of a plan's steps. `minute_s`: how long a minute of the drill lasts, in seconds.
 
     `chosen`: on which of `REGIONS` the step acts. `held`: whether clients of the load keep their
-    connections past the TTL.
+    connections past the TTL. `seed`: of the run, for what is chosen at random.
     """
 
     platform: Platform
     minute_s: float = 60.0
     chosen: str = "evacuated"
     held: bool = False
+    seed: int = 0
 
     @property
     def target(self) -> Target:

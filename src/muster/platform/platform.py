@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.cluster import RegionCluster, cluster_of
 from muster.platform.drain import Drain, drain_of
 from muster.platform.names import Names, names_of
 from muster.platform.partition import Partition, partition_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class Platform:
     """The ports of one target, and the clock by which they and its faults wait.
 
-    `power`, `drain`, `redis_process` and `partition` are by region.
+    `power`, `drain`, `redis_process`, `partition` and `cluster` are by region.
     """
 
     target: Target
@@ -36,6 +37,7 @@ class Platform:
     drain: Mapping[str, Drain]
     redis_process: Mapping[str, RedisProcess]
     partition: Mapping[str, Partition]
+    cluster: Mapping[str, RegionCluster]
     metrics: Metrics
     names: Names
     clock: Clock = SYSTEM_CLOCK
@@ -58,6 +60,7 @@ def platform_of(target: Target, clock: Clock = SYSTEM_CLOCK) -> Platform:
         partition={
             name: partition_of(name, region, clock) for name, region in target.regions.items()
         },
+        cluster={name: cluster_of(name, region, clock) for name, region in target.regions.items()},
         metrics=metrics_of(target),
         names=names_of(target, steering),
         clock=clock,

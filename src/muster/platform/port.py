@@ -21,7 +21,9 @@ class Touch:
     `below`: an allowed name that covers this one too, because this one lies below it.
     """
 
-    kind: Literal["regions", "zones", "records", "proxies", "redis", "namespaces", "commands"]
+    kind: Literal[
+        "regions", "zones", "records", "proxies", "redis", "namespaces", "nodes", "commands"
+    ]
     name: str
     below: str = ""
 

@@ -18,6 +18,8 @@ _STOPPERS = {
     "load:not_shown": "Prometheus did not return all series of the running load",
     "steering:changed_by_another": "somebody else changed the records",
     "power:changed_by_another": "somebody else started what the drill had stopped",
+    "fault:changed_by_another": "somebody else replaced what the drill had changed",
+    "fault:not_proven": "the fault took no effect, so that there was nothing to detect",
     "drain:changed_by_another": "the region's drain was changed by somebody else, or by itself",
     "rig:starved": "Muster's own machine was overloaded, so that samples were missing",
     "budget:tokens": "the load had used the tokens that the target allows",

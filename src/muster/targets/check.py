@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from muster.documents import Document
 from muster.errors import BadInput, nearest, together
 from muster.targets.calendar import span_of
 from muster.targets.declared import declared_problems
@@ -142,7 +143,13 @@ def _check_contexts(target: Target, file: Path | str) -> Iterator[BadInput]:
         yield BadInput(file, "steering.context", None, wanted)
     for name, region in target.regions.items():
         restart = region.toxiproxy.restart if region.toxiproxy else None
-        for key, section in (("power", region.power), ("toxiproxy.restart", restart)):
+        sections: dict[str, Document | None] = {
+            "power": region.power,
+            "partition": region.partition,
+            "cluster": region.cluster,
+            "toxiproxy.restart": restart,
+        }
+        for key, section in sections.items():
             if isinstance(section, ClusterAccess) and section.context is None:
                 wanted = f"a context of the kubeconfig, or {IN_CLUSTER}"
                 wanted += f", since class is {target.class_}"

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from muster.documents import Document
 from muster.errors import BadInput
 from muster.targets.calendar import Calendar
+from muster.targets.cluster import NoCluster, RegionCluster
 from muster.targets.declared import NoSignal, declared_in
 from muster.targets.dns_stub import DnsStub, RtoObjective
 from muster.targets.drain import Drain
@@ -149,6 +150,9 @@ class Region(Document):
     partition: Partition = Field(
         default=NoPartition(), description="how it is cut off from everyone outside"
     )
+    cluster: RegionCluster = Field(
+        default=NoCluster(), description="what a drill may do to its pods (docs/kubernetes.md)"
+    )
     drain: Drain | None = None
 
 
@@ -163,6 +167,9 @@ class BlastRadius(Document):
         default=(), description="regions whose Redis server may be halted, killed or set otherwise"
     )
     namespaces: tuple[str, ...] = Field(default=(), description="of Kubernetes")
+    nodes: tuple[str, ...] = Field(
+        default=(), description="of Kubernetes, that may be cordoned and drained"
+    )
     commands: tuple[str, ...] = Field(
         default=(), description="first words of commands that stop, drain, steer or restart"
     )

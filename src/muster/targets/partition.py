@@ -8,6 +8,7 @@ from pydantic import Field
 
 from muster.documents import Document
 from muster.targets.kinds import Argv, HttpUrl, PositiveSeconds
+from muster.targets.kubernetes import ClusterAccess, WorkloadName
 
 
 class ProcessPartition(Document):
@@ -32,6 +33,18 @@ class CommandPartition(Document):
     )
 
 
+class NetworkPolicyPartition(ClusterAccess):
+    """A NetworkPolicy that lets nobody in, for each of the named workloads."""
+
+    kind: Literal["network_policy"]
+    workloads: Annotated[tuple[WorkloadName, ...], Field(min_length=1)] = Field(
+        description="KIND/NAME of each whose pods clients reach: deployment/gateway"
+    )
+    timeout_s: PositiveSeconds = Field(
+        default=60.0, description="for one change, and until it shows from outside"
+    )
+
+
 class NoPartition(Document):
     """Nobody cuts it off: the drill that needs it is refused before anything is started."""
 
@@ -39,5 +52,6 @@ class NoPartition(Document):
 
 
 Partition = Annotated[
-    ProcessPartition | CommandPartition | NoPartition, Field(discriminator="kind")
+    ProcessPartition | CommandPartition | NetworkPolicyPartition | NoPartition,
+    Field(discriminator="kind"),
 ]

@@ -15,6 +15,7 @@ from muster.drill.phases.failover import await_headroom, await_split, phase, wai
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.quiet import await_quiet
+from muster.drill.stop import StopReason
 from muster.errors import DrillAborted
 from muster.faults import Proof, fault_of
 from muster.faults.lost import Losing, Lost
@@ -25,6 +26,8 @@ from muster.samples.series import Samples
 from muster.samples.windows import Window
 
 logger = logging.getLogger("chaostoolkit")
+UNPROVEN = "fault:not_proven"
+"""The stop reason of a drill whose fault took no effect: nothing would detect it."""
 ANSWERS_MIN = 30
 """At least this many DNS answers are needed before a region counts as gone from them."""
 
@@ -47,8 +50,12 @@ def lose(session: Session, kind: Callable[..., Losing]) -> None:
         session.slow(fault.apply)
         lost_at_s = fault.cut_at_s or lost_at_s
         session.record("fault_applied", fault=fault.kind, region=region)
-        if proofs.await_bite(session, fault):
-            session.record("region_dark" if fault.stops_region else "region_lost", region=region)
+        if not proofs.await_bite(session, fault):
+            # Nothing was lost that anybody could detect: no finding about the platform.
+            detail = f"{fault.subject}: its effect was not observed in {fault.bite_s_max:g} s"
+            reason = StopReason(UNPROVEN, "INCONCLUSIVE", detail, session.clock.now_s())
+            session.stop_now(reason)
+        session.record("region_dark" if fault.stops_region else "region_lost", region=region)
         detected_s = _await_detection(session, fault, lost_at_s)
         session.timing("detect_s", detected_s - lost_at_s)
         after_s = session.ttl_s + float(session.plan.contract.drill.shift_after_ttl_s)

@@ -22,7 +22,7 @@ SCRAPES = 5
 
 def begin(session: Session, step: DrillStep, arguments: Mapping[str, Any]) -> None:
     """Apply the one fault of `step`, and go on. Raises WrongArgument before any effect."""
-    scene = Scene(session.platform, 60.0 / session.time_scale)
+    scene = Scene(session.platform, 60.0 / session.time_scale, seed=session.plan.settings.seed)
     (fault,) = step.planned(scene, arguments).faults
     with phase(session, step.func, session.drill_tier):
         began_s = session.clock.monotonic_s()

@@ -67,7 +67,13 @@ def allowed(session: Looking) -> str:
 
 def _steps(session: Looking) -> tuple[Step, ...]:
     plan = session.plan
-    return steps_of(session.platform, plan.method, plan.time_scale, held=plan.holds_connections)
+    return steps_of(
+        session.platform,
+        plan.method,
+        plan.time_scale,
+        held=plan.holds_connections,
+        seed=plan.settings.seed,
+    )
 
 
 def load_size(session: Looking) -> str:

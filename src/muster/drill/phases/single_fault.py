@@ -19,7 +19,7 @@ from muster.faults import DrillStep, Fault, Scene
 
 def run(session: Session, step: DrillStep, seconds: float, arguments: Mapping[str, Any]) -> None:
     """The phase `fault` with the one fault of `step`. Raises WrongArgument before any effect."""
-    scene = Scene(session.platform, 60.0 / session.time_scale)
+    scene = Scene(session.platform, 60.0 / session.time_scale, seed=session.plan.settings.seed)
     (fault,) = step.planned(scene, {"seconds": seconds, **arguments}).faults
     hold(session, fault, seconds)
 

@@ -101,6 +101,7 @@ def describe(plan: DrillPlan) -> Described:
         plan.method,
         plan.time_scale,
         held=plan.holds_connections,
+        seed=plan.settings.seed,
     )
     table = rows_of(steps, ask=target is not None)
     wrong = [reach_of(plan.target, steps), unconfirmed(plan), closed(plan.target), too_much(plan)]

@@ -43,13 +43,18 @@ class Step:
 
 
 def steps_of(
-    platform: Platform, method: Sequence[Activity], time_scale: float, *, held: bool = False
+    platform: Platform,
+    method: Sequence[Activity],
+    time_scale: float,
+    *,
+    held: bool = False,
+    seed: int = 0,
 ) -> tuple[Step, ...]:
     """The steps of `method`. Raises BadInput for an unknown activity outside a testbed, and for
-    a fault that would act on what another one still holds. `held`: as in `Scene`.
+    a fault that would act on what another one still holds. `held` and `seed`: as in `Scene`.
     """
     known = steps().by_key
-    scene = Scene(platform, 60.0 / time_scale, held=held)
+    scene = Scene(platform, 60.0 / time_scale, held=held, seed=seed)
     found: list[Step] = []
     begun: dict[str, tuple[Fault, ...]] = {}
     applied: tuple[Fault, ...] = ()

@@ -33,6 +33,8 @@ CHANGES_MAX = 10
 """Changes that are recorded one by one; the summary counts all of them."""
 CHANGED = "power:changed_by_another"
 """The stop reason of a drill whose stopped region somebody else starts."""
+REPLACED = "fault:changed_by_another"
+"""The stop reason of a drill of which somebody else replaces another change."""
 OWN_SIGNALS = ("streams_limit", "streams_active")
 LATE_SCRAPES = 2
 LATE_S = 1.0
@@ -242,7 +244,8 @@ def _looker(session: Session, fault: Fault, contrary: Contrary) -> Looker:
         if proof.another:
             detail = f"{fault.subject}: {proof.another}"
             now_s = session.clock.now_s()
-            session.stop.set(StopReason(CHANGED, "ABORTED", detail, now_s))
+            by = CHANGED if fault.stops_region else REPLACED
+            session.stop.set(StopReason(by, "ABORTED", detail, now_s))
         return proof
 
     return Looker(

@@ -28,8 +28,16 @@ class Kind:
         base = f"{_root(self.group_version)}/namespaces/{namespace}/{self.plural}"
         return f"{base}/{name}" if name else base
 
+    def everywhere(self, name: str = "") -> str:
+        """The path of all objects of the kind in the cluster; or of one, if it is in no
+        namespace.
+        """
+        base = f"{_root(self.group_version)}/{self.plural}"
+        return f"{base}/{name}" if name else base
+
 
 PODS = Kind("", "v1", "pods", "Pod")
+NODES = Kind("", "v1", "nodes", "Node")
 REPLICASETS = Kind("apps", "v1", "replicasets", "ReplicaSet")
 KNOWN = {
     "deployment": Kind("apps", "v1", "deployments", "Deployment"),

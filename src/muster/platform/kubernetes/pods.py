@@ -53,6 +53,10 @@ class Pods:
 
         `uid`: of the workload. A selector without labels would match every pod: it is refused.
         """
+        return [pod for pod, _ in self.shown(selector, uid)]
+
+    def shown(self, selector: str, uid: str) -> Sequence[tuple[Pod, Json]]:
+        """The same, each with the object that the API shows. Raises PortError."""
         if not selector:
             raise PortError("Kubernetes: a workload's scale names no selector for its pods")
         listed = self._cluster.items(PODS.path(self._namespace), labelSelector=selector)
@@ -63,7 +67,7 @@ class Pods:
             ours = self._leads_to(uid, _controller(one))
             if ours is not False:
                 meta = mapping(one, "metadata")
-                found.append(Pod(text(meta, "name"), text(meta, "uid"), bool(ours)))
+                found.append((Pod(text(meta, "name"), text(meta, "uid"), bool(ours)), one))
         return found
 
     def _leads_to(self, uid: str, owner: _Owner | None) -> bool | None:

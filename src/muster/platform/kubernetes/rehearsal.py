@@ -8,7 +8,7 @@ are read: where more is used than a quota allows, what is stopped could not all 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from muster.platform.kubernetes.autoscalers import HPA
@@ -17,11 +17,10 @@ from muster.platform.kubernetes.fields import Json, mapping, text
 from muster.platform.kubernetes.keda import SCALED_OBJECTS, change_of, to_pause
 from muster.platform.kubernetes.kinds import PODS, REPLICASETS, Kind
 from muster.platform.kubernetes.quantity import quantity
+from muster.platform.kubernetes.rights import Right, allowed, missing, tried
 from muster.platform.kubernetes.workloads import Workloads, forced
-from muster.platform.port import PortError
 
 logger = logging.getLogger("chaostoolkit")
-REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 QUOTAS = Kind("", "v1", "resourcequotas", "ResourceQuota")
 
 
@@ -44,43 +43,31 @@ def refusals(workloads: Workloads, *, kill: bool, pauses_keda: bool = False) -> 
 
 
 def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) -> Iterator[str]:
-    needed: list[tuple[str, Kind, str, str]] = []
+    where = workloads.namespace
+    needed: list[Right] = []
     for name in workloads.names:
         one = workloads.workload(name)
-        needed += [("get", one.kind, "", one.name), ("get", one.kind, "scale", one.name)]
-        needed += [("patch", one.kind, "scale", one.name)]
-    needed += [("list", PODS, "", "")]
-    if any(workloads.workload(name).kind.name != "StatefulSet" for name in workloads.names):
-        needed += [("get", REPLICASETS, "", "")]
-    needed += [("delete", PODS, "", "")] if kill else []
+        needed.append(Right("get", one.kind, where, name=one.name))
+        needed += [Right(verb, one.kind, where, "scale", one.name) for verb in ("get", "patch")]
+    needed += pod_rights(workloads)
+    needed += [Right("delete", PODS, where)] if kill else []
     for name in paused:
-        needed += [("get", SCALED_OBJECTS, "", name), ("patch", SCALED_OBJECTS, "", name)]
-    for verb, kind, sub, name in needed:
-        if not _allowed(workloads, verb, kind, sub, name):
-            resource = f"{kind.plural}/{sub}" if sub else kind.plural
-            named = f" {name}" if name else ""
-            yield f"no right to {verb} {resource}{named} in namespace {workloads.namespace}"
-    if not _allowed(workloads, "list", HPA, "", ""):
+        needed += [Right(verb, SCALED_OBJECTS, where, name=name) for verb in ("get", "patch")]
+    yield from missing(workloads.cluster, needed)
+    if not allowed(workloads.cluster, Right("list", HPA, where)):
         logger.warning(
             "namespace %s: no right to list %s: after a drill the replicas must be as before",
-            workloads.namespace,
+            where,
             HPA.plural,
         )
 
 
-def _allowed(workloads: Workloads, verb: str, kind: Kind, sub: str, name: str) -> bool:
-    asked = {"namespace": workloads.namespace, "verb": verb, "group": kind.group}
-    asked |= {"resource": kind.plural, "subresource": sub, "name": name}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
-    }
-    answer = workloads.cluster.post(REVIEWS, review)
-    allowed = mapping(answer, "status").get("allowed")
-    if not isinstance(allowed, bool):
-        raise PortError(f"Kubernetes: status.allowed: got {allowed!r}, expected true or false")
-    return allowed
+def pod_rights(workloads: Workloads) -> list[Right]:
+    """The rights that finding the pods of workloads needs, besides to read these."""
+    needed = [Right("list", PODS, workloads.namespace)]
+    if any(workloads.workload(name).kind.name != "StatefulSet" for name in workloads.names):
+        needed.append(Right("get", REPLICASETS, workloads.namespace))
+    return needed
 
 
 def _refused_changes(workloads: Workloads, *, kill: bool) -> Iterator[str]:
@@ -88,14 +75,14 @@ def _refused_changes(workloads: Workloads, *, kill: bool) -> Iterator[str]:
         path = workloads.path(name, "/scale")
         for count in (0, asked):
             change = {"spec": {"replicas": count}}
-            yield from _tried(
+            yield from tried(
                 f"{name} to {count} replicas",
                 partial(workloads.cluster.patch, path, change, dry_run=True),
             )
         if kill and pods:
             pod = PODS.path(workloads.namespace, pods[0].name)
             options = forced(pods[0])
-            yield from _tried(
+            yield from tried(
                 f"deleting a pod of {name}",
                 partial(workloads.cluster.delete, pod, options, dry_run=True),
             )
@@ -106,23 +93,10 @@ def _refused_pauses(workloads: Workloads, paused: Sequence[str]) -> Iterator[str
         path = SCALED_OBJECTS.path(workloads.namespace, name)
         for value, what in (("true", "pausing"), (None, "resuming")):
             change = change_of(value)
-            yield from _tried(
+            yield from tried(
                 f"{what} KEDA's {name}",
                 partial(workloads.cluster.patch, path, change, dry_run=True),
             )
-
-
-def _tried(what: str, change: Callable[[], None]) -> Iterator[str]:
-    try:
-        change()
-    except Refused as error:
-        if "dry run" in str(error):
-            # A webhook that has side effects: nobody can ask it beforehand.
-            logger.warning("%s could not be tried: %s", what, error)
-        else:
-            yield f"{what}: {error}"
-    except PortError as error:
-        yield f"{what}: {error}"
 
 
 def _quotas(workloads: Workloads) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
-from muster.platform.kubernetes.fields import text, whole_number
+from muster.platform.kubernetes.fields import Json, text, whole_number
 from muster.platform.kubernetes.kinds import KNOWN, PODS, Kind, Kinds
 from muster.platform.kubernetes.pods import Pod, Pods
 from muster.platform.port import PortError
@@ -119,6 +119,15 @@ class Workloads:
             found[name] = scale.asked, self._pods.of(scale.selector, scale.uid)
         return found
 
+    def shown(self) -> list[tuple[str, Pod, Json]]:
+        """Every pod that is a workload's own: the workload, the pod, and what the API shows."""
+        found = []
+        for name in self.names:
+            scale = self.scale_of(name)
+            pods = self._pods.shown(scale.selector, scale.uid)
+            found += [(name, pod, one) for pod, one in pods if pod.ours]
+        return found
+
     def set(self, wish: Wish, until_s: float) -> None:
         """Scale every workload as `wish` says, and read back that it is asked for so."""
         self.repeat(self.names, lambda name: self._one_set(name, wish), until_s)
@@ -207,10 +216,10 @@ class Workloads:
         """
         pods = self.insist(self._own_pods, until_s)
         self.cut_at_s = self._clock.now_s()
-        self._delete(pods, until_s)
+        self.delete(pods, until_s)
         self.set(lambda name, asked: 0, until_s)
         while pods := self.insist(self._own_pods, until_s):
-            self._delete(pods, until_s)
+            self.delete(pods, until_s)
             if self._clock.monotonic_s() > until_s:
                 raise PortError(f"pods are left: {', '.join(sorted(one.name for one in pods))}")
             self._clock.sleep(LOOK_APART_S)
@@ -218,7 +227,8 @@ class Workloads:
     def _own_pods(self) -> list[Pod]:
         return [pod for _, pods in self.pods().values() for pod in pods if pod.ours]
 
-    def _delete(self, pods: Sequence[Pod], until_s: float) -> None:
+    def delete(self, pods: Sequence[Pod], until_s: float) -> None:
+        """Delete exactly these pods without grace, all at once."""
         with ThreadPoolExecutor(DELETED_AT_ONCE) as pool:
             for done in [pool.submit(self._deleted, pod, until_s) for pod in pods]:
                 done.result()

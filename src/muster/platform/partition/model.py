@@ -13,6 +13,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import Adapter
 
 PartitionState = Literal["whole", "cut", "partly"]
+CUT_S_MAX = 10.0
 STATES: tuple[PartitionState, ...] = ("whole", "cut", "partly")
 
 
@@ -35,6 +36,20 @@ class Partition(Adapter, ABC):
     @abstractmethod
     def look_s_max(self) -> float:
         """How long one `state` may take, in seconds."""
+
+    @property
+    def cut_s_max(self) -> float:
+        """How long it may take after a cut until it shows from outside, in seconds."""
+        return CUT_S_MAX
+
+    @property
+    def unenforced(self) -> str:
+        """Why a region may be reached from outside that the platform says is cut off."""
+        return ""
+
+    def rehearse(self) -> tuple[str, ...]:
+        """What the platform would refuse of a cut, a line each. Changes nothing."""
+        return ()
 
     @abstractmethod
     def state(self) -> PartitionState:

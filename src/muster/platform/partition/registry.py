@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PARTITIONS = {
     "process": "muster.platform.partition.process:PartitionByProcess",
     "command": "muster.platform.partition.command:PartitionByCommand",
+    "network_policy": "muster.platform.partition.network_policy:PartitionByNetworkPolicy",
     "none": "muster.platform.partition.none:PartitionByNobody",
 }
 

@@ -1,0 +1,102 @@
+"""Kills a share of a region's pods at once, without grace. Their controllers replace them.
+
+Which ones follows from the seed of the run and from the pods that there are. At least one pod of
+the region is left: the loss of all of them is another fault. A deletion names the pod's uid, so one
+that arrives late ends no other pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from random import Random
+from typing import Any
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.by_hand import line
+from muster.platform.cluster.model import Back, Before
+from muster.platform.cluster.on_workloads import ROLLS, OnWorkloads
+from muster.platform.kubernetes.cluster import kubectl_of
+from muster.platform.kubernetes.kinds import PODS
+from muster.platform.kubernetes.pods import Pod
+from muster.platform.kubernetes.rehearsal import pod_rights
+from muster.platform.kubernetes.rights import Right, missing, tried
+from muster.platform.kubernetes.workloads import forced
+from muster.platform.port import Change, PortError, Proof
+from muster.targets.cluster import KubernetesCluster
+
+CHOSEN, OF = "pods", "of"
+"""The keys of `before` that hold the uids by pod, and how many pods there were."""
+
+
+class KilledPods(OnWorkloads):
+    """A share of the pods of all workloads together."""
+
+    def __init__(
+        self,
+        region: str,
+        settings: KubernetesCluster,
+        clock: Clock = SYSTEM_CLOCK,
+        share_pct: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(region, settings, clock)
+        self._share_pct = share_pct
+        self._seed = seed
+
+    def rehearse(self) -> tuple[str, ...]:
+        where = self.settings.namespace
+        needed = [*pod_rights(self.workloads), Right("delete", PODS, where)]
+        if lines := tuple(missing(self.workloads.cluster, needed)):
+            return lines
+        name, uid = next(iter(self.before()[CHOSEN].items()))
+        chosen = Pod(name, uid, True)
+        path = PODS.path(where, chosen.name)
+        delete = partial(self.workloads.cluster.delete, path, forced(chosen), dry_run=True)
+        return tuple(tried(f"deleting the pod {chosen.name}", delete))
+
+    def change(self) -> Change:
+        found = self.before()
+        names = ", ".join(found[CHOSEN])
+        return Change(f"{found[OF]} pods", f"without grace killed: {names}, and replaced")
+
+    def before(self) -> dict[str, Any]:
+        whole = super().before()
+        pods = {pod.name: pod.uid for _, pod, _ in self.serving()}
+        if len(pods) < 2:
+            raise PortError(
+                f"region {self.region}: {len(pods)} pod is there: expected 2 or more, of which "
+                "one is left; the loss of all is region_loss"
+            )
+        count = min(len(pods) - 1, max(1, int(len(pods) * self._share_pct / 100 + 0.5)))
+        chosen = sorted(Random(f"{self._seed} {self.region}").sample(sorted(pods), count))
+        return {**whole, CHOSEN: {name: pods[name] for name in chosen}, OF: len(pods)}
+
+    def apply(self, before: Before) -> None:
+        chosen: Mapping[str, str] = before[CHOSEN]
+        self.workloads.delete([Pod(*one, True) for one in chosen.items()], self.until_s())
+
+    def look(self, before: Before) -> Proof:
+        chosen: Mapping[str, str] = before[CHOSEN]
+        uids = {pod.uid for _, pod, _ in self.workloads.shown()}
+        left = sorted(name for name, uid in chosen.items() if uid in uids)
+        gone = len(chosen) - len(left)
+        why = f"{gone} of {before[OF]} pods were killed"
+        if left:
+            why = f"pods are left: {', '.join(left)}"
+        return Proof(not left, why, {"pods": before[OF], "pods_killed": gone})
+
+    def revert(self, before: Before) -> None:
+        self.await_whole(before, self.until_s())
+
+    def state(self, before: Before) -> Back:
+        expected, shown = self.replicas(before)
+        return Back(expected, shown, shown == expected)
+
+    def command(self, before: Before) -> str | None:
+        names = self.settings.workloads
+        if not all(name.startswith(ROLLS) for name in names):
+            return None
+        kubectl = kubectl_of(self.settings)
+        timeout = f"--timeout={self.timeout_s:.0f}s"
+        return " && ".join(line(*kubectl, "rollout", "status", name, timeout) for name in names)
