@@ -113,21 +113,26 @@ class Namespace:
         grace_s: int = 0,
         notes: dict[str, str] | None = None,
         finalizers: list[str] | None = None,
+        pod: dict[str, Any] | None = None,
     ) -> None:
-        """Create a workload, and wait until its pods are ready (but those that never are)."""
+        """Create a workload, and wait until its pods are ready (but those that never are).
+
+        `pod`: more of its pods' specification.
+        """
         labels = labels or {"app": name}
         meta: dict[str, Any] = {"labels": labels, "annotations": notes or {}}
-        pod = {
+        template = {
             "metadata": meta | ({"finalizers": finalizers} if finalizers else {}),
             "spec": {
                 "terminationGracePeriodSeconds": grace_s,
                 "containers": [{"name": "c", "image": "none.invalid/none"}],
+                **(pod or {}),
             },
         }
         spec = {
             "replicas": replicas,
             "selector": selector or {"matchLabels": labels},
-            "template": pod,
+            "template": template,
         }
         if kind == "StatefulSet":
             spec |= {"serviceName": name, "podManagementPolicy": "Parallel"}
@@ -186,8 +191,15 @@ class Namespace:
         )
         return path
 
-    def kubeconfig_of(self, folder: Path, rules: list[dict[str, Any]]) -> str:
-        """A kubeconfig of a service account that may do what `rules` say in this namespace."""
+    def kubeconfig_of(
+        self,
+        folder: Path,
+        rules: list[dict[str, Any]],
+        everywhere: list[dict[str, Any]] | None = None,
+    ) -> str:
+        """A kubeconfig of a service account that may do what `rules` say in this namespace, and
+        `everywhere` in the whole cluster.
+        """
         core = f"/api/v1/namespaces/{self.name}/serviceaccounts"
         rights = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.name}"
         named = {"metadata": {"name": "drill"}}
@@ -205,6 +217,8 @@ class Namespace:
         }
         if not self.live.http.get(f"{rights}/rolebindings/drill").is_success:
             self.live.call("POST", f"{rights}/rolebindings", binding)
+        if everywhere is not None:
+            self._bind_everywhere(binding["subjects"], everywhere)
         asked = {"spec": {"expirationSeconds": 3600}}
         token = self.live.call("POST", f"{core}/drill/token", asked)["status"]["token"]
         access = json.loads(Path(self.live.kubeconfig).read_text())
@@ -212,6 +226,17 @@ class Namespace:
         path = folder / f"{self.name}.kubeconfig"
         path.write_text(json.dumps(access))
         return str(path)
+
+    def _bind_everywhere(self, subjects: Any, rules: list[dict[str, Any]]) -> None:
+        base = "/apis/rbac.authorization.k8s.io/v1"
+        named = {"metadata": {"name": self.name}}
+        if self.live.http.get(f"{base}/clusterroles/{self.name}").is_success:
+            self.live.call("PATCH", f"{base}/clusterroles/{self.name}", {"rules": rules})
+            return
+        self.live.call("POST", f"{base}/clusterroles", {**named, "rules": rules})
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.name}
+        bound = {**named, "roleRef": role, "subjects": subjects}
+        self.live.call("POST", f"{base}/clusterrolebindings", bound)
 
 
 def access(space: Namespace, **more: Any) -> dict[str, Any]:

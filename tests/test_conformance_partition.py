@@ -17,7 +17,12 @@ from floor_fixtures import stand_in
 from muster.platform.partition.none import PartitionByNobody
 from muster.platform.partition.process import PartitionByProcess
 from muster.platform.partition.registry import PARTITIONS
-from muster.targets.partition import CommandPartition, NoPartition, ProcessPartition
+from muster.targets.partition import (
+    CommandPartition,
+    NetworkPolicyPartition,
+    NoPartition,
+    ProcessPartition,
+)
 
 TIMEOUT_S = 1.0
 HELD_S_MAX = 20.0
@@ -109,6 +114,6 @@ def test_every_kind_of_a_target_has_its_adapter():
     """What a target may say is what the registry knows."""
     kinds = {
         get_args(one.model_fields["kind"].annotation)[0]
-        for one in (NoPartition, ProcessPartition, CommandPartition)
+        for one in (NoPartition, ProcessPartition, CommandPartition, NetworkPolicyPartition)
     }
     assert kinds == set(PARTITIONS)

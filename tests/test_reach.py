@@ -44,7 +44,6 @@ SENTINEL = {"url": "redis://127.0.0.1:9", "master": "chat", "promoted_s_max": 10
 OF_DNS = {"dns_slow", "dns_empty", "dns_stale"}
 
 
-OF_A_CLUSTER = {"pods_killed", "node_drained", "readiness_broken", "image_unpullable"}
 NODE = "node-1"
 
 
@@ -218,6 +217,11 @@ def test_what_sentinel_would_take_for_a_loss_is_refused_beside_one(tmp_path, nam
         ("redis_outage", "regions", REGION),
         ("redis_outage", "proxies", f"{REGION}/redis"),
         ("provider_latency", "proxies", f"{REGION}/primary"),
+        ("pods_killed", "namespaces", "chat"),
+        ("node_drained", "namespaces", "chat"),
+        ("node_drained", "nodes", NODE),
+        ("readiness_broken", "namespaces", "chat"),
+        ("image_unpullable", "namespaces", "chat"),
         ("redis_full", "redis", REGION),
         ("redis_hung", "redis", REGION),
         ("safety_net", "records", "_muster-drill.chat.staging.example.com."),

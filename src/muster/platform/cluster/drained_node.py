@@ -23,7 +23,7 @@ from muster.platform.kubernetes.cluster import Absent, Conflict, Unanswered, kub
 from muster.platform.kubernetes.fields import Json, each, mapping, text
 from muster.platform.kubernetes.kinds import NODES, PODS
 from muster.platform.kubernetes.pods import ENDED, Pod
-from muster.platform.kubernetes.rehearsal import pod_rights
+from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.port import Change, PortError, Proof, Touch, Unusable
 
@@ -49,7 +49,7 @@ class DrainedNode(OnWorkloads):
 
     def rehearse(self) -> tuple[str, ...]:
         where, node = self.settings.namespace, self._node_name()
-        needed = pod_rights(self.workloads)
+        needed = reading(self.workloads)
         needed += [Right(verb, NODES, "", name=node) for verb in ("get", "patch")]
         needed += [Right("list", NODES, ""), Right("list", PODS, "")]
         needed.append(Right("create", PODS, where, "eviction"))
@@ -95,18 +95,15 @@ class DrainedNode(OnWorkloads):
         if not before[CORDONED]:
             self.workloads.repeat([node], lambda _: self._one_cordoned(before), until_s)
         said: Unanswered | None = None
-        while True:
-            try:
-                pods = self._on_it(node)
-                if not pods:
-                    return
-                for pod in pods:
+        while pods := self.workloads.insist(partial(self._on_it, node), until_s):
+            for pod in pods:
+                try:
                     # A pod that is gone, or of which another has the name, is looked at again.
                     with suppress(Absent, Conflict):
                         self._evict(pod)
-            except Unanswered as error:
-                # Also 429: a PodDisruptionBudget allows it only later.
-                said = error
+                except Unanswered as error:
+                    # Also 429: a PodDisruptionBudget allows it only later.
+                    said = error
             if not self.pause(until_s):
                 left = ", ".join(pod.name for pod in pods)
                 raise PortError(f"node {node}: not drained in time: {left}{said_of(said)}")

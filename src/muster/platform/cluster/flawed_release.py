@@ -26,7 +26,7 @@ from muster.platform.cluster.on_workloads import OnWorkloads
 from muster.platform.kubernetes.cluster import Absent, Conflict, Unanswered, kubectl_of
 from muster.platform.kubernetes.fields import Json, each, mapping, text, whole_number
 from muster.platform.kubernetes.kinds import REPLICASETS
-from muster.platform.kubernetes.rehearsal import pod_rights
+from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.rollout import unfinished
 from muster.platform.port import Change, PortError, Proof, Unusable
@@ -78,10 +78,10 @@ class FlawedRelease(OnWorkloads):
 
     def rehearse(self) -> tuple[str, ...]:
         where = self.settings.namespace
-        needed = [*pod_rights(self.workloads), Right("list", REPLICASETS, where)]
+        needed = [*reading(self.workloads), Right("list", REPLICASETS, where)]
         for name in self.names:
             one = self.workloads.workload(name)
-            needed += [Right(verb, one.kind, where, name=one.name) for verb in ("get", "patch")]
+            needed.append(Right("patch", one.kind, where, name=one.name))
         if lines := tuple(missing(self.workloads.cluster, needed)):
             return lines
         return tuple(said for name in self.names for said in self._refused(name))

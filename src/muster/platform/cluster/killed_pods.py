@@ -19,7 +19,7 @@ from muster.platform.cluster.on_workloads import ROLLS, OnWorkloads
 from muster.platform.kubernetes.cluster import kubectl_of
 from muster.platform.kubernetes.kinds import PODS
 from muster.platform.kubernetes.pods import Pod
-from muster.platform.kubernetes.rehearsal import pod_rights
+from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.workloads import forced
 from muster.platform.port import Change, PortError, Proof
@@ -46,7 +46,7 @@ class KilledPods(OnWorkloads):
 
     def rehearse(self) -> tuple[str, ...]:
         where = self.settings.namespace
-        needed = [*pod_rights(self.workloads), Right("delete", PODS, where)]
+        needed = [*reading(self.workloads), Right("delete", PODS, where)]
         if lines := tuple(missing(self.workloads.cluster, needed)):
             return lines
         name, uid = next(iter(self.before()[CHOSEN].items()))

@@ -44,12 +44,10 @@ def refusals(workloads: Workloads, *, kill: bool, pauses_keda: bool = False) -> 
 
 def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) -> Iterator[str]:
     where = workloads.namespace
-    needed: list[Right] = []
+    needed = reading(workloads)
     for name in workloads.names:
         one = workloads.workload(name)
-        needed.append(Right("get", one.kind, where, name=one.name))
-        needed += [Right(verb, one.kind, where, "scale", one.name) for verb in ("get", "patch")]
-    needed += pod_rights(workloads)
+        needed.append(Right("patch", one.kind, where, "scale", one.name))
     needed += [Right("delete", PODS, where)] if kill else []
     for name in paused:
         needed += [Right(verb, SCALED_OBJECTS, where, name=name) for verb in ("get", "patch")]
@@ -62,9 +60,13 @@ def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) 
         )
 
 
-def pod_rights(workloads: Workloads) -> list[Right]:
-    """The rights that finding the pods of workloads needs, besides to read these."""
+def reading(workloads: Workloads) -> list[Right]:
+    """The rights that reading workloads and finding their pods needs. Raises PortError."""
     needed = [Right("list", PODS, workloads.namespace)]
+    for name in workloads.names:
+        one = workloads.workload(name)
+        for sub in ("", "scale"):
+            needed.append(Right("get", one.kind, workloads.namespace, sub, one.name))
     if any(workloads.workload(name).kind.name != "StatefulSet" for name in workloads.names):
         needed.append(Right("get", REPLICASETS, workloads.namespace))
     return needed

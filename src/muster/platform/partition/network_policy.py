@@ -18,7 +18,7 @@ from muster.platform.kubernetes.cluster import Absent, kubectl_of
 from muster.platform.kubernetes.fields import Json, each, mapping, text
 from muster.platform.kubernetes.kinds import PODS, Kind
 from muster.platform.kubernetes.pods import ENDED
-from muster.platform.kubernetes.rehearsal import pod_rights
+from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.selectors import matches
 from muster.platform.kubernetes.workloads import Workloads
@@ -66,11 +66,8 @@ class PartitionByNetworkPolicy(Partition):
 
     def rehearse(self) -> tuple[str, ...]:
         where = self._settings.namespace
-        needed = pod_rights(self._workloads)
+        needed = reading(self._workloads)
         needed += [Right(verb, POLICIES, where) for verb in ("list", "create", "delete")]
-        for name in self._workloads.names:
-            one = self._workloads.workload(name)
-            needed.append(Right("get", one.kind, where, name=one.name))
         if lines := tuple(missing(self._workloads.cluster, needed)):
             return lines
         return tuple(said for name in self._workloads.names for said in self._refused(name))
