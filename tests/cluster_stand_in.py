@@ -80,7 +80,9 @@ class ClusterStandIn:
 
     def deployment(self, name: str, replicas: int, **labels: str) -> None:
         labels = labels or {"app": name}
-        pod = {"containers": [{"name": "c", "image": "a:1", "readinessProbe": {"periodSeconds": 3}}]}
+        pod = {
+            "containers": [{"name": "c", "image": "a:1", "readinessProbe": {"periodSeconds": 3}}]
+        }
         template = {"metadata": {"labels": labels}, "spec": pod}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
         meta = {"name": name, "generation": 1}
@@ -92,8 +94,7 @@ class ClusterStandIn:
         return [
             one
             for path, one in self.objects.items()
-            if f"/{plural}/" in path
-            and labels.items() <= one["metadata"].get("labels", {}).items()
+            if f"/{plural}/" in path and labels.items() <= one["metadata"].get("labels", {}).items()
         ]
 
     def reconcile(self) -> None:
@@ -182,9 +183,7 @@ class ClusterStandIn:
 
     def _listed(self, path: str, asked: dict[str, str]) -> Iterator[Object]:
         plural = path.rpartition("/")[2]
-        labels = dict(
-            pair.split("=") for pair in asked.get("labelSelector", "").split(",") if pair
-        )
+        labels = dict(pair.split("=") for pair in asked.get("labelSelector", "").split(",") if pair)
         node = asked.get("fieldSelector", "").partition("spec.nodeName=")[2]
         for one in self.of(plural, **labels):
             if not node or one["spec"].get("nodeName") == node:

@@ -18,8 +18,8 @@ from muster.faults.pods_killed import PodsKilled
 from muster.faults.readiness_broken import ReadinessBroken
 from muster.faults.streams_cut import broken_streams
 from muster.platform import platform_of
-from muster.platform.cluster.kubernetes import ClusterByKubernetes
 from muster.platform.cluster.killed_pods import CHOSEN
+from muster.platform.cluster.kubernetes import ClusterByKubernetes
 from muster.platform.port import PortError, Touch
 from muster.targets.cluster import KubernetesCluster
 from muster.undo import UndoEntry

@@ -171,7 +171,6 @@ def quick(monkeypatch):
 @pytest.fixture(params=WAYS)
 def world(request, tmp_path, monkeypatch, quick):
     one = Cluster(request.param, tmp_path / "kubeconfig", monkeypatch)
-    (gateway,) = one.api.of("deployments")
     with stand_in(one.answer) as one.shown:
         kubeconfig(one.path, one.shown.url)
         yield one

@@ -137,8 +137,8 @@ def names_what_it_touches(world: World) -> None:
     assert world.adapter().region == REGION
     assert one.touches() == world.touches
     assert one.unusable() is None
-    assert 0 < one.look_s_max
-    assert 0 < one.timeout_s
+    assert one.look_s_max > 0
+    assert one.timeout_s > 0
     assert world.calls == asked
 
 
