@@ -132,7 +132,9 @@ class ClusterStandIn:
             return 200, self._shown(self.objects[path])
         if call.method == "GET" and path.rpartition("/")[2] in KINDS:
             return 200, {"items": list(self._listed(path, asked))}
-        kept = copy.deepcopy(self.objects) if "dryRun" in asked else None
+        # A deletion's options stand in its body: what its query says is not read.
+        asked = call.json if call.method == "DELETE" and call.body else asked
+        kept = copy.deepcopy(self.objects) if asked.get("dryRun") else None
         answer = self._changed(call, path)
         if kept is not None:
             self.objects = kept

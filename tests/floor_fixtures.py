@@ -383,7 +383,8 @@ class KubernetesStandIn:
 
     def _of_pods(self, call: Call, parts: list[str], query: str) -> tuple[int, Any]:
         if call.method == "DELETE":
-            if "dryRun" not in query:
+            # The API server reads a deletion's options from its body, and then no query.
+            if not call.json.get("dryRun"):
                 self.killed.append(parts[5])
             return 200, {"kind": "Status", "status": "Success"}
         name = query.partition("app=")[2].partition("&")[0]

@@ -213,9 +213,12 @@ def test_the_roles_of_the_documentation_are_enough(region, tmp_path):
     """Stop, loss and start with these rights alone; who else sets replicas is known."""
     one = power(region, kubeconfig=region.kubeconfig_of(tmp_path, [*DRILL, *LOSS]))
     before = one.before()
+    first = {pod["metadata"]["uid"] for pod in region.pods()}
     assert one.rehearse(kill=True) == ()
     assert one.others() == ()
     assert unchanged(region)
+    # Not replaced either: a deletion that is tried deletes nothing.
+    assert {pod["metadata"]["uid"] for pod in region.pods()} == first
     one.kill()
     assert dark(one).proven
     one.start(before)

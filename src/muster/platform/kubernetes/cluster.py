@@ -85,7 +85,9 @@ class Cluster:
 
     def delete(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> None:
         """Delete the object at `path` with the options `body`."""
-        self._call("DELETE", path, _dry(dry_run), body)
+        # The API server reads the options of a deletion from its body, and then no query: a dry run
+        # that only the query asks for would delete.
+        self._call("DELETE", path, _dry(dry_run), {**body, "dryRun": ["All"]} if dry_run else body)
 
     def _call(
         self,
