@@ -83,6 +83,7 @@ class Scripted:
     """A fault of the tests: it answers what it is told to, look by look; the last one stays."""
 
     kind, region, look_s_max, bite_s_max = "scripted", REGION, 5.0, 10.0
+    stops_region = True
     subject = "region scripted"
 
     def __init__(self, *answers: Proof | Exception) -> None:
@@ -230,7 +231,7 @@ def test_a_region_that_somebody_else_starts_stops_the_drill() -> None:
 def test_the_hold_begins_once_the_fault_is_seen_to_bite() -> None:
     """A look that fails, and a balancer that needs a moment, are waited for; one line is kept."""
     session = Recording()
-    assert proofs.await_bite(session, Scripted(FaultError("no answer"), GONE, BITES))
+    assert proofs.await_bite(session, Scripted(FaultError("no answer"), GONE, BITES)).proven
     assert session.proofs == [BITES]
 
 
@@ -238,7 +239,7 @@ def test_a_fault_that_never_bites_is_on_record_and_held_all_the_same() -> None:
     """The wait is bounded; what was seen last is the proof."""
     for answer, why in ((GONE, "it answers 200"), (FaultError("deaf"), "could not look: deaf")):
         session = Recording()
-        assert not proofs.await_bite(session, Scripted(answer))
+        assert not proofs.await_bite(session, Scripted(answer)).proven
         (proof,) = session.proofs
         assert (proof.proven, proof.why) == (False, why)
 

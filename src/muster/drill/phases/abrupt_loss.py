@@ -50,9 +50,10 @@ def lose(session: Session, kind: Callable[..., Losing]) -> None:
         session.slow(fault.apply)
         lost_at_s = fault.cut_at_s or lost_at_s
         session.record("fault_applied", fault=fault.kind, region=region)
-        if not proofs.await_bite(session, fault):
+        seen = proofs.await_bite(session, fault)
+        if not seen.proven:
             # Nothing was lost that anybody could detect: no finding about the platform.
-            detail = f"{fault.subject}: its effect was not observed in {fault.bite_s_max:g} s"
+            detail = f"{fault.subject}: no effect in {fault.bite_s_max:g} s: {seen.why}"
             reason = StopReason(UNPROVEN, "INCONCLUSIVE", detail, session.clock.now_s())
             session.stop_now(reason)
         session.record("region_dark" if fault.stops_region else "region_lost", region=region)

@@ -356,7 +356,7 @@ def darken(session: Session, tier: str, minutes: float) -> None:
         session.drain_look.rest()
         session.slow(power.apply)
         session.record("fault_applied", fault=power.kind, region=region)
-        if proofs.await_bite(session, power):
+        if proofs.await_bite(session, power).proven:
             session.record("region_dark", region=region)
         session.dark_at_s = session.clock.monotonic_s()
         counted_s = session.clock.now_s()

@@ -258,10 +258,10 @@ def _looker(session: Session, fault: Fault, contrary: Contrary) -> Looker:
     )
 
 
-def await_bite(session: Session, fault: Fault) -> bool:
-    """Wait, in bounded time, until `fault`'s effect is observed; whether it was.
+def await_bite(session: Session, fault: Fault) -> Proof:
+    """Wait, in bounded time, until `fault`'s effect is observed; the last observation.
 
-    The last observation is recorded. Pods may need some time to end, and a load balancer to notice
+    It is recorded. Pods may need some time to end, and a load balancer to notice
     what is gone. The hold begins after it.
     """
     seen = Proof(False, "no look was taken")
@@ -277,7 +277,7 @@ def await_bite(session: Session, fault: Fault) -> bool:
     session.stop.allow(fault.look_s_max)
     session.wait_until(bites, fault.bite_s_max)
     session.record_proof(fault.kind, fault.region, seen)
-    return seen.proven
+    return seen
 
 
 def lit(session: Session, region: str, *, stopped: bool = True) -> Contrary:
