@@ -143,7 +143,8 @@ class Drill:
 
     def testbed(self) -> dict[str, Any]:
         """The running testbed's state.json."""
-        path = self.work / "state" / "testbed-test" / "state.json"
+        name = Path(self.environment()["MUSTER_TARGET"]).stem
+        path = self.work / "state" / f"testbed-{name}" / "state.json"
         data: dict[str, Any] = json.loads(path.read_text())
         return data
 

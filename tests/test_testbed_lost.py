@@ -7,16 +7,13 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from test_testbed_redis import Bed
+from dead_drill import Bed, bed_in
 from testbed_peers import region_of_answer, until
 
 from muster import testbed
-from muster.drill.recover.again import recover_target
-from muster.faults import fault_of
 from muster.faults.region_grey import RegionGrey
 from muster.faults.region_partition import RegionPartition
 from muster.platform.port import PortError
-from muster.undo import read_undo
 
 pytestmark = pytest.mark.skipif(
     shutil.which("redis-server") is None or shutil.which("prometheus") is None,
@@ -29,14 +26,8 @@ KINDS = {"region_partition": RegionPartition, "region_grey": RegionGrey}
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """One testbed for all of them: each leaves it as it was."""
-    work = tmp_path_factory.mktemp("lost")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MUSTER_STATE_DIR", str(work / "state"))
-        patch.setenv("MUSTER_OUT_DIR", str(work / "out"))
-        try:
-            yield Bed(work)
-        finally:
-            testbed.down("it")
+    with bed_in(tmp_path_factory.mktemp("lost")) as one:
+        yield one
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -47,12 +38,7 @@ def test_recover_ends_it_after_a_drill_that_died(bed: Bed, kind: str) -> None:
     log = bed.dies_in(fault)
     assert fault.observe().proven
     assert not fault.look_back()[0].ok
-    assert recover_target(str(bed.file), bed.said.append) == 0, bed.said
-    read = read_undo(log.path)
-    assert read.pending == ()
-    (entry,) = read.entries
-    again = fault_of(bed.platform, entry)
-    assert again.read_back().ok
+    again = bed.recovered(log)
     assert not again.observe().proven
 
 

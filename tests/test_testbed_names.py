@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from test_testbed_redis import Bed
+from dead_drill import Bed, bed_in
 
-from muster import testbed
-from muster.drill.recover.again import recover_target
-from muster.faults import fault_of
 from muster.faults.dns_empty import DnsEmpty
 from muster.faults.dns_path import ask
 from muster.faults.dns_slow import DnsSlow
 from muster.faults.dns_stale import DnsStale
 from muster.faults.traffic_shift import TrafficShift
 from muster.platform.port import PortError
-from muster.undo import read_undo
 
 pytestmark = pytest.mark.skipif(
     shutil.which("redis-server") is None or shutil.which("prometheus") is None,
@@ -35,14 +31,8 @@ KINDS = {
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """One testbed for all of them: each leaves it as it was."""
-    work = tmp_path_factory.mktemp("names")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MUSTER_STATE_DIR", str(work / "state"))
-        patch.setenv("MUSTER_OUT_DIR", str(work / "out"))
-        try:
-            yield Bed(work)
-        finally:
-            testbed.down("it")
+    with bed_in(tmp_path_factory.mktemp("names")) as one:
+        yield one
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,12 +44,7 @@ def test_recover_ends_it_after_a_drill_that_died(bed: Bed, kind: str) -> None:
     assert fault.observe().proven is (kind != "dns_stale")  # which shows in a shift
     with pytest.raises(PortError, match="in trouble before the fault"):
         KINDS[kind](bed.platform).undo_params()
-    assert recover_target(str(bed.file), bed.said.append) == 0, bed.said
-    read = read_undo(log.path)
-    assert read.pending == ()
-    (entry,) = read.entries
-    again = fault_of(bed.platform, entry)
-    assert again.read_back().ok
+    again = bed.recovered(log)
     assert not again.observe().proven
     assert again.command() is None
 

@@ -9,21 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from testbed_peers import small_target, start
+from dead_drill import Bed, bed_in
 
-from muster import targets, testbed
-from muster.drill.recover.again import recover_target
-from muster.faults import Fault, FaultError, fault_of, redis_held
+from muster import targets
+from muster.faults import FaultError, redis_held
 from muster.faults.redis_black_hole import RedisBlackHole
 from muster.faults.redis_exhausted import RedisExhausted
 from muster.faults.redis_full import RedisFull
 from muster.faults.redis_hung import RedisHung
 from muster.faults.redis_restarted import RedisRestarted
 from muster.faults.redis_slow import RedisSlow
-from muster.platform import Platform, platform_of
+from muster.platform import platform_of
 from muster.platform.port import PortError
-from muster.undo import UndoHeader, UndoLog, read_undo
 
 pytestmark = pytest.mark.skipif(
     shutil.which("redis-server") is None or shutil.which("prometheus") is None,
@@ -32,45 +29,11 @@ pytestmark = pytest.mark.skipif(
 REGION = "eu-west-1"
 
 
-class Bed:
-    """A testbed, its platform, and the undo log of a drill that died."""
-
-    def __init__(self, work: Path) -> None:
-        self.file = work / "it.yaml"
-        target = small_target("it").model_copy(update={"name": "it"})
-        self.file.write_text(yaml.safe_dump(target.model_dump(mode="json", by_alias=True)))
-        self.platform: Platform = platform_of(
-            targets.resolve(target, testbed=start(target).endpoints)
-        )
-        self.said: list[str] = []
-        self.out = work / "out"
-
-    def dies_in(self, fault: Fault) -> UndoLog:
-        """A drill writes the undo entry, applies, and is gone."""
-        header = UndoHeader(fault.kind, "it", str(self.file))
-        log = UndoLog(self.out / fault.kind / "undo.jsonl", header)
-        log.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
-        fault.apply()
-        return log
-
-    def pid(self) -> int:
-        """The pid of the region's Redis."""
-        state = testbed.status("it")
-        assert state is not None
-        return next(p.pid for p in state.processes if p.name == f"redis-{REGION}" and p.pid)
-
-
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """One testbed for all of them: each leaves it as it was."""
-    work = tmp_path_factory.mktemp("redis")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MUSTER_STATE_DIR", str(work / "state"))
-        patch.setenv("MUSTER_OUT_DIR", str(work / "out"))
-        try:
-            yield Bed(work)
-        finally:
-            testbed.down("it")
+    with bed_in(tmp_path_factory.mktemp("redis")) as one:
+        yield one
 
 
 KINDS = {
@@ -91,10 +54,7 @@ def test_recover_ends_it_after_a_drill_that_died(bed: Bed, kind: str) -> None:
     assert fault.observe().proven
     if kind == "redis_exhausted":
         end_the_holder()
-    assert recover_target(str(bed.file), bed.said.append) == 0, bed.said
-    read = read_undo(log.path)
-    assert read.pending == ()
-    assert all(fault_of(bed.platform, entry).read_back().ok for entry in read.entries)
+    bed.recovered(log)
 
 
 def end_the_holder() -> None:
@@ -106,7 +66,7 @@ def end_the_holder() -> None:
 def test_a_halted_redis_is_seen_by_the_kernel_and_goes_on(bed: Bed) -> None:
     """The same process, its data with it: nothing was started anew."""
     fault = RedisHung(bed.platform, REGION)
-    params, pid = fault.undo_params(), bed.pid()
+    params, pid = fault.undo_params(), bed.pid(f"redis-{REGION}")
     assert fault.change().before == "running"
     fault.apply()
     assert "\nState:\tT" in Path(f"/proc/{pid}/status").read_text()
@@ -114,14 +74,14 @@ def test_a_halted_redis_is_seen_by_the_kernel_and_goes_on(bed: Bed) -> None:
     for _ in range(2):
         RedisHung.restore(bed.platform, REGION, params).revert()
     assert fault.read_back().ok
-    assert bed.pid() == pid
+    assert bed.pid(f"redis-{REGION}") == pid
 
 
 def test_one_that_somebody_halted_is_no_proof_of_a_killed_one(bed: Bed) -> None:
     """Silent, and the process is there: not what the fault says."""
     fault = RedisRestarted(bed.platform, REGION)
     fault.undo_params()
-    os.kill(bed.pid(), signal.SIGSTOP)
+    os.kill(bed.pid(f"redis-{REGION}"), signal.SIGSTOP)
     try:
         with pytest.raises(FaultError, match="does not reply"):
             fault.observe()
@@ -135,7 +95,7 @@ def test_a_killed_one_comes_back_empty_and_as_another_process(bed: Bed) -> None:
     fault = RedisRestarted(bed.platform, REGION)
     fault._ask(lambda client: client.set("kept", "1"))
     fault.undo_params()
-    pid = bed.pid()
+    pid = bed.pid(f"redis-{REGION}")
     assert fault.read_back().actual.endswith("the same server as before")
     fault.apply()
     assert fault.observe().facts["process"] == "gone"
@@ -144,7 +104,7 @@ def test_a_killed_one_comes_back_empty_and_as_another_process(bed: Bed) -> None:
         fault.revert()
     assert fault.read_back().ok
     assert fault.read_back().actual.endswith("another server")
-    assert bed.pid() != pid
+    assert bed.pid(f"redis-{REGION}") != pid
     assert fault._ask(lambda client: client.exists("kept")) == 0
 
 
