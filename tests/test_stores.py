@@ -1,23 +1,27 @@
 """Stores off the machine: two who name the same old state never both win.
 
-Held against strict stand-ins for the Route 53 and S3 APIs: moto lets both win.
+Held against strict stand-ins for the Route 53, S3 and Kubernetes APIs: moto lets both win.
 """
 
 from __future__ import annotations
 
 import pytest
-from floor_fixtures import moto_server
+from config_maps import config_maps
+from floor_fixtures import kubeconfig, moto_server
 from racing import race
 from strict_aws import strict_aws
 
 from muster.stores import Conflict, StoreError, store_of
-from muster.targets.shared import SharedS3, SharedTxt
+from muster.targets.shared import SharedKubernetes, SharedS3, SharedTxt
 
-KINDS = ["route53_txt", "s3"]
+AWS_KINDS = ["route53_txt", "s3"]
+KINDS = [*AWS_KINDS, "kubernetes"]
 
 
 def shared(kind, url, **more):
-    """A `shared` section that points to the stand-in."""
+    """A `shared` section that points to the stand-in; of a cluster, `url` is its kubeconfig."""
+    if kind == "kubernetes":
+        return SharedKubernetes(kind="kubernetes", namespace="muster", kubeconfig=url, **more)
     if kind == "s3":
         return SharedS3(kind="s3", bucket="drills", endpoint_url=url, timeout_s=5, **more)
     return SharedTxt(
@@ -39,16 +43,18 @@ def keys(monkeypatch):
 
 
 @pytest.fixture
-def aws():
-    """The strict stand-ins."""
-    with strict_aws(page=3) as held:
+def aws(tmp_path):
+    """The strict stand-ins; `at` says where each kind of store is."""
+    with strict_aws(page=3) as held, config_maps(held) as maps:
+        cluster = str(kubeconfig(tmp_path / "kubeconfig", maps.url))
+        held.at = lambda kind: cluster if kind == "kubernetes" else held.url
         yield held
 
 
 @pytest.fixture(params=KINDS)
 def store(request, aws):
     """Each kind of store."""
-    return store_of(shared(request.param, aws.url))
+    return store_of(shared(request.param, aws.at(request.param)))
 
 
 def test_what_is_written_is_read_back(store):
@@ -85,9 +91,9 @@ def test_who_names_an_old_state_is_refused(store):
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_many_at_once_one_wins(aws, kind):
     """Eight at the same state: one of them changes it."""
-    won = race(lambda: store_of(shared(kind, aws.url)), "lock/t")
+    won = race(lambda: store_of(shared(kind, aws.at(kind))), "lock/t")
     assert len(won) == 1
-    assert store_of(shared(kind, aws.url)).read("lock/t").text == won[0]
+    assert store_of(shared(kind, aws.at(kind))).read("lock/t").text == won[0]
 
 
 def test_a_key_holds_its_own_and_not_its_neighbours(store):
@@ -127,12 +133,26 @@ def test_a_store_that_is_down_is_unknown(store, aws):
         store.read("lock/t")
 
 
-def test_a_text_that_no_record_holds_is_refused(aws):
+@pytest.mark.parametrize(("kind", "size"), [("route53_txt", 4000), ("kubernetes", 200_000)])
+def test_a_text_that_no_record_holds_is_refused(aws, kind, size):
     """Nothing is cut to fit."""
-    store = store_of(shared("route53_txt", aws.url))
+    store = store_of(shared(kind, aws.at(kind)))
     with pytest.raises(StoreError, match="can not hold"):
-        store.write("undo/t/D1/u1", "x" * 4000, None)
-    assert aws.records == {}
+        store.write("undo/t/D1/u1", "x" * size, None)
+    assert store.read("undo/t/D1/u1") is None
+
+
+def test_a_config_map_of_somebody_else_is_no_record(aws):
+    """Neither one with another key, nor one without any; both are told, and nothing is guessed."""
+    store = store_of(shared("kubernetes", aws.at("kubernetes")))
+    path = store._path("lock/t")
+    for data in ({"key": "lock/other", "text": "a"}, {"text": "a"}, None):
+        body = {"metadata": {"name": path.rpartition("/")[2]}, "data": data}
+        store._cluster.post(store._base, body)
+        with pytest.raises(StoreError, match="no record of the store"):
+            store.read("lock/t")
+        version = store._cluster.get(path)["metadata"]["resourceVersion"]
+        store._cluster.delete(path, {"preconditions": {"resourceVersion": version}})
 
 
 def test_moto_speaks_the_same_apis():
@@ -144,7 +164,7 @@ def test_moto_speaks_the_same_apis():
             Name="staging.example.com.", CallerReference="1"
         )
         boto3.client("s3", endpoint_url=url, region_name="us-east-1").create_bucket(Bucket="drills")
-        for kind in KINDS:
+        for kind in AWS_KINDS:
             store = store_of(shared(kind, url))
             first = store.write("undo/t/20260101T000000Z-d-ab/u1", 'a "b"', None)
             assert store.write(first.key, "c", first).text == "c"

@@ -1,4 +1,4 @@
-"""Stores outside the drilling machine: compare-and-set over TXT records or objects."""
+"""Stores outside the drilling machine: compare-and-set over TXT records, objects or ConfigMaps."""
 
 from muster.stores.model import Conflict, Store, Stored, StoreError
 from muster.stores.registry import store_of

@@ -14,7 +14,7 @@ from muster.errors import BadInput, BadInputs, one_of, together
 from muster.redact import keep, keep_url
 from muster.targets.check import PLACEHOLDER, is_secret, problems, texts, written_problems
 from muster.targets.model import Target
-from muster.targets.shared import SharedS3, SharedTxt
+from muster.targets.shared import AnyShared
 from muster.targets.signal_check import name_problems
 
 
@@ -115,7 +115,7 @@ def resolve_sight(
 
 def resolve_shared(
     target: Target, environment: Mapping[str, str] | None = None
-) -> SharedTxt | SharedS3 | None:
+) -> AnyShared | None:
     """The target's `shared` section with its placeholders filled, because it is needed first.
 
     Raises BadInput naming the placeholder that has no value.

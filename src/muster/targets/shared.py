@@ -8,15 +8,19 @@ from pydantic import Field
 
 from muster.documents import Document
 from muster.targets.kinds import ApiUrl, DnsName, PositiveSeconds, ZoneId
+from muster.targets.kubernetes import ClusterAccess
 
 
-class _Shared(Document):
+class _Lease(Document):
     lease_s: Annotated[float, Field(ge=5, le=600)] = Field(
         default=60.0, description="a holder that does not renew its lock for this long loses it"
     )
     clock_skew_s_max: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=30.0, description="maximum difference between the clocks of two drilling machines"
     )
+
+
+class _Shared(_Lease):
     timeout_s: PositiveSeconds = 10.0
     endpoint_url: ApiUrl | None = Field(default=None, description="null: the real AWS")
 
@@ -42,4 +46,14 @@ class SharedS3(_Shared):
     region: str = Field(default="us-east-1", description="the bucket's AWS region")
 
 
-Shared = Annotated[SharedTxt | SharedS3, Field(discriminator="kind")]
+class SharedKubernetes(ClusterAccess, _Lease):
+    """ConfigMaps of a namespace. One change is one request that names the version it replaces."""
+
+    kind: Literal["kubernetes"]
+    timeout_s: PositiveSeconds = Field(
+        default=3.0, description="time limit of one request, in seconds"
+    )
+
+
+AnyShared = SharedTxt | SharedS3 | SharedKubernetes
+Shared = Annotated[AnyShared, Field(discriminator="kind")]

@@ -57,15 +57,25 @@ class Cluster:
     method raises PortError, in one line without HTTP headers.
     """
 
-    def __init__(self, access: ClusterAccess, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        access: ClusterAccess,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        call_s_max: float = CALL_S_MAX,
+        paced: bool = True,
+    ) -> None:
         self._access = access
+        self._call_s_max = call_s_max
+        self._paced = paced
         self._pace = Pace(READS_PER_S_MAX, clock, READS_AT_ONCE)
         self._lock = threading.Lock()
         self._client = _client(access)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """The object at `path`."""
-        self._pace.wait()
+        if self._paced:
+            self._pace.wait()
         return self._call("GET", path, query)
 
     def items(self, path: str, **query: str) -> list[dict[str, Any]]:
@@ -114,8 +124,8 @@ class Cluster:
                 self._client = _client(self._access)
             return self._client
 
-    @staticmethod
     def _sent(
+        self,
         said: str,
         client: Any,
         method: str,
@@ -133,7 +143,7 @@ class Cluster:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            response = client.call_api(*request, _request_timeout=CALL_S_MAX)
+            response = client.call_api(*request, _request_timeout=self._call_s_max)
             return int(response.status), bytes(response.read() or b"")
         except Exception as error:  # kubernetes, urllib3 and TLS share no base class for errors
             text = " ".join(str(error).split()) or type(error).__name__
