@@ -15,7 +15,7 @@ from strict_aws import strict_aws
 
 from muster.drill.lock import lease as leases
 from muster.drill.lock.held import TargetLock, place
-from muster.drill.lock.lease import LeaseRecord, SharedLease, record_of
+from muster.drill.lock.lease import LeaseRecord, Seen, SharedLease, record_of
 from muster.errors import DrillAborted
 from muster.stores import StoreError
 
@@ -42,7 +42,8 @@ def clock():
 @pytest.fixture
 def held(store, clock, monkeypatch):
     """A lease that d1 holds on machine m1; a test renews it by `keep`, where its thread would."""
-    monkeypatch.setattr(SharedLease, "_keep", lambda self: None)
+    for work in ("_keep", "_expire"):
+        monkeypatch.setattr(SharedLease, work, lambda self: None)
     one = a_lease(store, "d1", lease_s=60, clock=clock)
     one.acquire()
     yield one
@@ -110,7 +111,7 @@ def test_a_dead_holder_elsewhere_is_watched_for_its_lease_whatever_its_clock_sai
     dead(store, age_s=age_s, lease_s=60)
     clock = HeldClock(time.time())
     one = a_lease(store, "recover-1", "m2", lease_s=60, clock=clock)
-    one._keep = lambda: None
+    one._keep = one._expire = lambda: None
     one.acquire(patient=True)
     assert clock.passed_s > leases.WATCHED * 60
     assert holder(store) == "recover-1"
@@ -197,6 +198,56 @@ def test_a_lease_is_lost_before_another_could_take_it(store, held, clock):
     assert store.held["lock/t"] != before
     assert holder(store) == "d1"
     assert len(lost) == 1
+
+
+def test_a_store_that_hangs_does_not_hide_the_end_of_the_lease(store):
+    """A renewal that does not return is no renewal: the holder is told while it waits."""
+    one = a_lease(store, "d1", lease_s=0.4)
+    lost, hangs, go_on = [], threading.Event(), threading.Event()
+    told = threading.Event()
+    one.acquire()
+
+    def hang(key):
+        hangs.set()
+        go_on.wait()
+        raise StoreError("too late")
+
+    one.on_lost(lambda why: (lost.append(why), told.set()))
+    store.read = hang
+    assert hangs.wait(60)
+    assert told.wait(60)
+    assert "was not renewed for" in lost[0]
+    assert not one.sure
+    go_on.set()
+    del store.read
+    one.release()
+
+
+def test_who_stood_still_is_not_sure_of_its_lock(held, clock):
+    """By the clock alone, before any thread has noticed."""
+    assert held.sure
+    clock.advance(leases.LOST_AT * 60)
+    assert held.sure
+    clock.advance(1)
+    assert not held.sure
+    held.renew()
+    assert held.sure
+
+
+def test_what_the_caller_has_watched_is_not_watched_again(store):
+    """Only the very state that it saw, and only for the rest of the lease."""
+    dead(store, lease_s=60)
+    clock = HeldClock(time.time())
+    seen = Seen(store.read("lock/t"), clock.boot_s() - 70)
+    one = a_lease(store, "recover-1", "m2", lease_s=60, clock=clock)
+    one._keep = one._expire = lambda: None
+    one.acquire(seen=seen)
+    assert 5 <= clock.passed_s < 15
+    one.release()
+    dead(store, lease_s=60, age_s=1)
+    with pytest.raises(DrillAborted, match="held by d1 on host"):
+        a_lease(store, "recover-2", "m3", lease_s=60, clock=clock).acquire(seen=seen)
+    assert holder(store) == "d1"
 
 
 def test_the_lease_is_renewed_by_a_thread_until_it_is_released(store):

@@ -32,6 +32,7 @@ COMMANDS = {
     "schedule": "schedule",
     "key": "key",
     "recover": "recover",
+    "standby": "standby",
     "abort": "abort",
     "plan": "plan",
     "doctor": "doctor",
@@ -45,7 +46,7 @@ COMMANDS = {
 GROUPS = {
     "Prepare a drill": ("init", "doctor", "plan", "schedule", "up", "down"),
     "Look": ("status", "watch"),
-    "Stop and restore": ("abort", "recover", "unlock"),
+    "Stop and restore": ("abort", "recover", "standby", "unlock"),
     "Evidence": ("judge", "report", "annotate", "history", "compare", "gate", "key", "contract"),
     "Load": ("load",),
     "Real traffic": ("promotion", "slo"),

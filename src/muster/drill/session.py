@@ -202,6 +202,8 @@ class Session(OnPlatform):
             self.stop_now(reason)
         entry = self.undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
         self.record("undo", entry_id=entry.entry_id, subject=entry.subject, state="pending")
+        if doubt := self.lock.doubt():
+            self.stop_now(StopReason("lost_lease", "ABORTED", doubt, self.clock.now_s()))
 
     def fault_from_undo(self, kind: type[F]) -> F:
         """The pending fault of that kind, as the undo log remembers it. Raises DrillAborted."""

@@ -79,9 +79,7 @@ class ConfigMapStore(Store):
         if self._reached is None:
             one = self.settings
             # A read that waits for its turn would count against the lease.
-            self._reached = _asked(
-                lambda: api.Cluster(one, call_s_max=one.timeout_s, paced=False)
-            )
+            self._reached = _asked(lambda: api.Cluster(one, call_s_max=one.timeout_s, paced=False))
         return self._reached
 
 

@@ -126,7 +126,9 @@ def _check_shared(target: Target, file: Path | str) -> Iterator[BadInput]:
     shared = target.shared
     if shared is None:
         if target.class_ != "testbed":
-            wanted = "a store off the machine for lock and undo entries (route53_txt, s3 or kubernetes)"
+            wanted = (
+                "a store off the machine for lock and undo entries (route53_txt, s3 or kubernetes)"
+            )
             yield BadInput(file, "shared", None, f"{wanted}, since class is {target.class_}")
         return
     if isinstance(shared, SharedTxt) and not f".{shared.name}".endswith(f".{shared.zone}"):
@@ -137,23 +139,19 @@ def _check_contexts(target: Target, file: Path | str) -> Iterator[BadInput]:
     """Off a testbed each cluster must be named: the current context may be any cluster's."""
     if target.class_ == "testbed":
         return
-    for key, section in (("steering", target.steering), ("shared", target.shared)):
+    sections: dict[str, object] = {"steering": target.steering, "shared": target.shared}
+    for name, region in target.regions.items():
+        restart = region.toxiproxy.restart if region.toxiproxy else None
+        sections |= {
+            f"regions.{name}.power": region.power,
+            f"regions.{name}.partition": region.partition,
+            f"regions.{name}.cluster": region.cluster,
+            f"regions.{name}.toxiproxy.restart": restart,
+        }
+    for key, section in sections.items():
         if isinstance(section, ClusterAccess) and section.context is None:
             wanted = f"a context of the kubeconfig, or {IN_CLUSTER}, since class is {target.class_}"
             yield BadInput(file, f"{key}.context", None, wanted)
-    for name, region in target.regions.items():
-        restart = region.toxiproxy.restart if region.toxiproxy else None
-        sections: dict[str, Document | None] = {
-            "power": region.power,
-            "partition": region.partition,
-            "cluster": region.cluster,
-            "toxiproxy.restart": restart,
-        }
-        for key, section in sections.items():
-            if isinstance(section, ClusterAccess) and section.context is None:
-                wanted = f"a context of the kubeconfig, or {IN_CLUSTER}"
-                wanted += f", since class is {target.class_}"
-                yield BadInput(file, f"regions.{name}.{key}.context", None, wanted)
 
 
 def _check_body(target: Target, file: Path | str) -> Iterator[BadInput]:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from muster import home
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.drill.lock.lease import SharedLease
+from muster.drill.lock.lease import Seen, SharedLease
 from muster.errors import DrillAborted
 from muster.stores import store_of
 from muster.targets import Target, resolve_shared
@@ -98,18 +98,35 @@ class TargetLock(_Held):
         """The lock file on this machine."""
         return self.file.path
 
-    def acquire(self, *, patient: bool = False, say: Callable[[str], None] | None = None) -> None:
+    def acquire(
+        self,
+        *,
+        patient: bool = False,
+        say: Callable[[str], None] | None = None,
+        seen: Seen | None = None,
+    ) -> None:
         """Take the lock here and in the target's store, or raise DrillAborted naming the holder.
 
         `patient` waits to see whether another machine's holder still renews; `say` is told so.
+        `seen`: what the caller has watched already; a store that shows another state is refused.
         """
         self.file.acquire()
         try:
             if self.lease is not None:
-                self.lease.acquire(patient=patient, say=say)
+                self.lease.acquire(patient=patient, say=say, seen=seen)
         except BaseException:
             self.file.release()
             raise
+
+    def doubt(self) -> str:
+        """Why another machine may have taken the lock by now; empty if none can have (a file's).
+
+        For the moment before an effect: a process that stood still may not know yet that it lost
+        the lock.
+        """
+        if self.lease is None or self.lease.sure:
+            return ""
+        return "the lock was not renewed in time: another machine may restore already"
 
     def on_lost(self, call: Callable[[str], None]) -> None:
         """Call `call` once, from a thread, if the lock cannot be kept (never for a file lock)."""

@@ -58,6 +58,14 @@ class LeaseRecord:
         return f"{self.holder} on {self.host or 'an unknown machine'} (last renewed {self.renewed})"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A state of the lock that was the same since `since_s` of `Clock.boot_s`; None: no record."""
+
+    stored: Stored | None
+    since_s: float
+
+
 def record_of(stored: Stored | None) -> LeaseRecord:
     """Parse the stored record. Raises StoreError if it is no lock record."""
     if stored is None:
@@ -99,32 +107,52 @@ class SharedLease:
         self._renewed_at_s = 0.0
         self._once = threading.Lock()
         self._end = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._lost_detail: str | None = None
+        self._last_error = ""
         self._on_lost: Callable[[str], None] | None = None
 
-    def acquire(self, *, patient: bool = False, say: Callable[[str], None] | None = None) -> None:
+    def acquire(
+        self,
+        *,
+        patient: bool = False,
+        say: Callable[[str], None] | None = None,
+        seen: Seen | None = None,
+    ) -> None:
         """Take the lock, or raise DrillAborted naming the holder.
 
         A holder of the same name (a drill's watchdog) and one of the same place (which is dead,
         because the caller holds that place's own lock) are taken over at once. A holder that seems
         to renew is only watched if `patient`; one that seems dead is always watched for its lease
-        first.
+        first. `seen`: the caller has watched already, and only this state may be taken over.
         """
         try:
             stored = self.store.read(self.key)
             record = record_of(stored)
             ours = record.holder in ("", self.holder) or record.place == self.place
+            if seen is not None:
+                if stored != seen.stored:
+                    raise self._refused(f"held by {record.line()}" if record.holder else "changed")
+                patient = True
             if not ours:
-                stored = self._watched(stored, record, patient, say)
+                since_s = self._clock.boot_s() if seen is None else seen.since_s
+                stored = self._watched(stored, record, since_s, patient, say)
             self._take(stored)
         except Conflict as error:
             raise self._refused("another took it at the same moment") from error
         except StoreError as error:
             raise self._refused(f"who holds it is unknown: {error}") from error
         self._end.clear()
-        self._thread = threading.Thread(target=self._keep, name="muster-lease", daemon=True)
-        self._thread.start()
+        # A call to a store that hangs must not hide that the lease runs out.
+        for work, name in ((self._keep, "muster-lease"), (self._expire, "muster-lease-end")):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    @property
+    def sure(self) -> bool:
+        """Whether no other machine can have taken the lock by now, by this machine's clock."""
+        return self._lost_detail is None and self._held_s() <= LOST_AT * self.lease_s
 
     def on_lost(self, call: Callable[[str], None]) -> None:
         """Call `call` with the reason as soon as the lease cannot be kept (at once if it already is
@@ -164,9 +192,8 @@ class SharedLease:
     def release(self) -> None:
         """Release it; if that fails, the lease runs out by itself."""
         self._end.set()
-        if self._thread is not None:
-            self._thread.join(timeout=2 * self.lease_s)
-            self._thread = None
+        while self._threads:
+            self._threads.pop().join(timeout=2 * self.lease_s)
         with self._once:
             if self._mine is None:
                 return
@@ -182,18 +209,19 @@ class SharedLease:
         self,
         stored: Stored | None,
         record: LeaseRecord,
+        since_s: float,
         patient: bool,
         say: Callable[[str], None] | None,
     ) -> Stored | None:
-        """The same state, unchanged for long enough. Raises DrillAborted."""
+        """The same state, unchanged since `since_s` for long enough. Raises DrillAborted."""
         watch_s = WATCHED * record.lease_s
         age_s = record.age_s(self._clock)
         if not patient and (age_s is None or age_s < watch_s + self.clock_skew_s_max):
             raise self._refused(f"held by {record.line()}")
-        if say is not None:
-            say(f"target {self.target} is held by {record.line()}: watching it for {watch_s:.0f} s")
-        seen_at_s = self._clock.boot_s()
-        while self._clock.boot_s() - seen_at_s <= watch_s:
+        left_s = since_s + watch_s - self._clock.boot_s()
+        if say is not None and left_s > 0:
+            say(f"target {self.target} is held by {record.line()}: watching it for {left_s:.0f} s")
+        while self._clock.boot_s() - since_s <= watch_s:
             self._clock.wait(self._end, max(0.05, record.lease_s / (2 * RENEWALS_A_LEASE)))
             now = self.store.read(self.key)
             if now != stored:
@@ -215,6 +243,7 @@ class SharedLease:
         )
         self._mine = self.store.write(self.key, _text(record), stored)
         self._renewed_at_s = began_s
+        self._last_error = ""
 
     def _keep(self) -> None:
         while not self._clock.wait(self._end, self.lease_s / RENEWALS_A_LEASE) and self.keep():
@@ -228,11 +257,26 @@ class SharedLease:
             self._lose(f"the lock was taken away: {self._now_held_by()}")
             return False
         except StoreError as error:
-            held_s = self._clock.boot_s() - self._renewed_at_s
+            self._last_error = str(error)
+            held_s = self._held_s()
             logger.warning("lock of %s: not renewed for %.0f s: %s", self.target, held_s, error)
-            if held_s > LOST_AT * self.lease_s:
-                self._lose(f"the lock was not renewed for {held_s:.0f} s: {error}")
+            self.expire()
         return True
+
+    def _expire(self) -> None:
+        """Tell in time that the lease runs out, whatever the store is doing."""
+        while not self._clock.wait(self._end, self.lease_s / (4 * RENEWALS_A_LEASE)):
+            self.expire()
+
+    def expire(self) -> None:
+        """Lose the lease if it was not renewed in time."""
+        held_s = self._held_s()
+        if held_s > LOST_AT * self.lease_s:
+            why = self._last_error or "the store does not answer"
+            self._lose(f"the lock was not renewed for {held_s:.0f} s: {why}")
+
+    def _held_s(self) -> float:
+        return self._clock.boot_s() - self._renewed_at_s
 
     def _now_held_by(self) -> str:
         try:

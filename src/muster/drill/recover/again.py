@@ -16,6 +16,7 @@ from muster import targets, testbed
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.conclude import conclude_released
 from muster.drill.lock.held import TargetLock
+from muster.drill.lock.lease import Seen
 from muster.drill.lock.way import make_way
 from muster.drill.recover.ended import GoneDrill, Say, end_gone_drill, judge_gone_drill
 from muster.drill.stop import StopReason
@@ -34,16 +35,19 @@ DRILL_ID = re.compile(r"\d{8}T\d{6}Z-")
 """The prefix of a drill's id; a testbed that a person started has another owner."""
 
 
-def recover_target(name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK) -> int:
+def recover_target(
+    name_or_path: str, say: Say, clock: Clock = SYSTEM_CLOCK, seen: Seen | None = None
+) -> int:
     """Recover every drill that left changes on the target; return the command's exit code.
 
+    `seen`: a state of the shared lock that the caller has watched; any other is left alone.
     Raises BadInput for an invalid target, DrillAborted while a drill runs.
     """
     target = targets.load(name_or_path)
     make_way(target.name, say, clock)
     # A unique name: two recoveries, on two machines, must not take each other for themselves.
     lock = TargetLock(target, f"recover-{secrets.token_hex(4)}", clock)
-    lock.acquire(patient=True, say=say)
+    lock.acquire(patient=True, say=say, seen=seen)
     try:
         held = stored_undo(target)
         left = left_on(target.name)

@@ -42,6 +42,28 @@ def refusals(workloads: Workloads, *, kill: bool, pauses_keda: bool = False) -> 
     )
 
 
+def refusals_of_start(workloads: Workloads, *, pauses_keda: bool = False) -> tuple[str, ...]:
+    """What would be refused of a start alone, a line each. Raises PortError.
+
+    The workloads may be stopped as this is asked: a dry run scales each to what it is asked for.
+    """
+    where = workloads.namespace
+    needed = []
+    for name in workloads.names:
+        one = workloads.workload(name)
+        needed.append(Right("get", one.kind, where, name=one.name))
+        needed += [Right(verb, one.kind, where, "scale", one.name) for verb in ("get", "patch")]
+    if pauses_keda:
+        needed += [Right(verb, SCALED_OBJECTS, where) for verb in ("list", "get", "patch")]
+    lacking = tuple(missing(workloads.cluster, needed))
+    if lacking:
+        return lacking
+    found: list[str] = []
+    for name, count in workloads.asked().items():
+        found += tried(f"{name} to {count} replicas", partial(_scaled, workloads, name, count))
+    return tuple(found)
+
+
 def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) -> Iterator[str]:
     where = workloads.namespace
     needed = reading(workloads)
@@ -74,13 +96,9 @@ def reading(workloads: Workloads) -> list[Right]:
 
 def _refused_changes(workloads: Workloads, *, kill: bool) -> Iterator[str]:
     for name, (asked, pods) in workloads.pods().items():
-        path = workloads.path(name, "/scale")
         for count in (0, asked):
-            change = {"spec": {"replicas": count}}
-            yield from tried(
-                f"{name} to {count} replicas",
-                partial(workloads.cluster.patch, path, change, dry_run=True),
-            )
+            change = partial(_scaled, workloads, name, count)
+            yield from tried(f"{name} to {count} replicas", change)
         if kill and pods:
             pod = PODS.path(workloads.namespace, pods[0].name)
             options = forced(pods[0])
@@ -88,6 +106,11 @@ def _refused_changes(workloads: Workloads, *, kill: bool) -> Iterator[str]:
                 f"deleting a pod of {name}",
                 partial(workloads.cluster.delete, pod, options, dry_run=True),
             )
+
+
+def _scaled(workloads: Workloads, name: str, count: int) -> None:
+    change = {"spec": {"replicas": count}}
+    workloads.cluster.patch(workloads.path(name, "/scale"), change, dry_run=True)
 
 
 def _refused_pauses(workloads: Workloads, paused: Sequence[str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from muster.platform.kubernetes.autoscalers import autoscalers
 from muster.platform.kubernetes.cluster import Refused, kubectl_of
 from muster.platform.kubernetes.keda import PAUSED, pause, resume, scaled_objects, to_pause
 from muster.platform.kubernetes.others import others_of
-from muster.platform.kubernetes.rehearsal import refusals
+from muster.platform.kubernetes.rehearsal import refusals, refusals_of_start
 from muster.platform.kubernetes.workloads import Workloads
 from muster.platform.looks import Look, serves
 from muster.platform.port import Change, Other, PortError, Proof, Touch
@@ -69,6 +69,9 @@ class PowerByKubernetes(Power):
 
     def rehearse(self, *, kill: bool = False) -> tuple[str, ...]:
         return refusals(self._cluster, kill=kill, pauses_keda=self._settings.pause_keda)
+
+    def rehearse_start(self) -> tuple[str, ...]:
+        return refusals_of_start(self._cluster, pauses_keda=self._settings.pause_keda)
 
     def change(self, *, kill: bool = False) -> Change:
         shown = f"replicas {_counts(self._cluster.asked())}"
