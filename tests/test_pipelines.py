@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
+from floor_fixtures import await_true
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -192,6 +196,66 @@ def test_a_game_day_is_due_in_every_nth_week(tmp_path):
         path = f"{place / 'bin'}:/usr/bin:/bin"
         found.append(game_day(place, "due", GAME_DAY_EVERY_WEEKS="3", PATH=path).returncode)
     assert sorted(found) == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("chaos", "code", "said"),
+    [
+        (f'case "$*" in *" run "*) {NEW}; touch reports/out/new/report.md;; esac', 0, ""),
+        (f'case "$*" in *" run "*) {NEW}; exit 1;; *judge*) exit 3;; esac', 3, "No report"),
+        ('case "$*" in *" run "*) exit 4;; esac', 4, "No new report: the drill did not start."),
+        # All that was changed must be back, whatever the drill said.
+        (
+            f'case "$*" in *" run "*) touch begun; {NEW};; *recover*) [ ! -e begun ] || exit 5;;'
+            " esac",
+            5,
+            "",
+        ),
+    ],
+)
+def test_a_pod_drills_and_restores_and_ends_by_the_verdict(tmp_path, chaos, code, said):
+    """Recovery comes before the drill and after it; the journal is where it may be written."""
+    place = fake(tmp_path, chaos)
+    run = game_day(place, "pod", MUSTER_TARGET="staging")
+    assert run.returncode == code
+    assert said in run.stdout
+    lines = (place / "said").read_text().splitlines()
+    assert lines[0] == "--no-version-check drill recover --target staging"
+    assert lines[1].startswith("--no-version-check --no-log-file run --journal-path reports/out/")
+    assert lines.count(lines[0]) == 2
+
+
+def told_to_end(place: Path, begun: str) -> int:
+    """The exit code of a pod that gets SIGTERM once the file `begun` is there."""
+    env = {"PATH": "/usr/bin:/bin", "RUNNER_TEMP": str(place)}
+    child = subprocess.Popen([place / "deploy/game_day", "pod"], env=env, start_new_session=True)
+    try:
+        await_true((place / begun).exists, begun)
+        child.terminate()
+        # Only then may what it waits for go on.
+        (place / "told").touch()
+        return child.wait(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def test_a_pod_that_must_end_tells_its_drill_and_restores(tmp_path):
+    """A container's first process alone gets SIGTERM: the drill gets it from there, and ends."""
+    wait = "while :; do sleep 0.05; done"
+    stop = f"trap '{NEW}; exit 4' TERM; touch begun; {wait}"
+    place = fake(tmp_path, f'case "$*" in *" run "*) {stop};; esac')
+    assert told_to_end(place, "begun") == 4
+    assert "drill recover" in (place / "said").read_text().splitlines()[-1]
+
+
+def test_a_pod_that_must_end_begins_no_drill(tmp_path):
+    """SIGTERM while an earlier drill is restored: that is finished, and nothing is begun."""
+    wait = "while [ ! -e told ]; do sleep 0.05; done"
+    place = fake(tmp_path, f'case "$*" in *recover*) touch begun; {wait};; esac')
+    assert told_to_end(place, "begun") == 4
+    assert " run " not in (place / "said").read_text()
 
 
 def test_a_summary_without_a_report_says_so(tmp_path):
