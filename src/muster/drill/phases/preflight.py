@@ -22,7 +22,7 @@ from muster.drill.sight.sound import unsound
 from muster.drill.sight.told_apart import untold
 from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
-from muster.drill.undo.store import stored_undo
+from muster.drill.undo.store import not_removable, stored_undo
 from muster.errors import DrillAborted, MusterError
 from muster.faults import Fault
 from muster.faults.proxies import proxy_of
@@ -95,11 +95,14 @@ def open_now(session: Looking) -> str:
 
 
 def lock_kept(session: Looking) -> str:
-    """This drill still holds the target's lock, and can renew it if it is shared."""
+    """This drill still holds the target's lock; if it is shared, it can renew it, and what it
+    writes to the store it can remove.
+    """
     lease = session.lock.lease
-    if lease is not None:
-        lease.renew()
-    return ""
+    if lease is None:
+        return ""
+    lease.renew()
+    return not_removable(lease.store, session.target.name)
 
 
 def undo_known(session: Looking) -> str:
