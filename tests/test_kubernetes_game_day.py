@@ -147,6 +147,12 @@ def test_every_manifest_is_taken_as_it_stands(live, home_space):
         assert "violates PodSecurity" in answer.text
 
 
+def schedule(minutes_ago: int) -> str:
+    """Once a day, the last time so many minutes ago."""
+    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
+    return f"{at.minute} {at.hour} * * *"
+
+
 @pytest.fixture
 def cron_job(live: Live, home_space: Namespace) -> Iterator[Any]:
     """Makes the game day's CronJob as if its last date but one was a day ago."""
@@ -156,9 +162,8 @@ def cron_job(live: Live, home_space: Namespace) -> Iterator[Any]:
 
     def make(name: str, minutes_ago: int) -> str:
         (one,) = documents("cronjob.yaml", home_space.name)
-        at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
         one["metadata"]["name"] = name
-        one["spec"]["schedule"] = f"{at.minute} {at.hour} * * *"
+        one["spec"]["schedule"] = schedule(minutes_ago)
         create(live, one, home_space.name)
         made.append(f"{base}/{name}")
         long_ago(made[-1])
@@ -183,6 +188,7 @@ def test_a_game_day_begins_once_and_is_neither_doubled_nor_made_up_for(live, hom
     missed = cron_job.make("missed", 20)
     now = cron_job.make("now", 1)
     await_true(lambda: jobs(live, home_space, "now"), "the game day", SOON_S)
+    live.call("PATCH", now, {"spec": {"schedule": schedule(3)}})
     cron_job.long_ago(now)
     events = f"/api/v1/namespaces/{home_space.name}/events"
 
@@ -373,7 +379,9 @@ def world(live, home_space, tmp_path, monkeypatch):
             home=home_space,
             weights=lambda: Route53(steering).weights(),
             locks=lambda: home_space.live.call(
-                "GET", f"/api/v1/namespaces/{home_space.name}/configmaps"
+                "GET",
+                f"/api/v1/namespaces/{home_space.name}/configmaps"
+                "?labelSelector=app.kubernetes.io/managed-by%3Dmuster",
             )["items"],
         )
 
