@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from floor_fixtures import await_true
@@ -16,6 +17,8 @@ from strict_aws import strict_aws
 from muster.drill.lock import lease as leases
 from muster.drill.lock.held import TargetLock, place
 from muster.drill.lock.lease import LeaseRecord, Seen, SharedLease, record_of
+from muster.drill.session import Session
+from muster.drill.stop import StopFlag
 from muster.errors import DrillAborted
 from muster.stores import StoreError
 
@@ -319,3 +322,28 @@ def test_an_unreadable_record_names_its_place(store):
     store.held["lock/t"] = "?"
     with pytest.raises(StoreError, match="lock/t: no lock record"):
         holder(store)
+
+
+def test_a_drill_that_may_have_lost_its_lock_applies_nothing(held, clock, monkeypatch):
+    """After the inverse is logged and before the change: there it stops, for that reason."""
+    monkeypatch.setattr("muster.drill.session.outside", lambda target, fault: "")
+    fault = SimpleNamespace(
+        kind="region_power", subject="region a", undo_params=dict, region="a", expects=()
+    )
+    entry = SimpleNamespace(entry_id="u1", subject="region a")
+    lock = SimpleNamespace(doubt=lambda: TargetLock.doubt(SimpleNamespace(lease=held)))
+    stop = StopFlag(clock)
+    session = SimpleNamespace(
+        released=False,
+        target=None,
+        clock=clock,
+        undo=SimpleNamespace(add=lambda *what: entry),
+        record=lambda *what, **more: None,
+        lock=lock,
+        stop_now=lambda reason: Session.stop_now(SimpleNamespace(stop=stop), reason),
+    )
+    Session.write_undo(session, fault)
+    clock.advance(leases.LOST_AT * 60 + 1)
+    with pytest.raises(DrillAborted, match="lost_lease: .*another machine may restore already"):
+        Session.write_undo(session, fault)
+    assert stop.reason.verdict == "ABORTED"
