@@ -344,6 +344,6 @@ def test_a_drill_that_may_have_lost_its_lock_applies_nothing(held, clock, monkey
     )
     Session.write_undo(session, fault)
     clock.advance(leases.LOST_AT * 60 + 1)
-    with pytest.raises(DrillAborted, match="lost_lease: .*another machine may restore already"):
+    with pytest.raises(DrillAborted, match=r"lost_lease: .*another machine may restore already"):
         Session.write_undo(session, fault)
     assert stop.reason.verdict == "ABORTED"
