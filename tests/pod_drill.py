@@ -19,7 +19,6 @@ from muster.drill.undo.store import open_undo
 from muster.drill.watchdog.handle import Watchdog
 from muster.faults.region_power import RegionPower
 from muster.faults.traffic_shift import TrafficShift
-from muster.ledger import Ledger
 from muster.platform import platform_of
 from muster.undo import UndoHeader
 
@@ -34,7 +33,6 @@ def main(file: str) -> None:
     lock.on_lost(lambda why: print(f"lost: {why}", flush=True))
     watchdog = Watchdog(RunFiles(DRILL), target.name, StopFlag())
     bundle = home.out_dir() / DRILL
-    Ledger(bundle / "ledger.jsonl").append("drill_started", drill_id=DRILL)
     undo = open_undo(target, bundle / "undo.jsonl", UndoHeader(DRILL, target.name, file))
     platform = platform_of(targets.resolve(target))
     for fault in (TrafficShift(platform, REGION, 0), RegionPower(platform, REGION)):

@@ -474,6 +474,7 @@ def test_a_region_whose_drills_pod_is_killed_is_back_within_a_minute(world, stan
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{DRILL}: ABORTED" in done.stdout, done.stdout + done.stderr
     verdict = json.loads((world.folder / "one" / "out" / DRILL / "verdict.json").read_text())
     assert verdict["verdict"] == "ABORTED"
     assert back()
