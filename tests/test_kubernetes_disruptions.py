@@ -216,12 +216,17 @@ class Cluster(World):
         return way_of(self.adapter(), self.way)
 
     def disrupted(self) -> bool:
-        return uids(self.space) != self.first or template(self.space) != self.template
+        moved = uids(self.space) != self.first or template(self.space) != self.template
+        return moved or self._cordoned()
+
+    def _cordoned(self) -> bool:
+        if self.way != "draining":
+            return False
+        node = self.space.live.call("GET", f"/api/v1/nodes/{self.node}")
+        return bool(node["spec"].get("unschedulable"))
 
     def whole(self) -> bool:
-        if self.way == "draining":
-            node = self.space.live.call("GET", f"/api/v1/nodes/{self.node}")
-            assert not node["spec"].get("unschedulable")
+        assert not self._cordoned()
         self.space.await_available("gateway", 3)
         return template(self.space) == self.template and len(self.space.pods()) == 3
 
