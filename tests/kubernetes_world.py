@@ -1,4 +1,7 @@
-"""A real API server for tests, with kwok's node: one a session, a namespace for each test."""
+"""A real API server for tests: one a session, a namespace for each test.
+
+Its node is kwok's, whose pods have no processes, or a real one (`started(…, real=True)`).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ from floor_fixtures import await_true
 from muster import home
 from muster.testbed.kubernetes import kwok
 from muster.testbed.kubernetes.control_plane import CONTEXT, ControlPlane, Ports, programs_in
+from muster.testbed.kubernetes.node.design import NodePorts, node
+from muster.testbed.kubernetes.node.design import programs_in as node_programs
 from muster.testbed.kubernetes.running import Running
 
 SOON_S = 60.0
@@ -113,11 +118,12 @@ class Namespace:
         grace_s: int = 0,
         notes: dict[str, str] | None = None,
         finalizers: list[str] | None = None,
-        pod: dict[str, Any] | None = None,
+        spec: dict[str, Any] | None = None,
+        strategy: str = "RollingUpdate",
     ) -> None:
         """Create a workload, and wait until its pods are ready (but those that never are).
 
-        `pod`: more of its pods' specification.
+        `spec`: more of its pods' specification, or other containers.
         """
         labels = labels or {"app": name}
         meta: dict[str, Any] = {"labels": labels, "annotations": notes or {}}
@@ -126,17 +132,19 @@ class Namespace:
             "spec": {
                 "terminationGracePeriodSeconds": grace_s,
                 "containers": [{"name": "c", "image": "none.invalid/none"}],
-                **(pod or {}),
+                **(spec or {}),
             },
         }
-        spec = {
+        whole = {
             "replicas": replicas,
             "selector": selector or {"matchLabels": labels},
             "template": template,
         }
         if kind == "StatefulSet":
-            spec |= {"serviceName": name, "podManagementPolicy": "Parallel"}
-        body = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+            whole |= {"serviceName": name, "podManagementPolicy": "Parallel"}
+        else:
+            whole["strategy"] = {"type": strategy}
+        body = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": whole}
         self.live.call("POST", self.path(kind), body)
         if kwok.NEVER_READY not in (notes or {}):
             self.await_available(name, replicas, kind)
@@ -251,13 +259,17 @@ def access(space: Namespace, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def started(place: Path) -> Iterator[Live]:
-    """A control plane below `place`, ended with all its processes."""
+def started(place: Path, *, real: bool = False) -> Iterator[Live]:
+    """A control plane below `place` with a node, ended with all its processes.
+
+    `real`: its node has a kubelet, whose pods have processes; else kwok plays it.
+    """
     plane = ControlPlane(
         place,
         Ports(free_port(), free_port(), free_port()),
         programs_in(home.tools_dir()),
         datetime.now(UTC),
+        played=not real,
     )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -266,11 +278,16 @@ def started(place: Path) -> Iterator[Live]:
     def run(work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    running = Running(plane, place / "logs")
+    more = []
+    if real:
+        ports = NodePorts(free_port(), free_port())
+        more = [[node(place / "node", plane, ports, node_programs(home.tools_dir()))]]
+    running = Running(plane, place / "logs", more)
     try:
         run(running.start())
         live = Live(plane, running, run)
-        live.call("POST", "/api/v1/nodes", kwok.node())
+        if not real:
+            live.call("POST", "/api/v1/nodes", kwok.node())
         yield live
         assert running.deaths == []
     finally:

@@ -135,7 +135,7 @@ def region_of(live: Live, way: str) -> Iterator[tuple[Namespace, tuple[str, str]
         tolerated = [{"key": TAINT, "operator": "Equal", "value": space.name}]
         cordon(live, names[1], True)
         on_it = {"nodeSelector": {TAINT: space.name}, "tolerations": tolerated}
-        space.workload("gateway", 3, pod=on_it)
+        space.workload("gateway", 3, spec=on_it)
         cordon(live, names[1], None)
     elif way in ("readiness", "image"):
         space.workload("gateway", 3, notes=BY_HAND)

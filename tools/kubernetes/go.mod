@@ -1,4 +1,4 @@
-// What `make setup-kubernetes` builds, and nothing else: this module has no code of its own.
+// What `make setup-kubernetes` builds, and nothing else: all that is its own is ./pause.
 // The requirements are those of k8s.io/kubernetes itself, which replaces its parts by folders of its
 // repository; here they are replaced by the releases of the same commit. To move it: take go.mod and
 // go.sum of another release, replace the parts by v0.MINOR.PATCH, and require kwok.

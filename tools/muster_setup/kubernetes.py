@@ -1,9 +1,10 @@
-"""`.tools/kubernetes`: etcd, a control plane and kwok, and the Gateway API's HTTPRoute.
+"""`.tools/kubernetes`: etcd, a control plane, kwok, a kubelet, and the Gateway API's HTTPRoute.
 
-The programs are built from tools/kubernetes/go.mod into `bin`; the CRD comes from another module.
+The programs are built from tools/kubernetes/go.mod into `bin`; the CRD comes from another module,
+and what runs a kubelet's containers from Debian (see container_runtime).
 
 One module pins everything, hashes included (go.sum). A stamp says from which pins, by which Go and
-with which flags the programs were built: while it fits, nothing runs and no network is needed.
+with which flags each program was built: while it fits, nothing runs and no network is needed.
 `MUSTER_TOOLS_CACHE` may name a folder outside the clone: what was built is kept there by that same
 key, and another clone takes it from there. Building takes some 15 minutes on two cores and 8 GB in
 `.tools/kubernetes/build`, which goes when it is done.
@@ -16,14 +17,16 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from . import toxiproxy
+from . import container_runtime, toxiproxy
 from .console import SetupError, run, say
 from .main import ROOT, _alone
 
 GO_OLDEST = (1, 26)
 COMPONENTS = "k8s.io/kubernetes/cmd"
+Steps = Sequence[tuple[str, str]]
 VERSION = "k8s.io/component-base/version.gitVersion"
 GATEWAY_API = "sigs.k8s.io/gateway-api"
 HTTP_ROUTES = "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
@@ -37,6 +40,8 @@ STEPS = (
     ("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 )
 """Each program, and the package that it is built from."""
+NODE_STEPS = (("kubelet", f"{COMPONENTS}/kubelet"), ("pause", "./pause"))
+"""What a node with real pods needs besides."""
 
 
 def main() -> int:
@@ -47,7 +52,13 @@ def main() -> int:
         tools.mkdir(exist_ok=True)
         place = tools / "kubernetes"
         with _alone(place):
-            provide(ROOT / "tools/kubernetes", place, tools / "log")
+            lacking = container_runtime.lacking()
+            steps = STEPS if lacking else (*STEPS, *NODE_STEPS)
+            provide(ROOT / "tools/kubernetes", place, tools / "log", steps)
+            if lacking:
+                say(f"no real pods here: {lacking}; all that does not need them is set up")
+            else:
+                container_runtime.provide(place / "runtime", tools / "log")
             provide_crds(ROOT / "tools/kubernetes/gateway_api", place, tools / "log")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr, flush=True)
@@ -59,12 +70,12 @@ def main() -> int:
     return 0
 
 
-def provide(pins: Path, place: Path, log_dir: Path) -> None:
-    """Make `place/bin` what `pins` say. Raises SetupError."""
+def provide(pins: Path, place: Path, log_dir: Path, steps: Steps = STEPS) -> None:
+    """Make the programs of `steps` in `place/bin` what `pins` say. Raises SetupError."""
     stamp = place / "built"
     located = shutil.which("go")
     if located is None:
-        if stamp.exists() and stamp.read_text().startswith(f"{_pinned(pins)} "):
+        if all(key.startswith(f"{_pinned(pins)} ") for key in _stamped(place, steps).values()):
             return
         raise SetupError(
             f"go is missing: Kubernetes is built with Go {GO_OLDEST[0]}.{GO_OLDEST[1]} or newer"
@@ -76,19 +87,26 @@ def provide(pins: Path, place: Path, log_dir: Path) -> None:
             f"{located}: version: got {release[0]}.{release[1]}, expected "
             f"{GO_OLDEST[0]}.{GO_OLDEST[1]} or newer to build Kubernetes"
         )
-    key = key_of(pins, release)
-    if stamp.exists() and stamp.read_text() == key and _whole(place / "bin"):
-        shutil.rmtree(build, ignore_errors=True)
-        return
-    cached = _cache(key)
-    if cached is not None and _whole(cached):
-        _copy(cached, place / "bin")
-        say(f"Kubernetes taken from {cached}")
-    else:
-        _build(Path(located), pins, place, log_dir)
-        if cached is not None:
-            _copy(place / "bin", cached)
-    stamp.write_text(key)
+    keys = {name: key_of(pins, release, package) for name, package in steps}
+    stamped = _stamped(place, steps)
+    missing = [step for step in steps if stamped[step[0]] != keys[step[0]]]
+    (place / "bin").mkdir(parents=True, exist_ok=True)
+    for number, (name, package) in enumerate(missing, 1):
+        label = f"{name} ({number} of {len(missing)})"
+        cached = _cache(name, keys[name])
+        if cached is not None and os.access(cached, os.X_OK):
+            _copy(cached, place / "bin" / name)
+            say(f"{label}: taken from {cached}")
+        else:
+            built = build / "made" / name
+            _build(Path(located), pins, (label, package), built, log_dir)
+            _copy(built, place / "bin" / name)
+            if cached is not None:
+                _copy(built, cached)
+        stamped[name] = keys[name]
+        stamp.write_text("".join(f"{one} {key}\n" for one, key in stamped.items() if key))
+    # What an interrupted run compiled stays until all is built, and is not compiled again.
+    shutil.rmtree(build, ignore_errors=True)
 
 
 def provide_crds(pins: Path, place: Path, log_dir: Path) -> None:
@@ -113,11 +131,10 @@ def provide_crds(pins: Path, place: Path, log_dir: Path) -> None:
     stamp.write_text(_pinned(pins))
 
 
-def key_of(pins: Path, release: tuple[int, int]) -> str:
-    """What decides how the programs come out: the pins, Go's release, the flags, the system."""
-    flags = " ".join((*FLAGS, *(package for _, package in STEPS)))
+def key_of(pins: Path, release: tuple[int, int], package: str) -> str:
+    """What decides how a program comes out: the pins, Go's release, flags, package, system."""
     system = f"{sys.platform} {os.uname().machine}"
-    text = f"go{release[0]}.{release[1]} {flags} {system}"
+    text = f"go{release[0]}.{release[1]} {' '.join(FLAGS)} {package} {system}"
     return f"{_pinned(pins)} {hashlib.sha256(text.encode()).hexdigest()}"
 
 
@@ -126,40 +143,43 @@ def _pinned(pins: Path) -> str:
     return hashlib.sha256(read).hexdigest()
 
 
-def _cache(key: str) -> Path | None:
+def _stamped(place: Path, steps: Steps) -> dict[str, str]:
+    """By program of `steps` the key that it was built by; "" where it is not there."""
+    stamp = place / "built"
+    lines = stamp.read_text().splitlines() if stamp.exists() else []
+    said = {name: key for name, _, key in (line.partition(" ") for line in lines)}
+    there = {name: os.access(place / "bin" / name, os.X_OK) for name, _ in steps}
+    # The stamps of programs that this run does not want stay.
+    return said | {name: said.get(name, "") if there[name] else "" for name in there}
+
+
+def _cache(name: str, key: str) -> Path | None:
     chosen = os.environ.get("MUSTER_TOOLS_CACHE")
-    name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return Path(chosen).expanduser() / f"kubernetes-{name}" if chosen else None
+    kept = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return Path(chosen).expanduser() / f"{name}-{kept}" if chosen else None
 
 
-def _build(go: Path, pins: Path, place: Path, log_dir: Path) -> None:
-    build, fresh = place / "build", place / "bin.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    # What an interrupted run compiled is still there, and is not compiled again.
-    environment = toxiproxy.environment(build)
+def _build(go: Path, pins: Path, step: tuple[str, str], made: Path, log_dir: Path) -> None:
+    label, package = step
+    made.parent.mkdir(parents=True, exist_ok=True)
     version = version_of(pins, "k8s.io/kubernetes")
-    for number, (name, package) in enumerate(STEPS, 1):
-        run(
-            f"{name} ({number} of {len(STEPS)})",
-            [
-                go,
-                "build",
-                "-C",
-                pins,
-                *FLAGS,
-                "-ldflags",
-                f"-s -w -X {VERSION}={version}",
-                "-o",
-                fresh / name,
-                package,
-            ],
-            log_dir / f"kubernetes-{name}.log",
-            env=environment,
-        )
-    shutil.rmtree(place / "bin", ignore_errors=True)
-    fresh.rename(place / "bin")
-    shutil.rmtree(build, ignore_errors=True)
+    run(
+        label,
+        [
+            go,
+            "build",
+            "-C",
+            pins,
+            *FLAGS,
+            "-ldflags",
+            f"-s -w -X {VERSION}={version}",
+            "-o",
+            made,
+            package,
+        ],
+        log_dir / f"kubernetes-{made.name}.log",
+        env=toxiproxy.environment(made.parent.parent),
+    )
 
 
 def version_of(pins: Path, module: str) -> str:
@@ -171,15 +191,9 @@ def version_of(pins: Path, module: str) -> str:
     raise SetupError(f"{pins / 'go.mod'}: {module}: got nothing, expected its version")
 
 
-def _whole(folder: Path) -> bool:
-    return all(os.access(folder / name, os.X_OK) for name, _ in STEPS)
-
-
 def _copy(source: Path, target: Path) -> None:
-    """Copy the programs, so that an interrupted copy is never taken for a whole one."""
+    """Copy a program, so that an interrupted copy is never taken for a whole one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(source, fresh)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
+    shutil.copy2(source, fresh)
+    os.replace(fresh, target)

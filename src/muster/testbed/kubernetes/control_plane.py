@@ -1,5 +1,7 @@
 """The processes of a control plane, in the order in which they start, and the access to it.
 
+Its nodes are kwok's, whose pods have no processes, or real ones (see node).
+
 Pure but for the files that it writes: whoever starts the processes is somebody else's.
 """
 
@@ -44,17 +46,35 @@ def programs_in(tools: Path) -> dict[str, Path]:
     return {name: folder / name for name in PROGRAMS}
 
 
+@dataclass(frozen=True)
+class User:
+    """The key pair of a user, and a kubeconfig that has it."""
+
+    pair: Pair
+    kubeconfig: Path
+
+
 class ControlPlane:
     """A control plane below `place`, which must be empty: nothing of it outlives its end.
 
-    `kubeconfig`: of an administrator, for the context `muster-testbed`.
+    `kubeconfig`: of an administrator, for the context `muster-testbed`. `played`: kwok plays every
+    node, so there can be no real one.
     """
 
-    def __init__(self, place: Path, ports: Ports, programs: dict[str, Path], now: datetime) -> None:
+    def __init__(
+        self,
+        place: Path,
+        ports: Ports,
+        programs: dict[str, Path],
+        now: datetime,
+        *,
+        played: bool = True,
+    ) -> None:
         self._place = place
         self._ports = ports
         self._programs = programs
-        authority = Authority(place / "pki", now)
+        self._played = played
+        authority = self._authority = Authority(place / "pki", now)
         self.ca = authority.file
         self._etcd = authority.pair("etcd")
         self._api = authority.pair("kube-apiserver")
@@ -73,6 +93,11 @@ class ControlPlane:
         """The API server's address."""
         return f"https://{LOCAL}:{self._ports.api}"
 
+    def user(self, name: str, groups: Sequence[str] = ()) -> User:
+        """A user `name` in `groups`, who may do what RBAC grants it."""
+        pair = self._authority.pair(name, groups)
+        return User(pair, self._access(name.replace(":", "-"), pair))
+
     def processes(self) -> Sequence[Sequence[ProcessSpec]]:
         """What starts, in groups: each waits until the one before it is ready."""
         return (
@@ -81,7 +106,7 @@ class ControlPlane:
             [
                 self._client_process("kube-controller-manager", self._controllers()),
                 self._client_process("kube-scheduler", ()),
-                self._kwok_process(),
+                *([self._kwok_process()] if self._played else []),
             ],
         )
 
@@ -125,6 +150,10 @@ class ControlPlane:
                 f"--tls-cert-file={pair.certificate}",
                 f"--tls-private-key-file={pair.key}",
                 f"--client-ca-file={self.ca}",
+                # For what a kubelet is asked: logs, and commands in a container.
+                f"--kubelet-client-certificate={pair.certificate}",
+                f"--kubelet-client-key={pair.key}",
+                f"--kubelet-certificate-authority={self.ca}",
                 "--authorization-mode=Node,RBAC",
                 "--allow-privileged=true",
                 f"--service-cluster-ip-range={SERVICES}",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 
+from muster.testbed.design.parts import ProcessSpec
 from muster.testbed.kubernetes.control_plane import ControlPlane
 from muster.testbed.rig.processes import Child, StartError
 from muster.testbed.rig.waiting import await_ready
@@ -16,14 +18,18 @@ READY_S_MAX = 120.0
 
 
 class Running:
-    """The processes of `plane`, with their logs in `logs`. Ended in reverse order."""
+    """The processes of `plane`, and then those of `more`. Ended in reverse order.
 
-    def __init__(self, plane: ControlPlane, logs: Path) -> None:
+    Their logs are in `logs`.
+    """
+
+    def __init__(
+        self, plane: ControlPlane, logs: Path, more: Sequence[Sequence[ProcessSpec]] = ()
+    ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self._plane = plane
-        self._groups = [
-            [Child(spec, logs, self._died) for spec in group] for group in plane.processes()
-        ]
+        groups = [*plane.processes(), *more]
+        self._groups = [[Child(spec, logs, self._died) for spec in group] for group in groups]
         self.deaths: list[str] = []
 
     def child(self, name: str) -> Child:
