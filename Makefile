@@ -57,7 +57,7 @@ setup-test: ## the same, and the browser and the accessibility checker that test
 setup-foreign: setup ## the products of the foreign testbed: LiteLLM and Envoy, pinned, below .tools/foreign
 	@"$(PYTHON)" tools/setup_foreign
 
-setup-kubernetes: ## etcd, a control plane and kwok, built below .tools/kubernetes (some 15 minutes; needs Go)
+setup-kubernetes: ## etcd, a control plane, kwok and a kubelet below .tools/kubernetes (some 15 minutes; needs Go)
 	@"$(PYTHON)" tools/setup_kubernetes
 
 drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 for all streams; TARGET=foreign: LiteLLM behind Envoy)
@@ -82,7 +82,7 @@ test-faults: setup-test ## the day of every fault at SCALE=0.05, and planted def
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign
 
-test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server (some 5 minutes)
+test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server and, for root, on real pods (some 8 minutes)
 	@$(BIN)/python -m pytest -m kubernetes
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)
