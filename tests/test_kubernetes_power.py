@@ -81,7 +81,7 @@ def test_a_loss_deletes_every_pod_without_grace(cluster, front):
     """Deleted before they can begin a grace, and what took their place too; all come back."""
     region = {"ready_url": front, "power": power().model_dump()}
     fault = RegionLoss(platform_of(a_target(region=region)), REGION)
-    assert fault.change().after == "replicas 0, pods deleted without grace"
+    assert fault.change().after == "replicas 0, pods deleted with 1 s of grace"
     params = fault.undo_params()
     fault.apply()
     assert cluster.replicas == {"gateway": 0, "redis": 0}

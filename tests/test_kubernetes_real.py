@@ -21,6 +21,7 @@ from muster.clock import SYSTEM_CLOCK
 from muster.drill import current
 from muster.platform.kubernetes import cluster as calls
 from muster.platform.kubernetes.rollout import restart
+from muster.platform.kubernetes.workloads import KILL_GRACE_S
 from muster.platform.looks import Look
 from muster.platform.port import PortError
 from muster.platform.power.kubernetes import PowerByKubernetes
@@ -100,7 +101,7 @@ def test_a_selector_of_expressions_finds_its_pods(space):
 
 
 def test_a_loss_begins_no_grace(space, live):
-    """Every pod is deleted without grace before its workload is scaled: none begins to drain."""
+    """Every pod is deleted before its workload is scaled: none begins its own grace."""
     space.workload("gateway", 3, grace_s=LONG_S)
     space.workload("redis", 1, "StatefulSet", grace_s=LONG_S)
     first = {pod["metadata"]["uid"] for pod in space.pods()}
@@ -110,7 +111,7 @@ def test_a_loss_begins_no_grace(space, live):
     def watch() -> None:
         while not ended.is_set():
             for pod in space.pods():
-                if pod["metadata"].get("deletionGracePeriodSeconds", 0) > 0:
+                if pod["metadata"].get("deletionGracePeriodSeconds", 0) > KILL_GRACE_S:
                     drained.add(pod["metadata"]["uid"])
 
     watching = threading.Thread(target=watch, daemon=True)

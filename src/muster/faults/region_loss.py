@@ -2,7 +2,7 @@
 
 No drain is asked for and no weight is changed: only the platform's own health checks can notice.
 The region's power port must be able to kill (`process` kills the testbed's gateways, `kubernetes`
-deletes the pods without grace). The region comes back like one that was stopped.
+deletes the pods with 1 s of grace). The region comes back like one that was stopped.
 """
 
 from __future__ import annotations

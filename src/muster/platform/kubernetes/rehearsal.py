@@ -27,7 +27,7 @@ QUOTAS = Kind("", "v1", "resourcequotas", "ResourceQuota")
 def refusals(workloads: Workloads, *, kill: bool, pauses_keda: bool = False) -> tuple[str, ...]:
     """What would be refused, a line each; empty if nothing is known. Raises PortError.
 
-    `kill`: also of deleting pods without grace; `pauses_keda`: also of pausing KEDA's
+    `kill`: also of deleting pods; `pauses_keda`: also of pausing KEDA's
     ScaledObjects. A missing right makes the rest pointless.
     """
     # Who may not list them cannot tell which there are: a PortError, which refuses the drill too.

@@ -24,6 +24,10 @@ from muster.targets.kubernetes import ClusterAccess
 AGAIN_S = 0.5
 LOOK_APART_S = 0.5
 DELETED_AT_ONCE = 16
+KILL_GRACE_S = 1
+"""Without any, the API server forgets a pod at once, while the kubelet gives its processes 2 s all
+the same: a region would be dark that still serves. With some, it waits for the kubelet's word.
+"""
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,7 @@ class Workloads:
             self._clock.sleep(LOOK_APART_S)
 
     def kill(self, until_s: float) -> None:
-        """Delete every pod without grace, all at once, then scale to 0, then delete what came.
+        """Delete every pod, all at once, then scale to 0, then delete what came in their place.
 
         The pods are deleted first: scaled to 0 they would begin their grace period, and a later
         deletion would only hide them while they still serve.
@@ -241,5 +245,5 @@ class Workloads:
 
 
 def forced(pod: Pod) -> dict[str, object]:
-    """The options that delete exactly this pod, without grace."""
-    return {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
+    """The options that delete exactly this pod, with the least grace whose end is confirmed."""
+    return {"gracePeriodSeconds": KILL_GRACE_S, "preconditions": {"uid": pod.uid}}

@@ -20,7 +20,7 @@ from muster.platform.kubernetes.cluster import Refused, kubectl_of
 from muster.platform.kubernetes.keda import PAUSED, pause, resume, scaled_objects, to_pause
 from muster.platform.kubernetes.others import others_of
 from muster.platform.kubernetes.rehearsal import refusals, refusals_of_start
-from muster.platform.kubernetes.workloads import Workloads
+from muster.platform.kubernetes.workloads import KILL_GRACE_S, Workloads
 from muster.platform.looks import Look, serves
 from muster.platform.port import Change, Other, PortError, Proof, Touch
 from muster.platform.power.model import Before, Power, PowerState
@@ -77,7 +77,7 @@ class PowerByKubernetes(Power):
         shown = f"replicas {_counts(self._cluster.asked())}"
         for name, (low, high) in sorted(self._bounds().items()):
             shown += f", {name} autoscaled from {low} to {high}"
-        after = "replicas 0, pods deleted without grace" if kill else "replicas 0"
+        after = f"replicas 0, pods deleted with {KILL_GRACE_S} s of grace" if kill else "replicas 0"
         if names := self._to_pause():
             after += f", KEDA's {', '.join(names)} paused"
         return Change(shown, after)
