@@ -1,10 +1,12 @@
-"""A node's parts, without a node: its images, cgroups, configuration, and where it can be had."""
+"""A node's parts: its images, cgroups, configuration, where it can be had, and its end."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import signal
+import subprocess
 import sys
 import tarfile
 import time
@@ -13,7 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from dataplane_fixtures import free_port
+from floor_fixtures import await_true, end
+from kubernetes_world import processes
 
+from muster import home
 from muster.testbed.kubernetes.control_plane import PROGRAMS, ControlPlane, Ports
 from muster.testbed.kubernetes.node import cgroups, design, images, pods
 from muster.testbed.kubernetes.node.design import NodePorts, NodePrograms, lacking, node
@@ -167,3 +173,36 @@ def test_where_there_can_be_no_node_it_is_said_why(tmp_path, monkeypatch):
     assert lacking(tmp_path) == ""
     wanted[-1].unlink()
     assert lacking(tmp_path).endswith("/runtime/runc is missing: run `make setup-kubernetes`")
+
+
+@pytest.mark.kubernetes
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_of_a_node_outlives_it(tmp_path, number):
+    """Whatever ends it. Only a killed one leaves its cgroups, and those to the next node."""
+    if why := lacking(home.tools_dir()):
+        pytest.skip(f"no real pods: {why}")
+    before = Path("/proc/mounts").read_text()
+    seen = {path: set(os.listdir(path)) for path in ("/run", "/var/lib", "/var/log")}
+    plane = plane_in(tmp_path / "plane", played=False)
+    programs = design.programs_in(home.tools_dir())
+    told = node(tmp_path / "node", plane, NodePorts(free_port(), free_port()), programs)
+    told.config_path.write_text(json.dumps({**told.config, "parent_pid": os.getpid()}))
+    one = subprocess.Popen(told.argv, env={**os.environ, **told.environment})
+    try:
+        kubelet = told.config["inside"]["kubelet"][1]
+        containerd = told.config["inside"]["containerd"][2]
+        await_true(lambda: processes(kubelet) and processes(containerd), "its kubelet", 120)
+        mine = f"{cgroups.STEM}{one.pid}"
+        assert all((top / mine).is_dir() for top in cgroups.hierarchies())
+        one.send_signal(number)
+        one.wait(timeout=60)
+    finally:
+        end(one)
+    await_true(lambda: not processes(kubelet) and not processes(containerd), "their end", 60)
+    assert Path("/proc/mounts").read_text() == before
+    assert {path: set(os.listdir(path)) for path in seen} == seen
+    left = [top for top in cgroups.hierarchies() if (top / mine).exists()]
+    if number == signal.SIGTERM:
+        assert left == []
+        assert not (tmp_path / "node" / "containerd").exists()
+    assert cgroups.remove(mine, time.monotonic() + 10) == []
