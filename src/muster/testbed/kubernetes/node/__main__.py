@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -29,12 +30,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="muster.testbed.kubernetes.node")
     parser.add_argument("--config", type=Path, required=True)
     config: dict[str, Any] = json.loads(parser.parse_args().config.read_text())
-    asked = False
+    asked = threading.Event()
     inside: subprocess.Popen[bytes] | None = None
 
     def end(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
+        asked.set()
         if inside is not None:
             inside.kill()
 
@@ -50,7 +50,7 @@ def main() -> int:
         told = {**config["kubelet_config"], "cgroupRoot": f"/{name}"}
         Path(config["kubelet_config_path"]).write_text(json.dumps(told))
         namespaces.children_apart()
-        if not asked:
+        if not asked.is_set():
             argv = (sys.executable, "-m", "muster.testbed.kubernetes.node.inside")
             inside = subprocess.Popen(
                 (*argv, json.dumps(config["inside"])),
@@ -58,17 +58,17 @@ def main() -> int:
                 stdin=subprocess.PIPE,
                 preexec_fn=namespaces.mounts_apart,
             )
-            if asked:
+            if asked.is_set():
                 inside.kill()
             # The first process of a PID namespace is gone only when all the others are.
             code = inside.wait()
-            if not asked:
+            if not asked.is_set():
                 print(f"node: its first process ended with {code}", flush=True)
     except OSError as error:
         print(f"node: {error}", flush=True)
     finally:
         _remove(name, [Path(one) for one in config["remove"]])
-    return 0 if asked else 1
+    return 0 if asked.is_set() else 1
 
 
 def _remove(name: str, folders: list[Path]) -> None:
