@@ -28,7 +28,7 @@ from muster.drill.sight import observe
 from muster.drill.sight.facts import Facts
 from muster.drill.stop import StopFlag, StopReason
 from muster.errors import BadInput
-from muster.faults import Proof, registered
+from muster.faults import Proof, kinds, registered
 from muster.faults.around import BEGIN, COMPOUND, END, fault_begun
 from muster.faults.catalogue import held_by
 from muster.faults.provider_latency import ProviderLatency
@@ -425,7 +425,7 @@ def compound_events(story):
     begin_s, end_s = story.span(BEGIN + KIND)[0], story.span(END + KIND)[0]
     return [
         {"t": begin_s + 1, "event": "fault_declared", **FAULT, "expects": ["circuit_open:primary"],
-         "stops_region": False},
+         "stops_region": False, "met_by": ""},
         {"t": begin_s + 2, "event": "fault_applied", **FAULT},
         {"t": begin_s + 3, "event": "fault_proof", **FAULT, "proven": True, "proof": {},
          "why": "it is slow"},
@@ -489,6 +489,13 @@ def summary(**facts):
     return change
 
 
+def declared(**fields):
+    def change(event):
+        return {**event, **fields} if of(event, "fault_declared", fault=KIND) else event
+
+    return change
+
+
 def no_end(event):
     """Cut out of the ledger: the phase that ends it, and what is in it."""
     mine = event.get("fault") == KIND and event["event"] in ("fault_reverted",)
@@ -542,18 +549,29 @@ def test_a_ledger_that_lacks_a_part_of_it_passes_nothing(edited, change, started
         ("dark", "check", False),
     ],
 )
-def test_a_fault_that_no_step_met_is_not_proven(edited, monkeypatch, where, event, passes):
+def test_a_fault_that_no_step_met_is_not_proven(edited, where, event, passes):
     """A steering API that was back before the drill needed it looks the same to every look."""
-    monkeypatch.setattr(judged_around, "MET", {KIND: "steering_refused"})
     met_s = Story(kind="experiment", drill=NAME, phases=PHASES).span(where)[0] + 3
-    verdict, unknowns = edited(added=[{"t": met_s, "event": event, "detail": "503"}])
+    told = declared(met_by="steering_refused")
+    verdict, unknowns = edited(told, added=[{"t": met_s, "event": event, "detail": "503"}])
     assert verdict == ("PASS" if passes else "INCONCLUSIVE"), unknowns
     assert ("no steering_refused is on record between the two" in unknowns) is not passes
 
 
-def test_what_must_have_been_met_is_named_by_a_known_fault():
-    """By the name of its step."""
-    assert set(judged_around.MET) <= set(SINGLES)
+@pytest.mark.parametrize("met_by", [None, 1, ["steering_refused"]])
+def test_a_declaration_that_does_not_say_what_meets_it_proves_nothing(edited, met_by):
+    """A ledger that lacks it is not one in which nothing has to."""
+    verdict, unknowns = edited(declared(met_by=met_by))
+    assert verdict == "INCONCLUSIVE"
+    assert "fault_declared does not say by what a step meets it" in unknowns
+
+
+def test_what_meets_a_fault_is_an_event_that_something_records():
+    """A misspelt one would never be on record, and no drill could pass."""
+    source = "".join(path.read_text() for path in (ROOT / "src/muster/drill").rglob("*.py"))
+    named = {one.met_by for one in kinds().values()} - {""}
+    assert named == {"steering_refused"}
+    assert all(f'record("{name}"' in source for name in named)
 
 
 def test_a_proof_that_failed_is_no_pass(edited):

@@ -11,7 +11,7 @@ from floor_fixtures import OTHER, REGION, a_target, closing_port, free_port, sta
 from held_clock import HeldClock
 
 from muster.errors import BadInput
-from muster.faults import Scene, fault_of, lost, registered
+from muster.faults import Scene, fault_of, region_away, registered
 from muster.faults.lost import Lost, check_limits
 from muster.faults.region_grey import RegionGrey
 from muster.faults.region_loss import RegionLoss
@@ -94,7 +94,7 @@ def test_silence_counts_while_another_region_is_reached(switch, monkeypatch, oth
     fault = partition_of(switch[1], "http://here/")
     silent, answer = Look("silent", "accepts no connection"), Look("answer", "answers 200", 200)
     monkeypatch.setattr(
-        lost, "look_at", lambda url: answer if others and url != "http://here/" else silent
+        region_away, "look_at", lambda url: answer if others and url != "http://here/" else silent
     )
     if others:
         assert fault.observe().proven

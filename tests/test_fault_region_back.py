@@ -129,7 +129,7 @@ def from_log(fault: RegionPower, params) -> RegionPower:
 def soon(monkeypatch):
     """What never comes is waited for as briefly as the test needs."""
     monkeypatch.setattr("muster.faults.back.START_S", 0.6)
-    monkeypatch.setattr("muster.faults.region_power.LOOK_APART_S", 0.02)
+    monkeypatch.setattr("muster.faults.region_away.LOOK_APART_S", 0.02)
 
 
 def test_what_it_held_before_is_in_the_undo_log() -> None:

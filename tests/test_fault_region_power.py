@@ -8,7 +8,7 @@ import pytest
 from floor_fixtures import REGION, a_target, closing_port, free_port, stand_in
 
 from muster.errors import BadInput
-from muster.faults import fault_of, kinds, region_power, registered, stops_region
+from muster.faults import fault_of, kinds, region_away, registered, stops_region
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.platform import platform_of
@@ -132,7 +132,7 @@ def test_silence_counts_while_another_region_is_reached(switch, monkeypatch, oth
     def look(url, timeout_s=2.0):
         return silent if url == "http://here/" or not other_answers else answer
 
-    monkeypatch.setattr(region_power, "look_at", look)
+    monkeypatch.setattr(region_away, "look_at", look)
     if other_answers:
         assert fault.observe().proven
     else:

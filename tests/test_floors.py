@@ -8,6 +8,7 @@ planted file.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
 from collections.abc import Iterator
@@ -17,9 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from muster.faults import registered
+
 ROOT = Path(__file__).resolve().parent.parent
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 80
+FAULT_LINES_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -239,6 +243,35 @@ def size_breaches(root: Path) -> list[str]:
     return found
 
 
+def fault_modules(root: Path) -> list[Source]:
+    """Every module that registers a fault: a class of it states its `kind`."""
+    return [
+        source
+        for source in sources(root)
+        if source.part == "faults"
+        and any(
+            isinstance(stated, ast.Assign)
+            and any(isinstance(name, ast.Name) and name.id == "kind" for name in stated.targets)
+            for top in source.tree.body
+            if isinstance(top, ast.ClassDef)
+            for stated in top.body
+        )
+    ]
+
+
+def fault_breaches(root: Path) -> list[str]:
+    """Faults that hold more than what is their own: the rest belongs where others can use it."""
+    sizes = {
+        source.path.relative_to(root): len(source.path.read_text(encoding="utf-8").splitlines())
+        for source in fault_modules(root)
+    }
+    return [
+        f"{where}: a fault of {lines} lines, expected under {FAULT_LINES_MAX}"
+        for where, lines in sizes.items()
+        if lines >= FAULT_LINES_MAX
+    ]
+
+
 def docstring_breaches(root: Path) -> list[str]:
     """Modules, public classes and public functions that do not say what they are."""
     found = []
@@ -426,6 +459,13 @@ def test_no_modules_import_each_other() -> None:
 def test_modules_and_functions_stay_short() -> None:
     """Every module is under 400 lines and every function at most 80."""
     assert size_breaches(ROOT) == []
+
+
+def test_a_fault_is_what_is_its_own() -> None:
+    """The file of every registered fault is under 100 lines."""
+    by_registry = {inspect.getsourcefile(one) for one in registered().kinds.values()}
+    assert {str(source.path) for source in fault_modules(ROOT)} == by_registry
+    assert fault_breaches(ROOT) == []
 
 
 def test_public_names_say_what_they_are() -> None:
@@ -655,6 +695,19 @@ def test_a_long_module_and_a_long_function_are_named(tmp_path: Path) -> None:
     plant(tmp_path, "src/muster/ledger.py", long.removesuffix("    x = 1\n"))
     found = size_breaches(tmp_path)
     assert [line.split(":")[0] for line in found] == ["src/muster/clock.py", "src/muster/undo.py"]
+
+
+def test_a_long_fault_is_named(tmp_path: Path) -> None:
+    """The bound is exact; what several faults share may be longer, and so may other rooms."""
+    fault, shared = "class A:\n    kind = 'a'\n", "class A:\n    kind: str\n"
+    rest = "x = 1\n" * (FAULT_LINES_MAX - 2)
+    plant(tmp_path, "src/muster/faults/a.py", fault + rest)
+    plant(tmp_path, "src/muster/faults/b.py", fault + rest.removesuffix("x = 1\n"))
+    plant(tmp_path, "src/muster/faults/c.py", shared + rest)
+    plant(tmp_path, "src/muster/judge/a.py", fault + rest)
+    assert fault_breaches(tmp_path) == [
+        "src/muster/faults/a.py: a fault of 100 lines, expected under 100"
+    ]
 
 
 def test_a_name_without_a_docstring_is_named(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from muster.drill.sight.steered import SteeringLook
 from muster.drill.stop import StopFlag
 from muster.errors import BadInput
 from muster.faults import FaultError
+from muster.faults.steering_away import AWAY_S_MAX
 from muster.faults.steering_unavailable import SteeringUnavailable
-from muster.faults.traffic_shift import AWAY_S_MAX, TrafficShift
+from muster.faults.traffic_shift import TrafficShift
 from muster.platform import platform_of
 from muster.platform.steering import Expected, SteeringAway, SteeringError
 from muster.platform.steering.parts import Shown
@@ -209,11 +210,13 @@ def test_the_undo_of_a_shift_waits_for_an_api_that_is_away(monkeypatch):
         ("503", 0.0, False, False),
     ],
 )
-def test_it_is_proven_by_a_call_that_fails_before_its_time_is_over(met, left_s, seen, proven):
+def test_it_is_proven_by_a_call_that_fails_before_its_time_is_over(
+    met, left_s, seen, proven, monkeypatch
+):
     """A stub that says so is not enough, and a time that is over proves nothing by itself."""
     fault = SteeringUnavailable(platform_of(targets.load("testbed")), 20)
     fault._seen = seen
-    fault._call = lambda: met
+    monkeypatch.setattr("muster.faults.steering_unavailable.why_away", lambda steering: met)
     fault._told = lambda: left_s
     assert fault.observe().proven is proven
     back = fault.read_back()

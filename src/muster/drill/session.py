@@ -225,6 +225,7 @@ class Session(OnPlatform):
             region=fault.region,
             expects=list(fault.expects),
             stops_region=fault.stops_region,
+            met_by=fault.met_by,
         )
         for guard in self.guards:
             for region in self._felt_in(fault):

@@ -6,6 +6,7 @@ region, on any machine, then knows how much capacity must come back.
 
 from __future__ import annotations
 
+from muster.faults.back import SCRAPES
 from muster.faults.model import FaultError
 from muster.platform import Platform
 
@@ -49,3 +50,65 @@ def streams_limit(platform: Platform, region: str, since_s: float = 0.0) -> floa
 def is_back(limit: float, before: float) -> bool:
     """Whether `limit` is at least `before`, except for rounding."""
     return limit >= before * (1 - TOLERANCE)
+
+
+class Room:
+    """The stream limit of a region: before it was stopped, and since it was started again."""
+
+    def __init__(self, platform: Platform, region: str, before: float | None = None) -> None:
+        self._platform = platform
+        self._region = region
+        self.before = before
+        self._lit_s: float | None = None
+
+    def remember(self) -> None:
+        """Read the limit before a stop; None if it cannot be read."""
+        try:
+            self.before = streams_limit(self._platform, self._region)
+        except FaultError:
+            self.before = None
+
+    def lit(self) -> None:
+        """The region was started at this moment."""
+        self._lit_s = self._platform.clock.now_s()
+
+    def now(self) -> float:
+        """The limit, where samples come late only by those since the start. Raises FaultError.
+
+        Samples of before the fault would show it whole while it is dark. A process that did not
+        start it takes its own first look as the start.
+        """
+        if self._lit_s is None:
+            self.lit()
+        late = self._platform.target.prometheus.delay_s
+        return streams_limit(self._platform, self._region, (self._lit_s or 0.0) if late else 0.0)
+
+    def both(self) -> tuple[float | None, float | None]:
+        """The limit before the fault and now; None: not read."""
+        try:
+            return self.before, self.now()
+        except FaultError:
+            return self.before, None
+
+    def look(self, autoscaled: bool) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+        """What is expected, what shows, and whether that is less; no words if nothing was before.
+
+        `autoscaled`: an autoscaler decides how many processes there are, and thereby the limit.
+        """
+        if self.before is None:
+            return (), (), False
+        expected = (f"room for {self.before:.0f} streams",)
+        try:
+            limit = self.now()
+        except FaultError as error:
+            if self._samples_to_come():
+                return expected, ("room for streams not shown yet",), True
+            return expected, (f"room for streams not read ({error})",), False
+        short = not is_back(limit, self.before) and not autoscaled
+        return expected, (f"room for {limit:.0f} streams",), short
+
+    def _samples_to_come(self) -> bool:
+        """Whether what was scraped since the start may be on its way still."""
+        access, now_s = self._platform.target.prometheus, self._platform.clock.now_s()
+        late_s = access.delay_s and access.delay_s + SCRAPES * access.scrape_interval_s
+        return self._lit_s is not None and now_s < self._lit_s + late_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,6 +29,12 @@ class Asked:
     addresses: tuple[str, ...]
     took_ms: float
     ttl_s: int | None
+
+
+def named_pct(target: Target, clock: Clock, addresses: Container[str], count: int) -> float:
+    """The percent of `count` answers that name one of `addresses`. Raises FaultError."""
+    asked = [ask(target, clock) for _ in range(count)]
+    return 100 * sum(any(one in addresses for one in seen.addresses) for seen in asked) / count
 
 
 def ask(target: Target, clock: Clock) -> Asked:

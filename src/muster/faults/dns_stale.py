@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from muster.faults.dns_path import Asked, ask
+from muster.faults.dns_path import Asked, named_pct
 from muster.faults.dns_trouble import ACTIONS, DnsTrouble, check_rto
 from muster.faults.share_shift import SHARE, is_share
 from muster.faults.steps import HOLD, Planned, Scene, WrongArgument, drill_step
@@ -63,7 +63,8 @@ class DnsStale(DnsTrouble):
         told, wanted = self._told(), shares_of(self.platform.steering.weights())
         region = max(wanted, key=lambda name: abs(wanted[name] - self._shares.get(name, 0.0)))
         before_pct, now_pct = self._shares.get(region, 0.0), wanted[region]
-        answered_pct = self._answered_pct(region)
+        own = self.platform.names.addresses().get(region, ())
+        answered_pct = named_pct(self.target, self.platform.clock, own, ANSWERS)
         facts = {"told": told, "before_pct": before_pct, "weights_pct": now_pct}
         facts["answers_pct"] = answered_pct
         why = (
@@ -73,11 +74,6 @@ class DnsStale(DnsTrouble):
         told_apart = abs(before_pct - now_pct) >= APART_PCT_MIN
         nearer = abs(answered_pct - before_pct) < abs(answered_pct - now_pct)
         return Proof(told == self.trouble and told_apart and nearer, why, facts)
-
-    def _answered_pct(self, region: str) -> float:
-        own = self.platform.names.addresses().get(region, ())
-        asked = [ask(self.target, self.platform.clock) for _ in range(ANSWERS)]
-        return 100 * sum(any(one in own for one in seen.addresses) for seen in asked) / ANSWERS
 
 
 @drill_step(

@@ -14,8 +14,9 @@ from typing import Any, Self
 from muster.errors import BadInput
 from muster.faults.back import await_back
 from muster.faults.dns_path import QUERY_S_MAX, Asked, ask
-from muster.faults.model import FaultError, PlatformFault, ReadBack
+from muster.faults.model import FaultError, ReadBack
 from muster.faults.steps import Scene
+from muster.faults.stub import StubFault
 from muster.platform.platform import Platform
 from muster.platform.port import Change, Proof, Unusable
 
@@ -23,9 +24,10 @@ QUERIES = 3
 ACTIONS = "muster.actions.names"
 
 
-class DnsTrouble(PlatformFault):
+class DnsTrouble(StubFault):
     """The name server does `trouble` to every query. `arguments`: the subclass's, as JSON."""
 
+    stub = "dns_stub"
     undone = "The name server is told to answer as it should."
 
     def __init__(self, platform: Platform, **arguments: Any) -> None:
@@ -50,9 +52,8 @@ class DnsTrouble(PlatformFault):
         return super().look_s_max + QUERIES * QUERY_S_MAX
 
     def unusable(self) -> Unusable | None:
-        if self.target.dns_stub is None:
-            wanted = "url and token of a testbed's control API: only a stub can be told to fail"
-            return Unusable("dns_stub", None, wanted)
+        if found := super().unusable():
+            return found
         if self.target.load.dns_server is None:
             return Unusable("load.dns_server", None, "host:port of the name server that is told")
         return None
@@ -98,28 +99,17 @@ class DnsTrouble(PlatformFault):
         shown = f"in trouble: {told}" if told else "; ".join(bad)
         return ReadBack(self.subject, "as it should be", shown or "as it should be", not shown)
 
-    def command(self) -> str | None:
-        return None
-
     def _asked(self) -> list[Asked]:
         return [ask(self.target, self.platform.clock) for _ in range(QUERIES)]
 
     def _told(self) -> dict[str, Any]:
         """The trouble in which the name server says it is; empty: none."""
-        return self._call("GET")
+        return self.ask("GET")
 
     def _tell(self, trouble: Mapping[str, Any]) -> None:
-        said = self._call("POST", dict(trouble))
+        said = self.ask("POST", dict(trouble))
         if said != dict(trouble):
             raise FaultError(f"{self.subject}: told {dict(trouble)}, it says {said}")
-
-    def _call(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        stub = self.target.dns_stub
-        if stub is None:
-            raise FaultError(f"target {self.target.name}: dns_stub is not set")
-        from muster.platform.http_hook import call  # an HTTP client, which no list of steps needs
-
-        return call(method, stub.url, stub.token, stub.timeout_s, body)
 
 
 def check_rto(scene: Scene, section: str) -> None:

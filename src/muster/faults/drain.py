@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from muster.faults.model import FaultError, ReadBack, RegionalFault
+from muster.faults.by_port import PortFault
+from muster.faults.model import FaultError, ReadBack
 from muster.platform import Platform
+from muster.platform.drain import Drain as DrainPort
 from muster.platform.drain import DrainState
-from muster.platform.port import Change, Proof, Touch, Unusable
+from muster.platform.port import Change, Proof
 
 
-class Drain(RegionalFault):
+class Drain(PortFault):
     """`closing` stays ready; `draining` becomes unready once the region is empty."""
 
     kind = "drain"
+    key = "drain"
 
     def __init__(self, platform: Platform, region: str, state: DrainState = "closing") -> None:
         super().__init__(platform, region)
@@ -30,20 +33,13 @@ class Drain(RegionalFault):
         return self.state
 
     @property
-    def retry_s(self) -> float:
-        return self._drain.timeout_s
+    def port(self) -> DrainPort:
+        return self._drain
 
     @property
     def asks(self) -> bool:
         """Whether the region has a drain call; without one clients leave by themselves."""
         return self._drain.asks
-
-    def touches(self) -> tuple[Touch, ...]:
-        return (*super().touches(), *self._drain.touches())
-
-    def unusable(self) -> Unusable | None:
-        found = self._drain.unusable()
-        return None if found is None else found.within(f"regions.{self.region}.drain")
 
     def change(self) -> Change:
         return Change(self.shown(), self.state)

@@ -9,30 +9,29 @@ without a break for longer than a health check's interval.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
 
 from muster.errors import BadInput
-from muster.faults.back import Stretch, back_s_max
-from muster.faults.model import ReadBack, RegionalFault
-from muster.faults.region_power import LOOK_APART_S, RegionPower
+from muster.faults.back import back_s_max
+from muster.faults.model import FaultError, ReadBack
+from muster.faults.region_away import RegionAway
 from muster.faults.steps import Scene
-from muster.platform.looks import Look, look_at
+from muster.platform import Platform
+from muster.platform.looks import Look
 
 ACTIONS = "muster.actions.loss"
 
 
-class Lost(RegionalFault):
-    """What the phases of a loss ask of a fault that stops nothing.
-
-    `steady_s`: how long the region must be ready, without a break, before it counts as back.
-    """
+class Lost(RegionAway):
+    """What the phases of a loss ask of a fault that stops nothing."""
 
     loses_region = True
     expects = ("series",)
-    stops = False
-    steady_s: float = 0.0
-    cut_at_s: float | None = None
-    """When its first stream was cut, since the epoch; None: when it was applied."""
-    _stretch: Stretch | None = None
+
+    @classmethod
+    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
+        return cls(platform, region, steady_s=float(params.get("steady_s") or 0.0))
 
     @abstractmethod
     def left(self) -> tuple[str, str]:
@@ -45,54 +44,25 @@ class Lost(RegionalFault):
 
     @property
     def back_s_max(self) -> float:
-        """How long it may take, once reverted, until it counts as back (seconds)."""
         access = self.target.prometheus
         return self.heals_s_max + back_s_max(self.steady_s, access.scrape_interval_s)
 
-    def room(self) -> tuple[float | None, float | None]:
-        """Its stream limit before and now: nothing that could change it was stopped."""
-        return None, None
-
-    def read_back(self) -> ReadBack:
-        """Whether it is back for good; waits for a limited time while it may still come back."""
-        end_s = self.platform.clock.monotonic_s() + self.back_s_max
-        while True:
-            back, may_come = self.look_back()
-            if back.ok or not may_come or self.platform.clock.monotonic_s() > end_s:
-                return back
-            self.platform.clock.sleep(LOOK_APART_S)
-
     def look_back(self) -> tuple[ReadBack, bool]:
-        """One observation of what is back, and whether waiting may bring back what is missing.
-
-        Observations must be a fraction of a second apart. Raises PortError.
-        """
         wanted, shown = self.left()
         ready = self.outside().ready
-        if self._stretch is None:
-            self._stretch = Stretch(self.steady_s, self.platform.clock)
-        steady = self._stretch.look(ready)
-        state = "ready" if steady else f"not ready without a break for {self.steady_s:g} s"
+        steady = self.steady(ready)
+        state = ("ready" if steady else self.broken) if ready else "not ready"
         back = ReadBack(
-            self.subject,
-            f"ready, {wanted}",
-            f"{state if ready else 'not ready'}, {shown}",
-            steady and shown == wanted,
+            self.subject, f"ready, {wanted}", f"{state}, {shown}", steady and shown == wanted
         )
         return back, shown == wanted
 
-    def outside(self) -> Look:
-        """What its ready_url shows from here."""
-        return look_at(self.target.regions[self.region].ready_url)
-
-    def others_answer(self) -> bool:
-        """Whether this machine's own network works: another region answers at this moment."""
-        others = (one.ready_url for name, one in self.target.regions.items() if name != self.region)
-        return any(look_at(url).met == "answer" for url in others)
-
-
-Losing = RegionPower | Lost
-"""Every fault with `loses_region`."""
+    def seen_from_outside(self) -> Look:
+        """What its ready_url shows. Raises FaultError if that may be this machine's own network."""
+        look = self.outside()
+        if look.met == "blind" or (look.met == "silent" and not self.others_answer()):
+            raise FaultError(f"{self.subject}: this machine could not look: {look.said}")
+        return look
 
 
 def check_limits(scene: Scene, kind: str) -> None:

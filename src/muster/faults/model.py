@@ -58,6 +58,11 @@ class Fault(ABC):
     loses_region: ClassVar[bool] = False
     """Whether its users lose its region, stopped or not: the phases of a loss apply it."""
 
+    met_by: ClassVar[str] = ""
+    """The event that a step of the drill records when it meets the fault: it must be on record, if
+    the fault goes on around other phases. Empty: the looks prove it alone.
+    """
+
     region: str | None = None
     """Where it acts; None: in all regions."""
 

@@ -6,12 +6,10 @@ by an exchange through each proxy's port, which is the gateways' own path.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPException
 from typing import Annotated, ClassVar
 
 from muster.faults.delay import DelayFault, check_jitter
-from muster.faults.model import FaultError
+from muster.faults.provider_exchange import exchange_at, exchanges_at_once
 from muster.faults.steps import Scene, Within, single_fault
 from muster.faults.toxiproxy import ProxyHandle
 from muster.platform.platform import Platform
@@ -36,32 +34,12 @@ class ProviderLatency(DelayFault):
 
     def exchange(self, proxy: ProxyHandle) -> str:
         """The status of a bare HTTP exchange: the path is timed, not the provider's work."""
-        return self.exchange_at(self._address(proxy))
+        return exchange_at(self._address(proxy), self._exchange_s_max)
 
     def exchanges_at_once(self, count: int) -> list[tuple[float, str]]:
-        """How long each of `count` exchanges on connections of their own took, in milliseconds, and
-        its answer.
-        """
+        """The same for `count` of them on connections of their own: milliseconds, and answer."""
         address, clock = self._address(self._proxies[0]), self.platform.clock
-
-        def timed(_: int) -> tuple[float, str]:
-            start_s = clock.monotonic_s()
-            answer = self.exchange_at(address)
-            return (clock.monotonic_s() - start_s) * 1000, answer
-
-        with ThreadPoolExecutor(count) as pool:
-            return sorted(pool.map(timed, range(count)))
-
-    def exchange_at(self, address: str) -> str:
-        """The same at a proxy's `host:port`."""
-        link = HTTPConnection(address, timeout=self._exchange_s_max)
-        try:
-            link.request("GET", "/healthz")
-            return str(link.getresponse().status)
-        except (OSError, HTTPException) as error:
-            raise FaultError(f"{self.subject}: {error or type(error).__name__}") from error
-        finally:
-            link.close()
+        return exchanges_at_once(address, count, self._exchange_s_max, clock)
 
 
 class ProviderLatencyBoth(ProviderLatency):

@@ -12,20 +12,22 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from muster.faults.back import await_back
-from muster.faults.model import FaultError, PlatformFault, ReadBack
+from muster.faults.model import FaultError, ReadBack
 from muster.faults.provider_path import TOKENS, look_at_stream, said
 from muster.faults.proxies import access_of, address_of, proxy_of
+from muster.faults.stub import StubFault
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Proof, Unusable
+from muster.platform.port import Change, Proof
 
 ROUTE = "primary"
 ROLE = f"provider_{ROUTE}"
 Looks = Mapping[str, Mapping[str, Any]]
 
 
-class ProviderTrouble(PlatformFault):
+class ProviderTrouble(StubFault):
     """The primary route does `trouble` to every request. `arguments`: the subclass's, as JSON."""
 
+    stub = "provider_stub"
     undone = "The stub is told to serve as it should."
 
     expects = (f"circuit_open:{ROUTE}",)
@@ -61,12 +63,6 @@ class ProviderTrouble(PlatformFault):
     def _tokens(self) -> int:
         """How many tokens a look asks for."""
         return TOKENS
-
-    def unusable(self) -> Unusable | None:
-        if self.target.provider_stub is not None:
-            return None
-        wanted = "url and token of a testbed's control API: only a stub can be told to fail"
-        return Unusable("provider_stub", None, wanted)
 
     def change(self) -> Change:
         return Change(str(self._told() or "as it should be"), self.aim)
@@ -116,9 +112,6 @@ class ProviderTrouble(PlatformFault):
         shown = "; ".join(([f"in trouble: {told}"] if told else []) + bad)
         return ReadBack(self.subject, "whole streams", shown or "whole streams", not shown)
 
-    def command(self) -> str | None:
-        return None
-
     def _looks(self) -> Looks:
         """One stream through each region's proxy to the route. Raises FaultError."""
         return {
@@ -136,20 +129,12 @@ class ProviderTrouble(PlatformFault):
 
     def _told(self) -> dict[str, Any]:
         """The trouble in which the stub says the route is; empty: none."""
-        told = self._ask("GET").get(ROUTE)
+        told = self.ask("GET").get(ROUTE)
         if not isinstance(told, dict):
             raise FaultError(f"{self.subject}: the stub does not say in which trouble it is")
         return told
 
     def _tell(self, trouble: Mapping[str, Any]) -> None:
-        said = self._ask("POST", {"route": ROUTE, "trouble": dict(trouble)}).get(ROUTE)
+        said = self.ask("POST", {"route": ROUTE, "trouble": dict(trouble)}).get(ROUTE)
         if said != dict(trouble):
             raise FaultError(f"{self.subject}: told {dict(trouble)}, it says {said}")
-
-    def _ask(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        stub = self.target.provider_stub
-        if stub is None:
-            raise FaultError(f"target {self.target.name}: provider_stub is not set")
-        from muster.platform.http_hook import call  # an HTTP client, which no list of steps needs
-
-        return call(method, stub.url, stub.token, stub.timeout_s, body)

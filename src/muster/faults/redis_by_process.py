@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from muster.faults.by_port import PortFault
 from muster.faults.redis_server import RedisServerFault
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Touch, Unusable
+from muster.platform.port import Change, Unusable
+from muster.platform.redis_process import RedisProcess
 
 
-class RedisByProcessFault(RedisServerFault):
+class RedisByProcessFault(PortFault, RedisServerFault):
     """It halts or ends the process; `revert` lets it run, whatever it was."""
 
     is_lost = True
+    key = "redis_process"
     undone = "The process goes on (SIGCONT), or is started if it is gone."
 
     def __init__(self, platform: Platform, region: str) -> None:
@@ -18,22 +21,15 @@ class RedisByProcessFault(RedisServerFault):
         self._process = platform.redis_process[region]
 
     @property
-    def look_s_max(self) -> float:
-        return super().look_s_max + self._process.look_s_max
-
-    @property
-    def retry_s(self) -> float:
-        return self._process.timeout_s
-
-    def touches(self) -> tuple[Touch, ...]:
-        return (*super().touches(), *self._process.touches())
+    def port(self) -> RedisProcess:
+        return self._process
 
     def unusable(self) -> Unusable | None:
         if self._process.usable:
             return super().unusable()
         kind = self.target.regions[self.region].redis_process.kind
         wanted = "process: the fault acts on the process of Redis"
-        return Unusable(f"regions.{self.region}.redis_process.kind", kind, wanted)
+        return Unusable(f"{self.section}.kind", kind, wanted)
 
     def change(self) -> Change:
         return Change(self._process.state(), self.aim)

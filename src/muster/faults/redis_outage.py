@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from muster.faults.model import FaultError, ReadBack
-from muster.faults.proxied import ProxyFault
-from muster.faults.redis_path import PONG, RedisLook, accepts, look_at_redis, url_of
+from muster.faults.proxy_off import ProxyOff
+from muster.faults.redis_path import PONG, RedisLook, look_at_redis, url_of
 from muster.faults.steps import Scene, single_fault
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Proof
+from muster.platform.port import Proof
 
 RECALLS = (
     "[TrackAbout, April 2024](https://status.trackabout.com/incidents/qmvnnfwcbgym): Redis "
@@ -24,47 +24,25 @@ RECALLS = (
 )
 
 
-class RedisOutage(ProxyFault):
+class RedisOutage(ProxyOff):
     """One region cannot reach Redis on the path that its gateways use."""
-
-    undone = (
-        "The proxy is enabled; one that hangs is created again, and a Toxiproxy that hangs is "
-        "restarted."
-    )
 
     kind = "redis_outage"
     expects = ("admission_failures:redis_unavailable",)
 
     def __init__(self, platform: Platform, region: str) -> None:
-        super().__init__(platform, region, ("redis",))
-        (self._proxy,) = self._proxies
+        super().__init__(platform, region, "redis")
         self._answered: str | None = None
-        self._listened = False
-
-    @property
-    def aim(self) -> str:
-        return "disabled"
-
-    def change(self) -> Change:
-        enabled = self._proxy.state()["enabled"]
-        return Change("enabled" if enabled else "disabled", self.aim)
 
     def undo_params(self) -> dict[str, Any]:
-        if not self._proxy.state()["enabled"]:
-            raise FaultError(f"{self.subject}: already disabled before the fault")
+        params = super().undo_params()
         look = self._look()
         if look.reply is None:
             raise FaultError(
                 f"{self.subject}: Redis gave no answer before the fault: redis_url {look.said}"
             )
         self._answered = look.reply
-        self._listened = accepts(self._address(self._proxy)) is True
-        self._remember_server()
-        return {
-            "server": list(self._server),
-            "answered": self._answered,
-            "listened": self._listened,
-        }
+        return {**params, "answered": self._answered}
 
     @classmethod
     def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
@@ -74,9 +52,6 @@ class RedisOutage(ProxyFault):
         fault._answered = params.get("answered")
         fault._listened = bool(params.get("listened"))
         return fault
-
-    def apply(self) -> None:
-        self._proxy.set_enabled(False)
 
     def observe(self) -> Proof:
         look = self._look()
@@ -89,28 +64,20 @@ class RedisOutage(ProxyFault):
             return Proof(False, f"Redis still answers on the gateways' path: {look.said}", facts)
         if self._answered is None:
             return Proof(False, "it is unknown whether Redis answered before the fault", facts)
-        state = self._proxy.state()
-        if state["enabled"]:
-            return Proof(False, f"proxy {self._proxy.name} says that it is enabled", facts)
-        if self._listened and accepts(self._address(self._proxy, state)):
-            why = f"proxy {self._proxy.name} is disabled, but its port accepts connections"
+        if why := self.still_on():
             return Proof(False, why, facts)
         if look.away is None:
             raise FaultError(f"{self.subject}: redis_url {look.said}")
         return Proof(True, f"Redis {look.said}", facts)
 
-    def revert(self) -> None:
-        self._bring_back(lambda proxy: proxy.enable(self._before(proxy)))
-
     def read_back(self) -> ReadBack:
-        enabled = bool(self._proxy.state()["enabled"])
-        look = self._look()
+        shown, look = self.shown(), self._look()
         before = self._answered or PONG
         return ReadBack(
             self.subject,
             f"enabled, Redis answers {before}",
-            f"{'enabled' if enabled else 'disabled'}, Redis {look.said}",
-            enabled and look.reply == before,
+            f"{shown}, Redis {look.said}",
+            shown == "enabled" and look.reply == before,
         )
 
     def redis_answers(self) -> bool:

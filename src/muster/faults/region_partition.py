@@ -10,15 +10,15 @@ gives no answer while another region does, and the platform says that the region
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
+from muster.faults.by_port import PortFault
 from muster.faults.lost import ACTIONS, Lost, check_limits
 from muster.faults.model import FaultError
 from muster.faults.steps import Planned, Scene, drill_step
-from muster.platform import Platform
 from muster.platform.looks import serves
-from muster.platform.port import Change, Proof, Touch, Unusable
+from muster.platform.partition import Partition
+from muster.platform.port import Change, Proof, Unusable
 
 RECALLS = (
     "[Google Cloud, June 2019](https://status.cloud.google.com/incident/cloud-networking/19009): "
@@ -26,16 +26,16 @@ RECALLS = (
 )
 
 
-class RegionPartition(Lost):
+class RegionPartition(PortFault, Lost):
     """The region is cut off; `revert` lets everyone in again."""
 
     kind = "region_partition"
+    key = "partition"
     undone = "The region is joined again, and read back from outside."
 
-    def __init__(self, platform: Platform, region: str, *, steady_s: float = 0.0) -> None:
-        super().__init__(platform, region)
-        self.steady_s = steady_s
-        self._port = platform.partition[region]
+    @property
+    def port(self) -> Partition:
+        return self.platform.partition[self.region]
 
     @property
     def subject(self) -> str:
@@ -46,67 +46,48 @@ class RegionPartition(Lost):
         return "cut off"
 
     @property
-    def retry_s(self) -> float:
-        return self._port.timeout_s
-
-    @property
-    def look_s_max(self) -> float:
-        return super().look_s_max + self._port.look_s_max
-
-    @property
     def bite_s_max(self) -> float:
-        return self._port.cut_s_max
-
-    def touches(self) -> tuple[Touch, ...]:
-        return (*super().touches(), *self._port.touches())
+        return self.port.cut_s_max
 
     def unusable(self) -> Unusable | None:
-        section = f"regions.{self.region}.partition"
-        if not self._port.cuts:
-            kind = self.target.regions[self.region].partition.kind
-            return Unusable(f"{section}.kind", kind, "process, command or network_policy")
-        found = self._port.unusable()
-        return None if found is None else found.within(section)
+        if self.port.cuts:
+            return super().unusable()
+        kind = self.target.regions[self.region].partition.kind
+        return Unusable(f"{self.section}.kind", kind, "process, command or network_policy")
 
     def rehearse(self) -> tuple[str, ...]:
-        return self._port.rehearse()
+        return self.port.rehearse()
 
     def change(self) -> Change:
-        return Change(self._port.state(), "cut")
+        return Change(self.port.state(), "cut")
 
     def undo_params(self) -> dict[str, Any]:
-        if (state := self._port.state()) != "whole":
+        if (state := self.port.state()) != "whole":
             raise FaultError(f"{self.subject}: {state} before the fault")
         if not (look := self.outside()).ready:
             raise FaultError(f"{self.subject}: before the fault its ready_url {look.said}")
         return {"steady_s": self.steady_s}
 
-    @classmethod
-    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(platform, region, steady_s=float(params.get("steady_s") or 0.0))
-
     def apply(self) -> None:
-        self._port.cut()
+        self.port.cut()
 
     def observe(self) -> Proof:
-        look = self.outside()
-        if look.met == "blind" or (look.met == "silent" and not self.others_answer()):
-            raise FaultError(f"{self.subject}: this machine could not look: {look.said}")
-        state = self._port.state()
+        look = self.seen_from_outside()
+        state = self.port.state()
         why = f"partition {state}; from outside its ready_url {look.said}"
-        if state == "cut" and serves(look) and self._port.unenforced:
-            why += f": {self._port.unenforced}"
+        if state == "cut" and serves(look) and self.port.unenforced:
+            why += f": {self.port.unenforced}"
         facts = {"state": state, "met": look.met, "status": look.status}
         return Proof(state == "cut" and not serves(look), why, facts)
 
     def revert(self) -> None:
-        self._port.join()
+        self.port.join()
 
     def left(self) -> tuple[str, str]:
-        return "whole", self._port.state()
+        return "whole", self.port.state()
 
     def command(self) -> str | None:
-        return self._port.command()
+        return self.port.command()
 
 
 @drill_step(

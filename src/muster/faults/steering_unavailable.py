@@ -3,21 +3,20 @@
 An evacuation is only half done while the region is away: without this API its traffic cannot come
 back. Name servers and records are not touched, so clients notice nothing. The effect is verified if
 a call to the API fails. Once its time is over the fault has no effect any more, and that is proven
-if it was seen before. Whether a step of the drill met it is another matter: around other phases the
-judge wants that on record too.
+if it was seen before. Around other phases a step must have met it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
-from muster.faults.model import FaultError, PlatformFault, ReadBack
+from muster.faults.model import FaultError, ReadBack
+from muster.faults.steering_away import AWAY_S_MAX, CALL_S_MAX, why_away
 from muster.faults.steps import Scene, Within, single_fault
-from muster.faults.traffic_shift import AWAY_S_MAX
+from muster.faults.stub import StubFault
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Proof, Unusable
-from muster.platform.steering import SteeringError
+from muster.platform.port import Change, Proof
 
 RECALLS = (
     "[AWS, December 2021](https://aws.amazon.com/message/12721/): the Route 53 API was impaired "
@@ -25,17 +24,16 @@ RECALLS = (
 )
 AWAY = Within(1, AWAY_S_MAX - 10, "s")
 """A step and an undo are repeated for `AWAY_S_MAX`: the API must be back well before their end."""
-CALL_S_MAX = 20.0
-"""How long one call of the API may take to fail, with the tries of its client."""
 
 
-class SteeringUnavailable(PlatformFault):
+class SteeringUnavailable(StubFault):
     """The API is away for `away_s`."""
 
+    stub, told = "steering_stub", "to be away"
     undone = "The stub of the API is told to answer again."
-
     kind = "steering_unavailable"
-    expects: ClassVar[tuple[str, ...]] = ("steering_weight",)
+    expects = ("steering_weight",)
+    met_by = "steering_refused"
 
     def __init__(self, platform: Platform, away_s: int = 0) -> None:
         super().__init__(platform)
@@ -54,12 +52,6 @@ class SteeringUnavailable(PlatformFault):
     def look_s_max(self) -> float:
         return super().look_s_max + CALL_S_MAX
 
-    def unusable(self) -> Unusable | None:
-        if self.target.steering_stub is not None:
-            return None
-        wanted = "url and token of a testbed's control API: only a stub can be told to be away"
-        return Unusable("steering_stub", None, wanted)
-
     def change(self) -> Change:
         return Change("answers", self.aim)
 
@@ -74,61 +66,34 @@ class SteeringUnavailable(PlatformFault):
         return cls(platform, int(params["away_s"]))
 
     def apply(self) -> None:
-        self._tell(self._away_s)
+        self.ask("POST", {"seconds": self._away_s})
 
     def observe(self) -> Proof:
-        met = self._call()
-        left_s = self._told()
+        met, left_s = why_away(self.platform.steering), self._told()
         facts = {"seconds_left": left_s, "met": met}
-        if met and left_s:
-            self._seen = True
-            return Proof(True, f"a call of the API fails: {met}", facts)
         if left_s:
-            return Proof(False, "a call of the API succeeds", facts)
+            self._seen = self._seen or bool(met)
+            why = f"a call of the API fails: {met}" if met else "a call of the API succeeds"
+            return Proof(bool(met), why, facts)
         why = f"it was away for {self._away_s} s, and its time is over"
         return Proof(self._seen, why if self._seen else "it was never seen to be away", facts)
 
     def revert(self) -> None:
-        self._tell(0)
+        self.ask("POST", {"seconds": 0})
 
     def read_back(self) -> ReadBack:
-        met, left_s = self._call(), self._told()
+        met, left_s = why_away(self.platform.steering), self._told()
         actual = met or (f"told to be away for {left_s:.0f} s" if left_s else "answers")
         return ReadBack(self.subject, "answers", actual, actual == "answers")
 
-    def command(self) -> str | None:
-        return None
-
-    def _call(self) -> str:
-        """Why a call of the API fails; empty if it does not."""
-        try:
-            self.platform.steering.shown()
-        except SteeringError as error:
-            return str(error)
-        return ""
-
-    def _tell(self, seconds: int) -> None:
-        self._ask("POST", {"seconds": seconds})
-
     def _told(self) -> float:
-        left_s = self._ask("GET").get("seconds_left")
-        if not isinstance(left_s, int | float):
-            raise FaultError(f"{self.subject}: the stub does not say for how long it is away")
-        return float(left_s)
-
-    def _ask(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        stub = self.target.steering_stub
-        if stub is None:
-            raise FaultError(f"target {self.target.name}: steering_stub is not set")
-        from muster.platform.http_hook import call  # an HTTP client, which no list of steps needs
-
-        return call(method, stub.url, stub.token, stub.timeout_s, body)
+        left_s = self.ask("GET").get("seconds_left")
+        if isinstance(left_s, int | float):
+            return float(left_s)
+        raise FaultError(f"{self.subject}: the stub does not say for how long it is away")
 
 
-@single_fault(
-    "keeps the steering API away for a while, and looks for {seconds:g} s",
-    recalls=RECALLS,
-)
+@single_fault("keeps the steering API away for a while, looking for {seconds:g} s", RECALLS)
 def steering_unavailable(scene: Scene, away_s: Annotated[int, AWAY]) -> SteeringUnavailable:
     """The API that steers the traffic answers 503 to every call for `away_s` of real time."""
     return SteeringUnavailable(scene.platform, away_s)

@@ -2,8 +2,8 @@
 
 The ledger's start says where each of them was planned. The phase that begins it must declare it
 there, the phase that ends it must revert it there, and the looks must have gone on from the one to
-the other. A fault that only a step of the drill can meet must have met one (`MET`). Whatever of
-this is missing is unknown.
+the other. A fault that only a step of the drill can meet says so where it is declared (`met_by`),
+and a step must have met it. Whatever of this is missing is unknown.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ BEGIN, END = "begin_", "end_"
 """How the phases are named, before the name of their fault."""
 SLACK_S = 1.0
 """By so much the looks may be shorter than the phases between: clocks of two kinds are compared."""
-MET: Mapping[str, str] = {"steering_unavailable": "steering_refused"}
-"""The event that must be on record while a fault goes on: without it no step of a drill met it."""
 Event = Mapping[str, Any]
 
 
@@ -88,13 +86,7 @@ def _wrong(
     )
     if not any(isinstance(held_s, int | float) and held_s >= between_s for held_s in looks):
         yield f"no look is on record for the {between_s + SLACK_S:.0f} s between the two"
-    met = MET.get(fault)
-    if met and not any(
-        one["event"] == met and begin.end_s <= float(one["t"]) < end.start_s
-        for own in by_phase.values()
-        for one in own
-    ):
-        yield f"no {met} is on record between the two: nothing of the drill met it"
+    yield from _unmet(fault, begin, end, by_phase)
     early = [
         name
         for name, own in by_phase.items()
@@ -105,6 +97,24 @@ def _wrong(
     ]
     if early:
         yield f"it was reverted or declared anew in {early[0]}, while it was to go on"
+
+
+def _unmet(
+    fault: str, begin: Phase, end: Phase, by_phase: Mapping[str, Sequence[Event]]
+) -> Iterator[str]:
+    """What is missing of the event that its declaration wants on record while it went on."""
+    for declared in by_phase.get(begin.name, ()):
+        if declared["event"] != "fault_declared" or declared.get("fault") != fault:
+            continue
+        met_by = declared.get("met_by")
+        if not isinstance(met_by, str):
+            yield f"{begin.name}: fault_declared does not say by what a step meets it (met_by)"
+        elif met_by and not any(
+            one["event"] == met_by and begin.end_s <= float(one["t"]) < end.start_s
+            for own in by_phase.values()
+            for one in own
+        ):
+            yield f"no {met_by} is on record between the two: nothing of the drill met it"
 
 
 def _by_phase(events: Sequence[Event]) -> Mapping[str, list[Event]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -44,8 +45,21 @@ class Unusable:
         return Unusable(f"{section}.{self.key}", self.value, self.wanted)
 
 
-class Adapter:
+class Adapter(ABC):
     """What the adapters of every port that changes something report before a drill starts."""
+
+    @property
+    @abstractmethod
+    def timeout_s(self) -> float:
+        """How long one change may take, in seconds."""
+
+    @property
+    def look_s_max(self) -> float:
+        """How long one look at the state may take besides any other of a fault, in seconds.
+
+        0: no longer than any other.
+        """
+        return 0.0
 
     def touches(self) -> tuple[Touch, ...]:
         """What it changes besides the region or server itself. Sends no request, raises nothing."""

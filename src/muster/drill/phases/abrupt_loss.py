@@ -18,8 +18,7 @@ from muster.drill.sight.quiet import await_quiet
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted
 from muster.faults import Proof, fault_of
-from muster.faults.lost import Losing, Lost
-from muster.faults.region_power import RegionPower
+from muster.faults.region_away import RegionAway
 from muster.judge.rig_pinned import blackout
 from muster.platform.steering import shares_of
 from muster.samples.series import Samples
@@ -32,7 +31,7 @@ ANSWERS_MIN = 30
 """At least this many DNS answers are needed before a region counts as gone from them."""
 
 
-def lose(session: Session, kind: Callable[..., Losing]) -> None:
+def lose(session: Session, kind: Callable[..., RegionAway]) -> None:
     """Apply the fault that `kind` makes, and wait until the traffic must have gone elsewhere."""
     region = session.target.evacuate
     with phase(session, "loss", None):
@@ -66,7 +65,7 @@ def lose(session: Session, kind: Callable[..., Losing]) -> None:
         _record_rig(session, lost_at_s)
 
 
-def _await_detection(session: Session, fault: Losing, lost_at_s: float) -> float:
+def _await_detection(session: Session, fault: RegionAway, lost_at_s: float) -> float:
     """When the region was last in the DNS answers, since the epoch; past the time limit the drill
     fails.
 
@@ -161,10 +160,10 @@ def come_back(session: Session, tier: str) -> None:
         await_quiet(session)
 
 
-def _lost(session: Session) -> Losing:
+def _lost(session: Session) -> RegionAway:
     """The fault by which the region is lost, from the undo log. Raises DrillAborted."""
     for entry in session.undo.pending:
         fault = fault_of(session.platform, entry)
-        if isinstance(fault, (RegionPower, Lost)) and fault.loses_region:
+        if isinstance(fault, RegionAway) and fault.loses_region:
             return fault
     raise DrillAborted(f"action:{session.phase}", "the undo log holds no fault that loses a region")

@@ -15,7 +15,7 @@ from muster.drill.stop import StopReason
 from muster.drill.undo.restore import record_verify, settle
 from muster.errors import DrillAborted, MusterError
 from muster.faults.capacity import is_back
-from muster.faults.lost import Losing
+from muster.faults.region_away import RegionAway
 from muster.platform.steering.detection import largest_figures
 from muster.samples.counting import Status
 
@@ -136,7 +136,7 @@ def steady_s(session: Session) -> float:
     return (probe_s or interval_s or INTERVAL_S_DEFAULT) + READY_APART_S
 
 
-def await_back(session: Session, fault: Losing) -> None:
+def await_back(session: Session, fault: RegionAway) -> None:
     """Wait until the region is fully back: ready for a stretch, complete, and with its capacity.
 
     The drill fails if that takes too long; the message names what is missing.
@@ -160,7 +160,7 @@ def await_back(session: Session, fault: Losing) -> None:
         _record_room(session, fault)
 
 
-def _record_room(session: Session, fault: Losing) -> None:
+def _record_room(session: Session, fault: RegionAway) -> None:
     """Whether as many streams fit as before the fault; a limit that was not read is unknown."""
     before, now = fault.room()
     missing = None if before is None or now is None else max(0.0, before - now)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.stop import StopFlag, StopReason
-from muster.faults.traffic_shift import AWAY_S_MAX, SETS_KEPT, TrafficShift
+from muster.faults.steering_away import AWAY_S_MAX
+from muster.faults.traffic_shift import SETS_KEPT, TrafficShift
 from muster.platform.steering import Expected, Steering, SteeringAway, SteeringError
 from muster.platform.steering.parts import Snapshot
 

@@ -6,7 +6,7 @@ the platform does not do what was asked or gives a wrong answer.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import ClassVar, Literal
 
 from muster.clock import SYSTEM_CLOCK, Clock
@@ -16,7 +16,7 @@ DrainState = Literal["serving", "closing", "draining"]
 """`closing` stays ready; `draining` becomes unready once the region is empty."""
 
 
-class Drain(Adapter, ABC):
+class Drain(Adapter):
     """How one region is asked to drain."""
 
     asks: ClassVar[bool] = True
@@ -27,11 +27,6 @@ class Drain(Adapter, ABC):
     def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.region = region
         self.clock = clock
-
-    @property
-    @abstractmethod
-    def timeout_s(self) -> float:
-        """How long one call may take, in seconds."""
 
     @abstractmethod
     def ask(self, state: DrainState) -> None:

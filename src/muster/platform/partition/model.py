@@ -6,7 +6,7 @@ The region's processes go on. Creating an adapter sends no request. Each call is
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import ClassVar, Literal
 
 from muster.clock import SYSTEM_CLOCK, Clock
@@ -17,7 +17,7 @@ CUT_S_MAX = 10.0
 STATES: tuple[PartitionState, ...] = ("whole", "cut", "partly")
 
 
-class Partition(Adapter, ABC):
+class Partition(Adapter):
     """How one region is cut off, and let in again."""
 
     cuts: ClassVar[bool] = True
@@ -26,16 +26,6 @@ class Partition(Adapter, ABC):
     def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.region = region
         self.clock = clock
-
-    @property
-    @abstractmethod
-    def timeout_s(self) -> float:
-        """How long one change may take, in seconds."""
-
-    @property
-    @abstractmethod
-    def look_s_max(self) -> float:
-        """How long one `state` may take, in seconds."""
 
     @property
     def cut_s_max(self) -> float:

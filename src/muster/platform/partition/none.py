@@ -20,10 +20,6 @@ class PartitionByNobody(Partition):
     def timeout_s(self) -> float:
         return 0.0
 
-    @property
-    def look_s_max(self) -> float:
-        return 0.0
-
     def state(self) -> PartitionState:
         return "whole"
 

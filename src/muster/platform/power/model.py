@@ -7,7 +7,7 @@ method raises PortError unless its docstring says otherwise.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -35,7 +35,7 @@ class PowerState:
     autoscaled: bool = False
 
 
-class Power(Adapter, ABC):
+class Power(Adapter):
     """How one region is stopped, killed and started."""
 
     stops: ClassVar[bool] = True
@@ -46,19 +46,6 @@ class Power(Adapter, ABC):
     def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
         self.region = region
         self.clock = clock
-
-    @property
-    @abstractmethod
-    def timeout_s(self) -> float:
-        """How long one stop or start may take, in seconds."""
-
-    @property
-    def look_s_max(self) -> float:
-        """How long `state` and `dark` may take besides the check of ready_url, in seconds.
-
-        0: no longer than any other observation.
-        """
-        return 0.0
 
     @property
     def dark_s_max(self) -> float:

@@ -6,16 +6,16 @@ reports that it is done, and raises PortError if it fails.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import ClassVar, Literal
 
-from muster.platform.port import Touch
+from muster.platform.port import Adapter
 
 RedisState = Literal["running", "halted", "gone"]
 STATES: tuple[RedisState, ...] = ("running", "halted", "gone")
 
 
-class RedisProcess(ABC):
+class RedisProcess(Adapter):
     """One region's Redis server."""
 
     usable: ClassVar[bool] = True
@@ -23,20 +23,6 @@ class RedisProcess(ABC):
 
     def __init__(self, region: str) -> None:
         self.region = region
-
-    @property
-    @abstractmethod
-    def timeout_s(self) -> float:
-        """How long one call may take, in seconds."""
-
-    @property
-    @abstractmethod
-    def look_s_max(self) -> float:
-        """How long one `state` may take, in seconds."""
-
-    def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the region's Redis. Sends no request, raises nothing."""
-        return ()
 
     @abstractmethod
     def state(self) -> RedisState:

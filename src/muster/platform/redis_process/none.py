@@ -19,10 +19,6 @@ class RedisByNobody(RedisProcess):
     def timeout_s(self) -> float:
         return 0.0
 
-    @property
-    def look_s_max(self) -> float:
-        return 0.0
-
     def state(self) -> RedisState:
         raise self._refused()
 

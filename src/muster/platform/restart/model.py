@@ -6,14 +6,14 @@ fails.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import ClassVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.port import Adapter
 
 
-class Restart(Adapter, ABC):
+class Restart(Adapter):
     """How one server is restarted."""
 
     restarts: ClassVar[bool] = True
@@ -21,11 +21,6 @@ class Restart(Adapter, ABC):
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
-
-    @property
-    @abstractmethod
-    def timeout_s(self) -> float:
-        """How long a restart may take, in seconds."""
 
     @abstractmethod
     def restart(self) -> None:

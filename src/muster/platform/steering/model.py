@@ -60,7 +60,7 @@ def not_told() -> None:
     """Ignores when the change was accepted."""
 
 
-class Steering(Adapter, ABC):
+class Steering(Adapter):
     """Which region gets the traffic of one public name."""
 
     units: int = UNITS
@@ -75,11 +75,6 @@ class Steering(Adapter, ABC):
     @abstractmethod
     def name(self) -> str:
         """The name that messages use."""
-
-    @property
-    @abstractmethod
-    def timeout_s(self) -> float:
-        """How long one call may take, in seconds."""
 
     @abstractmethod
     def touches(self) -> tuple[Touch, ...]:
