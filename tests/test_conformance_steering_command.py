@@ -15,7 +15,7 @@ from floor_fixtures import stand_in
 
 from muster import redact
 from muster.errors import BadInput
-from muster.platform.steering import SteeringError
+from muster.platform.steering import SteeringAway, SteeringError
 from muster.platform.steering.command import CommandSteering
 from muster.targets.steering import CommandSteering as Settings
 
@@ -28,6 +28,9 @@ path = sys.argv[1]
 with open(path) as file:
     state = json.load(file)
 trouble = state["trouble"]
+if trouble == "exits":
+    print("it is away", file=sys.stderr)
+    sys.exit(state["code"])
 if sys.argv[2] == "weights":
     if trouble == "nonsense":
         print(state["nonsense"])
@@ -206,7 +209,41 @@ def test_the_example_of_the_documentation_steers(tmp_path, monkeypatch):
         steering.set_weights({EAST: 0, WEST: 100})
         assert [pool["weight"] for pool in pools.values()] == [0, 100]
         assert SECRET not in str(steering.command(steering.saved(), BEFORE))
-    with pytest.raises(SteeringError, match=r"^lb weights: exit 1: ") as caught:
+    with pytest.raises(SteeringAway, match=r"^lb weights: exit 75: .*Connection refused") as caught:
         steering.weights()
     assert SECRET not in str(caught.value)
-    assert len([line for line in example.splitlines() if line]) <= 15
+    for status, away in ((503, True), (429, True), (403, False), (500, False)):
+        with stand_in(lambda call, status=status: (status, {})) as balancer:
+            monkeypatch.setenv("LB_URL", balancer.url)
+            with pytest.raises(SteeringError, match=f"HTTP Error {status}") as caught:
+                steering.weights()
+            assert isinstance(caught.value, SteeringAway) is away
+    assert len([line for line in example.splitlines() if line]) <= 19
+
+
+@pytest.mark.parametrize(("code", "away"), [(75, True), (1, False), (74, False), (76, False)])
+def test_one_exit_code_says_that_the_api_is_away(world, code, away):
+    """Such a call is repeated, and no other: a refusal stays one."""
+    world.write(code=code)
+    steering = world.adapter()
+    world.trouble("exits")
+    for call in (steering.shown, lambda: steering._set({EAST: 0, WEST: 100})):
+        with pytest.raises(SteeringError, match=rf"^lb \w+: exit {code}: it is away$") as caught:
+            call()
+        assert isinstance(caught.value, SteeringAway) is away
+
+
+def test_a_command_that_was_killed_may_be_asked_again(world):
+    """It waited for an API that does not answer; what it did is read back by the next call."""
+    world.trouble("late after")
+    with pytest.raises(SteeringAway, match="no end after 4 s, killed"):
+        world.adapter().set_weights({EAST: 0, WEST: 100})
+
+
+def test_an_answer_that_is_wrong_is_no_api_that_is_away(world):
+    """Asking again would not help."""
+    world.write(nonsense="[]")
+    world.trouble("nonsense")
+    with pytest.raises(SteeringError) as caught:
+        world.adapter().shown()
+    assert not isinstance(caught.value, SteeringAway)

@@ -14,6 +14,7 @@ from chaoslib.exceptions import InterruptExecution
 
 from muster.clock import SYSTEM_CLOCK
 from muster.controls import drill as control
+from muster.controls import run_end
 from muster.drill import current as drills
 from muster.drill.stop import StopFlag, StopReason
 from muster.errors import DrillAborted
@@ -113,7 +114,7 @@ def test_a_signal_handler_may_set_it_whatever_it_interrupts():
 @pytest.fixture
 def controlled():
     """A session of a control that takes the signals; they are given back."""
-    before = {number: signal.getsignal(number) for number in control._SIGNALS}
+    before = {number: signal.getsignal(number) for number in run_end.SIGNALS}
     session = SimpleNamespace(
         stop=StopFlag(), clock=SYSTEM_CLOCK, undo=SimpleNamespace(pending=()), bundle=Path("b")
     )
@@ -131,7 +132,7 @@ def test_a_terminal_that_nohup_ignores_stops_no_drill(controlled):
     assert not controlled.stop.is_set
     os.kill(os.getpid(), signal.SIGTERM)
     assert controlled.stop.reason.by == "signal:SIGTERM"
-    control._give_signals_back()
+    run_end.give_signals_back()
 
 
 def test_a_signal_at_the_very_end_takes_no_exit_code_away(controlled, monkeypatch):
@@ -142,16 +143,16 @@ def test_a_signal_at_the_very_end_takes_no_exit_code_away(controlled, monkeypatc
 
     def fails(session, journal):
         # Comes as soon as the handlers are given back.
-        monkeypatch.setattr(control, "_give_signals_back", given_back)
+        monkeypatch.setattr(run_end, "give_signals_back", given_back)
         raise OSError("full")
 
     def given_back():
         back()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    back = control._give_signals_back
+    back = run_end.give_signals_back
     codes, journal = [], {}
-    monkeypatch.setattr(control, "exit_with", codes.append)
+    monkeypatch.setattr(run_end, "exit_with", codes.append)
     monkeypatch.setattr("muster.drill.finish.finish", fails)
     signal.signal(signal.SIGTERM, raises)
     drills.install(controlled)

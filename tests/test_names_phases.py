@@ -12,10 +12,11 @@ from muster.errors import DrillAborted
 from muster.faults import Proof
 from muster.faults.dns_empty import DnsEmpty
 from muster.faults.dns_stale import DnsStale
+from muster.ledger import read_ledger
 from muster.platform.metrics import RawSeries
 from muster.undo import read_undo
 
-STREAMS = 900.0
+STREAMS = 1000.0
 
 
 class Names(World):
@@ -29,26 +30,20 @@ class Names(World):
         self.slow_s, self.full_s, self.reads_again = slow_s, full_s, reads_again
         self.empty = self.stale = False
         self.served_s = 0.0
-        self.codes = {"200": 0.0, "failed": 0.0}
         self.done = []
         super().__init__(folder, **weights)
-        self.session.plan.__dict__["streams_target"] = STREAMS
-        self.session.watch.streams = STREAMS
 
     def tick(self, passed_s):
         begun = self.seconds
         super().tick(passed_s)
         for second in range(begun + 1, self.seconds + 1):
-            well = not self.empty and second > self.served_s
-            self.codes["200" if well else "failed"] += self.per_s
             full = self.full_s is not None and second > self.served_s + self.full_s
             streams = STREAMS if full else STREAMS / 2
             t_s = self.clock.began_s + second
-            self.facts.add([
-                *(RawSeries("client_answers", "c", {"code": code}, (t_s,), (count,))
-                  for code, count in self.codes.items()),
-                RawSeries("client_streams", "s", {}, (t_s,), (streams,)),
-            ])  # fmt: skip
+            self.facts.add([RawSeries("client_streams", "s", {}, (t_s,), (streams,))])
+
+    def code(self, second):
+        return "failed" if self.empty or second <= self.served_s else "200"
 
     def tell(self, kind, on):
         """What apply and revert do to the name server; the undo log must know of it already."""
@@ -79,8 +74,6 @@ class Names(World):
         ]
 
     def events_like(self, start):
-        from muster.ledger import read_ledger
-
         ledger = read_ledger(self.folder / "ledger.jsonl")
         return [dict(one) for one in ledger.events if one["event"].startswith(start)]
 
@@ -125,7 +118,7 @@ def test_the_outage_waits_until_all_streams_are_open_again(world):
     one = world(full_s=9.0)
     names.leave_empty(one.session, 5)
     assert one.facts.total("client_streams") == STREAMS
-    assert one.clock.passed_s >= one.served_s + 9
+    assert 9 <= one.clock.passed_s - one.served_s <= 20
 
 
 def test_users_that_are_not_served_in_time_are_waited_for_in_bounded_time(world):
@@ -176,7 +169,7 @@ def test_old_answers_come_first_and_the_shift_that_they_hide_after_them(world):
         ("proof", "dns_stale"), ("proof", "dns_stale"),
     ]  # fmt: skip
     pending = read_undo(one.folder / "undo.jsonl").pending
-    assert [entry.kind for entry in pending] == ["dns_stale", "traffic_shift"]
+    assert [entry.kind for entry in pending] == ["traffic_shift", "dns_stale"], "newest first"
     assert one.records.stand == {REGION: 10, OTHER: 90}
     assert one.answers == [(0.0, {REGION: 50, OTHER: 50})]
 

@@ -89,7 +89,7 @@ class World:
         self.records = Records(**(weights or {"eu_west_1": 50, "eu_central_1": 50}))
         self.clock = HeldClock(on_wait=self.tick)
         self.follows, self.per_s = follows, per_s
-        self.counts = dict.fromkeys(self.records.stand, 0.0)
+        self.counts: dict[tuple[str, str], float] = {}
         self.answers = [(0.0, dict(self.records.stand))]
         self.facts = Facts(stale_s=10)
         self.seconds = 0
@@ -131,13 +131,18 @@ class World:
             t_s = self.clock.began_s + self.seconds
             fresh = []
             for region, weight in old.items():
-                self.counts[region] += self.per_s * weight / sum(old.values())
-                labels = {"region": region}
-                fresh.append(
-                    RawSeries("client_answers", "n", labels, (t_s,), (self.counts[region],))
-                )
-                fresh.append(RawSeries("streams_limit", "l", labels, (t_s,), (5000.0,)))
+                known = self.counts.setdefault((region, self.code(self.seconds)), 0.0)
+                more = self.per_s * weight / sum(old.values())
+                self.counts[region, self.code(self.seconds)] = known + more
+                fresh.append(RawSeries("streams_limit", "l", {"region": region}, (t_s,), (5000.0,)))
+            for (region, code), count in self.counts.items():
+                labels = {"region": region, "code": code}
+                fresh.append(RawSeries("client_answers", "n", labels, (t_s,), (count,)))
             self.facts.add(fresh)
+
+    def code(self, second: int) -> str:
+        """What the clients of that second are answered."""
+        return "200"
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [dict(e) for e in read_ledger(self.folder / "ledger.jsonl").of(name)]

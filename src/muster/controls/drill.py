@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
-from collections.abc import Callable, Mapping
-from types import FrameType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chaoslib.control import get_global_controls
@@ -22,6 +19,7 @@ from chaoslib.exceptions import InterruptExecution
 from chaoslib.types import Activity, Configuration, Experiment, Journal, Run, Secrets
 
 from muster.controls.invocation import exit_with, invocation
+from muster.controls.run_end import deviate, end_run, last_line, take_signals
 from muster.drill import current as drills
 from muster.drill.stop import StopReason
 from muster.errors import BadInput, DrillAborted, MusterError
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from muster.drill.session import Session
 
 logger = logging.getLogger("chaostoolkit")
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_handlers_before: dict[signal.Signals, Any] = {}
 _phase_of_run = {"rollbacks": False}
 
 
@@ -153,10 +149,8 @@ def after_activity_control(context: Activity, state: Run = None, **_: Any) -> No
         return
     name = str(context.get("name", "an activity"))
     session.activity_failed = name
-    trace = state.get("exception") or [""]
-    detail = str(trace[-1]).strip().splitlines()[-1:] or [""]
     session.stop.set(
-        StopReason(f"action:{name}", "ABORTED", detail[0][:500], session.clock.now_s())
+        StopReason(f"action:{name}", "ABORTED", last_line(state), session.clock.now_s())
     )
 
 
@@ -169,54 +163,24 @@ def after_experiment_control(context: Experiment, state: Journal = None, **_: An
     """End the drill, judge it, and mark the run as deviated for anything but PASS."""
     session = drills.installed()
     if session is None:
-        _deviate(state)
+        deviate(state)
         return
     from muster.judge.verdict import EXIT_CODES
 
-    code = EXIT_CODES["ROLLBACK_FAILED" if session.undo.pending else "INCONCLUSIVE"]
-    try:
+    def finished() -> int:
         from muster.drill.finish import finish
 
-        code = finish(session, journal=state).exit_code
-    except Exception as error:  # whatever goes wrong here, the run must not exit 0
-        logger.error("the drill could not be ended cleanly: %s", error)
-        logger.debug("ending the drill", exc_info=True)
-    finally:
-        drills.install(None)
-        if code:
-            _deviate(state)
-            exit_with(code)
-        # Last of all: Chaos Toolkit's own handler raises, which it would ignore here.
-        _give_signals_back()
+        return finish(session, journal=state).exit_code
 
-
-def _deviate(state: Any) -> None:
-    if isinstance(state, dict):
-        state["deviated"] = True
+    code = EXIT_CODES["ROLLBACK_FAILED" if session.undo.pending else "INCONCLUSIVE"]
+    end_run("drill", state, code, finished, lambda: drills.install(None))
 
 
 def _take_signals(session: Session) -> None:
-    """SIGTERM, SIGINT and SIGHUP ask the drill to stop; further signals change nothing.
+    """A signal asks the drill to stop; further ones change nothing."""
 
-    Under `nohup` SIGHUP is ignored, and stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
+    def asked(name: str) -> None:
+        reason = StopReason(f"signal:{name}", "ABORTED", f"{name} received", session.clock.now_s())
+        session.stop.set(reason)
 
-    def asked(number: int, frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        session.stop.set(
-            StopReason(f"signal:{name}", "ABORTED", f"{name} received", session.clock.now_s())
-        )
-
-    handler: Callable[[int, FrameType | None], None] = asked
-    for number in _SIGNALS:
-        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue
-        _handlers_before[number] = signal.signal(number, handler)
-
-
-def _give_signals_back() -> None:
-    for number, handler in list(_handlers_before.items()):
-        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        del _handlers_before[number]
+    take_signals(asked)

@@ -7,9 +7,6 @@ stop flag: the drill that runs is asked to restore and end, and no further one b
 from __future__ import annotations
 
 import logging
-import signal
-import threading
-from types import FrameType
 from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
@@ -17,13 +14,12 @@ from chaoslib.types import Activity, Configuration, Experiment, Journal, Run, Se
 
 from muster.controls.days import day_in
 from muster.controls.invocation import exit_with, invocation
+from muster.controls.run_end import deviate, end_run, last_line, take_signals
 from muster.drill.game_day import current as days
 from muster.errors import DrillAborted, MusterError
 from muster.redact import quiet, redacted_data
 
 logger = logging.getLogger("chaostoolkit")
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_handlers_before: dict[signal.Signals, Any] = {}
 
 
 def before_experiment_control(
@@ -89,56 +85,28 @@ def after_activity_control(context: Activity, state: Run = None, **_: Any) -> No
     if context.get("type") == "action" and not run.stop.is_set:
         from muster.drill.stop import StopReason
 
-        trace = state.get("exception") or [""]
-        detail = (str(trace[-1]).strip().splitlines()[-1:] or [""])[0][:500]
-        name = f"action:{context.get('name', 'a drill')}"
-        run.stop.set(StopReason(name, "ABORTED", redacted_data(detail), run.clock.now_s()))
+        name, detail = f"action:{context.get('name', 'a drill')}", redacted_data(last_line(state))
+        run.stop.set(StopReason(name, "ABORTED", detail, run.clock.now_s()))
 
 
 def after_experiment_control(context: Experiment, state: Journal = None, **_: Any) -> None:
     """End the day, write its report, and mark the run as deviated for anything but PASS."""
     run = days.installed()
     if run is None:
-        _deviate(state)
+        deviate(state)
         return
-    code = DrillAborted.exit_code
-    try:
+
+    def finished() -> int:
         from muster.drill.game_day.ending import finish
 
-        code = finish(run)
-    except Exception as error:  # whatever goes wrong here, the run must not exit 0
-        logger.error("the day could not be ended cleanly: %s", error)
-        logger.debug("ending the day", exc_info=True)
-    finally:
-        days.install(None)
-        if code:
-            _deviate(state)
-            exit_with(code)
-        _give_signals_back()
+        return finish(run)
 
-
-def _deviate(state: Any) -> None:
-    if isinstance(state, dict):
-        state["deviated"] = True
+    end_run("day", state, DrillAborted.exit_code, finished, lambda: days.install(None))
 
 
 def _take_signals() -> None:
-    """SIGTERM, SIGINT and SIGHUP ask the day to stop; further signals change nothing."""
+    """A signal asks the day to stop; further ones change nothing."""
     run = days.current()
-    if threading.current_thread() is not threading.main_thread():
-        return
     from muster.drill.game_day.run import stop_for
 
-    def asked(number: int, frame: FrameType | None) -> None:
-        run.stop.set(stop_for(signal.Signals(number).name, run.clock))
-
-    for number in _SIGNALS:
-        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue
-        _handlers_before[number] = signal.signal(number, asked)
-
-
-def _give_signals_back() -> None:
-    for number, handler in list(_handlers_before.items()):
-        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        del _handlers_before[number]
+    take_signals(lambda name: run.stop.set(stop_for(name, run.clock)))

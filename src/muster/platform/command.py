@@ -18,19 +18,21 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
 from muster.platform.by_hand import words
-from muster.platform.port import PortError, Touch, Unusable
+from muster.platform.port import PortError, RegionAdapter, Touch, Unusable
 
 ANSWER_BYTES_MAX = 64 * 1024
 SAID_BYTES_MAX = 1024 * 1024
 """A command that writes more than this is ended, because it must not fill the disk."""
 SAID_MAX = 200
+AGAIN = 75
+"""The exit code of a failure that passes by itself (`EX_TEMPFAIL` of sysexits.h)."""
 LOOK_S = 0.1
 SETTLE_S_MIN, SETTLE_S_MAX = 0.1, 2.0
 D = TypeVar("D", bound=Document)
@@ -38,6 +40,10 @@ D = TypeVar("D", bound=Document)
 
 class TimedOut(PortError):
     """The command was killed at its time limit: what it has done is unknown."""
+
+
+class Temporary(PortError):
+    """The command ended with `AGAIN`: what it needs is away, and asking again may help."""
 
 
 class WrongAnswer(PortError):
@@ -73,7 +79,8 @@ def run(
         except Talkative as error:
             raise PortError(f"{shown}: {error}, killed") from None
         if status != 0:
-            raise PortError(f"{shown}: exit {status}: {_last_line(err)}")
+            failed = Temporary if status == AGAIN else PortError
+            raise failed(f"{shown}: exit {status}: {_last_line(err)}")
         out.seek(0)
         answer = out.read(ANSWER_BYTES_MAX + 1)
     if len(answer) > ANSWER_BYTES_MAX:
@@ -250,6 +257,22 @@ class Command:
         return run(self.argv, verb, (*self._regions, *arguments), timeout_s, self._clock)
 
 
+class RegionCommand(Protocol):
+    """The section of a target that names the command of a region, with its two time limits."""
+
+    @property
+    def argv(self) -> Sequence[str]:
+        """The program and its first arguments."""
+
+    @property
+    def timeout_s(self) -> float:
+        """For a verb that changes something, and for the state that must follow, in seconds."""
+
+    @property
+    def state_timeout_s(self) -> float:
+        """For one answer of the state, in seconds."""
+
+
 class ByCommand:
     """What every adapter that uses a command has in common; mixed in before the port's own
     class.
@@ -264,6 +287,24 @@ class ByCommand:
     def unusable(self) -> Unusable | None:
         """Why the command cannot be started on this machine; starts nothing."""
         return self._command.unusable()
+
+
+class RegionByCommand(ByCommand, RegionAdapter):
+    """The same for one region: its verbs change something, and another one answers the state."""
+
+    def __init__(self, region: str, settings: RegionCommand, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(region, clock)
+        self._command = Command(
+            settings.argv, region, settings.timeout_s, settings.state_timeout_s, clock
+        )
+
+    @property
+    def timeout_s(self) -> float:
+        return self._command.do_s_max
+
+    @property
+    def look_s_max(self) -> float:
+        return self._command.look_s_max
 
 
 def settle(settled: Callable[[], str], seconds_max: float, clock: Clock = SYSTEM_CLOCK) -> str:

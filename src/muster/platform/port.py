@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
+from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import MusterError
 
 
@@ -71,6 +72,14 @@ class Adapter(ABC):
         None if no such setting is known on this machine.
         """
         return None
+
+
+class RegionAdapter(Adapter):
+    """An adapter of one region. Creating it sends no request."""
+
+    def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.region = region
+        self.clock = clock
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar, Literal
 
-from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import Adapter
+from muster.platform.port import RegionAdapter
 
 DrainState = Literal["serving", "closing", "draining"]
 """`closing` stays ready; `draining` becomes unready once the region is empty."""
 
 
-class Drain(Adapter):
+class Drain(RegionAdapter):
     """How one region is asked to drain."""
 
     asks: ClassVar[bool] = True
     """Whether the region has a drain call. The adapter `none` has none: clients leave by
     themselves.
     """
-
-    def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.region = region
-        self.clock = clock
 
     @abstractmethod
     def ask(self, state: DrainState) -> None:

@@ -10,11 +10,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
-from muster.platform.command import ByCommand, Command
+from muster.platform.command import RegionByCommand
 from muster.platform.partition.model import Partition, PartitionState
-from muster.targets.partition import CommandPartition
 
 
 class PartitionAnswer(Document):
@@ -24,24 +22,8 @@ class PartitionAnswer(Document):
     detail: Annotated[str, Field(max_length=200)] = ""
 
 
-class PartitionByCommand(ByCommand, Partition):
+class PartitionByCommand(RegionByCommand, Partition):
     """A region's partition, set and read by the target's own command."""
-
-    def __init__(
-        self, region: str, settings: CommandPartition, clock: Clock = SYSTEM_CLOCK
-    ) -> None:
-        super().__init__(region, clock)
-        self._command = Command(
-            settings.argv, region, settings.timeout_s, settings.state_timeout_s, clock
-        )
-
-    @property
-    def timeout_s(self) -> float:
-        return self._command.do_s_max
-
-    @property
-    def look_s_max(self) -> float:
-        return self._command.look_s_max
 
     def state(self) -> PartitionState:
         return self._answer().state

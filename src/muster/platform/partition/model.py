@@ -9,23 +9,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar, Literal
 
-from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import Adapter
+from muster.platform.port import RegionAdapter
 
 PartitionState = Literal["whole", "cut", "partly"]
 CUT_S_MAX = 10.0
 STATES: tuple[PartitionState, ...] = ("whole", "cut", "partly")
 
 
-class Partition(Adapter):
+class Partition(RegionAdapter):
     """How one region is cut off, and let in again."""
 
     cuts: ClassVar[bool] = True
     """Whether Muster can cut the region off at all."""
-
-    def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.region = region
-        self.clock = clock
 
     @property
     def cut_s_max(self) -> float:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.http_hook import call
 from muster.platform.partition.model import STATES, Partition, PartitionState
-from muster.platform.port import PortError
+from muster.platform.switch import Switch
 from muster.targets.partition import ProcessPartition
-
-LOOK_S_MAX = 3.0
 
 
 class PartitionByProcess(Partition):
@@ -18,35 +15,24 @@ class PartitionByProcess(Partition):
         self, region: str, settings: ProcessPartition, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         super().__init__(region, clock)
-        self._settings = settings
+        self._switch = Switch(settings, STATES)
 
     @property
     def timeout_s(self) -> float:
-        return self._settings.timeout_s
+        return self._switch.timeout_s
 
     @property
     def look_s_max(self) -> float:
-        return min(LOOK_S_MAX, self.timeout_s)
+        return self._switch.look_s_max
 
     def state(self) -> PartitionState:
-        one = self._settings
-        shown = call("GET", one.url, one.token, self.look_s_max).get("state")
-        for state in STATES:
-            if shown == state:
-                return state
-        raise PortError(f"GET {one.url}: got state {shown!r}, expected one of {', '.join(STATES)}")
+        return self._switch.state()
 
     def cut(self) -> None:
-        self._ask("cut")
+        self._switch.ask("cut", body={"state": "cut"})
 
     def join(self) -> None:
-        self._ask("whole")
+        self._switch.ask("whole", body={"state": "whole"})
 
     def command(self) -> str | None:
         return None
-
-    def _ask(self, state: PartitionState) -> None:
-        one = self._settings
-        call("POST", one.url, one.token, one.timeout_s, {"state": state})
-        if (shown := self.state()) != state:
-            raise PortError(f"POST {one.url}: it is {shown}, expected {state}")

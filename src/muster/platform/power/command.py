@@ -19,7 +19,7 @@ from pydantic import Field, JsonValue
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
-from muster.platform.command import ByCommand, Command
+from muster.platform.command import RegionByCommand
 from muster.platform.looks import Look, serves
 from muster.platform.port import Change, PortError, Proof
 from muster.platform.power.model import Before, Power, PowerState
@@ -45,23 +45,12 @@ class StateAnswer(Document):
         return f"{self.state} ({self.detail})" if self.detail else self.state
 
 
-class PowerByCommand(ByCommand, Power):
+class PowerByCommand(RegionByCommand, Power):
     """A region's power, set and read by the target's own command."""
 
     def __init__(self, region: str, settings: CommandPower, clock: Clock = SYSTEM_CLOCK) -> None:
-        super().__init__(region, clock)
+        super().__init__(region, settings, clock)
         self._kills = settings.kills
-        self._command = Command(
-            settings.argv, region, settings.timeout_s, settings.state_timeout_s, clock
-        )
-
-    @property
-    def timeout_s(self) -> float:
-        return self._command.do_s_max
-
-    @property
-    def look_s_max(self) -> float:
-        return self._command.look_s_max
 
     def change(self, *, kill: bool = False) -> Change:
         return Change(self._shown().shown, "killed" if kill else "off")

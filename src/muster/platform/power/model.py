@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.looks import Look
-from muster.platform.port import Adapter, Change, Other, Proof
+from muster.platform.port import Change, Other, Proof, RegionAdapter
 
 DARK_S_MAX = 10.0
 Before = Mapping[str, Any]
@@ -35,17 +34,13 @@ class PowerState:
     autoscaled: bool = False
 
 
-class Power(Adapter):
+class Power(RegionAdapter):
     """How one region is stopped, killed and started."""
 
     stops: ClassVar[bool] = True
     """Whether a stop stops any process. Not so for `none`, which takes weight 0 as dark."""
     own_samples: ClassVar[bool] = False
     """Whether a stopped region's own series end at once, so that a fresh sample disproves dark."""
-
-    def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.region = region
-        self.clock = clock
 
     @property
     def dark_s_max(self) -> float:

@@ -17,7 +17,7 @@ from muster.aws import Pace
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
 from muster.errors import BadInput
-from muster.platform.command import ByCommand, Command
+from muster.platform.command import ByCommand, Command, Temporary, TimedOut
 from muster.platform.port import PortError
 from muster.platform.steering.model import (
     Check,
@@ -26,11 +26,16 @@ from muster.platform.steering.model import (
     Steering,
     SteeringError,
     Trial,
+    as_steering,
     no_check,
     not_told,
 )
 from muster.platform.steering.parts import Shown, Snapshot, Weights, weights_of
 from muster.targets.steering import CommandSteering as Settings
+
+
+AWAY = (Temporary, TimedOut)
+"""A command that was killed waited for an API that does not answer."""
 
 
 class WeightsAnswer(Document):
@@ -69,10 +74,8 @@ class CommandSteering(ByCommand, Steering):
 
     def shown(self) -> dict[str, Shown]:
         self._pace.wait()
-        try:
+        with as_steering(AWAY):
             answer = self._command.ask(WeightsAnswer, "weights")
-        except PortError as error:
-            raise SteeringError(str(error)) from error
         unknown = sorted({*answer.weights, *answer.rest} - set(self._regions))
         if unknown:
             wanted = f"the target's regions are {', '.join(self._regions)}"
@@ -131,10 +134,8 @@ class CommandSteering(ByCommand, Steering):
 
     def _set(self, weights: RegionWeights) -> None:
         self._pace.wait()
-        try:
+        with as_steering(AWAY):
             self._command.tell("set", *_words(weights))
-        except PortError as error:
-            raise SteeringError(str(error)) from error
 
 
 def _words(weights: RegionWeights) -> list[str]:

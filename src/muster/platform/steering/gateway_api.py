@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -34,9 +34,9 @@ from muster.platform.steering.model import (
     RegionWeights,
     Saved,
     Steering,
-    SteeringAway,
     SteeringError,
     Trial,
+    as_steering,
     no_check,
     not_told,
 )
@@ -211,14 +211,6 @@ class GatewayApi(Steering):
                 raise SteeringError(f"{self.subject}: after {self.timeout_s:g} s: {said}")
             self._clock.sleep(SEEN_APART_S)
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _told(self) -> AbstractContextManager[None]:
         """Errors in the words of this port, with the route's name."""
-        try:
-            yield
-        except SteeringError:
-            raise
-        except Unanswered as error:
-            raise SteeringAway(f"{self.subject}: {error}") from error
-        except PortError as error:
-            raise SteeringError(f"{self.subject}: {error}") from error
+        return as_steering((Unanswered,), self.subject)

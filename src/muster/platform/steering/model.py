@@ -9,7 +9,8 @@ sum of all weights. The port never says whether traffic follows: the load observ
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from muster.platform.port import Adapter, Other, PortError, Touch
@@ -29,6 +30,23 @@ class SteeringAway(SteeringError):
     """The steering API was not reached, or said that it cannot serve at present: the same call may
     succeed later. A change may have been made.
     """
+
+
+@contextmanager
+def as_steering(away: tuple[type[PortError], ...], subject: str = "") -> Iterator[None]:
+    """Raise what is raised below as an error of steering: SteeringAway for the errors `away`.
+
+    `subject`: what a message begins with, if it does not name it itself.
+    """
+    prefix = f"{subject}: " if subject else ""
+    try:
+        yield
+    except SteeringError:
+        raise
+    except away as error:
+        raise SteeringAway(f"{prefix}{error}") from error
+    except PortError as error:
+        raise SteeringError(f"{prefix}{error}") from error
 
 
 class Trial(ABC):
