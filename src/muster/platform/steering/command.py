@@ -18,7 +18,6 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
 from muster.errors import BadInput
 from muster.platform.command import ByCommand, Command, Temporary, TimedOut
-from muster.platform.port import PortError
 from muster.platform.steering.model import (
     Check,
     RegionWeights,
@@ -32,7 +31,6 @@ from muster.platform.steering.model import (
 )
 from muster.platform.steering.parts import Shown, Snapshot, Weights, weights_of
 from muster.targets.steering import CommandSteering as Settings
-
 
 AWAY = (Temporary, TimedOut)
 """A command that was killed waited for an API that does not answer."""

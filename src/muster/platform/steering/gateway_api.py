@@ -21,7 +21,7 @@ from muster.errors import BadInput
 from muster.platform.kubernetes.cluster import Cluster, Refused, Unanswered, kubectl_of
 from muster.platform.kubernetes.fields import Json, text
 from muster.platform.kubernetes.kinds import Kind
-from muster.platform.port import PortError, Touch
+from muster.platform.port import Touch
 from muster.platform.steering.gateway_routes import (
     by_region,
     not_acted_on,
