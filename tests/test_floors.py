@@ -56,6 +56,7 @@ HOUSE = {
     "errors": row(0, "redact"),
     "clock": row(0),
     "exposition": row(0),
+    "child": row(0),
     "machine": row(0),
     "sse": row(0, libraries="orjson"),
     "home": row(0, "errors"),

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from muster import home
+from muster.child import run_to_end
 
 
 class NotDone(Exception):
@@ -25,31 +26,16 @@ def run_child(
 ) -> None:
     """Run `python -m MODULE PATH`, or `command` instead; raises NotDone if it fails."""
     own = [sys.executable, "-m", module, str(path.resolve()), str(os.getpid())]
+    env = {**os.environ, "MUSTER_HOME": str(home.root())}
     try:
-        child = subprocess.Popen(
-            list(command or own),
-            cwd=home.root(),
-            env={**os.environ, "MUSTER_HOME": str(home.root())},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            # A terminal's signals ask the drill to stop, but it has ended by now.
-            start_new_session=True,
-        )
+        # Of its own session: a terminal's signals ask the drill to stop, but it has ended by now.
+        code, said = run_to_end(command or own, seconds_max, cwd=home.root(), env=env)
     except OSError as error:
         raise NotDone(str(error)) from error
-    try:
-        _, said = child.communicate(timeout=seconds_max)
     except subprocess.TimeoutExpired as error:
         raise NotDone(f"not within {seconds_max:g} s") from error
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
-    if child.returncode:
-        raise NotDone((said.strip().splitlines()[-1:] or [f"exit code {child.returncode}"])[0])
+    if code:
+        raise NotDone(said)
 
 
 def bound_to(parent: int, seconds_max: float) -> None:

@@ -6,14 +6,13 @@ killed with all its processes when it takes too long.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
+from muster.child import run_to_end
 from muster.errors import BadInput, MusterError
 
 NAME = "report.pdf"
@@ -71,23 +70,9 @@ def print_pdf(bundle: Path, seconds_max: float = PRINT_S_MAX) -> Path:
 def _run(command: list[str], seconds_max: float) -> str:
     """Run the browser to its end; return its last line. Raises MusterError if it was killed."""
     try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        _, said = run_to_end(command, seconds_max)
     except OSError as error:
         raise MusterError(f"{command[0]}: {error.strerror or error}") from error
-    try:
-        _, said = child.communicate(timeout=seconds_max)
     except subprocess.TimeoutExpired:
         raise MusterError(f"{command[0]} did not print within {seconds_max:g} s") from None
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-    return (said.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+    return said
