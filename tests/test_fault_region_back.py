@@ -192,12 +192,11 @@ def test_a_limit_that_cannot_be_read_is_said_and_the_power_port_decides() -> Non
     """Prometheus is away: every process is there, and that the room is unknown is told."""
     with a_world() as (world, fault):
         params = fault.undo_params()
-        restored = from_log(fault, params)
-        access = restored.target.prometheus.model_copy(
+        access = fault.target.prometheus.model_copy(
             update={"url": f"http://127.0.0.1:{free_port()}"}
         )
-        blind = restored.target.model_copy(update={"prometheus": access})
-        restored.platform = platform_of(blind)
+        blind = fault.target.model_copy(update={"prometheus": access})
+        restored = from_log(RegionPower(platform_of(blind), REGION), params)
         back = restored.read_back()
         assert back.ok
         assert "room for streams not read" in back.actual

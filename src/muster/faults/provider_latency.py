@@ -34,12 +34,12 @@ class ProviderLatency(DelayFault):
 
     def exchange(self, proxy: ProxyHandle) -> str:
         """The status of a bare HTTP exchange: the path is timed, not the provider's work."""
-        return exchange_at(self._address(proxy), self._exchange_s_max)
+        return exchange_at(self._address(proxy), self._exchange_s_max, self.subject)
 
     def exchanges_at_once(self, count: int) -> list[tuple[float, str]]:
         """The same for `count` of them on connections of their own: milliseconds, and answer."""
         address, clock = self._address(self._proxies[0]), self.platform.clock
-        return exchanges_at_once(address, count, self._exchange_s_max, clock)
+        return exchanges_at_once(address, count, self._exchange_s_max, self.subject, clock)
 
 
 class ProviderLatencyBoth(ProviderLatency):
