@@ -9,7 +9,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from muster.faults.model import RegionalFault
-from muster.platform.port import Adapter, Touch, Unusable
+from muster.platform.port import TimedAdapter, Touch, Unusable
 
 
 class PortFault(RegionalFault):
@@ -17,7 +17,7 @@ class PortFault(RegionalFault):
 
     @property
     @abstractmethod
-    def port(self) -> Adapter:
+    def port(self) -> TimedAdapter:
         """The adapter that makes the change."""
 
     key: ClassVar[str]
@@ -35,6 +35,9 @@ class PortFault(RegionalFault):
     @property
     def look_s_max(self) -> float:
         return super().look_s_max + self.port.look_s_max
+
+    def rehearse(self) -> tuple[str, ...]:
+        return self.port.rehearse()
 
     def touches(self) -> tuple[Touch, ...]:
         return (*super().touches(), *self.port.touches())

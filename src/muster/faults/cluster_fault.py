@@ -9,14 +9,17 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Self
 
-from muster.faults.model import ReadBack, RegionalFault
+from muster.faults.by_port import PortFault
+from muster.faults.model import ReadBack
 from muster.platform.cluster import Disruption
 from muster.platform.platform import Platform
-from muster.platform.port import Change, Proof, Touch, Unusable
+from muster.platform.port import Change, Proof
 
 
-class ClusterFault(RegionalFault):
+class ClusterFault(PortFault):
     """`before`: what the port chose and read; it holds all that the revert needs."""
+
+    key = "cluster"
 
     def __init__(
         self, platform: Platform, region: str, before: Mapping[str, Any] | None = None
@@ -30,8 +33,8 @@ class ClusterFault(RegionalFault):
         """What the region's cluster port is asked for. Sends no request."""
 
     @property
-    def retry_s(self) -> float:
-        return self.disruption.timeout_s
+    def port(self) -> Disruption:
+        return self.disruption
 
     @property
     def bite_s_max(self) -> float:
@@ -40,16 +43,6 @@ class ClusterFault(RegionalFault):
     @property
     def look_s_max(self) -> float:
         return self.disruption.look_s_max
-
-    def touches(self) -> tuple[Touch, ...]:
-        return (*super().touches(), *self.disruption.touches())
-
-    def unusable(self) -> Unusable | None:
-        found = self.disruption.unusable()
-        return None if found is None else found.within(f"regions.{self.region}.cluster")
-
-    def rehearse(self) -> tuple[str, ...]:
-        return self.disruption.rehearse()
 
     def change(self) -> Change:
         return self.disruption.change()

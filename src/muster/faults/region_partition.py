@@ -55,9 +55,6 @@ class RegionPartition(PortFault, Lost):
         kind = self.target.regions[self.region].partition.kind
         return Unusable(f"{self.section}.kind", kind, "process, command or network_policy")
 
-    def rehearse(self) -> tuple[str, ...]:
-        return self.port.rehearse()
-
     def change(self) -> Change:
         return Change(self.port.state(), "cut")
 

@@ -39,9 +39,6 @@ class RegionPower(RegionStopped):
     def stops(self) -> bool:
         return self.power.stops
 
-    def rehearse(self) -> tuple[str, ...]:
-        return self.power.rehearse()
-
     def change(self) -> Change:
         return self.power.change()
 

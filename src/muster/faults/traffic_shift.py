@@ -52,9 +52,6 @@ class TrafficShift(WeightsMoved):
             return f"{self.less_pct:g} % of the region's traffic elsewhere"
         return f"{self.share_pct:g} % of the traffic"
 
-    def rehearse(self) -> tuple[str, ...]:
-        return self._steering.rehearse()
-
     def change(self) -> Change:
         if self._before is None:
             self._before = self._steering.weights()

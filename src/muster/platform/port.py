@@ -46,8 +46,23 @@ class Unusable:
         return Unusable(f"{section}.{self.key}", self.value, self.wanted)
 
 
-class Adapter(ABC):
+class Adapter:
     """What the adapters of every port that changes something report before a drill starts."""
+
+    def touches(self) -> tuple[Touch, ...]:
+        """What it changes besides the region or server itself. Sends no request, raises nothing."""
+        return ()
+
+    def unusable(self) -> Unusable | None:
+        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
+
+        None if no such setting is known on this machine.
+        """
+        return None
+
+
+class TimedAdapter(Adapter, ABC):
+    """An adapter whose changes and looks have limits of time."""
 
     @property
     @abstractmethod
@@ -62,19 +77,15 @@ class Adapter(ABC):
         """
         return 0.0
 
-    def touches(self) -> tuple[Touch, ...]:
-        """What it changes besides the region or server itself. Sends no request, raises nothing."""
+    def rehearse(self) -> tuple[str, ...]:
+        """What the platform would refuse of a change and of its undo, a line each.
+
+        Asks without changing anything. Empty: nothing is known to be refused. Raises PortError.
+        """
         return ()
 
-    def unusable(self) -> Unusable | None:
-        """Which of its settings cannot work on this machine. Sends no request, raises nothing.
 
-        None if no such setting is known on this machine.
-        """
-        return None
-
-
-class RegionAdapter(Adapter):
+class RegionAdapter(TimedAdapter):
     """An adapter of one region. Creating it sends no request."""
 
     def __init__(self, region: str, clock: Clock = SYSTEM_CLOCK) -> None:

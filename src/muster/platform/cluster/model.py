@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import Adapter, Change, Proof
+from muster.platform.port import Adapter, Change, Proof, TimedAdapter
 
 Before = Mapping[str, Any]
 """What `before` returned, as JSON without any secret: enough for every other method, elsewhere."""
@@ -33,13 +33,8 @@ class Back:
     another: str = ""
 
 
-class Disruption(Adapter, ABC):
+class Disruption(TimedAdapter):
     """One thing that is done to pods of a region."""
-
-    @property
-    @abstractmethod
-    def timeout_s(self) -> float:
-        """How long `apply` and `revert` may take each, in seconds."""
 
     @property
     def look_s_max(self) -> float:

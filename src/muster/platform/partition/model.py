@@ -32,10 +32,6 @@ class Partition(RegionAdapter):
         """Why a region may be reached from outside that the platform says is cut off."""
         return ""
 
-    def rehearse(self) -> tuple[str, ...]:
-        """What the platform would refuse of a cut, a line each. Changes nothing."""
-        return ()
-
     @abstractmethod
     def state(self) -> PartitionState:
         """What the platform says: `partly` if a part of the region is cut off."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar, Literal
 
-from muster.platform.port import Adapter
+from muster.platform.port import TimedAdapter
 
 RedisState = Literal["running", "halted", "gone"]
 STATES: tuple[RedisState, ...] = ("running", "halted", "gone")
 
 
-class RedisProcess(Adapter):
+class RedisProcess(TimedAdapter):
     """One region's Redis server."""
 
     usable: ClassVar[bool] = True

@@ -10,10 +10,10 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import Adapter
+from muster.platform.port import TimedAdapter
 
 
-class Restart(Adapter):
+class Restart(TimedAdapter):
     """How one server is restarted."""
 
     restarts: ClassVar[bool] = True

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from muster.platform.port import Adapter, Other, PortError, Touch
+from muster.platform.port import Other, PortError, TimedAdapter, Touch
 from muster.platform.steering.parts import Shown, Snapshot, Weights
 from muster.platform.steering.shares import UNITS, shares_of, weights_for
 
@@ -78,7 +78,7 @@ def not_told() -> None:
     """Ignores when the change was accepted."""
 
 
-class Steering(Adapter):
+class Steering(TimedAdapter):
     """Which region gets the traffic of one public name."""
 
     units: int = UNITS
@@ -102,13 +102,6 @@ class Steering(Adapter):
         """Who else sets these weights, as far as it shows where they stand. Raises SteeringError.
 
         Empty: nobody shows there.
-        """
-        return ()
-
-    def rehearse(self) -> tuple[str, ...]:
-        """What the platform would refuse of a change of weights, a line each.
-
-        Asks without changing anything. Empty: nothing is known to be refused. Raises SteeringError.
         """
         return ()
 
