@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,13 +21,21 @@ from typing import Any
 
 import pytest
 import test_stores
-import yaml
-from floor_fixtures import OTHER, REGION, await_true, stand_in
+from floor_fixtures import await_true
+from game_day_cluster import (
+    BACK_S_MAX,
+    DEPLOY,
+    GROUPS,
+    apply,
+    create,
+    dark_world,
+    documents,
+    kubeconfig_as,
+)
 from kubernetes_world import PODS, SOON_S, Live, Namespace, access
 from pod_drill import DRILL
 from racing import race
 from shared_targets import shared_document, write_target
-from strict_aws import strict_aws, weighted
 
 from muster import targets
 from muster.drill.lock.held import TargetLock
@@ -37,31 +44,15 @@ from muster.drill.undo.store import stored_undo
 from muster.errors import MusterError
 from muster.platform.kubernetes import cluster as calls
 from muster.platform.power.kubernetes import PowerByKubernetes
-from muster.platform.steering.route53 import Route53
 from muster.stores import store_of
 from muster.targets.power import KubernetesPower
 from muster.targets.shared import SharedKubernetes
 from muster.testbed.kubernetes.control_plane import CONTEXT
 
 pytestmark = pytest.mark.kubernetes
-DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 FILES = sorted((DEPLOY / "game-day").glob("*.yaml"))
-GROUPS = {
-    "ServiceAccount": "/api/v1",
-    "PersistentVolumeClaim": "/api/v1",
-    "Role": "/apis/rbac.authorization.k8s.io/v1",
-    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1",
-    "CronJob": "/apis/batch/v1",
-    "Job": "/apis/batch/v1",
-    "Deployment": "/apis/apps/v1",
-    "PodDisruptionBudget": "/apis/policy/v1",
-}
-BACK_S_MAX = 60.0
-"""Within which a region must be back whose drill's pod is gone."""
-LEASE_S = 15.0
 RENEWALS = 7
 """So many renewals take longer than a dead holder is watched for."""
-BEFORE = {REGION: 60, OTHER: 140}
 
 
 @pytest.fixture(autouse=True)
@@ -78,41 +69,6 @@ def home_space(live: Live) -> Namespace:
     labels = made["metadata"]["labels"]
     live.call("PATCH", f"/api/v1/namespaces/{space.name}", {"metadata": {"labels": labels}})
     return space
-
-
-def documents(name: str, home: str) -> list[dict[str, Any]]:
-    """The documents of a manifest, with the namespace `muster` called `home`."""
-    text = (DEPLOY / name if "/" in name else DEPLOY / "game-day" / name).read_text()
-    text = re.sub(r"namespace: muster\b", f"namespace: {home}", text)
-    return [one for one in yaml.safe_load_all(text) if one]
-
-
-def create(live: Live, document: dict[str, Any], space: str, **query: str) -> dict[str, Any]:
-    """Create it as it stands: an unknown or doubled field is refused."""
-    kind = document["kind"]
-    asked = "&".join(f"{key}={value}" for key, value in query.items())
-    path = f"{GROUPS[kind]}/namespaces/{space}/{kind.lower()}s?fieldValidation=Strict&{asked}"
-    return live.call("POST", path, document)
-
-
-def apply(live: Live, name: str, home: Namespace, space: Namespace | None = None) -> None:
-    """Every document of a manifest but the namespace; as a dry run first."""
-    for one in documents(name, home.name):
-        if one["kind"] in GROUPS:
-            where = one["metadata"].get("namespace", (space or home).name)
-            create(live, one, where, dryRun="All")
-            create(live, one, where)
-
-
-def kubeconfig_as(home: Namespace, account: str, folder: Path) -> str:
-    """A kubeconfig of a service account of the manifests."""
-    path = f"/api/v1/namespaces/{home.name}/serviceaccounts/{account}/token"
-    asked = {"spec": {"expirationSeconds": 3600}}
-    data = json.loads(Path(home.live.kubeconfig).read_text())
-    data["users"][0]["user"] = {"token": home.live.call("POST", path, asked)["status"]["token"]}
-    file = folder / f"{home.name}.{account}.kubeconfig"
-    file.write_text(json.dumps(data))
-    return str(file)
 
 
 # What the API server and its admission say of the manifests
@@ -346,44 +302,10 @@ def world(live, home_space, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     region = live.namespace()
-    apply(live, "muster.yaml", home_space)
-    for name in ("kubernetes/role.yaml", "region.yaml"):
-        for one in documents(name, home_space.name):
-            if one["kind"] in GROUPS:
-                create(live, one, region.name)
     region.workload("gateway", 3)
     region.workload("redis", 1, "StatefulSet")
-
-    def ready(call):
-        up = OTHER in call.path or region.get("gateway")["status"].get("availableReplicas")
-        return (200 if up else 503), {}
-
-    with strict_aws() as aws, stand_in(ready) as front:
-        for name, weight in BEFORE.items():
-            row, xml = weighted("chat.staging.example.com.", name, weight, "192.0.2.1")
-            aws.records[row] = xml
-        data = shared_document(aws.url)
-        for name in (REGION, OTHER):
-            data["regions"][name]["ready_url"] = f"{front.url}/{name}"
-        account = "${env.POD_KUBECONFIG}"
-        names = ["deployment/gateway", "statefulset/redis"]
-        data["regions"][REGION]["power"] = access(region, workloads=names, kubeconfig=account)
-        data["shared"] = {"kind": "kubernetes", "namespace": home_space.name, "context": CONTEXT}
-        data["shared"] |= {"kubeconfig": account, "lease_s": LEASE_S}
-        file = write_target(tmp_path / "t.yaml", data)
-        steering = targets.load(file).steering
-        yield SimpleNamespace(
-            file=file,
-            region=region,
-            folder=tmp_path,
-            home=home_space,
-            weights=lambda: Route53(steering).weights(),
-            locks=lambda: home_space.live.call(
-                "GET",
-                f"/api/v1/namespaces/{home_space.name}/configmaps"
-                "?labelSelector=app.kubernetes.io/managed-by%3Dmuster",
-            )["items"],
-        )
+    with dark_world(live, home_space, region, tmp_path) as made:
+        yield made
 
 
 def environment(world, account: str, machine: str) -> dict[str, str]:
@@ -443,25 +365,16 @@ def test_a_region_whose_drills_pod_is_killed_is_back_within_a_minute(world, stan
     seen: set[str] = set()
 
     def renewed() -> bool:
-        for one in world.locks():
-            if one["data"]["key"].startswith("lock/"):
-                seen.add(one["data"]["text"])
+        seen.add(world.keys()["lock/staging"])
         return len(seen) > RENEWALS
 
     await_true(renewed, f"{RENEWALS} renewals of the lock", 120)
-    assert world.region.asked("gateway") == 0
-    assert world.weights()[REGION] == 0
+    assert world.dark()
     killed_s = time.monotonic()
     for pid in (dark.watchdog, dark.child.pid):
         os.kill(pid, signal.SIGKILL)
     dark.child.wait(timeout=60)
-
-    def back() -> bool:
-        there = world.region.get("gateway")["status"].get("availableReplicas") == 3
-        redis = world.region.get("redis", "StatefulSet")["status"].get("availableReplicas") == 1
-        return there and redis and world.weights() == BEFORE
-
-    await_true(back, f"the region\n{standby.read_text()}", BACK_S_MAX)
+    await_true(world.back, f"the region\n{standby.read_text()}", BACK_S_MAX)
     print(f"back {time.monotonic() - killed_s:.1f} s after the pod was killed")
     await_true(lambda: f"{DRILL}: ABORTED" in standby.read_text(), "the end of recovery", SOON_S)
     # The drill's own volume: its evidence is judged there, and nothing is changed again.
@@ -477,4 +390,5 @@ def test_a_region_whose_drills_pod_is_killed_is_back_within_a_minute(world, stan
     assert f"{DRILL}: ABORTED" in done.stdout, done.stdout + done.stderr
     verdict = json.loads((world.folder / "one" / "out" / DRILL / "verdict.json").read_text())
     assert verdict["verdict"] == "ABORTED"
-    assert back()
+    assert world.back()
+    assert list(world.keys()) == ["lock/staging"]

@@ -1,0 +1,132 @@
+"""Game days in a test's namespaces: the manifests as they stand, and a region that can go dark."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+from floor_fixtures import OTHER, REGION, stand_in
+from kubernetes_world import Live, Namespace, access
+from shared_targets import shared_document, write_target
+from strict_aws import strict_aws, weighted
+
+from muster import targets
+from muster.platform.steering.route53 import Route53
+from muster.testbed.kubernetes.control_plane import CONTEXT
+
+DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+GROUPS = {
+    "ServiceAccount": "/api/v1",
+    "PersistentVolumeClaim": "/api/v1",
+    "Role": "/apis/rbac.authorization.k8s.io/v1",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1",
+    "CronJob": "/apis/batch/v1",
+    "Job": "/apis/batch/v1",
+    "Deployment": "/apis/apps/v1",
+    "PodDisruptionBudget": "/apis/policy/v1",
+}
+BACK_S_MAX = 60.0
+"""Within which a region must be back whose drill's pod is gone."""
+LEASE_S = 15.0
+BEFORE = {REGION: 60, OTHER: 140}
+
+
+def documents(name: str, home: str) -> list[dict[str, Any]]:
+    """The documents of a manifest, with the namespace `muster` called `home`."""
+    text = (DEPLOY / name if "/" in name else DEPLOY / "game-day" / name).read_text()
+    text = re.sub(r"namespace: muster\b", f"namespace: {home}", text)
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def create(live: Live, document: dict[str, Any], space: str, **query: str) -> dict[str, Any]:
+    """Create it as it stands: an unknown or doubled field is refused."""
+    kind = document["kind"]
+    asked = "&".join(f"{key}={value}" for key, value in query.items())
+    path = f"{GROUPS[kind]}/namespaces/{space}/{kind.lower()}s?fieldValidation=Strict&{asked}"
+    return live.call("POST", path, document)
+
+
+def apply(
+    live: Live,
+    name: str,
+    home: Namespace,
+    space: Namespace | None = None,
+    kinds: Collection[str] = GROUPS,
+) -> None:
+    """Every document of these kinds; as a dry run first."""
+    for one in documents(name, home.name):
+        if one["kind"] in kinds:
+            where = one["metadata"].get("namespace", (space or home).name)
+            create(live, one, where, dryRun="All")
+            create(live, one, where)
+
+
+def kubeconfig_as(home: Namespace, account: str, folder: Path) -> str:
+    """A kubeconfig of a service account of the manifests."""
+    path = f"/api/v1/namespaces/{home.name}/serviceaccounts/{account}/token"
+    asked = {"spec": {"expirationSeconds": 3600}}
+    data = json.loads(Path(home.live.kubeconfig).read_text())
+    data["users"][0]["user"] = {"token": home.live.call("POST", path, asked)["status"]["token"]}
+    file = folder / f"{home.name}.{account}.kubeconfig"
+    file.write_text(json.dumps(data))
+    return str(file)
+
+
+@contextmanager
+def dark_world(
+    live: Live, home: Namespace, region: Namespace, folder: Path
+) -> Iterator[SimpleNamespace]:
+    """A region of 3 pods of a gateway and 1 of Redis, whose traffic a stand-in steers.
+
+    `home` gets the manifests of Muster's namespace, `region` those of a region. Whoever uses the
+    target file has the account of `POD_KUBECONFIG`. `keys`: what the store holds, by key.
+    """
+    apply(live, "muster.yaml", home)
+    apply(live, "kubernetes/role.yaml", home, region, ("Role",))
+    apply(live, "region.yaml", home, region)
+
+    def whole() -> bool:
+        gateway = region.get("gateway")["status"].get("availableReplicas")
+        redis = region.get("redis", "StatefulSet")["status"].get("availableReplicas")
+        return (gateway, redis) == (3, 1)
+
+    def ready(call: Any) -> tuple[int, Any]:
+        up = OTHER in call.path or region.get("gateway")["status"].get("availableReplicas")
+        return (200 if up else 503), {}
+
+    with strict_aws() as aws, stand_in(ready) as front:
+        for name, weight in BEFORE.items():
+            row, xml = weighted("chat.staging.example.com.", name, weight, "192.0.2.1")
+            aws.records[row] = xml
+        data = shared_document(aws.url)
+        for name in (REGION, OTHER):
+            data["regions"][name]["ready_url"] = f"{front.url}/{name}"
+        account = "${env.POD_KUBECONFIG}"
+        names = ["deployment/gateway", "statefulset/redis"]
+        data["regions"][REGION]["power"] = access(region, workloads=names, kubeconfig=account)
+        data["shared"] = {"kind": "kubernetes", "namespace": home.name, "context": CONTEXT}
+        data["shared"] |= {"kubeconfig": account, "lease_s": LEASE_S}
+        file = write_target(folder / "t.yaml", data)
+        steering = Route53(targets.load(file).steering)
+        maps = f"/api/v1/namespaces/{home.name}/configmaps"
+        maps += "?labelSelector=app.kubernetes.io/managed-by%3Dmuster"
+
+        def keys() -> dict[str, str]:
+            found = [one["data"] for one in live.call("GET", maps)["items"]]
+            return {one["key"]: one["text"] for one in found}
+
+        yield SimpleNamespace(
+            file=file,
+            folder=folder,
+            home=home,
+            region=region,
+            keys=keys,
+            dark=lambda: region.asked("gateway") == 0 and steering.weights()[REGION] == 0,
+            back=lambda: whole() and steering.weights() == BEFORE,
+        )
