@@ -19,6 +19,8 @@ from muster.redact import redacted
 
 SCHEMA_VERSION = 1
 State = Literal["pending", "done", "failed"]
+LOAD_JOB = "load_job"
+"""The kind of an entry for the load that a drill runs elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class UndoEntry:
     params: dict[str, Any]
     state: State = "pending"
     detail: str = ""
+
+    @property
+    def rig(self) -> bool:
+        """Whether it is a part of the drill itself and no change of the platform.
+
+        It stays until nothing has to be measured any more, so it is ended last.
+        """
+        return self.kind == LOAD_JOB
 
 
 class Mirror(Protocol):

@@ -6,7 +6,7 @@ import logging
 
 from muster.drill.session import Session
 from muster.drill.sight import observe
-from muster.drill.undo.restore import record_verify, restore
+from muster.drill.undo.restore import changes_in, record_verify, restore
 from muster.drill.undo.restore_time import restore_bound_s, restore_finding
 from muster.faults import stops_region
 
@@ -19,15 +19,16 @@ def restore_all(session: Session) -> str:
     Idempotent: if the drill has already restored everything, there is nothing to do.
     """
     session.close_begun()
-    if not session.undo.pending:
+    if not changes_in(session.undo):
         return "nothing to restore"
     session.expected.release()
     session.watchdog.act()
-    dark = any(stops_region(entry.kind) for entry in session.undo.pending)
-    moved = any(entry.kind == "traffic_shift" for entry in session.undo.pending)
+    changes = changes_in(session.undo)
+    dark = any(stops_region(entry.kind) for entry in changes)
+    moved = any(entry.kind == "traffic_shift" for entry in changes)
     logger.warning(
         "restoring %d changes, the last one first; another Ctrl-C does not stop this",
-        len(session.undo.pending),
+        len(changes),
     )
     restored = session.slow(
         lambda: restore(

@@ -17,8 +17,10 @@ from muster.drill.abort import restore_all
 from muster.drill.closing import closing
 from muster.drill.conclude import conclude
 from muster.drill.session import Session
-from muster.drill.sight.spending import spent_in
-from muster.drill.undo.restore import record_verify, restore
+from muster.drill.sight.spending import offered_in, spent_in
+from muster.drill.stop import StopReason
+from muster.drill.undo.restore import changes_in, record_verify, restore
+from muster.drill.undo.rig import end_rig
 from muster.jsonl import LogLost
 from muster.judge.verdict import Verdict, judge
 from muster.ledger import read_ledger
@@ -29,6 +31,8 @@ JUDGE_S_MAX = 600.0
 """Judging two hours of evidence and drawing its report takes seconds, or more on a busy machine.
 """
 STREAMS_LOOK_S = 0.2
+LOAD_ENDS_S_MAX = 90.0
+"""A Job and its pods may take this long to end, where the API server is slow."""
 
 
 def passed_so_far(session: Session) -> bool:
@@ -67,10 +71,20 @@ def end_measuring(session: Session) -> None:
     session.watch.close()
     if session.load.started:
         session.watchdog.load_ended()
+        session.stop.allow(LOAD_ENDS_S_MAX)
         session.load.stop()
-        _try("load_ended", lambda: session.record("load_ended"))
+        _notice_lost(session)
+        _try("load_ended", lambda: session.record("load_ended", **offered_in(session.bundle)))
         _try("refusals", lambda: _say_refusals(session))
         _try("spent", lambda: record_spent(session))
+    session.stop.allow(LOAD_ENDS_S_MAX)
+    _try("rig", lambda: end_rig(session.target.load, session.undo, session.ledger))
+
+
+def _notice_lost(session: Session) -> None:
+    """A part that was lost after the last look: what it should have measured is not known."""
+    if lost := session.load.lost():
+        session.stop.set(StopReason("load_died", "INCONCLUSIVE", lost, session.clock.now_s()))
 
 
 def _say_refusals(session: Session) -> None:
@@ -167,7 +181,7 @@ def _end_effects(session: Session) -> None:
     _see_to_the_end(session)
     session.watchdog.act()
     _record_stop(session)
-    if session.undo.pending:
+    if changes_in(session.undo):
         _try("restore", lambda: restore_all(session))
     elif not session.restored and not _verified(session):
         _try("verify", lambda: _verify(session))

@@ -28,6 +28,7 @@ from muster.drill.sight.on_platform import OnPlatform
 from muster.drill.sight.split import Split
 from muster.drill.sight.watch import Watch
 from muster.drill.stop import StopFlag, StopReason
+from muster.drill.undo.rig import params_of
 from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
 from muster.faults import Fault, Proof, fault_of
@@ -35,10 +36,11 @@ from muster.judge.findings import observed
 from muster.judge.judged_by import tier_said
 from muster.ledger import Ledger
 from muster.platform import Platform
+from muster.platform.kubernetes.load_job import LoadJob
 from muster.platform.steering import Expected
 from muster.platform.steering.detection import slowest_s
 from muster.samples.counting import Status
-from muster.undo import UndoLog
+from muster.undo import LOAD_JOB, UndoLog
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Fault)
@@ -205,6 +207,17 @@ class Session(OnPlatform):
         if doubt := self.lock.doubt():
             self.stop_now(StopReason("lost_lease", "ABORTED", doubt, self.clock.now_s()))
 
+    def intend_load(self, job: LoadJob) -> None:
+        """Make it durable that the load's Job has to be deleted. Raises DrillAborted, LogLost."""
+        if job.namespace not in self.target.blast_radius.namespaces:
+            wrong = f"blast_radius.namespaces does not allow {job.namespace} ({job.subject})"
+            self.stop_now(StopReason("limit:blast_radius", "ABORTED", wrong, self.clock.now_s()))
+        params = params_of(job, self.drill_id)
+        entry = self.undo.add(LOAD_JOB, job.subject, params)
+        self.record(
+            "undo", entry_id=entry.entry_id, subject=entry.subject, state="pending", rig=True
+        )
+
     def fault_from_undo(self, kind: type[F]) -> F:
         """The pending fault of that kind, as the undo log remembers it. Raises DrillAborted."""
         for entry in self.undo.pending:
@@ -268,27 +281,27 @@ class Session(OnPlatform):
         """Stop the drill because the platform did not do what it must. Raises DrillAborted."""
         self.stop_now(StopReason(by, "FAIL", detail, self.clock.now_s()))
 
-    def slow(self, call: Callable[[], T]) -> T:
+    def slow(self, call: Callable[[], T], seconds: float = 0.0) -> T:
         """Return the result of `call`, which may take as long as power or drain of a region may
-        take.
+        take, and `seconds` besides.
         """
-        self.allow_slow()
+        self.allow_slow(seconds)
         try:
             return call()
         finally:
             self.stop.allow(0)
 
-    def allow_slow(self) -> None:
+    def allow_slow(self, seconds: float = 0.0) -> None:
         """Announce a call that starts, stops or drains a region and waits until that shows."""
         powers = (one.timeout_s for one in self.platform.power.values())
         drains = (one.timeout_s for one in self.platform.drain.values())
         # A region's capacity is read back from its samples.
-        self.stop.allow(3 * max(*powers, *drains) + 2 * self.samples.delay_s)
+        self.stop.allow(3 * max(*powers, *drains) + 2 * self.samples.delay_s + seconds)
 
     def check(self) -> None:
         """Raise DrillAborted if the drill must stop, for example because a part of it died."""
         if self.load.started and not self.load.alive():
-            detail = "a load process ended before it was told to"
+            detail = self.load.lost()
             self.stop_now(StopReason("load_died", "INCONCLUSIVE", detail, self.clock.now_s()))
         if not self.watch.alive:
             detail = "the watch no longer looks at the samples"

@@ -97,6 +97,7 @@ class Engine:
         self.canaries_open: set[Canary] = set()
         self.arriving = False
         self.start_s = 0.0
+        self._until_s = math.inf
         self._on_ended = on_ended
         self._arrivals = iter(schedule)
         self._next = next(self._arrivals)
@@ -147,6 +148,14 @@ class Engine:
         self.arriving = False
         self._retries.clear()
 
+    def stop_arrivals_at(self, at_s: float) -> None:
+        """Offer every arrival that is due before `at_s`, in seconds of the schedule, and no other.
+
+        Parts of one load that are told the same moment have offered exactly what one process
+        would have, however late each of them hears it. Past that moment: stop now.
+        """
+        self._until_s = at_s
+
     def stop(self) -> None:
         """End everything at once; open attempts count neither as success nor as broken."""
         self.stop_arrivals()
@@ -170,7 +179,8 @@ class Engine:
     def scheduled(self) -> int:
         """Number of arrivals that were due by now."""
         due = self.tally.offered + self._skipped + self._missed
-        if self.arriving and self.start_s + self._next.at_s <= self.now_s():
+        due_next = self._next.at_s < self._until_s
+        if self.arriving and due_next and self.start_s + self._next.at_s <= self.now_s():
             late_s = self.now_s() - self.start_s - self._next.at_s
             due += 1 + int(late_s * self.schedule.ramp.rate_per_s / self.config.shards)
         return due
@@ -192,7 +202,7 @@ class Engine:
             while True:
                 arrival = self._next
                 intended_s = start_s + arrival.at_s
-                if intended_s > now_s:
+                if intended_s > now_s or arrival.at_s >= self._until_s:
                     break
                 self._next = next(self._arrivals)
                 if now_s - intended_s > late_s:
@@ -204,6 +214,8 @@ class Engine:
                 cache = self.population.pick(arrival.draw)
                 tokens, number, context = arrival.tokens, arrival.number, arrival.context
                 self._begin(Attempt(self, intended_s, cache, tokens, number, 1, context))
+            if now_s >= start_s + self._until_s:
+                self.stop_arrivals()
         retries = self._retries
         if paused:
             self._put_off(now_s)

@@ -9,6 +9,7 @@ limit.
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
@@ -28,6 +29,10 @@ RAW_BYTES_MAX = 64 * 1024 * 1024
 # Fibonacci hashing: neighbours end up far apart, so that a share of numbers is a fair sample.
 _HASHES = 2**32
 _SPREAD = 2654435769
+NOTE = "note"
+"""The key of a line that says when something happened: `began`, `ended`."""
+ENDED = "ended"
+"""The last line of a record that is whole."""
 _KEYS = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
@@ -36,27 +41,40 @@ class Recorder:
 
     def __init__(
         self,
-        directory: Path,
+        directory: Path | None,
         shard: int,
         raw_share: float = 0.0,
         raw_bytes_max: int = RAW_BYTES_MAX,
         *,
         late_s: float | None = None,
     ) -> None:
-        """Raises OSError if the directory cannot be written to."""
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = (directory / f"load-{shard}.jsonl").open("wb")
+        """Raises OSError if the directory cannot be written to; None: the standard output."""
+        if directory is None:
+            # A copy, so that closing the record leaves the standard output open.
+            self._file: BinaryIO = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+        else:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = (directory / f"load-{shard}.jsonl").open("wb")
+        self._read_along = directory is None
         self._raw: BinaryIO | None = None
         self._raw_below = round(raw_share * _HASHES)
         self._raw_bytes_left = raw_bytes_max
         self._raw_left_out = 0
-        if raw_share > 0:
+        if raw_share > 0 and directory is not None:
             self._raw = (directory / f"load-raw-{shard}.jsonl").open("wb")
         self._shard = shard
         self._refusals = Refusals()
         self._before: dict[str, float] = {}
         header = {"schema": 1, "bucket_ratio": BUCKET_RATIO, "bucket_min_ms": BUCKET_MIN_MS}
         self._write({**header, "late_s": late_s, "shard": shard})
+
+    def note(self, what: str, t_s: float) -> None:
+        """Write when something happened, in seconds since the epoch, for whoever reads along.
+
+        A record in a file has no such lines.
+        """
+        if self._read_along:
+            self._write({NOTE: what, "at": round(t_s, 3), "shard": self._shard})
 
     def second(self, engine: Engine) -> None:
         """Write one line for everything since the last line."""
@@ -136,6 +154,7 @@ class Recorder:
         if self._file.closed:
             return
         self.second(engine)
+        self.note(ENDED, time.time())
         self._file.close()
         if self._raw is not None:
             if self._raw_left_out:

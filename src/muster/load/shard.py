@@ -16,8 +16,10 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from muster.load import exposition
 from muster.load.config import Endpoint, ShardConfig, server_address
@@ -31,6 +33,9 @@ from muster.redact import keep, keep_url
 from muster.targets.check import looks_secret, texts
 
 LAST_ARRIVALS_S_MAX = 1.0
+STDOUT = "-"
+"""The record that goes to the standard output."""
+Result = TypeVar("Result")
 
 
 class Control:
@@ -41,6 +46,8 @@ class Control:
         self.ended = asyncio.Event()
         self.engine: Engine | None = None
         self.recorder: Recorder | None = None
+        self.start_at: float | None = None
+        self.why = ""
 
     def command(self, line: str) -> None:
         """Handle one line. Anything that is no command is ignored: no accident may end the load."""
@@ -57,13 +64,42 @@ class Control:
         if order.get("end"):
             self.end()
 
+    def begin(self, at_s: float) -> None:
+        """Begin at that moment, in seconds since the epoch."""
+        self.start_at = at_s
+        self.started.set()
+
+    def stop_arrivals_at(self, at_s: float) -> None:
+        """Offer what is due before `at_s`, in seconds of the schedule, and nothing after it."""
+        if self.engine is not None:
+            self.engine.stop_arrivals_at(at_s)
+
+    def fail(self, why: str) -> None:
+        """End, because of `why`; the first reason counts."""
+        self.why = self.why or why
+        self.end()
+
     def end(self) -> None:
         self.ended.set()
         self.started.set()
 
 
-async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
-    """Run one shard to its end. Raises BadInput or OSError before `ready` if it cannot."""
+Listen = Callable[[Control], Coroutine[Any, Any, None]]
+"""Passes orders on to a control, for as long as there is somebody who gives them."""
+
+
+def say_ready(port: int) -> None:
+    """To the process that started this one."""
+    print(f"ready {port}", flush=True)
+
+
+async def run(
+    config: ShardConfig, listen: Listen | None, ready: Callable[[int], None] = say_ready
+) -> str:
+    """Run one shard to its end; return why it failed, empty if it did not.
+
+    `ready` is called with the metrics port. Raises BadInput or OSError before that if it cannot.
+    """
     loop = asyncio.get_running_loop()
     control = Control()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,7 +114,7 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     lookup = await open_lookup(Endpoint(config.url).host, server, loop)
     recorder = None
     if config.record is not None:
-        directory = Path(config.record)
+        directory = None if config.record == STDOUT else Path(config.record)
         recorder = Recorder(directory, config.shard, config.raw_share, late_s=config.late_s)
         _keep_secrets(config)
     engine = Engine(
@@ -99,14 +135,16 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
     )
     control.engine, control.recorder = engine, recorder
     page = await exposition.serve(config.metrics, exposition.registry_of(engine).render)
-    print(f"ready {page.sockets[0].getsockname()[1]}", flush=True)
-    reading = loop.create_task(_read(stdin, control)) if stdin is not None else None
+    ready(page.sockets[0].getsockname()[1])
+    reading = loop.create_task(listen(control)) if listen is not None else None
     try:
         if config.wait_start:
             await control.started.wait()
         await _moment(config, control)
         if not control.ended.is_set():
             engine.start()
+            if recorder is not None:
+                recorder.note("began", time.time())
         await _seconds(config, control, engine, recorder)
         await _last_arrivals(control, engine)
         engine.stop_arrivals()
@@ -127,6 +165,7 @@ async def run(config: ShardConfig, stdin: asyncio.StreamReader | None) -> None:
             recorder.close(engine)
         page.close()
         await asyncio.sleep(0)
+    return control.why
 
 
 def _keep_secrets(config: ShardConfig) -> None:
@@ -140,9 +179,10 @@ def _keep_secrets(config: ShardConfig) -> None:
 
 async def _moment(config: ShardConfig, control: Control) -> None:
     """Wait for the start time that all shards were given, on however many machines they run."""
-    if config.start_at is not None:
+    start_at = config.start_at if control.start_at is None else control.start_at
+    if start_at is not None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, config.start_at - time.time())):
+            async with asyncio.timeout(max(0.0, start_at - time.time())):
                 await control.ended.wait()
 
 
@@ -216,7 +256,7 @@ async def _main(config: ShardConfig, commands: bool) -> None:
         loop = asyncio.get_running_loop()
         stdin = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
-    await run(config, stdin)
+    await run(config, None if stdin is None else partial(_read, stdin))
 
 
 def main(arguments: list[str]) -> int:
@@ -224,9 +264,13 @@ def main(arguments: list[str]) -> int:
     from muster.documents import parse
     from muster.errors import MusterError
 
+    if arguments == ["--part"]:
+        from muster.load.part import main_part
+
+        return main_part(os.environ)
     try:
         if len(arguments) != 2 or arguments[0] != "--config":
-            print("usage: python -m muster.load --config FILE|-", file=sys.stderr)
+            print("usage: python -m muster.load --config FILE|- or --part", file=sys.stderr)
             return 2
         name = arguments[1]
         text = _first_line() if name == "-" else Path(name).read_text(encoding="utf-8")
@@ -235,6 +279,16 @@ def main(arguments: list[str]) -> int:
         print(f"muster.load: {error}", file=sys.stderr)
         return 2
     raise_open_files()
+    try:
+        in_loop(_main(config, commands=name == "-"))
+    except (MusterError, OSError) as error:
+        print(f"muster.load: {error}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)
+    return 0
+
+
+def in_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run `work` in a loop that is fit for thousands of streams."""
     spare_the_collector()
     try:
         import uvloop
@@ -242,13 +296,8 @@ def main(arguments: list[str]) -> int:
         factory: Any = uvloop.new_event_loop
     except ImportError:
         factory = None
-    try:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(_main(config, commands=name == "-"))
-    except (MusterError, OSError) as error:
-        print(f"muster.load: {error}", file=sys.stderr)
-        return getattr(error, "exit_code", 1)
-    return 0
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(work)
 
 
 def _first_line() -> str:

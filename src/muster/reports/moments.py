@@ -86,7 +86,7 @@ def moments(events: Sequence[Event], start_s: float | None) -> tuple[Moment, ...
 def _weights_back(events: Sequence[Event], *, stopped: bool) -> Event | None:
     """The event at which the weights were as before: the last step, or the entry that was undone.
 
-    The steering's entry is the first that a drill opens before its first step.
+    The steering's entry is the first that a drill opens before its first step, but for its own rig.
     """
     steps = [e for e in events if e.get("event") == "step"]
     if not steps:
@@ -97,7 +97,12 @@ def _weights_back(events: Sequence[Event], *, stopped: bool) -> Event | None:
         return last if before is None or _same(before, last.get("weights")) else None
     opened = _before(events, steps[0])
     entry = next(
-        (e.get("entry_id") for e in opened if e.get("event") == "undo" and e.get("entry_id")), None
+        (
+            e.get("entry_id")
+            for e in opened
+            if e.get("event") == "undo" and e.get("entry_id") and not e.get("rig")
+        ),
+        None,
     )
     done = [
         e

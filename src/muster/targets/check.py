@@ -12,6 +12,7 @@ from muster.errors import BadInput, nearest, together
 from muster.targets.calendar import span_of
 from muster.targets.declared import declared_problems
 from muster.targets.kubernetes import IN_CLUSTER, ClusterAccess
+from muster.targets.load_check import load_problems
 from muster.targets.model import Target
 from muster.targets.request_form import OF_TRACE
 from muster.targets.shared import SharedTxt
@@ -76,6 +77,7 @@ def problems(target: Target, file: Path | str) -> Iterator[BadInput]:
         yield BadInput(file, "testbed.regions", built, f"the same regions as regions: {regions}")
     yield from _check_shared(target, file)
     yield from _check_contexts(target, file)
+    yield from load_problems(target, file)
 
 
 def _check_steering(target: Target, file: Path | str) -> Iterator[BadInput]:

@@ -27,6 +27,7 @@ from muster.targets.kinds import (
     PublicUrl,
     RedisUrl,
 )
+from muster.targets.load_access import Load
 from muster.targets.names import Names, SteeringNames
 from muster.targets.notify import Notify
 from muster.targets.partition import NoPartition, Partition
@@ -35,7 +36,6 @@ from muster.targets.prometheus import PrometheusAccess
 from muster.targets.provider_stub import ProviderStub
 from muster.targets.redis_process import NoRedisProcess, RedisProcess
 from muster.targets.redis_sentinel import RedisSentinel
-from muster.targets.request_form import RequestForm
 from muster.targets.restart import NoRestart, Restart
 from muster.targets.shared import Shared
 from muster.targets.signals import (
@@ -47,69 +47,10 @@ from muster.targets.signals import (
     Signal,
     with_default_signals,
 )
-from muster.targets.spending import Budget, Cost
 from muster.targets.steering import Route53Steering, Steering
 from muster.targets.testbed import TestbedSpec
 
 TargetClass = Literal["testbed", "staging", "production"]
-
-
-class LoadAccess(Document):
-    """How the load reaches the platform's public name."""
-
-    dns_server: str | None = Field(
-        default=None, description="host:port; null: the system's resolver"
-    )
-    file_sd: str | None = Field(
-        default=None, description="file where Prometheus looks for the load's metrics addresses"
-    )
-    token: str = Field(description="bearer token of the streams, as ${env.NAME} off the testbed")
-    canary_token: str = Field(
-        description="bearer token that the platform leaves out of its figures"
-    )
-    region_header: str | None = Field(
-        default=None, description="response header that names the region; null: by address"
-    )
-    model: Annotated[str, Field(min_length=1)] = Field(
-        default="muster-stub", description="model that streams and canaries request"
-    )
-    body: dict[str, object] = Field(
-        default={},
-        description="more fields of every request's JSON, for example ignore_eos: true; the text "
-        "{tokens} is replaced by the number of tokens asked for",
-    )
-    form: RequestForm = RequestForm()
-    canary_model: str | None = Field(
-        default=None,
-        description="model that responses name, if it differs from the requested one; null: "
-        "the requested one",
-    )
-    canary_phrase: str | None = Field(
-        default=None,
-        description="text that a canary's answer must contain; canary_tokens must allow "
-        "enough tokens for it",
-    )
-    canary_tokens: Annotated[int, Field(ge=1)] = Field(
-        default=1, description="number of tokens that a canary requests"
-    )
-    lengths_kept: bool = Field(
-        default=False,
-        description="true: every stream generates the tokens asked for; a shorter one then fails",
-    )
-    shards: Annotated[int, Field(ge=0)] = Field(default=0, description="0: as many as needed")
-    metrics_host: str = "127.0.0.1"
-    raw_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.0, description="share of the requests recorded one by one, for a postmortem"
-    )
-    trace: str | None = Field(
-        default=None, description="CSV of a recorded trace to replay; null: the profile's lengths"
-    )
-    cost: Cost | None = Field(
-        default=None, description="what tokens cost, for the plan and for budget.money_max"
-    )
-    budget: Budget | None = Field(
-        default=None, description="what the load may spend; null: no limit"
-    )
 
 
 class ToxiproxyAccess(Document):
@@ -222,7 +163,7 @@ class Target(Document):
     time_scale: PositiveSeconds = 1.0
     evacuate: str = Field(description="the region that the drill evacuates")
     public_url: PublicUrl
-    load: LoadAccess
+    load: Load
     prometheus: PrometheusAccess
     steering: Steering
     names: Names = Field(

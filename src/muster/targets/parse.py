@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,23 @@ from muster.targets.check import PLACEHOLDER, is_secret, problems, texts, writte
 from muster.targets.model import Target
 from muster.targets.shared import AnyShared
 from muster.targets.signal_check import name_problems
+
+
+class _AsWritten(Mapping[str, str]):
+    """An environment in which every variable has its own placeholder as value."""
+
+    def __getitem__(self, name: str) -> str:
+        return f"${{env.{name}}}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+AS_WRITTEN: Mapping[str, str] = _AsWritten()
+"""With it, `${env.NAME}` stays in a target: whoever reads that fills it in."""
 
 
 def path_of(name_or_path: str) -> Path:
@@ -185,6 +202,8 @@ def refilled(
 def _kept(data: Any) -> Any:
     """Return `data`, and redact every secret in it from all texts from now on."""
     for key, text in texts(data):
+        if PLACEHOLDER.search(text):
+            continue
         if "://" in text:
             keep_url(text)
         elif is_secret(key):

@@ -82,13 +82,15 @@ def ramp(session: Session) -> None:
     short of its schedule (the rig's fault) or the platform does not carry it.
     """
     with phase(session, "ramp", None):
-        session.slow(session.load.start)
-        session.watchdog.hand_over_load(session.load.pids, session.load.lifelines)
+        session.slow(lambda: session.load.start(session.stop.check), session.load.start_s_max)
+        handed = session.load.handed
+        session.watchdog.hand_over_load(handed.pids, handed.fds, elsewhere=handed.elsewhere)
         session.record(
             "load_started",
-            shards=len(session.load.pids),
+            shards=session.load.shards,
             pids=session.load.pids,
             counts=list(SIGNALS_DEFAULT),
+            **session.load.told,
         )
         session.watch.require_load()
         target = session.streams_target

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from muster.drill.load import DrillLoad
 from muster.drill.phases.share_shift import not_told
 from muster.drill.plan.enough import needs_of, too_few
 from muster.drill.plan.outline import Step, steps_of
@@ -115,6 +116,13 @@ def undo_known(session: Looking) -> str:
 def rehearsed(session: Looking) -> str:
     """No system would refuse a change of the drill, or its inverse, as far as it tells."""
     return "; ".join(said for fault in _applied(session) for said in fault.rehearse())
+
+
+def load_place(session: Looking) -> str:
+    """Where the load is to run, nothing refuses it, and no other load is left there."""
+    addresses = session.platform.names.addresses()
+    load = DrillLoad(session.plan, session.target, addresses, session.bundle)
+    return "; ".join(load.refusals())
 
 
 def _applied(session: Looking) -> Iterator[Fault]:
@@ -289,6 +297,7 @@ CHECKS: tuple[Check, ...] = (
     Check("drain_state", serving),
     Check("undo_known", undo_known),
     Check("rehearsal", rehearsed),
+    Check("load_place", load_place),
     Check("owners", alone),
     Check("prometheus", prometheus_fresh),
     Check("signals", signals_shown),

@@ -16,6 +16,7 @@ from muster.drill.plan.outline import Activity
 from muster.drill.plan.settings import DrillSettings, bad_setting, parse_settings
 from muster.errors import BadInput, one_of
 from muster.targets import Target
+from muster.targets.load_access import KubernetesLoad
 from muster.testbed.design.defects import DEFECTS
 
 DrillKind = Literal["failover", "experiment", "gate", "safety"]
@@ -102,6 +103,7 @@ def make_plan(
         raise bad_setting("defect", settings.defect, one_of(settings.defect, sorted(DEFECTS)))
     time_scale = settings.time_scale or target.time_scale
     _window_holds_scrapes(target, time_scale, contract)
+    _parts_suffice(target, profile, settings.scale)
     if target.load.trace is not None:
         _trace_fits(target, home.root() / target.load.trace)
     return DrillPlan(
@@ -138,6 +140,17 @@ def _profile(contract: Contract, target: Target, name: str) -> Profile:
         return found
     known = [*contract.profiles, *target.profiles]
     raise bad_setting("profile", name, one_of(name, known))
+
+
+def _parts_suffice(target: Target, profile: Profile, scale: float) -> None:
+    """Each part of a load in pods is one process, which has a limit of open files."""
+    if isinstance(target.load, KubernetesLoad):
+        from muster.load.starter import shards_for
+
+        streams = float(profile.streams) * scale
+        if target.load.parts < (needed := shards_for(streams)):
+            wanted = f"{needed} or more for {streams:g} streams"
+            raise BadInput(f"target {target.name}", "load.parts", target.load.parts, wanted)
 
 
 def _trace_fits(target: Target, path: Path) -> None:

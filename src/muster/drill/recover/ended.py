@@ -16,7 +16,8 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.conclude import conclude
 from muster.drill.stop import StopReason
 from muster.drill.undo.logs import LeftLog, UndoMemory
-from muster.drill.undo.restore import Restored, Undo, record_verify, restore
+from muster.drill.undo.restore import Restored, Undo, changes_in, record_verify, restore
+from muster.drill.undo.rig import end_rig
 from muster.drill.undo.store import open_undo
 from muster.errors import MusterError
 from muster.jsonl import LogLost
@@ -34,6 +35,10 @@ def _nothing(entries: Sequence[UndoEntry], restored: Restored, ledger: Ledger) -
     """Nothing is measured after the restore."""
 
 
+def _no_load() -> None:
+    """Nobody here holds the load's processes."""
+
+
 @dataclass(frozen=True)
 class GoneDrill:
     """What is left of a drill. `platform` None: its testbed no longer exists.
@@ -47,6 +52,7 @@ class GoneDrill:
     say: Say
     only: Container[str] | None = None
     after_restore: AfterRestore = _nothing
+    end_load: Callable[[], None] = _no_load
     clock: Clock = SYSTEM_CLOCK
 
     @property
@@ -68,18 +74,24 @@ def end_gone_drill(gone: GoneDrill, stop: StopReason, events: Sequence[Event] = 
     undo = _undo_of(gone)
     ledger = _ledger_of(gone, stop, events)
     try:
-        entries = undo.pending
+        entries = changes_in(undo)
         if gone.platform is None:
             outcome = _vanished(gone, undo)
         else:
             outcome = restore(gone.platform, undo, ledger, gone.only, clock=gone.clock)
             _tell(gone, outcome)
-        recorded = _end(gone, ledger, undo, outcome, entries) and isinstance(undo, UndoLog)
+        measured = _measured(gone, ledger, undo, outcome, entries)
+        # What measured the restored system is ended last, whatever became of the evidence.
+        gone.end_load()
+        rig = end_rig(gone.target.load, undo, ledger)
+        for line in rig:
+            gone.say(f"NOT ENDED: {line}")
+        recorded = measured and _end(gone, ledger, undo, outcome) and isinstance(undo, UndoLog)
     finally:
         undo.close()
         if ledger is not None:
             ledger.close()
-    return Ended(outcome.verified, recorded)
+    return Ended(outcome.verified and not rig, recorded)
 
 
 def judge_gone_drill(gone: GoneDrill) -> None:
@@ -123,9 +135,10 @@ def _ledger_of(gone: GoneDrill, stop: StopReason, events: Sequence[Event]) -> Le
 
 def _vanished(gone: GoneDrill, undo: Undo) -> Restored:
     """Record the changes that disappear together with a testbed."""
-    if undo.pending:
+    changes = changes_in(undo)
+    if changes:
         gone.say(f"testbed {gone.target.name} is down: what was changed no longer exists")
-    for entry in undo.pending:
+    for entry in changes:
         try:
             undo.mark(entry, "done", "the testbed that was changed no longer exists")
         except LogLost as error:
@@ -148,26 +161,37 @@ def _tell(gone: GoneDrill, outcome: Restored) -> None:
         gone.say("by hand: chaos drill down ends the testbed, and what was changed with it")
 
 
-def _end(
+def _measured(
     gone: GoneDrill,
     ledger: Ledger | None,
     undo: Undo,
     outcome: Restored,
     entries: Sequence[UndoEntry],
 ) -> bool:
-    """Whether the ledger and the undo log now record the result."""
+    """Whether the ledger now records what was restored, and what was measured of it."""
     if ledger is None:
         return False
     try:
         if outcome.readback or outcome.failed:
             record_verify(ledger, undo, outcome)
         gone.after_restore(entries, outcome, ledger)
+    except LogLost as error:
+        gone.say(f"not on record: {error}")
+        return False
+    return True
+
+
+def _end(gone: GoneDrill, ledger: Ledger | None, undo: Undo, outcome: Restored) -> bool:
+    """Whether the ledger and the undo log now record the result."""
+    if ledger is None:
+        return False
+    try:
         if not read_ledger(ledger.path).of("drill_ended"):
             ledger.append("drill_ended")
     except LogLost as error:
         gone.say(f"not on record: {error}")
         return False
-    if outcome.verified and undo.pending:
+    if outcome.verified and changes_in(undo):
         gone.say(
             "not on record: the undo log could not be written; run this again once there is room"
         )

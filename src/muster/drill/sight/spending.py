@@ -66,6 +66,22 @@ def spent_in(bundle: Path, shards: int | None = None) -> SpentTotal:
     return SpentTotal(requests, tokens_in, tokens_out, guessed)
 
 
+def offered_in(bundle: Path) -> dict[str, int]:
+    """Arrivals due and started, and how many of them late, by all records in `bundle`.
+
+    Raises OSError or ValueError if one of them cannot be read.
+    """
+    import orjson
+
+    total = dict.fromkeys(("scheduled", "offered", "late"), 0)
+    for path in sorted(bundle.glob(RECORDS)):
+        for row in path.read_bytes().splitlines():
+            line = orjson.loads(row)
+            for key in total:
+                total[key] += int(line.get(key, 0))
+    return total
+
+
 class Spending:
     """Compares the cost of the load with the budget at each call of `look`."""
 

@@ -61,6 +61,11 @@ class Restored:
         return tuple(f"{item.subject}: {item.another}" for item in self.readback if item.another)
 
 
+def changes_in(undo: Undo) -> tuple[UndoEntry, ...]:
+    """What is changed in the platform and not restored yet; the drill's own rig is no change."""
+    return tuple(entry for entry in undo.pending if not entry.rig)
+
+
 def restore(
     platform: Platform,
     undo: Undo,
@@ -88,8 +93,8 @@ def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
     """The `verify` event of the ledger."""
     ledger.append(
         "verify",
-        pending=[entry.entry_id for entry in undo.pending],
-        verified=restored.verified and not undo.pending,
+        pending=[entry.entry_id for entry in changes_in(undo)],
+        verified=restored.verified and not changes_in(undo),
         readback=[asdict(item) for item in restored.readback],
         commands=list(restored.commands),
     )
@@ -105,7 +110,7 @@ def _play(
 ) -> Restored:
     again = recover_command(undo.header.target_file or platform.target.name)
     outcomes: dict[str, _Outcome] = {}
-    entries = undo.pending
+    entries = changes_in(undo)
     # What is only read back is not counted.
     reverted = [entry.entry_id for entry in entries if acts(entry)]
     for entry in entries:

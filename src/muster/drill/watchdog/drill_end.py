@@ -134,11 +134,13 @@ class DrillEnd:
         """The weights were accepted."""
         self._tell(say.Steered())
 
-    def hand_over_load(self, pids: Sequence[int], fds: Sequence[int]) -> None:
+    def hand_over_load(
+        self, pids: Sequence[int], fds: Sequence[int], *, elsewhere: bool = False
+    ) -> None:
         """The load's processes and the descriptors that keep them alive: it outlives the drill's
-        process.
+        process. `elsewhere`: the target says where it runs.
         """
-        self._tell(say.Load(pids=tuple(pids)), fds)
+        self._tell(say.Load(pids=tuple(pids), elsewhere=elsewhere), fds)
 
     def load_ended(self) -> None:
         """The load has ended: its signals may be missing, and its processes are gone."""

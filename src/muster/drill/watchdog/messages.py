@@ -98,10 +98,14 @@ class Steered(Message):
 
 
 class Load(Message):
-    """The load's processes; descriptors that keep them alive ride along."""
+    """The load's processes; descriptors that keep them alive ride along.
+
+    `elsewhere`: it has none here, and the target says where it runs.
+    """
 
     kind: Literal["load"] = "load"
     pids: tuple[int, ...]
+    elsewhere: bool = False
 
 
 class LoadEnded(Message):

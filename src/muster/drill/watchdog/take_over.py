@@ -21,7 +21,7 @@ from muster.drill.undo.logs import LeftLog
 from muster.drill.undo.restore import Restored
 from muster.drill.undo.restore_time import restore_bound_s, restore_finding
 from muster.drill.watchdog.messages import Configure, Hello
-from muster.drill.watchdog.orphan_load import HeldLoad
+from muster.drill.watchdog.orphan_load import HeldLoad, OrphanLoad
 from muster.drill.watchdog.patrol import Patrol
 from muster.errors import DrillAborted, MusterError
 from muster.faults import stops_region
@@ -48,7 +48,7 @@ class Place:
     ttl_s: float
     health_checks: dict[str, tuple[int, int]]
     patrol: Patrol
-    load: HeldLoad = field(default_factory=lambda: HeldLoad((), ()))
+    load: OrphanLoad = field(default_factory=lambda: HeldLoad((), ()))
     clock: Clock = SYSTEM_CLOCK
 
     @property
@@ -72,6 +72,7 @@ class Place:
 
 def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
     """Restore, measure, judge, and clean up after the drill; return 0 if everything is restored."""
+    place.load.hold()
     place.patrol.guard.disarm()
     place.patrol.expected.release()
     place.patrol.watch.release_load()
@@ -90,11 +91,11 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
             after_restore=lambda entries, restored, ledger: _measure(
                 place, reason, entries, restored, ledger
             ),
+            end_load=lambda: _end_load(place),
             clock=place.clock,
         )
         took_over = ("watchdog", {"state": "took_over", "confirmed": confirmed})
         ended = end_gone_drill(gone, reason, [took_over, *place.patrol.trips])
-        _end_load(place)
         if ended.recorded:
             judge_gone_drill(gone)
             with suppress(OSError):

@@ -17,7 +17,7 @@ from muster.drill.lock.runs import BeatFile, RunFiles
 from muster.drill.stop import StopReason
 from muster.drill.watchdog import messages as say
 from muster.drill.watchdog.channel import Wire
-from muster.drill.watchdog.orphan_load import HeldLoad
+from muster.drill.watchdog.orphan_load import held_of
 from muster.drill.watchdog.protocol import (
     MAY_ASK,
     Duty,
@@ -182,7 +182,9 @@ class WatchdogEnd:
                 self._lease = Lease(RELEASED_S, self._clock)
                 self._tell(say.Released())
             case say.Load() if self._place is not None:
-                self._place.load = HeldLoad(message.pids, fds, self._clock)
+                self._place.load = held_of(
+                    message, fds, self._place.target, self._place.bundle, self._clock
+                )
                 fds.clear()
                 self._place.patrol.watch.require_load()
             case say.LoadEnded() if self._place is not None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from muster.aws import Pace
@@ -30,6 +30,7 @@ READS_PER_S_MAX = 2.0
 READS_AT_ONCE = 12
 """So many reads may be made at once; then `READS_PER_S_MAX` of them a second."""
 SAID_MAX = 200
+_CHUNK = 65536
 _MERGE = "application/merge-patch+json"
 _UNAVAILABLE = frozenset({408, 429})
 
@@ -99,6 +100,29 @@ class Cluster:
         # that only the query asks for would delete.
         self._call("DELETE", path, _dry(dry_run), {**body, "dryRun": ["All"]} if dry_run else body)
 
+    def lines(self, path: str, silent_s_max: float, **query: str) -> Iterator[bytes]:
+        """The lines of a text that may go on growing, without their ends.
+
+        It ends with the text, or after `silent_s_max` without any of it. Raises PortError.
+        """
+        said = f"Kubernetes GET {_short(path)}"
+        try:
+            request = self._client.param_serialize(
+                "GET", path, query_params=list(query.items()), auth_settings=["BearerToken"]
+            )
+            limits = (CALL_S_MAX, silent_s_max)
+            response = self._client.call_api(*request, _request_timeout=limits)
+            if response.status == 401:
+                self._renewed(self._client)
+            if response.status != 200:
+                _answer(said, int(response.status), bytes(response.read() or b""))
+            yield from _lines(response.response.stream(_CHUNK, decode_content=False))
+        except PortError:
+            raise
+        except Exception as error:  # kubernetes, urllib3 and TLS share no base class for errors
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise Unanswered(f"{said}: {redacted(text)[:SAID_MAX]}") from error
+
     def _call(
         self,
         method: str,
@@ -148,6 +172,15 @@ class Cluster:
         except Exception as error:  # kubernetes, urllib3 and TLS share no base class for errors
             text = " ".join(str(error).split()) or type(error).__name__
             raise Unanswered(f"{said}: {redacted(text)[:SAID_MAX]}") from error
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
 
 
 def kubectl_of(access: ClusterAccess) -> list[str]:

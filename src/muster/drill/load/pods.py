@@ -1,0 +1,252 @@
+"""The load as an Indexed Job: a part a pod, begun at one moment, ended together.
+
+Every right that this needs is one of the drill's in the namespace of the load. The parts may do one
+thing there: watch the object with their orders.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.load.keeper import Keeper
+from muster.drill.load.place import Begun, Handed, LoadPlace
+from muster.errors import MusterError
+from muster.platform.kubernetes.cluster import Unanswered
+from muster.platform.kubernetes.load_job import LoadJob, PartPod
+from muster.platform.port import PortError
+from muster.targets.load_access import KubernetesLoad
+
+if TYPE_CHECKING:
+    from muster.drill.load.records import PartRecord
+    from muster.load import LoadPlan
+
+logger = logging.getLogger("chaostoolkit")
+LEAD_S = 3.0
+"""From the order to begin to the moment itself: every part must have heard it by then."""
+BEGUN_S_MAX = 20.0
+STOP_LEAD_S = 1.0
+END_S_MAX = 15.0
+LOOK_S = 1.0
+
+
+class LoadInPods(LoadPlace):
+    """Created by `start`, deleted by the undo entry that `intend` writes before that."""
+
+    def __init__(
+        self,
+        access: KubernetesLoad,
+        drill_id: str,
+        bundle: Path,
+        intend: Callable[[LoadJob], None],
+        job: LoadJob | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`intend` makes the Job's end durable before the Job is created. It may raise."""
+        self._access = access
+        self._drill_id = drill_id
+        self._bundle = bundle
+        self._intend = intend
+        self._job = job or LoadJob(access, access.job, clock=clock)
+        self._clock = clock
+        self._records: Sequence[PartRecord] = ()
+        self._keeper = Keeper(self._job, access.lifeline_s, self._words, clock)
+        self._begun_at: float | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+        self.start_s_max = access.ready_s_max + LEAD_S + BEGUN_S_MAX
+
+    @property
+    def shards(self) -> int:
+        """The parts that have begun."""
+        return self._access.parts if self._begun_at is not None and not self._stopped else 0
+
+    @property
+    def handed(self) -> Handed:
+        """The target says where they are."""
+        return Handed(elsewhere=self._begun_at is not None and not self._stopped)
+
+    def refusals(self, plan: LoadPlan) -> tuple[str, ...]:
+        """Missing rights, what is left of another load, and what a dry run of the Job says."""
+        from muster.drill.load import manifest
+
+        access, config = self._access, self._config(plan)
+        return self._job.refusals(
+            manifest.job_of(access, self._drill_id, config),
+            manifest.orders_of(access, self._drill_id, config, self._keeper.first()),
+        )
+
+    def start(self, plan: LoadPlan, waiting: Callable[[], None]) -> Begun:
+        """Create the Job, wait until every pod is ready, and begin them at one moment."""
+        from muster.drill.load import manifest
+        from muster.load.starter import write_file_sd
+
+        access, parts = self._access, self._access.parts
+        config = self._config(plan)
+        orders = self._keeper.first()
+        self._intend(self._job)
+        self._job.create(
+            manifest.job_of(access, self._drill_id, config),
+            lambda uid: manifest.orders_of(access, self._drill_id, config, orders, uid),
+        )
+        self._keeper.start()
+        pods = self._ready(waiting)
+        if access.file_sd is not None:
+            write_file_sd(Path(access.file_sd), addresses_of(access, pods))
+        self._read_along(pods)
+        begin_s = self._clock.now_s() + LEAD_S
+        self._keeper.order(start_at=begin_s)
+        began = self._began(waiting)
+        self._begun_at = begin_s
+        spread_s = max(began) - min(began)
+        logger.info("load: %d parts began within %.0f ms", parts, 1000 * spread_s)
+        told = [{"part": p.index + 1, "pod": p.name, "node": p.node} for p in pods]
+        return Begun({"job": self._job.subject, "parts": told, "spread_s": round(spread_s, 3)})
+
+    def lost(self) -> str:
+        """As the last look has shown it, at most some seconds ago."""
+        return self._keeper.lost
+
+    def stop_arrivals(self) -> None:
+        """All parts at one moment of the schedule, so that they offer what one process would."""
+        if self._begun_at is None:
+            return
+        at_s = self._clock.now_s() - self._begun_at + STOP_LEAD_S
+        self._try("stop arrivals", lambda: self._keeper.order(stop_at_s=at_s))
+
+    def stop(self) -> None:
+        """Tell the parts to end, and wait for their last lines. The Job itself stays."""
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        if self._begun_at is not None:
+            # What is seen from here on is their ordered end.
+            self._try("look", self._keeper.look)
+            self._keeper.expect({})
+            self._try("end", lambda: self._keeper.order(end=True))
+            self._await_records()
+        self._keeper.close()
+        for record in self._records:
+            record.close()
+        if self._access.file_sd is not None:
+            from muster.load.starter import write_file_sd
+
+            self._try("file_sd", lambda: write_file_sd(Path(str(self._access.file_sd)), []))
+
+    def _config(self, plan: LoadPlan) -> str:
+        from muster.drill.load import manifest
+
+        return manifest.config_of(self._access, replace(plan, only_shard=(0, self._access.parts)))
+
+    def _words(self, part: int) -> str:
+        return self._records[part].words if part < len(self._records) else ""
+
+    def _ready(self, waiting: Callable[[], None]) -> list[PartPod]:
+        """The pods, once all are ready."""
+        parts, end_s = self._access.parts, self._clock.monotonic_s() + self._access.ready_s_max
+        pods: list[PartPod] = []
+        while True:
+            waiting()
+            said = ""
+            try:
+                pods = self._job.pods()
+            except Unanswered as error:
+                said = str(error)
+            if ended := [pod for pod in pods if pod.phase in ("Failed", "Succeeded")]:
+                raise MusterError(f"load: {self._said(ended[0])}")
+            if len(pods) == parts and all(pod.lives for pod in pods):
+                self._keeper.expect({pod.index: pod.uid for pod in pods})
+                return pods
+            if self._clock.monotonic_s() > end_s:
+                raise MusterError(self._unready(pods, said))
+            self._clock.sleep(LOOK_S)
+
+    def _unready(self, pods: Sequence[PartPod], said: str) -> str:
+        lacks = [pod for pod in pods if not pod.lives]
+        why = said or (self._said(lacks[0]) if lacks else "a quota or a policy may refuse pods")
+        ready = len(pods) - len(lacks)
+        return (
+            f"load: {ready} of {self._access.parts} parts were ready in "
+            f"{self._access.ready_s_max:g} s; {len(pods)} pods exist: {why}"
+        )
+
+    def _said(self, pod: PartPod) -> str:
+        """A pod that is not as it should be, with its last words if it has ended."""
+        from muster.drill.load.records import PartRecord
+
+        words = self._words(pod.index)
+        if not words and pod.phase == "Failed":
+            record = PartRecord(self._path(pod.index), lambda since: iter(()))
+            try:
+                for line in self._job.lines(pod.name):
+                    record.take(line)
+            except PortError as error:
+                logger.debug("load: %s", error)
+            words = record.words
+        of = f"part {pod.index + 1} of {self._access.parts}"
+        return f"{of}: pod {pod.name}: {pod.state}{f'; it said: {words}' if words else ''}"
+
+    def _read_along(self, pods: Sequence[PartPod]) -> None:
+        from muster.drill.load.records import PartRecord
+
+        def reader(name: str) -> PartRecord:
+            index = next(pod.index for pod in pods if pod.name == name)
+            return PartRecord(
+                self._path(index), lambda since: self._job.lines(name, since), self._clock
+            )
+
+        self._records = [reader(pod.name) for pod in pods]
+        for record in self._records:
+            record.start()
+
+    def _path(self, index: int) -> Path:
+        return self._bundle / f"load-{index}.jsonl"
+
+    def _began(self, waiting: Callable[[], None]) -> list[float]:
+        """When each part began, by its own clock. Raises MusterError if one has not."""
+        end_s = self._clock.monotonic_s() + LEAD_S + BEGUN_S_MAX
+        while True:
+            waiting()
+            began = [record.began_at for record in self._records]
+            known = [one for one in began if one is not None]
+            if len(known) == len(began):
+                return known
+            if self._keeper.lost:
+                raise MusterError(f"load: {self._keeper.lost}")
+            if self._clock.monotonic_s() > end_s:
+                part = began.index(None)
+                words = self._words(part) or "nothing"
+                raise MusterError(
+                    f"load: part {part + 1} of {len(began)} has not begun within "
+                    f"{BEGUN_S_MAX:g} s of its moment, or its log cannot be read; it said: {words}"
+                )
+            self._clock.sleep(LOOK_S / 5)
+
+    def _await_records(self) -> None:
+        end_s = self._clock.monotonic_s() + END_S_MAX
+        for index, record in enumerate(self._records):
+            left_s = max(0.0, end_s - self._clock.monotonic_s())
+            if not self._clock.wait(record.ended, left_s):
+                logger.warning(
+                    "load: the record of part %d is cut off: %s",
+                    index + 1, record.words or "its last lines did not come",
+                )  # fmt: skip
+
+    @staticmethod
+    def _try(what: str, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except (PortError, OSError) as error:
+            logger.error("load: %s: %s", what, error)
+
+
+def addresses_of(access: KubernetesLoad, pods: Sequence[PartPod]) -> list[str]:
+    """Where Prometheus scrapes each part."""
+    hosts = [f"[{pod.address}]" if ":" in pod.address else pod.address for pod in pods]
+    return [f"{host}:{access.port_of(pod.index)}" for host, pod in zip(hosts, pods, strict=True)]
