@@ -39,7 +39,9 @@ class Clock:
 class Made:
     """A session of parts that only remember what was asked of them, in order."""
 
-    def __init__(self, open_streams=lambda at_s: 0.0, alive=True, started=True, heard=True):
+    def __init__(
+        self, open_streams=lambda at_s: 0.0, alive=True, started=True, heard=True, lost=""
+    ):
         self.said = []
         self.clock = Clock()
         self.stop = StopFlag()
@@ -50,6 +52,7 @@ class Made:
             alive=lambda: alive,
             stop_arrivals=lambda: say("stop_arrivals"),
             stop=lambda: say("load.stop"),
+            lost=lambda: lost,
         )
 
         def release():
@@ -79,8 +82,9 @@ class Made:
             ),
             samples=SamplesClock(clock=self.clock),
             poll_s=2.0,
-            target=SimpleNamespace(stream_seconds_max=31.0, prometheus=prometheus),
+            target=SimpleNamespace(stream_seconds_max=31.0, prometheus=prometheus, load=None),
             undo=SimpleNamespace(pending=()),
+            ledger=None,
             record=lambda event, **fields: self.events.append((event, fields)),
             bundle=None,
         )
@@ -119,6 +123,15 @@ def test_the_load_ends_gently_after_an_abort_too():
     made.stop.set(STOP)
     finish.end_measuring(made.session)
     assert made.clock.at_s >= 7.0
+
+
+def test_a_part_that_is_lost_at_the_very_end_is_no_pass():
+    """After the last look of the method: what it should have measured is not known."""
+    made = Made(lost="part 2 of 2: its pod is gone")
+    finish.end_measuring(made.session)
+    assert made.stop.reason is not None
+    assert (made.stop.reason.by, made.stop.reason.verdict) == ("load_died", "INCONCLUSIVE")
+    assert made.stop.reason.detail == "part 2 of 2: its pod is gone"
 
 
 def test_measuring_ends_once():

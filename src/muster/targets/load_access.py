@@ -75,6 +75,21 @@ class LoadAccess(Document):
         default=None, description="what the load may spend; null: no limit"
     )
 
+    @property
+    def cluster(self) -> ClusterAccess | None:
+        """Where the load runs, if that is a cluster."""
+        return None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the load does not run on the machine that drills."""
+        return self.cluster is not None
+
+    @property
+    def parts_max(self) -> int | None:
+        """In how many parts the load runs; None: in as many as it needs."""
+        return None
+
 
 class ProcessLoad(LoadAccess):
     """The load runs on the machine that drills, in as many processes as it needs."""
@@ -132,6 +147,16 @@ class KubernetesLoad(LoadAccess, ClusterAccess):
     container: Annotated[dict[str, object], _without(OWN_OF_CONTAINER)] = Field(
         default={}, description="more of the container: resources, env, volumeMounts, …"
     )
+
+    @property
+    def cluster(self) -> ClusterAccess:
+        """The namespace of the Job."""
+        return self
+
+    @property
+    def parts_max(self) -> int:
+        """The Job's completions."""
+        return self.parts
 
     @property
     def host_network(self) -> bool:

@@ -8,28 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from muster import home, testbed
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.drill.load.place import Handed, LoadPlace
-from muster.drill.load.pods import LoadInPods
-from muster.drill.load.processes import LoadInProcesses
+from muster.drill.load.place import Handed
+from muster.drill.load.registry import Intend, place_of
 from muster.drill.plan.enough import canaries_per_s
 from muster.drill.plan.plan import DrillPlan
 from muster.targets import Target, resolve
-from muster.targets.load_access import KubernetesLoad, Load
 from muster.targets.parse import AS_WRITTEN
 
 if TYPE_CHECKING:
     from muster.load import LoadPlan
-    from muster.platform.kubernetes.load_job import LoadJob
 
 DURATION_S_MAX = 12 * 3600.0
-Intend = Callable[["LoadJob"], None]
-
-
-def place_of(access: Load, drill_id: str, bundle: Path, intend: Intend, clock: Clock) -> LoadPlace:
-    """Where a load with these settings runs; nothing is started."""
-    if isinstance(access, KubernetesLoad):
-        return LoadInPods(access, drill_id, bundle, intend, clock=clock)
-    return LoadInProcesses()
 
 
 class DrillLoad:
@@ -121,8 +110,8 @@ class DrillLoad:
         from muster.load import LoadPlan
 
         # What goes into pods keeps `${env.NAME}`: they fill it in by themselves.
-        in_pods = isinstance(self._target.load, KubernetesLoad)
-        told = self._with_placeholders() if in_pods else self._target
+        elsewhere = self._target.load.elsewhere
+        told = self._with_placeholders() if elsewhere else self._target
         access = told.load
         return LoadPlan(
             url=told.public_url,

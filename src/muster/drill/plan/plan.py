@@ -16,7 +16,6 @@ from muster.drill.plan.outline import Activity
 from muster.drill.plan.settings import DrillSettings, bad_setting, parse_settings
 from muster.errors import BadInput, one_of
 from muster.targets import Target
-from muster.targets.load_access import KubernetesLoad
 from muster.testbed.design.defects import DEFECTS
 
 DrillKind = Literal["failover", "experiment", "gate", "safety"]
@@ -144,13 +143,13 @@ def _profile(contract: Contract, target: Target, name: str) -> Profile:
 
 def _parts_suffice(target: Target, profile: Profile, scale: float) -> None:
     """Each part of a load in pods is one process, which has a limit of open files."""
-    if isinstance(target.load, KubernetesLoad):
+    if (parts := target.load.parts_max) is not None:
         from muster.load.starter import shards_for
 
         streams = float(profile.streams) * scale
-        if target.load.parts < (needed := shards_for(streams)):
+        if parts < (needed := shards_for(streams)):
             wanted = f"{needed} or more for {streams:g} streams"
-            raise BadInput(f"target {target.name}", "load.parts", target.load.parts, wanted)
+            raise BadInput(f"target {target.name}", "load.parts", parts, wanted)
 
 
 def _trace_fits(target: Target, path: Path) -> None:

@@ -18,6 +18,7 @@ LAZY = frozenset({"requests"})
 """Signals without series on a platform that has not answered anything yet; the load creates
 them.
 """
+SHARD, STREAMS = "shard", "client_streams"
 ANYWHERE = ("region_ready", "gateway_health")
 """Signals that need no label for the region."""
 
@@ -85,6 +86,20 @@ def load_not_shown(session: Looking) -> str:
         if not any(_carries(one, wanted) for one in _known(fresh(session, signal))):
             return f"signals.{signal}: {signals[signal]} returns no series{_named(wanted)}"
     return ""
+
+
+def parts_not_shown(session: Looking, parts: int) -> str:
+    """Which of the load's parts Prometheus does not have, by their label `shard`; empty if none.
+
+    Of many parts, the figures of those that are scraped could look like those of all.
+    """
+    labels = (one.labels.get(SHARD, "") for one in _known(fresh(session, STREAMS)))
+    found = {label for label in labels if label}
+    lacks = [str(part) for part in range(parts) if str(part) not in found]
+    if not lacks:
+        return ""
+    shown = ", ".join(lacks[:4]) + (", …" if len(lacks) > 4 else "")
+    return f"signals.{STREAMS}: {len(lacks)} of {parts} parts are not in it: no {SHARD} {shown}"
 
 
 def _wanted(session: Looking) -> dict[str, Sequence[Labels]]:

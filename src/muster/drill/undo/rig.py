@@ -16,7 +16,7 @@ from muster.ledger import Ledger
 from muster.platform.kubernetes.load_job import LoadJob
 from muster.platform.port import PortError
 from muster.targets.kubernetes import ClusterAccess
-from muster.targets.load_access import KubernetesLoad, Load
+from muster.targets.load_access import Load
 from muster.targets.parse import refilled
 from muster.undo import State, UndoEntry
 
@@ -31,8 +31,8 @@ def params_of(job: LoadJob, drill_id: str) -> dict[str, Any]:
 def job_from(params: Mapping[str, Any], load: Load) -> LoadJob:
     """The Job of an entry, in the cluster that the target names now. Raises MusterError."""
     access: dict[str, Any] = {"namespace": str(params["namespace"])}
-    if isinstance(load, KubernetesLoad):
-        access |= {"context": load.context, "kubeconfig": load.kubeconfig}
+    if load.cluster is not None:
+        access |= {"context": load.cluster.context, "kubeconfig": load.cluster.kubeconfig}
     filled = refilled(ClusterAccess, access, "the target", "load")
     return LoadJob(filled, str(params["job"]))
 

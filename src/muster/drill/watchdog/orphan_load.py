@@ -12,17 +12,16 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.load.keeper import Keeper
+from muster.drill.load.registry import kept_of
 from muster.drill.watchdog.messages import Load
 from muster.drill.watchdog.peer import Peer
 from muster.platform.kubernetes.cluster import Absent
 from muster.platform.kubernetes.load_job import LoadJob
 from muster.platform.port import PortError
 from muster.targets import Target
-from muster.targets.load_access import KubernetesLoad
 
 logger = logging.getLogger("chaostoolkit")
 GRACE_S = 3.0
@@ -57,13 +56,11 @@ class OrphanLoad(ABC):
         """End every part. Idempotent."""
 
 
-def held_of(
-    message: Load, fds: Sequence[int], target: Target, bundle: Path, clock: Clock
-) -> OrphanLoad:
+def held_of(message: Load, fds: Sequence[int], target: Target, clock: Clock) -> OrphanLoad:
     """The load that the drill hands over."""
-    if message.elsewhere and isinstance(target.load, KubernetesLoad):
-        job = LoadJob(target.load, target.load.job, clock=clock)
-        return HeldParts(job, target.load.parts, target.load.lifeline_s, clock)
+    kept = kept_of(target.load, clock) if message.elsewhere else None
+    if kept is not None:
+        return HeldParts(*kept, clock)
     return HeldLoad(message.pids, fds, clock)
 
 
@@ -120,12 +117,13 @@ class HeldParts(OrphanLoad):
     """The parts of a load in pods. The Job itself is in the undo log, and deleted from there."""
 
     def __init__(
-        self, job: LoadJob, parts: int, lifeline_s: float, clock: Clock = SYSTEM_CLOCK
+        self, job: LoadJob, keeper: Keeper, parts: int, clock: Clock = SYSTEM_CLOCK
     ) -> None:
+        """`keeper` has not begun: the drill keeps its load by itself."""
         self._job = job
         self._parts = parts
         self._clock = clock
-        self._keeper = Keeper(job, lifeline_s, clock=clock)
+        self._keeper = keeper
         self._held = False
         self._released = False
 

@@ -173,13 +173,14 @@ class LoadJob:
 
     def refusals(self, job: Json, orders: Json) -> tuple[str, ...]:
         """What the cluster would refuse of the load, a line each; nothing is changed."""
+        where = self.namespace
         wanted = (
-            Right("create", JOBS), Right("get", JOBS, name=self.name),
-            Right("delete", JOBS, name=self.name), Right("create", CONFIG_MAPS),
-            Right("patch", CONFIG_MAPS, name=self.name), Right("list", PODS),
-            Right("get", PODS, sub="log"),
+            Right("create", JOBS, where), Right("get", JOBS, where, name=self.name),
+            Right("delete", JOBS, where, name=self.name), Right("create", CONFIG_MAPS, where),
+            Right("patch", CONFIG_MAPS, where, name=self.name), Right("list", PODS, where),
+            Right("get", PODS, where, sub="log"),
         )  # fmt: skip
-        if lines := tuple(missing(self.cluster, self.namespace, wanted)):
+        if lines := tuple(missing(self.cluster, wanted)):
             return lines
         if (drill := self.drill()) is not None:
             whose = f"of drill {drill}" if drill else "that no drill has made"
