@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -86,7 +87,7 @@ class Made:
             undo=SimpleNamespace(pending=()),
             ledger=None,
             record=lambda event, **fields: self.events.append((event, fields)),
-            bundle=None,
+            bundle=Path("/nowhere"),
         )
 
     def states(self):

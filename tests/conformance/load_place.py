@@ -93,7 +93,7 @@ class World(ABC):
         rows = (
             json.loads(line)
             for path in self.bundle.glob("load-[0-9]*.jsonl")
-            for line in path.read_text().splitlines()
+            for line in path.read_bytes().split(b"\n")[:-1]
         )
         return sum(int(row.get(key, 0)) for row in rows)
 

@@ -74,11 +74,20 @@ def end_measuring(session: Session) -> None:
         session.stop.allow(LOAD_ENDS_S_MAX)
         session.load.stop()
         _notice_lost(session)
-        _try("load_ended", lambda: session.record("load_ended", **offered_in(session.bundle)))
+        _try("load_ended", lambda: session.record("load_ended", **_offered(session)))
         _try("refusals", lambda: _say_refusals(session))
         _try("spent", lambda: record_spent(session))
     session.stop.allow(LOAD_ENDS_S_MAX)
     _try("rig", lambda: end_rig(session.target.load, session.undo, session.ledger))
+
+
+def _offered(session: Session) -> dict[str, int]:
+    """The totals of all parts; none if a record cannot be read."""
+    try:
+        return offered_in(session.bundle)
+    except (OSError, ValueError) as error:
+        logger.warning("load: its totals are unknown: %s", error)
+        return {}
 
 
 def _notice_lost(session: Session) -> None:
