@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from muster.load import LoadPlan
 
 logger = logging.getLogger("chaostoolkit")
-LEAD_S = 3.0
+LEAD_S = 5.0
 """From the order to begin to the moment itself: every part must have heard it by then."""
 BEGUN_S_MAX = 20.0
 STOP_LEAD_S = 1.0
@@ -131,6 +131,7 @@ class LoadInPods(LoadPlace):
             self._keeper.expect({})
             self._try("end", lambda: self._keeper.order(end=True))
             self._await_records()
+            self._try("end", self._await_pods)
         self._keeper.close()
         for record in self._records:
             record.close()
@@ -237,6 +238,15 @@ class LoadInPods(LoadPlace):
                     "load: the record of part %d is cut off: %s",
                     index + 1, record.words or "its last lines did not come",
                 )  # fmt: skip
+
+    def _await_pods(self) -> None:
+        """Until no pod runs any more, in bounded time: the Job's end would wait for them too."""
+        end_s = self._clock.monotonic_s() + END_S_MAX
+        while any(pod.phase in ("Pending", "Running") for pod in self._job.pods()):
+            if self._clock.monotonic_s() > end_s:
+                logger.warning("load: some pods run on after %g s; they are deleted", END_S_MAX)
+                return
+            self._clock.sleep(LOOK_S / 2)
 
     @staticmethod
     def _try(what: str, call: Callable[[], object]) -> None:

@@ -1,0 +1,279 @@
+"""Who keeps the parts of a load alive, and what is made of a part that is lost; no cluster."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from muster.drill.load.keeper import Keeper
+from muster.drill.load.records import PartRecord
+from muster.drill.undo.restore import changes_in
+from muster.drill.undo.rig import end_rig, job_from, params_of
+from muster.drill.watchdog.messages import Load
+from muster.drill.watchdog.orphan_load import HeldLoad, HeldParts, held_of
+from muster.load.orders import ORDERS
+from muster.platform.kubernetes.cluster import Absent, Refused, Unanswered
+from muster.platform.kubernetes.load_job import LoadJob, PartPod
+from muster.platform.port import PortError
+from muster.targets.load_access import KubernetesLoad
+from muster.undo import LOAD_JOB, UndoHeader, UndoLog, read_undo
+
+LIFELINE_S = 60.0
+GOOD = PartPod(0, "p0", "u0", "n0", "10.0.0.1", "Running", True, False, "")
+PODS = [GOOD, replace(GOOD, index=1, name="p1", uid="u1", node="n1")]
+LOAD = KubernetesLoad.model_validate(
+    {
+        "kind": "kubernetes", "parts": 2, "image": "i", "namespace": "load", "secret": "s",
+        "token": "${env.A}", "canary_token": "${env.B}", "context": "c",
+    }
+)  # fmt: skip
+
+
+class Clock:
+    """It moves by waits alone."""
+
+    def __init__(self):
+        self.at_s = 1000.0
+
+    def now_s(self):
+        return self.at_s
+
+    def monotonic_s(self):
+        return self.at_s
+
+    def sleep(self, seconds):
+        self.at_s += seconds
+
+    def wait(self, event, seconds):
+        self.at_s += seconds
+        return event.is_set()
+
+
+class Job:
+    """A Job whose API server answers as it is told."""
+
+    name, namespace, subject = "muster-load", "load", "Job muster-load in namespace load"
+
+    def __init__(self, fails=None):
+        self.shown = list(PODS)
+        self.fails = fails
+        self.told = []
+        self.deleted = []
+
+    def tell(self, data):
+        if self.fails is not None:
+            raise self.fails
+        self.told.append(json.loads(data[ORDERS]))
+
+    def pods(self):
+        if self.fails is not None:
+            raise self.fails
+        return self.shown
+
+    def delete(self, drill_id):
+        if self.fails is not None:
+            raise self.fails
+        self.deleted.append(drill_id)
+
+    def command(self):
+        return "kubectl -n load delete job muster-load"
+
+
+def kept(job, **changes):
+    """A keeper of two parts, stepped by hand."""
+    keeper = Keeper(job, LIFELINE_S, clock=Clock(), **changes)
+    keeper.expect({pod.index: pod.uid for pod in PODS})
+    return keeper
+
+
+def run(keeper, seconds):
+    """Let the keeper's thread go for so long, in this one."""
+    end_s = keeper._clock.at_s + seconds
+    wait = keeper._clock.wait
+
+    def until(event, step_s):
+        if keeper._clock.at_s >= end_s:
+            return True
+        return wait(event, step_s)
+
+    keeper._clock.wait = until
+    keeper._run()
+    keeper._clock.wait = wait
+
+
+def test_the_orders_are_renewed_and_the_pods_looked_at_with_few_calls():
+    """Well below two calls a second; every beat is another one."""
+    job = Job()
+    keeper = kept(job)
+    run(keeper, 60.0)
+    assert keeper.lost == ""
+    beats = [one["beat"] for one in job.told]
+    assert 12 <= len(beats) <= 13
+    assert len(set(beats)) == len(beats)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"phase": "Failed", "trouble": "Evicted: memory"},
+            "pod p1 on n1: Failed: Evicted: memory",
+        ),
+        ({"phase": "Succeeded"}, "pod p1 on n1: Succeeded"),
+        ({"ready": False}, "Running, not ready"),
+        ({"deleted": True}, "being deleted"),
+        ({"uid": "u9"}, "part 2 of 2: its pod is gone"),
+    ],
+)
+def test_a_part_is_lost(changes, said):
+    """Whatever became of its pod; a pod in its place is another one."""
+    job = Job()
+    keeper = kept(job, last_words=lambda part: f"words of {part}")
+    job.shown[1] = replace(job.shown[1], **changes)
+    run(keeper, 4.0)
+    assert said in keeper.lost
+    assert "it said: words of 1" in keeper.lost
+    job.shown[1] = PODS[1]
+    run(keeper, 4.0)
+    assert said in keeper.lost
+
+
+@pytest.mark.parametrize("fails", [Unanswered("no answer"), Refused("forbidden")])
+def test_without_an_answer_the_parts_are_lost_after_their_lifeline(fails):
+    """Not before: an API server may be away for a while."""
+    job = Job()
+    keeper = kept(job)
+    run(keeper, 10.0)
+    job.fails = fails
+    run(keeper, 50.0)
+    assert keeper.lost == ""
+    run(keeper, 15.0)
+    assert "whether its parts live is unknown" in keeper.lost
+    assert str(fails) in keeper.lost
+
+
+def test_a_load_that_somebody_deleted_is_lost():
+    """At the next look."""
+    job = Job(Absent("no such Job"))
+    keeper = kept(job)
+    run(keeper, 4.0)
+    assert "the load was deleted" in keeper.lost
+
+
+def test_an_order_that_was_not_sent_is_sent_again():
+    """By the next beat."""
+    job = Job(Unanswered("no answer"))
+    keeper = kept(job)
+    with pytest.raises(PortError):
+        keeper.order(stop_at_s=7.0)
+    job.fails = None
+    run(keeper, 6.0)
+    assert job.told[-1]["stop_at_s"] == 7.0
+
+
+def test_the_watchdog_keeps_what_the_drill_has_begun():
+    """From the take-over on, and not before."""
+    job = Job()
+    held = HeldParts(job, Keeper(job, LIFELINE_S), 2)
+    assert not held.alive()
+    held.end()
+    assert job.told == []
+    held.hold()
+    assert held.alive()
+    job.shown = PODS[:1]
+    held._keeper.look()
+    assert not held.alive()
+    job.shown = [replace(pod, phase="Succeeded") for pod in PODS]
+    held.end_gently(lambda: 0.0, 5.0)
+    assert [one["end"] for one in job.told][-1] is True
+    assert any(one["stop_at_s"] == 0.0 for one in job.told)
+    assert held._keeper._thread is None
+
+
+def test_the_watchdog_sees_that_a_part_was_lost_with_the_drill():
+    """Fewer pods than parts: no time of the restore is believed."""
+    job = Job()
+    job.shown = PODS[:1]
+    held = HeldParts(job, Keeper(job, LIFELINE_S), 2)
+    held.hold()
+    assert not held.alive()
+    held.end()
+
+
+def test_what_the_drill_hands_over_says_where_its_load_is():
+    """Pids here, or the target's own section."""
+    target = type("Target", (), {"load": LOAD})()
+    clock = Clock()
+    assert isinstance(held_of(Load(pids=(), elsewhere=True), (), target, clock), HeldParts)
+    assert isinstance(held_of(Load(pids=()), (), target, clock), HeldLoad)
+
+
+@pytest.fixture
+def undo(tmp_path):
+    """A drill's undo log with its load and a change."""
+    log = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d-1", "t", "t.yaml"))
+    log.add(LOAD_JOB, Job.subject, params_of(Job(), "d-1"))
+    log.add("region_power", "region r", {}, "r")
+    yield log
+    log.close()
+
+
+def test_the_rig_is_no_change_and_is_ended_by_itself(undo):
+    """Restoring leaves it alone; its end takes it out of the log."""
+    assert [entry.kind for entry in changes_in(undo)] == ["region_power"]
+    job = Job()
+    assert end_rig(LOAD, undo, None, lambda params, load: job) == ()
+    assert job.deleted == ["d-1"]
+    assert [entry.kind for entry in read_undo(undo.path).pending] == ["region_power"]
+
+
+def test_a_rig_that_cannot_be_ended_stays_pending(undo):
+    """With the line by which a person ends it."""
+    job = Job(Unanswered("no answer"))
+    (line,) = end_rig(LOAD, undo, None, lambda params, load: job)
+    assert "no answer" in line
+    assert "by hand: kubectl -n load delete job muster-load" in line
+    assert LOAD_JOB in [entry.kind for entry in read_undo(undo.path).pending]
+
+
+def test_an_entry_leads_to_its_job_by_the_targets_cluster():
+    """Namespace and name are the entry's, the way there is the target's."""
+    job = job_from({"namespace": "other", "job": "name", "drill": "d-1"}, LOAD)
+    assert isinstance(job, LoadJob)
+    assert (job.namespace, job.name) == ("other", "name")
+    assert job.command() == "kubectl -n other --context c delete job name --cascade=foreground"
+
+
+def record(tmp_path):
+    """A record that is fed by hand."""
+    one = PartRecord(tmp_path / "load-0.jsonl", lambda since: iter(()))
+    one._file = one._path.open("wb")
+    return one
+
+
+def test_a_line_that_comes_twice_is_kept_once(tmp_path):
+    """After a broken connection the log is read again from a while before."""
+    one = record(tmp_path)
+    lines = [{"schema": 1, "shard": 0}, {"t": 5.0, "shard": 0}, {"t": 6.0, "shard": 0}]
+    for line in [*lines, *lines[1:], {"t": 7.0, "shard": 0}]:
+        one.take(json.dumps(line).encode())
+    kept_lines = [json.loads(line) for line in one._path.read_text().splitlines()]
+    assert [line.get("t") for line in kept_lines] == [None, 5.0, 6.0, 7.0]
+    assert one._since() == "1970-01-01T00:00:02Z"
+
+
+def test_what_is_no_record_are_a_parts_words(tmp_path):
+    """The last of them; its beginning and its end are told apart."""
+    one = record(tmp_path)
+    for line in (b"a", b"b", b"", b"c", b"muster.load: part 1: no word of its drill"):
+        one.take(line)
+    assert one.words == "b / c / muster.load: part 1: no word of its drill"
+    assert one.began_at is None
+    one.take(b'{"note": "began", "at": 3.5, "shard": 0}')
+    assert one.began_at == 3.5
+    assert not one.ended.is_set()
+    one.take(b'{"note": "ended", "at": 9.5, "shard": 0}')
+    assert one.ended.is_set()
+    assert one._path.read_text() == ""
