@@ -124,7 +124,8 @@ def made(live: Live, served, tmp_path):
         for world in worlds:
             for place in world.places:
                 place.stop()
-            LoadJob(world.access, world.access.job).delete(DRILL)
+            if world.intended:
+                LoadJob(world.access, world.access.job).delete(DRILL)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
