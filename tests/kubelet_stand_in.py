@@ -11,7 +11,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +20,6 @@ import httpx
 from kubernetes_world import PODS, Namespace
 from pod_processes import PodProcess
 
-from muster.testbed.kubernetes.certificates import Authority
 from muster.testbed.kubernetes.kwok import NEVER_READY, NODE
 
 TURN_S = 0.2
@@ -157,7 +155,8 @@ def kubelet_stand_in(space: Namespace, folder: Path) -> Iterator[KubeletStandIn]
     kubelet = KubeletStandIn(space, folder)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(kubelet))
     server.daemon_threads = True
-    pair = Authority(folder / "pki", datetime.now(UTC)).pair("kubelet")
+    # An API server may know its kubelets by the CA: the pair of any server here will do.
+    pair = space.live.plane._api
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     server.socket = context.wrap_socket(

@@ -38,7 +38,11 @@ def rules_of_the_drill():
 class OnCluster(World):
     """A namespace, set up as `deploy/load/drill.yaml` says, and a drill with the role alone."""
 
-    def __init__(self, one, bundle, space: Namespace, kubelet: KubeletStandIn, folder, parts=2):
+    def __init__(
+        self, one, bundle, space: Namespace, kubelet: KubeletStandIn | None, folder, parts=2,
+        **changes,
+    ):  # fmt: skip
+        """`changes`: of the section `load`, where no stand-in for the kubelet runs the pods."""
         self.peer, self.bundle, self.space, self.kubelet = one, bundle, space, kubelet
         self.url = f"http://127.0.0.1:{one.port}/v1/chat/completions"
         self.parts = parts
@@ -48,10 +52,13 @@ class OnCluster(World):
         secret = {key: base64.b64encode(text.encode()).decode() for key, text in values.items()}
         core = f"/api/v1/namespaces/{space.name}/secrets"
         space.live.call("POST", core, {"metadata": {"name": "tokens"}, "data": secret})
+        given = {
+            "annotations": KubeletStandIn.annotations,
+            "container": {"resources": {"requests": {"cpu": "1m"}}},
+        }
         self.access = section(
             namespace=space.name, context=CONTEXT, parts=parts,
-            kubeconfig=space.kubeconfig_of(folder, rules_of_the_drill()),
-            annotations=kubelet.annotations, container={"resources": {"requests": {"cpu": "1m"}}},
+            kubeconfig=space.kubeconfig_of(folder, rules_of_the_drill()), **(changes or given),
         )  # fmt: skip
         self.intended: list[LoadJob] = []
         self.places: list[LoadInPods] = []

@@ -10,6 +10,7 @@ from muster import targets
 from muster.drill.plan.plan import make_plan
 from muster.errors import BadInput
 from muster.targets.load_access import KubernetesLoad, ProcessLoad
+from muster.targets.parse import AS_WRITTEN
 
 PODS = {
     "kind": "kubernetes", "parts": 2, "image": "muster-load:1", "namespace": "load",
@@ -108,7 +109,7 @@ def test_what_the_pods_read_has_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("CANARY", "sk-canary")
     path = written(tmp_path)
     target = targets.load(str(path))
-    told = targets.resolve(target, testbed=_endpoints(), environment=targets.AS_WRITTEN)
+    told = targets.resolve(target, testbed=_endpoints(), environment=AS_WRITTEN)
     assert told.load.token == "${env.LOAD_TOKEN}"
     filled = targets.resolve(target, testbed=_endpoints())
     assert filled.load.token == "sk-of-this-machine"

@@ -83,6 +83,10 @@ class Session(OnPlatform):
     begun: dict[str, Begun] = field(default_factory=dict)
     expected: Expected = field(default_factory=Expected)
 
+    def __post_init__(self) -> None:
+        # What the load creates elsewhere goes through this drill's undo log.
+        self.load.intend = self.intend_load
+
     @property
     def samples(self) -> SamplesClock:
         """Which moment the samples show."""

@@ -264,10 +264,6 @@ def main(arguments: list[str]) -> int:
     from muster.documents import parse
     from muster.errors import MusterError
 
-    if arguments == ["--part"]:
-        from muster.load.part import main_part
-
-        return main_part(os.environ)
     try:
         if len(arguments) != 2 or arguments[0] != "--config":
             print("usage: python -m muster.load --config FILE|- or --part", file=sys.stderr)

@@ -12,11 +12,13 @@ from muster.drill.load.place import Handed
 from muster.drill.load.registry import Intend, place_of
 from muster.drill.plan.enough import canaries_per_s
 from muster.drill.plan.plan import DrillPlan
+from muster.errors import MusterError
 from muster.targets import Target, resolve
 from muster.targets.parse import AS_WRITTEN
 
 if TYPE_CHECKING:
     from muster.load import LoadPlan
+    from muster.platform.kubernetes.load_job import LoadJob
 
 DURATION_S_MAX = 12 * 3600.0
 
@@ -30,10 +32,8 @@ class DrillLoad:
         target: Target,
         addresses: Mapping[str, Sequence[str]],
         bundle: Path,
-        intend: Intend = lambda job: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`intend` makes it durable that a Job has to be deleted, before it is created."""
         self._plan = plan
         self._target = target
         self._bundle = bundle
@@ -42,8 +42,9 @@ class DrillLoad:
             for region, spec in target.regions.items()
             for address in (spec.addresses or addresses.get(region, ()))
         }
-        self._place = place_of(target.load, bundle.name, bundle, intend, clock)
+        self._place = place_of(target.load, bundle.name, bundle, self._intends, clock)
         self._started = False
+        self.intend: Intend | None = None
         self.told: Mapping[str, Any] = {}
 
     @property
@@ -55,6 +56,11 @@ class DrillLoad:
     def start_s_max(self) -> float:
         """How long the start may take, in seconds, where it waits for others."""
         return self._place.start_s_max
+
+    @property
+    def parts_elsewhere(self) -> int:
+        """How many parts run on other machines than this."""
+        return self.shards if self.handed.elsewhere else 0
 
     @property
     def pids(self) -> list[int]:
@@ -105,6 +111,12 @@ class DrillLoad:
         if self._started:
             self._place.stop()
             self._started = False
+
+    def _intends(self, job: LoadJob) -> None:
+        """Have it made durable that the Job must be deleted, before it is created."""
+        if self.intend is None:
+            raise MusterError(f"load: {job.subject}: nobody would delete it")
+        self.intend(job)
 
     def _load_plan(self) -> LoadPlan:
         from muster.load import LoadPlan

@@ -17,7 +17,7 @@ from muster.drill.phases.held import release_held
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.rig_cpu import points_between, read_cpu
-from muster.drill.sight.shown import load_not_shown, parts_not_shown
+from muster.drill.sight.shown import load_not_shown
 from muster.drill.sight.sound import unsound
 from muster.drill.sight.split import LOOK_BACK_S_MAX, Look, gone, needed_draws
 from muster.drill.sight.steered import look, steer
@@ -83,8 +83,7 @@ def ramp(session: Session) -> None:
     """
     with phase(session, "ramp", None):
         session.slow(lambda: session.load.start(session.stop.check), session.load.start_s_max)
-        handed = session.load.handed
-        session.watchdog.hand_over_load(handed.pids, handed.fds, elsewhere=handed.elsewhere)
+        session.watchdog.hand_over_load(session.load.handed)
         session.record(
             "load_started",
             shards=session.load.shards,
@@ -114,12 +113,6 @@ def ramp(session: Session) -> None:
         check_sound(session)
 
 
-def _parts_not_shown(session: Session) -> str:
-    """Whose parts run elsewhere, each of them must be found there by Prometheus."""
-    in_pods = session.load.handed.elsewhere
-    return parts_not_shown(session, session.load.shards) if in_pods else ""
-
-
 def check_sound(session: Session) -> None:
     """Check that the platform's figures under load are possible. Raises DrillAborted if not."""
     try:
@@ -136,7 +129,7 @@ def await_load_shown(session: Session) -> None:
 
     def lacks() -> str:
         try:
-            return load_not_shown(session) or _parts_not_shown(session)
+            return load_not_shown(session, session.load.parts_elsewhere)
         except MetricsError as error:
             return str(error)
 

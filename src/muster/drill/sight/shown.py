@@ -78,17 +78,17 @@ def not_shown(session: Looking) -> str:
     return "\n".join(lines)
 
 
-def load_not_shown(session: Looking) -> str:
-    """What Prometheus lacks of the running load; empty if nothing."""
+def load_not_shown(session: Looking, parts: int = 0) -> str:
+    """What Prometheus lacks of the running load, or of its `parts`; empty if nothing."""
     signals = session.target.signals
     for signal in (*SIGNALS_CLIENT, *SIGNALS_DEFAULT):
         wanted: Labels = {"component": "load"} if signal == "rig_lag" else {}
         if not any(_carries(one, wanted) for one in _known(fresh(session, signal))):
             return f"signals.{signal}: {signals[signal]} returns no series{_named(wanted)}"
-    return ""
+    return _parts_not_shown(session, parts)
 
 
-def parts_not_shown(session: Looking, parts: int) -> str:
+def _parts_not_shown(session: Looking, parts: int) -> str:
     """Which of the load's parts Prometheus does not have, by their label `shard`; empty if none.
 
     Of many parts, the figures of those that are scraped could look like those of all.

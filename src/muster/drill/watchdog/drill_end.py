@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.load.place import Handed
 from muster.drill.stop import StopFlag, StopReason
 from muster.drill.watchdog import messages as say
 from muster.drill.watchdog.channel import Wire
@@ -134,13 +135,11 @@ class DrillEnd:
         """The weights were accepted."""
         self._tell(say.Steered())
 
-    def hand_over_load(
-        self, pids: Sequence[int], fds: Sequence[int], *, elsewhere: bool = False
-    ) -> None:
-        """The load's processes and the descriptors that keep them alive: it outlives the drill's
-        process. `elsewhere`: the target says where it runs.
+    def hand_over_load(self, load: Handed) -> None:
+        """The load's processes and the descriptors that keep them alive, or that it runs elsewhere:
+        it outlives the drill's process.
         """
-        self._tell(say.Load(pids=tuple(pids), elsewhere=elsewhere), fds)
+        self._tell(say.Load(pids=load.pids, elsewhere=load.elsewhere), load.fds)
 
     def load_ended(self) -> None:
         """The load has ended: its signals may be missing, and its processes are gone."""
