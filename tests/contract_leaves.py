@@ -209,7 +209,7 @@ def after_loss(contract: Contract) -> object:
     session = MagicMock(ttl_s=5)
     session.plan.contract = contract
     session.clock.now_s.return_value = 0.0
-    names = ("observe", "await_headroom", "_cut", "_record_rig")
+    names = ("observe", "proofs", "await_headroom", "_cut", "_record_rig")
     with (
         patch.multiple(abrupt_loss, **{name: MagicMock() for name in names}),
         patch.object(abrupt_loss, "phase", lambda *_, **__: nullcontext()),

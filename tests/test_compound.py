@@ -297,7 +297,8 @@ def session(tmp_path, monkeypatch, slow):
     undo = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d1", "testbed", "testbed.yaml"))
     own = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, ledger.append)
     made = Session(
-        drill_id="d1", plan=plan, platform=platform_of(target), bundle=tmp_path, lock=None,
+        drill_id="d1", plan=plan, platform=platform_of(target), bundle=tmp_path,
+        lock=SimpleNamespace(doubt=lambda: ""),
         ledger=ledger, undo=undo, facts=Facts(stale_s=3.0), watch=SimpleNamespace(alive=True),
         stop=StopFlag(), load=SimpleNamespace(started=False),
         watchdog=SimpleNamespace(act=lambda: None), guards=(own,),

@@ -420,7 +420,7 @@ def test_a_started_region_whose_samples_never_come_has_no_known_room() -> None:
     platform = replace(platform_of(a_late_target(), clock), metrics=Limits(clock, DELAY_S))
     fault = Started(platform, REGION, streams_limit=300.0)
     with pytest.raises(FaultError, match="no current series"):
-        fault._limit_now()
+        fault._room.now()
     assert fault.room() == (300.0, None)
 
 

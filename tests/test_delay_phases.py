@@ -99,7 +99,7 @@ def test_every_connection_to_the_dark_region_is_counted(
     power = SimpleNamespace(kind="region_power", apply=lambda: None)
     monkeypatch.setattr(failover, "RegionPower", lambda *args, **more: power)
     monkeypatch.setattr(observe, "check_last_healthy", lambda session, region: None)
-    monkeypatch.setattr(proofs, "await_bite", lambda session, fault: None)
+    monkeypatch.setattr(proofs, "await_bite", lambda session, fault: SimpleNamespace(proven=True))
     monkeypatch.setattr(proofs, "throughout", looked_at)
     session = Late(
         DELAY_S, late_s, lambda t_s: 40.0 + (tried_at_s is not None and t_s >= tried_at_s)

@@ -101,7 +101,7 @@ def test_whole_blocks_in_their_frame_are_accepted(kind, names):
             "experiment",
             (*FRAME, "recovery", "verify"),
             3,
-            "recovery with no dns_slow or provider_",
+            "recovery with no dns_slow or image_unpullable or ",
         ),
         (
             "experiment",

@@ -250,12 +250,13 @@ def _ended(one: Event, under_way: UnderWay | None) -> Ended:
 def unfinished(days: Iterable[tuple[str, Sequence[Event]]], identity: str, since_s: float) -> str:
     """The newest day of that identity that began after `since_s` and has not ended; empty if none.
 
-    `days`: the id and the ledger of each day, oldest first.
+    `days`: the id and the ledger of each day. The ids of days that began within one second do not
+    tell which of them is newer; their first lines do.
     """
-    found = ""
+    newest_s, found = since_s, ""
     for day_id, events in days:
         first = next(iter(events), {})
         same = first.get("event") == "day_started" and first.get("identity") == identity
-        if same and float(first["t"]) >= since_s:
-            found = "" if progress_of(events).over else day_id
+        if same and float(first["t"]) >= newest_s:
+            newest_s, found = float(first["t"]), "" if progress_of(events).over else day_id
     return found

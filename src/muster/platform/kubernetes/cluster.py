@@ -63,11 +63,11 @@ class Cluster:
         access: ClusterAccess,
         clock: Clock = SYSTEM_CLOCK,
         *,
-        call_s_max: float = CALL_S_MAX,
+        call_s_max: float | None = None,
         paced: bool = True,
     ) -> None:
         self._access = access
-        self._call_s_max = call_s_max
+        self._call_s_max = CALL_S_MAX if call_s_max is None else call_s_max
         self._paced = paced
         self._pace = Pace(READS_PER_S_MAX, clock, READS_AT_ONCE)
         self._lock = threading.Lock()
