@@ -15,12 +15,12 @@ from conformance.load_place import CHECKS, SECONDS, arrivals
 from floor_fixtures import await_true
 from kubernetes_world import Live, started
 from load_worlds import DRILL, endpoint
-from muster.testbed.kubernetes.node.design import lacking
-from muster.testbed.kubernetes.node.pods import spec
 from test_kubernetes_load import SOON_S, OnCluster
 
 from muster import home
 from muster.platform.kubernetes.load_job import LoadJob
+from muster.testbed.kubernetes.node.design import lacking
+from muster.testbed.kubernetes.node.pods import spec
 
 pytestmark = pytest.mark.kubernetes
 PORT = 19464
