@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -33,6 +34,8 @@ from muster import home
 from muster.targets.model import Target
 
 READY_S_MAX = 30.0
+NO_LEASE = SimpleNamespace(doubt=lambda: "")
+"""A lock of this machine alone: no other machine can have taken it."""
 
 
 def await_true(holds: Callable[[], bool], what: str, seconds_max: float = READY_S_MAX) -> None:

@@ -43,7 +43,10 @@ TABLE = [
     ("judge {bundle} more", "unexpected extra argument (more)"),
     *(
         (f"{command} --target testbd", "target: got 'testbd'", "(did you mean testbed?)")
-        for command in ("up", "down", "status", "watch", "abort", "recover", "standby", "unlock --holder x")
+        for command in (
+            *("up", "down", "status", "watch", "abort", "recover", "standby"),
+            "unlock --holder x",
+        )
     ),
     ("doctor testbd", "target: got 'testbd'", "(did you mean testbed?)"),
     ("promotion testbd", "target: got 'testbd'", "(did you mean testbed?)"),

@@ -10,7 +10,7 @@ from bundle_maker import EAST, HELD, WEST, Story, make_bundle
 from chaoslib.exceptions import ActivityFailed
 from chaoslib.provider.python import run_python_activity, validate_python_activity
 from drill_runner import ROOT
-from floor_fixtures import OTHER, REGION
+from floor_fixtures import NO_LEASE, OTHER, REGION
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -297,8 +297,7 @@ def session(tmp_path, monkeypatch, slow):
     undo = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d1", "testbed", "testbed.yaml"))
     own = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, ledger.append)
     made = Session(
-        drill_id="d1", plan=plan, platform=platform_of(target), bundle=tmp_path,
-        lock=SimpleNamespace(doubt=lambda: ""),
+        drill_id="d1", plan=plan, platform=platform_of(target), bundle=tmp_path, lock=NO_LEASE,
         ledger=ledger, undo=undo, facts=Facts(stale_s=3.0), watch=SimpleNamespace(alive=True),
         stop=StopFlag(), load=SimpleNamespace(started=False),
         watchdog=SimpleNamespace(act=lambda: None), guards=(own,),

@@ -20,7 +20,7 @@ from chaoslib.exceptions import ActivityFailed, InvalidActivity
 from chaoslib.provider.python import run_python_activity, validate_python_activity
 from click.testing import CliRunner
 from drill_runner import ROOT
-from floor_fixtures import OTHER, REGION
+from floor_fixtures import NO_LEASE, OTHER, REGION
 
 import muster.faults
 from muster import targets
@@ -234,7 +234,7 @@ def session(beacon, tmp_path, monkeypatch):
     undo = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d1", "testbed", "testbed.yaml"))
     own = DrillGuard(target, plan.contract, plan.gate, plan.time_scale, ledger.append)
     made = Session(
-        drill_id="d1", plan=plan, platform=platform_of(target), bundle=tmp_path, lock=None,
+        drill_id="d1", plan=plan, platform=platform_of(target), bundle=tmp_path, lock=NO_LEASE,
         ledger=ledger, undo=undo, facts=Facts(stale_s=3.0), watch=SimpleNamespace(alive=True),
         stop=StopFlag(), load=SimpleNamespace(started=False), watchdog=None,
         guards=(own, Guard()),

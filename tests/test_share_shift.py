@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from drill_runner import ROOT
-from floor_fixtures import OTHER, REGION, a_target
+from floor_fixtures import NO_LEASE, OTHER, REGION, a_target
 from held_clock import HeldClock
 
 from muster.drill.phases import share_shift
@@ -107,7 +107,7 @@ class World:
             reverted=lambda fault, region: self.told.append((f"no {fault}", region)),
         )
         self.session = Session(
-            drill_id="d", plan=plan, platform=platform, bundle=folder, lock=None,
+            drill_id="d", plan=plan, platform=platform, bundle=folder, lock=NO_LEASE,
             ledger=Ledger(folder / "ledger.jsonl", self.clock),
             undo=UndoLog(folder / "undo.jsonl", UndoHeader("d", "testbed", "t.yaml")),
             facts=self.facts,
