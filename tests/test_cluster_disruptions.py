@@ -326,7 +326,7 @@ def counting(monkeypatch, *counts):
 
 @pytest.mark.parametrize(("broken", "proven"), [((3.0, 5.0), True), ((3.0, 3.0), False)])
 def test_killed_pods_are_proven_by_the_streams_that_broke(cluster, monkeypatch, broken, proven):
-    """The API shows no pod as soon as it is deleted without grace, whatever still runs."""
+    """That the pods are gone does not say that they served anybody."""
     counting(monkeypatch, *broken)
     one = fault(PodsKilled, cluster, share_pct=34, seed=1)
     params = json.loads(json.dumps(one.undo_params()))

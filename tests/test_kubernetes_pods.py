@@ -29,9 +29,11 @@ from kubernetes_world import Live, Namespace, access, processes, started
 from muster import home
 from muster.faults.redis_outage import RedisOutage
 from muster.platform import platform_of
+from muster.platform.cluster.kubernetes import ClusterByKubernetes
 from muster.platform.kubernetes import cluster as calls
 from muster.platform.looks import Look
 from muster.platform.power.kubernetes import PowerByKubernetes
+from muster.targets.cluster import KubernetesCluster
 from muster.targets.power import KubernetesPower
 from muster.testbed.kubernetes.node.design import lacking
 from muster.testbed.kubernetes.node.pods import spec
@@ -192,6 +194,25 @@ def test_a_loss_cuts_streams(space):
     assert dark(one).proven
     assert not processes(space.name)
     one.start(before)
+    assert one.state(before).whole
+
+
+def test_killed_pods_have_no_process_left(space):
+    """Those of `pods_killed`; their streams are cut, those of the others go on."""
+    port = gateway(space, 2)
+    streams = [Stream(port) for _ in range(8)]
+    first = set(processes(space.name))
+    section = access(space, workloads=[GATEWAY])
+    one = ClusterByKubernetes("eu", KubernetesCluster.model_validate(section)).killing(50, seed=1)
+    before = one.before()
+    one.apply(before)
+    left = set(processes(space.name)) & first
+    assert one.look(before).proven
+    assert len(left) == 1
+    # Which pod takes a connection is the kernel's choice: of eight, each has some.
+    await_true(lambda: len({stream.open for stream in streams}) == 2, "cut and open streams")
+    assert not any(stream.whole for stream in streams)
+    one.revert(before)
     assert one.state(before).whole
 
 

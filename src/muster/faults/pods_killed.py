@@ -2,8 +2,8 @@
 
 Which pods follows from the seed of the run. Their controllers replace them; the others must serve
 meanwhile. The effect is verified if none of the chosen pods is left, and clients of the region saw
-streams break: a pod that is deleted without grace vanishes from the cluster's API before its
-processes end, so the API alone proves nothing. A share of all pods is `region_loss`.
+streams break: pods that held none would show nothing of their loss. A share of all pods is
+`region_loss`.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ class PodsKilled(ClusterFault):
         )
 
 
-@single_fault(
-    "kills some pods of {region} without grace, and holds for {seconds:g} s", recalls=RECALLS
-)
+@single_fault("kills some pods of {region} at once, and holds for {seconds:g} s", recalls=RECALLS)
 def pods_killed(scene: Scene, share_pct: Annotated[float, Within(1, 90, "%")]) -> PodsKilled:
     """`share_pct` of the region's pods are killed at random, from the run's seed."""
     return PodsKilled(scene.platform, scene.region, share_pct=share_pct, seed=scene.seed)

@@ -1,4 +1,4 @@
-"""Kills a share of a region's pods at once, without grace. Their controllers replace them.
+"""Kills a share of a region's pods at once, with 1 s of grace. Their controllers replace them.
 
 Which ones follows from the seed of the run and from the pods that there are. At least one pod of
 the region is left: the loss of all of them is another fault. A deletion names the pod's uid, so one
@@ -21,7 +21,7 @@ from muster.platform.kubernetes.kinds import PODS
 from muster.platform.kubernetes.pods import Pod
 from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
-from muster.platform.kubernetes.workloads import forced
+from muster.platform.kubernetes.workloads import KILL_GRACE_S, forced
 from muster.platform.port import Change, PortError, Proof
 from muster.targets.cluster import KubernetesCluster
 
@@ -58,7 +58,9 @@ class KilledPods(OnWorkloads):
     def change(self) -> Change:
         found = self.before()
         names = ", ".join(found[CHOSEN])
-        return Change(f"{found[OF]} pods", f"without grace killed: {names}, and replaced")
+        return Change(
+            f"{found[OF]} pods", f"killed with {KILL_GRACE_S} s of grace: {names}, and replaced"
+        )
 
     def before(self) -> dict[str, Any]:
         whole = super().before()
@@ -74,7 +76,12 @@ class KilledPods(OnWorkloads):
 
     def apply(self, before: Before) -> None:
         chosen: Mapping[str, str] = before[CHOSEN]
-        self.workloads.delete([Pod(*one, True) for one in chosen.items()], self.until_s())
+        until_s = self.until_s()
+        self.workloads.delete([Pod(*one, True) for one in chosen.items()], until_s)
+        # They stay until their processes are gone. Past the time the proof says which are left.
+        while not self.workloads.insist(lambda: self.look(before), until_s).proven:
+            if not self.pause(until_s):
+                return
 
     def look(self, before: Before) -> Proof:
         chosen: Mapping[str, str] = before[CHOSEN]

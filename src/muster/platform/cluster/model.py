@@ -86,7 +86,7 @@ class RegionCluster(Adapter, ABC):
 
     @abstractmethod
     def killing(self, share_pct: float = 0.0, seed: int = 0) -> Disruption:
-        """Kill `share_pct` per cent of the pods without grace; which ones follows from `seed`.
+        """Kill `share_pct` per cent of the pods, chosen by `seed`, and await their end.
 
         What `before` returned names the pods: the arguments are needed to choose alone.
         """

@@ -232,7 +232,7 @@ class Workloads:
         return [pod for _, pods in self.pods().values() for pod in pods if pod.ours]
 
     def delete(self, pods: Sequence[Pod], until_s: float) -> None:
-        """Delete exactly these pods without grace, all at once."""
+        """Delete exactly these pods, all at once, with `KILL_GRACE_S`."""
         with ThreadPoolExecutor(DELETED_AT_ONCE) as pool:
             for done in [pool.submit(self._deleted, pod, until_s) for pod in pods]:
                 done.result()

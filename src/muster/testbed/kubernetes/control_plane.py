@@ -170,6 +170,8 @@ class ControlPlane:
             f"--service-account-private-key-file={self._accounts}",
             f"--root-ca-file={self.ca}",
             f"--horizontal-pod-autoscaler-sync-period={HPA_SYNC_S}s",
+            # Else it makes one below /usr/libexec.
+            f"--flex-volume-plugin-dir={self._place / 'volume-plugins'}",
         )
 
     def _client_process(self, name: str, more: Sequence[str]) -> ProcessSpec:

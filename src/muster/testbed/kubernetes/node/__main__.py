@@ -64,7 +64,7 @@ def main() -> int:
             code = inside.wait()
             if not asked.is_set():
                 print(f"node: its first process ended with {code}", flush=True)
-    except OSError as error:
+    except (OSError, subprocess.SubprocessError) as error:
         print(f"node: {error}", flush=True)
     finally:
         _remove(name, [Path(one) for one in config["remove"]])
