@@ -251,7 +251,7 @@ class ClusterStandIn:
         return {"phase": "Running", "conditions": [ready], "containerStatuses": runs}
 
 
-KINDS = ("deployments", "replicasets", "pods", "nodes", "networkpolicies")
+KINDS = ("deployments", "replicasets", "pods", "nodes", "networkpolicies", "applications")
 
 
 def _by(kind: str, owner: Object) -> Object:

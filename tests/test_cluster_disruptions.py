@@ -290,6 +290,26 @@ def test_what_could_not_be_rolled_out_or_back_is_refused(cluster, spec, said):
         adapter(cluster).releasing("image").before()
 
 
+@pytest.mark.parametrize(
+    ("automated", "name", "told"),
+    [
+        ({"selfHeal": True}, "gateway", True),
+        ({"selfHeal": True, "enabled": False}, "gateway", False),
+        ({"selfHeal": True}, "other", False),
+        ({}, "gateway", False),
+        (None, "gateway", False),
+    ],
+)
+def test_argo_cd_that_would_set_the_release_again_is_told(cluster, automated, name, told):
+    """Before anything is released."""
+    managed = [{"kind": "Deployment", "namespace": "chat", "name": name}]
+    app = {"metadata": {"name": "web"}, "status": {"resources": managed}}
+    app["spec"] = {"syncPolicy": {"automated": automated}}
+    cluster.api.put("/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/web", app)
+    said = adapter(cluster).releasing("image").rehearse()
+    assert any("Argo CD's web manages deployment/gateway" in one for one in said) is told
+
+
 def test_a_release_of_before_that_is_gone_is_an_error_with_its_name(cluster):
     """Nothing is guessed."""
     one = adapter(cluster).releasing("image")

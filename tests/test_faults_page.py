@@ -18,7 +18,7 @@ ELSEWHERE = {"redis_outage", "provider_latency", *OWN_PHASES}
 """Their whole drills, with their defects, are in other modules."""
 
 OF_PODS = {"pods_killed", "node_drained", "readiness_broken", "image_unpullable"}
-"""They need a region whose gateways are pods; the testbed of processes plants no defect for them."""
+"""They need a region whose gateways are pods: no testbed plants a defect for them."""
 
 
 def test_the_page_is_generated_from_the_code() -> None:

@@ -26,6 +26,7 @@ from muster.platform.cluster.on_workloads import OnWorkloads
 from muster.platform.kubernetes.cluster import Absent, Conflict, Unanswered, kubectl_of
 from muster.platform.kubernetes.fields import Json, each, mapping, text, whole_number
 from muster.platform.kubernetes.kinds import REPLICASETS
+from muster.platform.kubernetes.others import healed
 from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.rollout import unfinished
@@ -84,7 +85,10 @@ class FlawedRelease(OnWorkloads):
             needed.append(Right("patch", one.kind, where, name=one.name))
         if lines := tuple(missing(self.workloads.cluster, needed)):
             return lines
-        return tuple(said for name in self.names for said in self._refused(name))
+        return (
+            *(said for name in self.names for said in self._refused(name)),
+            *healed(self.workloads, self.names),
+        )
 
     def _refused(self, name: str) -> Iterator[str]:
         found = self._read(name)

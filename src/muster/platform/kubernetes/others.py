@@ -7,15 +7,17 @@ What a controller sets again in mid-drill brings a dark region back. Sources: KE
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from muster.platform.kubernetes.autoscalers import autoscalers
-from muster.platform.kubernetes.cluster import Absent
+from muster.platform.kubernetes.cluster import Absent, Refused
 from muster.platform.kubernetes.fields import Json, each, mapping, text
 from muster.platform.kubernetes.keda import PAUSED, scaled_objects
 from muster.platform.kubernetes.workloads import Workload, Workloads
 from muster.platform.port import Other, PortError
 
+logger = logging.getLogger("chaostoolkit")
 TRACKING_ID = "argocd.argoproj.io/tracking-id"
 TRACKING_LABEL = "argocd.argoproj.io/instance"
 FLUX_LABEL = "kustomize.toolkit.fluxcd.io/name"
@@ -23,6 +25,7 @@ FLUX_OFF = "kustomize.toolkit.fluxcd.io/reconcile"
 FLUX_HELM_LABEL = "helm.toolkit.fluxcd.io/name"
 HELM_RELEASE = "meta.helm.sh/release-name"
 REPLICAS = "/spec/replicas"
+APPLICATIONS = "/apis/argoproj.io/v1alpha1/applications"
 
 
 def others_of(workloads: Workloads, *, pauses_keda: bool = False) -> tuple[Other, ...]:
@@ -38,6 +41,28 @@ def others_of(workloads: Workloads, *, pauses_keda: bool = False) -> tuple[Other
         except PortError as error:
             found.append(Other(f"whether {whose} sets replicas is unknown: {error}", undoes=None))
     return tuple(found)
+
+
+def healed(workloads: Workloads, names: Sequence[str]) -> Iterator[str]:
+    """A line for each of `names` that Argo CD sets again, whatever of it was changed.
+
+    Who may not list its Applications is warned: then nobody can tell. Raises PortError.
+    """
+    try:
+        apps = _listed(workloads, APPLICATIONS)
+    except Refused as error:
+        logger.warning("whether Argo CD heals %s is unknown: %s", ", ".join(names), error)
+        return
+    for name in names:
+        one = workloads.workload(name)
+        for app in apps:
+            automated = mapping(app, "spec", "syncPolicy").get("automated")
+            on = isinstance(automated, Mapping) and automated.get("enabled") is not False
+            if on and automated.get("selfHeal") and _manages(app, workloads.namespace, one):
+                yield (
+                    f"Argo CD's {_name(app)} manages {name}, and sets its release again within "
+                    "seconds: turn selfHeal off for the drill"
+                )
 
 
 def _scalers(workloads: Workloads) -> Iterator[Other]:
@@ -78,7 +103,7 @@ def _managers(workloads: Workloads) -> Iterator[Other]:
     """
     marked = {name: workloads.cluster.get(workloads.path(name)) for name in workloads.names}
     try:
-        apps, lost = _listed(workloads, "/apis/argoproj.io/v1alpha1/applications"), ""
+        apps, lost = _listed(workloads, APPLICATIONS), ""
     except PortError as error:
         # Nobody may list them here: only marks tell, and what they do about replicas is unknown.
         apps, lost = [], str(error)
