@@ -341,7 +341,7 @@ def standby(world):
 
 @pytest.fixture
 def dark(world):
-    """The drill's pod, with the region dark: its process and its watchdog's id."""
+    """The drill's pod, with the region dark; `kill` ends its process and its watchdog."""
     child = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("pod_drill.py")), world.file],
         env=environment(world, "drill", "one"),
@@ -349,11 +349,16 @@ def dark(world):
         text=True,
     )
     watchdog = int(child.stdout.readline())
-    yield SimpleNamespace(child=child, watchdog=watchdog)
-    for pid in (watchdog, child.pid):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    child.wait(timeout=60)
+
+    def kill() -> None:
+        """All at once, as a container ends."""
+        for pid in (watchdog, child.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        child.wait(timeout=60)
+
+    yield SimpleNamespace(kill=kill)
+    kill()
     child.stdout.close()
 
 
@@ -371,9 +376,7 @@ def test_a_region_whose_drills_pod_is_killed_is_back_within_a_minute(world, stan
     await_true(renewed, f"{RENEWALS} renewals of the lock", 120)
     assert world.dark()
     killed_s = time.monotonic()
-    for pid in (dark.watchdog, dark.child.pid):
-        os.kill(pid, signal.SIGKILL)
-    dark.child.wait(timeout=60)
+    dark.kill()
     await_true(world.back, f"the region\n{standby.read_text()}", BACK_S_MAX)
     print(f"back {time.monotonic() - killed_s:.1f} s after the pod was killed")
     await_true(lambda: f"{DRILL}: ABORTED" in standby.read_text(), "the end of recovery", SOON_S)
