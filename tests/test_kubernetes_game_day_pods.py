@@ -1,0 +1,202 @@
+"""A game day's pods under a real kubelet: one that drills dies in mid-dark, another restores.
+
+The CronJob's job and the Deployment that stands by are those of the manifests, probe included. Only
+image, user and volumes are this machine's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from floor_fixtures import await_true
+from game_day_cluster import BACK_S_MAX, create, dark_world, documents, kubeconfig_as
+from kubernetes_world import PODS, Live, Namespace, processes, started
+
+from muster import home
+from muster.platform.kubernetes import cluster as calls
+from muster.testbed.kubernetes.node.design import lacking
+from muster.testbed.kubernetes.node.pods import spec
+
+pytestmark = pytest.mark.kubernetes
+ROOT = Path(__file__).resolve().parent.parent
+DRILL = Path(__file__).with_name("pod_drill.py")
+CHAOS = [sys.executable, "-m", "chaostoolkit", "--no-log-file", "drill"]
+SLOW_S = 120.0
+"""Several interpreters start at once."""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A control plane with a real node."""
+    if why := lacking(home.tools_dir()):
+        pytest.skip(f"no real pods: {why}")
+    with started(tmp_path_factory.mktemp("pods"), real=True) as running:
+        yield running
+
+
+@pytest.fixture
+def spaces(cluster: Live, monkeypatch) -> Iterator[tuple[Namespace, Namespace]]:
+    """Muster's namespace and a region's, whose pods are gone afterwards."""
+    monkeypatch.setattr(calls, "READS_PER_S_MAX", 1000.0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    made = cluster.namespace(), cluster.namespace()
+    yield made
+    for one in made:
+        cluster.call("DELETE", f"/api/v1/namespaces/{one.name}")
+    for one in made:
+        for pod in one.pods():
+            path = f"{PODS.format(one.name)}/{pod['metadata']['name']}"
+            cluster.http.request("DELETE", path, json={"gracePeriodSeconds": 0})
+        await_true(lambda space=one: not processes(space.name), "the end of its processes", SLOW_S)
+
+
+def sleeping(space: Namespace, name: str, replicas: int, kind: str) -> None:
+    """A workload of a region whose pods do nothing."""
+    container = {"name": "c", "command": ["/usr/bin/sleep", "100000"]}
+    labels = {"app": name}
+    pod = {"metadata": {"labels": labels}, "spec": spec(container)}
+    pod["spec"]["terminationGracePeriodSeconds"] = 1
+    whole: dict[str, Any] = {"replicas": replicas, "selector": {"matchLabels": labels}}
+    whole["template"] = pod
+    if kind == "StatefulSet":
+        whole["serviceName"] = name
+    body = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": whole}
+    space.live.call("POST", space.path(kind), body)
+
+
+def here(world: SimpleNamespace, pod: dict[str, Any], account: str, command: list[str]) -> None:
+    """Lets a manifest's pod run on this machine's node: its image, user and volumes are changed."""
+    (said,) = pod["spec"]["containers"]
+    given = {
+        "POD_KUBECONFIG": kubeconfig_as(world.home, account, world.folder),
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "MUSTER_HOME": str(ROOT),
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}",
+        "MUSTER_OUT_DIR": "/state/out",
+    }
+    kept = [one for one in said["env"] if "value" in one and one["name"] not in given]
+    container = {
+        "name": said["name"],
+        "command": command,
+        "env": kept + [{"name": name, "value": value} for name, value in given.items()],
+        "volumeMounts": [{"name": "state", "mountPath": "/state"}],
+    }
+    if "readinessProbe" in said:
+        container["readinessProbe"] = said["readinessProbe"]
+    read = [ROOT / name for name in ("tests", "contract", "targets", "reports/templates")]
+    read += [world.folder, Path(world.region.live.plane.ca).parent]
+    made = spec(container, read=read)
+    made["volumes"].append({"name": "state", "emptyDir": {}})
+    if "restartPolicy" in pod["spec"]:
+        made["restartPolicy"] = pod["spec"]["restartPolicy"]
+    pod["spec"] = made
+
+
+@pytest.fixture
+def world(cluster, spaces, tmp_path):
+    """The region, who stands by, and the rights of both."""
+    muster, region = spaces
+    sleeping(region, "gateway", 3, "Deployment")
+    sleeping(region, "redis", 1, "StatefulSet")
+    with dark_world(cluster, muster, region, tmp_path) as made:
+        await_true(made.back, "the region", SLOW_S)
+        (standby,) = [
+            one for one in documents("standby.yaml", muster.name) if one["kind"] == "Deployment"
+        ]
+        command = [*CHAOS, "standby", "--target", made.file]
+        here(made, standby["spec"]["template"], "standby", command)
+        create(cluster, standby, muster.name)
+        path = muster.path("Deployment", "standby")
+        told(
+            made,
+            lambda: cluster.call("GET", path).get("status", {}).get("availableReplicas") == 2,
+            "both that stand by",
+            SLOW_S,
+        )
+        yield made
+
+
+def begun(world: SimpleNamespace) -> SimpleNamespace:
+    """The game day's job, with the region dark: its pod's path, its first process and watchdog."""
+    (cron,) = documents("cronjob.yaml", world.home.name)
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "game-day"}}
+    job["spec"] = cron["spec"]["jobTemplate"]["spec"]
+    here(world, job["spec"]["template"], "drill", [sys.executable, str(DRILL), world.file])
+    create(world.region.live, job, world.home.name)
+    await_true(world.dark, "the dark", SLOW_S)
+    (pod,) = world.home.pods(**{"app.kubernetes.io/component": "game-day"})
+    (first,) = [pid for pid in processes(world.file) if str(DRILL) in command_of(pid)]
+    (watchdog,) = [pid for pid in every_process() if parent_of(pid) == first]
+    path = f"{PODS.format(world.home.name)}/{pod['metadata']['name']}"
+    return SimpleNamespace(path=path, first=first, watchdog=watchdog)
+
+
+def every_process() -> list[int]:
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
+
+
+def command_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def parent_of(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def logs(world: SimpleNamespace) -> str:
+    """What those that stand by have said, as kubectl would show it."""
+    said = ""
+    for pod in world.home.pods(**{"app.kubernetes.io/component": "standby"}):
+        name = pod["metadata"]["name"]
+        answer = world.region.live.http.get(f"{PODS.format(world.home.name)}/{name}/log")
+        said += f"{name}:\n{answer.text}\n"
+    return said
+
+
+def told(world: SimpleNamespace, holds: Callable[[], bool], what: str, seconds_max: float) -> None:
+    """Wait until `holds()`; a test that fails tells what those that stand by have said."""
+    try:
+        await_true(holds, what, seconds_max)
+    except AssertionError as error:
+        pods = [one["status"] for one in world.home.pods()]
+        raise AssertionError(f"{error}\n{logs(world)}\n{pods}") from error
+
+
+@pytest.mark.parametrize("how", ["the pod is deleted", "its first process is killed"])
+def test_a_region_whose_drills_pod_dies_is_back_within_a_minute(world, how):
+    """With either all processes of the pod end, the watchdog too; one of two restores."""
+    drill = begun(world)
+    killed_s = time.monotonic()
+    if how == "the pod is deleted":
+        world.region.live.call("DELETE", drill.path, {"gracePeriodSeconds": 0})
+    else:
+        os.kill(drill.first, signal.SIGKILL)
+    await_true(
+        lambda: not {drill.first, drill.watchdog} & set(every_process()), "the end of both", SLOW_S
+    )
+    gone_s = time.monotonic()
+    told(world, world.back, "the region", BACK_S_MAX)
+    print(f"{how}: processes gone after {gone_s - killed_s:.1f} s, ", end="")
+    print(f"region back {time.monotonic() - killed_s:.1f} s after")
+    await_true(lambda: list(world.keys()) == ["lock/staging"], "an empty store", SLOW_S)
+    assert logs(world).count("restored: region") == 1
+    job = f"/apis/batch/v1/namespaces/{world.home.name}/jobs/game-day"
+
+    def failed() -> bool:
+        met = world.region.live.call("GET", job)["status"].get("conditions", ())
+        return any((one["type"], one["status"]) == ("Failed", "True") for one in met)
+
+    await_true(failed, "the end of the job", SLOW_S)
