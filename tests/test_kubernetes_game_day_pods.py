@@ -20,6 +20,7 @@ import pytest
 from floor_fixtures import await_true
 from game_day_cluster import BACK_S_MAX, create, dark_world, documents, kubeconfig_as
 from kubernetes_world import PODS, Live, Namespace, processes, started
+from test_pipelines import NEW, fake
 
 from muster import home
 from muster.platform.kubernetes import cluster as calls
@@ -200,3 +201,24 @@ def test_a_region_whose_drills_pod_dies_is_back_within_a_minute(world, how):
         return any((one["type"], one["status"]) == ("Failed", "True") for one in met)
 
     await_true(failed, "the end of the job", SLOW_S)
+
+
+def test_a_containers_first_process_hands_sigterm_on(spaces, tmp_path):
+    """Without a handler it would not even get it: the drill ends by itself, and is restored."""
+    ended = f"{NEW}; touch told; exit 4"
+    wait = f"trap '{ended}' TERM; touch begun; while :; do sleep 0.05; done"
+    place = fake(tmp_path, f'case "$*" in *" run "*) {wait};; esac')
+    command = [str(place / "deploy/game_day"), "pod"]
+    pod = {
+        "metadata": {"name": "drill"},
+        "spec": spec({"name": "it", "command": command}, written=[place]),
+    }
+    pod["spec"] |= {"restartPolicy": "Never", "terminationGracePeriodSeconds": 120}
+    home, _ = spaces
+    path = PODS.format(home.name)
+    home.live.call("POST", path, pod)
+    await_true((place / "begun").exists, "the drill", SLOW_S)
+    home.live.call("DELETE", f"{path}/drill")
+    await_true(lambda: not home.pods(), "the end of the pod", SLOW_S)
+    assert (place / "told").exists()
+    assert "drill recover" in (place / "said").read_text().splitlines()[-1]

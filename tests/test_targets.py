@@ -219,6 +219,17 @@ def test_off_the_testbed_a_cluster_is_named(tmp_path, section):
     assert refused(tmp_path / "t.yaml", data) == f"{key}: got None, expected {wanted}"
 
 
+def test_off_a_testbed_the_cluster_of_the_store_is_named(tmp_path):
+    """Lock and undo entries in another cluster than meant would guard nothing."""
+    data = example_document()
+    data["shared"] = {"kind": "kubernetes", "namespace": "muster"}
+    wanted = "a context of the kubeconfig, or in-cluster, since class is staging"
+    assert refused(tmp_path / "t.yaml", data) == f"shared.context: got None, expected {wanted}"
+    data["shared"]["context"] = "in-cluster"
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(data))
+    assert targets.load(str(tmp_path / "t.yaml")).shared.kind == "kubernetes"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [

@@ -106,6 +106,7 @@ class SharedLease:
         self._mine: Stored | None = None
         self._renewed_at_s = 0.0
         self._once = threading.Lock()
+        self._losing = threading.Lock()
         self._end = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lost_detail: str | None = None
@@ -286,9 +287,10 @@ class SharedLease:
         return f"held by {record.line()}" if record.holder else "it was broken by hand"
 
     def _lose(self, detail: str) -> None:
-        if self._lost_detail is not None:
-            return
-        self._lost_detail = detail
+        with self._losing:
+            if self._lost_detail is not None:
+                return
+            self._lost_detail = detail
         logger.error("lock of %s: %s", self.target, detail)
         if self._on_lost is not None:
             self._on_lost(detail)
