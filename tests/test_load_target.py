@@ -10,7 +10,7 @@ from muster import targets
 from muster.drill.plan.plan import make_plan
 from muster.errors import BadInput
 from muster.targets.load_access import KubernetesLoad, ProcessLoad
-from muster.targets.parse import AS_WRITTEN
+from muster.targets.parse import AS_WRITTEN, refilled
 
 PODS = {
     "kind": "kubernetes", "parts": 2, "image": "muster-load:1", "namespace": "load",
@@ -107,34 +107,13 @@ def test_what_the_pods_read_has_no_secret(tmp_path, monkeypatch):
     """The placeholders stay, also where this machine knows their values."""
     monkeypatch.setenv("LOAD_TOKEN", "sk-of-this-machine")
     monkeypatch.setenv("CANARY", "sk-canary")
-    path = written(tmp_path)
-    target = targets.load(str(path))
-    told = targets.resolve(target, testbed=_endpoints(), environment=AS_WRITTEN)
-    assert told.load.token == "${env.LOAD_TOKEN}"
-    filled = targets.resolve(target, testbed=_endpoints())
-    assert filled.load.token == "sk-of-this-machine"
+    load = targets.load(str(written(tmp_path))).load
+    rig = {"dns_server": "127.0.0.1:53", "load_file_sd": "/nowhere"}
 
+    def filled(environment=None):
+        data = load.model_dump(by_alias=True)
+        return refilled(KubernetesLoad, data, "target", "load", rig, environment)
 
-class _endpoints(dict):
-    """A testbed that has an answer for every placeholder."""
-
-    def __contains__(self, key):
-        return True
-
-    def __getitem__(self, key):
-        return _Deep(str(key))
-
-
-class _Deep(dict):
-    def __init__(self, name):
-        super().__init__()
-        self.name = name
-
-    def __contains__(self, key):
-        return True
-
-    def __getitem__(self, key):
-        return _Deep(str(key))
-
-    def __str__(self):
-        return "12345" if self.name.endswith("port") else f"http://127.0.0.1:9/{self.name}"
+    assert filled(AS_WRITTEN).token == "${env.LOAD_TOKEN}"
+    assert filled(AS_WRITTEN).dns_server == "127.0.0.1:53"
+    assert filled().token == "sk-of-this-machine"
