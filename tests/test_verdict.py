@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import orjson
 import pytest
 import yaml
@@ -9,7 +11,7 @@ from bundle_maker import EAST, FAILOVER, LOSS, SHORT, WEST, Story, make_bundle
 from bundle_series import Harm
 
 from muster.contract import load
-from muster.judge.verdict import judge, verdict_bytes, write_verdict
+from muster.judge.verdict import _decide, judge, verdict_bytes, write_verdict
 from muster.samples.series import Samples, SampleWriter, read_samples
 
 
@@ -280,6 +282,19 @@ def test_what_is_not_back_is_rollback_failed_before_all_else(tmp_path, broken):
     assert failing(verdict)
     if "verified" in broken:
         assert verdict.document["undo"]["commands"]
+
+
+@pytest.mark.parametrize(
+    ("more", "pending", "verdict"),
+    [({"rig": True}, [], "ABORTED"), ({}, [], "ROLLBACK_FAILED"),
+     ({"rig": True}, ["Job muster-load"], "ROLLBACK_FAILED")],
+)  # fmt: skip
+def test_the_drills_own_rig_is_no_change_unless_it_is_left(more, pending, verdict):
+    """A drill that only had its load elsewhere has nothing to read back; a Job left is not back."""
+    stop = {"event": "stopped", "by": "lost_lease", "verdict": "ABORTED"}
+    events = [stop, {"event": "undo", "entry_id": "u1", "state": "pending", **more}]
+    ledger = SimpleNamespace(of=lambda name: [one for one in events if one["event"] == name])
+    assert _decide(ledger, (), (), pending)[0] == verdict
 
 
 def test_judging_again_gives_the_same_bytes(tmp_path):

@@ -166,7 +166,9 @@ def _decide(
     stopped_by = None if stop is None else str(stop.get("by"))
     verify = ledger.of("verify")
     back = bool(verify) and verify[-1].get("verified") is True
-    if pending or (ledger.of("undo") and not back):
+    # What the drill started for itself is no change; left behind, it is pending.
+    changed = any(not entry.get("rig") for entry in ledger.of("undo"))
+    if pending or (changed and not back):
         return "ROLLBACK_FAILED", stopped_by
     if stop is None and changed_by_another(verify):
         return "ABORTED", "steering:changed_by_another"
