@@ -141,17 +141,16 @@ def test_the_place_keeps_to_its_port_on_a_real_api_server(check, made):
     check(made())
 
 
-@pytest.mark.parametrize("parts", [2, 4])
-def test_parts_on_a_cluster_are_one_process(parts, made):
+def test_four_parts_on_a_cluster_are_one_process(made):
     """Scheduled, offered, started and answered: as of one process of the same seed."""
-    world = made(parts)
+    world = made(4)
     place = world.begun(SECONDS)
     expected = arrivals(SECONDS)
     await_true(lambda: world.recorded("offered") >= expected, "all arrivals", SOON_S)
     place.stop()
     assert world.recorded("scheduled") == world.recorded("offered") == expected
     assert world.requests == expected
-    assert len(list(world.bundle.glob("load-[0-9]*.jsonl"))) == parts
+    assert len(list(world.bundle.glob("load-[0-9]*.jsonl"))) == 4
 
 
 def test_parts_that_are_stopped_at_a_moment_offer_what_one_process_would(made, caplog):
