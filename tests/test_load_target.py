@@ -7,6 +7,7 @@ import yaml
 from drill_runner import TARGET
 
 from muster import targets
+from muster.drill.plan.describe import _head
 from muster.drill.plan.plan import make_plan
 from muster.errors import BadInput
 from muster.targets.load_access import KubernetesLoad, ProcessLoad
@@ -93,6 +94,14 @@ def test_what_does_not_fit_is_one_line(changes, key, expected, tmp_path):
     assert f"{path}: {key}: got " in str(raised.value)
     assert expected in str(raised.value)
     assert "sk-" not in str(raised.value)
+
+
+def test_the_plan_says_where_the_load_runs(tmp_path):
+    """Before anybody creates a Job."""
+    settings = {"target": str(written(tmp_path)), "profile": "m1_1k", "scale": 0.1}
+    plan = make_plan(settings, drill="d", title="t", kind="failover", gate="M3")
+    lines = "\n".join(_head(plan))
+    assert "the load runs in 2 pods of Job muster-load in namespace load" in lines
 
 
 def test_too_few_parts_are_refused(tmp_path):

@@ -86,6 +86,11 @@ class LoadAccess(Document):
         return self.cluster is not None
 
     @property
+    def where(self) -> str:
+        """Where it runs and what that creates there; empty for this machine."""
+        return ""
+
+    @property
     def parts_max(self) -> int | None:
         """In how many parts the load runs; None: in as many as it needs."""
         return None
@@ -152,6 +157,11 @@ class KubernetesLoad(LoadAccess, ClusterAccess):
     def cluster(self) -> ClusterAccess:
         """The namespace of the Job."""
         return self
+
+    @property
+    def where(self) -> str:
+        """The Job and its namespace."""
+        return f"{self.parts} pods of Job {self.job} in namespace {self.namespace}"
 
     @property
     def parts_max(self) -> int:

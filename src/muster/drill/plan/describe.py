@@ -69,6 +69,7 @@ class Described:
             "profile": plan.profile.name,
             "scale": plan.settings.scale,
             "streams": plan.streams_target,
+            "load_place": plan.target.load.where or "this machine",
             "time_scale": plan.time_scale,
             "seed": plan.settings.seed,
             "values_read": self.asked,
@@ -119,6 +120,8 @@ def _head(plan: DrillPlan) -> Iterator[str]:
         f"load: {plan.profile.name} at scale {plan.settings.scale:g}, {plan.streams_target} "
         f"streams, seed {plan.settings.seed}, time scale {plan.time_scale:g}"
     )
+    if target.load.where:
+        yield f"the load runs in {target.load.where}, which the drill creates and deletes"
     if not too_much(plan) and (holds := capacity_of(plan)) is not None:
         yield holds.line()
     yield (
