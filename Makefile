@@ -12,7 +12,7 @@ SOURCES := src probes tests tools bench
 
 # make drill SCALE=1 PROFILE=m3_20k TARGET=staging TIME_SCALE=1 SEED=7 DEFECT=queue_stuck: what is left out, the drill's own file says.
 # They go through the environment, so that no value is ever read by a shell.
-# The foreign testbed has products of its own. Where nothing else is told, it is met as a new user meets a platform.
+# Two testbeds have products of their own. Where nothing else is told, it is met as a new user meets a platform.
 RUN_DRILL = $(BIN)/chaos --no-version-check run $(DRILL)
 ifeq ($(strip $(TARGET)),foreign)
 PRODUCTS := setup-foreign
@@ -21,6 +21,10 @@ RUN_DRILL = PYTHONPATH=tests $(BIN)/python tests/first_hour.py
 endif
 PROFILE ?= chat_60
 SCALE ?= 1
+endif
+ifeq ($(strip $(TARGET)),testbed_kubernetes)
+PRODUCTS := setup-kubernetes
+SCALE ?= 0.05
 endif
 ifneq ($(strip $(SCALE)),)
 export MUSTER_SCALE := $(SCALE)
@@ -60,7 +64,7 @@ setup-foreign: setup ## the products of the foreign testbed: LiteLLM and Envoy, 
 setup-kubernetes: ## etcd, a control plane, kwok and a kubelet below .tools/kubernetes (some 15 minutes; needs Go)
 	@"$(PYTHON)" tools/setup_kubernetes
 
-drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 for all streams; TARGET=foreign: LiteLLM behind Envoy)
+drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 for all streams; TARGET=foreign: LiteLLM behind Envoy; TARGET=testbed_kubernetes: pods)
 	@$(RUN_DRILL)
 
 # Three workers, since a third of the time is waiting for processes; a file of tests on one of them. The files that

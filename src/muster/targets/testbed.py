@@ -99,6 +99,11 @@ class TestbedSpec(Document):
         default="muster",
         description="software of the regions: Muster's own gateway, or LiteLLM behind Envoy",
     )
+    run_as: Literal["processes", "pods"] = Field(
+        default="processes",
+        description="what gateways, Redis and Toxiproxy run as; pods: under a real kubelet on this "
+        "machine, which needs Linux, root and `make setup-kubernetes`",
+    )
     ready_s_max: PositiveSeconds = Field(
         default=45.0, description="how long one part may take to become ready"
     )

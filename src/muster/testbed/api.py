@@ -20,6 +20,7 @@ from muster.testbed.rig.state import State, directory_of, is_locked, lock_direct
 
 if TYPE_CHECKING:
     from muster.targets.model import Target
+    from muster.targets.testbed import TestbedSpec
     from muster.testbed.design.capacity import Capacity
     from muster.testbed.design.shape import LoadProfile
 
@@ -28,7 +29,9 @@ SUPERVISORS = {
     "muster": "muster.testbed.rig.supervisor",
     "foreign": "muster.testbed.foreign.supervisor",
 }
-"""The module that runs a testbed, by the software of its regions."""
+"""The module that runs a testbed of processes, by the software of its regions."""
+PODS = "muster.testbed.kubernetes.regions.supervisor"
+"""The one that runs a testbed whose regions' parts are pods."""
 _POLL_S = 0.05
 
 
@@ -68,7 +71,7 @@ def up(
         raise already_up(target.name, read_state(directory))
     progress(f"{fits.line()}; {config.shape_line()}")
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", SUPERVISORS[config.spec.platform], "--config", "-"],
+        [sys.executable, "-m", _supervisor_of(config.spec), "--config", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -91,14 +94,21 @@ def room(
 ) -> Capacity:
     """The capacity of this machine, limit by limit, while nothing of that testbed runs yet.
 
-    Raises BadInput, with the largest scale that fits, if the load at `scale` is more.
+    Raises BadInput, with the largest scale that fits, if the load at `scale` is more; and if the
+    machine cannot run the testbed's parts as what they are to be.
     """
     from muster.testbed.design import capacity
     from muster.testbed.design import config as settings
 
     settings.check_scale(scale)
     machine = machine or measured()
-    limits = settings.limits_of(settings.spec_of(target), machine)
+    spec = settings.spec_of(target)
+    if spec.run_as == "pods":
+        from muster.testbed.kubernetes.regions.here import lacking
+
+        if why := lacking():
+            raise BadInput(f"target {target.name}", "testbed.run_as", "pods", why)
+    limits = settings.limits_of(spec, machine)
     return capacity.check(profile, scale, machine, limits)
 
 
@@ -134,6 +144,11 @@ def already_up(name: str, state: State | None) -> BadInput:
     """The one line that says so."""
     which = f"already up (pid {state.pid}, {state.profile} at {state.scale:g})" if state else "up"
     return BadInput(f"testbed {name}", "", which, "none: end it with `chaos drill down`")
+
+
+def _supervisor_of(spec: TestbedSpec) -> str:
+    """The module that runs a testbed built like that."""
+    return PODS if spec.run_as == "pods" else SUPERVISORS[spec.platform]
 
 
 def _follow(

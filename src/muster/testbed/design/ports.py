@@ -24,6 +24,8 @@ REGIONS_MAX = 3
 REGION_FIRST, REGION_STEP = 10, 25
 PROVIDER_FIRST, PROVIDER_ADMIN_FIRST = 85, 93
 CHAT, DNS, DNS_ADMIN, PROMETHEUS, ROUTE53, CONTROL, TOXIPROXY_FRONT = 0, 1, 2, 3, 4, 5, 6
+ETCD, ETCD_PEER, API_SERVER, KUBELET, KUBELET_HEALTH = 7, 8, 9, 97, 98
+"""Of a testbed whose regions' parts are pods. Several Toxiproxies a region would need the first."""
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FREE_FIRST = 10_300
 _FREE_TRIES = 200

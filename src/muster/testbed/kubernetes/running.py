@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -20,17 +20,27 @@ READY_S_MAX = 120.0
 class Running:
     """The processes of `plane`, and then those of `more`. Ended in reverse order.
 
-    Their logs are in `logs`.
+    Their logs are in `logs`. `died` is called for one that ends by itself; else `deaths` has it.
     """
 
     def __init__(
-        self, plane: ControlPlane, logs: Path, more: Sequence[Sequence[ProcessSpec]] = ()
+        self,
+        plane: ControlPlane,
+        logs: Path,
+        more: Sequence[Sequence[ProcessSpec]] = (),
+        died: Callable[[Child, int, int], None] | None = None,
     ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self._plane = plane
         groups = [*plane.processes(), *more]
-        self._groups = [[Child(spec, logs, self._died) for spec in group] for group in groups]
+        noted = died or self._died
+        self._groups = [[Child(spec, logs, noted) for spec in group] for group in groups]
         self.deaths: list[str] = []
+
+    @property
+    def children(self) -> Sequence[Child]:
+        """Every process, in the order of their start."""
+        return [child for group in self._groups for child in group]
 
     def child(self, name: str) -> Child:
         """The process called `name`."""

@@ -20,7 +20,7 @@ from muster.errors import BadInput
 from muster.testbed.design import binaries, ports, prometheus_config, sentinel
 from muster.testbed.design.config import SupervisorConfig
 from muster.testbed.design.layout import Layout, endpoints, lay_out, load_file_sd, toxiproxy_port
-from muster.testbed.design.parts import LOCAL, Kind, Secrets
+from muster.testbed.design.parts import LOCAL, Kind, ProcessSpec, Secrets
 from muster.testbed.design.placement import defect_of
 from muster.testbed.design.ports import Ports
 from muster.testbed.rig import providers, route53
@@ -46,7 +46,7 @@ _DNS_GAUGE = re.compile(r'^muster_dns_region_(weight|healthy)\{region="([^"]+)"\
 class Rig:
     """Every part of one testbed. `stop` is set by POST /shutdown.
 
-    Another kind of platform overrides the methods `programs`, `lay_out`, `files` and `region`.
+    Another kind of platform overrides the methods from `programs` to `region`.
     """
 
     def __init__(self, config: SupervisorConfig, stop: asyncio.Event) -> None:
@@ -71,13 +71,14 @@ class Rig:
         layout = self._layout = self._claim(programs)
         self._prepare_files(layout)
         for spec in layout.processes:
-            self._children[spec.name] = Child(spec, layout.directory / LOGS, self._died)
+            self._children[spec.name] = self.child(spec)
         self._regions = {name: self.region(name) for name in layout.addresses}
         self._write_state()
         progress(f"ports {layout.ports.base} to {layout.ports.base + ports.BLOCK - 1}")
+        await self.before_parts(layout, progress)
         await self._bring_up(_FIRST)
         await asyncio.gather(
-            *(create_proxies(self._client, spec) for spec in layout.of("toxiproxy")),
+            *(self.proxies(spec) for spec in layout.of("toxiproxy")),
             asyncio.to_thread(self._seed, layout),
         )
         progress("Redis, Toxiproxy, Route 53, provider and Prometheus are up")
@@ -105,6 +106,21 @@ class Rig:
         if self._config.spec.redis.sentinel:
             found |= sentinel.settings(self._config, layout.ports, layout.directory)
         return found
+
+    def child(self, spec: ProcessSpec) -> Child:
+        """What starts the part `spec`."""
+        return Child(spec, Path(self._config.directory) / LOGS, self._died)
+
+    async def before_parts(self, layout: Layout, progress: Callable[[str], None]) -> None:
+        """What must run before the first part is started. Raises BadInput or StartError."""
+
+    async def proxies(self, spec: ProcessSpec) -> None:
+        """Give a Toxiproxy that has just started its proxies. Raises StartError."""
+        await create_proxies(self._client, spec)
+
+    def endpoints(self, layout: Layout) -> dict[str, Any]:
+        """What a target's placeholders are filled with."""
+        return endpoints(layout, self._secrets)
 
     def region(self, name: str) -> Region:
         """The switch of the region `name`."""
@@ -285,7 +301,7 @@ class Rig:
             scale=config.scale,
             seed=config.seed,
             defect=config.defect,
-            endpoints=endpoints(layout, self._secrets) if layout else {},
+            endpoints=self.endpoints(layout) if layout else {},
             processes=tuple(child.state() for child in self._children.values()),
             versions=self._versions,
             shape={

@@ -38,17 +38,26 @@ async def create_proxies(client: httpx.AsyncClient, spec: ProcessSpec) -> None:
     url = f"{spec.admin_url}/proxies"
     try:
         for proxy in spec.proxies:
-            made = await client.post(url, json=_wanted(proxy), headers=HEADERS, timeout=TIMEOUT_S)
+            made = await client.post(url, json=wanted(proxy), headers=HEADERS, timeout=TIMEOUT_S)
             if made.status_code != 201:
                 raise StartError(f"{spec.name}: {proxy.name}: {made.text.strip()[:200]}")
+    except httpx.HTTPError as error:
+        raise StartError(f"{spec.name}: {type(error).__name__} {error}") from error
+    await check_proxies(client, spec)
+
+
+async def check_proxies(client: httpx.AsyncClient, spec: ProcessSpec) -> None:
+    """Read back the proxies of one Toxiproxy. Raises StartError if one is not as it should be."""
+    try:
+        url = f"{spec.admin_url}/proxies"
         shown = (await client.get(url, headers=HEADERS, timeout=TIMEOUT_S)).json()
     except (httpx.HTTPError, ValueError) as error:
         raise StartError(f"{spec.name}: {type(error).__name__} {error}") from error
     for proxy in spec.proxies:
-        wanted = _wanted(proxy)
-        found = {key: shown.get(proxy.name, {}).get(key) for key in wanted}
-        if found != wanted:
-            raise StartError(f"{spec.name}: wanted {wanted}, reads back {found}")
+        asked = wanted(proxy)
+        found = {key: shown.get(proxy.name, {}).get(key) for key in asked}
+        if found != asked:
+            raise StartError(f"{spec.name}: wanted {asked}, reads back {found}")
 
 
 class Front:
@@ -108,7 +117,8 @@ class Front:
         return json.dumps(data).encode()
 
 
-def _wanted(proxy: Proxy) -> dict[str, Any]:
+def wanted(proxy: Proxy) -> dict[str, Any]:
+    """A proxy as Toxiproxy's API and its configuration file name it."""
     return {
         "name": proxy.name,
         "listen": proxy.listen,

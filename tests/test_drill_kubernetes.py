@@ -1,0 +1,198 @@
+"""Whole drills whose regions are pods of a real kubelet, and whose power is the API server's.
+
+The first is the shipped target, with its 1,000 streams. The others are the tests' testbed, as pods.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from drill_runner import ROOT, TARGET, Drill, drill
+from floor_fixtures import await_true
+
+from muster.testbed.kubernetes.regions.here import lacking
+
+pytestmark = pytest.mark.kubernetes
+LOSS = ROOT / "experiments" / "region_loss.json"
+SHIPPED = ROOT / "targets" / "testbed_kubernetes.yaml"
+REGION = "eu-west-1"
+NAME = "test_kubernetes"
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@pytest.fixture(autouse=True)
+def _real_pods() -> None:
+    if why := lacking():
+        pytest.skip(f"no real pods: {why}")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    """The tests' testbed, as pods."""
+    plain = yaml.safe_load(TARGET.read_text())
+    pods = yaml.safe_load(SHIPPED.read_text())
+    for region, section in plain["regions"].items():
+        theirs = pods["regions"][region]
+        section.pop("redis_process", None)
+        section["power"] = theirs["power"]
+        section["toxiproxy"]["restart"] = theirs["toxiproxy"]["restart"]
+    plain["blast_radius"]["namespaces"] = pods["blast_radius"]["namespaces"]
+    own = {"run_as": "pods", "gateways_per_region": 2, "ready_s_max": 90}
+    plain["testbed"] |= own
+    plain["name"] = NAME
+    path = tmp_path / f"{NAME}.yaml"
+    path.write_text(yaml.safe_dump(plain))
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """No cgroup of a node, whatever a test did; those of others that were there before stay."""
+    before = nodes()
+    yield
+    await_true(lambda: nodes() <= before, "the end of the node", 60)
+
+
+def nodes() -> set[str]:
+    """The cgroups of nodes on this machine."""
+    return {path.name for path in CGROUPS.glob("**/muster-node-*") if path.parent.parent == CGROUPS}
+
+
+def state(one: Drill, name: str = NAME) -> dict[str, Any]:
+    """The running testbed's state.json."""
+    path = one.work / "state" / f"testbed-{name}" / "state.json"
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def is_back(one: Drill) -> bool:
+    """Whether the region was started again and read back from the real system."""
+    looks = one.events("verify")
+    done = [e for e in one.events("undo") if e["state"] == "done" and REGION in e["subject"]]
+    return bool(looks) and looks[-1]["verified"] is True and bool(done)
+
+
+def no_secret(one: Drill, found: dict[str, Any]) -> None:
+    """Nothing of the drill's credentials is on record; `found`: the testbed's state as it ran."""
+    places = found["endpoints"]
+    tokens = [places[name] for name in ("load_token", "canary_token", "control_token")]
+    for path in one.bundle.rglob("*"):
+        text = path.read_bytes() if path.is_file() else b""
+        assert not any(token.encode() in text for token in tokens), path
+        # A service account's token is a JSON Web Token.
+        assert not re.search(rb"eyJ[\w-]{20,}\.eyJ", text), path
+
+
+def test_the_shipped_target_passes_with_1000_streams(tmp_path: Path) -> None:
+    """As `make drill TARGET=testbed_kubernetes` runs it."""
+    with drill(tmp_path, target=SHIPPED.stem, profile="m3_20k", scale="0.05") as one:
+        one.start()
+        one.await_phase("baseline")
+        found = state(one, SHIPPED.stem)
+        argv = [spec for spec in found["processes"] if spec["kind"] in ("gateway", "redis")]
+        assert all(spec["pid"] for spec in argv), argv
+        assert one.wait(900) == 0, one.output
+        assert one.verdict["verdict"] == "PASS", one.output
+        assert one.verdict["load"]["target_streams"] == 1000
+        proofs = [fault for fault in one.verdict["faults"] if fault["fault"] == "region_power"]
+        assert proofs
+        assert all(proof["proven"] for proof in proofs)
+        assert is_back(one)
+        no_secret(one, found)
+
+
+def test_a_lost_region_is_its_pods_killed_without_grace(tmp_path: Path, target: str) -> None:
+    """Its open streams are cut, and the platform leaves it and comes back."""
+    with drill(tmp_path, target=target) as one:
+        one.start(LOSS)
+        assert one.wait() == 0, one.output
+        assert one.verdict["verdict"] == "PASS"
+        assert all(fault["proven"] for fault in one.verdict["faults"])
+        told = one.verdict["loss"]
+        assert 0 < told["streams_broken"] < told["streams_open"]
+        assert is_back(one)
+
+
+@pytest.mark.parametrize(
+    ("defect", "finding"),
+    [("undersized_survivor", "rate_429"), ("survivor_needs_evacuated", "hard_failure")],
+)
+def test_a_planted_defect_fails(tmp_path: Path, target: str, defect: str, finding: str) -> None:
+    """One in a gateway itself, and one by what it is told: each found, and all is back."""
+    with drill(tmp_path, target=target, defect=defect) as one:
+        one.start()
+        assert one.wait() == 1, one.output
+        assert one.verdict["verdict"] == "FAIL"
+        assert finding in one.failures() | {str(one.verdict["stopped_by"]).split(":")[-1]}
+        assert is_back(one)
+
+
+def test_a_drill_killed_in_the_dark_is_ended_by_its_watchdog(tmp_path: Path, target: str) -> None:
+    """SIGKILL while no pod of the region is there: the watchdog scales it back, then ends all."""
+    with drill(tmp_path, target=target) as one:
+        one.start()
+        one.await_phase("dark")
+        one.await_event("fault_proof")
+        gateways = [
+            spec for spec in state(one)["processes"]
+            if spec["kind"] == "gateway" and spec["region"] == REGION
+        ]  # fmt: skip
+        assert gateways
+        assert not any(running(one, spec["name"]) for spec in gateways)
+        assert one.process is not None
+        one.process.kill()
+        one.process.wait()
+        runs = one.work / "state" / "drills"
+        await_true(lambda: not any(runs.glob("*/target")), "the end of the drill", 120)
+        assert one.verdict["stopped_by"] == "lost_lease"
+        assert is_back(one)
+
+
+def running(one: Drill, name: str) -> list[int]:
+    """The processes of a gateway, whoever started them."""
+    config = one.work / "state" / f"testbed-{NAME}" / "config" / f"{name}.json"
+    return [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if str(config).encode() in _read(path)
+    ]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_up_shows_pods_and_down_leaves_nothing(tmp_path: Path, target: str) -> None:
+    """For a person: `chaos drill up`, `status`, `down`; then no process and no port of it."""
+    with drill(tmp_path, target=target) as one:
+        up = one.command("up", "--target", target, "--profile", "test_short", "--scale", "1")
+        assert up.returncode == 0, up.stdout + up.stderr
+        found = state(one)
+        shown = one.command("status", "--target", target)
+        assert shown.returncode == 0, shown.stderr
+        pids = [spec["pid"] for spec in found["processes"]]
+        assert all(pids)
+        ready = found["endpoints"]["regions"][REGION]["ready_url"]
+        assert httpx.get(ready, trust_env=False).is_success
+        # A pod's own PID namespace: within it the gateway is the first process.
+        status = Path(f"/proc/{_pid(found, 'gateway')}/status").read_text()
+        assert re.search(r"^NSpid:\t\d+\t.*\b1$", status, re.M)
+        down = one.command("down", "--target", target)
+        assert down.returncode == 0, down.stdout + down.stderr
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(ready, trust_env=False)
+
+
+def _pid(found: dict[str, Any], kind: str) -> int:
+    return next(int(spec["pid"]) for spec in found["processes"] if spec["kind"] == kind)
