@@ -65,6 +65,12 @@ def nodes() -> set[str]:
     return {path.name for path in CGROUPS.glob("**/muster-node-*") if path.parent.parent == CGROUPS}
 
 
+def weights(name: str) -> list[Path]:
+    """What a node's cgroup weighs, on cgroup v1 or v2."""
+    settings = ("cpu.shares", "cpu.weight")
+    return [path for one in settings for path in CGROUPS.glob(f"**/{name}/{one}")]
+
+
 def state(one: Drill, name: str = NAME) -> dict[str, Any]:
     """The running testbed's state.json."""
     path = one.work / "state" / f"testbed-{name}" / "state.json"
@@ -187,6 +193,9 @@ def test_up_shows_pods_and_down_leaves_nothing(tmp_path: Path, target: str) -> N
         # A pod's own PID namespace: within it the gateway is the first process.
         status = Path(f"/proc/{_pid(found, 'gateway')}/status").read_text()
         assert re.search(r"^NSpid:\t\d+\t.*\b1$", status, re.M)
+        weighs = [path.read_text().strip() for name in nodes() for path in weights(name)]
+        assert weighs
+        assert set(weighs) <= {"8192", "800"}
         down = one.command("down", "--target", target)
         assert down.returncode == 0, down.stdout + down.stderr
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)

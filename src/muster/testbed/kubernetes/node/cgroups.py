@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 STEM = "muster-node-"
+WEIGHT = 8
+"""Of all pods together where others want the CPU too; 1 is what one process outside of it has."""
 _HIERARCHIES = Path("/sys/fs/cgroup")
 _LOOK_S = 0.05
 
@@ -32,6 +34,9 @@ def make(name: str, top: Path = _HIERARCHIES) -> None:
         for setting in ("cpuset.cpus", "cpuset.mems"):
             if (made / setting).exists() and (one / "cgroup.clone_children").exists():
                 (made / setting).write_text((one / setting).read_text())
+        for setting, of_one in (("cpu.shares", 1024), ("cpu.weight", 100)):
+            if (made / setting).exists():
+                (made / setting).write_text(str(WEIGHT * of_one))
         if (one / "cgroup.subtree_control").exists() and one == top:
             offered = (one / "cgroup.controllers").read_text().split()
             for controller in offered:
