@@ -17,6 +17,7 @@ import yaml
 from drill_runner import ROOT, TARGET, Drill, drill
 from floor_fixtures import await_true
 
+from muster.testbed.kubernetes.node.cgroups import STEM, hierarchies
 from muster.testbed.kubernetes.regions.here import lacking
 
 pytestmark = pytest.mark.kubernetes
@@ -24,7 +25,6 @@ LOSS = ROOT / "experiments" / "region_loss.json"
 SHIPPED = ROOT / "targets" / "testbed_kubernetes.yaml"
 REGION = "eu-west-1"
 NAME = "test_kubernetes"
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 @pytest.fixture(autouse=True)
@@ -53,22 +53,45 @@ def target(tmp_path: Path) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left() -> Iterator[None]:
-    """No cgroup of a node, whatever a test did; those of others that were there before stay."""
-    before = nodes()
+def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """No process and no cgroup of the test's node, whatever the test did."""
+    before = ended_nodes()
     yield
-    await_true(lambda: nodes() <= before, "the end of the node", 60)
+    await_true(lambda: not mentioning(str(tmp_path)), "the end of its processes", 60)
+    await_true(lambda: ended_nodes() <= before, "the end of its node's cgroups", 60)
 
 
 def nodes() -> set[str]:
-    """The cgroups of nodes on this machine."""
-    return {path.name for path in CGROUPS.glob("**/muster-node-*") if path.parent.parent == CGROUPS}
+    """The cgroups of nodes on this machine, others' too."""
+    return {path.name for top in hierarchies() for path in top.glob(f"{STEM}*")}
+
+
+def ended_nodes() -> set[str]:
+    """Those whose node is no longer there."""
+    return {one for one in nodes() if not Path("/proc", one.rpartition("-")[2]).exists()}
+
+
+def mentioning(word: str) -> list[int]:
+    """The processes that have `word` in their command line, whoever started them."""
+    return [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if word.encode() in _read(path)
+    ]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def weights(name: str) -> list[Path]:
     """What a node's cgroup weighs, on cgroup v1 or v2."""
     settings = ("cpu.shares", "cpu.weight")
-    return [path for one in settings for path in CGROUPS.glob(f"**/{name}/{one}")]
+    found = [top / name / one for top in hierarchies() for one in settings]
+    return [path for path in found if path.exists()]
 
 
 def state(one: Drill, name: str = NAME) -> dict[str, Any]:
@@ -151,7 +174,10 @@ def test_a_drill_killed_in_the_dark_is_ended_by_its_watchdog(tmp_path: Path, tar
             if spec["kind"] == "gateway" and spec["region"] == REGION
         ]  # fmt: skip
         assert gateways
-        assert not any(running(one, spec["name"]) for spec in gateways)
+        assert not any(
+            mentioning(f"{one.work}/state/testbed-{NAME}/config/{spec['name']}.")
+            for spec in gateways
+        )
         assert one.process is not None
         one.process.kill()
         one.process.wait()
@@ -161,27 +187,11 @@ def test_a_drill_killed_in_the_dark_is_ended_by_its_watchdog(tmp_path: Path, tar
         assert is_back(one)
 
 
-def running(one: Drill, name: str) -> list[int]:
-    """The processes of a gateway, whoever started them."""
-    config = one.work / "state" / f"testbed-{NAME}" / "config" / f"{name}.json"
-    return [
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if str(config).encode() in _read(path)
-    ]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
 def test_up_shows_pods_and_down_leaves_nothing(tmp_path: Path, target: str) -> None:
     """For a person: `chaos drill up`, `status`, `down`; then no process and no port of it."""
     with drill(tmp_path, target=target) as one:
-        up = one.command("up", "--target", target, "--profile", "test_short", "--scale", "1")
+        asked = ("--target", target, "--profile", "test_short", "--scale", "1")
+        up = one.command("up", *asked, seconds_max=300)
         assert up.returncode == 0, up.stdout + up.stderr
         found = state(one)
         shown = one.command("status", "--target", target)
