@@ -203,9 +203,9 @@ def test_up_shows_pods_and_down_leaves_nothing(tmp_path: Path, target: str) -> N
         # A pod's own PID namespace: within it the gateway is the first process.
         status = Path(f"/proc/{_pid(found, 'gateway')}/status").read_text()
         assert re.search(r"^NSpid:\t\d+\t.*\b1$", status, re.M)
-        weighs = [path.read_text().strip() for name in nodes() for path in weights(name)]
-        assert weighs
-        assert set(weighs) <= {"8192", "800"}
+        node = next(spec["pid"] for spec in found["processes"] if spec["name"] == "node")
+        weighs = {path.read_text().strip() for path in weights(f"{STEM}{node}")}
+        assert len(weighs & {"8192", "800"}) == 1
         down = one.command("down", "--target", target)
         assert down.returncode == 0, down.stdout + down.stderr
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
