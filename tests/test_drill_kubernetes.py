@@ -6,7 +6,9 @@ The first is the shipped target, with its 1,000 streams. The others are the test
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,15 @@ import yaml
 from drill_runner import ROOT, TARGET, Drill, drill
 from floor_fixtures import await_true
 
+from muster import targets
+from muster.platform.kubernetes.cluster import Cluster
+from muster.platform.kubernetes.rollout import restart
+from muster.platform.port import PortError
+from muster.platform.restart import restart_of
+from muster.targets.kubernetes import ClusterAccess
 from muster.testbed.kubernetes.node.cgroups import STEM, hierarchies
 from muster.testbed.kubernetes.regions.here import lacking
+from muster.testbed.rig.toxiproxies import HEADERS
 
 pytestmark = pytest.mark.kubernetes
 LOSS = ROOT / "experiments" / "region_loss.json"
@@ -141,7 +150,7 @@ def test_a_lost_region_is_its_pods_killed_without_grace(tmp_path: Path, target: 
     """Its open streams are cut, and the platform leaves it and comes back."""
     with drill(tmp_path, target=target) as one:
         one.start(LOSS)
-        assert one.wait() == 0, one.output
+        assert one.wait() == 0, (one.events("rig_pinned"), one.output)
         assert one.verdict["verdict"] == "PASS"
         assert all(fault["proven"] for fault in one.verdict["faults"])
         told = one.verdict["loss"]
@@ -205,7 +214,8 @@ def test_up_shows_pods_and_down_leaves_nothing(tmp_path: Path, target: str) -> N
         assert re.search(r"^NSpid:\t\d+\t.*\b1$", status, re.M)
         node = next(spec["pid"] for spec in found["processes"] if spec["name"] == "node")
         weighs = {path.read_text().strip() for path in weights(f"{STEM}{node}")}
-        assert len(weighs & {"8192", "800"}) == 1
+        cores = os.cpu_count() or 1
+        assert len(weighs & {str(1024 * cores), str(100 * cores)}) == 1
         down = one.command("down", "--target", target)
         assert down.returncode == 0, down.stdout + down.stderr
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
@@ -213,5 +223,61 @@ def test_up_shows_pods_and_down_leaves_nothing(tmp_path: Path, target: str) -> N
             httpx.get(ready, trust_env=False)
 
 
+def test_a_killed_supervisor_takes_every_pod_with_it(tmp_path: Path, target: str) -> None:
+    """Nobody asks the node to end; what it left of files, the next `down` removes."""
+    with drill(tmp_path, target=target) as one:
+        asked = ("--target", target, "--profile", "test_short", "--scale", "1")
+        assert one.command("up", *asked, seconds_max=300).returncode == 0
+        found = state(one)
+        pids = [int(spec["pid"]) for spec in found["processes"]]
+        os.kill(found["pid"], signal.SIGKILL)
+        await_true(lambda: not any(map(exists, pids)), "the end of every part", 30)
+        assert one.command("down", "--target", target).returncode == 0
+        left = one.work / "state" / f"testbed-{NAME}"
+        assert not left.exists() or [path.name for path in left.iterdir()] == ["logs"]
+
+
+def exists(pid: int) -> bool:
+    """Whether there is a process with that number; a zombie is none."""
+    stat = _read(Path(f"/proc/{pid}/stat"))
+    return bool(stat) and stat.rpartition(b")")[2].split()[0] != b"Z"
+
+
+def test_a_toxiproxy_that_hangs_is_restarted_with_the_drills_own_rights(
+    tmp_path: Path, target: str
+) -> None:
+    """It has its proxies again, as another process; and the drill may restart nothing else."""
+    with drill(tmp_path, target=target) as one:
+        asked = ("--target", target, "--profile", "test_short", "--scale", "1")
+        assert one.command("up", *asked, seconds_max=300).returncode == 0
+        found = state(one)
+        resolved = targets.resolve(targets.load(target), testbed=found["endpoints"])
+        toxiproxy = resolved.regions[REGION].toxiproxy
+        assert toxiproxy is not None
+        pid = _pid(found, "toxiproxy")
+        url = f"{toxiproxy.url}/proxies"
+        before = httpx.get(url, headers=HEADERS, trust_env=False).json()
+        assert len(before) == 3
+        os.kill(pid, signal.SIGSTOP)
+        way = restart_of(toxiproxy.restart)
+        assert way is not None
+        way.restart()
+        assert httpx.get(url, headers=HEADERS, trust_env=False).json() == before
+        assert not Path(f"/proc/{pid}").exists()
+        access = ClusterAccess(
+            namespace=REGION,
+            context=found["endpoints"]["context"],
+            kubeconfig=found["endpoints"]["kubeconfig"],
+        )
+        with pytest.raises(PortError, match="403"):
+            restart(access, "gateway-0", 10)
+        with pytest.raises(PortError, match="403"):
+            Cluster(access).get("/api/v1/namespaces/muster/secrets")
+        with pytest.raises(PortError, match="403"):
+            Cluster(access).get(f"/api/v1/namespaces/{REGION}/secrets")
+
+
 def _pid(found: dict[str, Any], kind: str) -> int:
-    return next(int(spec["pid"]) for spec in found["processes"] if spec["kind"] == kind)
+    """The process of a part of that kind in the evacuated region."""
+    parts = [spec for spec in found["processes"] if spec["region"] == REGION]
+    return next(int(spec["pid"]) for spec in parts if spec["kind"] == kind)

@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 STEM = "muster-node-"
-WEIGHT = 8
-"""Of all pods together where others want the CPU too; 1 is what one process outside of it has."""
 _HIERARCHIES = Path("/sys/fs/cgroup")
 _LOOK_S = 0.05
 
@@ -36,7 +34,8 @@ def make(name: str, top: Path = _HIERARCHIES) -> None:
                 (made / setting).write_text((one / setting).read_text())
         for setting, of_one in (("cpu.shares", 1024), ("cpu.weight", 100)):
             if (made / setting).exists():
-                (made / setting).write_text(str(WEIGHT * of_one))
+                # On each core as much as one process outside, however many pods there are.
+                (made / setting).write_text(str((os.cpu_count() or 1) * of_one))
         if (one / "cgroup.subtree_control").exists() and one == top:
             offered = (one / "cgroup.controllers").read_text().split()
             for controller in offered:
