@@ -86,7 +86,7 @@ test-faults: setup-test ## the day of every fault at SCALE=0.05, and planted def
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign
 
-test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server and, for root, on real pods (some 8 minutes)
+test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server and, for root, on real pods, with whole drills (some 20 minutes)
 	@$(BIN)/python -m pytest -m kubernetes
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)
