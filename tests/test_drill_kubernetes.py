@@ -207,6 +207,8 @@ def test_up_shows_pods_and_down_leaves_nothing(tmp_path: Path, target: str) -> N
         assert shown.returncode == 0, shown.stderr
         pids = [spec["pid"] for spec in found["processes"]]
         assert all(pids)
+        assert re.fullmatch(r"1\.\d+\.\d+", found["versions"]["kubernetes"])
+        assert re.fullmatch(r"\d+\.\d+\.\d+", found["versions"]["containerd"])
         ready = found["endpoints"]["regions"][REGION]["ready_url"]
         assert httpx.get(ready, trust_env=False).is_success
         # A pod's own PID namespace: within it the gateway is the first process.

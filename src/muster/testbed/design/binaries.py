@@ -73,6 +73,11 @@ def find(wanted: Wanted) -> Binary:
     )
 
 
+def at(path: Path, wanted: Wanted) -> Binary:
+    """The program at `path`, however old. Raises BadInput if it does not tell its version."""
+    return Binary(path, _version(str(path), wanted))
+
+
 def _version(located: str, wanted: Wanted) -> str:
     try:
         answer = subprocess.run(

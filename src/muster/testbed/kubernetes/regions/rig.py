@@ -34,6 +34,9 @@ from muster.testbed.rig.regions import Region
 from muster.testbed.rig.toxiproxies import check_proxies
 
 KUBECONFIG = "drill.kubeconfig"
+KUBELET = binaries.Wanted("kubernetes", (1, 0), "--version", r"\bv(\d+(?:\.\d+)+)")
+CONTAINERD = binaries.Wanted("containerd", (1, 0), "--version", r" (\d+(?:\.\d+)+)")
+"""How to ask what was built or unpacked: the testbed's state says which versions ran."""
 
 
 class KubernetesRig(Rig):
@@ -52,7 +55,12 @@ class KubernetesRig(Rig):
         await super().start(progress)
 
     def programs(self) -> dict[str, binaries.Binary]:
-        self._programs = super().programs()
+        own = node_programs(home.tools_dir())
+        self._programs = {
+            **super().programs(),
+            "kubernetes": binaries.at(own.kubelet, KUBELET),
+            "containerd": binaries.at(own.runtime / "containerd", CONTAINERD),
+        }
         return self._programs
 
     def lay_out(self, at: Ports, programs: dict[str, binaries.Binary]) -> Layout:
