@@ -279,6 +279,77 @@ def test_anothers_release_stays(cluster, flaw):
         one.apply(early)
 
 
+@pytest.mark.parametrize("flaw", RELEASES)
+@pytest.mark.parametrize(
+    "his", [{"image": "a:2"}, {"env": [{"name": "LEVEL", "value": "debug"}]}], ids=str
+)
+def test_what_another_sets_on_the_drills_release_stays(cluster, flaw, his):
+    """As `kubectl set image`, `set env` and `apply` do it: the mark stays, and so must his."""
+    one = adapter(cluster).releasing(flaw)
+    before = one.before()
+    one.apply(before)
+    template = cluster.api.objects[f"{cluster.api.base('deployments')}/gateway"]["spec"]["template"]
+    template["spec"]["containers"][0] |= his
+    cluster.api.reconcile()
+    assert "somebody else has changed the drill's release" in one.look(before).another
+    one.revert(before)
+    (container,) = shown_template(cluster)["spec"]["containers"]
+    wanted = {"name": "c", "image": "a:1", "readinessProbe": {"periodSeconds": 3}}
+    assert container == wanted | his
+    assert "muster/flawed-release" not in shown_template(cluster)["metadata"].get("annotations", {})
+    state = one.state(before)
+    assert state.whole
+    assert "somebody else has released another template" in state.another
+
+
+def test_who_only_takes_the_flaw_back_has_released_nothing_else(cluster):
+    """As a controller that keeps what stands in a repository: the mark alone is left."""
+    one = adapter(cluster).releasing("image")
+    before = one.before()
+    one.apply(before)
+    shown_template(cluster)["spec"]["containers"][0]["image"] = "a:1"
+    kept = before["released"]["deployment/gateway"]["replicaset"]
+    del cluster.api.objects[f"{cluster.api.base('replicasets')}/{kept}"]
+    cluster.api.reconcile()
+    assert not one.state(before).whole
+    one.revert(before)
+    state = one.state(before)
+    assert (state.whole, state.another) == (True, "")
+
+
+@pytest.mark.parametrize("mirror", ["mirror.example.com/no-such-image:drill", ""])
+def test_the_flaw_is_known_without_its_mark_and_behind_another_registry(cluster, mirror):
+    """An admission webhook may set the registry; a tool may drop an annotation."""
+    one = adapter(cluster).releasing("image")
+    before = one.before()
+    one.apply(before)
+    template = shown_template(cluster)
+    if mirror:
+        template["spec"]["containers"][0]["image"] = mirror
+    else:
+        del template["metadata"]["annotations"]
+    cluster.api.reconcile()
+    assert "the drill's release is still there" in one.state(before).shown
+    one.revert(before)
+    assert one.state(before).whole
+    assert shown_template(cluster)["spec"]["containers"][0]["image"] == "a:1"
+
+
+def test_a_container_that_is_new_and_flawed_is_an_error_with_its_name(cluster):
+    """Nobody knows what it had."""
+    one = adapter(cluster).releasing("readiness")
+    before = one.before()
+    one.apply(before)
+    shown_template(cluster)["spec"]["containers"][0]["name"] = "renamed"
+    with pytest.raises(PortError, match="container renamed is new: release it anew"):
+        one.revert(before)
+
+
+def shown_template(cluster):
+    """The template that stands there."""
+    return cluster.api.objects[f"{cluster.api.base('deployments')}/gateway"]["spec"]["template"]
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [({"paused": True}, "are paused"), ({"revisionHistoryLimit": 0}, "could be rolled back to")],

@@ -6,8 +6,11 @@ new ones are ready goes on. To make running pods unready instead would not be un
 writes their conditions itself, and their probes cannot be changed.
 
 The undo log holds no template, because a template may hold secrets: the ReplicaSet of the release
-before is the copy, and the log has its name and a digest. If somebody else releases meanwhile, his
-template stays.
+before is the copy, and the log has its name and a digest.
+
+If somebody else releases meanwhile, his template stays. Most tools merge: what they set stands in
+the drill's own template then, with its mark. So the flaw alone is taken back, container by
+container, and everything else that stands there is left and told.
 """
 
 from __future__ import annotations
@@ -39,7 +42,9 @@ HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 IMAGE = "muster.invalid/no-such-image:drill"
 """Of a top-level domain that never resolves (RFC 2606)."""
-NEVER_READY = {
+IMAGE_NAME = "no-such-image:drill"
+"""What an admission webhook that sets another registry leaves of it."""
+NEVER_READY: dict[str, Any] = {
     "exec": {"command": ["/muster/readiness-is-broken-by-a-drill"]},
     "periodSeconds": 5,
     "failureThreshold": 1,
@@ -48,6 +53,8 @@ NEVER_READY = {
 PULL_ERRORS = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
 RELEASED, TOKEN = "released", "mark"
 """The keys of `before`."""
+FLAWED: Mapping[Flaw, str] = {"readiness": "readinessProbe", "image": "image"}
+"""The one key of a container that a flaw changes."""
 
 
 class FlawedRelease(OnWorkloads):
@@ -114,9 +121,12 @@ class FlawedRelease(OnWorkloads):
     def look(self, before: Before) -> Proof:
         said: dict[str, list[str]] = {name: [] for name in before[RELEASED]}
         shows, another = dict.fromkeys(said, False), ""
-        for name in said:
-            if _mark(_template(self._read(name))) != before[TOKEN]:
+        for name, release in before[RELEASED].items():
+            template = _template(self._read(name))
+            if _mark(template) != before[TOKEN]:
                 another = f"{name}: the drill's release was replaced by another one"
+            elif not self._only_flawed(template, release):
+                another = f"{name}: somebody else has changed the drill's release"
         for name, pod, one in self.workloads.shown():
             if name in said and _mark(one) == before[TOKEN]:
                 seen, how = LOOKS[self._flaw](one)
@@ -144,7 +154,7 @@ class FlawedRelease(OnWorkloads):
             template = _template(found)
             if _digest(template) == release["template"]:
                 said = _unrolled(found)
-            elif _mark(template) == before[TOKEN]:
+            elif self._left(template, before):
                 said = "the drill's release is still there"
             else:
                 said = ""
@@ -181,6 +191,7 @@ class FlawedRelease(OnWorkloads):
                     "replicaset": text(one, "metadata", "name"),
                     "revision": text(one, "metadata", "annotations", REVISION, absent="0"),
                     "template": _digest(template),
+                    "rest": self._rest(template),
                 }
         raise PortError(f"{name}: no ReplicaSet holds its present template")
 
@@ -198,16 +209,63 @@ class FlawedRelease(OnWorkloads):
     def _one_back(self, name: str, before: Before) -> bool:
         """Whether nothing of the drill's release is asked for, read after the change."""
         found = self._read(name)
-        if _mark(_template(found)) != before[TOKEN]:
+        template = _template(found)
+        if not self._left(template, before):
             return True
-        kept = before[RELEASED][name]["replicaset"]
-        path = REPLICASETS.path(self.settings.namespace, kept)
+        containers = _containers(template)
+        if any(map(self._has_flaw, containers)):
+            containers = self._unflawed(name, containers, before[RELEASED][name]["replicaset"])
+        self._patched(name, found, containers, None)
+        return not self._left(_template(self._read(name)), before)
+
+    def _left(self, template: Json, before: Before) -> bool:
+        """Whether something of the drill's release stands there."""
+        if (mark := _mark(template)) is not None:
+            return mark == before[TOKEN]
+        return any(map(self._has_flaw, _containers(template)))
+
+    def _unflawed(self, name: str, containers: list[Json], kept: str) -> list[Json]:
+        """The containers without the flaw; all else is as it stands there. Raises PortError."""
+        path, key = REPLICASETS.path(self.settings.namespace, kept), FLAWED[self._flaw]
         try:
             own = _containers(_template(self.workloads.cluster.get(path)))
         except Absent as error:
             raise PortError(f"{name}: its ReplicaSet {kept} is gone: release it anew") from error
-        self._patched(name, found, own, None)
-        return bool(_mark(_template(self._read(name))) != before[TOKEN])
+        before = {text(one, "name"): one for one in own}
+        found = []
+        for one in containers:
+            if self._has_flaw(one):
+                called = text(one, "name")
+                if called not in before:
+                    raise PortError(f"{name}: container {called} is new: release it anew")
+                one = {at: value for at, value in one.items() if at != key}
+                one |= {key: before[called][key]} if key in before[called] else {}
+            found.append(one)
+        return found
+
+    def _has_flaw(self, container: Json) -> bool:
+        if self._flaw == "image":
+            return text(container, "image", absent="").endswith(IMAGE_NAME)
+        command = mapping(container, "readinessProbe", "exec").get("command")
+        return bool(command == NEVER_READY["exec"]["command"])
+
+    def _only_flawed(self, template: Json, release: Mapping[str, str]) -> bool:
+        """Whether the template differs from the release before by the flaw and the mark alone."""
+        # Logs of before the rest was kept tell nothing of it.
+        rest = release.get("rest") in (None, self._rest(template))
+        return rest and all(map(self._has_flaw, _containers(template)))
+
+    def _rest(self, template: Json) -> str:
+        """A digest of what a flaw does not change."""
+        key = FLAWED[self._flaw]
+        spec = {**mapping(template, "spec")}
+        spec["containers"] = [
+            {at: value for at, value in one.items() if at != key} for one in _containers(template)
+        ]
+        meta = {**mapping(template, "metadata")}
+        notes = mapping(meta, "annotations")
+        meta["annotations"] = {at: value for at, value in notes.items() if at != MARK}
+        return _digest({**template, "metadata": meta, "spec": spec})
 
     def _unfinished(self, before: Before) -> str:
         """What of the drill's own rollbacks is not done yet; empty if all are."""
