@@ -8,6 +8,7 @@ from muster.drill.session import Session
 from muster.drill.sight import observe
 from muster.drill.undo.restore import changes_in, record_verify, restore
 from muster.drill.undo.restore_time import restore_bound_s, restore_finding
+from muster.drill.undo.still import StillOurs
 from muster.faults import stops_region
 
 logger = logging.getLogger("chaostoolkit")
@@ -35,6 +36,7 @@ def restore_all(session: Session) -> str:
             session.platform,
             session.undo,
             session.ledger,
+            StillOurs(session.lock, session.target, session.drill_id, clock=session.clock),
             trying=session.allow_slow,
             clock=session.clock,
         )

@@ -208,6 +208,10 @@ class Session(OnPlatform):
             self.stop_now(reason)
         entry = self.undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
         self.record("undo", entry_id=entry.entry_id, subject=entry.subject, state="pending")
+        self.check_lock()
+
+    def check_lock(self) -> None:
+        """For the moment before an effect. Raises DrillAborted if the lock may be lost."""
         if doubt := self.lock.doubt():
             self.stop_now(StopReason("lost_lease", "ABORTED", doubt, self.clock.now_s()))
 

@@ -128,6 +128,15 @@ class TargetLock(_Held):
             return ""
         return "the lock was not renewed in time: another machine may restore already"
 
+    @property
+    def outlived(self) -> bool:
+        """Whether another machine may hold the lock by now (never for a file lock)."""
+        return self.lease is not None and self.lease.outlived
+
+    def another(self) -> str:
+        """Who else holds the lock now; empty: nobody (never for a file lock). Raises StoreError."""
+        return "" if self.lease is None else self.lease.another()
+
     def on_lost(self, call: Callable[[str], None]) -> None:
         """Call `call` once, from a thread, if the lock cannot be kept (never for a file lock)."""
         if self.lease is not None:

@@ -111,6 +111,7 @@ class SharedLease:
         self._threads: list[threading.Thread] = []
         self._lost_detail: str | None = None
         self._last_error = ""
+        self._taken = False
         self._on_lost: Callable[[str], None] | None = None
 
     def acquire(
@@ -154,6 +155,16 @@ class SharedLease:
     def sure(self) -> bool:
         """Whether no other machine can have taken the lock by now, by this machine's clock."""
         return self._lost_detail is None and self._held_s() <= LOST_AT * self.lease_s
+
+    @property
+    def outlived(self) -> bool:
+        """Whether another machine may hold the lock by now."""
+        return self._taken or self._held_s() > WATCHED * self.lease_s
+
+    def another(self) -> str:
+        """Who else holds the lock now, by the store; empty: nobody. Raises StoreError."""
+        record = record_of(self.store.read(self.key))
+        return "" if record.holder in ("", self.holder) else record.line()
 
     def on_lost(self, call: Callable[[str], None]) -> None:
         """Call `call` with the reason as soon as the lease cannot be kept (at once if it already is
@@ -255,6 +266,7 @@ class SharedLease:
         try:
             self.renew()
         except Conflict:
+            self._taken = True
             self._lose(f"the lock was taken away: {self._now_held_by()}")
             return False
         except StoreError as error:

@@ -21,6 +21,7 @@ from muster.drill.lock.way import make_way
 from muster.drill.recover.ended import GoneDrill, Say, end_gone_drill, judge_gone_drill
 from muster.drill.stop import StopReason
 from muster.drill.undo.logs import LeftLog, left_on
+from muster.drill.undo.still import StillOurs
 from muster.drill.undo.store import Held, stored_undo, with_stored
 from muster.errors import BadInput, MusterError
 from muster.judge.guarded import duty_over
@@ -57,7 +58,7 @@ def recover_target(
         platform = reach(target, say, clock) if logs else None
         # The oldest values are those of the first drill: it is restored last.
         ended = [*left.unjudged, *reversed(logs)]
-        exits = [recover_log(log, held, platform, target, say, clock) for log in ended]
+        exits = [recover_log(log, held, platform, target, say, clock, lock) for log in ended]
         for line in left.unusable:
             say(f"NOT RESTORED: {line}")
             exits.append(EXIT_NOT_RESTORED)
@@ -87,8 +88,12 @@ def recover_log(
     target: Target,
     say: Say,
     clock: Clock = SYSTEM_CLOCK,
+    lock: TargetLock | None = None,
 ) -> int:
-    """Restore what one drill left; an error does not prevent the next one from being restored."""
+    """Restore what one drill left; an error does not prevent the next one from being restored.
+
+    `lock`: that of the target, asked before each change is restored (None: the store is away).
+    """
     drill_id = log.read.header.drill_id
     if not log.read.pending and duty_over(_events(log)):
         return _finish_evidence(log, say)
@@ -96,9 +101,10 @@ def recover_log(
         say(f"{drill_id}: {len(log.read.pending)} changes to restore")
     # What the store does not hold was never applied, or another machine has restored it.
     only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
+    left = only if lock is None else StillOurs(lock, target, drill_id, only, clock)
     detail = "the drill's process ended before the drill did"
     stop = StopReason("lost_lease", "ABORTED", detail, clock.now_s())
-    gone = GoneDrill(log, platform, target, say, only, clock=clock)
+    gone = GoneDrill(log, platform, target, say, left, clock=clock)
     try:
         ended = end_gone_drill(gone, stop)
         if ended.recorded:

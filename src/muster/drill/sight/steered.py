@@ -121,6 +121,7 @@ def steer(session: Session, weights: Mapping[str, int]) -> None:
     began_s = session.clock.monotonic_s()
 
     def check(shown: Snapshot) -> None:
+        session.check_lock()
         wrong = session.expected.differs(shown, began_s)
         if wrong:
             session.stop_now(changed(session.steering.name, wrong, session.clock.now_s()))

@@ -76,8 +76,8 @@ def restore(
 ) -> Restored:
     """Revert every pending entry, last applied first, and read each back.
 
-    `only` names the entries to revert; the others are read back and not changed. `trying` is called
-    before each try of an entry, which may take time.
+    `only` names the entries to revert, and is asked again before each try; the others are read back
+    and not changed. `trying` is called before each try of an entry, which may take time.
     """
     return _play(
         platform, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying, clock
@@ -115,7 +115,7 @@ def _play(
     reverted = [entry.entry_id for entry in entries if acts(entry)]
     for entry in entries:
         trying()
-        revert = entry.entry_id in reverted
+        revert = entry.entry_id in reverted and acts(entry)
         if revert:
             number = 1 + reverted.index(entry.entry_id)
             logger.info("restoring %d of %d: %s", number, len(reverted), entry.subject)
@@ -124,7 +124,7 @@ def _play(
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         if not outcome.ok:
             logger.error("restore: %s: %s", entry.subject, outcome.detail)
-    for entry, outcome in _retried(platform, entries, outcomes, again, trying, clock):
+    for entry, outcome in _retried(platform, entries, outcomes, again, trying, clock, acts):
         if outcome.ok or outcome.detail != outcomes[entry.entry_id].detail:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         outcomes[entry.entry_id] = outcome
@@ -156,6 +156,7 @@ def _retried(
     again: str,
     trying: Callable[[], None],
     clock: Clock,
+    acts: Callable[[UndoEntry], bool],
 ) -> Iterator[tuple[UndoEntry, _Outcome]]:
     """Retry what raised and is not restored, with growing pauses, in bounded time."""
     wait_s = RETRY_S_MIN
@@ -170,7 +171,7 @@ def _retried(
         wait_s = min(RETRY_S_MAX, 2 * wait_s)
         for entry in left:
             trying()
-            outcome = _one(platform, entry, True, again)
+            outcome = _one(platform, entry, acts(entry), again)
             logger.warning("restore: tried again: %s: %s", entry.subject, outcome.detail)
             if not outcome.retry_s:
                 del until_s[entry.entry_id]

@@ -20,6 +20,7 @@ from muster.drill.stop import StopReason
 from muster.drill.undo.logs import LeftLog
 from muster.drill.undo.restore import Restored
 from muster.drill.undo.restore_time import restore_bound_s, restore_finding
+from muster.drill.undo.still import StillOurs
 from muster.drill.watchdog.messages import Configure, Hello
 from muster.drill.watchdog.orphan_load import HeldLoad, OrphanLoad
 from muster.drill.watchdog.patrol import Patrol
@@ -88,6 +89,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
             place.platform,
             place.target,
             say=lambda line: logger.error("watchdog: %s", line),
+            only=StillOurs(lock, place.target, place.drill_id, clock=place.clock),
             after_restore=lambda entries, restored, ledger: _measure(
                 place, reason, entries, restored, ledger
             ),

@@ -221,7 +221,7 @@ class FlawedRelease(OnWorkloads):
     def _left(self, template: Json, before: Before) -> bool:
         """Whether something of the drill's release stands there."""
         if (mark := _mark(template)) is not None:
-            return mark == before[TOKEN]
+            return bool(mark == before[TOKEN])
         return any(map(self._has_flaw, _containers(template)))
 
     def _unflawed(self, name: str, containers: list[Json], kept: str) -> list[Json]:
@@ -245,7 +245,7 @@ class FlawedRelease(OnWorkloads):
 
     def _has_flaw(self, container: Json) -> bool:
         if self._flaw == "image":
-            return text(container, "image", absent="").endswith(IMAGE_NAME)
+            return bool(text(container, "image", absent="").endswith(IMAGE_NAME))
         command = mapping(container, "readinessProbe", "exec").get("command")
         return bool(command == NEVER_READY["exec"]["command"])
 

@@ -1,0 +1,148 @@
+"""A process that slept while another machine restored: what it wakes to is no longer its own."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from floor_fixtures import OTHER, REGION
+from test_standby import BEFORE, DARK, DRILL, LEASE_S, clock, dark, world
+
+from muster.drill.abort import restore_all
+from muster.drill.lock.held import TargetLock
+from muster.drill.lock.lease import SharedLease
+from muster.drill.recover import again
+from muster.drill.stop import StopFlag
+from muster.drill.undo.still import SILENT_S, StillOurs
+from muster.drill.undo.store import open_undo, stored_undo
+from muster.platform import platform_of
+from muster.undo import UndoHeader
+
+__all__ = ["clock", "dark", "world"]
+NEXT = {REGION: 7, OTHER: 3}
+NEXT_DRILL = "20260102T000000Z-region_failover-cd34"
+
+
+@pytest.fixture
+def lock(world, clock):
+    """The target's lock, as a process on this machine holds it."""
+    return TargetLock(world.target, DRILL, clock)
+
+
+@pytest.fixture
+def ours(world, lock, dark, clock):
+    """What the process may restore: all that the store shows."""
+    lock.acquire()
+    yield StillOurs(lock, world.target, DRILL, clock=clock)
+    lock.file.release()
+
+
+def restored_by_another(world, clock, holder=NEXT_DRILL):
+    """Two leases pass, somebody restores all, and the next drill moves the weights."""
+    clock.advance(2 * LEASE_S)
+    for entry in world.store.under("undo/staging"):
+        world.store.remove(entry)
+    platform_of(world.target).steering.set_weights(NEXT)
+    if holder:
+        taken = SharedLease(
+            world.store, "staging", holder, place="next", lease_s=LEASE_S,
+            clock_skew_s_max=1, clock=clock,
+        )  # fmt: skip
+        taken.acquire(patient=True)
+
+
+def test_a_lock_that_is_only_late_asks_nobody(world, ours, clock):
+    """Nobody can have taken it: a dark region does not wait for a store that hangs."""
+    clock.advance(1.2 * LEASE_S)
+    world.down = True
+    assert "u1" in ours
+
+
+def test_what_the_store_still_has_is_restored_however_late(world, ours, clock):
+    """Also while another machine holds the target, which may be about to do the same."""
+    clock.advance(2 * LEASE_S)
+    assert "u1" in ours
+
+
+def test_what_another_has_restored_is_left_while_somebody_holds_the_target(
+    world, ours, clock, caplog
+):
+    """It may be that one's own change."""
+    restored_by_another(world, clock)
+    assert "u1" not in ours
+    assert f"u1 was restored by another machine; now {NEXT_DRILL} on" in caplog.text
+
+
+def test_what_nobody_holds_is_restored(world, ours, clock):
+    """A call that was under way as the process fell asleep may have come late."""
+    restored_by_another(world, clock, holder="")
+    lease = world.store.read("lock/staging")
+    world.store.remove(lease)
+    assert "u1" in ours
+
+
+def test_a_store_that_is_away_keeps_nothing_dark_and_is_not_asked_each_time(
+    world, ours, clock, monkeypatch
+):
+    """Whether another has restored is unknown: said, and restored."""
+    asked = []
+    monkeypatch.setattr(
+        "muster.drill.undo.still.stored_undo", lambda target: asked.append(1) or stored_undo(target)
+    )
+    clock.advance(2 * LEASE_S)
+    world.down = True
+    assert "u1" in ours
+    assert "u2" in ours
+    assert len(asked) == 1
+    clock.advance(SILENT_S + 1)
+    assert "u1" in ours
+    assert len(asked) == 2
+
+
+def test_only_the_named_ones_are(ours, lock, world, clock):
+    """Those that the store had when the recovery began."""
+    assert "u2" not in StillOurs(lock, world.target, DRILL, {"u1"}, clock)
+
+
+def test_a_recovery_that_wakes_under_the_next_drill_changes_nothing(
+    world, dark, clock, monkeypatch
+):
+    """It had read the store before it slept."""
+
+    def slept(target):
+        held = stored_undo(target)
+        restored_by_another(world, clock)
+        return held
+
+    clock.advance(2 * LEASE_S)
+    monkeypatch.setattr(again, "stored_undo", slept)
+    said: list[str] = []
+    assert again.recover_target(world.file, said.append, clock) == again.EXIT_NOT_RESTORED
+    assert world.weights() == NEXT
+    assert any(line.startswith("NOT RESTORED") for line in said)
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_a_drill_that_wakes_under_the_next_one_changes_nothing(
+    world, dark, lock, clock, tmp_path, another
+):
+    """Its own log still shows the change; without another drill it is restored from there."""
+    lock.acquire()
+    if another:
+        restored_by_another(world, clock)
+    undo = open_undo(
+        world.target, tmp_path / "one" / "undo.jsonl", UndoHeader(DRILL, "staging", world.file)
+    )
+    events = []
+    session = SimpleNamespace(
+        close_begun=lambda: None, undo=undo, expected=SimpleNamespace(release=lambda: None),
+        watchdog=SimpleNamespace(act=lambda: None), slow=lambda call: call(), lock=lock,
+        platform=platform_of(world.target), target=world.target, drill_id=DRILL, clock=clock,
+        ledger=SimpleNamespace(append=lambda event, **more: events.append(event)),
+        allow_slow=lambda: None, stop=StopFlag(), restored=False,
+    )  # fmt: skip
+    said = restore_all(session)
+    undo.close()
+    lock.file.release()
+    assert world.weights() == (NEXT if another else BEFORE) != DARK
+    assert said.startswith("not restored" if another else "restored 1")
