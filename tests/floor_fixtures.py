@@ -34,7 +34,7 @@ from muster import home
 from muster.targets.model import Target
 
 READY_S_MAX = 30.0
-NO_LEASE = SimpleNamespace(doubt=lambda: "")
+NO_LEASE = SimpleNamespace(doubt=lambda: "", outlived=False)
 """A lock of this machine alone: no other machine can have taken it."""
 
 

@@ -57,8 +57,9 @@ def healed(workloads: Workloads, names: Sequence[str]) -> Iterator[str]:
         one = workloads.workload(name)
         for app in apps:
             automated = mapping(app, "spec", "syncPolicy").get("automated")
-            on = isinstance(automated, Mapping) and automated.get("enabled") is not False
-            if on and automated.get("selfHeal") and _manages(app, workloads.namespace, one):
+            if not isinstance(automated, Mapping) or automated.get("enabled") is False:
+                continue
+            if automated.get("selfHeal") and _manages(app, workloads.namespace, one):
                 yield (
                     f"Argo CD's {_name(app)} manages {name}, and sets its release again within "
                     "seconds: turn selfHeal off for the drill"
