@@ -76,12 +76,13 @@ test: setup-test ## all tests but whole drills (about 10 minutes on two cores)
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
 	@$(BIN)/python -m pytest -m "drills and not catalogue" $${PART:+--part "$$PART"}
 
-# The whole: the day on one worker, which takes longest, and the planted defects one by one beside it.
+# The planted defects stop most drills early, and their load is small: two of them run side by side.
+FAULTS = $(BIN)/python -m pytest --durations=0 --durations-min=5
 test-faults: setup-test ## the day of every fault at SCALE=0.05, and planted defects that must fail; HALF=day or defects
-	@case "$${HALF:-}" in "") half= workers=2 ;; day) half=" and day" workers=0 ;; defects) half=" and not day" workers=0 ;; \
-	*) echo "HALF: got $$HALF, expected day or defects" >&2; exit 2 ;; esac; \
-	$(BIN)/python -m pytest -m "drills and catalogue$$half" -n "$$workers" --dist loadgroup --no-loadscope-reorder \
-	--durations=0 --durations-min=5 tests/test_drill_day_of_faults.py tests
+	@case "$${HALF:-day defects}" in day | defects | "day defects") ;; \
+	*) echo "HALF: got $$HALF, expected day or defects" >&2; exit 2 ;; esac
+	@case "$${HALF:-day}" in day) $(FAULTS) -m "drills and catalogue and day" ;; esac
+	@case "$${HALF:-defects}" in defects) $(FAULTS) -m "drills and catalogue and not day" -n 2 ;; esac
 
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign

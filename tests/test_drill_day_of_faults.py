@@ -21,9 +21,7 @@ from test_drill_loss import REGION
 from muster.drill.game_day.full import FILE
 from muster.undo import read_undo
 
-# With several workers all tests here go to one, which runs the day.
-GROUP = pytest.mark.xdist_group("day")
-pytestmark = [pytest.mark.drills, pytest.mark.catalogue, pytest.mark.day, GROUP]
+pytestmark = [pytest.mark.drills, pytest.mark.catalogue, pytest.mark.day]
 
 SETTINGS = {"profile": "test_20k", "scale": "0.05"}
 DAY_S_MAX = 3 * 3600.0
