@@ -188,7 +188,11 @@ class Cluster(World):
         answer = self.space.live.http.request(
             call.method, call.path, content=call.body, headers={"Content-Type": kind}
         )
-        return answer.status_code, json.loads(answer.content)
+        try:
+            return answer.status_code, json.loads(answer.content)
+        except ValueError:
+            # A group that the API server does not have is answered by a plain text.
+            return answer.status_code, {"message": answer.text}
 
     def answer(self, call):
         """The API server behind its front."""
