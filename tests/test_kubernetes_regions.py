@@ -57,13 +57,14 @@ def objects() -> dict[str, dict[str, Any]]:
 
 
 def test_the_target_differs_from_the_testbed_in_what_kubernetes_does() -> None:
-    """Its power, the restart of Toxiproxy, and nothing for Redis' process; all else is the same."""
+    """Power, what is done to pods, the restart of Toxiproxy, nothing for Redis' process alone."""
     plain = yaml.safe_load((home.root() / "targets/testbed.yaml").read_text())
     pods = yaml.safe_load((home.root() / "targets/testbed_kubernetes.yaml").read_text())
     for region in plain["regions"]:
         ours, theirs = pods["regions"][region], plain["regions"][region]
         assert ours.pop("power")["kind"] == "kubernetes"
         assert ours["toxiproxy"].pop("restart")["kind"] == "kubernetes"
+        assert ours.pop("cluster")["kind"] == "kubernetes"
         for key in ("power", "redis_process"):
             theirs.pop(key)
         theirs["toxiproxy"].pop("restart")
@@ -151,9 +152,9 @@ def test_the_drill_has_the_documented_roles_in_the_regions_alone() -> None:
     """Those of deploy/kubernetes/role.yaml; a restart of Toxiproxy and of nothing else."""
     granted = access.roles()
     assert [one["metadata"]["name"] for one in granted] == [
-        "muster-drill", "muster-loss", "muster-restart"
+        "muster-drill", "muster-loss", "muster-faults", "muster-restart"
     ]  # fmt: skip
-    (restart,) = granted[2]["rules"]
+    (restart,) = granted[3]["rules"]
     assert restart["resourceNames"] == ["toxiproxy"]
     made = list(access.objects(list(TARGET.regions), granted))
     bound = [(path, body) for path, body in made if path.endswith("/rolebindings")]

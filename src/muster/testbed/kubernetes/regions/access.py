@@ -23,7 +23,7 @@ DRILL = "drill"
 RESTARTED = "toxiproxy"
 """The one deployment that a drill may restart."""
 _RBAC = "rbac.authorization.k8s.io"
-_ROLES = ("muster-drill", "muster-loss", "muster-restart")
+_ROLES = ("muster-drill", "muster-loss", "muster-faults", "muster-restart")
 
 
 def roles(file: Path | None = None) -> list[dict[str, Any]]:
