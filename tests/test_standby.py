@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -23,7 +24,9 @@ from muster import aws as aws_clients
 from muster import targets
 from muster.cli import drill as drill_commands
 from muster.drill.lock.lease import WATCHED, SharedLease, record_of
+from muster.drill.phases.preflight import stood_by
 from muster.drill.recover.standby import RIGHTS_S, Standby
+from muster.drill.undo.beside import SAID_S, SAID_S_MAX
 from muster.drill.undo.store import StoreMirror, open_undo, stored_undo
 from muster.faults.traffic_shift import TrafficShift
 from muster.platform import platform_of
@@ -230,6 +233,33 @@ def test_who_lacks_a_right_to_restore_is_not_ready(waiting, clock, monkeypatch):
     clock.advance(RIGHTS_S)
     waiting.look()
     assert waiting.ready_file.exists()
+
+
+def preflight_says(world, clock):
+    """What the check says to a drill on this target."""
+    target = world.target.model_copy(
+        update={"shared": world.target.shared.model_copy(update={"standby": True})}
+    )
+    lease = SimpleNamespace(store=world.store, clock_skew_s_max=30.0)
+    session = SimpleNamespace(target=target, lock=SimpleNamespace(lease=lease), clock=clock)
+    assert stood_by(SimpleNamespace(target=world.target, lock=session.lock)) == ""
+    return stood_by(session)
+
+
+def test_a_drill_that_wants_somebody_beside_it_is_refused_without(world, waiting, clock):
+    """Nobody yet; somebody; nobody any more, or one who could not restore."""
+    assert "nobody stands by: run chaos drill standby --target staging" in preflight_says(
+        world, clock
+    )
+    looked(waiting, clock, SAID_S + 1)
+    assert preflight_says(world, clock) == ""
+    waiting._rights, waiting._rights_at_s = ("no right",), clock.boot_s() + 1e6
+    looked(waiting, clock, SAID_S_MAX)
+    assert preflight_says(world, clock) == ""
+    clock.advance(31)
+    assert "said so last" in preflight_says(world, clock)
+    world.store.write("standby/staging", "?", world.store.read("standby/staging"))
+    assert "no record of who stands by" in preflight_says(world, clock)
 
 
 @pytest.mark.parametrize(

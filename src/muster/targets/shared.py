@@ -18,6 +18,9 @@ class _Lease(Document):
     clock_skew_s_max: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=30.0, description="maximum difference between the clocks of two drilling machines"
     )
+    standby: bool = Field(
+        default=False, description="refuse a drill while no `chaos drill standby` could restore it"
+    )
 
 
 class _Shared(_Lease):

@@ -21,6 +21,7 @@ from muster.drill.sight.looking import Looking
 from muster.drill.sight.shown import fresh, not_shown
 from muster.drill.sight.sound import unsound
 from muster.drill.sight.told_apart import untold
+from muster.drill.undo.beside import nobody_beside
 from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
 from muster.drill.undo.store import not_removable, stored_undo
@@ -104,6 +105,14 @@ def lock_kept(session: Looking) -> str:
         return ""
     lease.renew()
     return not_removable(lease.store, session.target.name)
+
+
+def stood_by(session: Looking) -> str:
+    """Somebody on another machine would restore, if the target demands that."""
+    shared, lease = session.target.shared, session.lock.lease
+    if shared is None or lease is None or not shared.standby:
+        return ""
+    return nobody_beside(lease.store, session.target.name, session.clock, lease.clock_skew_s_max)
 
 
 def undo_known(session: Looking) -> str:
@@ -288,6 +297,7 @@ CHECKS: tuple[Check, ...] = (
     Check("confirm", confirmed),
     Check("calendar", open_now),
     Check("lock", lock_kept),
+    Check("standby", stood_by),
     Check("leftover_undo", no_leftover_undo),
     Check("regions_ready", regions_ready),
     Check("steering", steering_readable),

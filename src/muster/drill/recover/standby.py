@@ -19,9 +19,10 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.lock.lease import WATCHED, Seen, record_of
 from muster.drill.recover.again import recover_target
 from muster.drill.recover.ended import Say
+from muster.drill.undo.beside import SAID_S, say_beside
 from muster.errors import BadInput, DrillAborted, MusterError
 from muster.platform import Platform, platform_of
-from muster.stores import Stored, store_of
+from muster.stores import Stored, StoreError, store_of
 from muster.targets import Target, resolve_shared
 from muster.targets.shared import AnyShared
 
@@ -54,7 +55,7 @@ class Standby:
         self._clock = clock
         self._seen: _State | None = None
         self._since_s = 0.0
-        self._rights_at_s = float("-inf")
+        self._rights_at_s = self._told_at_s = float("-inf")
         self._rights: tuple[str, ...] = ()
         self._wrong: tuple[str, ...] = ()
 
@@ -98,9 +99,19 @@ class Standby:
                 self._say("ready to restore again")
             self._wrong = wrong
         if not wrong:
-            self.ready_file.parent.mkdir(parents=True, exist_ok=True)
-            self.ready_file.touch()
+            self._tell()
         return code
+
+    def _tell(self) -> None:
+        """Let probes and drills know that somebody stands by."""
+        self.ready_file.parent.mkdir(parents=True, exist_ok=True)
+        self.ready_file.touch()
+        if self._clock.boot_s() - self._told_at_s >= SAID_S:
+            try:
+                say_beside(self._store, self._target.name, self._clock)
+            except StoreError:
+                return  # the next look tells
+            self._told_at_s = self._clock.boot_s()
 
     def _looked(self) -> int | None:
         changes = self._store.under(f"undo/{self._target.name}")
