@@ -200,6 +200,36 @@ def test_a_node_that_somebody_else_cordons_meanwhile_stays_so(cluster):
     assert (state.whole, state.another) == (True, "node node-1 was cordoned by somebody else")
 
 
+def fields(manager, metadata=None, spec=None):
+    """One entry of managed fields, as an API server keeps them."""
+    found = {}
+    if metadata:
+        found["f:metadata"] = {"f:annotations": {".": {}, f"f:{metadata}": {}}}
+    if spec:
+        found["f:spec"] = {f"f:{spec}": {}}
+    return {"manager": manager, "operation": "Update", "fieldsType": "FieldsV1", "fieldsV1": found}
+
+
+def test_a_node_that_was_opened_and_cordoned_anew_by_somebody_else_stays_so(cluster):
+    """`kubectl uncordon` leaves the mark: the managed fields tell whose cordon it is now."""
+    one = adapter(cluster).draining()
+    before = one.before()
+    one.apply(before)
+    node = cluster.api.objects[f"/api/v1/nodes/{NODE}"]
+    mark = "muster/cordoned-by"
+    node["metadata"]["managedFields"] = [fields("muster", mark, "unschedulable")]
+    assert "is cordoned by the drill" in one.state(before).shown
+    node["metadata"]["managedFields"] = [
+        fields("muster", mark), fields("kubectl-cordon", spec="unschedulable")
+    ]  # fmt: skip
+    one.revert(before)
+    node = cluster.api.objects[f"/api/v1/nodes/{NODE}"]
+    assert node["spec"]["unschedulable"] is True
+    assert mark not in node["metadata"]["annotations"]
+    state = one.state(before)
+    assert (state.whole, state.another) == (True, "node node-1 was cordoned by somebody else")
+
+
 def test_a_node_that_somebody_opens_or_removes_meanwhile_is_told(cluster):
     """The effect is gone, by another."""
     one = adapter(cluster).draining()

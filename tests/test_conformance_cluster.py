@@ -114,9 +114,13 @@ def way_of(adapter: ClusterByKubernetes, way: str) -> Disruption:
 
 def pasted(api: ClusterStandIn, path: str, line: str) -> None:
     kubectl = rf"kubectl -n chat --kubeconfig {re.escape(path)} "
-    if found := re.fullmatch(kubectl + r"uncordon (\S+)", line):
+    unmarked = rf"{kubectl}annotate node (\S+) muster/cordoned-by-"
+    if found := re.fullmatch(rf"{kubectl}uncordon (\S+) && {unmarked}", line):
         node = api.objects[f"/api/v1/nodes/{found[1]}"]
         node["spec"].pop("unschedulable", None)
+        del api.objects[f"/api/v1/nodes/{found[2]}"]["metadata"]["annotations"][
+            "muster/cordoned-by"
+        ]
         return
     if found := re.fullmatch(kubectl + r"rollout undo deployment/(\w+) --to-revision=(\d+)", line):
         (one,) = api.of("deployments")

@@ -342,6 +342,7 @@ def test_a_drill_that_may_have_lost_its_lock_applies_nothing(held, clock, monkey
         lock=lock,
         stop_now=lambda reason: Session.stop_now(SimpleNamespace(stop=stop), reason),
     )
+    session.check_lock = lambda: Session.check_lock(session)
     Session.write_undo(session, fault)
     clock.advance(leases.LOST_AT * 60 + 1)
     with pytest.raises(DrillAborted, match=r"lost_lease: .*another machine may restore already"):

@@ -245,7 +245,8 @@ class Cluster(World):
     def paste(self, line: str) -> None:
         """As kubectl would: there is none on every machine that tests."""
         live, kubectl = self.space.live, rf"kubectl -n {self.space.name} --kubeconfig \S+ "
-        if re.fullmatch(kubectl + rf"uncordon {self.node}", line):
+        unmarked = rf"{kubectl}annotate node {self.node} muster/cordoned-by-"
+        if re.fullmatch(rf"{kubectl}uncordon {self.node} && {unmarked}", line):
             cordon(live, self.node, None)
             return
         undo = re.fullmatch(kubectl + r"rollout undo deployment/gateway --to-revision=(\d+)", line)

@@ -1,7 +1,8 @@
 """Cordons one node and evicts the region's pods from it, like `kubectl drain`.
 
 A cordon carries a mark of the drill, set by the same patch. Only a node with that mark is
-uncordoned, so a node that somebody else cordoned stays so. Evictions are those of the API, which
+uncordoned, so a node that somebody else cordoned stays so. The mark outlives a `kubectl uncordon`:
+the node's managed fields say whether the same hand set both. Evictions are those of the API, which
 PodDisruptionBudgets may refuse for a while; they are asked for again until the time is over.
 
 A drain is refused where the node has pods of others, except those of a DaemonSet and of the node
@@ -138,7 +139,10 @@ class DrainedNode(OnWorkloads):
     def command(self, before: Before) -> str | None:
         if before[CORDONED]:
             return None
-        return line(*kubectl_of(self.settings), "uncordon", before[NODE])
+        kubectl, node = kubectl_of(self.settings), before[NODE]
+        # With its mark left, a later cordon of somebody else's would look like the drill's.
+        unmarked = line(*kubectl, "annotate", "node", node, f"{MARK}-")
+        return f"{line(*kubectl, 'uncordon', node)} && {unmarked}"
 
     def _how(self, before: Before) -> tuple[str, str]:
         """What shows of the drill's own cordon, and what somebody else did; empty: nothing."""
@@ -148,14 +152,14 @@ class DrainedNode(OnWorkloads):
             return "", f"node {before[NODE]} was removed"
         if not _cordoned(node):
             return "", ""
-        if _mark(node) == before[TOKEN]:
+        if _mark(node) == before[TOKEN] and _set_together(node):
             return f"node {before[NODE]} is cordoned by the drill", ""
         return "", f"node {before[NODE]} was cordoned by somebody else"
 
     def _one_cordoned(self, before: Before) -> bool:
         """Whether the node carries the drill's own cordon, read after the change."""
         node = self._node(before[NODE])
-        if _mark(node) == before[TOKEN] and _cordoned(node):
+        if _mark(node) == before[TOKEN] and _cordoned(node) and _set_together(node):
             return True
         if _cordoned(node):
             raise PortError(f"node {before[NODE]}: somebody else has cordoned it meanwhile")
@@ -168,7 +172,10 @@ class DrainedNode(OnWorkloads):
             node = self._node(before[NODE])
             if _mark(node) != before[TOKEN]:
                 return True
-            self._patched(node, None)
+            if _cordoned(node) and not _set_together(node):
+                self._unmarked(node)
+            else:
+                self._patched(node, None)
             return bool(_mark(self._node(before[NODE])) != before[TOKEN])
         except Absent:
             return True
@@ -183,6 +190,13 @@ class DrainedNode(OnWorkloads):
         body = {"metadata": meta, "spec": {"unschedulable": None if mark is None else True}}
         path = NODES.everywhere(text(node, "metadata", "name"))
         self.workloads.cluster.patch(path, body, dry_run=dry_run)
+
+    def _unmarked(self, node: Json) -> None:
+        """Take the mark away, and leave the cordon, which is somebody else's."""
+        version = text(node, "metadata", "resourceVersion")
+        meta = {"resourceVersion": version, "annotations": {MARK: None}}
+        path = NODES.everywhere(text(node, "metadata", "name"))
+        self.workloads.cluster.patch(path, {"metadata": meta})
 
     def _evict(self, pod: Pod, *, dry_run: bool = False) -> None:
         where = self.settings.namespace
@@ -230,6 +244,19 @@ def _cordoned(node: Json) -> bool:
 def _mark(node: Json) -> str | None:
     mark = mapping(node, "metadata", "annotations").get(MARK)
     return mark if isinstance(mark, str) else None
+
+
+def _set_together(node: Json) -> bool:
+    """Whether who set the mark has set the cordon too; true if no managed fields tell."""
+    owners = [
+        (
+            f"f:{MARK}" in mapping(one, "fieldsV1", "f:metadata", "f:annotations"),
+            "f:unschedulable" in mapping(one, "fieldsV1", "f:spec"),
+        )
+        for one in each(node, "metadata", "managedFields")
+    ]
+    marked = [cordoned for mark, cordoned in owners if mark]
+    return not marked or any(marked) or not any(cordoned for _, cordoned in owners)
 
 
 def _takes_pods(node: Json, drained: str) -> bool:
