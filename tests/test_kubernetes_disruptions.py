@@ -389,6 +389,46 @@ def test_pods_of_others_on_the_node_refuse_its_drain(live):
         assert said.endswith(f"which a drain would evict: {other.name}/lone")
 
 
+def test_a_node_that_somebody_else_cordons_anew_stays_so(live):
+    """`kubectl uncordon` leaves the drill's mark; the API server's managed fields tell."""
+    with region_of(live, "draining") as (space, nodes):
+        one = adapter(space, nodes[0]).draining()
+        before = one.before()
+        one.apply(before)
+        assert "is cordoned by the drill" in one.state(before).shown
+        cordon(live, nodes[0], None)
+        cordon(live, nodes[0], True)
+        one.revert(before)
+        node = live.call("GET", f"/api/v1/nodes/{nodes[0]}")
+        assert node["spec"]["unschedulable"] is True
+        assert "muster/cordoned-by" not in node["metadata"].get("annotations", {})
+        state = one.state(before)
+        assert (state.whole, state.another) == (
+            True, f"node {nodes[0]} was cordoned by somebody else"
+        )  # fmt: skip
+        cordon(live, nodes[0], None)
+
+
+@pytest.mark.parametrize("flaw", ["readiness", "image"])
+def test_what_another_sets_on_a_flawed_release_stays(live, flaw):
+    """Merged as kubectl does it: the flaw alone is taken back, and the rest is told."""
+    with region_of(live, flaw) as (space, _):
+        one = way_of(adapter(space), flaw)
+        before = one.before()
+        one.apply(before)
+        assert one.look(before).another == ""
+        path = space.path("Deployment", "gateway")
+        containers = live.call("GET", path)["spec"]["template"]["spec"]["containers"]
+        containers[0]["env"] = [{"name": "LEVEL", "value": "debug"}]
+        live.call("PATCH", path, {"spec": {"template": {"spec": {"containers": containers}}}})
+        assert "somebody else has changed the drill's release" in one.look(before).another
+        one.revert(before)
+        (kept,) = live.call("GET", path)["spec"]["template"]["spec"]["containers"]
+        assert kept["env"] == containers[0]["env"]
+        assert kept["image"] != IMAGE
+        assert "somebody else has released another template" in one.state(before).another
+
+
 @pytest.mark.parametrize("flaw", ["readiness", "image"])
 def test_without_a_kubelet_no_flaw_is_proven(live, flaw):
     """kwok asks no probe and pulls no image: every pod becomes ready."""
