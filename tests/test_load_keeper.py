@@ -256,12 +256,23 @@ def record(tmp_path):
 def test_a_line_that_comes_twice_is_kept_once(tmp_path):
     """After a broken connection the log is read again from a while before."""
     one = record(tmp_path)
-    lines = [{"schema": 1, "shard": 0}, {"t": 5.0, "shard": 0}, {"t": 6.0, "shard": 0}]
-    for line in [*lines, *lines[1:], {"t": 7.0, "shard": 0}]:
+    times = [{"schema": 1}, {"t": 5.0}, {"t": 6.0}, {"t": 7.0}]
+    lines = [{**line, "shard": 0, "line": number} for number, line in enumerate(times)]
+    for line in [*lines[:3], *lines[1:]]:
         one.take(json.dumps(line).encode())
     kept_lines = [json.loads(line) for line in one._path.read_text().splitlines()]
     assert [line.get("t") for line in kept_lines] == [None, 5.0, 6.0, 7.0]
     assert one._since() == "1970-01-01T00:00:02Z"
+
+
+def test_a_clock_that_is_stepped_back_costs_no_line(tmp_path):
+    """Nor do two lines of the same moment; it is read again from the last one's time on."""
+    one = record(tmp_path)
+    for number, t_s in enumerate((5.0, 40.0, 12.0, 13.0, 13.0)):
+        one.take(json.dumps({"t": t_s, "shard": 0, "line": number}).encode())
+    kept_lines = [json.loads(line)["t"] for line in one._path.read_text().splitlines()]
+    assert kept_lines == [5.0, 40.0, 12.0, 13.0, 13.0]
+    assert one._since() == "1970-01-01T00:00:08Z"
 
 
 def test_what_is_no_record_are_a_parts_words(tmp_path):

@@ -33,6 +33,8 @@ NOTE = "note"
 """The key of a line that says when something happened: `began`, `ended`."""
 ENDED = "ended"
 """The last line of a record that is whole."""
+LINE = "line"
+"""The key of a line's number, for whoever reads along: times may be stepped back."""
 _KEYS = orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE
 
 
@@ -60,6 +62,7 @@ class Recorder:
         self._raw_below = round(raw_share * _HASHES)
         self._raw_bytes_left = raw_bytes_max
         self._raw_left_out = 0
+        self._lines = 0
         if raw_share > 0 and directory is not None:
             self._raw = (directory / f"load-raw-{shard}.jsonl").open("wb")
         self._shard = shard
@@ -162,6 +165,9 @@ class Recorder:
             self._raw.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
+        if self._read_along:
+            line = {**line, LINE: self._lines}
+            self._lines += 1
         self._file.write(orjson.dumps(line, option=_KEYS))
         self._file.flush()
 

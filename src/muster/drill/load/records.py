@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.load.recorder import ENDED, NOTE
+from muster.load.recorder import ENDED, LINE, NOTE
 from muster.platform.port import PortError
 from muster.redact import redacted
 
@@ -36,6 +36,7 @@ class PartRecord:
         self._clock = clock
         self._file: BinaryIO | None = None
         self._last_s = 0.0
+        self._kept = -1
         self._words: deque[str] = deque(maxlen=WORDS_KEPT)
         self._over = threading.Event()
         self.began_at: float | None = None
@@ -81,11 +82,17 @@ class PartRecord:
         elif NOTE in found:
             self.began_at = float(found["at"])
         else:
-            self._keep(line, float(found.get("t", 0.0)))
+            self._keep(line, found.get(LINE), float(found.get("t", 0.0)))
 
-    def _keep(self, line: bytes, t_s: float) -> None:
-        if t_s > self._last_s or (t_s == 0.0 and self._last_s == 0.0):
-            self._last_s = max(self._last_s, t_s)
+    def _keep(self, line: bytes, number: object, t_s: float) -> None:
+        # Not by its time: a clock that is stepped back must not cost any. An image of before lines
+        # had numbers has times alone.
+        if isinstance(number, int):
+            new, self._kept = number > self._kept, max(number, self._kept)
+        else:
+            new = t_s > self._last_s or t_s == self._last_s == 0.0
+        if new:
+            self._last_s = t_s or self._last_s
             if self._file is not None:
                 self._file.write(line + b"\n")
                 self._file.flush()
