@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -273,6 +274,21 @@ def test_a_clock_that_is_stepped_back_costs_no_line(tmp_path):
     kept_lines = [json.loads(line)["t"] for line in one._path.read_text().splitlines()]
     assert kept_lines == [5.0, 40.0, 12.0, 13.0, 13.0]
     assert one._since() == "1970-01-01T00:00:08Z"
+
+
+def test_orders_go_to_no_other_drills_load():
+    """Of the same name, once a drill wakes whose own load was ended."""
+    sent = []
+    cluster = SimpleNamespace(
+        post=lambda path, body: {"metadata": {"uid": f"uid of {path.rpartition('/')[2]}"}},
+        patch=lambda path, body: sent.append(body),
+    )
+    job = LoadJob(SimpleNamespace(namespace="load"), "muster-load", cluster)
+    job.tell({"orders": "x"})
+    job.create({}, lambda uid: {})
+    job.tell({"orders": "x"})
+    own = {"metadata": {"uid": "uid of configmaps"}, "data": {"orders": "x"}}
+    assert sent == [{"data": {"orders": "x"}}, own]
 
 
 def test_what_is_no_record_are_a_parts_words(tmp_path):

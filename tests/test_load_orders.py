@@ -7,10 +7,11 @@ import json
 
 import pytest
 
+from muster import redact
 from muster.drill.load import manifest
 from muster.errors import BadInput
 from muster.load.orders import Obedience, Orders, PartConfig
-from muster.load.part import config_of
+from muster.load.part import config_of, main_part
 from muster.load.shard import Control
 
 
@@ -40,6 +41,21 @@ def obeys(times):
 
 def orders(beat=1, **changes):
     return Orders.model_validate({"beat": beat, "sent_at": 1000.0, **changes})
+
+
+def test_no_surprise_prints_a_secret_of_the_part(monkeypatch, capsys):
+    """Its last words go into the drill's report, and the drill does not know them."""
+    redact.keep("s3cret-token")
+
+    def fails(environment):
+        raise ValueError("Invalid header value b'Bearer s3cret-token'")
+
+    monkeypatch.setattr("muster.load.part.Watched.of", fails)
+    monkeypatch.setattr("muster.load.part.signal.signal", lambda *given: None)
+    assert main_part({}) == 1
+    assert (
+        capsys.readouterr().err == "muster.load: ValueError: Invalid header value b'Bearer ***'\n"
+    )
 
 
 def test_it_begins_at_the_moment(obeys):

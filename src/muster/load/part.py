@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import queue
 import signal
 import sys
@@ -33,7 +34,7 @@ from muster.load.orders import (
 from muster.load.shard import STDOUT, Control, Listen, in_loop, run
 from muster.load.watched import Watch, Watched
 from muster.machine import raise_open_files
-from muster.redact import redacted
+from muster.redact import Redacting, redacted
 from muster.targets.parse import refilled
 
 ORDERS_S_MAX = 120.0
@@ -49,6 +50,7 @@ def main_part(environment: Mapping[str, str]) -> int:
     """Exit code 0: it was told to end; 2: it cannot begin; 3: it had to end by itself."""
     # The first process of a container: without a handler SIGTERM would not end it.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    logging.getLogger("asyncio").addFilter(Redacting())
     changes: queue.SimpleQueue[Data | None] = queue.SimpleQueue()
     try:
         watch = Watch(Watched.of(environment), changes.put)
@@ -65,6 +67,10 @@ def main_part(environment: Mapping[str, str]) -> int:
     except (MusterError, OSError) as error:
         print(f"muster.load: {redacted(str(error))}", file=sys.stderr)
         return getattr(error, "exit_code", 1)
+    except Exception as error:
+        # Only this process knows the secrets: what it prints stands in the drill's report.
+        print(f"muster.load: {redacted(f'{type(error).__name__}: {error}')}", file=sys.stderr)
+        return 1
     if why:
         print(f"muster.load: part {config.shard + 1}: {why}", file=sys.stderr)
         return FAILED

@@ -70,6 +70,7 @@ class LoadJob:
         self.name = name
         self.namespace = access.namespace
         self.uid = ""
+        self._orders_uid = ""
 
     @property
     def subject(self) -> str:
@@ -90,11 +91,15 @@ class LoadJob:
         except Conflict as error:
             raise Conflict(f"{error}: another drill's load, or what is left of one") from error
         self.uid = text(made, "metadata", "uid")
-        self.cluster.post(CONFIG_MAPS.path(self.namespace), orders(self.uid))
+        told = self.cluster.post(CONFIG_MAPS.path(self.namespace), orders(self.uid))
+        self._orders_uid = text(told, "metadata", "uid", absent="")
 
     def tell(self, data: Mapping[str, str]) -> None:
         """Set these keys of the orders."""
-        self.cluster.patch(CONFIG_MAPS.path(self.namespace, self.name), {"data": data})
+        # A drill that slept must not give orders to the next one's load, which has the same name:
+        # the API server refuses a change of another uid.
+        meta = {"metadata": {"uid": self._orders_uid}} if self._orders_uid else {}
+        self.cluster.patch(CONFIG_MAPS.path(self.namespace, self.name), {**meta, "data": data})
 
     def pods(self) -> list[PartPod]:
         """The Job's pods, by index."""
