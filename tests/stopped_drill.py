@@ -53,7 +53,7 @@ def main(bundle: Path) -> int:
     session.expected, session.restored, session.owns_testbed = Expected(), False, False
     session.slow, session.allow_slow = lambda call: call(), lambda: None
     session.metrics = SimpleNamespace(close=lambda: None)
-    session.lock = SimpleNamespace(release=lambda: None)
+    session.lock = SimpleNamespace(release=lambda: None, outlived=False)
     session.watchdog.stand_down = session.close_begun = lambda: None
     for name in "abc":
         lamp = SlowLamp(platform, REGION, name)

@@ -252,7 +252,8 @@ def events_of(session):
 
 def test_it_is_applied_seen_reverted_and_judged(session, beacon, tmp_path):
     """From the drill's JSON to the verdict, with no region anywhere."""
-    run_python_activity(METHOD[AT], {}, {})
+    held = {**OUTAGE, "arguments": {**OUTAGE["arguments"], "seconds": 0.1}}
+    run_python_activity({**METHOD[AT], "provider": {"type": "python", **held}}, {}, {})
     assert beacon.SHINES == {"pct": 100}
     restored = restore(session.platform, session.undo, session.ledger)
     record_verify(session.ledger, session.undo, restored)
@@ -277,7 +278,9 @@ def test_it_is_applied_seen_reverted_and_judged(session, beacon, tmp_path):
     assert seen[0]["stops_region"] is False
     verdict = judged(tmp_path / "proven", seen)
     (proof,) = [one for one in verdict.findings if one.slo == "fault_proof"]
-    assert (proof.source, proof.region, proof.status, proof.samples) == (KIND, None, "pass", 2)
+    assert (proof.source, proof.region, proof.status, proof.samples) == (KIND, None, "pass", 2), (
+        proof.reason
+    )
     assert verdict.verdict == "PASS", verdict.document["unknowns"]
     unseen = [event for event in seen if event["event"] != "fault_proof"]
     verdict = judged(tmp_path / "unproven", unseen)

@@ -82,6 +82,7 @@ def session_of(series, gate="M3", **signals):
         metrics=Shown(series),
         clock=SYSTEM_CLOCK,
         samples=SamplesClock(),
+        load=SimpleNamespace(parts_elsewhere=0),
         stop_now=stop_now,
         stop=stop,
         # Asked once: what a stand-in shows does not change.
