@@ -272,7 +272,7 @@ def test_a_toxiproxy_that_hangs_is_restarted_with_the_drills_own_rights(
             kubeconfig=found["endpoints"]["kubeconfig"],
         )
         with pytest.raises(PortError, match="403"):
-            restart(access, "gateway-0", 10)
+            restart(access, "gateway-1", 10)
         with pytest.raises(PortError, match="403"):
             Cluster(access).get("/api/v1/namespaces/muster/secrets")
         with pytest.raises(PortError, match="403"):

@@ -149,13 +149,20 @@ def test_a_toxiproxy_has_its_proxies_from_its_start() -> None:
 
 
 def test_the_drill_has_the_documented_roles_in_the_regions_alone() -> None:
-    """Those of deploy/kubernetes/role.yaml; a restart of Toxiproxy and of nothing else."""
+    """Those of deploy/kubernetes/role.yaml; a restart and a release of one deployment each."""
     granted = access.roles()
     assert [one["metadata"]["name"] for one in granted] == [
         "muster-drill", "muster-loss", "muster-faults", "muster-restart"
     ]  # fmt: skip
-    (restart,) = granted[3]["rules"]
-    assert restart["resourceNames"] == ["toxiproxy"]
+    patched = {
+        role["metadata"]["name"]: rule["resourceNames"]
+        for role in granted
+        for rule in role["rules"]
+        if rule["resources"] == ["deployments"]
+    }
+    assert patched == {"muster-faults": ["gateway-0"], "muster-restart": ["toxiproxy"]}
+    released = {region.cluster.released for region in TARGET.regions.values()}  # type: ignore[union-attr]
+    assert released == {("deployment/gateway-0",)}
     made = list(access.objects(list(TARGET.regions), granted))
     bound = [(path, body) for path, body in made if path.endswith("/rolebindings")]
     assert len(bound) == len(granted) * len(TARGET.regions)

@@ -20,8 +20,8 @@ from muster.testbed.kubernetes.regions.workloads import ACCOUNT
 OPERATIONS = "muster"
 """The namespace of the drill's own account."""
 DRILL = "drill"
-RESTARTED = "toxiproxy"
-"""The one deployment that a drill may restart."""
+RESTARTED, RELEASED = "toxiproxy", "gateway-0"
+"""The one deployment that a drill may restart, and the one of which it may make a release."""
 _RBAC = "rbac.authorization.k8s.io"
 _ROLES = ("muster-drill", "muster-loss", "muster-faults", "muster-restart")
 
@@ -37,8 +37,10 @@ def roles(file: Path | None = None) -> list[dict[str, Any]]:
     for name in _ROLES:
         if name not in named:
             raise BadInput(file, "", "no such role", f"a Role {name}")
-    for rule in named["muster-restart"]["rules"]:
-        rule["resourceNames"] = [RESTARTED]
+    for role, one in (("muster-restart", RESTARTED), ("muster-faults", RELEASED)):
+        for rule in named[role]["rules"]:
+            if rule["resources"] == ["deployments"]:
+                rule["resourceNames"] = [one]
     return [named[name] for name in _ROLES]
 
 
