@@ -54,6 +54,7 @@ def main(bundle: Path) -> int:
     session.slow, session.allow_slow = lambda call: call(), lambda: None
     session.metrics = SimpleNamespace(close=lambda: None)
     session.lock = SimpleNamespace(release=lambda: None, outlived=False)
+    session.target, session.drill_id = a_target(), bundle.name
     session.watchdog.stand_down = session.close_begun = lambda: None
     for name in "abc":
         lamp = SlowLamp(platform, REGION, name)
