@@ -114,8 +114,24 @@ def opened(now_s=0.0):
     return circuit
 
 
-def test_probes_are_sent_only_if_every_route_is_given_up_and_one_at_a_time():
-    """While one route works its traffic is probe enough; an open circuit is left its time."""
+def test_a_fallback_that_no_client_reaches_is_asked_until_its_circuit_closes():
+    """The primary route serves again: nobody else would ever find out that the fallback does."""
+    fallback, pools = opened(), {"primary": Pools(), "fallback": Pools()}
+    circuits = {"primary": Circuit(CircuitConfig()), "fallback": fallback}
+    now_s, wanted = 1.5, CircuitConfig.model_validate(CIRCUIT).successes
+    for number in range(1, wanted + 1):
+        assert fallback.open
+        probe(circuits, pools, now_s)
+        assert len(pools["fallback"].sent) == number
+        fallback.succeeded(now_s)
+        now_s += 1.0
+    assert not fallback.open
+    probe(circuits, pools, now_s)
+    assert (len(pools["primary"].sent), len(pools["fallback"].sent)) == (0, wanted)
+
+
+def test_probes_are_sent_only_where_no_client_goes_and_one_at_a_time():
+    """A route that clients try has probes enough; an open circuit is left its time."""
     well, pools = Circuit(CircuitConfig()), {"primary": Pools(), "fallback": Pools()}
     probe({"primary": opened(), "fallback": well}, pools, 5.0)
     assert not pools["primary"].sent

@@ -1,8 +1,8 @@
-"""A gateway whose routes are all given up asks them itself, since no client comes any more.
+"""A gateway asks a route itself that no client asks any more, so that its circuit can close again.
 
-It is not ready while every circuit is open, so its region gets no traffic, and without traffic no
-circuit would ever close again. Once a second it sends one small request to each route that may be
-tried.
+While every circuit is open the gateway is not ready, and its region gets no traffic. While the
+primary route serves, no client gets as far as the fallback, and its circuit would stay open for
+ever. Once a second one small request goes to each such route that may be tried.
 """
 
 from __future__ import annotations
@@ -82,10 +82,20 @@ def given_up(circuits: Mapping[str, Circuit]) -> bool:
     return all(circuit.open for circuit in circuits.values())
 
 
+def unasked(circuits: Mapping[str, Circuit]) -> list[str]:
+    """The routes whose circuit is open and that no client tries.
+
+    `circuits` stand in the order in which clients try the routes: those behind one that serves get
+    none, and if no route serves, no client comes.
+    """
+    names = list(circuits)
+    serving = [at for at, circuit in enumerate(circuits.values()) if not circuit.open]
+    behind = names[serving[0] :] if serving else names
+    return [name for name in behind if circuits[name].open]
+
+
 def probe(circuits: Mapping[str, Circuit], pools: Mapping[str, Pool], now_s: float) -> None:
-    """Ask every route that may be tried, if all of them are given up."""
-    if not given_up(circuits):
-        return
-    for route, circuit in circuits.items():
-        if circuit.allow(now_s):
-            pools[route].send(Probe(circuit), fresh=True)
+    """Ask every route that no client tries and that may be tried."""
+    for route in unasked(circuits):
+        if circuits[route].allow(now_s):
+            pools[route].send(Probe(circuits[route]), fresh=True)
