@@ -1,7 +1,7 @@
 """Whole drills of the catalogue's faults on a platform with the planted defect, which must fail.
 
 That a healthy platform passes each of them shows the day of every fault, but for those that need
-another target. `make test-faults` runs them.
+another target. `make test-defects` runs them.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def test_make_passes_parts_and_counts_without_a_shell_reading_them():
     hostile = '1/3"; touch /tmp/x; "'
     assert "touch" not in shown("test-drills", f"PART={hostile}")
     assert "touch" not in shown("healthy", f"RUNS={hostile}", f"LOAD={hostile}")
-    assert "touch" not in shown("test-faults", f"HALF={hostile}")
+    assert "touch" not in shown("test-defects", f"JOBS={hostile}")
     assert '${PART:+--part "$PART"}' in shown("test-drills")
     assert '--runs "${RUNS:-20}"' in shown("healthy")
 
@@ -175,7 +175,8 @@ def test_each_commit_runs_one_turn_of_what_takes_longer(tmp_path):
     made = [
         "test-foreign",
         *(f"test-drills PART={part}/3" for part in (1, 2, 3)),
-        *(f"test-faults HALF={half}" for half in ("day", "defects")),
+        "test-faults",
+        "test-defects",
         "test-kubernetes",
     ]
     # 0xffffffd is 6 more than a multiple of seven.
@@ -183,9 +184,9 @@ def test_each_commit_runs_one_turn_of_what_takes_longer(tmp_path):
         said, whole, ran, status, _ = chosen(f"{commit:0>7}")
         assert (ran, status) == (f"made {target}", 0)
         assert said.startswith("turn ")
-        assert "make test-drills test-faults test-foreign test-kubernetes" in whole
+        assert "make test-drills test-faults test-defects test-foreign test-kubernetes" in whole
     assert chosen("0000001", MUSTER_TURN="kubernetes")[2] == "made test-kubernetes"
-    assert chosen("0000001", MUSTER_TURN="faults-day")[2] == "made test-faults HALF=day"
+    assert chosen("0000001", MUSTER_TURN="defects")[2] == "made test-defects"
     *_, status, wrong = chosen("0000001", MUSTER_TURN="all")
     assert status == 2
     assert "MUSTER_TURN: got all, expected one of foreign drills-1" in wrong
