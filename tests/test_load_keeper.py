@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from held_clock import HeldClock
 
 from muster.drill.load.keeper import Keeper
 from muster.drill.load.records import PartRecord
@@ -30,26 +31,6 @@ LOAD = KubernetesLoad.model_validate(
         "token": "${env.A}", "canary_token": "${env.B}", "context": "c",
     }
 )  # fmt: skip
-
-
-class Clock:
-    """It moves by waits alone."""
-
-    def __init__(self):
-        self.at_s = 1000.0
-
-    def now_s(self):
-        return self.at_s
-
-    def monotonic_s(self):
-        return self.at_s
-
-    def sleep(self, seconds):
-        self.at_s += seconds
-
-    def wait(self, event, seconds):
-        self.at_s += seconds
-        return event.is_set()
 
 
 class Job:
@@ -84,18 +65,18 @@ class Job:
 
 def kept(job, **changes):
     """A keeper of two parts, stepped by hand."""
-    keeper = Keeper(job, LIFELINE_S, clock=Clock(), **changes)
+    keeper = Keeper(job, LIFELINE_S, clock=HeldClock(), **changes)
     keeper.expect({pod.index: pod.uid for pod in PODS})
     return keeper
 
 
 def run(keeper, seconds):
     """Let the keeper's thread go for so long, in this one."""
-    end_s = keeper._clock.at_s + seconds
+    end_s = keeper._clock.passed_s + seconds
     wait = keeper._clock.wait
 
     def until(event, step_s):
-        if keeper._clock.at_s >= end_s:
+        if keeper._clock.passed_s >= end_s:
             return True
         return wait(event, step_s)
 
@@ -206,7 +187,7 @@ def test_the_watchdog_sees_that_a_part_was_lost_with_the_drill():
 def test_what_the_drill_hands_over_says_where_its_load_is():
     """Pids here, or the target's own section."""
     target = type("Target", (), {"load": LOAD})()
-    clock = Clock()
+    clock = HeldClock()
     assert isinstance(held_of(Load(pids=(), elsewhere=True), (), target, clock), HeldParts)
     assert isinstance(held_of(Load(pids=()), (), target, clock), HeldLoad)
 

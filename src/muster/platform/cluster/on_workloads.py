@@ -6,6 +6,7 @@ Whole: as many replicas are available as before, or as many as an autoscaler ask
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
@@ -33,7 +34,6 @@ class OnWorkloads(Disruption):
         self.region = region
         self.clock = clock
         self.settings = settings
-        self._reached: Workloads | None = None
 
     @property
     def timeout_s(self) -> float:
@@ -42,12 +42,10 @@ class OnWorkloads(Disruption):
     def touches(self) -> tuple[Touch, ...]:
         return (Touch("namespaces", self.settings.namespace),)
 
-    @property
+    @cached_property
     def workloads(self) -> Workloads:
         """The workloads, reached when they are first needed. Raises PortError."""
-        if self._reached is None:
-            self._reached = Workloads(self.settings, self.settings.workloads, self.clock)
-        return self._reached
+        return Workloads(self.settings, self.settings.workloads, self.clock)
 
     def until_s(self) -> float:
         """When a change that begins now must be done, on the monotonic clock."""

@@ -32,9 +32,8 @@ def refusals(workloads: Workloads, *, kill: bool, pauses_keda: bool = False) -> 
     """
     # Who may not list them cannot tell which there are: a PortError, which refuses the drill too.
     paused = to_pause(workloads) if pauses_keda else []
-    missing = tuple(_missing_rights(workloads, paused, kill=kill))
-    if missing:
-        return missing
+    if lacking := tuple(_missing_rights(workloads, paused, kill=kill)):
+        return lacking
     return (
         *_refused_changes(workloads, kill=kill),
         *_refused_pauses(workloads, paused),
@@ -48,15 +47,10 @@ def refusals_of_start(workloads: Workloads, *, pauses_keda: bool = False) -> tup
     The workloads may be stopped as this is asked: a dry run scales each to what it is asked for.
     """
     where = workloads.namespace
-    needed = []
-    for name in workloads.names:
-        one = workloads.workload(name)
-        needed.append(Right("get", one.kind, where, name=one.name))
-        needed += [Right(verb, one.kind, where, "scale", one.name) for verb in ("get", "patch")]
+    needed = [*_of_each(workloads), *_to_scale(workloads)]
     if pauses_keda:
         needed += [Right(verb, SCALED_OBJECTS, where) for verb in ("list", "get", "patch")]
-    lacking = tuple(missing(workloads.cluster, needed))
-    if lacking:
+    if lacking := tuple(missing(workloads.cluster, needed)):
         return lacking
     found: list[str] = []
     for name, count in workloads.asked().items():
@@ -66,10 +60,7 @@ def refusals_of_start(workloads: Workloads, *, pauses_keda: bool = False) -> tup
 
 def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) -> Iterator[str]:
     where = workloads.namespace
-    needed = reading(workloads)
-    for name in workloads.names:
-        one = workloads.workload(name)
-        needed.append(Right("patch", one.kind, where, "scale", one.name))
+    needed = [*reading(workloads), *_to_scale(workloads)]
     needed += [Right("delete", PODS, where)] if kill else []
     for name in paused:
         needed += [Right(verb, SCALED_OBJECTS, where, name=name) for verb in ("get", "patch")]
@@ -84,14 +75,23 @@ def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) 
 
 def reading(workloads: Workloads) -> list[Right]:
     """The rights that reading workloads and finding their pods needs. Raises PortError."""
-    needed = [Right("list", PODS, workloads.namespace)]
-    for name in workloads.names:
-        one = workloads.workload(name)
-        for sub in ("", "scale"):
-            needed.append(Right("get", one.kind, workloads.namespace, sub, one.name))
+    needed = [Right("list", PODS, workloads.namespace), *_of_each(workloads)]
     if any(workloads.workload(name).kind.name != "StatefulSet" for name in workloads.names):
         needed.append(Right("get", REPLICASETS, workloads.namespace))
     return needed
+
+
+def _of_each(workloads: Workloads) -> list[Right]:
+    """To read each workload and its scale."""
+    found = map(workloads.workload, workloads.names)
+    where = workloads.namespace
+    return [Right("get", one.kind, where, sub, one.name) for one in found for sub in ("", "scale")]
+
+
+def _to_scale(workloads: Workloads) -> list[Right]:
+    """To scale each workload."""
+    found = map(workloads.workload, workloads.names)
+    return [Right("patch", one.kind, workloads.namespace, "scale", one.name) for one in found]
 
 
 def _refused_changes(workloads: Workloads, *, kill: bool) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
@@ -40,7 +40,6 @@ class PartitionByNetworkPolicy(Partition):
     ) -> None:
         super().__init__(region, clock)
         self._settings = settings
-        self._reached: Workloads | None = None
 
     @property
     def timeout_s(self) -> float:
@@ -89,11 +88,9 @@ class PartitionByNetworkPolicy(Partition):
         words = (*kubectl_of(self._settings), "delete", "networkpolicy", "--ignore-not-found")
         return line(*words, *(_policy_name(name) for name in self._settings.workloads))
 
-    @property
+    @cached_property
     def _workloads(self) -> Workloads:
-        if self._reached is None:
-            self._reached = Workloads(self._settings, self._settings.workloads, self.clock)
-        return self._reached
+        return Workloads(self._settings, self._settings.workloads, self.clock)
 
     def _until_s(self) -> float:
         return self.clock.monotonic_s() + self.timeout_s

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
@@ -42,7 +43,6 @@ class PowerByKubernetes(Power):
     def __init__(self, region: str, settings: KubernetesPower, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(region, clock)
         self._settings = settings
-        self._reached: Workloads | None = None
 
     @property
     def timeout_s(self) -> float:
@@ -170,12 +170,9 @@ class PowerByKubernetes(Power):
         ]
         return "; ".join(lines)
 
-    @property
+    @cached_property
     def _cluster(self) -> Workloads:
-        if self._reached is None:
-            one = self._settings
-            self._reached = Workloads(one, one.workloads, self.clock)
-        return self._reached
+        return Workloads(self._settings, self._settings.workloads, self.clock)
 
     def _until_s(self) -> float:
         return self.clock.monotonic_s() + self.timeout_s
