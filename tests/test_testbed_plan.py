@@ -210,13 +210,18 @@ def test_a_replica_and_a_sentinel_are_there_only_where_they_are_asked_for() -> N
     """Nothing of the default testbed changes; each of them has a port of its own."""
     standby = ("redis_replica", "sentinel")
     assert not any(spec.kind in standby for spec in planned().processes)
-    _, layout = with_sentinel()
+    config, layout = with_sentinel()
     assert [spec.kind for spec in layout.processes if spec.kind in standby] == [*standby] * 2
     own, others = (
         {port for spec in layout.processes if (spec.kind in standby) is kind for port in spec.ports}
         for kind in (True, False)
     )
     assert (len(own), own & others) == (4, set())
+    known = sentinel.settings(config, layout.ports, layout.directory)
+    for spec in layout.processes:
+        if spec.kind == "redis_replica":
+            line = f"sentinel known-replica {spec.region} 127.0.0.1 {spec.ports[0]}\n"
+            assert line in known[f"sentinel-{spec.region}/sentinel.conf"]
     target = targets.load("testbed_sentinel")
     resolved = targets.resolve(target, testbed=endpoints(layout, SECRETS))
     for region, shown in resolved.regions.items():

@@ -89,6 +89,17 @@ def whole(fault: RedisPromoted) -> dict[str, object]:
     return found
 
 
+def test_what_is_up_could_promote_at_once(platform: Platform) -> None:
+    """After the testbed's start and after a region's: a drill asks a second later."""
+    for region in (REGION, OTHER):
+        assert RedisPromoted(platform, region).undo_params()
+    power = platform.power[REGION]
+    before = power.before()
+    power.stop()
+    power.start(before)
+    assert RedisPromoted(platform, REGION).undo_params()
+
+
 def test_a_replica_is_promoted_and_everything_comes_back(platform: Platform) -> None:
     """No answer, then another primary on the gateways' path; another process reverts it, twice."""
     fault = RedisPromoted(platform, REGION)

@@ -87,6 +87,8 @@ def settings(config: SupervisorConfig, ports: Ports, directory: Path) -> dict[st
             f"dir {directory / f'sentinel-{region}'}",
             'logfile ""',
             f"sentinel monitor {region} {LOCAL} {ports.redis(number)} 1",
+            # Else it is found out only by the next INFO, which may be 10 s later.
+            f"sentinel known-replica {region} {LOCAL} {ports.redis_replica(number)}",
             f"sentinel down-after-milliseconds {region} {silent_ms:.0f}",
             f"sentinel failover-timeout {region} {FAILOVER_S_MAX * 1000}",
             f"sentinel client-reconfig-script {region} {directory / _script(region)}",

@@ -80,6 +80,7 @@ class Rig:
         await asyncio.gather(
             *(self.proxies(spec) for spec in layout.of("toxiproxy")),
             asyncio.to_thread(self._seed, layout),
+            *(region.await_replica() for region in self._regions.values()),
         )
         progress("Redis, Toxiproxy, Route 53, provider and Prometheus are up")
         await self._bring_up(("gateway",))

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from muster.errors import MusterError
-from muster.testbed.rig.primary import follow_primary
+from muster.testbed.rig.primary import await_replica, follow_primary
 from muster.testbed.rig.processes import Child, StartError
 from muster.testbed.rig.toxiproxies import answers, create_proxies
 from muster.testbed.rig.waiting import answers_2xx, await_ready
@@ -75,6 +75,7 @@ class Region:
         async with self._alone("start"):
             await self._start(self._redis)
             await self._start(self._standby)
+            await self.await_replica()
             await self._start(self._gateways)
 
     async def stop(self) -> None:
@@ -191,6 +192,11 @@ class Region:
             "gateways": len(running),
             "redis": redis,
         }
+
+    async def await_replica(self) -> None:
+        """Return once a Sentinel, where there is one, could promote. Raises StartError."""
+        if self._standby:
+            await await_replica(self._standby[-1], self.ready_s_max)
 
     async def warm(self) -> None:
         """What the region needs before its first client. Raises StartError."""
