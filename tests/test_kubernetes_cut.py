@@ -1,4 +1,4 @@
-"""From when a loss on Kubernetes counts: from its first deletion, not from the reads before it."""
+"""A loss on Kubernetes counts from its first deletion, and is one: no read is in its middle."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ def test_the_reads_before_the_first_deletion_cut_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(calls, "READS_PER_S_MAX", 1 / READ_EVERY_S)
     monkeypatch.setattr(calls, "READS_AT_ONCE", 1)
     clock = HeldClock()
-    deleted_s = []
-    cluster = KubernetesStandIn({"gateway": 2})
+    deleted_s, scaled_s = [], {}
+    cluster = KubernetesStandIn({"gateway": 2, "worker": 1})
 
     def answer(call):
         if call.method == "DELETE":
             deleted_s.append(clock.now_s())
+        if call.method == "PATCH":
+            scaled_s.setdefault(call.path, clock.now_s())
         return cluster.answer(call)
 
     with stand_in(answer) as api:
-        section = {"kind": "kubernetes", "namespace": "chat", "workloads": ["deployment/gateway"]}
+        names = [f"deployment/{name}" for name in cluster.replicas]
+        section = {"kind": "kubernetes", "namespace": "chat", "workloads": names}
         section["kubeconfig"] = str(kubeconfig(tmp_path / "kubeconfig", api.url))
         power = PowerByKubernetes("eu", KubernetesPower.model_validate(section), clock)
         assert power.cut_at_s is None
@@ -36,3 +39,5 @@ def test_the_reads_before_the_first_deletion_cut_nothing(tmp_path, monkeypatch):
         power.kill()
     assert power.cut_at_s == pytest.approx(min(deleted_s))
     assert power.cut_at_s >= began_s + READ_EVERY_S
+    # And none lies between the deletions and the scaling: what came in their place would serve.
+    assert list(scaled_s.values()) == pytest.approx([max(deleted_s)] * 2)

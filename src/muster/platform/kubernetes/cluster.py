@@ -86,9 +86,9 @@ class Cluster:
             raise PortError(f"Kubernetes GET {_short(path)}: answered no list")
         return listed
 
-    def patch(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> None:
-        """Merge `body` into the object at `path`."""
-        self._call("PATCH", path, _dry(dry_run), body, _MERGE)
+    def patch(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        """Merge `body` into the object at `path`; what it is then."""
+        return self._call("PATCH", path, _dry(dry_run), body, _MERGE)
 
     def post(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
         """Create `body`; the answer."""

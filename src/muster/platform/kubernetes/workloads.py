@@ -23,7 +23,7 @@ from muster.targets.kubernetes import ClusterAccess
 
 AGAIN_S = 0.5
 LOOK_APART_S = 0.5
-DELETED_AT_ONCE = 16
+AT_ONCE = 16
 KILL_GRACE_S = 1
 """Without any, the API server forgets a pod at once, while the kubelet gives its processes 2 s all
 the same: a region would be dark that still serves. With some, it waits for the kubelet's word.
@@ -84,17 +84,11 @@ class Workloads:
 
     def scale_of(self, said: str) -> Scale:
         """What one workload is asked for."""
-        found = self.cluster.get(self.path(said, "/scale"))
-        return Scale(
-            whole_number(found, "spec", "replicas", absent=0),
-            text(found, "status", "selector", absent=""),
-            text(found, "metadata", "resourceVersion"),
-            text(found, "metadata", "uid"),
-        )
+        return _scale(self.cluster.get(self.path(said, "/scale")))
 
     def asked(self) -> dict[str, int]:
         """The replicas that are asked for, by workload."""
-        return {name: self.scale_of(name).asked for name in self.names}
+        return {name: one.asked for name, one in self._scales().items()}
 
     def counts(self) -> tuple[dict[str, int], dict[str, int]]:
         """The replicas that are asked for, and the available ones, by workload."""
@@ -118,22 +112,20 @@ class Workloads:
     def pods(self) -> dict[str, tuple[int, Sequence[Pod]]]:
         """By workload the replicas that are asked for, and its pods with the terminating ones."""
         found: dict[str, tuple[int, Sequence[Pod]]] = {}
-        for name in self.names:
-            scale = self.scale_of(name)
+        for name, scale in self._scales().items():
             found[name] = scale.asked, self._pods.of(scale.selector, scale.uid)
         return found
 
     def shown(self) -> list[tuple[str, Pod, Json]]:
         """Every pod that is a workload's own: the workload, the pod, and what the API shows."""
         found = []
-        for name in self.names:
-            scale = self.scale_of(name)
+        for name, scale in self._scales().items():
             pods = self._pods.shown(scale.selector, scale.uid)
             found += [(name, pod, one) for pod, one in pods if pod.ours]
         return found
 
     def set(self, wish: Wish, until_s: float) -> None:
-        """Scale every workload as `wish` says, and read back that it is asked for so."""
+        """Scale every workload as `wish` says, until the API server holds it so."""
         self.repeat(self.names, lambda name: self._one_set(name, wish), until_s)
 
     def repeat(self, names: Sequence[str], change: Callable[[str], bool], until_s: float) -> None:
@@ -175,14 +167,13 @@ class Workloads:
             self._clock.sleep(AGAIN_S)
 
     def _one_set(self, said: str, wish: Wish) -> bool:
-        """Whether the workload is asked for as `wish` says, read after the change."""
+        """Whether the workload is asked for as `wish` says, by what the API server then holds."""
         seen = self.scale_of(said)
         wanted = wish(said, seen.asked)
         if wanted is None or wanted == seen.asked:
             return True
         change = {"metadata": {"resourceVersion": seen.version}, "spec": {"replicas": wanted}}
-        self.cluster.patch(self.path(said, "/scale"), change)
-        shown = self.scale_of(said).asked
+        shown = _scale(self.cluster.patch(self.path(said, "/scale"), change)).asked
         return shown == wanted or wish(said, shown) in (None, shown)
 
     def await_gone(self, until_s: float) -> None:
@@ -218,22 +209,42 @@ class Workloads:
         The pods are deleted first: scaled to 0 they would begin their grace period, and a later
         deletion would only hide them while they still serve.
         """
-        pods = self.insist(self._own_pods, until_s)
+        scales = self.insist(self._scales, until_s)
+        pods = self.insist(lambda: self._own_pods(scales), until_s)
         self.cut_at_s = self._clock.now_s()
         self.delete(pods, until_s)
+        self._none_wanted()
         self.set(lambda name, asked: 0, until_s)
-        while pods := self.insist(self._own_pods, until_s):
+        while pods := self.insist(lambda: self._own_pods(scales), until_s):
             self.delete(pods, until_s)
             if self._clock.monotonic_s() > until_s:
                 raise PortError(f"pods are left: {', '.join(sorted(one.name for one in pods))}")
             self._clock.sleep(LOOK_APART_S)
 
-    def _own_pods(self) -> list[Pod]:
-        return [pod for _, pods in self.pods().values() for pod in pods if pod.ours]
+    def _none_wanted(self) -> None:
+        """Ask for no replicas of any workload, all at once and without a read.
+
+        Controllers replace a deleted pod within milliseconds, and a replacement that becomes ready
+        would bring the region back. Whether it holds is read, and asked for again, afterwards.
+        """
+
+        def ask(name: str) -> None:
+            with suppress(PortError):
+                self.cluster.patch(self.path(name, "/scale"), {"spec": {"replicas": 0}})
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(ask, self.names))
+
+    def _scales(self) -> dict[str, Scale]:
+        return {name: self.scale_of(name) for name in self.names}
+
+    def _own_pods(self, scales: Mapping[str, Scale]) -> list[Pod]:
+        found = [self._pods.of(one.selector, one.uid) for one in scales.values()]
+        return [pod for pods in found for pod in pods if pod.ours]
 
     def delete(self, pods: Sequence[Pod], until_s: float) -> None:
         """Delete exactly these pods, all at once, with `KILL_GRACE_S`."""
-        with ThreadPoolExecutor(DELETED_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             for done in [pool.submit(self._deleted, pod, until_s) for pod in pods]:
                 done.result()
 
@@ -242,6 +253,15 @@ class Workloads:
         # By its uid: a pod of the same name that took its place is looked at again first.
         with suppress(Absent, Conflict):
             self.insist(lambda: self.cluster.delete(path, options), until_s)
+
+
+def _scale(found: Json) -> Scale:
+    return Scale(
+        whole_number(found, "spec", "replicas", absent=0),
+        text(found, "status", "selector", absent=""),
+        text(found, "metadata", "resourceVersion"),
+        text(found, "metadata", "uid"),
+    )
 
 
 def forced(pod: Pod) -> dict[str, object]:
