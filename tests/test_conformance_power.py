@@ -53,7 +53,7 @@ class Right(Power):
     def change(self, *, kill: bool = False) -> Change:
         return Change(f"{self.world.shown()} run", "killed" if kill else "0 run")
 
-    def before(self) -> dict[str, Any]:
+    def before(self, *, drained: bool = False) -> dict[str, Any]:
         if not (running := self.world.shown()):
             raise PortError("memory: nothing runs")
         return {"running": running}

@@ -234,6 +234,18 @@ def test_fewer_than_asked_for_before_the_fault_is_refused(cluster, front):
         the_fault(front).undo_params()
 
 
+def test_a_drained_region_need_not_be_available(cluster, front):
+    """Its gateways fail their readiness probe; what has to come back is what is asked for."""
+    cluster.stuck = True
+    cluster.available["gateway"] = 0
+    fault = the_fault(front)
+    fault.drained = True
+    assert fault.undo_params()["replicas"] == {GATEWAY: 3, REDIS: 1}
+    cluster.replicas["gateway"] = 0
+    with pytest.raises(PortError, match="not running before the fault"):
+        fault.undo_params()
+
+
 def test_what_was_at_zero_is_no_fault_of_ours(cluster, front):
     """The undo must know how many to bring back."""
     cluster.replicas["redis"] = 0

@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from muster.contract import load
-from muster.drill.phases.failover import ENOUGH, STAY_S_MAX, judgeable_s
+from muster.drill.phases.arrivals import judgeable_s
+from muster.drill.phases.failover import STAY_S_MAX
+from muster.drill.plan.enough import ENOUGH
 
 
 def session_at(scale: float, profile: str = "m3_20k") -> SimpleNamespace:

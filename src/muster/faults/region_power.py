@@ -19,6 +19,9 @@ class RegionPower(RegionStopped):
     kind = "region_power"
     stops_region = True
 
+    drained = False
+    """Whether its traffic was moved away and its gateways were asked to drain."""
+
     @property
     def cut_at_s(self) -> float | None:
         return self.power.cut_at_s
@@ -43,7 +46,7 @@ class RegionPower(RegionStopped):
         return self.power.change()
 
     def undo_params(self) -> dict[str, Any]:
-        self._before = self.power.before()
+        self._before = self.power.before(drained=self.drained)
         if not self.stops:
             return {"steady_s": self.steady_s} if self.steady_s else {}
         self._answered = self.outside().status

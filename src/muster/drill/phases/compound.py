@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from muster.drill.phases.applied import apply_declared
-from muster.drill.phases.failover import judgeable_s, phase
+from muster.drill.phases.arrivals import judgeable_s
+from muster.drill.phases.failover import phase
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.errors import DrillAborted

@@ -11,15 +11,15 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil
 
+from muster.drill.phases.arrivals import arrivals_needed, few_seconds, judgeable_s
 from muster.drill.phases.held import release_held
 from muster.drill.session import Session
 from muster.drill.sight import observe, proofs
 from muster.drill.sight.rig_cpu import points_between, read_cpu
 from muster.drill.sight.shown import load_not_shown
 from muster.drill.sight.sound import unsound
-from muster.drill.sight.split import LOOK_BACK_S_MAX, Look, gone, needed_draws
+from muster.drill.sight.split import Look, gone
 from muster.drill.sight.steered import look, steer
 from muster.drill.stop import StopReason
 from muster.errors import DrillAborted, MusterError
@@ -30,15 +30,12 @@ from muster.load.schedule import ramp_seconds
 from muster.platform.drain import DrainState
 from muster.platform.metrics import MetricsError
 from muster.platform.steering import shares_of
-from muster.samples.counting import smallest_sample
 from muster.targets.signals import SIGNALS_DEFAULT
 
 logger = logging.getLogger("chaostoolkit")
 HEALTHY_S_MAX = 60.0
 SHOWN_S_MAX = 10.0
 STAY_S_MAX = 30.0
-ENOUGH = 1.5
-"""Multiples of the smallest sample size: arrivals are random, and answers come a little later."""
 
 
 @contextmanager
@@ -216,23 +213,6 @@ def await_headroom(session: Session) -> None:
         )
 
 
-def arrivals_needed(session: Session, share_pct: float, most_pct: float | None = None) -> int:
-    """How many arrivals tell whether the region takes `share_pct` of them."""
-    if share_pct == 0:
-        return ceil(100 / session.gone_pct)
-    return needed_draws(share_pct, session.split_tolerance_pct, most_pct)
-
-
-def few_seconds(session: Session, share_pct: float, most_pct: float | None = None) -> float:
-    """How much longer a small load takes to bring so many arrivals, in seconds; 0: it is large.
-
-    Never longer than a look-back may be: what a load does not bring in that, it cannot tell.
-    """
-    per_s = session.plan.profile.arrivals_per_s(session.plan.settings.scale)
-    needed_s = ENOUGH * arrivals_needed(session, share_pct, most_pct) / per_s
-    return 0.0 if needed_s <= observe.SPLIT_S else min(needed_s, LOOK_BACK_S_MAX)
-
-
 def await_split(
     session: Session, share_pct: float, *, leaving: bool, most_pct: float | None = None
 ) -> Look | None:
@@ -336,22 +316,13 @@ def unseen_streams(session: Session, region: str) -> float:
     return session.facts.unseen("streams_active", region, since_s)
 
 
-def judgeable_s(session: Session, tier: str) -> float:
-    """How long a phase must last so that its arrivals are enough to judge it, in seconds.
-
-    A region that is empty at once would end the phase with too few arrivals: unknown, and no PASS.
-    """
-    rules = next(rules for name, rules in session.plan.contract.tiers.items() if name == tier)
-    needed = smallest_sample(min(rules.rate_5xx_max, rules.rate_429_max, 1 - rules.success_2xx_min))
-    return ENOUGH * needed / session.plan.profile.arrivals_per_s(session.plan.settings.scale)
-
-
 def darken(session: Session, tier: str, minutes: float) -> None:
     """Stop the region, verify at every poll that it is dark, and hold."""
     region = session.target.evacuate
     with phase(session, "dark", tier):
         observe.check_last_healthy(session, region)
         power = RegionPower(session.platform, region, steady_s=observe.steady_s(session))
+        power.drained = True
         session.write_undo(power)
         session.declare_fault(power)
         session.drain_look.rest()

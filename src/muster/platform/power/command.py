@@ -55,7 +55,7 @@ class PowerByCommand(RegionByCommand, Power):
     def change(self, *, kill: bool = False) -> Change:
         return Change(self._shown().shown, "killed" if kill else "off")
 
-    def before(self) -> dict[str, Any]:
+    def before(self, *, drained: bool = False) -> dict[str, Any]:
         shown = self._shown()
         if shown.state != "on":
             raise PortError(f"region {self.region}: not running before the fault: {shown.shown}")

@@ -83,8 +83,11 @@ class Power(RegionAdapter):
         """The state before and after `stop` (or `kill`), read from the platform."""
 
     @abstractmethod
-    def before(self) -> dict[str, Any]:
-        """What `start` needs, read before a stop. Raises PortError if the region is not on."""
+    def before(self, *, drained: bool = False) -> dict[str, Any]:
+        """What `start` needs, read before a stop. Raises PortError if the region is not on.
+
+        `drained`: its traffic was moved away, so it runs and may say that it is not ready.
+        """
 
     @abstractmethod
     def stop(self) -> None:

@@ -35,7 +35,7 @@ class PowerByNobody(Power):
             return Change("on", "refused: the target's power is none, so nothing can be killed")
         return Change("on", "on: the target's power is none; weight 0 counts as dark")
 
-    def before(self) -> dict[str, Any]:
+    def before(self, *, drained: bool = False) -> dict[str, Any]:
         return {}
 
     def stop(self) -> None:

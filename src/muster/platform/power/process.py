@@ -34,7 +34,7 @@ class PowerByProcess(Power):
     def change(self, *, kill: bool = False) -> Change:
         return Change(self._shown(), "gateways killed" if kill else "off")
 
-    def before(self) -> dict[str, Any]:
+    def before(self, *, drained: bool = False) -> dict[str, Any]:
         if self._shown() != "on":
             raise PortError(f"region {self.region}: not running before the fault")
         return {}
