@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +19,10 @@ from strict_aws import strict_aws, weighted
 from muster import targets
 from muster.platform.steering.route53 import Route53
 from muster.testbed.kubernetes.control_plane import CONTEXT
+from muster.testbed.kubernetes.node.pods import spec
 
-DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+ROOT = Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
 GROUPS = {
     "ServiceAccount": "/api/v1",
     "PersistentVolumeClaim": "/api/v1",
@@ -76,6 +78,46 @@ def kubeconfig_as(home: Namespace, account: str, folder: Path) -> str:
     file = folder / f"{home.name}.{account}.kubeconfig"
     file.write_text(json.dumps(data))
     return str(file)
+
+
+def here(
+    world: SimpleNamespace,
+    pod: dict[str, Any],
+    account: str,
+    command: list[str],
+    read: Sequence[str],
+    **more: str,
+) -> None:
+    """Let a manifest's pod run on this machine's node: its image, user and volumes are changed.
+
+    `read`: which parts of the checkout it sees. `more`: variables of its environment.
+    """
+    (said,) = pod["spec"]["containers"]
+    given = {
+        "POD_KUBECONFIG": kubeconfig_as(world.home, account, world.folder),
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "MUSTER_HOME": str(ROOT),
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}",
+        "MUSTER_OUT_DIR": "/state/out",
+        **more,
+    }
+    kept = [one for one in said["env"] if "value" in one and one["name"] not in given]
+    container = {
+        "name": said["name"],
+        "command": command,
+        "env": kept + [{"name": name, "value": value} for name, value in given.items()],
+        "volumeMounts": [{"name": "state", "mountPath": "/state"}],
+    }
+    if "readinessProbe" in said:
+        container["readinessProbe"] = said["readinessProbe"]
+    seen = [ROOT / name for name in read]
+    seen += [world.folder, Path(world.region.live.plane.ca).parent]
+    made = spec(container, read=seen)
+    made["volumes"].append({"name": "state", "emptyDir": {}})
+    if "restartPolicy" in pod["spec"]:
+        made["restartPolicy"] = pod["spec"]["restartPolicy"]
+    pod["spec"] = made
 
 
 @contextmanager

@@ -5,7 +5,6 @@ The first is the shipped target, with its 1,000 streams. The others are the test
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,9 +14,18 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
-from drill_runner import ROOT, TARGET, Drill, drill
+from drill_runner import ROOT, Drill, drill
 from floor_fixtures import await_true
+from pods_target import (
+    NAME,
+    REGION,
+    SHIPPED,
+    ended_nodes,
+    mentioning,
+    pods_target,
+    read_bytes,
+    state,
+)
 
 from muster import targets
 from muster.platform.kubernetes.cluster import Cluster
@@ -31,9 +39,6 @@ from muster.testbed.rig.toxiproxies import HEADERS
 
 pytestmark = pytest.mark.kubernetes
 LOSS = ROOT / "experiments" / "region_loss.json"
-SHIPPED = ROOT / "targets" / "testbed_kubernetes.yaml"
-REGION = "eu-west-1"
-NAME = "test_kubernetes"
 
 
 @pytest.fixture(autouse=True)
@@ -45,20 +50,7 @@ def _real_pods() -> None:
 @pytest.fixture
 def target(tmp_path: Path) -> str:
     """The tests' testbed, as pods."""
-    plain = yaml.safe_load(TARGET.read_text())
-    pods = yaml.safe_load(SHIPPED.read_text())
-    for region, section in plain["regions"].items():
-        theirs = pods["regions"][region]
-        section.pop("redis_process", None)
-        section["power"] = theirs["power"]
-        section["toxiproxy"]["restart"] = theirs["toxiproxy"]["restart"]
-    plain["blast_radius"]["namespaces"] = pods["blast_radius"]["namespaces"]
-    own = {"run_as": "pods", "gateways_per_region": 2, "ready_s_max": 90}
-    plain["testbed"] |= own
-    plain["name"] = NAME
-    path = tmp_path / f"{NAME}.yaml"
-    path.write_text(yaml.safe_dump(plain))
-    return str(path)
+    return pods_target(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -70,44 +62,11 @@ def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
     await_true(lambda: ended_nodes() <= before, "the end of its node's cgroups", 60)
 
 
-def nodes() -> set[str]:
-    """The cgroups of nodes on this machine, others' too."""
-    return {path.name for top in hierarchies() for path in top.glob(f"{STEM}*")}
-
-
-def ended_nodes() -> set[str]:
-    """Those whose node is no longer there."""
-    return {one for one in nodes() if not Path("/proc", one.rpartition("-")[2]).exists()}
-
-
-def mentioning(word: str) -> list[int]:
-    """The processes that have `word` in their command line, whoever started them."""
-    return [
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if word.encode() in _read(path)
-    ]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
 def weights(name: str) -> list[Path]:
     """What a node's cgroup weighs, on cgroup v1 or v2."""
     settings = ("cpu.shares", "cpu.weight")
     found = [top / name / one for top in hierarchies() for one in settings]
     return [path for path in found if path.exists()]
-
-
-def state(one: Drill, name: str = NAME) -> dict[str, Any]:
-    """The running testbed's state.json."""
-    path = one.work / "state" / f"testbed-{name}" / "state.json"
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
 
 
 def is_back(one: Drill) -> bool:
@@ -241,7 +200,7 @@ def test_a_killed_supervisor_takes_every_pod_with_it(tmp_path: Path, target: str
 
 def exists(pid: int) -> bool:
     """Whether there is a process with that number; a zombie is none."""
-    stat = _read(Path(f"/proc/{pid}/stat"))
+    stat = read_bytes(Path(f"/proc/{pid}/stat"))
     return bool(stat) and stat.rpartition(b")")[2].split()[0] != b"Z"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from floor_fixtures import await_true
-from game_day_cluster import BACK_S_MAX, create, dark_world, documents, kubeconfig_as
+from game_day_cluster import BACK_S_MAX, create, dark_world, documents, here
 from kubernetes_world import PODS, Live, Namespace, processes, started
 from test_pipelines import NEW, fake
 
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.kubernetes
 ROOT = Path(__file__).resolve().parent.parent
 DRILL = Path(__file__).with_name("pod_drill.py")
 CHAOS = [sys.executable, "-m", "chaostoolkit", "--no-log-file", "drill"]
+READ = ("tests", "contract", "targets", "reports/templates")
 SLOW_S = 120.0
 """Several interpreters start at once."""
 
@@ -75,35 +76,6 @@ def sleeping(space: Namespace, name: str, replicas: int, kind: str) -> None:
     space.live.call("POST", space.path(kind), body)
 
 
-def here(world: SimpleNamespace, pod: dict[str, Any], account: str, command: list[str]) -> None:
-    """Lets a manifest's pod run on this machine's node: its image, user and volumes are changed."""
-    (said,) = pod["spec"]["containers"]
-    given = {
-        "POD_KUBECONFIG": kubeconfig_as(world.home, account, world.folder),
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "MUSTER_HOME": str(ROOT),
-        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}",
-        "MUSTER_OUT_DIR": "/state/out",
-    }
-    kept = [one for one in said["env"] if "value" in one and one["name"] not in given]
-    container = {
-        "name": said["name"],
-        "command": command,
-        "env": kept + [{"name": name, "value": value} for name, value in given.items()],
-        "volumeMounts": [{"name": "state", "mountPath": "/state"}],
-    }
-    if "readinessProbe" in said:
-        container["readinessProbe"] = said["readinessProbe"]
-    read = [ROOT / name for name in ("tests", "contract", "targets", "reports/templates")]
-    read += [world.folder, Path(world.region.live.plane.ca).parent]
-    made = spec(container, read=read)
-    made["volumes"].append({"name": "state", "emptyDir": {}})
-    if "restartPolicy" in pod["spec"]:
-        made["restartPolicy"] = pod["spec"]["restartPolicy"]
-    pod["spec"] = made
-
-
 @pytest.fixture
 def world(cluster, spaces, tmp_path):
     """The region, who stands by, and the rights of both."""
@@ -116,7 +88,7 @@ def world(cluster, spaces, tmp_path):
             one for one in documents("standby.yaml", muster.name) if one["kind"] == "Deployment"
         ]
         command = [*CHAOS, "standby", "--target", made.file]
-        here(made, standby["spec"]["template"], "standby", command)
+        here(made, standby["spec"]["template"], "standby", command, READ)
         create(cluster, standby, muster.name)
         path = muster.path("Deployment", "standby")
         told(
@@ -133,7 +105,7 @@ def begun(world: SimpleNamespace) -> SimpleNamespace:
     (cron,) = documents("cronjob.yaml", world.home.name)
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "game-day"}}
     job["spec"] = cron["spec"]["jobTemplate"]["spec"]
-    here(world, job["spec"]["template"], "drill", [sys.executable, str(DRILL), world.file])
+    here(world, job["spec"]["template"], "drill", [sys.executable, str(DRILL), world.file], READ)
     create(world.region.live, job, world.home.name)
     await_true(world.dark, "the dark", SLOW_S)
     (pod,) = world.home.pods(**{"app.kubernetes.io/component": "game-day"})

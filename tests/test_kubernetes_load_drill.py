@@ -74,7 +74,7 @@ def written(folder: Path, space: Namespace, kubelet: KubeletStandIn) -> str:
         "lifeline_s": 15,
     }
     data["blast_radius"]["namespaces"] = [space.name]
-    path = folder / "target.yaml"
+    path = folder / TARGET.name
     path.write_text(yaml.safe_dump(data, sort_keys=False))
     return str(path)
 

@@ -1,0 +1,173 @@
+"""A whole drill as the pod of a game day's Job, in the cluster whose region it darkens.
+
+The pod is deleted in mid-dark, and everything in it ends: drill, watchdog, load. Those that stand
+by restore the region, without a person.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from drill_runner import Drill, drill
+from floor_fixtures import await_true
+from game_day_cluster import BACK_S_MAX, GROUPS, LEASE_S, documents, here
+from kubernetes_world import PODS, Live, Namespace
+from pods_target import REGION, ended_nodes, mentioning, pods_target, state
+
+from muster import targets
+from muster.platform.steering.route53 import Route53
+from muster.testbed.kubernetes.control_plane import CONTEXT
+from muster.testbed.kubernetes.regions.here import lacking
+
+pytestmark = pytest.mark.kubernetes
+HOME = "muster"
+OTHER = "eu-central-1"
+WORKLOADS = {"gateway-0": "Deployment", "gateway-1": "Deployment", "redis": "StatefulSet"}
+READ = (
+    "contract", "deploy", "drills", "experiments", "presets", "probes", "reports", "src", "targets",
+    "tests",
+)  # fmt: skip
+SLOW_S = 120.0
+
+
+class TestbedCluster(Live):
+    """The control plane of a running testbed, as its administrator sees it."""
+
+    def __init__(self, found: dict[str, Any], place: Path) -> None:
+        kubeconfig = next(place.rglob("admin.kubeconfig"))
+        shown = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
+        plane: Any = SimpleNamespace(
+            ca=shown["certificate-authority"], kubeconfig=kubeconfig, url=shown["server"]
+        )
+        super().__init__(plane, None, None)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Drill]:
+    """The testbed, running, and nothing of it afterwards."""
+    if why := lacking():
+        pytest.skip(f"no real pods: {why}")
+    before, file = ended_nodes(), pods_target(tmp_path)
+    with drill(tmp_path, target=file) as running:
+        asked = ("--target", file, "--profile", "test_short", "--scale", "1")
+        up = running.command("up", *asked, seconds_max=300)
+        assert up.returncode == 0, up.stdout + up.stderr
+        yield running
+    await_true(lambda: not mentioning(str(tmp_path)), "the end of its processes", 60)
+    await_true(lambda: ended_nodes() <= before, "the end of its node's cgroups", 60)
+
+
+@pytest.fixture
+def world(one: Drill, tmp_path: Path) -> SimpleNamespace:
+    """The cluster with the manifests of game days, and the target as a pod there has it."""
+    found = state(one)
+    live = TestbedCluster(found, one.work / "state")
+    home, region = Namespace(live, HOME), Namespace(live, REGION)
+    for name, space in (("muster.yaml", HOME), ("region.yaml", REGION), ("region.yaml", OTHER)):
+        for document in documents(name, HOME):
+            if document["kind"] in ("ServiceAccount", "Role", "RoleBinding"):
+                there(live, document, document["metadata"].get("namespace", space))
+    for name in ("muster-faults", "muster-restart"):
+        for space in (REGION, OTHER):
+            there(live, bound(name), space)
+    target = targets.resolve(
+        targets.load(one.environment()["MUSTER_TARGET"]), testbed=found["endpoints"]
+    )
+    data = json.loads(target.model_dump_json(by_alias=True, exclude_none=True))
+    del data["testbed"]
+    account = "${env.POD_KUBECONFIG}"
+    data["shared"] = {
+        "kind": "kubernetes", "namespace": HOME, "context": CONTEXT, "kubeconfig": account,
+        "lease_s": LEASE_S, "standby": True,
+    }  # fmt: skip
+    text = json.dumps(data).replace(found["endpoints"]["kubeconfig"], account)
+    file = tmp_path / "pod.yaml"
+    file.write_text(yaml.safe_dump(json.loads(text)))
+    steering = Route53(target.steering)
+    before = steering.weights()
+
+    def back() -> bool:
+        whole = all(
+            region.get(name, kind)["status"].get("availableReplicas") == 1
+            for name, kind in WORKLOADS.items()
+        )
+        return whole and steering.weights() == before
+
+    return SimpleNamespace(
+        file=str(file), folder=tmp_path, home=home, region=region, back=back,
+        dark=lambda: not any(region.asked(name, kind) for name, kind in WORKLOADS.items()),
+    )  # fmt: skip
+
+
+def there(live: Live, document: dict[str, Any], space: str) -> None:
+    """Create it, unless the testbed has made one of that name."""
+    kind = document["kind"]
+    path = f"{GROUPS[kind]}/namespaces/{space}/{kind.lower()}s"
+    answer = live.http.post(path, json=document)
+    assert answer.is_success or answer.status_code == 409, answer.text
+
+
+def bound(role: str) -> dict[str, Any]:
+    """A role of the region for whoever stands by."""
+    return {
+        "kind": "RoleBinding",
+        "metadata": {"name": f"{role}-standby"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "standby", "namespace": HOME}],
+    }
+
+
+def stand_by(world: SimpleNamespace) -> None:
+    """Returns once both of the manifest's Deployment are ready, by its own probe."""
+    (standby,) = [one for one in documents("standby.yaml", HOME) if one["kind"] == "Deployment"]
+    command = [sys.executable, "-m", "chaostoolkit", "--no-log-file", "drill"]
+    command += ["standby", "--target", world.file]
+    here(world, standby["spec"]["template"], "standby", command, READ)
+    live, path = world.home.live, world.home.path("Deployment")
+    live.call("POST", path, standby)
+    await_true(
+        lambda: live.call("GET", f"{path}/standby")["status"].get("availableReplicas") == 2,
+        "both that stand by",
+        SLOW_S,
+    )
+
+
+def test_a_drill_whose_pod_is_deleted_in_the_dark_is_restored_within_a_minute(world):
+    """`chaos run` as the manifest's Job runs it, under load; nobody does anything."""
+    stand_by(world)
+    (cron,) = documents("cronjob.yaml", HOME)
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "game-day"}}
+    job["spec"] = cron["spec"]["jobTemplate"]["spec"]
+    root = Path(documents.__code__.co_filename).resolve().parent.parent
+    more = {"MUSTER_TARGET": world.file, "MUSTER_PROFILE": "test_short", "MUSTER_SCALE": "1"}
+    more["PATH"] = f"{Path(sys.prefix, 'bin')}:/usr/bin:/bin"
+    command = [str(root / "deploy/game_day"), "pod"]
+    here(world, job["spec"]["template"], "drill", command, READ, **more)
+    live = world.home.live
+    live.call("POST", f"{GROUPS['Job']}/namespaces/{HOME}/jobs", job)
+
+    def said() -> str:
+        return "\n".join(
+            live.http.get(f"{PODS.format(HOME)}/{one['metadata']['name']}/log").text
+            for one in world.home.pods()
+        )
+
+    def told(holds: Any, what: str, seconds_max: float) -> None:
+        try:
+            await_true(holds, what, seconds_max)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{said()}") from error
+
+    told(world.dark, "the dark", SLOW_S)
+    (pod,) = world.home.pods(**{"app.kubernetes.io/component": "game-day"})
+    assert len(mentioning("muster.load")) > 0, said()
+    live.call("DELETE", f"{PODS.format(HOME)}/{pod['metadata']['name']}", {"gracePeriodSeconds": 0})
+    told(world.back, "the region", BACK_S_MAX)
+    told(lambda: said().count("restored: region") == 1, "the word of who restored", SLOW_S)
