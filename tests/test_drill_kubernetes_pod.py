@@ -34,6 +34,7 @@ READ = (
     "contract", "deploy", "drills", "experiments", "presets", "probes", "reports", "src", "targets",
     "tests",
 )  # fmt: skip
+TOKENS = ("load_token", "canary_token", "control_token")
 SLOW_S = 120.0
 
 
@@ -81,14 +82,19 @@ def world(one: Drill, tmp_path: Path) -> SimpleNamespace:
         targets.load(one.environment()["MUSTER_TARGET"]), testbed=found["endpoints"]
     )
     data = json.loads(target.model_dump_json(by_alias=True, exclude_none=True))
-    del data["testbed"]
-    account = "${env.POD_KUBECONFIG}"
+    # A target without a testbed of its own, as a platform's is: its secrets are variables.
+    for key in ("testbed", "provider_stub", "dns_stub", "steering_stub"):
+        del data[key]
+    data |= {"name": "pods", "class": "staging"}
     data["shared"] = {
-        "kind": "kubernetes", "namespace": HOME, "context": CONTEXT, "kubeconfig": account,
-        "lease_s": LEASE_S, "standby": True,
+        "kind": "kubernetes", "namespace": HOME, "context": CONTEXT, "lease_s": LEASE_S,
+        "kubeconfig": found["endpoints"]["kubeconfig"], "standby": True,
     }  # fmt: skip
-    text = json.dumps(data).replace(found["endpoints"]["kubeconfig"], account)
-    file = tmp_path / "pod.yaml"
+    secrets = {name.upper(): found["endpoints"][name] for name in TOKENS}
+    text = json.dumps(data).replace(found["endpoints"]["kubeconfig"], "${env.POD_KUBECONFIG}")
+    for name, secret in secrets.items():
+        text = text.replace(secret, f"${{env.{name}}}")
+    file = tmp_path / "pods.yaml"
     file.write_text(yaml.safe_dump(json.loads(text)))
     steering = Route53(target.steering)
     before = steering.weights()
@@ -101,7 +107,7 @@ def world(one: Drill, tmp_path: Path) -> SimpleNamespace:
         return whole and steering.weights() == before
 
     return SimpleNamespace(
-        file=str(file), folder=tmp_path, home=home, region=region, back=back,
+        file=str(file), secrets=secrets, folder=tmp_path, home=home, region=region, back=back,
         dark=lambda: not any(region.asked(name, kind) for name, kind in WORKLOADS.items()),
     )  # fmt: skip
 
@@ -129,7 +135,7 @@ def stand_by(world: SimpleNamespace) -> None:
     (standby,) = [one for one in documents("standby.yaml", HOME) if one["kind"] == "Deployment"]
     command = [sys.executable, "-m", "chaostoolkit", "--no-log-file", "drill"]
     command += ["standby", "--target", world.file]
-    here(world, standby["spec"]["template"], "standby", command, READ)
+    here(world, standby["spec"]["template"], "standby", command, READ, **world.secrets)
     live, path = world.home.live, world.home.path("Deployment")
     live.call("POST", path, standby)
     await_true(
@@ -149,7 +155,7 @@ def test_a_drill_whose_pod_is_deleted_in_the_dark_is_restored_within_a_minute(wo
     more = {"MUSTER_TARGET": world.file, "MUSTER_PROFILE": "test_short", "MUSTER_SCALE": "1"}
     more["PATH"] = f"{Path(sys.prefix, 'bin')}:/usr/bin:/bin"
     command = [str(root / "deploy/game_day"), "pod"]
-    here(world, job["spec"]["template"], "drill", command, READ, **more)
+    here(world, job["spec"]["template"], "drill", command, READ, **more, **world.secrets)
     live = world.home.live
     live.call("POST", f"{GROUPS['Job']}/namespaces/{HOME}/jobs", job)
 
