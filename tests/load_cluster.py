@@ -34,11 +34,14 @@ RULES = {
 
 
 class LoadCluster:
-    """One namespace of it. `secrets`: their values by name and key, in base64."""
+    """One namespace of it. `secrets`: their values by name and key, in base64; `ahead_s`: how far
+    the clock of a part's node is ahead, by the part's index.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.secrets: dict[str, dict[str, str]] = {}
+        self.ahead_s: dict[int, float] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.config_maps: dict[str, dict[str, Any]] = {}
         self.pods: dict[str, tuple[dict[str, Any], PodProcess]] = {}
@@ -115,6 +118,10 @@ class LoadCluster:
                 return self._create(kind, objects, body, dry="dryRun" in query)
             if name[0] not in objects:
                 return 404, {"message": f"{kind} {name[0]!r} not found"}
+            uid = (body or {}).get("metadata", {}).get("uid")
+            if uid not in (None, objects[name[0]]["metadata"]["uid"]):
+                # As the real one: no change may give an object another uid.
+                return 409, {"message": "the uid in the precondition is another one"}
             if method == "PATCH":
                 objects[name[0]]["data"] |= body["data"]
                 self._tell("MODIFIED", objects[name[0]])
@@ -156,7 +163,7 @@ class LoadCluster:
         account = {"token": TOKEN, "ca.crt": self.authority.file.read_text()}
         self.pods[name] = template, PodProcess(
             template, f"127.0.1.{index + 1}", self.folder / name, self.secrets.__getitem__,
-            account, ("127.0.0.1", self.port),
+            account, ("127.0.0.1", self.port), self.ahead_s.get(index, 0.0),
         )  # fmt: skip
 
     def _shown(self, name: str) -> dict[str, Any]:

@@ -24,6 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 FIELD = re.compile(r"metadata\.(annotations|labels)\['([^']+)'\]")
 
+CLOCK = """\
+import time
+
+_now = time.time
+time.time = lambda: _now() + {ahead_s}
+"""
+
 
 class PodProcess:
     """The container of `pod`, started; its output with the time of each line."""
@@ -36,8 +43,11 @@ class PodProcess:
         secret: Callable[[str], dict[str, str]],
         account: dict[str, str],
         api: tuple[str, int],
+        ahead_s: float = 0.0,
     ) -> None:
-        """`secret`: the base64 values of a Secret; `account`: the files of the service account."""
+        """`secret`: the base64 values of a Secret; `account`: the files of the service account;
+        `ahead_s`: how far the clock of its node is ahead of this machine's.
+        """
         self.pod, self.address = pod, address
         self.index = int(pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"])
         (self.spec,) = pod["spec"]["containers"]
@@ -52,9 +62,11 @@ class PodProcess:
             "KUBERNETES_SERVICE_HOST": api[0],
             "KUBERNETES_SERVICE_PORT": str(api[1]),
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONPATH": f"{folder / 'clock'}{os.pathsep}{ROOT / 'src'}",
             "MUSTER_HOME": str(ROOT),
         }
+        (folder / "clock").mkdir()
+        (folder / "clock" / "sitecustomize.py").write_text(CLOCK.format(ahead_s=ahead_s))
         for one in self.spec.get("env", ()):
             environment[one["name"]] = self.inside(self._value(one, secret))
         python, *words = map(self.inside, self.spec["command"])

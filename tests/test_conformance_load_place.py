@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 from conformance.load_place import CHECKS, SECRET
 from conformance.wrong import kinds
+from floor_fixtures import await_true
 from load_cluster import load_cluster
 from load_worlds import DRILL, Pods, Processes, endpoint
 
+from muster.drill.load import pods
+from muster.drill.load.keeper import Keeper
+from muster.drill.load.records import PartRecord
+from muster.errors import MusterError
 from muster.platform.kubernetes.load_job import LoadJob
 from muster.platform.port import PortError
 from muster.targets.load_access import Load
@@ -163,3 +168,85 @@ def test_a_part_that_cannot_begin_says_why(served, tmp_path, cluster):
     with pytest.raises(Exception, match=r"part [12] of 2: pod muster-load-.*LOAD_TOKEN"):
         world.begun()
     world.close()
+
+
+@pytest.mark.parametrize(("ahead_s", "how"), [(3.0, "ahead of"), (-3.0, "behind")])
+def test_a_node_whose_clock_is_off_is_refused_with_its_name(
+    ahead_s, how, served, tmp_path, cluster
+):
+    """Its part would begin and write by that clock, and look as if it were in time."""
+    world = made("kubernetes", served, tmp_path, cluster)
+    cluster.ahead_s[1] = ahead_s
+    said = rf"part 2 of 2: the clock of node node-1 is at least [23]\.\d s {how} the drill's"
+    with pytest.raises(MusterError, match=said):
+        world.begun()
+    world.close()
+    world.intended[0].delete(DRILL)
+    assert world.requests == world.alive == 0
+
+
+def test_a_clock_that_is_a_little_off_is_told(served, tmp_path, cluster):
+    """With what is unknown of it; the beginnings are told by the drill's clock."""
+    world = made("kubernetes", served, tmp_path, cluster)
+    cluster.ahead_s[1] = 0.4
+    try:
+        facts = world.place().start(world.plan, lambda: None).facts
+        right, ahead = ((one["clock_s"], one["clock_error_s"]) for one in facts["parts"])
+        assert abs(right[0]) <= right[1] < 0.5
+        assert abs(ahead[0] - 0.4) <= ahead[1] < 0.5
+        assert abs(facts["spread_s"] - 0.4) <= right[1] + ahead[1] + 0.1
+    finally:
+        world.close()
+
+
+def test_a_part_that_says_nothing_of_its_clock_does_not_begin(
+    served, tmp_path, cluster, monkeypatch
+):
+    """Unknown is not right: as an image of an earlier version."""
+    monkeypatch.setattr(pods, "CLOCKS_S_MAX", 2.0)
+    monkeypatch.setattr(PartRecord, "_met", lambda self, offset: None)
+    world = made("kubernetes", served, tmp_path, cluster)
+    with pytest.raises(MusterError, match="part 1 of 2: whether the clock of node node-0 is right"):
+        world.begun()
+    world.close()
+    world.intended[0].delete(DRILL)
+    assert world.requests == world.alive == 0
+
+
+@pytest.mark.parametrize("order", [{"end": True}, {"stop_at_s": 0.0}])
+def test_a_drill_that_wakes_reaches_no_other_drills_load(order, served, tmp_path, cluster):
+    """The next Job has the same name: neither are its orders changed, nor would it obey them."""
+    world = made("kubernetes", served, tmp_path, cluster)
+    try:
+        place = world.begun()
+        slept = Keeper(
+            LoadJob(world.access, world.access.job, uids=("before", "before")), "d-0", 15.0
+        )
+        with pytest.raises(PortError, match="uid"):
+            slept.order(**order)
+        # Even if they got there.
+        own = world.places[-1]._job.uids
+        slept = Keeper(LoadJob(world.access, world.access.job, uids=own), "d-0", 15.0)
+        slept.order(**order)
+        await_true(lambda: '"d-0"' not in cluster.config_maps["muster-load"]["data"]["orders"],
+                   "the next beat", 30.0)  # fmt: skip
+        before = world.recorded("offered")
+        await_true(lambda: world.recorded("offered") > before + 20, "more arrivals", 30.0)
+        assert (world.alive, place.lost()) == (2, "")
+    finally:
+        world.close()
+
+
+def test_what_is_left_of_another_drills_orders_ends_no_part(served, tmp_path, cluster):
+    """The object of the load before, which is deleted only now, is none of theirs."""
+    world = made("kubernetes", served, tmp_path, cluster)
+    try:
+        place = world.begun()
+        another = {"metadata": {"name": "muster-load"}, "data": {"drill": "d-0", "orders": "{}"}}
+        for kind in ("MODIFIED", "DELETED"):
+            cluster._tell(kind, another)
+        before = world.recorded("offered")
+        await_true(lambda: world.recorded("offered") > before + 20, "more arrivals", 30.0)
+        assert (world.alive, place.lost()) == (2, "")
+    finally:
+        world.close()

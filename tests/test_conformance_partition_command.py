@@ -98,7 +98,7 @@ def test_an_answer_of_another_shape_is_refused(world, answer):
     """None of them is a state."""
     world.write(trouble="nonsense", nonsense=answer)
     with pytest.raises(PortError, match="cut it partition-state"):
-        world.adapter().state()
+        world.adapter().state({})
 
 
 def test_a_program_that_cannot_be_started_is_known_before(world):

@@ -5,6 +5,7 @@ Whether anybody enforces a policy no API shows: that is for the look from outsid
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 
@@ -15,13 +16,16 @@ from conformance.world import REGION, Trouble
 from floor_fixtures import a_target, kubeconfig, stand_in
 from test_conformance_cluster import LATE_S, quick
 
+from muster.errors import BadInput
+from muster.faults import fault_of, undo_params_of
 from muster.faults.region_partition import RegionPartition
 from muster.platform import platform_of
 from muster.platform.kubernetes import cluster as calls
 from muster.platform.kubernetes.selectors import matches
-from muster.platform.partition.network_policy import PartitionByNetworkPolicy
+from muster.platform.partition.network_policy import MARK, PartitionByNetworkPolicy
 from muster.platform.port import PortError, Touch
 from muster.targets.partition import NetworkPolicyPartition
+from muster.undo import UndoEntry
 
 __all__ = ["quick"]
 WORKLOADS = ("deployment/gateway", "deployment/front")
@@ -36,6 +40,8 @@ class Policies(World):
         self.touches = (Touch("namespaces", "chat"),)
         for name in ("gateway", "front"):
             self.api.deployment(name, 2)
+        self.namespace = "chat"
+        self.named: tuple[str, ...] = WORKLOADS
         self.fails: Trouble | None = None
         self.timeout_s = 10.0
         self.released = threading.Event()
@@ -63,8 +69,12 @@ class Policies(World):
         return len(self.shown.calls)
 
     def section(self) -> dict[str, object]:
-        found = {"kind": "network_policy", "namespace": "chat", "kubeconfig": str(self.path)}
-        return found | {"workloads": list(WORKLOADS), "timeout_s": self.timeout_s}
+        found = {
+            "kind": "network_policy",
+            "namespace": self.namespace,
+            "kubeconfig": str(self.path),
+        }
+        return found | {"workloads": list(self.named), "timeout_s": self.timeout_s}
 
     def adapter(self) -> PartitionByNetworkPolicy:
         settings = NetworkPolicyPartition.model_validate(self.section())
@@ -106,7 +116,7 @@ def test_network_policy(world, check):
 
 def test_it_selects_the_workloads_own_pods_and_lets_nobody_in(world):
     """By the selector of each, for what comes in alone."""
-    world.adapter().cut()
+    world.adapter().cut(world.before)
     specs = [one["spec"] for one in world.api.of("networkpolicies")]
     assert {"podSelector": {"matchLabels": {"app": "gateway"}}, "policyTypes": ["Ingress"]} in specs
     assert len(specs) == 2
@@ -140,7 +150,7 @@ def test_a_policy_that_lets_somebody_in_is_told(world, ingress, labels, refused)
     found = world.adapter().rehearse()
     assert any("NetworkPolicy his lets somebody in" in one for one in found) is refused
     assert world.is_now() == "partly"
-    assert world.adapter().state() == "whole"
+    assert world.adapter().state(world.before) == "whole"
 
 
 @pytest.mark.parametrize("verb", ["list", "create", "delete"])
@@ -191,3 +201,104 @@ def test_an_operator_that_nobody_knows_is_an_error():
     expression = {"key": "app", "operator": "Gt", "values": ["1"]}
     with pytest.raises(PortError, match="unknown operator 'Gt'"):
         matches({"matchExpressions": [expression]}, {"app": "gateway"})
+
+
+@pytest.fixture
+def front(world):
+    """Answers while nobody is cut off."""
+    with stand_in(lambda call: (200 if world.is_now() == "whole" else 503, "")) as shown:
+        yield shown.url
+
+
+def a_fault(world, front):
+    """The fault by the target as it is now."""
+    region = {"ready_url": front, "partition": world.section()}
+    return RegionPartition(platform_of(a_target(region=region)), REGION)
+
+
+def by_log(world, front, entry, **region):
+    """What another process makes of the undo log, by the target as it is now."""
+    told = {"ready_url": front, "partition": world.section(), **region}
+    return fault_of(platform_of(a_target(region=told)), entry)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"named": ("deployment/gateway",)},
+        {"named": ("deployment/another",)},
+        {"namespace": "elsewhere"},
+        {"named": ("deployment/front",), "namespace": "elsewhere"},
+    ],
+    ids=str,
+)
+def test_what_was_cut_is_joined_whatever_the_target_names_by_now(world, front, change):
+    """The undo entry says what was made; none of it may be left to be told as gone."""
+    fault = a_fault(world, front)
+    params = json.loads(json.dumps(undo_params_of(fault)))
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
+    fault.apply()
+    for key, value in change.items():
+        setattr(world, key, value)
+    one = by_log(world, front, entry)
+    assert one.left() == ("whole", "cut")
+    assert set(one.command().split()) >= {"chat", *NAMES}
+    first = f"{world.api.base('networkpolicies')}/{sorted(NAMES)[0]}"
+    kept = world.api.objects.pop(first)
+    assert one.left() == ("whole", "partly")
+    world.api.objects[first] = kept
+    for _ in range(2):
+        one.revert()
+        assert one.read_back().ok
+        assert world.is_now() == "whole"
+
+
+def test_a_policy_of_the_cut_that_has_another_name_is_gone_too(world, front):
+    """By its token; what has another cut's token and name, or none, is somebody else's."""
+    fault = a_fault(world, front)
+    fault.undo_params()
+    fault.apply()
+    path = world.api.base("networkpolicies")
+    (one, _) = world.api.of("networkpolicies")
+    for name, labels in (
+        ("renamed", one["metadata"]["labels"]),
+        ("his", {}),
+        ("another", {**one["metadata"]["labels"], MARK: "another"}),
+    ):
+        meta = {"name": name, "labels": labels}
+        world.api.put(f"{path}/{name}", {"metadata": meta, "spec": one["spec"]})
+    for name in NAMES:
+        del world.api.objects[f"{path}/{name}"]
+    assert fault.left() == ("whole", "partly")
+    fault.revert()
+    assert fault.left() == ("whole", "whole")
+    left = {found["metadata"]["name"] for found in world.api.of("networkpolicies")}
+    assert left == {"his", "another"}
+    # But a drill does not begin where any cut has left something.
+    with pytest.raises(PortError, match="partly before the fault"):
+        a_fault(world, front).undo_params()
+
+
+def test_an_entry_of_before_that_says_nothing_takes_every_policy_of_muster_back(world, front):
+    """Logs of earlier versions name no policy: then none may be left."""
+    a_fault(world, front)
+    world.adapter().cut(world.before)
+    world.named = ("deployment/gateway",)
+    entry = UndoEntry("u1", RegionPartition.kind, "partition", REGION, {"steady_s": 0.0})
+    one = by_log(world, front, entry)
+    assert one.left() == ("whole", "cut")
+    one.revert()
+    assert one.read_back().ok
+    assert world.is_now() == "whole"
+
+
+@pytest.mark.parametrize("kind", [{"kind": "none"}, {"kind": "command", "argv": ["/bin/true"]}])
+def test_another_adapter_does_not_call_it_restored(world, front, kind):
+    """It has nothing to take back; the entry stays, with the key that is to be set again."""
+    fault = a_fault(world, front)
+    params = json.loads(json.dumps(undo_params_of(fault)))
+    fault.apply()
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
+    said = f"regions.{REGION}.partition.kind: got '{kind['kind']}', expected network_policy"
+    with pytest.raises(BadInput, match=said):
+        by_log(world, front, entry, partition=kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import uuid
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from kubelet_stand_in import KubeletStandIn, kubelet_stand_in
 from kubernetes_world import CONTEXT, Live, Namespace
 from load_worlds import DRILL, TOKEN, endpoint, section
 
+from muster.drill.load.keeper import Keeper
 from muster.drill.load.place import LoadPlace
 from muster.drill.load.pods import LoadInPods
 from muster.platform.kubernetes.load_job import LoadJob
+from muster.platform.port import PortError
 
 pytestmark = pytest.mark.kubernetes
 ROOT = Path(__file__).resolve().parents[1]
@@ -179,6 +182,27 @@ def test_the_job_goes_with_everything_that_belongs_to_it(made):
     assert world.jobs() == []
     assert world.space.pods() == []
     await_true(lambda: world.config_maps() == [], "the ConfigMap's end", SOON_S)
+
+
+@pytest.mark.parametrize("order", [{"end": True}, {"stop_at_s": 0.0}])
+def test_a_drill_that_wakes_reaches_no_other_drills_load(order, made):
+    """By the uid that it knows nothing is changed; and whatever got there is not obeyed."""
+    world = made()
+    place = world.begun()
+    own = world.places[-1]._job.uids
+    before = (str(uuid.uuid4()), str(uuid.uuid4()))
+    slept = LoadJob(world.access, world.access.job, uids=before)
+    with pytest.raises(PortError, match=r"(?i)uid"):
+        Keeper(slept, "d-0", 15.0).order(**order)
+    assert slept.pods() == []
+    path = f"/api/v1/namespaces/{world.space.name}/configmaps/muster-load"
+    shown = lambda: world.space.live.call("GET", path)["data"]["orders"]  # noqa: E731
+    assert '"d-0"' not in shown()
+    Keeper(LoadJob(world.access, world.access.job, uids=own), "d-0", 15.0).order(**order)
+    await_true(lambda: '"d-0"' not in shown(), "the next beat", SOON_S)
+    seen = world.recorded("offered")
+    await_true(lambda: world.recorded("offered") > seen + 20, "more arrivals", SOON_S)
+    assert (world.alive, place.lost()) == (2, "")
 
 
 def test_a_deleted_pod_is_a_lost_part_and_no_other_takes_its_place(made):

@@ -11,18 +11,21 @@ from held_clock import HeldClock
 
 from muster.drill.load.keeper import Keeper
 from muster.drill.load.records import PartRecord
+from muster.drill.load.registry import kept_of
 from muster.drill.undo.restore import changes_in
 from muster.drill.undo.rig import end_rig, job_from, params_of
 from muster.drill.watchdog.messages import Load
 from muster.drill.watchdog.orphan_load import HeldLoad, HeldParts, held_of
 from muster.load.orders import ORDERS
 from muster.platform.kubernetes.cluster import Absent, Refused, Unanswered
-from muster.platform.kubernetes.load_job import LoadJob, PartPod
+from muster.platform.kubernetes.load_job import CONTROLLER, LoadJob, PartPod
 from muster.platform.port import PortError
 from muster.targets.load_access import KubernetesLoad
 from muster.undo import LOAD_JOB, UndoHeader, UndoLog, read_undo
 
 LIFELINE_S = 60.0
+DRILL = "d-1"
+UIDS = ("uid of jobs", "uid of configmaps")
 GOOD = PartPod(0, "p0", "u0", "n0", "10.0.0.1", "Running", True, False, "")
 PODS = [GOOD, replace(GOOD, index=1, name="p1", uid="u1", node="n1")]
 LOAD = KubernetesLoad.model_validate(
@@ -65,7 +68,7 @@ class Job:
 
 def kept(job, **changes):
     """A keeper of two parts, stepped by hand."""
-    keeper = Keeper(job, LIFELINE_S, clock=HeldClock(), **changes)
+    keeper = Keeper(job, DRILL, LIFELINE_S, clock=HeldClock(), **changes)
     keeper.expect({pod.index: pod.uid for pod in PODS})
     return keeper
 
@@ -158,7 +161,7 @@ def test_an_order_that_was_not_sent_is_sent_again():
 def test_the_watchdog_keeps_what_the_drill_has_begun():
     """From the take-over on, and not before."""
     job = Job()
-    held = HeldParts(job, Keeper(job, LIFELINE_S), 2)
+    held = HeldParts(job, Keeper(job, DRILL, LIFELINE_S), 2)
     assert not held.alive()
     held.end()
     assert job.told == []
@@ -178,7 +181,7 @@ def test_the_watchdog_sees_that_a_part_was_lost_with_the_drill():
     """Fewer pods than parts: no time of the restore is believed."""
     job = Job()
     job.shown = PODS[:1]
-    held = HeldParts(job, Keeper(job, LIFELINE_S), 2)
+    held = HeldParts(job, Keeper(job, DRILL, LIFELINE_S), 2)
     held.hold()
     assert not held.alive()
     held.end()
@@ -188,8 +191,12 @@ def test_what_the_drill_hands_over_says_where_its_load_is():
     """Pids here, or the target's own section."""
     target = type("Target", (), {"load": LOAD})()
     clock = HeldClock()
-    assert isinstance(held_of(Load(pids=(), elsewhere=True), (), target, clock), HeldParts)
-    assert isinstance(held_of(Load(pids=()), (), target, clock), HeldLoad)
+    said = Load.model_validate_json(Load(pids=(), elsewhere=UIDS).model_dump_json())
+    held = held_of(said, (), target, DRILL, clock)
+    assert isinstance(held, HeldParts)
+    assert held._job.uids == UIDS
+    assert held._keeper.first().drill == DRILL
+    assert isinstance(held_of(Load(pids=()), (), target, DRILL, clock), HeldLoad)
 
 
 @pytest.fixture
@@ -257,19 +264,43 @@ def test_a_clock_that_is_stepped_back_costs_no_line(tmp_path):
     assert one._since() == "1970-01-01T00:00:08Z"
 
 
-def test_orders_go_to_no_other_drills_load():
-    """Of the same name, once a drill wakes whose own load was ended."""
-    sent = []
-    cluster = SimpleNamespace(
+def a_cluster(sent, listed=()):
+    """An API server that creates what it is told."""
+    return SimpleNamespace(
         post=lambda path, body: {"metadata": {"uid": f"uid of {path.rpartition('/')[2]}"}},
         patch=lambda path, body: sent.append(body),
+        items=lambda path, **query: sent.append(query) or list(listed),
     )
-    job = LoadJob(SimpleNamespace(namespace="load"), "muster-load", cluster)
-    job.tell({"orders": "x"})
+
+
+def test_orders_go_to_no_other_drills_load():
+    """Of the same name, once a drill wakes whose own load was ended; nor to anybody's unknown."""
+    sent = []
+    job = LoadJob(SimpleNamespace(namespace="load"), "muster-load", a_cluster(sent))
+    for call in (lambda: job.tell({"orders": "x"}), job.pods):
+        with pytest.raises(PortError, match="is unknown"):
+            call()
+    assert sent == []
     job.create({}, lambda uid: {})
     job.tell({"orders": "x"})
-    own = {"metadata": {"uid": "uid of configmaps"}, "data": {"orders": "x"}}
-    assert sent == [{"data": {"orders": "x"}}, own]
+    assert sent == [{"metadata": {"uid": "uid of configmaps"}, "data": {"orders": "x"}}]
+    assert job.uids == UIDS
+
+
+def test_a_watchdog_that_slept_orders_and_sees_its_own_drills_load_alone():
+    """What the drill handed over, and not what has the name by now."""
+    sent = []
+    job, keeper, parts = kept_of(LOAD, DRILL, UIDS, HeldClock())
+    job._made = a_cluster(sent)
+    held = HeldParts(job, keeper, parts, HeldClock())
+    keeper.order(end=True)
+    assert not held.alive()
+    held._held = True
+    assert not held.alive()
+    change, *looks = sent
+    assert change["metadata"] == {"uid": UIDS[1]}
+    assert json.loads(change["data"][ORDERS])["drill"] == DRILL
+    assert looks == [{"labelSelector": f"{CONTROLLER}={UIDS[0]}"}]
 
 
 def test_what_is_no_record_are_a_parts_words(tmp_path):
@@ -285,3 +316,58 @@ def test_what_is_no_record_are_a_parts_words(tmp_path):
     one.take(b'{"note": "ended", "at": 9.5, "shard": 0}')
     assert one.ended.is_set()
     assert one._path.read_text() == ""
+
+
+def heard(one, at_s, sent_s):
+    """The part says that it heard at `at_s`, by its clock, of what the drill sent at `sent_s`."""
+    line = {"note": "heard", "at": at_s, "sent": sent_s, "shard": 0}
+    one.take(json.dumps(line).encode())
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "right", "wrong"),
+    [
+        (0.0, True, ""),
+        (0.7, True, ""),
+        (-0.7, True, ""),
+        (0.9, False, ""),  # it may be over 1 s: unknown is not right
+        (-0.9, False, ""),
+        (3.0, False, "at least 2.8 s ahead"),
+        (-3.0, False, "at least 2.8 s behind"),
+    ],
+)
+def test_a_parts_clock_is_known_to_half_a_round_trip(tmp_path, ahead_s, right, wrong):
+    """0.2 s to the part and 0.2 s back: in both directions, right only if nothing else can be."""
+    one = record(tmp_path)
+    one._clock = HeldClock()
+    sent_s = one._clock.now_s()
+    assert not one.offset.right
+    heard(one, sent_s - 95.0 + ahead_s, sent_s - 100.0)  # an old word says little
+    assert not one.offset.right
+    one._clock.advance(0.4)
+    heard(one, sent_s + 0.2 + ahead_s, sent_s)
+    assert one.offset.right is right
+    assert one.offset.middle_s == pytest.approx(ahead_s, abs=1e-6)
+    assert one.offset.error_s == pytest.approx(0.2)
+    assert one.wrong_clock.startswith(wrong)
+    assert bool(one.wrong_clock) is bool(wrong)
+
+
+def test_a_clock_that_goes_wrong_later_is_noticed(tmp_path):
+    """By a record of a moment that has not come, and by an order that came before it was sent."""
+    for line in ({"t": 1_000_003.0, "line": 1}, {"note": "heard", "at": 999_990.0, "sent": 1e6}):
+        one = record(tmp_path)
+        one._clock = HeldClock()
+        heard(one, 1_000_000.0, 1_000_000.0)
+        assert (one.offset.right, one.wrong_clock) == (True, "")
+        one.take(json.dumps({**line, "shard": 0}).encode())
+        assert one.wrong_clock
+
+
+def test_a_drills_own_clock_that_is_set_back_says_nothing_of_a_part(tmp_path):
+    """What was read before it was sent is no measurement."""
+    one = record(tmp_path)
+    one._clock = HeldClock()
+    heard(one, one._clock.now_s(), one._clock.now_s() + 5.0)
+    assert not one.offset.right
+    assert one.wrong_clock == ""

@@ -33,14 +33,15 @@ def obeys(times):
 
     async def made() -> Obedience:
         return Obedience(
-            Control(), 60.0, now_s=lambda: times.wall, monotonic_s=lambda: times.monotonic
+            Control(), "d-1", 60.0, now_s=lambda: times.wall, monotonic_s=lambda: times.monotonic
         )
 
     return asyncio.run(made())
 
 
 def orders(beat=1, **changes):
-    return Orders.model_validate({"beat": beat, "sent_at": 1000.0, **changes})
+    given = {"drill": "d-1", "beat": beat, "sent_at": 1000.0}
+    return Orders.model_validate({**given, **changes})
 
 
 def test_no_surprise_prints_a_secret_of_the_part(monkeypatch, capsys):
@@ -90,6 +91,24 @@ def test_it_ends_without_a_word_of_its_drill(obeys, times):
     obeys.take(orders(2))
     obeys.look("connection refused")
     assert obeys.control.why == "no word of its drill for 61 s: connection refused"
+
+
+@pytest.mark.parametrize(
+    "change", [{"end": True}, {"start_at": 1003.0}, {"start_at": 1.0}, {"stop_at_s": 0.0}]
+)
+def test_another_drills_orders_are_none(obeys, times, change):
+    """Of one that slept while its own load was ended: nor do they keep the part alive."""
+    obeys.control.stop_arrivals_at = lambda at_s: pytest.fail("arrivals were stopped")
+    obeys.take(orders())
+    times.monotonic += 59.0
+    another = orders(2, drill="d-0", **change)
+    assert not obeys.is_new(another)
+    obeys.take(another)
+    assert not obeys.control.started.is_set()
+    assert not obeys.control.ended.is_set()
+    times.monotonic += 2.0
+    obeys.look()
+    assert "no word of its drill for 61 s" in obeys.control.why
 
 
 def test_it_ends_when_it_is_told_to(obeys):

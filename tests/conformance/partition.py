@@ -7,8 +7,11 @@ that of an adapter which cuts nothing.
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
 from conformance.world import REGION, SECRET, Outside, attempted
 from muster.platform.partition import Partition
@@ -21,6 +24,12 @@ class World(Outside):
     def is_now(self) -> str:
         """What the region is, looked at from outside: whole, cut or partly."""
 
+    @cached_property
+    def before(self) -> dict[str, Any]:
+        """What another process reads from the undo log."""
+        found: dict[str, Any] = json.loads(json.dumps(self.adapter().before()))
+        return found
+
     @abstractmethod
     def adapter(self) -> Partition:
         """A new adapter of this world, as another process would make it."""
@@ -28,56 +37,59 @@ class World(Outside):
 
 def cuts_and_joins(world: World) -> None:
     """Cut off, and by another process joined, twice."""
-    assert world.adapter().state() == "whole"
-    world.adapter().cut()
-    assert world.is_now() == world.adapter().state() == "cut"
+    assert world.adapter().state(world.before) == "whole"
+    world.adapter().cut(world.before)
+    assert world.is_now() == world.adapter().state(world.before) == "cut"
     for _ in range(2):
-        world.adapter().join()
-        assert world.is_now() == world.adapter().state() == "whole"
+        world.adapter().join(world.before)
+        assert world.is_now() == world.adapter().state(world.before) == "whole"
 
 
 def joins_what_is_half_cut(world: World) -> None:
     """A part of it was cut: shown as such, never as cut, and joined all the same."""
     world.trouble("half")
-    assert attempted(world.adapter().cut)
+    assert attempted(lambda: world.adapter().cut(world.before))
     world.trouble(None)
-    assert world.adapter().state() == "partly"
-    world.adapter().join()
+    for before in (world.before, {}):
+        assert world.adapter().state(before) == "partly"
+    world.adapter().join(world.before)
     assert world.is_now() == "whole"
 
 
 def says_what_is_refused(world: World) -> None:
     """The platform refuses: nothing changes, and one line without a secret says so."""
     world.trouble("refuses")
-    assert attempted(world.adapter().cut)
+    assert attempted(lambda: world.adapter().cut(world.before))
     assert world.is_now() == "whole"
 
 
 def late_before_the_effect(world: World) -> None:
     """No answer, and nothing was done: an error in bounded time, and it can be tried again."""
     world.trouble("late before")
-    assert attempted(world.adapter().cut)
+    assert attempted(lambda: world.adapter().cut(world.before))
     assert world.is_now() == "whole"
     world.trouble(None)
-    world.adapter().cut()
+    world.adapter().cut(world.before)
     assert world.is_now() == "cut"
 
 
 def late_after_the_effect(world: World) -> None:
     """No answer, and all was done: whether it raises or not, another call joins it."""
     world.trouble("late after")
-    attempted(world.adapter().cut)
+    attempted(lambda: world.adapter().cut(world.before))
     assert world.is_now() == "cut"
     world.trouble(None)
-    world.adapter().join()
+    world.adapter().join(world.before)
     assert world.is_now() == "whole"
 
 
 def believes_no_nonsense(world: World) -> None:
     """An answer of the wrong shape is no state, and no change that went well."""
     world.trouble("nonsense")
+    before = world.before
     for verb in ("state", "cut"):
-        assert attempted(getattr(world.adapter(), verb))
+        change = getattr(world.adapter(), verb)
+        assert attempted(lambda change=change: change(before) and None)
 
 
 def names_what_it_touches(world: World) -> None:
@@ -94,8 +106,8 @@ def names_what_it_touches(world: World) -> None:
 
 def tells_a_person(world: World) -> None:
     """The line by hand joins it, and holds no secret; None where there is no such line."""
-    world.adapter().cut()
-    line = world.adapter().command()
+    world.adapter().cut(world.before)
+    line = world.adapter().command(world.before)
     if line is None:
         return
     assert "\n" not in line
@@ -108,12 +120,12 @@ def cuts_nothing_and_says_so(world: World) -> None:
     """A cut is refused by the key that is missing; to join needs nothing."""
     adapter = world.adapter()
     assert not adapter.cuts
-    assert f"regions.{REGION}.partition" in attempted(adapter.cut)
-    adapter.join()
-    assert adapter.state() == "whole"
+    assert f"regions.{REGION}.partition" in attempted(lambda: adapter.cut(world.before))
+    adapter.join(world.before)
+    assert adapter.state(world.before) == "whole"
     assert adapter.timeout_s == adapter.look_s_max == 0
     assert adapter.touches() == ()
-    assert adapter.command() is None
+    assert adapter.command(world.before) is None
     assert world.calls == 0
 
 

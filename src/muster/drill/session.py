@@ -31,7 +31,7 @@ from muster.drill.stop import StopFlag, StopReason
 from muster.drill.undo.rig import params_of
 from muster.drill.watchdog.handle import Watchdog
 from muster.errors import DrillAborted
-from muster.faults import Fault, Proof, fault_of
+from muster.faults import Fault, Proof, fault_of, undo_params_of
 from muster.judge.findings import observed
 from muster.judge.judged_by import tier_said
 from muster.ledger import Ledger
@@ -206,7 +206,7 @@ class Session(OnPlatform):
         if wrong := outside(self.target, fault):
             reason = StopReason("limit:blast_radius", "ABORTED", wrong, self.clock.now_s())
             self.stop_now(reason)
-        entry = self.undo.add(fault.kind, fault.subject, fault.undo_params(), fault.region)
+        entry = self.undo.add(fault.kind, fault.subject, undo_params_of(fault), fault.region)
         self.record("undo", entry_id=entry.entry_id, subject=entry.subject, state="pending")
         self.check_lock()
 

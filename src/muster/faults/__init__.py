@@ -1,7 +1,7 @@
 """Faults: each with apply, observe, revert, read-back, and the step that applies it."""
 
 from muster.faults.model import Fault, FaultError, PlatformFault, ReadBack, RegionalFault
-from muster.faults.registry import fault_of, kinds, registered, stops_region
+from muster.faults.registry import fault_of, kinds, registered, stops_region, undo_params_of
 from muster.faults.steps import (
     DrillStep,
     Planned,
@@ -33,4 +33,5 @@ __all__ = [
     "registered",
     "single_fault",
     "stops_region",
+    "undo_params_of",
 ]

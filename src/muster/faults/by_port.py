@@ -29,6 +29,19 @@ class PortFault(RegionalFault):
         return f"regions.{self.region}.{self.key}"
 
     @property
+    def settings(self) -> object:
+        """That section; None if the target has none."""
+        return getattr(self.target.regions[self.region], self.key)
+
+    @property
+    def where(self) -> str:
+        return f"{self.section}.kind"
+
+    @property
+    def maker(self) -> str:
+        return str(getattr(self.settings, "kind", "none"))
+
+    @property
     def retry_s(self) -> float:
         return self.port.timeout_s
 

@@ -71,6 +71,19 @@ class Fault(ABC):
         self.target = platform.target
 
     @property
+    def maker(self) -> str:
+        """The kind of adapter that makes the change, where the target names one; empty: none.
+
+        The undo entry holds it: only an adapter of that kind can take the change back.
+        """
+        return ""
+
+    @property
+    def where(self) -> str:
+        """The key of the target that names that kind."""
+        return "kind"
+
+    @property
     @abstractmethod
     def subject(self) -> str:
         """What is changed, as a person would look it up."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from muster.errors import BadInput
 from muster.faults.model import Fault, PlatformFault, RegionalFault
@@ -23,6 +24,8 @@ from muster.platform.platform import Platform
 from muster.undo import UndoEntry
 
 PACKAGE = "muster.faults"
+MADE_BY = "made_by"
+"""The key of an undo entry's parameters that holds the kind of adapter that made the change."""
 KIND = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -128,11 +131,27 @@ def stops_region(kind: str) -> bool:
 
 
 def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
-    """The fault that an undo entry describes. Raises BadInput for an unknown kind."""
+    """The fault that an undo entry describes.
+
+    Raises BadInput for an unknown kind, and where the target names another adapter by now.
+    """
     found = registered()
     kind = found.kinds.get(entry.kind)
     if kind is None:
         wanted = f"one of {sorted(found.kinds)}"
         wanted += "".join(f"; {flaw}" for flaw in found.flaws)
         raise BadInput("undo log", f"{entry.entry_id}.kind", entry.kind, wanted)
-    return kind.from_undo(platform, entry.region, entry.params)
+    params = dict(entry.params)
+    by = params.pop(MADE_BY, None)
+    fault = kind.from_undo(platform, entry.region, params)
+    if by not in (None, fault.maker):
+        # Another adapter would find nothing to take back, and call that restored.
+        wanted = f"{by}, as when {entry.subject} was changed: set it again, and recover"
+        raise BadInput(f"target {platform.target.name}", fault.where, fault.maker, wanted)
+    return fault
+
+
+def undo_params_of(fault: Fault) -> dict[str, Any]:
+    """What the undo entry of a fault holds, read before it is applied. Raises MusterError."""
+    params = fault.undo_params()
+    return {**params, MADE_BY: fault.maker} if fault.maker else params

@@ -48,6 +48,10 @@ class WeightsMoved(PortFault):
         return "steering"
 
     @property
+    def settings(self) -> object:
+        return self.target.steering
+
+    @property
     def retry_s(self) -> float:
         return AWAY_S_MAX if self._away else super().retry_s
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from muster.documents import Document
 from muster.load.shard import Control
 
-CONFIG, ORDERS = "config", "orders"
-"""The keys of the object that holds them."""
+CONFIG, ORDERS, DRILL = "config", "orders", "drill"
+"""The keys of the object that holds them, and the id of the drill whose object it is."""
+DRILL_VARIABLE = "MUSTER_LOAD_DRILL"
 NAME_VARIABLE = "MUSTER_LOAD_ORDERS"
 NAMESPACE_VARIABLE = "MUSTER_LOAD_NAMESPACE"
 ACCESS_VARIABLE = "MUSTER_LOAD_ACCESS"
@@ -22,15 +23,17 @@ ADDRESS_VARIABLE = "MUSTER_LOAD_ADDRESS"
 READY_VARIABLE = "MUSTER_LOAD_READY"
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 CLOCK_S_MAX = 1.0
-"""By so much the clock of a part may be behind that of the drill."""
+"""By so much the clock of a part may be ahead of that of the drill, or behind it."""
 
 
 class Orders(Document):
     """The state of a load in parts.
 
-    `sent_at`, `start_at`: seconds since the epoch; `stop_at_s`: in seconds of the schedule.
+    `drill`: who gives them, by its id; another drill's are no orders. `sent_at`,
+    `start_at`: seconds since the epoch; `stop_at_s`: in seconds of the schedule.
     """
 
+    drill: str
     beat: int
     sent_at: float
     start_at: float | None = None
@@ -57,6 +60,7 @@ class Obedience:
     """
 
     control: Control
+    drill: str
     lifeline_s: float
     now_s: Callable[[], float] = time.time
     monotonic_s: Callable[[], float] = time.monotonic
@@ -67,8 +71,15 @@ class Obedience:
     def __post_init__(self) -> None:
         self.heard_s = self.monotonic_s()
 
+    def is_new(self, orders: Orders) -> bool:
+        """Whether they are its own drill's, and not those that it heard last."""
+        return orders.drill == self.drill and orders.beat != self.beat
+
     def take(self, orders: Orders) -> None:
         """The orders as they are now."""
+        if orders.drill != self.drill:
+            # A drill or a watchdog that slept, and does not know yet that its load was ended.
+            return
         if orders.beat != self.beat:
             self.beat, self.heard_s = orders.beat, self.monotonic_s()
         if orders.end:

@@ -24,6 +24,7 @@ from muster.load.config import ShardConfig
 from muster.load.orders import (
     ADDRESS_VARIABLE,
     CONFIG,
+    DRILL_VARIABLE,
     INDEX_VARIABLE,
     ORDERS,
     READY_VARIABLE,
@@ -31,6 +32,7 @@ from muster.load.orders import (
     Orders,
     PartConfig,
 )
+from muster.load.recorder import HEARD
 from muster.load.shard import STDOUT, Control, Listen, in_loop, run
 from muster.load.watched import Watch, Watched
 from muster.machine import raise_open_files
@@ -41,6 +43,9 @@ ORDERS_S_MAX = 120.0
 """For so long a part waits for its first orders: they are created right after its Job."""
 REFUSED_MAX = 10
 LOOK_S = 0.5
+HEED_S = 0.1
+"""Before it begins a part looks for orders so often: how late it says that one came is how little
+the drill knows of its clock."""
 FAILED = 3
 
 Data = Mapping[str, Any]
@@ -53,7 +58,8 @@ def main_part(environment: Mapping[str, str]) -> int:
     logging.getLogger("asyncio").addFilter(Redacting())
     changes: queue.SimpleQueue[Data | None] = queue.SimpleQueue()
     try:
-        watch = Watch(Watched.of(environment), changes.put)
+        watched, drill = Watched.of(environment), _of(environment, DRILL_VARIABLE)
+        watch = Watch(watched, drill, changes.put)
         watch.start()
         first = _first(changes, watch)
         told = _parsed(PartConfig, first, CONFIG)
@@ -61,7 +67,7 @@ def main_part(environment: Mapping[str, str]) -> int:
         _check_files(told.files_needed)
         ready = Path(_of(environment, READY_VARIABLE))
         changes.put(first)
-        listen = _listens(changes, watch, told.lifeline_s)
+        listen = _listens(changes, watch, drill, told.lifeline_s)
         why = in_loop(run(config, listen, lambda port: _say_ready(ready, port)))
         watch.close()
     except (MusterError, OSError) as error:
@@ -135,11 +141,15 @@ def _parsed(model: Any, data: Data, key: str) -> Any:
     return parse(model, found, f"the part's ConfigMap: {key}")
 
 
-def _listens(changes: queue.SimpleQueue[Data | None], watch: Watch, lifeline_s: float) -> Listen:
-    """Carries the orders from the watch's thread into the loop, twice a second."""
+def _listens(
+    changes: queue.SimpleQueue[Data | None], watch: Watch, drill: str, lifeline_s: float
+) -> Listen:
+    """Carries the orders from the watch's thread into the loop, twice a second or more often, and
+    says when each came, by this node's clock.
+    """
 
     async def listen(control: Control) -> None:
-        obedience = Obedience(control, lifeline_s)
+        obedience = Obedience(control, drill, lifeline_s)
         while not control.ended.is_set():
             while not changes.empty():
                 found = changes.get_nowait()
@@ -147,11 +157,14 @@ def _listens(changes: queue.SimpleQueue[Data | None], watch: Watch, lifeline_s: 
                     control.fail("its orders were deleted: the drill is over")
                     return
                 try:
-                    obedience.take(_parsed(Orders, found, ORDERS))
+                    orders = _parsed(Orders, found, ORDERS)
+                    if obedience.is_new(orders) and control.recorder is not None:
+                        control.recorder.note(HEARD, time.time(), sent=orders.sent_at)
+                    obedience.take(orders)
                 except BadInput as error:
                     # Orders of a kind that this version does not know are no orders.
                     print(f"muster.load: {error}", file=sys.stderr, flush=True)
             obedience.look(watch.trouble)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S if obedience.begun else HEED_S)
 
     return listen

@@ -30,7 +30,11 @@ RAW_BYTES_MAX = 64 * 1024 * 1024
 _HASHES = 2**32
 _SPREAD = 2654435769
 NOTE = "note"
-"""The key of a line that says when something happened: `began`, `ended`."""
+"""The key of a line that says when something happened: `heard`, `began`, `ended`."""
+HEARD = "heard"
+"""An order came; `sent`: when its drill sent it, by that drill's clock."""
+BEGAN = "began"
+"""The first arrivals are offered."""
 ENDED = "ended"
 """The last line of a record that is whole."""
 LINE = "line"
@@ -71,13 +75,13 @@ class Recorder:
         header = {"schema": 1, "bucket_ratio": BUCKET_RATIO, "bucket_min_ms": BUCKET_MIN_MS}
         self._write({**header, "late_s": late_s, "shard": shard})
 
-    def note(self, what: str, t_s: float) -> None:
+    def note(self, what: str, t_s: float, **more: float) -> None:
         """Write when something happened, in seconds since the epoch, for whoever reads along.
 
         A record in a file has no such lines.
         """
         if self._read_along:
-            self._write({NOTE: what, "at": round(t_s, 3), "shard": self._shard})
+            self._write({NOTE: what, "at": round(t_s, 3), "shard": self._shard, **more})
 
     def second(self, engine: Engine) -> None:
         """Write one line for everything since the last line."""

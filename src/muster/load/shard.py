@@ -25,7 +25,7 @@ from muster.load import exposition
 from muster.load.config import Endpoint, ShardConfig, server_address
 from muster.load.engine import Engine
 from muster.load.lookup import ServerLookup, open_lookup
-from muster.load.recorder import Recorder
+from muster.load.recorder import BEGAN, Recorder
 from muster.load.schedule import Schedule, Source
 from muster.load.tally import Tally
 from muster.machine import raise_open_files, spare_the_collector
@@ -144,7 +144,7 @@ async def run(
         if not control.ended.is_set():
             engine.start()
             if recorder is not None:
-                recorder.note("began", time.time())
+                recorder.note(BEGAN, time.time())
         await _seconds(config, control, engine, recorder)
         await _last_arrivals(control, engine)
         engine.stop_arrivals()

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from muster.errors import BadInput
-from muster.load.orders import ACCESS_VARIABLE, NAME_VARIABLE, NAMESPACE_VARIABLE
+from muster.load.orders import ACCESS_VARIABLE, DRILL, NAME_VARIABLE, NAMESPACE_VARIABLE
 
 SILENT_S_MAX = 30.0
 WATCH_S = 300
@@ -76,13 +76,18 @@ class Watched:
 class Watch:
     """`changed` gets the object's data at each change, in the watch's thread; None: it is gone.
 
+    An object of that name which is another drill's, as the one before or after this load, is none.
     `trouble`: why there is no watch at the moment, empty while there is one.
     """
 
     def __init__(
-        self, watched: Watched, changed: Callable[[Mapping[str, Any] | None], None]
+        self,
+        watched: Watched,
+        drill: str,
+        changed: Callable[[Mapping[str, Any] | None], None],
     ) -> None:
         self._watched = watched
+        self._drill = drill
         self._changed = changed
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="muster-orders", daemon=True)
@@ -112,10 +117,13 @@ class Watch:
         kind, found = event.get("type"), event.get("object")
         if kind == "ERROR" or not isinstance(found, Mapping):
             raise ValueError(f"the watch ended: {found!r}")
+        data = found.get("data")
+        if not isinstance(data, Mapping) or data.get(DRILL) != self._drill:
+            return
         if kind == "DELETED":
             self._changed(None)
-        elif kind in ("ADDED", "MODIFIED") and isinstance(found.get("data"), Mapping):
-            self._changed(found["data"])
+        elif kind in ("ADDED", "MODIFIED"):
+            self._changed(data)
 
     def _events(self) -> Iterator[Mapping[str, Any]]:
         connection = self._watched.connect()

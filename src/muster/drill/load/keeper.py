@@ -31,12 +31,16 @@ class Keeper:
     def __init__(
         self,
         job: LoadJob,
+        drill_id: str,
         lifeline_s: float,
         last_words: Callable[[int], str] = lambda part: "",
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`last_words`: what a part has written last, by its index."""
+        """`drill_id`: of the drill whose load it is; `last_words`: what a part has written last, by
+        its index.
+        """
         self._job = job
+        self._drill_id = drill_id
         self._lifeline_s = lifeline_s
         self._beat_s = min(BEAT_S_MAX, lifeline_s / BEATS_IN_LIFELINE)
         self._last_words = last_words
@@ -128,7 +132,9 @@ class Keeper:
             self._beats += 1
             # By the clock: whoever takes over from another process must not repeat its beat.
             beat = int(1000 * now_s) + self._beats
-            return Orders.model_validate({**self._state, "beat": beat, "sent_at": now_s})
+            return Orders.model_validate(
+                {**self._state, "drill": self._drill_id, "beat": beat, "sent_at": now_s}
+            )
 
     def _missing(self, pods: list[PartPod]) -> str:
         found = {pod.uid: pod for pod in pods}

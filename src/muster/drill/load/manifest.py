@@ -16,6 +16,8 @@ from muster.load.orders import (
     ACCESS_VARIABLE,
     ADDRESS_VARIABLE,
     CONFIG,
+    DRILL,
+    DRILL_VARIABLE,
     NAME_VARIABLE,
     NAMESPACE_VARIABLE,
     ORDERS,
@@ -23,7 +25,7 @@ from muster.load.orders import (
     Orders,
 )
 from muster.load.starter import FILES_MAX, shard_configs
-from muster.platform.kubernetes.load_job import DRILL
+from muster.platform.kubernetes.load_job import DRILL as DRILL_NOTE
 from muster.targets.load_access import KubernetesLoad
 from muster.targets.load_check import ENV
 
@@ -61,7 +63,7 @@ def orders_of(
     if uid:
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": access.job, "uid": uid}
         meta["ownerReferences"] = [owner]
-    data = {CONFIG: config, ORDERS: orders.model_dump_json()}
+    data = {CONFIG: config, DRILL: drill_id, ORDERS: orders.model_dump_json()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
 
@@ -90,7 +92,7 @@ def job_of(access: KubernetesLoad, drill_id: str, config: str) -> dict[str, Any]
                         **access.annotations,
                     },
                 },
-                "spec": added(_pod(access, config), access.pod),
+                "spec": added(_pod(access, drill_id, config), access.pod),
             },
         },
     }
@@ -120,11 +122,11 @@ def _meta(access: KubernetesLoad, drill_id: str) -> dict[str, Any]:
         "name": access.job,
         "namespace": access.namespace,
         "labels": {LABEL: access.job},
-        "annotations": {DRILL: drill_id},
+        "annotations": {DRILL_NOTE: drill_id},
     }
 
 
-def _pod(access: KubernetesLoad, config: str) -> dict[str, Any]:
+def _pod(access: KubernetesLoad, drill_id: str, config: str) -> dict[str, Any]:
     security: dict[str, Any] = {
         "runAsNonRoot": True,
         "runAsUser": 10001,
@@ -146,15 +148,20 @@ def _pod(access: KubernetesLoad, config: str) -> dict[str, Any]:
         "terminationGracePeriodSeconds": 10,
         "securityContext": security,
         "topologySpreadConstraints": [spread],
-        "containers": [added(_container(access, config), access.container)],
+        "containers": [added(_container(access, drill_id, config), access.container)],
         "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "16Mi"}}],
     }
 
 
-def _container(access: KubernetesLoad, config: str) -> dict[str, Any]:
+def _container(access: KubernetesLoad, drill_id: str, config: str) -> dict[str, Any]:
     ready = f"{SCRATCH}/ready"
     fields = {NAMESPACE_VARIABLE: "metadata.namespace", ADDRESS_VARIABLE: "status.podIP"}
-    values = {NAME_VARIABLE: access.job, ACCESS_VARIABLE: ACCOUNT, READY_VARIABLE: ready}
+    values = {
+        NAME_VARIABLE: access.job,
+        DRILL_VARIABLE: drill_id,
+        ACCESS_VARIABLE: ACCOUNT,
+        READY_VARIABLE: ready,
+    }
     env: list[dict[str, Any]] = [{"name": name, "value": text} for name, text in values.items()]
     env += [
         {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -20,12 +20,13 @@ class Handed:
     """What another process needs to keep the load alive and to end it.
 
     `pids`, `fds`: of processes here, and the descriptors that keep them alive; `elsewhere`: the
-    target says where it is.
+    uids of its Job and of the object with its orders, while the target says where they are. By
+    their names the next drill's load would be taken for it.
     """
 
     pids: tuple[int, ...] = ()
     fds: tuple[int, ...] = ()
-    elsewhere: bool = False
+    elsewhere: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

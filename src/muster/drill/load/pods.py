@@ -7,6 +7,7 @@ thing there: watch the object with their orders.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.load.keeper import Keeper
 from muster.drill.load.place import Begun, Handed, LoadPlace
 from muster.errors import MusterError
+from muster.load.orders import CLOCK_S_MAX
 from muster.platform.kubernetes.cluster import Unanswered
 from muster.platform.kubernetes.load_job import LoadJob, PartPod
 from muster.platform.port import PortError
@@ -30,6 +32,9 @@ logger = logging.getLogger("chaostoolkit")
 LEAD_S = 5.0
 """From the order to begin to the moment itself: every part must have heard it by then."""
 BEGUN_S_MAX = 20.0
+CLOCKS_S_MAX = 20.0
+"""For so long the drill asks how late it is on the parts' nodes."""
+ASK_S = 1.0
 STOP_LEAD_S = 1.0
 END_S_MAX = 15.0
 LOOK_S = 1.0
@@ -55,11 +60,13 @@ class LoadInPods(LoadPlace):
         self._job = job or LoadJob(access, access.job, clock=clock)
         self._clock = clock
         self._records: Sequence[PartRecord] = ()
-        self._keeper = Keeper(self._job, access.lifeline_s, self._words, clock)
+        self._keeper = Keeper(self._job, drill_id, access.lifeline_s, self._words, clock)
         self._begun_at: float | None = None
         self._stopped = False
+        self._lost = ""
+        self._pods: Sequence[PartPod] = ()
         self._lock = threading.Lock()
-        self.start_s_max = access.ready_s_max + LEAD_S + BEGUN_S_MAX
+        self.start_s_max = access.ready_s_max + CLOCKS_S_MAX + LEAD_S + BEGUN_S_MAX
 
     @property
     def shards(self) -> int:
@@ -69,7 +76,8 @@ class LoadInPods(LoadPlace):
     @property
     def handed(self) -> Handed:
         """The target says where they are."""
-        return Handed(elsewhere=self._begun_at is not None and not self._stopped)
+        runs = self._begun_at is not None and not self._stopped
+        return Handed(elsewhere=self._job.uids if runs else None)
 
     def refusals(self, plan: LoadPlan) -> tuple[str, ...]:
         """Missing rights, what is left of another load, and what a dry run of the Job says."""
@@ -99,18 +107,35 @@ class LoadInPods(LoadPlace):
         if access.file_sd is not None:
             write_file_sd(Path(access.file_sd), addresses_of(access, pods))
         self._read_along(pods)
+        self._await_clocks(waiting)
         begin_s = self._clock.now_s() + LEAD_S
         self._keeper.order(start_at=begin_s)
         began = self._began(waiting)
         self._begun_at = begin_s
-        spread_s = max(began) - min(began)
-        logger.info("load: %d parts began within %.0f ms", parts, 1000 * spread_s)
-        told = [{"part": p.index + 1, "pod": p.name, "node": p.node} for p in pods]
+        # By the drill's clock: by its own every part begins at the moment that it was told.
+        begun = [at_s - one.offset.middle_s for at_s, one in zip(began, self._records, strict=True)]
+        spread_s = max(begun) - min(begun)
+        error_s = max(one.offset.error_s for one in self._records)
+        logger.info(
+            "load: %d parts began within %.0f ms; their clocks are known to %.0f ms",
+            parts, 1000 * spread_s, 1000 * error_s,
+        )  # fmt: skip
+        told = [
+            {
+                "part": pod.index + 1,
+                "pod": pod.name,
+                "node": pod.node,
+                "clock_s": round(record.offset.middle_s, 3),
+                "clock_error_s": round(record.offset.error_s, 3),
+            }
+            for pod, record in zip(pods, self._records, strict=True)
+        ]
         return Begun({"job": self._job.subject, "parts": told, "spread_s": round(spread_s, 3)})
 
     def lost(self) -> str:
-        """As the last look has shown it, at most some seconds ago."""
-        return self._keeper.lost
+        """As the last look has shown it, at most some seconds ago; or a clock that went wrong."""
+        self._lost = self._lost or self._keeper.lost or self._wrong_clock()
+        return self._lost
 
     def stop_arrivals(self) -> None:
         """All parts at one moment of the schedule, so that they offer what one process would."""
@@ -193,6 +218,48 @@ class LoadInPods(LoadPlace):
         of = f"part {pod.index + 1} of {self._access.parts}"
         return f"{of}: pod {pod.name}: {pod.state}{f'; it said: {words}' if words else ''}"
 
+    def _await_clocks(self, waiting: Callable[[], None]) -> None:
+        """Until every part's clock is known to be right. Raises MusterError if one is not.
+
+        A part begins and writes its record by its own clock, so with a wrong one it would offer its
+        arrivals at another time, and nobody would see it.
+        """
+        end_s, asked_s = self._clock.monotonic_s() + CLOCKS_S_MAX, -math.inf
+        while not all(record.offset.right for record in self._records):
+            waiting()
+            if lost := self._keeper.lost or self._wrong_clock():
+                raise MusterError(f"load: {lost}")
+            now_s = self._clock.monotonic_s()
+            if now_s > end_s:
+                raise MusterError(f"load: {self._unknown_clock()}")
+            if now_s - asked_s >= ASK_S:
+                asked_s = now_s
+                self._try("ask for the clocks", self._keeper.order)
+            self._clock.sleep(LOOK_S / 5)
+
+    def _wrong_clock(self) -> str:
+        for pod, record in zip(self._pods, self._records, strict=False):
+            if record.wrong_clock:
+                return (
+                    f"part {pod.index + 1} of {len(self._pods)}: the clock of node "
+                    f"{pod.node or 'unknown'} is {record.wrong_clock}, over {CLOCK_S_MAX:g} s: "
+                    "synchronise both"
+                )
+        return ""
+
+    def _unknown_clock(self) -> str:
+        record, pod = next(
+            (record, pod)
+            for record, pod in zip(self._records, self._pods, strict=True)
+            if not record.offset.right
+        )
+        words = f"; it said: {record.words}" if record.words else ""
+        return (
+            f"part {pod.index + 1} of {len(self._pods)}: whether the clock of node "
+            f"{pod.node or 'unknown'} is right to {CLOCK_S_MAX:g} s is not known after "
+            f"{CLOCKS_S_MAX:g} s: its offset is {record.offset.said}{words}"
+        )
+
     def _read_along(self, pods: Sequence[PartPod]) -> None:
         from muster.drill.load.records import PartRecord
 
@@ -202,7 +269,7 @@ class LoadInPods(LoadPlace):
                 self._path(index), lambda since: self._job.lines(name, since), self._clock
             )
 
-        self._records = [reader(pod.name) for pod in pods]
+        self._pods, self._records = pods, [reader(pod.name) for pod in pods]
         for record in self._records:
             record.start()
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.load.recorder import ENDED, LINE, NOTE
+from muster.drill.load.clocks import Offset, offset_of
+from muster.load.recorder import BEGAN, ENDED, HEARD, LINE, NOTE
 from muster.platform.port import PortError
 from muster.redact import redacted
 
@@ -28,7 +29,11 @@ Lines = Callable[[str], Iterator[bytes]]
 
 
 class PartRecord:
-    """The record of one part, read along. `ended` is set once it is whole."""
+    """The record of one part, read along. `ended` is set once it is whole.
+
+    `offset`: how far its clock is from the drill's, by the best of its words. `wrong_clock`: how
+    its clock was wrong at any time, in words; empty: not that anybody knows.
+    """
 
     def __init__(self, path: Path, lines: Lines, clock: Clock = SYSTEM_CLOCK) -> None:
         self._path = path
@@ -40,6 +45,8 @@ class PartRecord:
         self._words: deque[str] = deque(maxlen=WORDS_KEPT)
         self._over = threading.Event()
         self.began_at: float | None = None
+        self.offset = Offset()
+        self.wrong_clock = ""
         self.ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="muster-record", daemon=True)
 
@@ -79,10 +86,17 @@ class PartRecord:
                 self._words.append(text)
         elif found.get(NOTE) == ENDED:
             self.ended.set()
-        elif NOTE in found:
+        elif found.get(NOTE) == HEARD:
+            self._met(offset_of(float(found["at"]), float(found["sent"]), self._clock.now_s()))
+        elif found.get(NOTE) == BEGAN:
             self.began_at = float(found["at"])
-        else:
+        elif NOTE not in found:
             self._keep(line, found.get(LINE), float(found.get("t", 0.0)))
+
+    def _met(self, offset: Offset) -> None:
+        if offset.error_s < self.offset.error_s:
+            self.offset = offset
+        self.wrong_clock = self.wrong_clock or offset.wrong
 
     def _keep(self, line: bytes, number: object, t_s: float) -> None:
         # Not by its time: a clock that is stepped back must not cost any. An image of before lines
@@ -92,6 +106,8 @@ class PartRecord:
         else:
             new = t_s > self._last_s or t_s == self._last_s == 0.0
         if new:
+            # Whoever writes of a moment that has not come is ahead, whatever his orders are.
+            self._met(Offset(low_s=t_s - self._clock.now_s()))
             self._last_s = t_s or self._last_s
             if self._file is not None:
                 self._file.write(line + b"\n")

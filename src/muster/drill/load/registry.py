@@ -28,12 +28,14 @@ def place_of(
     return LoadInProcesses()
 
 
-def kept_of(load: Load, clock: Clock = SYSTEM_CLOCK) -> tuple[LoadJob, Keeper, int] | None:
-    """The Job of a running load, what keeps its parts alive, and their number.
+def kept_of(
+    load: Load, drill_id: str, uids: tuple[str, str], clock: Clock = SYSTEM_CLOCK
+) -> tuple[LoadJob, Keeper, int] | None:
+    """The Job of that drill's running load, what keeps its parts alive, and their number.
 
-    None if it does not run elsewhere.
+    `uids`: of the Job and of the object with its orders. None if it does not run elsewhere.
     """
     if not isinstance(load, KubernetesLoad):
         return None
-    job = LoadJob(load, load.job, clock=clock)
-    return job, Keeper(job, load.lifeline_s, clock=clock), load.parts
+    job = LoadJob(load, load.job, clock=clock, uids=uids)
+    return job, Keeper(job, drill_id, load.lifeline_s, clock=clock), load.parts

@@ -100,12 +100,13 @@ class Steered(Message):
 class Load(Message):
     """The load's processes; descriptors that keep them alive ride along.
 
-    `elsewhere`: it has none here, and the target says where it runs.
+    `elsewhere`: it has none here, and the target says where it runs; the uids of its Job and of
+    the object with its orders.
     """
 
     kind: Literal["load"] = "load"
     pids: tuple[int, ...]
-    elsewhere: bool = False
+    elsewhere: tuple[str, str] | None = None
 
 
 class LoadEnded(Message):

@@ -56,9 +56,12 @@ class OrphanLoad(ABC):
         """End every part. Idempotent."""
 
 
-def held_of(message: Load, fds: Sequence[int], target: Target, clock: Clock) -> OrphanLoad:
+def held_of(
+    message: Load, fds: Sequence[int], target: Target, drill_id: str, clock: Clock
+) -> OrphanLoad:
     """The load that the drill hands over."""
-    kept = kept_of(target.load, clock) if message.elsewhere else None
+    uids = message.elsewhere
+    kept = None if uids is None else kept_of(target.load, drill_id, uids, clock)
     if kept is not None:
         return HeldParts(*kept, clock)
     return HeldLoad(message.pids, fds, clock)

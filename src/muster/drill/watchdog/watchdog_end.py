@@ -182,7 +182,8 @@ class WatchdogEnd:
                 self._lease = Lease(RELEASED_S, self._clock)
                 self._tell(say.Released())
             case say.Load() if self._place is not None:
-                self._place.load = held_of(message, fds, self._place.target, self._clock)
+                place = self._place
+                place.load = held_of(message, fds, place.target, place.drill_id, self._clock)
                 fds.clear()
                 self._place.patrol.watch.require_load()
             case say.LoadEnded() if self._place is not None:

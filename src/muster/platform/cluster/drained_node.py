@@ -91,6 +91,7 @@ class DrainedNode(OnWorkloads):
         return {**whole, NODE: name, TOKEN: uuid.uuid4().hex[:12], CORDONED: cordoned}
 
     def apply(self, before: Before) -> None:
+        self.told(before)
         until_s = self.until_s()
         node = before[NODE]
         if not before[CORDONED]:
@@ -110,6 +111,7 @@ class DrainedNode(OnWorkloads):
                 raise PortError(f"node {node}: not drained in time: {left}{said_of(said)}")
 
     def look(self, before: Before) -> Proof:
+        self.told(before)
         name = before[NODE]
         node = self._node(name)
         cordoned = _cordoned(node)
@@ -121,12 +123,14 @@ class DrainedNode(OnWorkloads):
         return Proof(cordoned and not pods, why, facts, another)
 
     def revert(self, before: Before) -> None:
+        self.told(before)
         until_s = self.until_s()
         if not before[CORDONED]:
             self.workloads.repeat([before[NODE]], lambda _: self._one_opened(before), until_s)
         self.await_whole(before, until_s)
 
     def state(self, before: Before) -> Back:
+        self.told(before)
         expected, shown = self.replicas(before)
         whole, another = shown == expected, ""
         if not before[CORDONED]:
@@ -137,6 +141,7 @@ class DrainedNode(OnWorkloads):
         return Back(expected, shown, whole, another)
 
     def command(self, before: Before) -> str | None:
+        self.told(before)
         if before[CORDONED]:
             return None
         kubectl, node = kubectl_of(self.settings), before[NODE]

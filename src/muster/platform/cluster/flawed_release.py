@@ -30,6 +30,7 @@ from muster.platform.kubernetes.cluster import Absent, Conflict, Unanswered, kub
 from muster.platform.kubernetes.fields import Json, each, mapping, text, whole_number
 from muster.platform.kubernetes.kinds import REPLICASETS
 from muster.platform.kubernetes.others import healed
+from muster.platform.kubernetes.pods import is_ready
 from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.rollout import unfinished
@@ -114,11 +115,12 @@ class FlawedRelease(OnWorkloads):
         return {**whole, RELEASED: released, TOKEN: uuid.uuid4().hex[:12]}
 
     def apply(self, before: Before) -> None:
-        self.workloads.repeat(
-            self.names, lambda name: self._one_flawed(name, before), self.until_s()
-        )
+        self.told(before)
+        names = tuple(before[RELEASED])
+        self.workloads.repeat(names, lambda name: self._one_flawed(name, before), self.until_s())
 
     def look(self, before: Before) -> Proof:
+        self.told(before)
         said: dict[str, list[str]] = {name: [] for name in before[RELEASED]}
         shows, another = dict.fromkeys(said, False), ""
         for name, release in before[RELEASED].items():
@@ -131,12 +133,13 @@ class FlawedRelease(OnWorkloads):
             if name in said and _mark(one) == before[TOKEN]:
                 seen, how = LOOKS[self._flaw](one)
                 said[name].append(f"{pod.name} {how}")
-                shows[name] = (shows[name] or seen) and not _ready(one)
+                shows[name] = (shows[name] or seen) and not is_ready(one)
         why = "; ".join(f"{name}: {', '.join(pods) or 'no new pod'}" for name, pods in said.items())
         facts = {"flaw": self._flaw, "pods": {name: len(pods) for name, pods in said.items()}}
         return Proof(all(shows.values()) and not another, why, facts, another)
 
     def revert(self, before: Before) -> None:
+        self.told(before)
         until_s = self.until_s()
         names = tuple(before[RELEASED])
         self.workloads.repeat(names, lambda name: self._one_back(name, before), until_s)
@@ -146,6 +149,7 @@ class FlawedRelease(OnWorkloads):
         self.await_whole(before, until_s)
 
     def state(self, before: Before) -> Back:
+        self.told(before)
         expected, shown = self.replicas(before)
         whole, others = shown == expected, []
         expected += ", released as before"
@@ -166,6 +170,7 @@ class FlawedRelease(OnWorkloads):
         return Back(expected, shown, whole, "; ".join(others))
 
     def command(self, before: Before) -> str | None:
+        self.told(before)
         kubectl = kubectl_of(self.settings)
         return "; ".join(
             line(*kubectl, "rollout", "undo", name, f"--to-revision={release['revision']}")
@@ -311,7 +316,7 @@ WRONG: Mapping[Flaw, str] = {
 
 def _never_ready(pod: Json) -> tuple[bool, str]:
     """Whether the pod runs and is not ready, and how it is, in words."""
-    if _ready(pod):
+    if is_ready(pod):
         return False, "became ready: its probe was not asked"
     statuses = each(pod, "status", "containerStatuses")
     runs = bool(statuses) and all("running" in mapping(one, "state") for one in statuses)
@@ -320,7 +325,7 @@ def _never_ready(pod: Json) -> tuple[bool, str]:
 
 def _not_pulled(pod: Json) -> tuple[bool, str]:
     """Whether the pod waits for its image in vain, and how it is, in words."""
-    if _ready(pod):
+    if is_ready(pod):
         return False, "became ready: its image was not pulled"
     reasons = {
         text(one, "state", "waiting", "reason", absent="")
@@ -331,11 +336,6 @@ def _not_pulled(pod: Json) -> tuple[bool, str]:
 
 
 LOOKS = {"readiness": _never_ready, "image": _not_pulled}
-
-
-def _ready(pod: Json) -> bool:
-    conditions = each(pod, "status", "conditions")
-    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
 def _phase(pod: Json) -> str:

@@ -7,7 +7,7 @@ that arrives late ends no other pod.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.cluster.model import Back, Before
-from muster.platform.cluster.on_workloads import ROLLS, OnWorkloads
+from muster.platform.cluster.on_workloads import ROLLS, OnWorkloads, Shown, ends
 from muster.platform.kubernetes.cluster import kubectl_of
 from muster.platform.kubernetes.kinds import PODS
 from muster.platform.kubernetes.pods import Pod
@@ -75,6 +75,7 @@ class KilledPods(OnWorkloads):
         return {**whole, CHOSEN: {name: pods[name] for name in chosen}, OF: len(pods)}
 
     def apply(self, before: Before) -> None:
+        self.told(before)
         chosen: Mapping[str, str] = before[CHOSEN]
         until_s = self.until_s()
         self.workloads.delete([Pod(*one, True) for one in chosen.items()], until_s)
@@ -84,8 +85,9 @@ class KilledPods(OnWorkloads):
                 return
 
     def look(self, before: Before) -> Proof:
+        self.told(before)
         chosen: Mapping[str, str] = before[CHOSEN]
-        uids = {pod.uid for _, pod, _ in self.workloads.shown()}
+        uids = {pod.uid for _, pod, _ in self.shown()}
         left = sorted(name for name, uid in chosen.items() if uid in uids)
         gone = len(chosen) - len(left)
         why = f"{gone} of {before[OF]} pods were killed"
@@ -94,16 +96,36 @@ class KilledPods(OnWorkloads):
         return Proof(not left, why, {"pods": before[OF], "pods_killed": gone})
 
     def revert(self, before: Before) -> None:
-        self.await_whole(before, self.until_s())
+        self.told(before)
+        until_s = self.until_s()
+        while left := self.workloads.insist(lambda: _ending(before, self.shown()), until_s):
+            if not self.pause(until_s):
+                raise PortError(f"region {self.region}: killed pods are left: {', '.join(left)}")
+        self.await_whole(before, until_s)
 
     def state(self, before: Before) -> Back:
-        expected, shown = self.replicas(before)
-        return Back(expected, shown, shown == expected)
+        self.told(before)
+        pods = self.shown()
+        expected, shown = self.replicas(before, pods)
+        whole = shown == expected
+        if left := _ending(before, pods):
+            whole, shown = False, f"{shown}, killed pods are left: {', '.join(left)}"
+        return Back(expected, shown, whole)
 
     def command(self, before: Before) -> str | None:
+        self.told(before)
         names = self.settings.workloads
         if not all(name.startswith(ROLLS) for name in names):
             return None
         kubectl = kubectl_of(self.settings)
         timeout = f"--timeout={self.timeout_s:.0f}s"
         return " && ".join(line(*kubectl, "rollout", "status", name, timeout) for name in names)
+
+
+def _ending(before: Before, pods: Sequence[Shown]) -> list[str]:
+    """The chosen pods that were killed and are still there.
+
+    One that does not end was never killed: the drill died before it did.
+    """
+    uids = {pod.uid for _, pod, one in pods if ends(one)}
+    return sorted(name for name, uid in before[CHOSEN].items() if uid in uids)

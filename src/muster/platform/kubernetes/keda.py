@@ -8,6 +8,7 @@ own, so Muster only reads that one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from muster.platform.kubernetes.cluster import Absent
@@ -53,14 +54,37 @@ def to_pause(workloads: Workloads) -> list[str]:
     return sorted({one.name for one in scaled_objects(workloads) if not one.paused_by})
 
 
-def pause(workloads: Workloads, until_s: float) -> None:
-    """Pause those that nobody has paused, and read it back. Raises PortError."""
-    workloads.repeat(to_pause(workloads), lambda name: _set(workloads, name, "true"), until_s)
+def pause(workloads: Workloads, names: Sequence[str], until_s: float) -> None:
+    """Pause those called `names`, and read it back. Raises PortError."""
+    workloads.repeat(names, lambda name: _set(workloads, name, "true"), until_s)
 
 
 def resume(workloads: Workloads, names: Sequence[str], until_s: float) -> None:
-    """Let those called `names` scale again, and read it back. Raises PortError."""
-    workloads.repeat(names, lambda name: _set(workloads, name, None), until_s)
+    """Let those called `names` scale again, and read it back; one that is gone needs nothing.
+
+    Raises PortError.
+    """
+
+    def resumed(name: str) -> bool:
+        try:
+            return _set(workloads, name, None)
+        except Absent:
+            return True
+
+    workloads.repeat(names, resumed, until_s)
+
+
+def still_paused(workloads: Workloads, names: Sequence[str]) -> list[str]:
+    """Those called `names` that the drill's pause still holds, whatever they scale by now.
+
+    One that is gone holds nothing. Raises PortError.
+    """
+    found = []
+    for name in sorted(set(names)):
+        with suppress(Absent):
+            if _paused_by(workloads.cluster.get(_path(workloads, name))) == PAUSED:
+                found.append(name)
+    return found
 
 
 def change_of(value: str | None) -> dict[str, object]:
@@ -69,7 +93,7 @@ def change_of(value: str | None) -> dict[str, object]:
 
 
 def _set(workloads: Workloads, name: str, value: str | None) -> bool:
-    path = SCALED_OBJECTS.path(workloads.namespace, name)
+    path = _path(workloads, name)
     found = workloads.cluster.get(path)
     notes = mapping(found, "metadata", "annotations")
     if notes.get(PAUSED) == value:
@@ -78,6 +102,10 @@ def _set(workloads: Workloads, name: str, value: str | None) -> bool:
     change = {"metadata": {"annotations": {PAUSED: value}, "resourceVersion": version}}
     workloads.cluster.patch(path, change)
     return mapping(workloads.cluster.get(path), "metadata", "annotations").get(PAUSED) == value
+
+
+def _path(workloads: Workloads, name: str) -> str:
+    return SCALED_OBJECTS.path(workloads.namespace, name)
 
 
 def _paused_by(one: Json) -> str:

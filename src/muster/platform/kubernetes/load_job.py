@@ -62,20 +62,25 @@ class LoadJob:
 
     def __init__(
         self, access: ClusterAccess, name: str, cluster: Cluster | None = None,
-        clock: Clock = SYSTEM_CLOCK,
+        clock: Clock = SYSTEM_CLOCK, uids: tuple[str, str] = ("", ""),
     ) -> None:  # fmt: skip
+        """`uids`: of a running load's Job and orders; `create` sets them."""
         self._access = access
         self._made = cluster
         self._clock = clock
         self.name = name
         self.namespace = access.namespace
-        self.uid = ""
-        self._orders_uid = ""
+        self.uid, self._orders_uid = uids
 
     @property
     def subject(self) -> str:
         """As a person would look it up."""
         return f"Job {self.name} in namespace {self.namespace}"
+
+    @property
+    def uids(self) -> tuple[str, str]:
+        """Of the Job and of the object with its orders, as created."""
+        return self.uid, self._orders_uid
 
     @property
     def cluster(self) -> Cluster:
@@ -92,29 +97,24 @@ class LoadJob:
             raise Conflict(f"{error}: another drill's load, or what is left of one") from error
         self.uid = text(made, "metadata", "uid")
         told = self.cluster.post(CONFIG_MAPS.path(self.namespace), orders(self.uid))
-        self._orders_uid = text(told, "metadata", "uid", absent="")
+        self._orders_uid = text(told, "metadata", "uid")
 
     def tell(self, data: Mapping[str, str]) -> None:
         """Set these keys of the orders."""
-        # A drill that slept must not give orders to the next one's load, which has the same name:
-        # the API server refuses a change of another uid.
-        meta = {"metadata": {"uid": self._orders_uid}} if self._orders_uid else {}
-        self.cluster.patch(CONFIG_MAPS.path(self.namespace, self.name), {**meta, "data": data})
+        # Whoever slept must not give orders to the next drill's load, which has the same name: the
+        # API server refuses a change of another uid.
+        if not self._orders_uid:
+            raise PortError(f"{self.subject}: whose orders they would be is unknown: none is given")
+        change = {"metadata": {"uid": self._orders_uid}, "data": data}
+        self.cluster.patch(CONFIG_MAPS.path(self.namespace, self.name), change)
 
     def pods(self) -> list[PartPod]:
-        """The Job's pods, by index."""
+        """The Job's pods, by index; not those of another Job of that name."""
         if not self.uid:
-            self.uid = text(self._found(), "metadata", "uid")
+            raise PortError(f"{self.subject}: which of that name is meant is unknown")
         chosen = f"{CONTROLLER}={self.uid}"
         found = self.cluster.items(PODS.path(self.namespace), labelSelector=chosen)
         return sorted(map(_part, found), key=lambda one: (one.index, one.deleted, one.name))
-
-    def failed(self) -> str:
-        """What the Job's controller says of its failure; empty if it has not failed."""
-        for one in each(self._found(), "status", "conditions"):
-            if one.get("type") in ("Failed", "FailureTarget") and one.get("status") == "True":
-                return f"{one.get('reason')}: {one.get('message')}"
-        return ""
 
     def lines(self, pod: str, since: str = "") -> Iterator[bytes]:
         """What a pod has written and goes on to write, from `since` (RFC 3339) on."""

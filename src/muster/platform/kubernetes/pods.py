@@ -97,6 +97,12 @@ class Pods:
         return self._above[owner.uid]
 
 
+def is_ready(found: Json) -> bool:
+    """Whether a pod, as the API shows it, is ready. Raises PortError."""
+    conditions = each(found, "status", "conditions")
+    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+
+
 def _controller(found: Json) -> _Owner | None:
     for one in each(found, "metadata", "ownerReferences"):
         if one.get("controller") is True:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from muster.documents import Document
 from muster.platform.command import RegionByCommand
-from muster.platform.partition.model import Partition, PartitionState
+from muster.platform.partition.model import Before, Partition, PartitionState
 
 
 class PartitionAnswer(Document):
@@ -25,16 +25,16 @@ class PartitionAnswer(Document):
 class PartitionByCommand(RegionByCommand, Partition):
     """A region's partition, set and read by the target's own command."""
 
-    def state(self) -> PartitionState:
+    def state(self, before: Before) -> PartitionState:
         return self._answer().state
 
-    def cut(self) -> None:
+    def cut(self, before: Before) -> None:
         self._command.do("cut", settled=lambda: self._not("cut"))
 
-    def join(self) -> None:
+    def join(self, before: Before) -> None:
         self._command.do("join", settled=lambda: self._not("whole"))
 
-    def command(self) -> str | None:
+    def command(self, before: Before) -> str | None:
         return self._command.line("join")
 
     def _not(self, wanted: PartitionState) -> str:

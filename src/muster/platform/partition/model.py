@@ -7,12 +7,15 @@ The region's processes go on. Creating an adapter sends no request. Each call is
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from muster.platform.port import RegionAdapter
 
 PartitionState = Literal["whole", "cut", "partly"]
 CUT_S_MAX = 10.0
+Before = Mapping[str, Any]
+"""What `before` returned, as JSON: enough for every other method, on another machine."""
 STATES: tuple[PartitionState, ...] = ("whole", "cut", "partly")
 
 
@@ -32,20 +35,30 @@ class Partition(RegionAdapter):
         """Why a region may be reached from outside that the platform says is cut off."""
         return ""
 
-    @abstractmethod
-    def state(self) -> PartitionState:
-        """What the platform says: `partly` if a part of the region is cut off."""
+    def before(self) -> dict[str, Any]:
+        """What a cut will make, for `join`: read from the platform before. Raises PortError.
+
+        Empty where the platform itself keeps the state of the whole region.
+        """
+        return {}
 
     @abstractmethod
-    def cut(self) -> None:
+    def state(self, before: Before) -> PartitionState:
+        """What the platform says of what `before` names: `partly` if a part of it is cut off.
+
+        With an empty `before`: of everything that any cut may have left.
+        """
+
+    @abstractmethod
+    def cut(self, before: Before) -> None:
         """Cut it off; returns once the platform says so."""
 
     @abstractmethod
-    def join(self) -> None:
+    def join(self, before: Before) -> None:
         """Let everyone in again; calling it again changes nothing."""
 
     @abstractmethod
-    def command(self) -> str | None:
+    def command(self, before: Before) -> str | None:
         """The complete shell line with which a person joins it, without any secret; None if there
         is none.
         """

@@ -4,13 +4,18 @@ The API server takes such a policy whether or not anybody enforces it. Without a
 does, and for pods in their node's own network (`hostNetwork`), it changes nothing: only a look from
 outside shows whether it does. Policies add up to what is allowed, so one that lets somebody in
 beside it would undo it: the drill is then refused.
+
+Every policy of a cut carries a token of its own. Whatever the target names by now, those with the
+token are deleted, and none of them may be left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
+from typing import Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
@@ -22,13 +27,17 @@ from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.selectors import matches
 from muster.platform.kubernetes.workloads import Workloads
-from muster.platform.partition.model import Partition, PartitionState
+from muster.platform.partition.model import Before, Partition, PartitionState
 from muster.platform.port import PortError, Touch
 from muster.targets.partition import NetworkPolicyPartition
 
 POLICIES = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 OURS = {"app.kubernetes.io/managed-by": "muster"}
 LABEL = "app.kubernetes.io/managed-by=muster"
+MARK = "muster/partition"
+"""The label of a policy that holds the token of its cut."""
+NAMESPACE, TOKEN, CUT = "namespace", "mark", "policies"
+"""The keys of `before`; `policies`: the workload of each, by its name."""
 LOOK_S_MAX = 5.0
 
 
@@ -71,22 +80,34 @@ class PartitionByNetworkPolicy(Partition):
             return lines
         return tuple(said for name in self._workloads.names for said in self._refused(name))
 
-    def state(self) -> PartitionState:
-        there = self._there()
-        wanted = {_policy_name(name) for name in self._settings.workloads}
-        if wanted <= there:
+    def before(self) -> dict[str, Any]:
+        return {
+            NAMESPACE: self._settings.namespace,
+            TOKEN: uuid.uuid4().hex[:12],
+            CUT: {_policy_name(name): name for name in self._settings.workloads},
+        }
+
+    def state(self, before: Before) -> PartitionState:
+        there = set(self._there(before))
+        if there and there >= set(self._names(before)):
             return "cut"
-        return "partly" if wanted & there else "whole"
+        return "partly" if there else "whole"
 
-    def cut(self) -> None:
-        self._workloads.repeat(self._workloads.names, self._one_cut, self._until_s())
+    def cut(self, before: Before) -> None:
+        self._workloads.repeat(
+            self._names(before), lambda name: self._one_cut(name, before), self._until_s()
+        )
 
-    def join(self) -> None:
-        self._workloads.repeat(self._workloads.names, self._one_joined, self._until_s())
+    def join(self, before: Before) -> None:
+        until_s = self._until_s()
+        names = self._workloads.insist(lambda: self._there(before), until_s)
+        self._workloads.repeat(tuple(names), lambda name: self._one_joined(name, before), until_s)
 
-    def command(self) -> str | None:
-        words = (*kubectl_of(self._settings), "delete", "networkpolicy", "--ignore-not-found")
-        return line(*words, *(_policy_name(name) for name in self._settings.workloads))
+    def command(self, before: Before) -> str | None:
+        access = self._settings.model_copy(update={"namespace": self._namespace(before)})
+        kubectl = kubectl_of(access)
+        names = self._names(before)
+        return line(*kubectl, "delete", "networkpolicy", "--ignore-not-found", *names)
 
     @cached_property
     def _workloads(self) -> Workloads:
@@ -95,36 +116,57 @@ class PartitionByNetworkPolicy(Partition):
     def _until_s(self) -> float:
         return self.clock.monotonic_s() + self.timeout_s
 
-    def _there(self) -> set[str]:
-        """The names of Muster's own policies."""
-        path = POLICIES.path(self._settings.namespace)
+    def _namespace(self, before: Before) -> str:
+        return str(before.get(NAMESPACE, self._settings.namespace))
+
+    def _names(self, before: Before) -> tuple[str, ...]:
+        """Of the policies of the cut; what has no token is all that the target names."""
+        cut: Mapping[str, str] = before.get(CUT) or {
+            _policy_name(name): name for name in self._settings.workloads
+        }
+        return tuple(cut)
+
+    def _there(self, before: Before) -> dict[str, str]:
+        """The policies of the cut that are there, uids by name; of any cut if it has no token.
+
+        One by its name alone is a later cut's of the same drill, whose first entry still stands.
+        """
+        path = POLICIES.path(self._namespace(before))
         found = self._workloads.cluster.items(path, labelSelector=LABEL)
-        return {text(one, "metadata", "name") for one in found}
+        token, names = before.get(TOKEN), self._names(before)
+        return {
+            _name(one): text(one, "metadata", "uid")
+            for one in found
+            if token is None
+            or mapping(one, "metadata", "labels").get(MARK) == token
+            or _name(one) in names
+        }
 
-    def _one_cut(self, name: str) -> bool:
-        """Whether the workload's policy is there, read after the change."""
-        if _policy_name(name) in self._there():
+    def _one_cut(self, policy: str, before: Before) -> bool:
+        """Whether the policy is there, read after the change."""
+        if policy in self._there(before):
             return True
-        path = POLICIES.path(self._settings.namespace)
+        path = POLICIES.path(self._namespace(before))
         # A conflict: one of that name is there, from a call whose answer was lost, or somebody's.
-        self._workloads.cluster.post(path, self._policy(name))
-        return _policy_name(name) in self._there()
+        body = self._policy(before[CUT][policy], before[TOKEN])
+        self._workloads.cluster.post(path, body)
+        return policy in self._there(before)
 
-    def _one_joined(self, name: str) -> bool:
-        """Whether the workload's policy is gone, read after the change."""
-        if _policy_name(name) not in self._there():
+    def _one_joined(self, policy: str, before: Before) -> bool:
+        """Whether the policy is gone, read after the change."""
+        uid = self._there(before).get(policy)
+        if uid is None:
             return True
+        path = POLICIES.path(self._namespace(before), policy)
         with suppress(Absent):
-            self._workloads.cluster.delete(
-                POLICIES.path(self._settings.namespace, _policy_name(name)), {}
-            )
-        return _policy_name(name) not in self._there()
+            self._workloads.cluster.delete(path, {"preconditions": {"uid": uid}})
+        return policy not in self._there(before)
 
-    def _policy(self, name: str) -> Json:
+    def _policy(self, name: str, token: str) -> Json:
         return {
             "apiVersion": POLICIES.group_version,
             "kind": POLICIES.name,
-            "metadata": {"name": _policy_name(name), "labels": OURS},
+            "metadata": {"name": _policy_name(name), "labels": {**OURS, MARK: token}},
             "spec": {"podSelector": self._selector(name), "policyTypes": ["Ingress"]},
         }
 
@@ -161,7 +203,7 @@ class PartitionByNetworkPolicy(Partition):
                     f"NetworkPolicy {_name(one)} lets somebody in to pods of {name}: policies add "
                     "up, so one that lets nobody in changes nothing beside it"
                 )
-        policy = self._policy(name)
+        policy = self._policy(name, "dry-run")
         create = partial(cluster.post, POLICIES.path(where), policy, dry_run=True)
         yield from tried(f"a NetworkPolicy for {name}", create)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.partition.model import Partition, PartitionState
+from muster.platform.partition.model import Before, Partition, PartitionState
 from muster.platform.port import PortError
 from muster.targets.partition import NoPartition
 
@@ -20,14 +20,14 @@ class PartitionByNobody(Partition):
     def timeout_s(self) -> float:
         return 0.0
 
-    def state(self) -> PartitionState:
+    def state(self, before: Before) -> PartitionState:
         return "whole"
 
-    def cut(self) -> None:
+    def cut(self, before: Before) -> None:
         raise PortError(f"the target names no regions.{self.region}.partition")
 
-    def join(self) -> None:
+    def join(self, before: Before) -> None:
         """Nothing was cut."""
 
-    def command(self) -> str | None:
+    def command(self, before: Before) -> str | None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.partition.model import STATES, Partition, PartitionState
+from muster.platform.partition.model import STATES, Before, Partition, PartitionState
 from muster.platform.switch import Switch
 from muster.targets.partition import ProcessPartition
 
@@ -25,14 +25,14 @@ class PartitionByProcess(Partition):
     def look_s_max(self) -> float:
         return self._switch.look_s_max
 
-    def state(self) -> PartitionState:
+    def state(self, before: Before) -> PartitionState:
         return self._switch.state()
 
-    def cut(self) -> None:
+    def cut(self, before: Before) -> None:
         self._switch.ask("cut", body={"state": "cut"})
 
-    def join(self) -> None:
+    def join(self, before: Before) -> None:
         self._switch.ask("whole", body={"state": "whole"})
 
-    def command(self) -> str | None:
+    def command(self, before: Before) -> str | None:
         return None

@@ -18,7 +18,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.kubernetes.autoscalers import autoscalers
 from muster.platform.kubernetes.cluster import Refused, kubectl_of
-from muster.platform.kubernetes.keda import PAUSED, pause, resume, scaled_objects, to_pause
+from muster.platform.kubernetes.keda import PAUSED, pause, resume, still_paused, to_pause
 from muster.platform.kubernetes.others import others_of
 from muster.platform.kubernetes.rehearsal import refusals, refusals_of_start
 from muster.platform.kubernetes.workloads import KILL_GRACE_S, Workloads
@@ -34,6 +34,8 @@ AUTOSCALED = "autoscaled"
 KEDA = "keda"
 """The key of `before` that lists KEDA's ScaledObjects that the stop pauses."""
 LOOK_S_MAX = 5.0
+NAMESPACE = "namespace"
+"""The key of `before` that says where they are."""
 Bounds = Mapping[str, tuple[int, int]]
 
 
@@ -43,6 +45,7 @@ class PowerByKubernetes(Power):
     def __init__(self, region: str, settings: KubernetesPower, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(region, clock)
         self._settings = settings
+        self._told: list[str] | None = None
 
     @property
     def timeout_s(self) -> float:
@@ -90,8 +93,10 @@ class PowerByKubernetes(Power):
         if not drained and any(available[name] < count for name, count in asked.items()):
             shown = f"replicas {_counts(asked)}, available {_counts(available)}"
             raise PortError(f"region {self.region}: not whole before the fault: {shown}")
-        lists = {AUTOSCALED: sorted(self._bounds()), KEDA: self._to_pause()}
-        return {REPLICAS: asked} | {key: names for key, names in lists.items() if names}
+        self._told = self._to_pause()
+        lists = {AUTOSCALED: sorted(self._bounds()), KEDA: self._told}
+        found = {NAMESPACE: self._settings.namespace, REPLICAS: asked}
+        return found | {key: names for key, names in lists.items() if names}
 
     def stop(self) -> None:
         until_s = self._until_s()
@@ -112,31 +117,32 @@ class PowerByKubernetes(Power):
         wanted = _replicas(before)
         if wanted is None:
             raise PortError(f"region {self.region}: the replicas before the fault are unknown")
-        until_s = self._until_s()
-        bounds = self._cluster.insist(self._bounds, until_s)
+        until_s, stopped = self._until_s(), self._stopped(before, wanted)
+        bounds = stopped.insist(lambda: bounds_of(stopped), until_s)
 
         def wish(name: str, asked: int) -> int | None:
             count = wanted.get(name)
             return None if count is None or _enough(asked, count, bounds.get(name)) else count
 
-        self._cluster.set(wish, until_s)
-        self._cluster.await_available(
+        stopped.set(wish, until_s)
+        stopped.await_available(
             {
                 name: min(count, bounds[name][0]) if name in bounds else count
                 for name, count in wanted.items()
             },
             until_s,
         )
-        resume(self._cluster, before.get(KEDA, ()), until_s)
+        resume(stopped, before.get(KEDA, ()), until_s)
 
     def state(self, before: Before) -> PowerState | None:
         wanted = _replicas(before)
         if wanted is None:
             return None
-        asked, available = self._cluster.counts()
+        stopped = self._stopped(before, wanted)
+        asked, available = stopped.counts()
         moved = any(asked[name] != count for name, count in wanted.items())
-        found = state_of(wanted, asked, available, self._bounds() if moved else {})
-        paused = self._still_paused(before)
+        found = state_of(wanted, asked, available, bounds_of(stopped) if moved else {})
+        paused = _still_paused(stopped, before)
         return replace(found, shown=f"{found.shown}, {paused}", whole=False) if paused else found
 
     def dark(
@@ -158,7 +164,7 @@ class PowerByKubernetes(Power):
         wanted = _replicas(before)
         if wanted is None:
             return None
-        where = kubectl_of(self._settings)
+        where = kubectl_of(self._access(before))
         # What an autoscaler has set since must stay: it sets nothing as long as there are none.
         from_none = dict.fromkeys(before.get(AUTOSCALED, ()), ("--current-replicas=0",))
         lines = [
@@ -182,25 +188,45 @@ class PowerByKubernetes(Power):
         return to_pause(self._cluster) if self._settings.pause_keda else []
 
     def _pause(self, until_s: float) -> None:
-        if self._settings.pause_keda:
-            pause(self._cluster, until_s)
-
-    def _still_paused(self, before: Before) -> str:
-        """Which of KEDA's ScaledObjects that the stop paused still are; empty: none."""
-        names = set(before.get(KEDA, ()))
-        left = [one for one in scaled_objects(self._cluster) if one.name in names] if names else []
-        said = sorted({one.name for one in left if one.paused_by == PAUSED})
-        return f"KEDA's {', '.join(said)} paused" if said else ""
+        if not self._settings.pause_keda:
+            return
+        names = self._to_pause()
+        if self._told is not None and (new := sorted(set(names) - set(self._told))):
+            # Nobody would resume it.
+            raise PortError(f"region {self.region}: KEDA's {', '.join(new)} came meanwhile")
+        pause(self._cluster, names, until_s)
 
     def _bounds(self) -> Bounds:
-        """Least and most replicas of each workload that an autoscaler scales.
+        return bounds_of(self._cluster)
 
-        None without the right to list them: then the replicas must be as before.
-        """
-        try:
-            return {one.workload: (one.low, one.high) for one in autoscalers(self._cluster)}
-        except Refused:
-            return {}
+    def _access(self, before: Before) -> KubernetesPower:
+        """The way to what was stopped, wherever the target says that its workloads are by now."""
+        where = before.get(NAMESPACE, self._settings.namespace)
+        return self._settings.model_copy(update={"namespace": where})
+
+    def _stopped(self, before: Before, wanted: Mapping[str, int]) -> Workloads:
+        """What was stopped, whatever the target names by now."""
+        access, names = self._access(before), tuple(wanted)
+        if (access.namespace, names) == (self._settings.namespace, self._cluster.names):
+            return self._cluster
+        return Workloads(access, names, self.clock)
+
+
+def bounds_of(workloads: Workloads) -> Bounds:
+    """Least and most replicas of each workload that an autoscaler scales. Raises PortError.
+
+    None without the right to list them: then the replicas must be as before.
+    """
+    try:
+        return {one.workload: (one.low, one.high) for one in autoscalers(workloads)}
+    except Refused:
+        return {}
+
+
+def _still_paused(stopped: Workloads, before: Before) -> str:
+    """Which of KEDA's ScaledObjects that the stop paused still are; empty: none."""
+    said = still_paused(stopped, before.get(KEDA, ()))
+    return f"KEDA's {', '.join(said)} paused" if said else ""
 
 
 def state_of(
