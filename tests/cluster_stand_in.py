@@ -41,7 +41,8 @@ class ClusterStandIn:
     """Deployments of one namespace on two nodes.
 
     `denied`: (verb, resource) of which the caller has no right. `blocked`: a PodDisruptionBudget
-    allows no eviction. `stuck`: controllers do nothing. `plays_kubelet`: flawed pods fail; if not,
+    allows no eviction. `stuck`: controllers do nothing; `blind`: they have not looked at their pods
+    since, so that statuses are old. `plays_kubelet`: flawed pods fail; if not,
     every pod becomes ready at once.
     """
 
@@ -50,8 +51,10 @@ class ClusterStandIn:
     denied: set[tuple[str, str]] = field(default_factory=set)
     blocked: bool = False
     stuck: bool = False
+    blind: bool = False
     plays_kubelet: bool = True
     _count: int = 0
+    _told: dict[str, Object] = field(default_factory=dict)
 
     def number(self) -> int:
         self._count += 1
@@ -202,6 +205,9 @@ class ClusterStandIn:
             "updatedReplicas": len([pod for pod in pods if _owner(pod) == uid]),
             "availableReplicas": len([pod for pod in pods if _ready(pod)]),
         }
+        if self.blind:
+            status = self._told.get(uid, status)
+        self._told[uid] = status
         return {**one, "status": status}
 
     def _replicaset(self, deployment: Object) -> Object:
@@ -251,7 +257,10 @@ class ClusterStandIn:
         return {"phase": "Running", "conditions": [ready], "containerStatuses": runs}
 
 
-KINDS = ("deployments", "replicasets", "pods", "nodes", "networkpolicies", "applications")
+KINDS = (
+    "deployments", "replicasets", "pods", "nodes", "networkpolicies", "applications",
+    "scaledobjects",
+)  # fmt: skip
 
 
 def _by(kind: str, owner: Object) -> Object:

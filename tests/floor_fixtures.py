@@ -312,6 +312,7 @@ class KubernetesStandIn:
     others: int = 0
     denied: tuple[str, ...] = ()
     autoscalers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
     _reads_left: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -321,6 +322,7 @@ class KubernetesStandIn:
 
     def answer(self, call: Call) -> tuple[int, Any]:
         """The calls that scaling, killing and restarting need."""
+        self.asked.append(call.path)
         path, _, query = call.path.partition("?")
         parts = path.strip("/").split("/")
         if path.endswith("/selfsubjectaccessreviews"):

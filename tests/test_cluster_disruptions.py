@@ -527,3 +527,91 @@ def test_a_killed_drill_is_taken_back_by_another_process(cluster):
     again.revert()
     assert again.read_back().ok
     assert cluster.whole()
+
+
+def unready(cluster):
+    """The pods that took a place are not ready yet."""
+    new = [pod for pod in cluster.api.of("pods") if pod["metadata"]["uid"] not in cluster.first]
+    for pod in new:
+        pod["status"]["conditions"][0]["status"] = "False"
+    return new
+
+
+def test_a_status_from_before_the_kill_is_not_believed(cluster):
+    """Right after it the workload still counts the killed pods: back are ready pods alone."""
+    one = adapter(cluster, timeout_s=0.3).killing(34, 1)
+    before = json.loads(json.dumps(one.before()))
+    cluster.api.blind = cluster.api.stuck = True
+    one.apply(before)
+    assert one.workloads.counts()[1] == {"deployment/gateway": 3}
+    state = one.state(before)
+    assert (state.whole, state.shown) == (False, "available deployment/gateway 2")
+    with pytest.raises(PortError, match="not available in time: deployment/gateway 2 of 3"):
+        one.revert(before)
+    cluster.api.stuck = False
+    cluster.api.reconcile()
+    new = unready(cluster)
+    assert not one.state(before).whole
+    for pod in new:
+        pod["status"]["conditions"][0]["status"] = "True"
+    one.revert(before)
+    assert one.state(before).whole
+
+
+def test_pods_of_others_and_pods_that_end_are_none_that_are_back(cluster):
+    """A canary's has all the labels, and one that is killed stays ready while it ends."""
+    one = adapter(cluster, timeout_s=0.3).killing(34, 1)
+    before = json.loads(json.dumps(one.before()))
+    cluster.api.blind = True
+    (name,) = before[CHOSEN]
+    path = f"{cluster.api.base('pods')}/{name}"
+    cluster.api.objects[path]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    cluster.api.deployment("canary", 2, app="gateway", track="canary")
+    state = one.state(before)
+    assert not state.whole
+    assert state.shown == f"available deployment/gateway 2, killed pods are left: {name}"
+    with pytest.raises(PortError, match=f"killed pods are left: {name}"):
+        one.revert(before)
+    # Replaced already, and still not gone.
+    kept = cluster.api.objects.pop(path)
+    cluster.api.reconcile()
+    cluster.api.objects[path] = kept
+    state = one.state(before)
+    assert not state.whole
+    assert "available deployment/gateway 3, killed pods are left" in state.shown
+    del cluster.api.objects[path]
+    assert one.state(before).whole
+
+
+def test_a_status_that_is_of_an_earlier_generation_counts_nothing(cluster):
+    """Whatever pods there are: the controller has not seen the last change."""
+    one = adapter(cluster, timeout_s=0.3).killing(34, 1)
+    before = json.loads(json.dumps(one.before()))
+    cluster.api.blind = True
+    cluster.api.objects[f"{cluster.api.base('deployments')}/gateway"]["metadata"]["generation"] = 2
+    state = one.state(before)
+    assert (state.whole, state.shown) == (False, "available deployment/gateway 0")
+
+
+@pytest.mark.parametrize("way", ["killing", "draining", *RELEASES])
+@pytest.mark.parametrize(
+    "change", [{"workloads": ["deployment/other"]}, {"namespace": "elsewhere"}], ids=str
+)
+def test_what_the_entry_names_is_taken_back_whatever_the_target_names_by_now(cluster, way, change):
+    """A target that dropped a workload meanwhile, or moved, must not leave it as it is."""
+    one = way_of(adapter(cluster), way)
+    before = json.loads(json.dumps(one.before()))
+    one.apply(before)
+    if way == "killing":
+        cluster.api.objects.pop(f"{cluster.api.base('pods')}/{sorted(pods(cluster))[0]}")
+    elsewhere = lambda: way_of(adapter(cluster, timeout_s=0.3, **change), way)  # noqa: E731
+    assert not elsewhere().state(before).whole
+    assert elsewhere().look(before).facts == one.look(before).facts
+    command = elsewhere().command(before)
+    assert way == "draining" or ("-n chat" in command and "deployment/gateway" in command)
+    cluster.api.reconcile()
+    elsewhere().revert(before)
+    state = elsewhere().state(before)
+    assert state.whole
+    assert "deployment/gateway 3" in state.shown
+    assert cluster.whole()

@@ -302,3 +302,17 @@ def test_another_adapter_does_not_call_it_restored(world, front, kind):
     said = f"regions.{REGION}.partition.kind: got '{kind['kind']}', expected network_policy"
     with pytest.raises(BadInput, match=said):
         by_log(world, front, entry, partition=kind)
+
+
+def test_a_second_cut_under_the_first_ones_entry_is_joined_by_it(world, front):
+    """An undo log keeps the oldest entry of a subject; the later cut has another token."""
+    first = a_fault(world, front)
+    entry = UndoEntry("u1", first.kind, first.subject, REGION, undo_params_of(first))
+    second = a_fault(world, front)
+    second.undo_params()
+    second.apply()
+    one = by_log(world, front, entry)
+    assert one.left() == ("whole", "cut")
+    one.revert()
+    assert one.read_back().ok
+    assert world.is_now() == "whole"

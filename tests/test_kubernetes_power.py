@@ -9,7 +9,8 @@ import time
 import pytest
 from floor_fixtures import REGION, KubernetesStandIn, a_target, free_port, kubeconfig, stand_in
 
-from muster.faults import fault_of
+from muster.errors import BadInput
+from muster.faults import fault_of, undo_params_of
 from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.platform import platform_of
@@ -325,6 +326,36 @@ def test_an_entry_of_an_older_log_names_deployments_alone(cluster, front):
     cluster.replicas["gateway"] = 0
     fault_of(the_fault(front).platform, entry).revert()
     assert cluster.replicas["gateway"] == 3
+
+
+@pytest.mark.parametrize(
+    "change", [{"workloads": [GATEWAY]}, {"workloads": [REDIS], "namespace": "elsewhere"}], ids=str
+)
+def test_what_was_stopped_is_started_whatever_the_target_names_by_now(cluster, front, change):
+    """The undo entry says what stood where."""
+    fault = the_fault(front)
+    params = json.loads(json.dumps(undo_params_of(fault)))
+    fault.apply()
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
+    again = fault_of(the_fault(front, **change).platform, entry)
+    assert not again.read_back().ok
+    assert again.command() == fault.command()
+    again.revert()
+    assert again.read_back().ok
+    assert cluster.replicas == {"gateway": 3, "redis": 1}
+    assert not [one for one in cluster.asked if "/elsewhere/" in one]
+
+
+@pytest.mark.parametrize("kind", [{"kind": "none"}, {"kind": "command", "argv": ["/bin/true"]}])
+def test_a_target_that_stops_otherwise_by_now_restores_nothing(cluster, front, kind):
+    """Told by the key that is to be set again; the entry stays."""
+    fault = the_fault(front)
+    params = undo_params_of(fault)
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, params)
+    platform = platform_of(a_target(region={"ready_url": front, "power": kind}))
+    said = f"regions.{REGION}.power.kind: got '{kind['kind']}', expected kubernetes, as when region"
+    with pytest.raises(BadInput, match=said):
+        fault_of(platform, entry)
 
 
 @pytest.mark.parametrize(

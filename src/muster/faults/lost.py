@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 from muster.errors import BadInput
@@ -21,6 +22,8 @@ from muster.platform import Platform
 from muster.platform.looks import Look
 
 ACTIONS = "muster.actions.loss"
+BEFORE = "before"
+"""The key of an undo entry that holds what its port said before the fault."""
 
 
 class Lost(RegionAway):
@@ -28,10 +31,15 @@ class Lost(RegionAway):
 
     loses_region = True
     expects = ("series",)
+    before: Mapping[str, Any] = MappingProxyType({})
+    """What its port said before the fault; it holds all that the revert needs."""
 
     @classmethod
     def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
-        return cls(platform, region, steady_s=float(params.get("steady_s") or 0.0))
+        # Older logs lack these keys.
+        fault = cls(platform, region, steady_s=float(params.get("steady_s") or 0.0))
+        fault.before = params.get(BEFORE) or {}
+        return fault
 
     @abstractmethod
     def left(self) -> tuple[str, str]:

@@ -10,20 +10,16 @@ gives no answer while another region does, and the platform says that the region
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from muster.faults.by_port import PortFault
-from muster.faults.lost import ACTIONS, Lost, check_limits
+from muster.faults.lost import ACTIONS, BEFORE, Lost, check_limits
 from muster.faults.model import FaultError
 from muster.faults.steps import Planned, Scene, drill_step
-from muster.platform import Platform
 from muster.platform.looks import serves
 from muster.platform.partition import Partition
 from muster.platform.port import Change, Proof, Unusable
 
-CUT = "cut"
-"""The key of an undo entry that holds what the port said of the cut."""
 RECALLS = (
     "[Google Cloud, June 2019](https://status.cloud.google.com/incident/cloud-networking/19009): "
     "the routes of whole regions were withdrawn while their machines ran"
@@ -36,24 +32,6 @@ class RegionPartition(PortFault, Lost):
     kind = "region_partition"
     key = "partition"
     undone = "The region is joined again, and read back from outside."
-
-    def __init__(
-        self,
-        platform: Platform,
-        region: str,
-        before: Mapping[str, Any] | None = None,
-        *,
-        steady_s: float = 0.0,
-    ) -> None:
-        """`before`: what the port said of the cut; it holds all that the revert needs."""
-        super().__init__(platform, region, steady_s=steady_s)
-        self._before: Mapping[str, Any] = dict(before or {})
-
-    @classmethod
-    def restore(cls, platform: Platform, region: str, params: Mapping[str, Any]) -> Self:
-        # Older logs hold nothing of the cut.
-        steady_s = float(params.get("steady_s") or 0.0)
-        return cls(platform, region, params.get(CUT), steady_s=steady_s)
 
     @property
     def port(self) -> Partition:
@@ -85,15 +63,15 @@ class RegionPartition(PortFault, Lost):
             raise FaultError(f"{self.subject}: {state} before the fault")
         if not (look := self.outside()).ready:
             raise FaultError(f"{self.subject}: before the fault its ready_url {look.said}")
-        self._before = self.port.before()
-        return {"steady_s": self.steady_s, CUT: dict(self._before)}
+        self.before = self.port.before()
+        return {"steady_s": self.steady_s, BEFORE: self.before}
 
     def apply(self) -> None:
-        self.port.cut(self._before)
+        self.port.cut(self.before)
 
     def observe(self) -> Proof:
         look = self.seen_from_outside()
-        state = self.port.state(self._before)
+        state = self.port.state(self.before)
         why = f"partition {state}; from outside its ready_url {look.said}"
         if state == "cut" and serves(look) and self.port.unenforced:
             why += f": {self.port.unenforced}"
@@ -101,13 +79,13 @@ class RegionPartition(PortFault, Lost):
         return Proof(state == "cut" and not serves(look), why, facts)
 
     def revert(self) -> None:
-        self.port.join(self._before)
+        self.port.join(self.before)
 
     def left(self) -> tuple[str, str]:
-        return "whole", self.port.state(self._before)
+        return "whole", self.port.state(self.before)
 
     def command(self) -> str | None:
-        return self.port.command(self._before)
+        return self.port.command(self.before)
 
 
 @drill_step(
