@@ -82,6 +82,14 @@ class Toggles(Right):
         super().ask("draining" if serves else state)
 
 
+class Sleeps(Right):
+    """Changes what another may own by now."""
+
+    def __init__(self, world: Memory) -> None:
+        super().__init__(world)
+        world.asks = False
+
+
 class Talks(Right):
     """Says its secret when it is refused."""
 
@@ -186,6 +194,7 @@ WRONG: dict[Any, Any] = {
     TwoStates: suite.shows_what_stands,
     Lazy: suite.asks,
     Toggles: suite.takes_back_twice,
+    Sleeps: suite.asks_before_each_change,
     Talks: suite.says_what_is_refused,
     Swallows: suite.late_before_the_effect,
     Remembers: suite.late_after_the_effect,
@@ -199,7 +208,7 @@ WRONG: dict[Any, Any] = {
     Pretends: suite.asks_nobody_and_says_so,
 }
 ALONE = (
-    Toggles, Swallows, Remembers, CountsOne, Believes, Keeps, Nameless, Eager, Tells, WrongLine,
+    Toggles, Sleeps, Swallows, Remembers, CountsOne, Believes, Keeps, Nameless, Eager, Tells, WrongLine,
 )  # fmt: skip
 """Wrong in one thing that no other check needs: they fail in theirs and pass all others."""
 

@@ -129,6 +129,14 @@ class Begins(Right):
         return {"running": self.world.shown()}
 
 
+class Sleeps(Right):
+    """Changes what another may own by now."""
+
+    def __init__(self, world: Memory) -> None:
+        super().__init__(world)
+        world.asks = False
+
+
 class Talks(Right):
     """Says its secret when it is refused."""
 
@@ -277,6 +285,7 @@ WRONG: dict[Any, tuple[Any, ...]] = {
     StartsOne: (suite.starts_as_it_was,),
     Toggles: (suite.starts_twice,),
     Begins: (suite.refuses_what_is_off,),
+    Sleeps: (suite.asks_before_each_change,),
     Talks: (suite.says_what_is_refused,),
     Stutters: (suite.says_what_is_refused,),
     Swallows: (suite.late_before_the_effect,),
@@ -295,7 +304,7 @@ WRONG: dict[Any, tuple[Any, ...]] = {
     Meddles: (suite.stops_nothing_and_says_so,),
 }
 ALONE = (
-    NeverKills, Begins, Swallows, CountsOne, Believes, Guesses, Switched, Blind, Nameless, Asks,
+    Begins, Sleeps, Swallows, CountsOne, Believes, Guesses, Switched, Blind, Nameless, Asks,
     Tells, HalfALine,
 )  # fmt: skip
 """Wrong in one thing that no other check needs: they fail in theirs and pass all others."""

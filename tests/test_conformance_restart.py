@@ -11,6 +11,7 @@ from conformance.restart import CHECKS, CHECKS_NOBODY, World
 from conformance.world import SECRET, Trouble
 from conformance.wrong import assert_found, kinds
 
+from muster import effects
 from muster.platform.port import PortError, Touch
 from muster.platform.restart import Restart
 from muster.platform.restart.none import RestartByNobody
@@ -42,6 +43,8 @@ class Memory(InMemory, World):
 
     def restart(self) -> None:
         """One restart by the adapter."""
+        if self.asks:
+            effects.ask()
         self.begun += self.fails in (None, "late after")
         self.change(self.now if self.fails == "nonsense" else True)
 
@@ -139,6 +142,14 @@ class GivesUp(Right):
             raise
 
 
+class Sleeps(Right):
+    """Changes what another may own by now."""
+
+    def __init__(self, world: Memory) -> None:
+        super().__init__(world)
+        world.asks = False
+
+
 class Talks(Right):
     """Says its secret when it is refused."""
 
@@ -217,6 +228,7 @@ WRONG: dict[Any, tuple[Any, ...]] = {
     Once: (suite.restarts_twice,),
     Toggles: (suite.restarts_after_another,),
     Refused: (suite.says_what_is_refused,),
+    Sleeps: (suite.asks_before_each_change,),
     Talks: (suite.says_what_is_refused,),
     Stutters: (suite.says_what_is_refused,),
     Impatient: (suite.late_before_the_effect,),

@@ -9,6 +9,7 @@ from conformance import steering as suite
 from conformance.steering import BEFORE, CHECKS, EAST, WEST, World
 from conformance.world import SECRET, Trouble
 
+from muster import effects
 from muster.errors import BadInput
 from muster.platform.port import Touch
 from muster.platform.steering import Steering, SteeringError, Trial
@@ -20,6 +21,8 @@ from muster.targets.model import Target
 
 class Memory(World):
     """Weights in memory."""
+
+    asks = True
 
     def __init__(self, kind: type[Right]) -> None:
         self.parts = {region: Shown(weight, "as it is") for region, weight in BEFORE.items()}
@@ -47,6 +50,8 @@ class Memory(World):
 
     def change(self, weights: dict[str, int]) -> None:
         """One call that changes weights."""
+        if self.asks:
+            effects.ask()
         self.changes += 1
         if self.fails not in ("refuses", "late before"):
             for region in [*weights][: 1 if self.fails == "half" else None]:
@@ -191,6 +196,14 @@ class NoWayBack(Right):
             super().set_weights(weights, **hooks)
 
 
+class Sleeps(Right):
+    """Changes what another may own by now."""
+
+    def __init__(self, world: Memory) -> None:
+        super().__init__(world)
+        world.asks = False
+
+
 class Talks(Right):
     """Says its secret when it is refused."""
 
@@ -273,6 +286,7 @@ WRONG: dict[type[Right], tuple[Any, ...]] = {
     TakesAny: (suite.refuses_other_regions,),
     Rounds: (suite.rounds_to_what_can_be_had,),
     NoWayBack: (suite.reverts_twice, suite.late_after_the_effect, suite.half_an_effect),
+    Sleeps: (suite.asks_before_each_change,),
     Talks: (suite.says_what_is_refused,),
     Swallows: (suite.late_before_the_effect, suite.late_after_the_effect),
     Believes: (suite.believes_no_nonsense,),

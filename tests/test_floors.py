@@ -55,6 +55,7 @@ HOUSE = {
     # No error may say a secret, whoever raises it.
     "errors": row(0, "redact"),
     "clock": row(0),
+    "effects": row(0, "errors"),
     "exposition": row(0),
     "child": row(0),
     "machine": row(0),

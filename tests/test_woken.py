@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import Context
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +14,11 @@ from muster.drill.lock.held import TargetLock
 from muster.drill.lock.lease import SharedLease
 from muster.drill.recover import again
 from muster.drill.stop import StopFlag
+from muster.drill.undo.restore import restore
 from muster.drill.undo.still import SILENT_S, StillOurs
 from muster.drill.undo.store import open_undo, stored_undo
 from muster.platform import platform_of
+from muster.platform.steering.route53 import Route53
 from muster.undo import UndoHeader
 
 __all__ = ["clock", "dark", "world"]
@@ -33,7 +36,7 @@ def lock(world, clock):
 def ours(world, lock, dark, clock):
     """What the process may restore: all that the store shows."""
     lock.acquire()
-    yield StillOurs(lock, world.target, DRILL, clock=clock)
+    yield StillOurs(lock, clock=clock)
     lock.file.release()
 
 
@@ -44,11 +47,16 @@ def restored_by_another(world, clock, holder=NEXT_DRILL):
         world.store.remove(entry)
     platform_of(world.target).steering.set_weights(NEXT)
     if holder:
-        taken = SharedLease(
-            world.store, "staging", holder, place="next", lease_s=LEASE_S,
-            clock_skew_s_max=1, clock=clock,
-        )  # fmt: skip
-        taken.acquire(patient=True)
+        taken_by(world, clock, holder)
+
+
+def taken_by(world, clock, holder):
+    """Another machine takes the lock, as its lease is over."""
+    taken = SharedLease(
+        world.store, "staging", holder, place="next", lease_s=LEASE_S,
+        clock_skew_s_max=1, clock=clock,
+    )  # fmt: skip
+    taken.acquire(patient=True)
 
 
 def test_a_lock_that_is_only_late_asks_nobody(world, ours, clock):
@@ -58,10 +66,20 @@ def test_a_lock_that_is_only_late_asks_nobody(world, ours, clock):
     assert "u1" in ours
 
 
-def test_what_the_store_still_has_is_restored_however_late(world, ours, clock):
-    """Also while another machine holds the target, which may be about to do the same."""
+def test_a_lock_that_nobody_took_is_restored_under_however_late(world, ours, lock, clock):
+    """It is renewed first, so that nobody takes it meanwhile."""
     clock.advance(2 * LEASE_S)
+    assert lock.outlived
     assert "u1" in ours
+    assert not lock.outlived
+
+
+def test_what_another_restores_now_is_left_to_him(world, ours, clock):
+    """The store has the entry still: whoever holds the target is about to restore it."""
+    clock.advance(2 * LEASE_S)
+    taken_by(world, clock, "recover-other")
+    assert stored_undo(world.target)[DRILL]
+    assert "u1" not in ours
 
 
 def test_what_another_has_restored_is_left_while_somebody_holds_the_target(
@@ -70,7 +88,7 @@ def test_what_another_has_restored_is_left_while_somebody_holds_the_target(
     """It may be that one's own change."""
     restored_by_another(world, clock)
     assert "u1" not in ours
-    assert f"u1 was restored by another machine; now {NEXT_DRILL} on" in caplog.text
+    assert f"u1 is left to who holds the target now: {NEXT_DRILL} on" in caplog.text
 
 
 def test_what_nobody_holds_is_restored(world, ours, clock):
@@ -84,11 +102,9 @@ def test_what_nobody_holds_is_restored(world, ours, clock):
 def test_a_store_that_is_away_keeps_nothing_dark_and_is_not_asked_each_time(
     world, ours, clock, monkeypatch
 ):
-    """Whether another has restored is unknown: said, and restored."""
-    asked = []
-    monkeypatch.setattr(
-        "muster.drill.undo.still.stored_undo", lambda target: asked.append(1) or stored_undo(target)
-    )
+    """Whether another restores is unknown: said, and restored."""
+    asked, another = [], TargetLock.another
+    monkeypatch.setattr(TargetLock, "another", lambda self: asked.append(1) or another(self))
     clock.advance(2 * LEASE_S)
     world.down = True
     assert "u1" in ours
@@ -101,7 +117,7 @@ def test_a_store_that_is_away_keeps_nothing_dark_and_is_not_asked_each_time(
 
 def test_only_the_named_ones_are(ours, lock, world, clock):
     """Those that the store had when the recovery began."""
-    assert "u2" not in StillOurs(lock, world.target, DRILL, {"u1"}, clock)
+    assert "u2" not in StillOurs(lock, {"u1"}, clock)
 
 
 def test_a_recovery_that_wakes_under_the_next_drill_changes_nothing(
@@ -146,3 +162,32 @@ def test_a_drill_that_wakes_under_the_next_one_changes_nothing(
     lock.file.release()
     assert world.weights() == (NEXT if another else BEFORE) != DARK
     assert said.startswith("not restored" if another else "restored 1")
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_who_sleeps_in_the_middle_of_a_revert_changes_nothing_more(
+    world, ours, clock, tmp_path, monkeypatch, another
+):
+    """Between the look at the records and their change, where the lock is asked for again."""
+    undo = open_undo(
+        world.target, tmp_path / "one" / "undo.jsonl", UndoHeader(DRILL, "staging", world.file)
+    )
+    shown, slept = Route53.shown, []
+
+    def sleeps(self):
+        found = shown(self)
+        if not slept:
+            slept.append(1)
+            clock.advance(2 * LEASE_S)
+            if another:
+                # Of another machine, so nothing of this one's is asked.
+                Context().run(taken_by, world, clock, "recover-other")
+        return found
+
+    monkeypatch.setattr(Route53, "_records", lambda self: sleeps(self) and self._listed())
+    restored = restore(platform_of(world.target), undo, None, ours, clock=clock)
+    undo.close()
+    assert slept
+    assert restored.verified is not another
+    assert world.weights() == (DARK if another else BEFORE)
+    assert bool(stored_undo(world.target)) is another

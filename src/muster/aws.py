@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+from muster import effects
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.errors import MusterError
 
@@ -82,6 +83,8 @@ def _loader() -> Any:
     return create_loader()
 
 
+CHANGE_SENT = "request-created.route-53.ChangeResourceRecordSets"
+"""The SDK's event before each try of a change of records."""
 UNREACHED = "Unreached"
 """In place of an error code: no connection, or no answer in time. A change may have been made."""
 
@@ -115,7 +118,10 @@ class HostedZone:
     @cached_property
     def _client(self) -> Any:
         # Created at the first call: a plan names what it would change without reaching any API.
-        return client("route53", endpoint_url=self._endpoint_url, timeout_s=self._timeout_s)
+        made = client("route53", endpoint_url=self._endpoint_url, timeout_s=self._timeout_s)
+        # Also before each of the SDK's own tries.
+        made.meta.events.register(CHANGE_SENT, lambda **_: effects.ask())
+        return made
 
     @property
     def shown_name(self) -> str:

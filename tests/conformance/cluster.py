@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from conformance.world import REGION, SECRET, Outside, attempted
+from conformance.world import REGION, SECRET, Outside, attempted, taken_away
 from muster.platform.cluster import Disruption, RegionCluster
 from muster.platform.port import PortError
 
@@ -79,6 +79,14 @@ def takes_back_what_was_never_done(world: World) -> None:
     before = kept(world.disruption().before())
     world.disruption().revert(before)
     assert world.disruption().state(before).whole
+    assert not world.disrupted()
+
+
+def asks_before_each_change(world: World) -> None:
+    """Whoever may have lost the target changes nothing of it."""
+    before = kept(world.disruption().before())
+    with taken_away():
+        world.disruption().apply(before)
     assert not world.disrupted()
 
 
@@ -184,6 +192,7 @@ def disrupts_nothing_and_says_so(world: World) -> None:
 CHECKS: tuple[Callable[[World], None], ...] = (
     bites_and_goes_away,
     takes_back_what_was_never_done,
+    asks_before_each_change,
     says_what_is_refused,
     late_before_the_effect,
     late_after_the_effect,

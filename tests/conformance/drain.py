@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import pytest
 
-from conformance.world import REGION, SECRET, Outside, attempted
+from conformance.world import REGION, SECRET, Outside, attempted, taken_away
 from muster.platform.drain import Drain, DrainState
 from muster.platform.port import PortError
 
@@ -56,6 +56,14 @@ def takes_back_twice(world: World) -> None:
     for _ in range(2):
         world.adapter().ask("serving")
         assert world.state() == "serving"
+
+
+def asks_before_each_change(world: World) -> None:
+    """Whoever may have lost the target changes nothing of it."""
+    for state in ("closing", "draining", "serving"):
+        with taken_away():
+            world.adapter().ask(state)
+    assert world.state() == "serving"
 
 
 def says_what_is_refused(world: World) -> None:
@@ -154,6 +162,7 @@ CHECKS: tuple[Callable[[World], None], ...] = (
     shows_what_stands,
     asks,
     takes_back_twice,
+    asks_before_each_change,
     says_what_is_refused,
     late_before_the_effect,
     late_after_the_effect,

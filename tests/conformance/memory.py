@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.world import Outside, Trouble
+from muster import effects
 from muster.platform.port import PortError, Touch
 
 
@@ -16,6 +17,8 @@ class InMemory(Outside):
     """
 
     touches = (Touch("commands", "m"),)
+    asks = True
+    """Whether a change asks first if it may still be made."""
 
     def __init__(self, kind: Callable[[Any], Any], whole: Any, half: Any) -> None:
         self.kind = kind
@@ -43,6 +46,8 @@ class InMemory(Outside):
 
     def change(self, wanted: Any) -> None:
         """One change by the adapter."""
+        if self.asks:
+            effects.ask()
         self.asked += 1
         if self.fails not in ("refuses", "late before"):
             self.now = self.half if self.fails == "half" else wanted

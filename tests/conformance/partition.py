@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from conformance.world import REGION, SECRET, Outside, attempted
+from conformance.world import REGION, SECRET, Outside, attempted, taken_away
 from muster.platform.partition import Partition
 
 
@@ -54,6 +54,18 @@ def joins_what_is_half_cut(world: World) -> None:
         assert world.adapter().state(before) == "partly"
     world.adapter().join(world.before)
     assert world.is_now() == "whole"
+
+
+def asks_before_each_change(world: World) -> None:
+    """Whoever may have lost the target changes nothing of it."""
+    with taken_away():
+        world.adapter().cut()
+    assert world.is_now() == "whole"
+    world.adapter().cut()
+    with taken_away():
+        world.adapter().join()
+    assert world.is_now() == "cut"
+    world.adapter().join()
 
 
 def says_what_is_refused(world: World) -> None:
@@ -132,6 +144,7 @@ def cuts_nothing_and_says_so(world: World) -> None:
 CHECKS: tuple[Callable[[World], None], ...] = (
     cuts_and_joins,
     joins_what_is_half_cut,
+    asks_before_each_change,
     says_what_is_refused,
     late_before_the_effect,
     late_after_the_effect,

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 
 import pytest
 
-from conformance.world import REGION, SECRET, Outside, attempted
+from conformance.world import REGION, SECRET, Outside, attempted, taken_away
 from muster.platform.looks import Look
 from muster.platform.port import PortError
 from muster.platform.power import Power
@@ -132,6 +132,21 @@ def refuses_what_is_off(world: World) -> None:
     world.put("off")
     with pytest.raises(PortError):
         world.adapter().before()
+
+
+def asks_before_each_change(world: World) -> None:
+    """Whoever may have lost the target changes nothing of it."""
+    before = kept(world.adapter().before())
+    with taken_away():
+        world.adapter().stop()
+    if world.kills:
+        with taken_away():
+            world.adapter().kill()
+    assert world.state() == "on"
+    world.adapter().stop()
+    with taken_away():
+        world.adapter().start(before)
+    assert world.state() == "off"
 
 
 def says_what_is_refused(world: World) -> None:
@@ -279,6 +294,7 @@ CHECKS: tuple[Callable[[World], None], ...] = (
     starts_as_it_was,
     starts_twice,
     refuses_what_is_off,
+    asks_before_each_change,
     says_what_is_refused,
     late_before_the_effect,
     late_after_the_effect,

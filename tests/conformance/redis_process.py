@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-from conformance.world import Outside, attempted
+from conformance.world import Outside, attempted, taken_away
 from muster.platform.redis_process import RedisProcess
 
 
@@ -50,6 +50,14 @@ def kills_a_halted_one(world: World) -> None:
     world.adapter().kill()
     assert world.is_now() == "gone"
     world.adapter().run()
+    assert world.is_now() == "running"
+
+
+def asks_before_each_change(world: World) -> None:
+    """Whoever may have lost the target changes nothing of it."""
+    for verb in ("halt", "kill", "run"):
+        with taken_away():
+            getattr(world.adapter(), verb)()
     assert world.is_now() == "running"
 
 
@@ -120,6 +128,7 @@ CHECKS: tuple[Callable[[World], None], ...] = (
     halts_and_goes_on,
     kills_and_starts,
     kills_a_halted_one,
+    asks_before_each_change,
     says_what_is_refused,
     late_before_the_effect,
     late_after_the_effect,

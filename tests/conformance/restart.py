@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-from conformance.world import SECRET, Outside, attempted
+from conformance.world import SECRET, Outside, attempted, taken_away
 from muster.platform.restart import Restart
 
 
@@ -61,6 +61,13 @@ def restarts_after_another(world: World) -> None:
     world.put_back()
     restart.restart()
     assert world.answers()
+
+
+def asks_before_each_change(world: World) -> None:
+    """Whoever may have lost the target changes nothing of it."""
+    with taken_away():
+        world.adapter().restart()
+    assert world.restarts == 0
 
 
 def says_what_is_refused(world: World) -> None:
@@ -146,6 +153,7 @@ CHECKS: tuple[Callable[[World], None], ...] = (
     restarts,
     restarts_twice,
     restarts_after_another,
+    asks_before_each_change,
     says_what_is_refused,
     late_before_the_effect,
     late_after_the_effect,

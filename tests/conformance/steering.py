@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from conformance.world import SECRET, Trouble
+from conformance.world import SECRET, Trouble, taken_away
 from muster.faults.traffic_shift import TrafficShift
 from muster.platform.steering import Expected, Steering, SteeringError, restoration
 
@@ -186,6 +186,16 @@ def fault_weights(fault: TrafficShift) -> dict[str, int]:
     return fault.weights()
 
 
+def asks_before_each_change(world: World) -> None:
+    """Whoever may have lost the target changes nothing of it."""
+    with taken_away():
+        world.adapter().set_weights({EAST: 0, WEST: 100})
+    with taken_away():
+        parts = {part: one.weight + 1 for part, one in world.adapter().shown().items()}
+        world.adapter().set_parts(parts)
+    assert world.weights() == BEFORE
+
+
 def says_what_is_refused(world: World) -> None:
     """The platform refuses: nothing changes, and the message says so in one line."""
     world.trouble("refuses")
@@ -297,6 +307,7 @@ CHECKS: tuple[Callable[[World], None], ...] = (
     refuses_other_regions,
     rounds_to_what_can_be_had,
     reverts_twice,
+    asks_before_each_change,
     says_what_is_refused,
     late_before_the_effect,
     late_after_the_effect,

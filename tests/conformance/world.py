@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
+import pytest
+
+from muster.effects import NotOurs, asking
 from muster.platform.port import PortError, Touch
 
 REGION = "eu-west-1"
@@ -44,3 +48,14 @@ def attempted(change: Callable[[], None]) -> str:
     assert "\n" not in said
     assert SECRET not in said
     return said
+
+
+@contextmanager
+def taken_away() -> Iterator[None]:
+    """Another machine may own the platform by now: the change in the block asks, and is not made."""
+
+    def refuse() -> None:
+        raise NotOurs("the lock was taken away")
+
+    with asking(refuse), pytest.raises(NotOurs):
+        yield

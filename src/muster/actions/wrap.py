@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from chaoslib.exceptions import ActivityFailed
 
 from muster.drill.current import current
+from muster.effects import asking
 from muster.errors import MusterError
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def activity(call: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
     @functools.wraps(call)
     def run(*arguments: P.args, **named: P.kwargs) -> R:
         try:
-            return call(current(), *arguments, **named)
+            session = current()
+            with asking(lambda: session.check_lock()):
+                return call(session, *arguments, **named)
         except MusterError as error:
             raise ActivityFailed(str(error)) from error
 

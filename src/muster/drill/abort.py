@@ -36,7 +36,7 @@ def restore_all(session: Session) -> str:
             session.platform,
             session.undo,
             session.ledger,
-            StillOurs(session.lock, session.target, session.drill_id, clock=session.clock),
+            StillOurs(session.lock, clock=session.clock),
             trying=session.allow_slow,
             clock=session.clock,
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from muster import effects
 from muster.faults.model import FaultError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Held:
                 client.close()
 
     def _takes_one(self, held: list[Redis], refusal: str) -> bool:
+        effects.ask()
         client = self._new()
         try:
             self._ask(lambda one: one.client_setname(NAME), client)
@@ -84,4 +86,5 @@ def _others(client: Redis) -> list[str]:
 
 def _end(client: Redis, ids: list[str]) -> None:
     for one in ids:
+        effects.ask()
         client.client_kill_filter(_id=one)

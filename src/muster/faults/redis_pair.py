@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from muster import effects
 from muster.faults.model import FaultError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class RedisPair:
 
     def fail_over(self) -> None:
         """Let Sentinel promote a replica although the primary is well."""
+        effects.ask()
         _ask(self._sentinel.url, lambda one: one.sentinel_failover(self._sentinel.master))
 
     def on_the_path(self) -> Server:
@@ -77,6 +79,7 @@ class RedisPair:
 
     def follow(self, address: Address, primary: Address) -> None:
         """Make the server at `address` a replica of the one at `primary`."""
+        effects.ask()
         _ask(self._at(address), lambda one: one.replicaof(*primary))
 
     def _at(self, address: Address) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
+from muster import effects
 from muster.faults.model import ReadBack
 from muster.faults.redis_server import RedisServerFault
 from muster.platform.by_hand import line
@@ -73,6 +74,7 @@ class RedisSettingsFault(RedisServerFault):
 
         def every(client: Redis) -> None:
             for name, value in values.items():
+                effects.ask()
                 client.config_set(name, value)
 
         self._ask(every, own)

@@ -17,6 +17,7 @@ import requests
 from toxiproxy.api import APIConsumer, validate_response
 from toxiproxy.exceptions import NotFound
 
+from muster import effects
 from muster.faults.model import FaultError
 
 # Toxiproxy refuses every user agent that begins "Mozilla/".
@@ -53,6 +54,8 @@ class ServerApi(APIConsumer):  # type: ignore[misc]
 
     def _send(self, method: str, url: str, **kwargs: Any) -> Any:
         endpoint = f"{self.base}{url}"
+        if method != "GET":
+            effects.ask()
         try:
             with requests.Session() as session:
                 session.trust_env = False  # ignore proxies in the environment and .netrc

@@ -22,6 +22,7 @@ from typing import IO, Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from muster import effects
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.documents import Document
 from muster.platform.by_hand import words
@@ -251,6 +252,7 @@ class Command:
 
     def tell(self, verb: str, *arguments: str) -> None:
         """Run `verb` without reading anything back. Raises PortError."""
+        effects.ask()
         self._run(verb, arguments, self.timeout_s)
 
     def _run(self, verb: str, arguments: Sequence[str], timeout_s: float) -> bytes:

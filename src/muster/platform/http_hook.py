@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from muster.platform.port import PortError
+from muster import effects
+from muster.platform.port import Denied, PortError
 
 
 def call(
@@ -17,6 +18,8 @@ def call(
     body: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the hook's JSON answer. Raises PortError unless it is 2xx and an object, in time."""
+    if method != "GET":
+        effects.ask()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         answer = httpx.request(
@@ -25,7 +28,7 @@ def call(
     except httpx.HTTPError as error:
         raise PortError(f"{method} {url}: {error or type(error).__name__}") from error
     if not 200 <= answer.status_code < 300:
-        raise PortError(f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}")
+        raise (Denied if answer.status_code in (401, 403) else PortError)(f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}")
     try:
         shown = answer.json()
     except ValueError as error:

@@ -16,6 +16,10 @@ class PortError(MusterError):
     """The platform did not answer, refused, or gave a wrong answer."""
 
 
+class Denied(PortError):
+    """The platform answered that this caller may not do it."""
+
+
 @dataclass(frozen=True)
 class Touch:
     """Something that a drill changes: `kind` is the key of `blast_radius` that must name it.
@@ -44,6 +48,10 @@ class Unusable:
     def within(self, section: str) -> Unusable:
         """The same, by its key in the whole target."""
         return Unusable(f"{section}.{self.key}", self.value, self.wanted)
+
+    def line(self) -> str:
+        """The same as a line for a person."""
+        return f"{self.key}: got {self.value!r}, expected {self.wanted}"
 
 
 class Adapter:
@@ -83,6 +91,15 @@ class TimedAdapter(Adapter, ABC):
         Asks without changing anything. Empty: nothing is known to be refused. Raises PortError.
         """
         return ()
+
+    def rehearse_revert(self) -> tuple[str, ...]:
+        """What the platform would refuse of the undo alone, a line each; the change may stand now.
+
+        For whoever only restores, and so has fewer rights. Asks without changing anything, at least
+        whether the adapter can be used here. Raises PortError, which says nothing of rights.
+        """
+        found = self.unusable()
+        return () if found is None else (found.line(),)
 
 
 class RegionAdapter(TimedAdapter):

@@ -162,7 +162,15 @@ class SharedLease:
         return self._taken or self._held_s() > WATCHED * self.lease_s
 
     def another(self) -> str:
-        """Who else holds the lock now, by the store; empty: nobody. Raises StoreError."""
+        """Who else holds the lock now, by the store; empty: nobody. Raises StoreError.
+
+        It renews first: a lock that was renewed is held for a whole lease again.
+        """
+        try:
+            self.renew()
+            return ""
+        except Conflict:
+            self._taken = True
         record = record_of(self.store.read(self.key))
         return "" if record.holder in ("", self.holder) else record.line()
 

@@ -101,7 +101,7 @@ def recover_log(
         say(f"{drill_id}: {len(log.read.pending)} changes to restore")
     # What the store does not hold was never applied, or another machine has restored it.
     only = None if held is None else {entry.entry_id for entry in held.get(drill_id, ())}
-    left = only if lock is None else StillOurs(lock, target, drill_id, only, clock)
+    left = only if lock is None else StillOurs(lock, only, clock)
     detail = "the drill's process ended before the drill did"
     stop = StopReason("lost_lease", "ABORTED", detail, clock.now_s())
     gone = GoneDrill(log, platform, target, say, left, clock=clock)

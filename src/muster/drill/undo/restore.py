@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
+from muster.effects import NotOurs, asking
 from muster.errors import MusterError
 from muster.faults import Fault, ReadBack, fault_of
 from muster.jsonl import LogLost
@@ -25,6 +26,8 @@ from muster.undo import State, UndoEntry, UndoHeader
 
 logger = logging.getLogger("chaostoolkit")
 RETRY_S_MIN, RETRY_S_MAX = 0.5, 8.0
+Acts = Callable[[UndoEntry], bool]
+"""Whether the changes that restore an entry may be made now."""
 
 
 def _nothing() -> None:
@@ -76,12 +79,15 @@ def restore(
 ) -> Restored:
     """Revert every pending entry, last applied first, and read each back.
 
-    `only` names the entries to revert, and is asked again before each try; the others are read back
-    and not changed. `trying` is called before each try of an entry, which may take time.
+    `only` names the entries to revert, and is asked again before each try and before each single
+    change of it; the others are read back and not changed. `trying` is called before each try of an
+    entry, which may take time.
     """
-    return _play(
-        platform, undo, ledger, lambda entry: only is None or entry.entry_id in only, trying, clock
-    )
+
+    def acts(entry: UndoEntry) -> bool:
+        return only is None or entry.entry_id in only
+
+    return _play(platform, undo, ledger, acts, trying, clock)
 
 
 def settle(platform: Platform, undo: Undo, ledger: Ledger | None = None) -> Restored:
@@ -104,7 +110,7 @@ def _play(
     platform: Platform,
     undo: Undo,
     ledger: Ledger | None,
-    acts: Callable[[UndoEntry], bool],
+    acts: Acts,
     trying: Callable[[], None] = _nothing,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Restored:
@@ -119,7 +125,7 @@ def _play(
         if revert:
             number = 1 + reverted.index(entry.entry_id)
             logger.info("restoring %d of %d: %s", number, len(reverted), entry.subject)
-        outcomes[entry.entry_id] = outcome = _one(platform, entry, revert, again)
+        outcomes[entry.entry_id] = outcome = _one(platform, entry, acts if revert else None, again)
         if outcome.ok or revert:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         if not outcome.ok:
@@ -156,7 +162,7 @@ def _retried(
     again: str,
     trying: Callable[[], None],
     clock: Clock,
-    acts: Callable[[UndoEntry], bool],
+    acts: Acts,
 ) -> Iterator[tuple[UndoEntry, _Outcome]]:
     """Retry what raised and is not restored, with growing pauses, in bounded time."""
     wait_s = RETRY_S_MIN
@@ -171,7 +177,7 @@ def _retried(
         wait_s = min(RETRY_S_MAX, 2 * wait_s)
         for entry in left:
             trying()
-            outcome = _one(platform, entry, acts(entry), again)
+            outcome = _one(platform, entry, acts if acts(entry) else None, again)
             logger.warning("restore: tried again: %s: %s", entry.subject, outcome.detail)
             if not outcome.retry_s:
                 del until_s[entry.entry_id]
@@ -183,17 +189,18 @@ def recover_command(target_file: str) -> str:
     return shlex.join(["chaos", "drill", "recover", "--target", target_file])
 
 
-def _one(platform: Platform, entry: UndoEntry, revert: bool, again: str) -> _Outcome:
+def _one(platform: Platform, entry: UndoEntry, acts: Acts | None, again: str) -> _Outcome:
+    """Revert `entry`, if its changes may be made (`acts`; None: not), and read it back."""
     fault: Fault | None = None
     raised = ""
     try:
         fault = fault_of(platform, entry)
-        raised = _raised_by(fault.revert) if revert else ""
+        raised = "" if acts is None else _raised_by(fault.revert, entry, acts)
         readback = fault.read_back()
     except Exception as error:  # one entry's surprise must not leave the others undone
         # Its state is unknown: it may be restored, but that was not observed.
         detail = f"{raised}; and it could not be read back: " if raised else ""
-        retry_s = fault.retry_s if fault is not None and revert else 0.0
+        retry_s = fault.retry_s if fault is not None and acts is not None else 0.0
         return _Outcome(False, detail + _said(error), None, _command(fault, again), retry_s)
     detail = f"{readback.subject}: {readback.actual} (expected {readback.expected})"
     if readback.another:
@@ -212,10 +219,16 @@ def _one(platform: Platform, entry: UndoEntry, revert: bool, again: str) -> _Out
     return _Outcome(False, detail, readback, _command(fault, again), retry_s)
 
 
-def _raised_by(revert: Callable[[], None]) -> str:
+def _raised_by(revert: Callable[[], None], entry: UndoEntry, acts: Acts) -> str:
     """What `revert` raised, as one line; empty if nothing."""
+
+    def still() -> None:
+        if not acts(entry):
+            raise NotOurs(f"{entry.subject}: left to whoever holds the target now")
+
     try:
-        revert()
+        with asking(still):
+            revert()
     except Exception as error:  # whatever it was, the real system is asked next
         logger.warning("restore: the revert raised: %s", _said(error))
         return f"the revert raised: {_said(error)}"

@@ -1,9 +1,10 @@
 """Which changes a process may still restore that may have lost its target's lock.
 
 A machine that slept, or did not reach the store, goes on when it wakes: by then who stands by may
-have restored everything, and a new drill may have changed the same things. The store tells. What it
-does not hold any more was restored, and is left alone while somebody else holds the target. Where
-nobody does, or the store does not answer, it is restored: a region must not stay dark.
+have restored everything, and a new drill may have changed the same things. The lock tells. While
+somebody else holds it, nothing is restored here: he restores, or changes things of his own. Where
+nobody does, it is restored: a region must not stay dark. Where the store does not answer, who holds
+the target is unknown, and it is restored too.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from collections.abc import Container
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.lock.held import TargetLock
-from muster.drill.undo.store import stored_undo
 from muster.errors import MusterError
-from muster.targets import Target
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -24,22 +23,16 @@ SILENT_S = 20.0
 
 
 class StillOurs(Container[str]):
-    """The ids of a drill's entries that may be reverted now: it is asked before each one.
+    """The ids of entries that may be reverted now: it is asked before each change of each one.
 
-    `first`: no others may be (None: all).
+    It asks the clock alone while nobody else can hold the lock. `first`: no others may be (None:
+    all).
     """
 
     def __init__(
-        self,
-        lock: TargetLock,
-        target: Target,
-        drill_id: str,
-        first: Container[str] | None = None,
-        clock: Clock = SYSTEM_CLOCK,
+        self, lock: TargetLock, first: Container[str] | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._lock = lock
-        self._target = target
-        self._drill_id = drill_id
         self._first = first
         self._clock = clock
         self._silent_until_s = float("-inf")
@@ -48,17 +41,14 @@ class StillOurs(Container[str]):
         if self._first is not None and entry_id not in self._first:
             return False
         # A lock that is only late was taken by nobody yet: what is dark must not wait.
-        if not self._lock.outlived or self._clock.monotonic_s() < self._silent_until_s:
+        if not self._lock.outlived or self._clock.boot_s() < self._silent_until_s:
             return True
         try:
-            held = stored_undo(self._target)
             holder = self._lock.another()
         except MusterError as error:
-            logger.error("restore: whether another machine has restored is unknown: %s", error)
-            self._silent_until_s = self._clock.monotonic_s() + SILENT_S
+            logger.error("restore: whether another machine restores is unknown: %s", error)
+            self._silent_until_s = self._clock.boot_s() + SILENT_S
             return True
-        known = {entry.entry_id for entry in (held or {}).get(self._drill_id, ())}
-        if held is None or entry_id in known or not holder:
-            return True
-        logger.error("restore: %s was restored by another machine; now %s", entry_id, holder)
-        return False
+        if holder:
+            logger.error("restore: %s is left to who holds the target now: %s", entry_id, holder)
+        return not holder

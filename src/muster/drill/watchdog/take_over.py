@@ -89,7 +89,7 @@ def take_over(place: Place, reason: StopReason, *, confirmed: bool) -> int:
             place.platform,
             place.target,
             say=lambda line: logger.error("watchdog: %s", line),
-            only=StillOurs(lock, place.target, place.drill_id, clock=place.clock),
+            only=StillOurs(lock, clock=place.clock),
             after_restore=lambda entries, restored, ledger: _measure(
                 place, reason, entries, restored, ledger
             ),

@@ -31,7 +31,7 @@ from muster.platform.kubernetes.fields import Json, each, mapping, text, whole_n
 from muster.platform.kubernetes.kinds import REPLICASETS
 from muster.platform.kubernetes.others import healed
 from muster.platform.kubernetes.pods import is_ready
-from muster.platform.kubernetes.rehearsal import reading
+from muster.platform.kubernetes.rehearsal import of_each, reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.rollout import unfinished
 from muster.platform.port import Change, PortError, Proof, Unusable
@@ -87,16 +87,22 @@ class FlawedRelease(OnWorkloads):
 
     def rehearse(self) -> tuple[str, ...]:
         where = self.settings.namespace
-        needed = [*reading(self.workloads), Right("list", REPLICASETS, where)]
-        for name in self.names:
-            one = self.workloads.workload(name)
-            needed.append(Right("patch", one.kind, where, name=one.name))
+        needed = [*reading(self.workloads), Right("list", REPLICASETS, where), *self._to_patch()]
         if lines := tuple(missing(self.workloads.cluster, needed)):
             return lines
         return (
             *(said for name in self.names for said in self._refused(name)),
             *healed(self.workloads, self.names),
         )
+
+    def rehearse_revert(self) -> tuple[str, ...]:
+        needed = [*of_each(self.workloads), Right("get", REPLICASETS, self.settings.namespace)]
+        return tuple(missing(self.workloads.cluster, [*needed, *self._to_patch()]))
+
+    def _to_patch(self) -> list[Right]:
+        released = map(self.workloads.workload, self.names)
+        where = self.settings.namespace
+        return [Right("patch", one.kind, where, name=one.name) for one in released]
 
     def _refused(self, name: str) -> Iterator[str]:
         found = self._read(name)

@@ -19,7 +19,7 @@ from muster.platform.cluster.on_workloads import ROLLS, OnWorkloads, Shown, ends
 from muster.platform.kubernetes.cluster import kubectl_of
 from muster.platform.kubernetes.kinds import PODS
 from muster.platform.kubernetes.pods import Pod
-from muster.platform.kubernetes.rehearsal import reading
+from muster.platform.kubernetes.rehearsal import of_each, reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.workloads import KILL_GRACE_S, forced
 from muster.platform.port import Change, PortError, Proof
@@ -54,6 +54,9 @@ class KilledPods(OnWorkloads):
         path = PODS.path(where, chosen.name)
         delete = partial(self.workloads.cluster.delete, path, forced(chosen), dry_run=True)
         return tuple(tried(f"deleting the pod {chosen.name}", delete))
+
+    def rehearse_revert(self) -> tuple[str, ...]:
+        return tuple(missing(self.workloads.cluster, of_each(self.workloads)))
 
     def change(self) -> Change:
         found = self.before()

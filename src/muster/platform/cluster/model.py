@@ -84,6 +84,15 @@ class RegionCluster(Adapter, ABC):
         self.region = region
         self.clock = clock
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        """What the platform would refuse of the undo of any of these, a line each.
+
+        As `TimedAdapter.rehearse_revert`; of what the target lets a drill do. Raises PortError.
+        """
+        every = (self.killing(), self.draining(), self.releasing("readiness"))
+        usable = (one for one in every if one.unusable() is None)
+        return tuple(dict.fromkeys(line for one in usable for line in one.rehearse_revert()))
+
     @abstractmethod
     def killing(self, share_pct: float = 0.0, seed: int = 0) -> Disruption:
         """Kill `share_pct` per cent of the pods, chosen by `seed`, and await their end.

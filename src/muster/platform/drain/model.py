@@ -31,6 +31,13 @@ class Drain(RegionAdapter):
     def shown(self) -> str:
         """The state that the region reports."""
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        if lines := super().rehearse_revert():
+            return lines
+        # Whoever may not look at the state may not set it either.
+        self.shown()
+        return ()
+
     @abstractmethod
     def command(self) -> str | None:
         """The complete shell line with which a person reverts the drain; None if there is none."""

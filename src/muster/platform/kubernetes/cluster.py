@@ -19,9 +19,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from muster import effects
 from muster.aws import Pace
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.port import PortError
+from muster.platform.port import Denied, PortError
 from muster.redact import redacted
 from muster.targets.kubernetes import IN_CLUSTER, ClusterAccess
 
@@ -35,7 +36,7 @@ _MERGE = "application/merge-patch+json"
 _UNAVAILABLE = frozenset({408, 429})
 
 
-class Refused(PortError):
+class Refused(Denied):
     """The API server refused the call, and would refuse it again."""
 
 
@@ -158,6 +159,8 @@ class Cluster:
         body: Mapping[str, Any] | None,
         content_type: str,
     ) -> tuple[int, bytes]:
+        if method != "GET" and "dryRun" not in query:
+            effects.ask()
         try:
             request = client.param_serialize(
                 method,

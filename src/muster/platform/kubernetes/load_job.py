@@ -195,6 +195,11 @@ class LoadJob:
             line for kind, what, body in made for line in tried(what, self._dry(kind, body))
         )
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        """Which rights to delete the Job are missing, a line each; it may run as this is asked."""
+        wanted = (Right(v, JOBS, self.namespace, name=self.name) for v in ("get", "delete"))
+        return tuple(missing(self.cluster, wanted))
+
     def _dry(self, kind: Kind, body: Json) -> Callable[[], object]:
         path = kind.path(self.namespace)
         return lambda: self.cluster.post(path, body, dry_run=True)

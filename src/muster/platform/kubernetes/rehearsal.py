@@ -47,7 +47,7 @@ def refusals_of_start(workloads: Workloads, *, pauses_keda: bool = False) -> tup
     The workloads may be stopped as this is asked: a dry run scales each to what it is asked for.
     """
     where = workloads.namespace
-    needed = [*_of_each(workloads), *_to_scale(workloads)]
+    needed = [*of_each(workloads), *_to_scale(workloads)]
     if pauses_keda:
         needed += [Right(verb, SCALED_OBJECTS, where) for verb in ("list", "get", "patch")]
     if lacking := tuple(missing(workloads.cluster, needed)):
@@ -75,13 +75,13 @@ def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) 
 
 def reading(workloads: Workloads) -> list[Right]:
     """The rights that reading workloads and finding their pods needs. Raises PortError."""
-    needed = [Right("list", PODS, workloads.namespace), *_of_each(workloads)]
+    needed = [Right("list", PODS, workloads.namespace), *of_each(workloads)]
     if any(workloads.workload(name).kind.name != "StatefulSet" for name in workloads.names):
         needed.append(Right("get", REPLICASETS, workloads.namespace))
     return needed
 
 
-def _of_each(workloads: Workloads) -> list[Right]:
+def of_each(workloads: Workloads) -> list[Right]:
     """To read each workload and its scale."""
     found = map(workloads.workload, workloads.names)
     where = workloads.namespace

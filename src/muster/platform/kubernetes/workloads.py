@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from muster import effects
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
 from muster.platform.kubernetes.fields import Json, text, whole_number
@@ -233,7 +234,7 @@ class Workloads:
                 self.cluster.patch(self.path(name, "/scale"), {"spec": {"replicas": 0}})
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(ask, self.names))
+            list(pool.map(effects.carried(ask), self.names))
 
     def _scales(self) -> dict[str, Scale]:
         return {name: self.scale_of(name) for name in self.names}
@@ -245,7 +246,8 @@ class Workloads:
     def delete(self, pods: Sequence[Pod], until_s: float) -> None:
         """Delete exactly these pods, all at once, with `KILL_GRACE_S`."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for done in [pool.submit(self._deleted, pod, until_s) for pod in pods]:
+            deleted = effects.carried(self._deleted)
+            for done in [pool.submit(deleted, pod, until_s) for pod in pods]:
                 done.result()
 
     def _deleted(self, pod: Pod, until_s: float) -> None:

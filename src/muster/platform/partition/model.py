@@ -57,6 +57,13 @@ class Partition(RegionAdapter):
     def join(self, before: Before) -> None:
         """Let everyone in again; calling it again changes nothing."""
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        if lines := super().rehearse_revert():
+            return lines
+        # Whoever may not look at the state may not set it either.
+        self.state()
+        return ()
+
     @abstractmethod
     def command(self, before: Before) -> str | None:
         """The complete shell line with which a person joins it, without any secret; None if there

@@ -80,6 +80,13 @@ class PartitionByNetworkPolicy(Partition):
             return lines
         return tuple(said for name in self._workloads.names for said in self._refused(name))
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        where = self._settings.namespace
+        needed = [Right("list", POLICIES, where)]
+        for name in self._settings.workloads:
+            needed.append(Right("delete", POLICIES, where, name=_policy_name(name)))
+        return tuple(missing(self._workloads.cluster, needed))
+
     def before(self) -> dict[str, Any]:
         return {
             NAMESPACE: self._settings.namespace,

@@ -52,6 +52,12 @@ class PowerByCommand(RegionByCommand, Power):
         super().__init__(region, settings, clock)
         self._kills = settings.kills
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        if lines := super().rehearse_revert():
+            return lines
+        self._shown()
+        return ()
+
     def change(self, *, kill: bool = False) -> Change:
         return Change(self._shown().shown, "killed" if kill else "off")
 

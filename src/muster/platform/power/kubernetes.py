@@ -73,7 +73,7 @@ class PowerByKubernetes(Power):
     def rehearse(self, *, kill: bool = False) -> tuple[str, ...]:
         return refusals(self._cluster, kill=kill, pauses_keda=self._settings.pause_keda)
 
-    def rehearse_start(self) -> tuple[str, ...]:
+    def rehearse_revert(self) -> tuple[str, ...]:
         return refusals_of_start(self._cluster, pauses_keda=self._settings.pause_keda)
 
     def change(self, *, kill: bool = False) -> Change:

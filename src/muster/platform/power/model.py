@@ -71,13 +71,6 @@ class Power(RegionAdapter):
         """
         return ()
 
-    def rehearse_start(self) -> tuple[str, ...]:
-        """What the platform would refuse of a start alone, a line each; the region may be dark.
-
-        For whoever only restores, and so has fewer rights. Raises PortError.
-        """
-        return ()
-
     @abstractmethod
     def change(self, *, kill: bool = False) -> Change:
         """The state before and after `stop` (or `kill`), read from the platform."""

@@ -31,6 +31,12 @@ class PowerByProcess(Power):
     def timeout_s(self) -> float:
         return self._settings.timeout_s
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        if lines := super().rehearse_revert():
+            return lines
+        self._shown()
+        return ()
+
     def change(self, *, kill: bool = False) -> Change:
         return Change(self._shown(), "gateways killed" if kill else "off")
 

@@ -25,6 +25,12 @@ class RedisByProcess(RedisProcess):
     def state(self) -> RedisState:
         return self._switch.state()
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        if lines := super().rehearse_revert():
+            return lines
+        self.state()
+        return ()
+
     def halt(self) -> None:
         self._switch.ask("halted", "halt")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 
+from muster import effects
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import words
 from muster.platform.command import ByCommand, Command, Talkative, bounded
@@ -28,6 +29,7 @@ class RestartByCommand(ByCommand, Restart):
     def restart(self) -> None:
         argv, timeout_s = self._settings.argv, self._settings.timeout_s
         shown = f"restart: {argv[0]}"
+        effects.ask()
         with tempfile.TemporaryFile() as said:
             try:
                 code = bounded(argv, timeout_s, said, said, self.clock)

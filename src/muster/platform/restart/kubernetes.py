@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
-from muster.platform.kubernetes.cluster import kubectl_of
+from muster.platform.kubernetes.cluster import Cluster, kubectl_of
+from muster.platform.kubernetes.kinds import KNOWN
+from muster.platform.kubernetes.rights import Right, missing
 from muster.platform.kubernetes.rollout import restart
 from muster.platform.port import Touch
 from muster.platform.restart.model import Restart
@@ -24,6 +26,11 @@ class RestartByKubernetes(Restart):
     @property
     def timeout_s(self) -> float:
         return self._settings.timeout_s
+
+    def rehearse_revert(self) -> tuple[str, ...]:
+        one, kind = self._settings, KNOWN["deployment"]
+        needed = [Right(v, kind, one.namespace, name=one.deployment) for v in ("get", "patch")]
+        return tuple(missing(Cluster(one, self.clock), needed))
 
     def restart(self) -> None:
         one = self._settings

@@ -173,6 +173,12 @@ class Steering(TimedAdapter):
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
         """The complete shell line with which a person restores `before`; None if there is none."""
 
+    def rehearse_revert(self) -> tuple[str, ...]:
+        if lines := super().rehearse_revert():
+            return lines
+        self.weights()
+        return self.rehearse()
+
     @abstractmethod
     def trial(self) -> Trial:
         """A harmless change of its own. Raises BadInput if this adapter has none."""
