@@ -208,7 +208,8 @@ WRONG: dict[Any, Any] = {
     Pretends: suite.asks_nobody_and_says_so,
 }
 ALONE = (
-    Toggles, Sleeps, Swallows, Remembers, CountsOne, Believes, Keeps, Nameless, Eager, Tells, WrongLine,
+    Toggles, Sleeps, Swallows, Remembers, CountsOne, Believes, Keeps, Nameless, Eager, Tells,
+    WrongLine,
 )  # fmt: skip
 """Wrong in one thing that no other check needs: they fail in theirs and pass all others."""
 

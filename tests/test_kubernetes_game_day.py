@@ -268,12 +268,12 @@ def test_the_right_to_recover_is_enough_and_each_part_of_it_needed(live, home_sp
     before = power().before()
     power().stop()
     restores = power(kubeconfig=account)
-    assert restores.rehearse_start() == ()
+    assert restores.rehearse_revert() == ()
     assert any("delete pods" in line for line in restores.rehearse(kill=True))
     restores.start(before)
     assert restores.state(before).whole
     keda = power(kubeconfig=account, pause_keda=True)
-    assert keda.rehearse_start() == ()
+    assert keda.rehearse_revert() == ()
     path = f"{GROUPS['Role']}/namespaces/{region.name}/roles/muster-recover"
     rules = live.call("GET", path)["rules"]
     for number, rule in enumerate(rules):
@@ -285,12 +285,12 @@ def test_the_right_to_recover_is_enough_and_each_part_of_it_needed(live, home_sp
             live.call("PATCH", path, {"rules": [one for one in fewer if one["verbs"]]})
             said = f"no right to {verb} {rule['resources'][0]}"
             await_true(
-                lambda said=said: any(line.startswith(said) for line in keda.rehearse_start()),
+                lambda said=said: any(line.startswith(said) for line in keda.rehearse_revert()),
                 said,
                 SOON_S,
             )
         live.call("PATCH", path, {"rules": rules})
-        await_true(lambda: keda.rehearse_start() == (), "all rights again", SOON_S)
+        await_true(lambda: keda.rehearse_revert() == (), "all rights again", SOON_S)
 
 
 # A drill's pod is killed while the region is dark

@@ -223,11 +223,13 @@ def test_what_cannot_be_restored_is_tried_again_after_a_lease(
 def test_who_lacks_a_right_to_restore_is_not_ready(waiting, clock, monkeypatch):
     """Asked now and then, before it is needed; the file that a probe looks at is not touched."""
     missing = ("no right to patch deployments/scale",)
-    monkeypatch.setattr(PowerByNobody, "rehearse_start", lambda self: missing, raising=False)
+    monkeypatch.setattr(PowerByNobody, "rehearse_revert", lambda self: missing)
     waiting.look()
-    assert waiting.said == [f"NOT READY to restore: {missing[0]}"] * 2
+    assert waiting.said == [
+        f"NOT READY to restore: regions.{name}.power: {missing[0]}" for name in (REGION, OTHER)
+    ]
     assert not waiting.ready_file.exists()
-    monkeypatch.setattr(PowerByNobody, "rehearse_start", lambda self: ())
+    monkeypatch.setattr(PowerByNobody, "rehearse_revert", lambda self: ())
     waiting.look()
     assert not waiting.ready_file.exists(), "what was asked last stands"
     clock.advance(RIGHTS_S)

@@ -52,7 +52,7 @@ def attempted(change: Callable[[], None]) -> str:
 
 @contextmanager
 def taken_away() -> Iterator[None]:
-    """Another machine may own the platform by now: the change in the block asks, and is not made."""
+    """Another machine may own the platform: the change in the block asks, and is not made."""
 
     def refuse() -> None:
         raise NotOurs("the lock was taken away")

@@ -71,15 +71,6 @@ def unusable(access: ToxiproxyAccess, region: str) -> Unusable | None:
     return None if found is None else found.within(f"regions.{region}.toxiproxy.restart")
 
 
-def rehearse_revert(access: ToxiproxyAccess) -> tuple[str, ...]:
-    """What would be refused of bringing its proxies back, a line each. Raises PortError.
-
-    Its API has no rights: whoever reaches it may change its proxies.
-    """
-    ProxyHandle(access.url, "", access.timeout_s).server()
-    return restart_of(access.restart).rehearse_revert()
-
-
 def by_hand(
     changed: Sequence[ProxyHandle], access: ToxiproxyAccess, server: Sequence[Mapping[str, Any]]
 ) -> str | None:

@@ -28,7 +28,8 @@ def call(
     except httpx.HTTPError as error:
         raise PortError(f"{method} {url}: {error or type(error).__name__}") from error
     if not 200 <= answer.status_code < 300:
-        raise (Denied if answer.status_code in (401, 403) else PortError)(f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}")
+        kind = Denied if answer.status_code in (401, 403) else PortError
+        raise kind(f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}")
     try:
         shown = answer.json()
     except ValueError as error:

@@ -8,48 +8,138 @@ target's own command) is only looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
+from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.undo.store import not_removable
 from muster.errors import MusterError
 from muster.faults.redis_path import PONG, look_at_redis
-from muster.faults.toxiproxy_restart import rehearse_revert
+from muster.faults.toxiproxy import ProxyHandle
 from muster.platform import Platform
-from muster.platform.kubernetes.load_job import LoadJob
-from muster.platform.port import PortError
+from muster.platform.kubernetes.cluster import Cluster
+from muster.platform.kubernetes.load_job import CONFIG_MAPS, LoadJob
+from muster.platform.kubernetes.rights import Right, missing
+from muster.platform.port import Denied, PortError
+from muster.platform.restart import restart_of
+from muster.stores import store_of
+from muster.targets import resolve_shared
 from muster.targets.load_access import KubernetesLoad
+from muster.targets.model import Target, ToxiproxyAccess
+from muster.targets.shared import SharedKubernetes, SharedS3
 
-Asked = Callable[[], tuple[str, ...]]
-"""What would be refused, a line each. Raises MusterError where that is unknown."""
+ASK_S_MAX = 20.0
+"""After so many seconds no further part is asked: what hangs must not keep a restore waiting."""
+STORE_VERBS = ("get", "list", "create", "patch", "delete")
+_NO_RIGHT = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
-def parts_of(platform: Platform) -> Iterator[tuple[str, Asked]]:
-    """Everything of which a drill's undo log may hold an entry: its key in the target, and who
-    answers for it.
+@dataclass(frozen=True)
+class Part:
+    """A part of the platform by its key in the target.
+
+    `ask`: what would be refused of an undo, a line each; it raises MusterError if that is unknown.
+    `inside`: it stands in the region and may be away while a drill has stopped that.
     """
-    target = platform.target
-    yield "steering", platform.steering.rehearse_revert
+
+    key: str
+    ask: Callable[[], tuple[str, ...]]
+    inside: bool = False
+
+
+class Rights:
+    """Asks every part, and remembers what those said that may be away during a drill."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._earlier: dict[str, tuple[str, ...]] = {}
+
+    def refused(self, platform: Platform, *, changed: bool) -> tuple[str, ...]:
+        """What would be refused of restoring, a line each; unknown is refused too.
+
+        `changed`: a drill has changes on the platform now.
+        """
+        return self.of(parts_of(platform), changed=changed)
+
+    def of(self, parts: Iterator[Part], *, changed: bool) -> tuple[str, ...]:
+        """The same of these parts."""
+        end_s = self._clock.boot_s() + ASK_S_MAX
+        found: list[str] = []
+        for part in parts:
+            if self._clock.boot_s() > end_s:
+                found.append(f"{part.key}: not asked: the others took over {ASK_S_MAX:g} s")
+                continue
+            found += (f"{part.key}: {line}" for line in self._of(part, changed=changed))
+        return tuple(found)
+
+    def _of(self, part: Part, *, changed: bool) -> tuple[str, ...]:
+        try:
+            found = part.ask()
+        except Denied as error:
+            found = (str(error),)
+        except MusterError as error:
+            if part.inside and changed and part.key in self._earlier:
+                # A region that a drill has stopped does not answer: that says nothing of rights.
+                return self._earlier[part.key]
+            return (str(error),)
+        self._earlier[part.key] = found
+        return found
+
+
+def parts_of(platform: Platform) -> Iterator[Part]:
+    """Everything that an entry of an undo log may need to be restored, and to be recorded so."""
+    target, clock = platform.target, platform.clock
+    yield from _store(target)
+    yield Part("steering", platform.steering.rehearse_revert)
     if isinstance(target.load, KubernetesLoad):
-        yield "load", LoadJob(target.load, target.load.job, clock=platform.clock).rehearse_revert
+        yield Part("load", LoadJob(target.load, target.load.job, clock=clock).rehearse_revert)
     for name, region in target.regions.items():
         key = f"regions.{name}"
-        yield f"{key}.power", platform.power[name].rehearse_revert
-        yield f"{key}.partition", platform.partition[name].rehearse_revert
-        yield f"{key}.cluster", platform.cluster[name].rehearse_revert
-        yield f"{key}.drain", platform.drain[name].rehearse_revert
-        yield f"{key}.redis_process", platform.redis_process[name].rehearse_revert
-        if (access := region.toxiproxy) is not None:
-            yield f"{key}.toxiproxy", lambda access=access: rehearse_revert(access)  # type: ignore[misc]
+        yield Part(f"{key}.power", platform.power[name].rehearse_revert)
+        yield Part(f"{key}.partition", platform.partition[name].rehearse_revert)
+        yield Part(f"{key}.cluster", platform.cluster[name].rehearse_revert)
+        yield Part(f"{key}.redis_process", platform.redis_process[name].rehearse_revert)
+        yield Part(f"{key}.drain", platform.drain[name].rehearse_revert, inside=True)
+        if region.toxiproxy is not None:
+            way = restart_of(region.toxiproxy.restart, clock)
+            yield Part(f"{key}.toxiproxy.restart", way.rehearse_revert)
+            yield Part(f"{key}.toxiproxy", partial(_toxiproxy, region.toxiproxy), inside=True)
         if region.redis_url is not None and name in target.blast_radius.redis:
-            yield f"{key}.redis_url", lambda url=region.redis_url: _redis(url)  # type: ignore[misc]
+            yield Part(f"{key}.redis_url", partial(_redis, region.redis_url), inside=True)
+
+
+def _store(target: Target) -> Iterator[Part]:
+    """The store in which each restored change must be removed."""
+    shared = resolve_shared(target)
+    if isinstance(shared, SharedKubernetes):
+        yield Part("shared", partial(_maps, shared))
+    elif isinstance(shared, SharedS3):
+        yield Part("shared", partial(_removable, target))
+    # A TXT record is removed by the same right as the sign of standing by is renewed.
+
+
+def _maps(shared: SharedKubernetes) -> tuple[str, ...]:
+    needed = (Right(verb, CONFIG_MAPS, shared.namespace) for verb in STORE_VERBS)
+    return tuple(missing(Cluster(shared, call_s_max=shared.timeout_s), needed))
+
+
+def _removable(target: Target) -> tuple[str, ...]:
+    shared = resolve_shared(target)
+    said = "" if shared is None else not_removable(store_of(shared), target.name)
+    return (said,) if said else ()
+
+
+def _toxiproxy(access: ToxiproxyAccess) -> tuple[str, ...]:
+    """Its API knows no rights: whoever reaches it may change its proxies. Raises PortError."""
+    ProxyHandle(access.url, "", access.timeout_s).server()
+    return ()
 
 
 def _redis(url: str) -> tuple[str, ...]:
-    """A Redis that refuses this caller, as its own line says. Raises PortError if none answers."""
+    """Whether Redis takes the credentials. Raises PortError without a whole answer."""
     look = look_at_redis(url)
-    if look.reply is None:
+    if look.reply in _NO_RIGHT:
+        return (f"Redis {look.said}",)
+    if look.reply != PONG:
         raise PortError(f"Redis {look.said}")
-    return () if look.reply == PONG else (f"Redis {look.said}",)
-
-
-def said(key: str, error: MusterError) -> str:
-    """A part of which nothing is known, as a line."""
-    return f"{key}: {error}"
+    return ()

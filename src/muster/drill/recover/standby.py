@@ -19,14 +19,16 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.drill.lock.lease import WATCHED, Seen, record_of
 from muster.drill.recover.again import recover_target
 from muster.drill.recover.ended import Say
+from muster.drill.recover.rights import Rights
 from muster.drill.undo.beside import SAID_S, say_beside
 from muster.errors import BadInput, DrillAborted, MusterError
-from muster.platform import Platform, platform_of
+from muster.platform import platform_of
 from muster.stores import Stored, StoreError, store_of
 from muster.targets import Target, resolve_shared
 from muster.targets.shared import AnyShared
 
-LOOK_S_MIN = 1.0
+LOOK_S_MIN, LOOK_S_MAX = 1.0, 15.0
+"""A look is also the sign of being ready, which a probe expects within a minute."""
 LOOKS_A_LEASE = 8
 RIGHTS_S = 60.0
 """How often to ask whether everything could be restored now."""
@@ -56,13 +58,15 @@ class Standby:
         self._seen: _State | None = None
         self._since_s = 0.0
         self._rights_at_s = self._told_at_s = float("-inf")
+        self._asked = Rights(clock)
         self._rights: tuple[str, ...] = ()
+        self._changed = False
         self._wrong: tuple[str, ...] = ()
 
     @property
     def look_s(self) -> float:
         """Seconds between two looks."""
-        return max(LOOK_S_MIN, self._shared.lease_s / LOOKS_A_LEASE)
+        return min(LOOK_S_MAX, max(LOOK_S_MIN, self._shared.lease_s / LOOKS_A_LEASE))
 
     @property
     def after_s(self) -> float:
@@ -87,11 +91,14 @@ class Standby:
 
     def look(self) -> int | None:
         """Look once; the exit code of a recovery, None if there was none."""
-        code, wrong = None, self._cannot()
+        code: int | None = None
+        wrong: tuple[str, ...] = ()
         try:
             code = self._looked()
         except MusterError as error:
-            wrong = (*wrong, str(error))
+            wrong = (str(error),)
+        # Asked afterwards: what hangs must not keep a restore waiting.
+        wrong = (*self._cannot(), *wrong)
         if wrong != self._wrong:
             for line in wrong:
                 self._say(f"NOT READY to restore: {line}")
@@ -115,6 +122,7 @@ class Standby:
 
     def _looked(self) -> int | None:
         changes = self._store.under(f"undo/{self._target.name}")
+        self._changed = bool(changes)
         if not changes:
             self._seen = None
             return None
@@ -153,22 +161,19 @@ class Standby:
             # Also if that failed: an API server that hangs must not slow down every look.
             self._rights_at_s = self._clock.boot_s()
             try:
-                self._rights = _refused(platform_of(targets.resolve(self._target), self._clock))
+                self._rights = self._refused()
             except MusterError as error:
                 self._rights = (str(error),)
         return self._rights
 
-
-def _refused(platform: Platform) -> tuple[str, ...]:
-    """What the platform would refuse of a restore, a line each. Raises MusterError."""
-    try:
-        # Whether they can be read at all.
-        platform.steering.weights()
-        powers = platform.power.values()
-        found = [line for power in powers for line in power.rehearse_start()]
-        return (*found, *platform.steering.rehearse())
-    finally:
-        platform.metrics.close()
+    def _refused(self) -> tuple[str, ...]:
+        """What would be refused of a restore, a line each. Raises MusterError."""
+        # A new one each time: a token or a kubeconfig may have been replaced.
+        platform = platform_of(targets.resolve(self._target), self._clock)
+        try:
+            return self._asked.refused(platform, changed=self._changed)
+        finally:
+            platform.metrics.close()
 
 
 def _shared_of(target: Target, name: str) -> AnyShared:
