@@ -42,10 +42,19 @@ from muster.drill.lock.held import TargetLock
 from muster.drill.phases.preflight import lock_kept
 from muster.drill.undo.store import stored_undo
 from muster.errors import MusterError
+from muster.platform.cluster.kubernetes import ClusterByKubernetes
 from muster.platform.kubernetes import cluster as calls
+from muster.platform.kubernetes.load_job import LoadJob
+from muster.platform.partition.network_policy import PartitionByNetworkPolicy
+from muster.platform.port import PortError
 from muster.platform.power.kubernetes import PowerByKubernetes
+from muster.platform.restart.kubernetes import RestartByKubernetes
 from muster.stores import store_of
+from muster.targets.cluster import KubernetesCluster
+from muster.targets.kubernetes import ClusterAccess
+from muster.targets.partition import NetworkPolicyPartition
 from muster.targets.power import KubernetesPower
+from muster.targets.restart import KubernetesRestart
 from muster.targets.shared import SharedKubernetes
 from muster.testbed.kubernetes.control_plane import CONTEXT
 
@@ -291,6 +300,113 @@ def test_the_right_to_recover_is_enough_and_each_part_of_it_needed(live, home_sp
             )
         live.call("PATCH", path, {"rules": rules})
         await_true(lambda: keda.rehearse_revert() == (), "all rights again", SOON_S)
+
+
+def bound_for_standby(live: Live, home: Namespace, region: Namespace) -> dict[str, str]:
+    """Binds every `muster-recover-…` of the manifest to the standby's account; path by name."""
+    group, base = "rbac.authorization.k8s.io", GROUPS["Role"]
+    subject = {"kind": "ServiceAccount", "name": "standby", "namespace": home.name}
+    found = {}
+    for one in documents("region.yaml", home.name):
+        name = one["metadata"]["name"]
+        if one["kind"] == "ClusterRole":
+            # The cluster's own, not the namespace's: by a name of this test.
+            where, own = base, region.name
+            live.call("POST", f"{base}/clusterroles", one | {"metadata": {"name": own}})
+        elif one["kind"] == "Role" and name != "muster-recover":
+            where, own = f"{base}/namespaces/{region.name}", name
+        else:
+            continue
+        role = {"apiGroup": group, "kind": one["kind"], "name": own}
+        kind = f"{one['kind'].lower()}bindings"
+        body = {"metadata": {"name": own}, "roleRef": role, "subjects": [subject]}
+        live.call("POST", f"{where}/{kind}", body)
+        found[name] = f"{where}/{one['kind'].lower()}s/{own}"
+    return found
+
+
+def test_the_roles_to_recover_the_rest_are_enough_and_each_part_of_them_needed(
+    live, home_space, tmp_path
+):
+    """What else a drill may change in a cluster: the standby's account undoes it, or says why not.
+
+    Without these roles it is not ready, though it has all that power and steering need.
+    """
+    region = live.namespace()
+    apply(live, "muster.yaml", home_space)
+    apply(live, "region.yaml", home_space, region)
+    region.workload("gateway", 2)
+    account = kubeconfig_as(home_space, "standby", tmp_path)
+    where = {"kind": "kubernetes", "workloads": ("deployment/gateway",)}
+
+    def ports(**more: Any) -> dict[str, Any]:
+        named = access(region, **where, node="any", **more)
+        cluster = ClusterByKubernetes("eu", KubernetesCluster.model_validate(named))
+        named = access(region, **where, **more) | {"kind": "network_policy"}
+        policy = PartitionByNetworkPolicy("eu", NetworkPolicyPartition.model_validate(named))
+        named = access(region, deployment="gateway", **more)
+        restart = RestartByKubernetes(KubernetesRestart.model_validate(named))
+        job = LoadJob(ClusterAccess.model_validate(base_of(access(region, **more))), "load")
+        return {
+            "muster-recover-cluster": cluster,
+            "muster-recover-node": cluster,
+            "muster-recover-partition": policy,
+            "muster-recover-restart": restart,
+            "muster-recover-load": job,
+        }
+
+    mine = ports(kubeconfig=account)
+    for name, port in mine.items():
+        assert port.rehearse_revert() != (), f"{name}: nothing is missed without it"
+    paths = bound_for_standby(live, home_space, region)
+    for name, port in mine.items():
+        await_true(lambda port=port: port.rehearse_revert() == (), name, SOON_S)
+
+    # A drill does it by its own account; who stands by undoes it by his.
+    drills = ports()
+    drills["muster-recover-partition"].cut()
+    mine["muster-recover-partition"].join()
+    assert drills["muster-recover-partition"].state() == "whole"
+    release = drills["muster-recover-cluster"].releasing("readiness")
+    before = release.before()
+    release.apply(before)
+    restores = mine["muster-recover-cluster"].releasing("readiness")
+    restores.revert(before)
+    assert restores.state(before).whole
+    with pytest.raises(PortError, match="forbidden"):
+        restores.workloads.kill(time.monotonic() + SOON_S)
+
+    for name, port in mine.items():
+        rules = live.call("GET", paths[name])["rules"]
+        for number, rule in enumerate(rules):
+            for verb in rule["verbs"]:
+                if (name, verb) in BY_ANOTHER_ROLE:
+                    continue
+                left = [one for one in rule["verbs"] if one != verb]
+                fewer = [*rules[:number], rule | {"verbs": left}, *rules[number + 1 :]]
+                live.call("PATCH", paths[name], {"rules": [one for one in fewer if one["verbs"]]})
+                said = f"no right to {verb} {rule['resources'][0]}"
+                await_true(
+                    lambda port=port, said=said: any(
+                        line.startswith(said) for line in port.rehearse_revert()
+                    ),
+                    f"{name}: {said}",
+                    SOON_S,
+                )
+        live.call("PATCH", paths[name], {"rules": rules})
+        await_true(lambda port=port: port.rehearse_revert() == (), name, SOON_S)
+
+
+BY_ANOTHER_ROLE = {
+    # Of deployments, which muster-recover may read, and both may patch.
+    ("muster-recover-cluster", "get"), ("muster-recover-cluster", "patch"),
+    ("muster-recover-restart", "get"), ("muster-recover-restart", "patch"),
+}  # fmt: skip
+
+
+def base_of(found: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a cluster's access alone."""
+    return {key: found[key] for key in ("namespace", "context", "kubeconfig") if key in found}
 
 
 # A drill's pod is killed while the region is dark

@@ -13,11 +13,14 @@ from typing import Any, TypeVar
 
 from muster.clock import SYSTEM_CLOCK
 from muster.platform.kubernetes import cluster as api
+from muster.platform.kubernetes.kinds import CONFIG_MAPS
+from muster.platform.kubernetes.rights import Right, missing
 from muster.platform.port import PortError
 from muster.stores.model import Conflict, Store, Stored, StoreError
 from muster.targets.shared import SharedKubernetes
 
 T = TypeVar("T")
+VERBS = ("get", "list", "create", "patch", "delete")
 ATTEMPTS_MAX = 3
 """Tries of one call that the API server did not serve."""
 APART_S = 0.2
@@ -49,6 +52,10 @@ class ConfigMapStore(Store):
         found = _asked(lambda: self._cluster.items(self._base, labelSelector=selector))
         stored = (_stored(one) for one in found)
         return tuple(one for one in stored if one.key.startswith(f"{prefix}/"))
+
+    def rehearse(self) -> tuple[str, ...]:
+        needed = [Right(verb, CONFIG_MAPS, self.settings.namespace) for verb in VERBS]
+        return _asked(lambda: tuple(missing(self._cluster, needed)))
 
     def _put(self, key: str, text: str, old: Stored | None) -> None:
         if len(text) > TEXT_CHARS_MAX:

@@ -48,6 +48,14 @@ class Store(ABC):
     def _delete(self, old: Stored) -> None:
         """One removal. Raises StoreError; Conflict if the store can tell."""
 
+    def rehearse(self) -> tuple[str, ...]:
+        """What the store would refuse of a change or a removal, a line each.
+
+        Empty: nothing is known to be refused, or whoever writes has the right to remove too. Raises
+        StoreError.
+        """
+        return ()
+
     def write(self, key: str, text: str, old: Stored | None) -> Stored:
         """Write `text` at `key` in place of `old` (None: no value), and return the new value.
 

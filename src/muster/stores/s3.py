@@ -7,6 +7,7 @@ overwritten.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,16 @@ class S3Store(Store):
             arguments = {"Prefix": wanted, "ContinuationToken": page["NextContinuationToken"]}
         found = (self.read(name.removeprefix(self.settings.prefix)) for name in names)
         return tuple(stored for stored in found if stored is not None)
+
+    def rehearse(self) -> tuple[str, ...]:
+        # Nothing but a removal tells whether one is allowed.
+        key = f"doctor/rehearsal/{secrets.token_hex(6)}"
+        written = self.write(key, "rehearsal", None)
+        try:
+            self.remove(written)
+        except StoreError as error:
+            return (f"the object {key} was written and can not be removed: {error}",)
+        return ()
 
     def _put(self, key: str, text: str, old: Stored | None) -> None:
         condition = {"IfNoneMatch": "*"} if old is None else {"IfMatch": old.version}

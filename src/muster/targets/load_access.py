@@ -81,6 +81,11 @@ class LoadAccess(Document):
         return None
 
     @property
+    def job_name(self) -> str:
+        """The name of the Job in which it runs; empty for this machine."""
+        return ""
+
+    @property
     def elsewhere(self) -> bool:
         """Whether the load does not run on the machine that drills."""
         return self.cluster is not None
@@ -157,6 +162,11 @@ class KubernetesLoad(LoadAccess, ClusterAccess):
     def cluster(self) -> ClusterAccess:
         """The namespace of the Job."""
         return self
+
+    @property
+    def job_name(self) -> str:
+        """As the target names it."""
+        return self.job
 
     @property
     def where(self) -> str:

@@ -12,25 +12,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.drill.undo.store import not_removable
 from muster.errors import MusterError
 from muster.faults.redis_path import PONG, look_at_redis
 from muster.faults.toxiproxy import ProxyHandle
 from muster.platform import Platform
-from muster.platform.kubernetes.cluster import Cluster
-from muster.platform.kubernetes.load_job import CONFIG_MAPS, LoadJob
-from muster.platform.kubernetes.rights import Right, missing
+from muster.platform.kubernetes.load_job import LoadJob
 from muster.platform.port import Denied, PortError
 from muster.platform.restart import restart_of
 from muster.stores import store_of
 from muster.targets import resolve_shared
-from muster.targets.load_access import KubernetesLoad
-from muster.targets.model import Target, ToxiproxyAccess
-from muster.targets.shared import SharedKubernetes, SharedS3
+from muster.targets.model import ToxiproxyAccess
 
 ASK_S_MAX = 20.0
 """After so many seconds no further part is asked: what hangs must not keep a restore waiting."""
-STORE_VERBS = ("get", "list", "create", "patch", "delete")
 _NO_RIGHT = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
@@ -89,10 +83,12 @@ class Rights:
 def parts_of(platform: Platform) -> Iterator[Part]:
     """Everything that an entry of an undo log may need to be restored, and to be recorded so."""
     target, clock = platform.target, platform.clock
-    yield from _store(target)
+    if (shared := resolve_shared(target)) is not None:
+        # Each restored change is removed there.
+        yield Part("shared", store_of(shared).rehearse)
     yield Part("steering", platform.steering.rehearse_revert)
-    if isinstance(target.load, KubernetesLoad):
-        yield Part("load", LoadJob(target.load, target.load.job, clock=clock).rehearse_revert)
+    if (cluster := target.load.cluster) is not None:
+        yield Part("load", LoadJob(cluster, target.load.job_name, clock=clock).rehearse_revert)
     for name, region in target.regions.items():
         key = f"regions.{name}"
         yield Part(f"{key}.power", platform.power[name].rehearse_revert)
@@ -106,27 +102,6 @@ def parts_of(platform: Platform) -> Iterator[Part]:
             yield Part(f"{key}.toxiproxy", partial(_toxiproxy, region.toxiproxy), inside=True)
         if region.redis_url is not None and name in target.blast_radius.redis:
             yield Part(f"{key}.redis_url", partial(_redis, region.redis_url), inside=True)
-
-
-def _store(target: Target) -> Iterator[Part]:
-    """The store in which each restored change must be removed."""
-    shared = resolve_shared(target)
-    if isinstance(shared, SharedKubernetes):
-        yield Part("shared", partial(_maps, shared))
-    elif isinstance(shared, SharedS3):
-        yield Part("shared", partial(_removable, target))
-    # A TXT record is removed by the same right as the sign of standing by is renewed.
-
-
-def _maps(shared: SharedKubernetes) -> tuple[str, ...]:
-    needed = (Right(verb, CONFIG_MAPS, shared.namespace) for verb in STORE_VERBS)
-    return tuple(missing(Cluster(shared, call_s_max=shared.timeout_s), needed))
-
-
-def _removable(target: Target) -> tuple[str, ...]:
-    shared = resolve_shared(target)
-    said = "" if shared is None else not_removable(store_of(shared), target.name)
-    return (said,) if said else ()
 
 
 def _toxiproxy(access: ToxiproxyAccess) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Kind:
 
 
 PODS = Kind("", "v1", "pods", "Pod")
+CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap")
 NODES = Kind("", "v1", "nodes", "Node")
 REPLICASETS = Kind("apps", "v1", "replicasets", "ReplicaSet")
 KNOWN = {

@@ -13,13 +13,12 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Unanswered, kubectl_of
 from muster.platform.kubernetes.fields import Json, each, mapping, text
-from muster.platform.kubernetes.kinds import PODS, Kind
+from muster.platform.kubernetes.kinds import CONFIG_MAPS, PODS, Kind
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.port import PortError
 from muster.targets.kubernetes import ClusterAccess
 
 JOBS = Kind("batch", "v1", "jobs", "Job")
-CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap")
 DRILL = "muster.drill/id"
 """The annotation of the Job that names its drill."""
 CONTROLLER = "batch.kubernetes.io/controller-uid"
