@@ -44,6 +44,8 @@ class ConfigMaps:
         if call.method == "GET" and path.endswith("/configmaps"):
             below = [one for at, one in self.held.items() if at.startswith(f"{path}/")]
             return 200, {"kind": "ConfigMapList", "items": below}
+        if path.endswith("/selfsubjectaccessreviews"):
+            return 201, {"status": {"allowed": True}}
         if call.method == "POST":
             path = f"{path}/{call.json['metadata']['name']}"
             if path in self.held:

@@ -12,6 +12,7 @@ from racing import race
 from strict_aws import strict_aws
 
 from muster.stores import Conflict, StoreError, store_of
+from muster.stores.s3 import S3Store
 from muster.targets.shared import SharedKubernetes, SharedS3, SharedTxt
 
 AWS_KINDS = ["route53_txt", "s3"]
@@ -106,6 +107,16 @@ def test_a_key_holds_its_own_and_not_its_neighbours(store):
         store.remove(stored)
     assert store.under("undo/t") == ()
     assert store.read("undo/t2/D9/u1") is not None
+
+
+def test_who_may_not_remove_is_told_beforehand(store, aws):
+    """Where that is a right of its own (S3); nothing of the rehearsal is left."""
+    assert store.rehearse() == ()
+    assert store.under("doctor") == ()
+    if isinstance(store, S3Store):
+        aws.plan = ["", "refuse"]
+        (line,) = store.rehearse()
+        assert "can not be removed" in line
 
 
 def test_a_lost_answer_is_asked_after(store, aws):
