@@ -61,7 +61,7 @@ class Partition(RegionAdapter):
         if lines := super().rehearse_revert():
             return lines
         # Whoever may not look at the state may not set it either.
-        self.state()
+        self.state({})
         return ()
 
     @abstractmethod
