@@ -9,10 +9,12 @@ import pytest
 from by_hand_lines import paste_aws
 from floor_fixtures import OTHER, REGION, a_target, free_port, moto_server
 
+from muster.errors import BadInput
 from muster.faults import FaultError, fault_of
 from muster.faults.traffic_shift import TrafficShift
 from muster.platform import platform_of
 from muster.platform.steering import SteeringError
+from muster.targets.steering import GatewayApiSteering
 from muster.undo import UndoEntry
 
 
@@ -165,3 +167,27 @@ def test_weights_that_somebody_else_changed_go_back_as_well(rig, target):
     put(rig, eu_west_1=7, eu_central_1=3)
     fault.revert()
     assert fault.read_back().ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kind": "route53"}, r"steering\.kind: got 'gateway_api', expected route53"),
+        ({"subject": "httproute chat/old"}, "steering: got 'httproute chat/new', expected "),
+        ({"subject": "httproute other/new"}, "expected httproute other/new, which was changed"),
+        ({}, ""),
+    ],
+)
+def test_weights_go_back_to_where_they_were_changed(changes, said):
+    """A target that steers by another route meanwhile would leave the changed one as it is."""
+    found = a_target()
+    steering = {"kind": "gateway_api", "namespace": "chat", "route": "new"}
+    found = found.model_copy(update={"steering": GatewayApiSteering.model_validate(steering)})
+    told = {"kind": "gateway_api", "subject": "httproute chat/new"} | changes
+    params = {"weights": {REGION: 50, OTHER: 50}, "made_by": told["kind"]}
+    entry = UndoEntry("u1", "traffic_shift", told["subject"], REGION, params)
+    if not said:
+        assert fault_of(platform_of(found), entry).subject == entry.subject
+        return
+    with pytest.raises(BadInput, match=said):
+        fault_of(platform_of(found), entry)

@@ -63,6 +63,9 @@ class Fault(ABC):
     the fault goes on around other phases. Empty: the looks prove it alone.
     """
 
+    by_subject: ClassVar[bool] = False
+    """Whether it takes back what the target names now: then that must be what its entry names."""
+
     region: str | None = None
     """Where it acts; None: in all regions."""
 

@@ -148,6 +148,14 @@ def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
         # Another adapter would find nothing to take back, and call that restored.
         wanted = f"{by}, as when {entry.subject} was changed: set it again, and recover"
         raise BadInput(f"target {platform.target.name}", fault.where, fault.maker, wanted)
+    if by is not None and fault.by_subject and fault.subject != entry.subject:
+        wanted = f"{entry.subject}, which was changed: set it again, and recover"
+        raise BadInput(
+            f"target {platform.target.name}",
+            fault.where.removesuffix(".kind"),
+            fault.subject,
+            wanted,
+        )
     return fault
 
 

@@ -24,6 +24,8 @@ from muster.platform.steering.parts import Snapshot, weights_of
 class WeightsMoved(PortFault):
     """The part of a shift that its undo entry describes. `before`: weights by region."""
 
+    by_subject = True
+
     def __init__(
         self,
         platform: Platform,
