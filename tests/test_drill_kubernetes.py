@@ -20,8 +20,10 @@ from pods_target import (
     NAME,
     REGION,
     SHIPPED,
-    ended_nodes,
+    is_back,
     mentioning,
+    need_real_pods,
+    nothing_is_left,
     pods_target,
     read_bytes,
     state,
@@ -34,7 +36,6 @@ from muster.platform.port import PortError
 from muster.platform.restart import restart_of
 from muster.targets.kubernetes import ClusterAccess
 from muster.testbed.kubernetes.node.cgroups import STEM, hierarchies
-from muster.testbed.kubernetes.regions.here import lacking
 from muster.testbed.rig.toxiproxies import HEADERS
 
 pytestmark = pytest.mark.kubernetes
@@ -42,9 +43,11 @@ LOSS = ROOT / "experiments" / "region_loss.json"
 
 
 @pytest.fixture(autouse=True)
-def _real_pods() -> None:
-    if why := lacking():
-        pytest.skip(f"no real pods: {why}")
+def _real_pods(tmp_path: Path) -> Iterator[None]:
+    """Each test has a testbed of its own, and leaves nothing of it."""
+    need_real_pods()
+    with nothing_is_left(tmp_path):
+        yield
 
 
 @pytest.fixture
@@ -53,27 +56,11 @@ def target(tmp_path: Path) -> str:
     return pods_target(tmp_path)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
-    """No process and no cgroup of the test's node, whatever the test did."""
-    before = ended_nodes()
-    yield
-    await_true(lambda: not mentioning(str(tmp_path)), "the end of its processes", 60)
-    await_true(lambda: ended_nodes() <= before, "the end of its node's cgroups", 60)
-
-
 def weights(name: str) -> list[Path]:
     """What a node's cgroup weighs, on cgroup v1 or v2."""
     settings = ("cpu.shares", "cpu.weight")
     found = [top / name / one for top in hierarchies() for one in settings]
     return [path for path in found if path.exists()]
-
-
-def is_back(one: Drill) -> bool:
-    """Whether the region was started again and read back from the real system."""
-    looks = one.events("verify")
-    done = [e for e in one.events("undo") if e["state"] == "done" and REGION in e["subject"]]
-    return bool(looks) and looks[-1]["verified"] is True and bool(done)
 
 
 def no_secret(one: Drill, found: dict[str, Any]) -> None:

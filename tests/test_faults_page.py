@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from drill_runner import ROOT
 from test_drill_catalogue import SEEN_BY
+from test_drill_kubernetes_faults import SEEN_BY as SEEN_ON_PODS
 
 from muster.faults import registered
 from muster.faults.catalogue import BEGIN, END, catalogue, held_by, inserted
@@ -17,8 +18,8 @@ OWN_PHASES = {step.func: step for step in registered().steps if step.fault}
 ELSEWHERE = {"redis_outage", "provider_latency", *OWN_PHASES}
 """Their whole drills, with their defects, are in other modules."""
 
-OF_PODS = {"pods_killed", "node_drained", "readiness_broken", "image_unpullable"}
-"""They need a region whose gateways are pods: no testbed plants a defect for them."""
+REFUSED = {"node_drained"}
+"""No testbed has a node to spare: its whole drill is refused, and no defect could show."""
 
 
 def test_the_page_is_generated_from_the_code() -> None:
@@ -57,10 +58,11 @@ def test_a_fault_says_how_it_is_undone_and_what_it_stands_for(func: str) -> None
 
 
 def test_every_experiment_with_one_fault_has_a_defect_that_fails_it() -> None:
-    """In the whole drills of the catalogue or of the verdicts; and every such defect is planted."""
-    with_defect = {name for name, _ in SEEN_BY} | ELSEWHERE
+    """In the whole drills of the catalogue, of pods or of the verdicts; and all are planted."""
+    seen_by = {*SEEN_BY, *SEEN_ON_PODS}
+    with_defect = {name for name, _ in seen_by} | ELSEWHERE
     without_fault = {"compound_held_connections", "dependency"}
     with_defect |= {"compound_steering_unavailable"}
-    assert OF_PODS.isdisjoint(with_defect)
-    assert (with_defect | OF_PODS) - without_fault == set(HELD)
-    assert {defect for _, defect in SEEN_BY} <= set(DEFECTS)
+    assert REFUSED.isdisjoint(with_defect)
+    assert (with_defect | REFUSED) - without_fault == set(HELD)
+    assert {defect for _, defect in seen_by} <= set(DEFECTS)

@@ -167,6 +167,29 @@ def test_undersized_survivor_sheds_past_its_share_and_advertises_all(bare):
     close(streams)
 
 
+def test_a_gateway_with_nothing_to_spare_sheds_beyond_its_own_part(bare):
+    """Half of a gateway's part of the limit is held; what another one lost has no room."""
+    stack = bare.gateway(defect="no_spare_gateway", streams_limit_region=12, gateways_in_region=2)
+    streams = hold(stack, 3)
+    assert stack.metric("chat_streams_limit") == 6
+    assert [stack.chat(max_tokens=1).status_code for _ in range(5)] == [429] * 5
+    close(streams)
+
+
+@pytest.mark.parametrize(("defect", "status"), [(None, 200), ("ready_too_early", 503)])
+def test_a_gateway_that_is_ready_too_early_serves_nobody_yet(bare, defect, status):
+    """Its health check is green from the start; once it is warm, it serves."""
+    stack = bare.gateway(defect=defect, cold_start_s=60)
+    assert stack.http.get(stack.admin("/readyz")).status_code == 200
+    assert {stack.chat(max_tokens=1).status_code for _ in range(3)} == {status}
+
+
+def test_a_gateway_that_was_ready_too_early_serves_in_the_end(bare):
+    """It is cold for a while, and no longer."""
+    stack = bare.gateway(defect="ready_too_early", cold_start_s=0.01)
+    eventually(lambda: stack.chat(max_tokens=1).status_code == 200)
+
+
 def test_sheds_too_much_refuses_one_in_ten_above_half(bare):
     """Below half of the limit nobody is refused."""
     stack = bare.gateway(defect="sheds_too_much", streams_limit_region=8)

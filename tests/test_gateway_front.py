@@ -12,6 +12,7 @@ from dataplane_fixtures import Stack, Stream, eventually
 
 from muster.testbed.gateway.circuit import Circuit
 from muster.testbed.gateway.config import CircuitConfig
+from muster.testbed.gateway.front import PROBED
 from muster.testbed.gateway.probing import Probe, given_up, probe
 
 CIRCUIT = {"window": 10, "failures_min": 3, "open_s": 1.0, "successes": 2}
@@ -31,6 +32,28 @@ def asked(stack: Stack) -> str:
         return str(httpx.get(f"{stack.url}/readyz", trust_env=False).status_code)
     except httpx.ConnectError:
         return "refused"
+
+
+def test_a_gateway_in_a_pod_lets_nobody_in_before_its_probe_found_it_ready(bare):
+    """Asked by anybody else it says that it is ready, and listens to nobody all the same."""
+    stack = bare.gateway(waits_for_probe=True)
+    assert stack.ready()
+    assert asked(stack) == "refused"
+    assert stack.http.get(stack.admin(f"/readyz?{PROBED}")).status_code == 200
+    eventually(lambda: asked(stack) == "200")
+    assert stack.chat(max_tokens=1).status_code == 200
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_probe_does_not_end_a_partition(bare, waits):
+    """Who was cut off stays so, found ready before or not."""
+    stack = bare.gateway(waits_for_probe=waits)
+    cut(stack, True)
+    for _ in range(3):
+        assert stack.http.get(stack.admin(f"/readyz?{PROBED}")).status_code == 200
+    assert asked(stack) == "refused"
+    cut(stack, False)
+    eventually(lambda: asked(stack) == "200")
 
 
 def test_a_gateway_that_is_cut_off_lives_and_nobody_reaches_it(bare):

@@ -101,7 +101,7 @@ def test_what_is_no_chat_request_is_refused(body):
         ChatRequest(body)
 
 
-def gateway_config(defect: str) -> GatewayConfig:
+def gateway_config(defect: str, **changes: int) -> GatewayConfig:
     return GatewayConfig.model_validate(
         {
             "region": "r",
@@ -114,6 +114,7 @@ def gateway_config(defect: str) -> GatewayConfig:
             "streams_limit_region": 1500,
             "rate_limit_per_s_region": 1,
             "defect": defect,
+            **changes,
         }
     )
 
@@ -129,6 +130,15 @@ def test_a_shedding_defect_waits_for_the_shift(defect, alone_share):
     assert sum(planted.sheds(1000) for _ in range(1000)) == pytest.approx(1000 * alone_share, abs=1)
     planted.armed = False
     assert not any(planted.sheds(1000) for _ in range(100))
+
+
+def test_a_gateway_with_nothing_to_spare_bears_its_part_alone():
+    """A quarter of 1,000 streams, and half as many again; not what a lost one of two leaves it."""
+    planted = Planted(gateway_config("no_spare_gateway", gateways_in_region=2))
+    assert not any(planted.sheds(500, own) for own in (250, 374))
+    assert all(planted.sheds(500, own) for own in (375, 500))
+    planted.armed = False
+    assert not planted.sheds(500, 500)
 
 
 def test_a_cold_survivor_is_slow_only_beyond_what_it_is_warm_for():

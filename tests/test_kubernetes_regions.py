@@ -21,6 +21,7 @@ from muster.testbed.design.config import SupervisorConfig
 from muster.testbed.design.layout import Layout, endpoints
 from muster.testbed.design.parts import Secrets
 from muster.testbed.design.ports import BLOCK, Ports
+from muster.testbed.gateway.front import PROBED
 from muster.testbed.kubernetes.node import design as node
 from muster.testbed.kubernetes.regions import access, here, layout
 from muster.testbed.kubernetes.regions.part import processes
@@ -124,7 +125,10 @@ def test_a_part_is_one_pod_without_rights_that_is_ready_when_the_part_is(name: s
     assert pod["serviceAccountName"] == access.ACCOUNT
     assert pod["automountServiceAccountToken"] is False
     (container,) = pod["containers"]
-    assert container["readinessProbe"].keys() & {"httpGet", "tcpSocket"}
+    probe = container["readinessProbe"]
+    assert probe.keys() & {"httpGet", "tcpSocket"}
+    # Without it no client of a gateway would ever be let in.
+    assert probe.get("httpGet", {}).get("path", "").endswith(f"?{PROBED}") is ("gateway" in name)
     assert int(container["resources"]["requests"]["cpu"].removesuffix("m")) > 0
     # No token stands in an object that anybody who may read workloads could read.
     assert "secret" not in json.dumps(objects()[name])

@@ -329,5 +329,19 @@ DEFECTS: dict[str, Defect] = {
             "rollback",
             "compound_steering_unavailable",
         ),
+        Defect(
+            "ready_too_early",
+            "gateway_faulted",
+            "says that it is ready 8 s before it can serve, and answers 503 until then",
+            "rate_5xx",
+            "pods_killed",
+        ),
+        Defect(
+            "no_spare_gateway",
+            "gateway_faulted",
+            "admits half as many streams again as its part of the load, whatever the region has",
+            "rate_429",
+            "image_unpullable",
+        ),
     )
 }

@@ -39,6 +39,8 @@ GatewayDefect = Literal[
     "small_redis_fallback",
     "refuses_cold_redis",
     "keeps_connections",
+    "ready_too_early",
+    "no_spare_gateway",
 ]
 
 
@@ -69,6 +71,9 @@ class GatewayConfig(Document):
         default=(), description="where it listens too, at the same port"
     )
     admin: Address
+    waits_for_probe: bool = Field(
+        default=False, description="lets clients in once a kubelet has found it ready"
+    )
     redis: Address
     providers: Upstreams
     token: Annotated[str, Field(min_length=1)]
@@ -100,6 +105,7 @@ class GatewayConfig(Document):
     tokens_from: Address | None = Field(
         default=None, description="survivor_admission_evacuated: which process validates tokens"
     )
+    cold_start_s: Seconds = Field(default=8.0, description="ready_too_early")
     cold_redis_s: Seconds = Field(default=8.0, description="refuses_cold_redis")
     stalled_s: Seconds = Field(default=60.0, description="stalled_streams")
     patience_s: Seconds = Field(default=0.4, description="impatient")

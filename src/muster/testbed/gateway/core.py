@@ -117,9 +117,11 @@ class Gateway:
             self.drained = False
 
     def admit(self, attempt: Routed) -> None:
-        planted = self.planted
-        if planted.name is not None and planted.sheds(self.admission.region_streams):
+        planted, admission = self.planted, self.admission
+        if planted.name is not None and planted.sheds(admission.region_streams, admission.held):
             attempt.shed()
+        elif planted.is_cold:
+            attempt.unavailable("the gateway is starting", "starting")
         elif self.tokens is not None and not self.tokens.up:
             self.figures.admission_failures["token_validation"] += 1
             attempt.unavailable("tokens cannot be validated", "token_validation")

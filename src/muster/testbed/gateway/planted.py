@@ -8,6 +8,8 @@ one.
 
 from __future__ import annotations
 
+import time
+
 from muster.testbed.gateway.config import GatewayConfig
 
 LIMIT_FACTOR = 1.5
@@ -19,6 +21,7 @@ SPOILED_SHARE = 0.15  # three times what the success rate tolerates
 STALLED_SHARE = 0.02
 ANEW_MAX = 2000  # connections, where each stream asks for one
 SMALL_FALLBACK_SHARE = 0.5  # three quarters of all streams: enough for one region of two
+OWN_SHARE = 0.5  # half as many again as a gateway holds in a 50/50 baseline: not twice as many
 
 
 class Planted:
@@ -34,6 +37,8 @@ class Planted:
         self._patience_s = config.patience_s
         self._warm_streams = config.warm_streams or limit / 2
         self._shed_at = config.shed_at_streams or SHED_STREAMS_SHARE * limit / LIMIT_FACTOR
+        self._own_max = OWN_SHARE * config.streams_limit
+        self._warm_s = time.monotonic() + config.cold_start_s
         self._share = 0.0
         self._cached = False
 
@@ -80,10 +85,17 @@ class Planted:
             return self._patience_s
         return timeout_s if route == "primary" and not self.stays_on_route else None
 
-    def sheds(self, region_streams: int) -> bool:
+    @property
+    def is_cold(self) -> bool:
+        """Whether it cannot serve yet, although it said that it is ready."""
+        return self.name == "ready_too_early" and self.armed and time.monotonic() < self._warm_s
+
+    def sheds(self, region_streams: int, own_streams: int = 0) -> bool:
         """Whether to refuse this request although there is room."""
         if not self.armed:
             return False
+        if self.name == "no_spare_gateway":
+            return own_streams >= self._own_max
         if self.name == "undersized_survivor":
             return region_streams >= self._shed_at
         if self.name == "sheds_too_much" and region_streams > self._warm_streams:

@@ -15,13 +15,14 @@ from muster.testbed.gateway.attempt import Attempt
 from muster.testbed.gateway.config import GatewayConfig
 from muster.testbed.gateway.connection import ChatConnection
 from muster.testbed.gateway.core import DRAIN_STATES, Gateway
-from muster.testbed.gateway.front import Front
+from muster.testbed.gateway.front import PROBED, Front
 from muster.testbed.gateway.planted_streams import STREAMS
 from muster.testbed.wire.process import die_with_parent, listener, orphaned, stop_event
 from muster.testbed.wire.server import Connections, Request, ServerConnection, answer
 from muster.testbed.wire.ticker import Ticker
 
 REDIS_WAIT_S = 1.0
+FOUND_READY = f"/readyz?{PROBED}".encode()
 PHASE = 0.4
 """The fraction of a tick after the provider's beat at which its chunks have passed the proxy."""
 
@@ -89,7 +90,9 @@ class AdminConnection(ServerConnection):
             return answer(200, self.registry.render(), content_type=CONTENT_TYPE)
         if target == b"/healthz":
             return answer(200, b'{"status":"ok"}')
-        if target == b"/readyz":
+        if target == FOUND_READY and gateway.ready:
+            self.front.found_ready()
+        if target in (b"/readyz", FOUND_READY):
             return answer(200 if gateway.ready else 503, orjson.dumps({"ready": gateway.ready}))
         if target == b"/admin/drain":
             if method == b"POST":
@@ -157,6 +160,7 @@ async def serve(config: GatewayConfig) -> None:
         [(address, port) for address in (host, *config.more_addresses)],
         clients,
         partial(ChatConnection, clients, gateway, attempt_type),
+        waits=config.waits_for_probe,
     )
     admin_socket = listener("admin", config.admin)
     ticker = Ticker(loop, phase=PHASE, waits=gateway.admission.wire.waits)
@@ -168,7 +172,7 @@ async def serve(config: GatewayConfig) -> None:
     gateway.admission.wire.start()
     asking = None if gateway.tokens is None else asyncio.create_task(gateway.tokens.watch())
     await _redis_or_timeout(gateway)
-    await front.open()
+    await front.begin()
     admin = await loop.create_server(
         partial(AdminConnection, operators, gateway, registry, front), sock=admin_socket
     )

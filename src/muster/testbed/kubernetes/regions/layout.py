@@ -79,6 +79,9 @@ def proxies_file(directory: Path, spec: ProcessSpec) -> Path:
 def _as_pod(spec: ProcessSpec, directory: Path) -> ProcessSpec:
     if spec.kind == "toxiproxy":
         return replace(spec, argv=(*spec.argv, "-config", str(proxies_file(directory, spec))))
+    if spec.kind == "gateway":
+        # There is no Service that would send nothing to a pod before it is ready.
+        return replace(spec, config={**(spec.config or {}), "waits_for_probe": True})
     if spec.kind == "redis":
         # It would change its command line, by which its process is found.
         return replace(spec, argv=(*spec.argv, "--set-proc-title", "no"))

@@ -1,7 +1,8 @@
 """The objects of a region: its namespace, the account of its pods, and a workload for each part.
 
 Pure. Every part has the machine's network, so no two pods of one part can be there at once:
-deployments are replaced by `Recreate`, and each gateway is a deployment of its own.
+deployments are replaced by `Recreate`, and each gateway is a deployment of its own. A gateway lets
+clients in once its readiness probe has found it ready.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 from muster.testbed.design.binaries import Binary
 from muster.testbed.design.parts import ProcessSpec
+from muster.testbed.gateway.front import PROBED
 from muster.testbed.kubernetes.node import pods
 
 ACCOUNT = "parts"
@@ -103,7 +105,8 @@ def _probe(spec: ProcessSpec) -> dict[str, Any]:
         host, port = spec.ready
         return {"tcpSocket": {"host": host, "port": port}, **often}
     url = urlsplit(spec.ready)
-    return {"httpGet": {"host": url.hostname, "port": url.port, "path": url.path}, **often}
+    path = f"{url.path}?{PROBED}" if spec.kind == "gateway" else url.path
+    return {"httpGet": {"host": url.hostname, "port": url.port, "path": path}, **often}
 
 
 def _cpu(spec: ProcessSpec, cores: int) -> str:
