@@ -43,7 +43,7 @@ RELEASED = "gateway-0"
 
 
 @contextmanager
-def testbed(folder: Path, **variables: str) -> Iterator[Drill]:
+def running(folder: Path, **variables: str) -> Iterator[Drill]:
     """A testbed of pods that no drill started, and so none ends; nothing is left of it."""
     need_real_pods()
     with nothing_is_left(folder), drill(folder, **variables) as one:
@@ -60,7 +60,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     """A healthy platform, whose one node a drill may try to drain."""
     folder = tmp_path_factory.mktemp("pods")
     target = pods_target(folder, node=NODE, policies=True)
-    with testbed(folder, target=target) as one:
+    with running(folder, target=target) as one:
         yield one
 
 
@@ -124,8 +124,8 @@ def test_a_healthy_platform_passes(
         one.start(short(name, tmp_path))
         assert one.wait() == 0, one.output
         assert one.verdict["verdict"] == "PASS"
-        (fault,) = one.verdict["faults"]
-        assert (fault["fault"], fault["proven"]) == (name, True)
+        faults = {(fault["fault"], fault["proven"]) for fault in one.verdict["faults"]}
+        assert faults == {(name, True)}
         assert is_back(one)
     assert template(api.deployment(RELEASED)) == before
     replaced = set(pods.items()) - set(api.pods().items())
@@ -138,7 +138,7 @@ def test_a_planted_defect_fails(tmp_path: Path, defect: str) -> None:
     """By what its clients see while a gateway of two is away, or has just come back."""
     names = [name for name, planted in SEEN_BY if planted == defect]
     with (
-        testbed(tmp_path, target=pods_target(tmp_path), defect=defect) as up,
+        running(tmp_path, target=pods_target(tmp_path), defect=defect) as up,
         api_of(up) as api,
     ):
         for name in names:
@@ -147,7 +147,7 @@ def test_a_planted_defect_fails(tmp_path: Path, defect: str) -> None:
                 one.start(short(name, one.work))
                 assert one.wait() == 1, one.output
                 assert one.verdict["verdict"] == "FAIL"
-                named = one.failures() | {str(one.verdict["stopped_by"]).split(":")[-1]}
+                named = one.failures() | set(str(one.verdict["stopped_by"]).split(":"))
                 assert named & SEEN_BY[name, defect], (named, one.output)
                 assert all(fault["proven"] for fault in one.verdict["faults"])
                 assert is_back(one)
@@ -168,10 +168,10 @@ def test_a_killed_drills_release_is_rolled_back_by_its_watchdog(
         assert one.process is not None
         one.process.kill()
         one.process.wait()
-        await_true(lambda: any(e["verified"] for e in one.events("verify")), "verify", 120)
+        runs = Path(one.environment()["MUSTER_STATE_DIR"]) / "drills"
+        await_true(lambda: not any(runs.glob("*/target")), "the end of the drill", 120)
         assert template(api.deployment(RELEASED)) == before
         assert api.all_ready()
-        await_true((one.bundle / "verdict.json").exists, "the verdict", 60)
         assert one.verdict["stopped_by"] == "lost_lease"
         assert one.verdict["verdict"] == "ABORTED"
         assert is_back(one)
