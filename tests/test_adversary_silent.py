@@ -29,15 +29,18 @@ def rows():
     return list(make_series(STORY))
 
 
-def judged(rows, change, phase="dark"):
-    """What `phase` lacks where `change` gives other (times, values) of a series, or None."""
+def judged(rows, change, phase="dark", more=()):
+    """What `phase` lacks where `change` gives other (times, values) of a series, or None.
+
+    `more`: absences that the ledger declares besides that of the dark region.
+    """
     found: dict[str, list[Series]] = {}
     for signal, name, labels, t, v in rows:
         t, v = change(signal, labels, t, np.asarray(v, dtype=float)) or (t, v)
         found.setdefault(signal, []).append(Series(signal, name, labels, t, v))
     samples = Samples({signal: tuple(series) for signal, series in found.items()})
     gone = Absence("eu-west-1", STORY.span("dark")[0] + 0.1, STORY.span("dark")[1] + 12)
-    window = Window(*STORY.span(phase), 5.0, (gone,))
+    window = Window(*STORY.span(phase), 5.0, (gone, *more))
     return [one.reason for one in judge_consistency(samples, window, phase)]
 
 
@@ -82,6 +85,35 @@ def test_what_the_guard_watches_must_not_fall_silent(rows, part):
     for change in (ends, gap, nan):
         assert any("shows nothing for" in said for said in judged(rows, change)), change
     assert any("shows no value" in said for said in judged(rows, never))
+
+
+@pytest.mark.parametrize(
+    ("anew", "region", "part", "missed"),
+    [
+        (True, EAST, True, False),
+        (False, EAST, True, True),
+        (True, "eu-west-1", True, True),
+        (True, None, True, True),
+        (False, EAST, False, False),
+    ],
+)
+def test_a_pod_that_is_away_is_missed_unless_a_fault_ended_it(rows, anew, region, part, missed):
+    """Declared for a part of its region, it must count from 0 again: else it lived on, unseen."""
+    start_s, end_s = STORY.span("dark")
+    own = of("requests", instance=f"{EAST}:0")
+
+    def away(signal, labels, t, v):
+        if labels.get("instance") != f"{EAST}:0":
+            return None
+        kept = (t < start_s + 2) | (t > end_s - 2)
+        if anew and own(signal, labels):
+            last = v[t <= end_s - 2]
+            v = np.where(t > end_s - 2, v - (last[-1] if len(last) else 0.0), v)
+        return t[kept], v[kept]
+
+    declared = () if region is None else (Absence(region, start_s, end_s, part=part),)
+    said = judged(rows, away, more=declared)
+    assert any("shows nothing for" in one for one in said) is missed, said
 
 
 def test_a_short_gap_is_none(rows):

@@ -53,6 +53,19 @@ def test_a_lost_region_is_absent_like_a_stopped_one():
     assert (absence.region, absence.start_s, absence.end_s) == ("west", 10.0, 100.0)
 
 
+def test_a_fault_that_replaces_processes_declares_a_part_of_its_region():
+    """By its own word alone, until it is reverted; another fault there ends nothing of it."""
+    declared = event(10, "fault_declared", fault="pods_killed", region="west")
+    other = event(50, "fault_reverted", fault="provider_cut", region="west")
+    reverted = event(90, "fault_reverted", fault="pods_killed", region="west")
+    told = {**declared, "replaces_processes": True}
+    assert absences_of([told, other, reverted], 10.0) == (Absence("west", 10.0, 100.0, part=True),)
+    (going_on,) = absences_of([told, other], 10.0)
+    assert (going_on.end_s, going_on.part) == (float("inf"), True)
+    for word in ({}, {"replaces_processes": False}, {"replaces_processes": "yes"}):
+        assert absences_of([{**declared, **word}, reverted], 10.0) == ()
+
+
 def test_a_region_is_absent_from_its_declaration_until_it_is_back():
     """With a margin for the scrapes around it; another fault declares no absence."""
     events = [

@@ -165,3 +165,37 @@ def test_a_gap_within_the_life_of_a_stopped_process_is_one():
         window = Window(0.0, 400.0, 4.0, DARK)
         found = judge_queue_age(samples_of(EAST, OLD, NEW, old, new), window, "west", 30.0, 1.0)
         assert (found.status, found.reason) == ("unknown", "no sample for 50 s")
+
+
+PART = (Absence("west", 98.0, 210.0, part=True),)
+BESIDE = counter(0, 400, "c")
+
+
+def test_a_pod_that_another_replaced_is_counted_to_its_end_while_its_region_goes_on():
+    """It has another name, as pods have; the declaration alone says nothing of any process."""
+    assert grown(OLD, NEW, BESIDE, absences=PART) == [
+        *(980.0 + 980.0, 20.0 + 1020.0, 950.0 + 1000.0, 1000.0 + 1000.0, 2950.0 + 4000.0),
+    ]
+    assert grown(OLD, BESIDE, absences=PART)[1:] == [None] * 4
+    assert grown(OLD, counter(100, 400, "b", base=1e6), BESIDE, absences=PART)[2:] == [None] * 3
+    late = (Absence("west", 110.0, 210.0, part=True),)
+    assert grown(OLD, NEW, BESIDE, absences=late) == [1960.0, *[None] * 4]
+
+
+def test_nothing_of_a_region_is_absent_because_a_part_of_it_is():
+    """Whoever is scraped no more and did not end is missed as ever."""
+    window = Window(0.0, 300.0, 4.0, PART)
+    assert not window.absent("west", 150.0)
+    assert Window(0.0, 300.0, 4.0, DARK).absent("west", 150.0)
+
+
+@pytest.mark.parametrize(("anew", "wanted"), [(True, True), (False, False)])
+def test_a_label_ends_with_its_process_only_if_that_began_anew(anew, wanted):
+    """In a part of a region that is replaced, under the same name: siblings show it."""
+    failed = counter(0, 100, code="500", per_s=1.0)
+    points = [*zip(OLD.t.tolist(), OLD.v.tolist(), strict=True)]
+    points += [(t, (t - 205.0 if anew else 10.0 * t)) for t in NEW.t.tolist()]
+    back = series_of("requests", "r", dict(OLD.labels), points)
+    window = Window(0.0, 400.0, 4.0, PART)
+    assert ended(failed, [EAST, back, failed], window) is wanted
+    assert ended(failed, [EAST, back, failed], Window(0.0, 400.0, 4.0, DARK))

@@ -246,6 +246,7 @@ class Session(OnPlatform):
             region=fault.region,
             expects=list(fault.expects),
             stops_region=fault.stops_region,
+            replaces_processes=fault.replaces_processes,
             met_by=fault.met_by,
         )
         for guard in self.guards:

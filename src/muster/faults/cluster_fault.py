@@ -20,6 +20,7 @@ class ClusterFault(PortFault):
     """`before`: what the port chose and read; it holds all that the revert needs."""
 
     key = "cluster"
+    replaces_processes = True
 
     def __init__(
         self, platform: Platform, region: str, before: Mapping[str, Any] | None = None

@@ -55,6 +55,9 @@ class Fault(ABC):
     stops_region: ClassVar[bool] = False
     """Whether it leaves its region without processes; only a fault of one region can."""
 
+    replaces_processes: ClassVar[bool] = False
+    """Whether some processes of its region end, and others come, while the region goes on."""
+
     loses_region: ClassVar[bool] = False
     """Whether its users lose its region, stopped or not: the phases of a loss apply it."""
 

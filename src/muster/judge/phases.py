@@ -52,8 +52,12 @@ def phases_of(events: Iterable[Mapping[str, Any]]) -> tuple[Phase, ...]:
 
 
 def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[Absence, ...]:
-    """When regions were dark, as the drill declared it; `margin_s` allows for scrapes around it."""
+    """When regions, or some of their processes (`part`), were stopped, as the drill declared it.
+
+    `margin_s` allows for scrapes around it.
+    """
     dark: dict[str, float] = {}
+    replaced: dict[tuple[str, object], float] = {}
     found: list[Absence] = []
     stopping = set(STOPPING)
     for event in events:
@@ -63,11 +67,20 @@ def absences_of(events: Iterable[Mapping[str, Any]], margin_s: float) -> tuple[A
         # The declaration comes before the fault: what is stopped may vanish from then on.
         if event["event"] == "fault_declared" and stops:
             dark.setdefault(region, float(event["t"]))
+        elif event["event"] == "fault_declared" and event.get("replaces_processes") is True:
+            replaced.setdefault((region, event.get("fault")), float(event["t"]))
+        elif event["event"] == "fault_reverted" and (region, event.get("fault")) in replaced:
+            since_s = replaced.pop((region, event.get("fault")))
+            found.append(Absence(region, since_s, float(event["t"]) + margin_s, part=True))
         elif event["event"] in ("region_lit", "fault_reverted") and region in dark:
             if event["event"] == "fault_reverted" and not stops:
                 continue
             found.append(Absence(region, dark.pop(region), float(event["t"]) + margin_s))
     found.extend(Absence(region, start_s, float("inf")) for region, start_s in dark.items())
+    found.extend(
+        Absence(region, start_s, float("inf"), part=True)
+        for (region, _), start_s in replaced.items()
+    )
     return tuple(found)
 
 

@@ -10,8 +10,9 @@
    process that was out of sight would add its whole past as growth. If no sibling was scraped
    before, the growth is unknown.
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
-   gone by then (a darkened region): then its last value is final. It stays final when the region is
-   back, if the process is seen to be back without it or others are seen in its place.
+   gone by then (a darkened region, or one some of whose pods are replaced): then its last value is
+   final. It stays final when the region is back, if the process is seen to be back without it or
+   others are seen in its place.
 5. Adjoining windows share their boundary, so that the parts add up to the whole.
 """
 
@@ -32,15 +33,24 @@ NEW_COUNT_MAX = 10.0
 
 @dataclass(frozen=True)
 class Absence:
-    """From `start_s` to `end_s` the processes of `region` are declared to be stopped."""
+    """From `start_s` to `end_s` the processes of `region` are declared to be stopped.
+
+    `part`: some of them, while others go on. Then nothing is said of any one process: it must be
+    seen to have ended, by one that came after it, or by its own counters that began anew.
+    """
 
     region: str
     start_s: float
     end_s: float
+    part: bool = False
 
     def covers(self, region: str, t_s: float) -> bool:
-        """Whether `region` is declared to be gone at `t_s`."""
-        return region == self.region and self.start_s <= t_s <= self.end_s
+        """Whether all of `region` is declared to be gone at `t_s`."""
+        return not self.part and self.allows(region, t_s, 0.0)
+
+    def allows(self, region: str, t_s: float, stale_s: float) -> bool:
+        """Whether a process of `region` that was last seen at `t_s` may have been stopped."""
+        return region == self.region and self.start_s - stale_s <= t_s <= self.end_s
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,12 @@ class Window:
     def absent(self, region: str, t_s: float) -> bool:
         """Whether the region's processes are declared to be gone at `t_s`."""
         return any(absence.covers(region, t_s) for absence in self.absences)
+
+    def may_stop(self, region: str, t_s: float) -> bool:
+        """Whether a process of the region that was last seen then is declared as one that may be
+        stopped.
+        """
+        return any(absence.allows(region, t_s, self.stale_s) for absence in self.absences)
 
 
 def growth(
@@ -156,22 +172,29 @@ def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
     """Whether `series` ended by the end of `window` because its process was stopped.
 
     The ledger declares the region to be gone around its last sample; and either its siblings in the
-    same process went on without it, or there is a process that came after it.
+    same process went on without it, or there is a process that came after it. Where only a part of
+    the region is declared to be gone, siblings must have begun anew: else the process lived on.
     """
     if not window.absences or len(series.t) == 0:
         return False
     last_s = float(series.t[-1])
-    if last_s >= window.end_s - window.stale_s or not any(
-        absence.region == series.region
-        and absence.start_s - window.stale_s <= last_s <= absence.end_s
-        for absence in window.absences
-    ):
+    declared = [one for one in window.absences if one.allows(series.region, last_s, window.stale_s)]
+    if last_s >= window.end_s - window.stale_s or not declared:
         return False
+    whole = any(not one.part for one in declared)
     return any(
-        one.t[-1 if one.owner == series.owner else 0] > last_s
+        (one.t[-1] > last_s and (whole or _fell_after(one, last_s)))
+        if one.owner == series.owner
+        else one.t[0] > last_s
         for one in siblings
         if len(one.t) and one.region == series.region
     )
+
+
+def _fell_after(series: Series, t_s: float) -> bool:
+    """Whether it fell between its last sample until `t_s` and the next one."""
+    after = int(series.t.searchsorted(t_s, "right"))
+    return 0 < after < len(series.t) and bool(series.v[after] < series.v[after - 1])
 
 
 def total_growth(
