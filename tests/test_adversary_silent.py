@@ -116,6 +116,29 @@ def test_a_pod_that_is_away_is_missed_unless_a_fault_ended_it(rows, anew, region
     assert any("shows nothing for" in one for one in said) is missed, said
 
 
+@pytest.mark.parametrize(
+    ("declared", "replaced", "missed"),
+    [(True, True, False), (False, True, True), (True, False, True)],
+)
+def test_a_pod_that_comes_back_under_another_name_has_ended(rows, declared, replaced, missed):
+    """As every pod does; one that no other replaced is missed, declared or not."""
+    start_s, end_s = STORY.span("dark")
+    old, new = f"{EAST}:0", f"{EAST}:new"
+
+    def ends(signal, labels, t, v):
+        kept = t < start_s + 2
+        return (t[kept], v[kept]) if labels.get("instance") == old else None
+
+    begun = [
+        (signal, name, {**labels, "instance": new}, t[t > end_s - 2], np.asarray(v)[t > end_s - 2])
+        for signal, name, labels, t, v in rows
+        if labels.get("instance") == old and replaced
+    ]
+    absences = (Absence(EAST, start_s, end_s, part=True),) if declared else ()
+    said = judged([*rows, *begun], ends, more=absences)
+    assert any("shows nothing for" in one for one in said) is missed, said
+
+
 def test_a_short_gap_is_none(rows):
     """A busy machine's scrapes are late."""
 
