@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from drill_runner import ROOT, Drill, drill
 from floor_fixtures import await_true
-from pods_testbed import (
+from pods_api import ApiServer
+from pods_target import (
     LOAD,
     REGION,
     UP_S_MAX,
-    ApiServer,
     is_back,
     need_real_pods,
     nothing_is_left,

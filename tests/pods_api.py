@@ -1,0 +1,96 @@
+"""The API server of a testbed of pods, as an administrator sees it."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from drill_runner import ROOT, Drill
+from pods_target import NAME, OTHER, REGION
+
+from muster.testbed.kubernetes.regions.access import DRILL, OPERATIONS
+
+
+class ApiServer:
+    """Of the running testbed of `one`."""
+
+    def __init__(self, one: Drill) -> None:
+        place = Path(one.environment()["MUSTER_STATE_DIR"]) / f"testbed-{NAME}" / "kubernetes"
+        access = json.loads((place / "admin.kubeconfig").read_text())
+        cluster, user = access["clusters"][0]["cluster"], access["users"][0]["user"]
+        trusted = ssl.create_default_context(cafile=cluster["certificate-authority"])
+        trusted.load_cert_chain(user["client-certificate"], user["client-key"])
+        self._http = httpx.Client(
+            base_url=cluster["server"], verify=trusted, timeout=30, trust_env=False
+        )
+
+    def get(self, path: str) -> dict[str, Any]:
+        """What is there; a test fails with what the API server said."""
+        return self._answer(self._http.get(path))
+
+    def post(self, path: str, body: Any) -> dict[str, Any]:
+        """Create something."""
+        return self._answer(self._http.post(path, json=body))
+
+    def let_drain(self) -> None:
+        """Give the drill's account the role `muster-nodes` in the whole cluster."""
+        found = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "role.yaml").read_text())
+        (role,) = [one for one in found if one["metadata"]["name"] == "muster-nodes"]
+        subject = {"kind": "ServiceAccount", "name": DRILL, "namespace": OPERATIONS}
+        reference = {"kind": "ClusterRole", "name": "muster-nodes"}
+        rights = "/apis/rbac.authorization.k8s.io/v1"
+        self.post(f"{rights}/clusterroles", role)
+        self.post(
+            f"{rights}/clusterrolebindings",
+            {
+                "metadata": {"name": "muster-nodes"},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", **reference},
+                "subjects": [subject],
+            },
+        )
+
+    def close(self) -> None:
+        """End its connections."""
+        self._http.close()
+
+    def deployment(self, name: str, region: str = REGION) -> dict[str, Any]:
+        """A deployment of a region."""
+        return self.get(f"/apis/apps/v1/namespaces/{region}/deployments/{name}")
+
+    def pods(self) -> dict[str, str]:
+        """Every pod of both regions, NAMESPACE/NAME: its uid."""
+        found = [
+            one["metadata"]
+            for region in (REGION, OTHER)
+            for one in self.get(f"/api/v1/namespaces/{region}/pods")["items"]
+        ]
+        return {f"{one['namespace']}/{one['name']}": one["uid"] for one in found}
+
+    def all_ready(self) -> bool:
+        """Whether every workload of both regions is as it was asked for, and has no pod to spare.
+
+        A pod that is about to end counts as one to spare.
+        """
+        found = [
+            one
+            for region in (REGION, OTHER)
+            for kind in ("deployments", "statefulsets")
+            for one in self.get(f"/apis/apps/v1/namespaces/{region}/{kind}")["items"]
+        ]
+        whole = [
+            one["spec"]["replicas"] == one["status"].get("availableReplicas", 0)
+            and one["status"].get("observedGeneration") == one["metadata"]["generation"]
+            for one in found
+        ]
+        asked = sum(one["spec"]["replicas"] for one in found)
+        return bool(whole) and all(whole) and len(self.pods()) == asked
+
+    @staticmethod
+    def _answer(answer: httpx.Response) -> dict[str, Any]:
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
