@@ -19,16 +19,22 @@ from drill_runner import Drill, drill
 from floor_fixtures import await_true
 from game_day_cluster import BACK_S_MAX, GROUPS, LEASE_S, documents, here
 from kubernetes_world import PODS, Live, Namespace
-from pods_target import REGION, ended_nodes, mentioning, pods_target, state
+from pods_target import (
+    OTHER,
+    REGION,
+    mentioning,
+    need_real_pods,
+    nothing_is_left,
+    pods_target,
+    state,
+)
 
 from muster import targets
 from muster.platform.steering.route53 import Route53
 from muster.testbed.kubernetes.control_plane import CONTEXT
-from muster.testbed.kubernetes.regions.here import lacking
 
 pytestmark = pytest.mark.kubernetes
 HOME = "muster"
-OTHER = "eu-central-1"
 WORKLOADS = {"gateway-0": "Deployment", "gateway-1": "Deployment", "redis": "StatefulSet"}
 READ = (
     "contract", "deploy", "drills", "experiments", "presets", "probes", "reports", "src", "targets",
@@ -53,16 +59,13 @@ class TestbedCluster(Live):
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Drill]:
     """The testbed, running, and nothing of it afterwards."""
-    if why := lacking():
-        pytest.skip(f"no real pods: {why}")
-    before, file = ended_nodes(), pods_target(tmp_path)
-    with drill(tmp_path, target=file) as running:
+    need_real_pods()
+    file = pods_target(tmp_path)
+    with nothing_is_left(tmp_path), drill(tmp_path, target=file) as running:
         asked = ("--target", file, "--profile", "test_short", "--scale", "1")
         up = running.command("up", *asked, seconds_max=300)
         assert up.returncode == 0, up.stdout + up.stderr
         yield running
-    await_true(lambda: not mentioning(str(tmp_path)), "the end of its processes", 60)
-    await_true(lambda: ended_nodes() <= before, "the end of its node's cgroups", 60)
 
 
 @pytest.fixture
