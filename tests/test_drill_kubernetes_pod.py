@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,7 +78,7 @@ def world(one: Drill, tmp_path: Path) -> SimpleNamespace:
         for document in documents(name, HOME):
             if document["kind"] in ("ServiceAccount", "Role", "RoleBinding"):
                 there(live, document, document["metadata"].get("namespace", space))
-    for name in ("muster-faults", "muster-restart"):
+    for name in ("muster-recover-cluster", "muster-recover-restart"):
         for space in (REGION, OTHER):
             there(live, bound(name), space)
     target = targets.resolve(
@@ -133,6 +133,21 @@ def bound(role: str) -> dict[str, Any]:
     }
 
 
+def said(world: SimpleNamespace) -> str:
+    """What Muster's pods have said, as kubectl would show it."""
+    names = [one["metadata"]["name"] for one in world.home.pods()]
+    logs = [f"{PODS.format(HOME)}/{name}/log" for name in names]
+    return "\n".join(world.home.live.http.get(path).text for path in logs)
+
+
+def told(world: SimpleNamespace, holds: Callable[[], Any], what: str, seconds_max: float) -> None:
+    """Wait until `holds()`; a test that fails tells what the pods have said."""
+    try:
+        await_true(holds, what, seconds_max)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{said(world)}") from error
+
+
 def stand_by(world: SimpleNamespace) -> None:
     """Returns once both of the manifest's Deployment are ready, by its own probe."""
     (standby,) = [one for one in documents("standby.yaml", HOME) if one["kind"] == "Deployment"]
@@ -141,7 +156,8 @@ def stand_by(world: SimpleNamespace) -> None:
     here(world, standby["spec"]["template"], "standby", command, READ, **world.secrets)
     live, path = world.home.live, world.home.path("Deployment")
     live.call("POST", path, standby)
-    await_true(
+    told(
+        world,
         lambda: live.call("GET", f"{path}/standby")["status"].get("availableReplicas") == 2,
         "both that stand by",
         SLOW_S,
@@ -162,21 +178,14 @@ def test_a_drill_whose_pod_is_deleted_in_the_dark_is_restored_within_a_minute(wo
     live = world.home.live
     live.call("POST", f"{GROUPS['Job']}/namespaces/{HOME}/jobs", job)
 
-    def said() -> str:
-        return "\n".join(
-            live.http.get(f"{PODS.format(HOME)}/{one['metadata']['name']}/log").text
-            for one in world.home.pods()
-        )
-
-    def told(holds: Any, what: str, seconds_max: float) -> None:
-        try:
-            await_true(holds, what, seconds_max)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{said()}") from error
-
-    told(world.dark, "the dark", SLOW_S)
+    told(world, world.dark, "the dark", SLOW_S)
     (pod,) = world.home.pods(**{"app.kubernetes.io/component": "game-day"})
-    assert len(mentioning("muster.load")) > 0, said()
+    assert len(mentioning("muster.load")) > 0, said(world)
     live.call("DELETE", f"{PODS.format(HOME)}/{pod['metadata']['name']}", {"gracePeriodSeconds": 0})
-    told(world.back, "the region", BACK_S_MAX)
-    told(lambda: said().count("restored: region") == 1, "the word of who restored", SLOW_S)
+    told(world, world.back, "the region", BACK_S_MAX)
+    told(
+        world,
+        lambda: said(world).count("restored: region") == 1,
+        "the word of who restored",
+        SLOW_S,
+    )

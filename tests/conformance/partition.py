@@ -59,13 +59,13 @@ def joins_what_is_half_cut(world: World) -> None:
 def asks_before_each_change(world: World) -> None:
     """Whoever may have lost the target changes nothing of it."""
     with taken_away():
-        world.adapter().cut()
+        world.adapter().cut(world.before)
     assert world.is_now() == "whole"
-    world.adapter().cut()
+    world.adapter().cut(world.before)
     with taken_away():
-        world.adapter().join()
+        world.adapter().join(world.before)
     assert world.is_now() == "cut"
-    world.adapter().join()
+    world.adapter().join(world.before)
 
 
 def says_what_is_refused(world: World) -> None:
