@@ -86,11 +86,14 @@ def here(
     account: str,
     command: list[str],
     read: Sequence[str],
+    *,
+    written: Sequence[Path] = (),
     **more: str,
 ) -> None:
     """Let a manifest's pod run on this machine's node: its image, user and volumes are changed.
 
-    `read`: which parts of the checkout it sees. `more`: variables of its environment.
+    `read`: which parts of the checkout it sees. `written`: folders of the machine that it may write
+    to. `more`: variables of its environment.
     """
     (said,) = pod["spec"]["containers"]
     given = {
@@ -113,7 +116,7 @@ def here(
         container["readinessProbe"] = said["readinessProbe"]
     seen = [ROOT / name for name in read]
     seen += [world.folder, Path(world.region.live.plane.ca).parent]
-    made = spec(container, read=seen)
+    made = spec(container, read=seen, written=written)
     made["volumes"].append({"name": "state", "emptyDir": {}})
     if "restartPolicy" in pod["spec"]:
         made["restartPolicy"] = pod["spec"]["restartPolicy"]

@@ -110,9 +110,15 @@ def world(one: Drill, tmp_path: Path) -> SimpleNamespace:
         return whole and steering.weights() == before
 
     return SimpleNamespace(
-        file=str(file), secrets=secrets, folder=tmp_path, home=home, region=region, back=back,
+        file=str(file),
+        folder=tmp_path,
+        secrets=secrets,
+        scraped=Path(found["endpoints"]["load_file_sd"]).parent,
+        home=home,
+        region=region,
+        back=back,
         dark=lambda: not any(region.asked(name, kind) for name, kind in WORKLOADS.items()),
-    )  # fmt: skip
+    )
 
 
 def there(live: Live, document: dict[str, Any], space: str) -> None:
@@ -174,7 +180,8 @@ def test_a_drill_whose_pod_is_deleted_in_the_dark_is_restored_within_a_minute(wo
     more = {"MUSTER_TARGET": world.file, "MUSTER_PROFILE": "test_short", "MUSTER_SCALE": "1"}
     more["PATH"] = f"{Path(sys.prefix, 'bin')}:/usr/bin:/bin"
     command = [str(root / "deploy/game_day"), "pod"]
-    here(world, job["spec"]["template"], "drill", command, READ, **more, **world.secrets)
+    pod = job["spec"]["template"]
+    here(world, pod, "drill", command, READ, written=[world.scraped], **more, **world.secrets)
     live = world.home.live
     live.call("POST", f"{GROUPS['Job']}/namespaces/{HOME}/jobs", job)
 

@@ -328,8 +328,9 @@ def test_a_drill_that_may_have_lost_its_lock_applies_nothing(held, clock, monkey
     """After the inverse is logged and before the change: there it stops, for that reason."""
     monkeypatch.setattr("muster.drill.session.outside", lambda target, fault: "")
     fault = SimpleNamespace(
-        kind="region_power", subject="region a", undo_params=dict, region="a", expects=()
-    )
+        kind="region_power", subject="region a", undo_params=dict, region="a", expects=(),
+        maker="",
+    )  # fmt: skip
     entry = SimpleNamespace(entry_id="u1", subject="region a")
     lock = SimpleNamespace(doubt=lambda: TargetLock.doubt(SimpleNamespace(lease=held)))
     stop = StopFlag(clock)

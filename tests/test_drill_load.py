@@ -47,6 +47,20 @@ def test_a_drill_sends_the_fields_that_its_target_wants(tmp_path):
     }
 
 
+def test_a_file_for_prometheus_that_cannot_be_written_is_refused(tmp_path):
+    """Before the load is started; a folder that is only not there yet will be made."""
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    for file, refused in ((taken / "sd" / "load.json", True), (tmp_path / "sd" / "l.json", False)):
+        _, plan = plan_with(tmp_path, 600, file_sd=str(file))
+        lines = DrillLoad(plan, plan.target, {}, tmp_path).refusals()
+        assert lines == (
+            (f"load.file_sd: {file} cannot be written: nothing can be created in {taken}",)
+            if refused
+            else ()
+        )
+
+
 def test_a_trace_longer_than_the_target_allows_is_refused(tmp_path):
     """No stream of the load asks for more than `tokens_max`."""
     with pytest.raises(BadInput, match=r"trace.csv: GeneratedTokens: got 1001, expected at most"):

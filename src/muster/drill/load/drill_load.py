@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,8 @@ class DrillLoad:
 
     def refusals(self) -> tuple[str, ...]:
         """What would be refused of it, asked without changing anything. Raises MusterError."""
-        return self._place.refusals(self._load_plan())
+        told = self._load_plan()
+        return (*_unwritable(told.file_sd), *self._place.refusals(told))
 
     def start(self, waiting: Callable[[], None] = lambda: None) -> None:
         """Start every part. `waiting` is called meanwhile where that takes long, and may raise.
@@ -159,3 +161,12 @@ class DrillLoad:
         state = testbed.status(written.name) if written.class_ == "testbed" else None
         endpoints = None if state is None else state.endpoints
         return resolve(written, testbed=endpoints, environment=AS_WRITTEN)
+
+
+def _unwritable(file: Path | None) -> Iterator[str]:
+    """Prometheus learns of the load by a file: without it there are no counts of the load."""
+    if file is None:
+        return
+    place = next(one for one in file.absolute().parents if one.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        yield f"load.file_sd: {file} cannot be written: nothing can be created in {place}"
