@@ -181,15 +181,17 @@ def test_the_only_node_is_not_drained(healthy: Drill, api: ApiServer, tmp_path: 
     """Its pods could go nowhere: refused for the rights, and with them for the node."""
     pods = api.pods()
     node = api.get(f"/api/v1/nodes/{NODE}")
-    for reason in ("no right to get nodes", "no other node is ready to take the pods"):
-        with on(healthy, tmp_path / reason.replace(" ", "-")) as one:
+    forbidden, nowhere = 'cannot get resource "nodes"', "no other node is ready to take the pods"
+    for number, reason in enumerate((forbidden, nowhere)):
+        with on(healthy, tmp_path / str(number)) as one:
             one.work.mkdir()
             one.start(short("node_drained", one.work))
             assert one.wait() == 4, one.output
             assert one.verdict["verdict"] == "ABORTED"
+            assert one.verdict["stopped_by"] == "action:preflight"
             assert reason in one.output
             assert not one.events("fault_applied")
-        if reason.startswith("no right"):
+        if reason == forbidden:
             api.let_drain()
     after = api.get(f"/api/v1/nodes/{NODE}")
     assert "unschedulable" not in after["spec"]
