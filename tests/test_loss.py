@@ -107,6 +107,28 @@ def judged(*more, objective=None, **changes):
     return judge_loss(judging, loss, OBJECTIVE if objective is None else objective, events)
 
 
+APPLIED = {"fault": "region_loss", "region": WEST}
+
+
+@pytest.mark.parametrize(
+    ("told", "lasted_s"),
+    [
+        ({"cut_at": LOST_S + 2}, 12.0),
+        ({}, 14.0),
+        ({"cut_at": LOST_S - 1}, 14.0),
+        ({"cut_at": LOST_S + 6}, 14.0),
+        ({"cut_at": "12"}, 14.0),
+        ({"cut_at": None}, 14.0),
+        ({"cut_at": float("nan")}, 14.0),
+        ({"cut_at": LOST_S + 2, "region": EAST}, 14.0),
+    ],
+)
+def test_a_loss_counts_from_its_first_cut(told, lasted_s):
+    """The reads before it cut nothing; a time outside of declaration and record is not believed."""
+    found = judged(event(LOST_S + 5, "fault_applied", **APPLIED | told))
+    assert found.document["rto_s"] == pytest.approx(lasted_s, abs=0.2)
+
+
 def statuses(found):
     return {finding.slo: finding.status for finding in found.findings}
 

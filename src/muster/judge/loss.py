@@ -71,7 +71,7 @@ class JudgedLoss:
         ]
 
 
-def loss_of(events: Iterable[Mapping[str, Any]], phases: Sequence[Phase]) -> Loss | None:
+def loss_of(events: Sequence[Mapping[str, Any]], phases: Sequence[Phase]) -> Loss | None:
     """The loss that the ledger declares, or None."""
     within = [phase for phase in phases if phase.name == LOSS]
     declared = next(
@@ -88,12 +88,28 @@ def loss_of(events: Iterable[Mapping[str, Any]], phases: Sequence[Phase]) -> Los
     )
     if declared is None:
         return None
-    start_s = float(declared["t"])
+    start_s = _cut_from(declared, events)
     ends = {phase.name: phase.end_s for phase in phases if phase.end_s >= start_s}
     shifted_s = ends.get(LOSS, start_s)
     end_s = ends.get("failed_over", shifted_s)
     region, fault = str(declared.get("region", "")), str(declared.get("fault"))
     return Loss(region, start_s, shifted_s, end_s, fault)
+
+
+def _cut_from(declared: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> float:
+    """When the first stream could be cut, since the epoch: `cut_at` of the fault's own record.
+
+    Reads may come first, which take a while and cut nothing. What is told of another time than
+    between declaration and record is not believed: then the loss began with its declaration.
+    """
+    start_s, fault = float(declared["t"]), (declared.get("fault"), declared.get("region"))
+    for event in events:
+        if event["event"] == "fault_applied" and (event.get("fault"), event.get("region")) == fault:
+            cut = event.get("cut_at")
+            if isinstance(cut, int | float) and start_s <= cut <= float(event["t"]):
+                return float(cut)
+            break
+    return start_s
 
 
 def judge_loss(

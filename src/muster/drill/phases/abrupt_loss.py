@@ -48,7 +48,7 @@ def lose(session: Session, kind: Callable[..., RegionAway]) -> None:
         session.dark_at_s = session.clock.monotonic_s()
         session.slow(fault.apply)
         lost_at_s = fault.cut_at_s or lost_at_s
-        session.record("fault_applied", fault=fault.kind, region=region)
+        session.record("fault_applied", fault=fault.kind, region=region, cut_at=lost_at_s)
         seen = proofs.await_bite(session, fault)
         if not seen.proven:
             # Nothing was lost that anybody could detect: no finding about the platform.
