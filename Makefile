@@ -61,7 +61,7 @@ setup-test: ## the same, and the browser and the accessibility checker that test
 setup-foreign: setup ## the products of the foreign testbed: LiteLLM and Envoy, pinned, below .tools/foreign
 	@"$(PYTHON)" tools/setup_foreign
 
-setup-kubernetes: ## etcd, a control plane, kwok and a kubelet below .tools/kubernetes (some 15 minutes; needs Go)
+setup-kubernetes: ## etcd, a control plane, kwok and a kubelet below .tools/kubernetes (some 10 minutes; needs Go)
 	@"$(PYTHON)" tools/setup_kubernetes
 
 drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 for all streams; TARGET=foreign: LiteLLM behind Envoy; TARGET=testbed_kubernetes: pods)
@@ -86,7 +86,7 @@ test-defects: setup-test ## the catalogue's faults on platforms with planted def
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign
 
-test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server and, for root, on real pods, with whole drills (some 20 minutes)
+test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server and, for root, on real pods, with whole drills (some 30 minutes)
 	@$(BIN)/python -m pytest -m kubernetes
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)
