@@ -199,3 +199,24 @@ def test_a_label_ends_with_its_process_only_if_that_began_anew(anew, wanted):
     window = Window(0.0, 400.0, 4.0, PART)
     assert ended(failed, [EAST, back, failed], window) is wanted
     assert ended(failed, [EAST, back, failed], Window(0.0, 400.0, 4.0, DARK))
+
+
+@pytest.mark.parametrize(
+    ("anew", "absences", "status"),
+    [(True, PART, "pass"), (False, PART, "unknown"), (True, (), "unknown")],
+)
+def test_a_queue_of_a_pod_that_is_back_under_its_name_was_away(anew, absences, status):
+    """For longer than its limit; one that lived on unseen may have held an old job."""
+    counts = [*zip(OLD.t.tolist(), OLD.v.tolist(), strict=True)]
+    counts += [(t, (t - 205.0 if anew else 10.0 * t)) for t in NEW.t.tolist()]
+    back = series_of("requests", "r", dict(OLD.labels), counts)
+    before, after = ages(0, 100, "a"), ages(205, 400, "a")
+    points = [*zip(before.t.tolist(), before.v.tolist(), strict=True)]
+    points += zip(after.t.tolist(), after.v.tolist(), strict=True)
+    queue = series_of("queue_age", "q", dict(before.labels), points)
+    window = Window(90.0, 260.0, 4.0, absences)
+    found = judge_queue_age(samples_of(EAST, BESIDE, back, queue), window, "west", 30.0, 1.0)
+    assert (found.status, found.reason) == (
+        status,
+        "" if status == "pass" else "no sample for 105 s",
+    )

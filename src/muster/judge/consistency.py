@@ -22,13 +22,13 @@ import numpy as np
 
 from muster.judge.findings import Finding, unmeasured
 from muster.judge.oddities import named, oddities
+from muster.samples.away import away
 from muster.samples.rates import (
     CANARY_OUTCOMES,
     CANARY_OUTCOMES_ALWAYS,
     OUTCOMES,
     OUTCOMES_ALWAYS,
 )
-from muster.samples.restarts import NONE, restarts_within
 from muster.samples.series import REFUSED, Samples, Series
 from muster.samples.windows import Window, ended
 
@@ -135,29 +135,10 @@ def _silent(samples: Samples, window: Window) -> Iterator[Missing]:
             moments = [*known[known <= end_s].tolist(), end_s]
             for before_s, after_s in pairwise(moments):
                 gap_s = after_s - before_s
-                gone = window.absent(one.region, (before_s + after_s) / 2)
-                gone = gone or _began_anew(samples, one, window, (before_s, after_s))
+                gone = away(samples, one, window, (before_s, after_s))
                 if after_s > window.start_s and gap_s > GAPS_MAX * window.stale_s and not gone:
                     yield "server", signal, f"shows nothing for {gap_s:.0f} s in {named(one)}"
                     break
-
-
-def _began_anew(samples: Samples, one: Series, window: Window, gap: tuple[float, float]) -> bool:
-    """Whether its process was away in the gap because a fault stopped it: it counts from 0 since.
-
-    A live process of which no scrape succeeded goes on where it was.
-    """
-    before_s, after_s = gap
-    if not window.may_stop(one.region, before_s):
-        return False
-    requests = samples.of("requests")
-    restarts = restarts_within(requests, window.start_s, window.end_s, window.stale_s)
-    return any(
-        # A label that has not occurred again yet shows its count a little later.
-        restarts.get(of.process, NONE).within(before_s, after_s + window.stale_s)
-        for of in requests
-        if of.owner == one.owner
-    )
 
 
 def apart(samples: Samples, counted: str, histogram: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from muster.samples.away import away
 from muster.samples.counting import Status
 from muster.samples.series import Samples, Series
 from muster.samples.windows import Window, could_be_new, ended
@@ -59,7 +60,7 @@ def judge_queue_age(
         if start_s <= end_s:
             lived_here = True
             lived = replace(window, start_s=start_s, end_s=end_s)
-            reason = reason or _gap(one, lived, limit_s, scrape_s)
+            reason = reason or _gap(samples, one, lived, limit_s, scrape_s)
     if worst is not None and worst > limit_s:
         return QueueAge("fail", worst, scrapes, "")
     if reason:
@@ -91,7 +92,7 @@ def _newly_started(samples: Samples, series: Series, stale_s: float) -> bool:
     )
 
 
-def _gap(series: Series, window: Window, limit_s: float, scrape_s: float) -> str:
+def _gap(samples: Samples, series: Series, window: Window, limit_s: float, scrape_s: float) -> str:
     """Why the samples do not decide whether the limit held; empty if they do."""
     region = series.region
     good = ~np.isnan(series.v)
@@ -106,10 +107,9 @@ def _gap(series: Series, window: Window, limit_s: float, scrape_s: float) -> str
         return f"no sample for the first {previous_t - window.start_s:.0f} s"
     for now_t, now_v in [*points[1:], (window.end_s, 0.0)]:
         gap_s = now_t - previous_t
-        if gap_s > MISSING_SCRAPES * scrape_s and previous_v + gap_s > limit_s:
-            middle = (previous_t + now_t) / 2
-            if not window.absent(region, middle):
-                return f"no sample for {gap_s:.0f} s"
+        too_long = gap_s > MISSING_SCRAPES * scrape_s and previous_v + gap_s > limit_s
+        if too_long and not away(samples, series, window, (previous_t, now_t)):
+            return f"no sample for {gap_s:.0f} s"
         previous_t, previous_v = now_t, now_v
     return ""
 
