@@ -48,8 +48,6 @@ def pods_target(folder: Path, *, node: str | None = None, policies: bool = False
             access = {key: theirs["cluster"][key] for key in ("kubeconfig", "context", "namespace")}
             own = {"workloads": theirs["cluster"]["workloads"], "timeout_s": POLICY_S_MAX}
             section["partition"] = {"kind": "network_policy", **access, **own}
-    # A pod's processes have a second of grace, and its kubelet takes another to end them.
-    plain["region_loss"]["rto_s_max"] += 2
     plain["blast_radius"]["namespaces"] = pods["blast_radius"]["namespaces"]
     plain["blast_radius"]["nodes"] = [] if node is None else [node]
     plain["testbed"] |= {"run_as": "pods", "gateways_per_region": 2, "ready_s_max": 90}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from muster import effects
@@ -29,6 +30,8 @@ KILL_GRACE_S = 1
 """Without any, the API server forgets a pod at once, while the kubelet gives its processes 2 s all
 the same: a region would be dark that still serves. With some, it waits for the kubelet's word.
 """
+REPLACED_LOOKS, REPLACED_APART_S = 4, 0.1
+"""Looks for replacements right after a loss, in which controllers make them."""
 
 
 @dataclass(frozen=True)
@@ -211,37 +214,48 @@ class Workloads:
         deletion would only hide them while they still serve.
         """
         scales = self.insist(self._scales, until_s)
-        pods = self.insist(lambda: self._own_pods(scales), until_s)
-        self.cut_at_s = self._clock.now_s()
-        self.delete(pods, until_s)
-        self._none_wanted()
+        pods = {name: self.insist(partial(self._own, one), until_s) for name, one in scales.items()}
+        with self.cluster.at_once(), ThreadPoolExecutor(len(pods)) as pool:
+            self.cut_at_s = self._clock.now_s()
+            lost = effects.carried(self._lost)
+            started = [pool.submit(lost, name, scales[name], pods[name], until_s) for name in pods]
+            for done in started:
+                done.result()
         self.set(lambda name, asked: 0, until_s)
-        while pods := self.insist(lambda: self._own_pods(scales), until_s):
-            self.delete(pods, until_s)
+
+        def left() -> list[Pod]:
+            return [pod for one in scales.values() for pod in self._own(one)]
+
+        while found := self.insist(left, until_s):
+            self.delete(found, until_s)
             if self._clock.monotonic_s() > until_s:
-                raise PortError(f"pods are left: {', '.join(sorted(one.name for one in pods))}")
+                raise PortError(f"pods are left: {', '.join(sorted(one.name for one in found))}")
             self._clock.sleep(LOOK_APART_S)
 
-    def _none_wanted(self) -> None:
-        """Ask for no replicas of any workload, all at once and without a read.
+    def _lost(self, name: str, scale: Scale, pods: Sequence[Pod], until_s: float) -> None:
+        """Delete one workload's pods, ask for no replicas, and delete what came in their place.
 
-        Controllers replace a deleted pod within milliseconds, and a replacement that becomes ready
-        would bring the region back. Whether it holds is read, and asked for again, afterwards.
+        Controllers replace a deleted pod within milliseconds, and a replacement whose container
+        already starts runs and serves before its kubelet ends it. So no read lies in between.
+        Whether no replicas are asked for is read, and asked for again, afterwards.
         """
+        self.delete(pods, until_s)
+        with suppress(Conflict, Refused, Unanswered):
+            self.cluster.patch(self.path(name, "/scale"), {"spec": {"replicas": 0}})
+        told = {pod.uid for pod in pods}
+        for _ in range(REPLACED_LOOKS):
+            with suppress(Unanswered):
+                new = [pod for pod in self._own(scale) if pod.uid not in told]
+                self.delete(new, until_s)
+                told |= {pod.uid for pod in new}
+            self._clock.sleep(REPLACED_APART_S)
 
-        def ask(name: str) -> None:
-            with suppress(PortError):
-                self.cluster.patch(self.path(name, "/scale"), {"spec": {"replicas": 0}})
-
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(effects.carried(ask), self.names))
+    def _own(self, scale: Scale) -> list[Pod]:
+        """The pods of one workload, by its selector and owner as `scale` named them."""
+        return [pod for pod in self._pods.of(scale.selector, scale.uid) if pod.ours]
 
     def _scales(self) -> dict[str, Scale]:
         return {name: self.scale_of(name) for name in self.names}
-
-    def _own_pods(self, scales: Mapping[str, Scale]) -> list[Pod]:
-        found = [self._pods.of(one.selector, one.uid) for one in scales.values()]
-        return [pod for pods in found for pod in pods if pod.ours]
 
     def delete(self, pods: Sequence[Pod], until_s: float) -> None:
         """Delete exactly these pods, all at once, with `KILL_GRACE_S`."""
