@@ -529,6 +529,33 @@ def test_a_killed_drill_is_taken_back_by_another_process(cluster):
     assert cluster.whole()
 
 
+def right_of(call):
+    """The verb and the resource of a call to an object of the group or the core."""
+    path = call.path.partition("?")[0].strip("/").split("/")
+    path = path[2 if path[0] == "api" else 3 :]
+    resource, *named = path[2:] if path[0] == "namespaces" and len(path) > 2 else path
+    verb = {"GET": "get" if named else "list"}.get(call.method, call.method.lower())
+    return verb, resource
+
+
+@pytest.mark.parametrize("way", ["killing", "draining", *RELEASES])
+def test_whoever_may_not_see_that_it_is_whole_may_not_restore_it(cluster, way):
+    """Each right that a revert and its read-back use is asked for, but who scales the workloads."""
+    one = way_of(adapter(cluster), way)
+    before = json.loads(json.dumps(one.before()))
+    one.apply(before)
+    made = len(cluster.shown.calls)
+    one.revert(before)
+    assert one.state(before).whole
+    used = {right_of(call) for call in cluster.shown.calls[made:]}
+    used -= {("list", "horizontalpodautoscalers"), ("list", "scaledobjects")}
+    assert {("get", "deployments"), ("list", "pods")} <= used
+    assert adapter(cluster).rehearse_revert() == ()
+    for right in sorted(used):
+        cluster.api.denied = {right}
+        assert adapter(cluster).rehearse_revert() != (), right
+
+
 def unready(cluster):
     """The pods that took a place are not ready yet."""
     new = [pod for pod in cluster.api.of("pods") if pod["metadata"]["uid"] not in cluster.first]

@@ -364,9 +364,10 @@ def test_the_roles_to_recover_the_rest_are_enough_and_each_part_of_them_needed(
 
     # A drill does it by its own account; who stands by undoes it by his.
     drills = ports()
-    drills["muster-recover-partition"].cut()
-    mine["muster-recover-partition"].join()
-    assert drills["muster-recover-partition"].state() == "whole"
+    cut = drills["muster-recover-partition"].before()
+    drills["muster-recover-partition"].cut(cut)
+    mine["muster-recover-partition"].join(cut)
+    assert drills["muster-recover-partition"].state(cut) == "whole"
     release = drills["muster-recover-cluster"].releasing("readiness")
     before = release.before()
     release.apply(before)

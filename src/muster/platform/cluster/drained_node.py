@@ -24,7 +24,7 @@ from muster.platform.kubernetes.cluster import Absent, Conflict, Unanswered, kub
 from muster.platform.kubernetes.fields import Json, each, mapping, text
 from muster.platform.kubernetes.kinds import NODES, PODS
 from muster.platform.kubernetes.pods import ENDED, Pod
-from muster.platform.kubernetes.rehearsal import of_each, reading
+from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.port import Change, PortError, Proof, Touch, Unusable
 
@@ -60,7 +60,7 @@ class DrainedNode(OnWorkloads):
 
     def rehearse_revert(self) -> tuple[str, ...]:
         node, cluster = self._node_name(), self.workloads.cluster
-        needed = of_each(self.workloads)
+        needed = self.to_see_whole()
         needed += [Right(verb, NODES, "", name=node) for verb in ("get", "patch")]
         return tuple(missing(cluster, needed))
 

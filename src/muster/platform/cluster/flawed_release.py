@@ -31,7 +31,7 @@ from muster.platform.kubernetes.fields import Json, each, mapping, text, whole_n
 from muster.platform.kubernetes.kinds import REPLICASETS
 from muster.platform.kubernetes.others import healed
 from muster.platform.kubernetes.pods import is_ready
-from muster.platform.kubernetes.rehearsal import of_each, reading
+from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.rollout import unfinished
 from muster.platform.port import Change, PortError, Proof, Unusable
@@ -96,8 +96,8 @@ class FlawedRelease(OnWorkloads):
         )
 
     def rehearse_revert(self) -> tuple[str, ...]:
-        needed = [*of_each(self.workloads), Right("get", REPLICASETS, self.settings.namespace)]
-        return tuple(missing(self.workloads.cluster, [*needed, *self._to_patch()]))
+        needed = [*self.to_see_whole(), *self._to_patch()]
+        return tuple(missing(self.workloads.cluster, needed))
 
     def _to_patch(self) -> list[Right]:
         released = map(self.workloads.workload, self.names)

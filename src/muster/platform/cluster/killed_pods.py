@@ -19,7 +19,7 @@ from muster.platform.cluster.on_workloads import ROLLS, OnWorkloads, Shown, ends
 from muster.platform.kubernetes.cluster import kubectl_of
 from muster.platform.kubernetes.kinds import PODS
 from muster.platform.kubernetes.pods import Pod
-from muster.platform.kubernetes.rehearsal import of_each, reading
+from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.workloads import KILL_GRACE_S, forced
 from muster.platform.port import Change, PortError, Proof
@@ -56,7 +56,7 @@ class KilledPods(OnWorkloads):
         return tuple(tried(f"deleting the pod {chosen.name}", delete))
 
     def rehearse_revert(self) -> tuple[str, ...]:
-        return tuple(missing(self.workloads.cluster, of_each(self.workloads)))
+        return tuple(missing(self.workloads.cluster, self.to_see_whole()))
 
     def change(self) -> Change:
         found = self.before()

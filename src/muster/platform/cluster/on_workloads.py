@@ -18,6 +18,8 @@ from muster.platform.kubernetes.autoscalers import autoscalers
 from muster.platform.kubernetes.cluster import Refused, Unanswered
 from muster.platform.kubernetes.fields import Json, mapping
 from muster.platform.kubernetes.pods import Pod, is_ready
+from muster.platform.kubernetes.rehearsal import reading
+from muster.platform.kubernetes.rights import Right
 from muster.platform.kubernetes.workloads import LOOK_APART_S, Workloads
 from muster.platform.port import PortError, Touch
 from muster.targets.cluster import KubernetesCluster
@@ -76,6 +78,10 @@ class OnWorkloads(Disruption):
             )
             raise PortError(f"region {self.region}: not whole before the fault: available {shown}")
         return {NAMESPACE: self.settings.namespace, REPLICAS: asked}
+
+    def to_see_whole(self) -> list[Right]:
+        """The rights that `state` and `await_whole` need. Raises PortError."""
+        return reading(self.workloads)
 
     def shown(self) -> list[Shown]:
         """The workloads' own pods. Raises PortError."""
