@@ -182,6 +182,52 @@ def test_a_pod_that_another_replaced_is_counted_to_its_end_while_its_region_goes
     assert grown(OLD, NEW, BESIDE, absences=late) == [1960.0, *[None] * 4]
 
 
+FAILED = counter(130, 400, "c", code="500", per_s=0.1)
+LOST = counter(0, 105, "lost")
+NEVER = counter(112, 205, "never", per_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("series", "others", "wanted"),
+    [
+        (OLD, (NEW, BESIDE), True),
+        (OLD, (NEW, BESIDE, LOST), False),
+        (LOST, (NEW, BESIDE, OLD), False),
+        (LOST, (BESIDE, FAILED), False),
+        (LOST, (BESIDE, NEVER), False),
+        (NEVER, (BESIDE,), True),
+        (OLD, (BESIDE, NEVER, NEW), True),
+        (NEVER, (BESIDE, OLD, NEW), True),
+        (NEVER, (BESIDE, OLD), False),
+        (counter(0, 105, "c", code="429"), (BESIDE, OLD, NEW), False),
+    ],
+    ids=[
+        "replaced", "beside one that is lost", "lost beside one that was replaced",
+        "lost, and another shows a new label", "lost, while a pod came that never served",
+        "a pod of a release that is taken back", "replaced after the release",
+        "of the release, beside one that was replaced", "of the release, and none for the old one",
+        "a label of a process that goes on",
+    ],
+)  # fmt: skip
+def test_a_pod_that_only_shows_nothing_any_more_is_not_taken_for_a_replaced_one(
+    series, others, wanted
+):
+    """Whoever replaced one pod cannot stand for two; a new label is no new pod."""
+    window = Window(0.0, 400.0, 4.0, PART)
+    assert ended(series, [EAST, series, *others], window) is wanted
+    assert ended(series, [EAST, *others], window) is wanted
+
+
+def test_a_region_that_was_dark_later_brings_nothing_back_that_was_lost_before():
+    """What came when it was lit again took the place of what was stopped."""
+    stopped = [counter(0, 300, name) for name in ("c", "d")]
+    lit = [counter(350, 400, name) for name in ("e", "f", "g")]
+    declared = (*PART, Absence("west", 300.0, 360.0))
+    window = Window(0.0, 400.0, 4.0, declared)
+    assert not ended(LOST, [EAST, LOST, *stopped, *lit], window)
+    assert ended(stopped[0], [EAST, LOST, *stopped, *lit], window)
+
+
 def test_nothing_of_a_region_is_absent_because_a_part_of_it_is():
     """Whoever is scraped no more and did not end is missed as ever."""
     window = Window(0.0, 300.0, 4.0, PART)

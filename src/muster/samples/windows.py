@@ -12,7 +12,7 @@
 4. A series that ends inside the window is unknown, unless the ledger declares that its process was
    gone by then (a darkened region, or one some of whose pods are replaced): then its last value is
    final. It stays final when the region is back, if the process is seen to be back without it or
-   others are seen in its place.
+   others are seen in its place. If only a part of the region was, as many must have come as ended.
 5. Adjoining windows share their boundary, so that the parts add up to the whole.
 """
 
@@ -173,7 +173,7 @@ def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
 
     The ledger declares the region to be gone around its last sample; and either its siblings in the
     same process went on without it, or there is a process that came after it. Where only a part of
-    the region is declared to be gone, siblings must have begun anew: else the process lived on.
+    the region is declared to be gone, that takes more (`_replaced`).
     """
     if not window.absences or len(series.t) == 0:
         return False
@@ -181,14 +181,50 @@ def ended(series: Series, siblings: Sequence[Series], window: Window) -> bool:
     declared = [one for one in window.absences if one.allows(series.region, last_s, window.stale_s)]
     if last_s >= window.end_s - window.stale_s or not declared:
         return False
-    whole = any(not one.part for one in declared)
+    seen = [one for one in siblings if len(one.t)]
+    there = [one for one in seen if one.region == series.region]
+    if all(one.part for one in declared):
+        until_s = max(float(one.t[-1]) for one in (*seen, series))
+        return _replaced(series, [*there, series], window, until_s)
     return any(
-        (one.t[-1] > last_s and (whole or _fell_after(one, last_s)))
-        if one.owner == series.owner
-        else one.t[0] > last_s
-        for one in siblings
-        if len(one.t) and one.region == series.region
+        one.t[-1] > last_s if one.owner == series.owner else one.t[0] > last_s for one in there
     )
+
+
+def _replaced(series: Series, there: Sequence[Series], window: Window, seen_until_s: float) -> bool:
+    """Whether the process of `series` ended while others of its region went on.
+
+    Its siblings began anew; or none of them goes on, and at least as many processes came since the
+    declaration as ended: else one of those only shows nothing any more, and nobody knows which.
+    """
+    last_s = float(series.t[-1])
+    later = [one for one in there if one.owner == series.owner and one.t[-1] > last_s]
+    if any(_fell_after(one, last_s) for one in later):
+        return True
+    if any(one.t[-1] > last_s + window.stale_s for one in later):
+        return False
+    lives: dict[tuple[str, str], tuple[float, float]] = {}
+    for one in there:
+        first_s, until_s = lives.get(one.owner, (float("inf"), float("-inf")))
+        lives[one.owner] = min(first_s, one.first_s), max(until_s, float(one.t[-1]))
+    parts = [one for one in window.absences if one.part and one.region == series.region]
+    whole = [one for one in window.absences if not one.part and one.region == series.region]
+    since_s = min(one.start_s for one in parts)
+    ends = [
+        owner == series.owner
+        or (
+            until_s < seen_until_s - window.stale_s
+            and any(one.allows(series.region, until_s, window.stale_s) for one in parts)
+        )
+        for owner, (_, until_s) in lives.items()
+    ]
+    # What came when the whole region was back took the place of others.
+    comes = [
+        first_s > since_s and not any(since_s <= one.start_s < first_s for one in whole)
+        for first_s, _ in lives.values()
+    ]
+    after = any(first_s > last_s for first_s, _ in lives.values())
+    return (after or lives[series.owner][0] > since_s) and sum(ends) <= sum(comes)
 
 
 def _fell_after(series: Series, t_s: float) -> bool:
