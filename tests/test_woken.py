@@ -191,3 +191,39 @@ def test_who_sleeps_in_the_middle_of_a_revert_changes_nothing_more(
     assert restored.verified is not another
     assert world.weights() == (DARK if another else BEFORE)
     assert bool(stored_undo(world.target)) is another
+
+
+@pytest.mark.parametrize("way", ["asked", "in the middle"])
+def test_what_was_left_to_a_holder_who_does_not_restore_is_restored(
+    world, ours, clock, tmp_path, monkeypatch, way
+):
+    """The next drill holds the target for some seconds: its preflight refuses what is left."""
+    undo = open_undo(
+        world.target, tmp_path / "one" / "undo.jsonl", UndoHeader(DRILL, "staging", world.file)
+    )
+    shown, begun_s = Route53.shown, []
+    taken = SharedLease(
+        world.store, "staging", NEXT_DRILL, place="next", lease_s=LEASE_S,
+        clock_skew_s_max=1, clock=clock,
+    )  # fmt: skip
+
+    def sleeps(self):
+        found = shown(self)
+        if not begun_s:
+            begun_s.append(clock.passed_s)
+            clock.advance(2 * LEASE_S)
+            Context().run(taken.acquire, patient=True)
+        elif clock.passed_s - begun_s[0] > 2.5 * LEASE_S:
+            Context().run(taken.release)
+        return found
+
+    if way == "asked":
+        clock.advance(2 * LEASE_S)
+        taken.acquire(patient=True)
+        begun_s.append(clock.passed_s)
+    monkeypatch.setattr(Route53, "_records", lambda self: sleeps(self) and self._listed())
+    restored = restore(platform_of(world.target), undo, None, ours, clock=clock)
+    assert restored.verified
+    assert world.weights() == BEFORE
+    assert not undo.pending
+    undo.close()

@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from muster.clock import SYSTEM_CLOCK, Clock
+from muster.drill.undo.still import StillOurs
 from muster.effects import NotOurs, asking
 from muster.errors import MusterError
 from muster.faults import Fault, ReadBack, fault_of
@@ -26,8 +27,13 @@ from muster.undo import State, UndoEntry, UndoHeader
 
 logger = logging.getLogger("chaostoolkit")
 RETRY_S_MIN, RETRY_S_MAX = 0.5, 8.0
+LEFT_S_MAX = 60.0
+"""For so long what was left to another holder of the target is looked at again, in seconds: he may
+restore it, or go away without."""
 Acts = Callable[[UndoEntry], bool]
 """Whether the changes that restore an entry may be made now."""
+Left = Callable[[UndoEntry], bool]
+"""Whether an entry is left to another holder of the target."""
 
 
 def _nothing() -> None:
@@ -81,18 +87,22 @@ def restore(
 
     `only` names the entries to revert, and is asked again before each try and before each single
     change of it; the others are read back and not changed. `trying` is called before each try of an
-    entry, which may take time.
+    entry, which may take time. What is left to another holder of the target is looked at again for
+    `LEFT_S_MAX`, and reverted if he goes away without having restored it.
     """
 
     def acts(entry: UndoEntry) -> bool:
         return only is None or entry.entry_id in only
 
-    return _play(platform, undo, ledger, acts, trying, clock)
+    def left(entry: UndoEntry) -> bool:
+        return isinstance(only, StillOurs) and entry.entry_id in only.left
+
+    return _play(platform, undo, ledger, acts, left, trying, clock)
 
 
 def settle(platform: Platform, undo: Undo, ledger: Ledger | None = None) -> Restored:
     """Read every pending entry back without a revert: for what the drill already restored."""
-    return _play(platform, undo, ledger, lambda entry: False)
+    return _play(platform, undo, ledger, lambda entry: False, lambda entry: False)
 
 
 def record_verify(ledger: Ledger, undo: Undo, restored: Restored) -> None:
@@ -111,6 +121,7 @@ def _play(
     undo: Undo,
     ledger: Ledger | None,
     acts: Acts,
+    left: Left,
     trying: Callable[[], None] = _nothing,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Restored:
@@ -125,13 +136,17 @@ def _play(
         if revert:
             number = 1 + reverted.index(entry.entry_id)
             logger.info("restoring %d of %d: %s", number, len(reverted), entry.subject)
-        outcomes[entry.entry_id] = outcome = _one(platform, entry, acts if revert else None, again)
+        outcome = _one(platform, entry, acts if revert else None, again)
+        if left(entry) and not outcome.ok:
+            outcome = replace(outcome, retry_s=max(LEFT_S_MAX, outcome.retry_s))
+        outcomes[entry.entry_id] = outcome
         if outcome.ok or revert:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         if not outcome.ok:
             logger.error("restore: %s: %s", entry.subject, outcome.detail)
-    for entry, outcome in _retried(platform, entries, outcomes, again, trying, clock, acts):
-        if outcome.ok or outcome.detail != outcomes[entry.entry_id].detail:
+    for entry, outcome in _retried(platform, entries, outcomes, again, trying, clock, acts, left):
+        new = outcome.detail != outcomes[entry.entry_id].detail and not left(entry)
+        if outcome.ok or new:
             _record(undo, ledger, entry, "done" if outcome.ok else "failed", outcome.detail)
         outcomes[entry.entry_id] = outcome
     failed = [entry for entry in entries if not outcomes[entry.entry_id].ok]
@@ -163,23 +178,26 @@ def _retried(
     trying: Callable[[], None],
     clock: Clock,
     acts: Acts,
+    left: Left,
 ) -> Iterator[tuple[UndoEntry, _Outcome]]:
-    """Retry what raised and is not restored, with growing pauses, in bounded time."""
+    """Retry what raised, or was left to another holder, and is not restored, with growing pauses,
+    in bounded time.
+    """
     wait_s = RETRY_S_MIN
     now_s = clock.monotonic_s()
     until_s = {name: now_s + one.retry_s for name, one in outcomes.items() if one.retry_s > 0}
     while True:
         next_s = clock.monotonic_s() + wait_s
-        left = [one for one in entries if until_s.get(one.entry_id, 0.0) > next_s]
-        if not left:
+        waiting = [one for one in entries if until_s.get(one.entry_id, 0.0) > next_s]
+        if not waiting:
             return
         clock.sleep(wait_s)
         wait_s = min(RETRY_S_MAX, 2 * wait_s)
-        for entry in left:
+        for entry in waiting:
             trying()
             outcome = _one(platform, entry, acts if acts(entry) else None, again)
             logger.warning("restore: tried again: %s: %s", entry.subject, outcome.detail)
-            if not outcome.retry_s:
+            if outcome.ok or not (outcome.retry_s or left(entry)):
                 del until_s[entry.entry_id]
             yield entry, outcome
 

@@ -26,7 +26,8 @@ class StillOurs(Container[str]):
     """The ids of entries that may be reverted now: it is asked before each change of each one.
 
     It asks the clock alone while nobody else can hold the lock. `first`: no others may be (None:
-    all).
+    all). `left`: those that were left to another holder when they were asked for last. He need not
+    be one who restores: the next drill holds the lock until its preflight has found the entries.
     """
 
     def __init__(
@@ -36,8 +37,11 @@ class StillOurs(Container[str]):
         self._first = first
         self._clock = clock
         self._silent_until_s = float("-inf")
+        self.left: set[object] = set()
 
     def __contains__(self, entry_id: object) -> bool:
+        known = entry_id in self.left
+        self.left.discard(entry_id)
         if self._first is not None and entry_id not in self._first:
             return False
         # A lock that is only late was taken by nobody yet: what is dark must not wait.
@@ -50,5 +54,8 @@ class StillOurs(Container[str]):
             self._silent_until_s = self._clock.boot_s() + SILENT_S
             return True
         if holder:
-            logger.error("restore: %s is left to who holds the target now: %s", entry_id, holder)
+            self.left.add(entry_id)
+            level = logging.DEBUG if known else logging.ERROR
+            said = "restore: %s is left to who holds the target now: %s"
+            logger.log(level, said, entry_id, holder)
         return not holder
