@@ -57,6 +57,12 @@ def test_a_line_says_which_part_of_the_target_refuses():
     )
 
 
+def test_what_nobody_expected_ends_no_standby():
+    """One that ended would restore nothing, and a restart waits longer each time."""
+    found = of(Part("a", fails(KeyError("x"))), Part("b", fails(Denied("403"))), changed=True)
+    assert found == ("a: KeyError: 'x'", "b: 403")
+
+
 @pytest.mark.parametrize(
     ("inside", "changed", "error", "ready"),
     [
@@ -197,6 +203,17 @@ def test_a_toxiproxy_that_is_out_of_reach_from_here_is_told(toxiproxy, whole, cl
     whole.data["regions"][REGION]["toxiproxy"]["url"] = "http://127.0.0.1:9"
     (line,) = refused(whole, clock)
     assert line.startswith(f"regions.{REGION}.toxiproxy: Toxiproxy http://127.0.0.1:9/proxies: ")
+
+
+@pytest.mark.parametrize("page", ["<html>maintenance</html>", ["no", "object"]])
+def test_a_page_in_front_of_toxiproxy_is_told(toxiproxy, whole, clock, page):
+    """An ingress may answer 200 for what is away behind it."""
+    with stand_in(lambda call: (200, page)) as front:
+        whole.data["regions"][REGION]["toxiproxy"]["url"] = front.url
+        (line,) = refused(whole, clock)
+    assert line.startswith(
+        f"regions.{REGION}.toxiproxy: Toxiproxy {front.url}: /proxies answers no"
+    )
 
 
 @pytest.mark.parametrize(("status", "ready"), [(200, True), (401, False), (403, False)])

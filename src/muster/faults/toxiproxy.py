@@ -85,16 +85,25 @@ class ProxyHandle:
 
     def state(self) -> dict[str, Any]:
         """The proxy as the server shows it (enabled, listen, upstream, toxics)."""
-        shown: dict[str, Any] = self.api.get(f"/proxies/{self.name}").json()
-        return shown
+        return self._shown(f"/proxies/{self.name}")
 
     def server(self) -> list[dict[str, Any]]:
         """Every proxy of the server in the form that `POST /populate` takes (without toxics)."""
-        shown = self.api.get("/proxies").json()
+        shown = self._shown("/proxies")
         try:
             return [{key: one[key] for key in PROXY_KEYS} for one in shown.values()]
         except (AttributeError, KeyError, TypeError) as error:
             raise FaultError(f"Toxiproxy {self.url}: /proxies does not return proxies") from error
+
+    def _shown(self, path: str) -> dict[str, Any]:
+        """The object at `path`. Raises FaultError: what stands in front may answer with a page."""
+        try:
+            shown = self.api.get(path).json()
+        except ValueError as error:
+            raise FaultError(f"Toxiproxy {self.url}: {path} answers no JSON") from error
+        if not isinstance(shown, dict):
+            raise FaultError(f"Toxiproxy {self.url}: {path} answers no object")
+        return shown
 
     def toxics(self) -> dict[str, dict[str, Any]]:
         """Toxics by name."""

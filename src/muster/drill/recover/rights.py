@@ -19,6 +19,7 @@ from muster.platform import Platform
 from muster.platform.kubernetes.load_job import LoadJob
 from muster.platform.port import Denied, PortError
 from muster.platform.restart import restart_of
+from muster.redact import redacted
 from muster.stores import store_of
 from muster.targets import resolve_shared
 from muster.targets.model import ToxiproxyAccess
@@ -76,6 +77,8 @@ class Rights:
                 # A region that a drill has stopped does not answer: that says nothing of rights.
                 return self._earlier[part.key]
             return (str(error),)
+        except Exception as error:  # whatever it was, the standby must not end for it
+            return (redacted(f"{type(error).__name__}: {error}"),)
         self._earlier[part.key] = found
         return found
 
