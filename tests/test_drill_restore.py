@@ -219,6 +219,16 @@ def test_an_unknown_kind_does_not_stop_the_others(drill, lamps):
     assert all(lamps.on.values())
 
 
+def test_a_region_that_the_target_names_no_more_is_told(drill, lamps, caplog):
+    """Somebody has edited the target while a region was changed."""
+    target, undo, ledger = drill
+    undo.add("region_power", "region old", {}, "old")
+    restored = restore(platform_of(target), undo, ledger)
+    assert restored.failed == ("region old",)
+    assert "old too, where region old was changed: set it, and recover" in caplog.text
+    assert all(lamps.on.values())
+
+
 @pytest.mark.parametrize("error", [None, FaultError("no hook"), KeyError("x")])
 def test_a_fault_without_a_line_by_hand_still_goes_back(drill, lamps, monkeypatch, error):
     """No line, or none that can be made: the entry is tried all the same, and recover is named."""

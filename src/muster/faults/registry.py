@@ -133,7 +133,8 @@ def stops_region(kind: str) -> bool:
 def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
     """The fault that an undo entry describes.
 
-    Raises BadInput for an unknown kind, and where the target names another adapter by now.
+    Raises BadInput for an unknown kind, and where the target names another adapter by now, or its
+    region no more.
     """
     found = registered()
     kind = found.kinds.get(entry.kind)
@@ -141,6 +142,10 @@ def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
         wanted = f"one of {sorted(found.kinds)}"
         wanted += "".join(f"; {flaw}" for flaw in found.flaws)
         raise BadInput("undo log", f"{entry.entry_id}.kind", entry.kind, wanted)
+    regions = platform.target.regions
+    if entry.region is not None and entry.region not in regions:
+        wanted = f"{entry.region} too, where {entry.subject} was changed: set it, and recover"
+        raise BadInput(f"target {platform.target.name}", "regions", sorted(regions), wanted)
     params = dict(entry.params)
     by = params.pop(MADE_BY, None)
     fault = kind.from_undo(platform, entry.region, params)
