@@ -12,7 +12,10 @@ from conformance.world import REGION
 from floor_fixtures import a_target, kubeconfig, stand_in
 from test_conformance_cluster import NODE, OTHER_NODE, Cluster, quick, way_of
 
+from muster.drill.session import Session
+from muster.drill.undo.restore import restore
 from muster.faults import Scene, fault_of, pods_killed, registered
+from muster.faults.image_unpullable import ImageUnpullable
 from muster.faults.node_drained import NodeDrained
 from muster.faults.pods_killed import PodsKilled
 from muster.faults.readiness_broken import ReadinessBroken
@@ -22,7 +25,8 @@ from muster.platform.cluster.killed_pods import CHOSEN
 from muster.platform.cluster.kubernetes import ClusterByKubernetes
 from muster.platform.port import PortError, Touch
 from muster.targets.cluster import KubernetesCluster
-from muster.undo import UndoEntry
+from muster.targets.model import BlastRadius
+from muster.undo import UndoEntry, UndoHeader, UndoLog
 
 __all__ = ["quick"]
 STEPS = {step.func: step for step in registered().steps}
@@ -527,6 +531,30 @@ def test_a_killed_drill_is_taken_back_by_another_process(cluster):
     again.revert()
     assert again.read_back().ok
     assert cluster.whole()
+
+
+@pytest.mark.parametrize("kind", [ReadinessBroken, ImageUnpullable])
+def test_the_same_fault_once_more_is_taken_back_by_an_entry_of_its_own(cluster, tmp_path, kind):
+    """The first one was reverted; its entry is pending until everything is read back."""
+    undo = UndoLog(tmp_path / "undo.jsonl", UndoHeader("d", "testbed", "t.yaml"))
+    session = SimpleNamespace(
+        released=False, undo=undo, record=lambda event, **more: None, check_lock=lambda: None
+    )
+    for number in (1, 2):
+        one = fault(kind, cluster)
+        session.target = one.target.model_copy(
+            update={"blast_radius": BlastRadius(regions=[REGION], namespaces=["chat"])}
+        )
+        Session.write_undo(session, one)
+        assert len(undo.pending) == number
+        one.apply()
+        assert one.observe().proven
+        if number == 1:
+            one.revert()
+    found = restore(one.platform, undo)
+    assert (found.verified, found.another, undo.pending) == (True, (), ())
+    assert cluster.whole()
+    undo.close()
 
 
 def right_of(call):

@@ -78,6 +78,15 @@ def test_entries_are_restored_last_first(tmp_path):
     assert log.pending[0].region == "eu-west-1"
 
 
+def test_what_tells_of_one_time_has_an_entry_each_time(tmp_path):
+    """The last one is restored first; the same one again is added once."""
+    log = UndoLog(tmp_path / "u.jsonl", HEADER)
+    for value in (1, 2, 2):
+        log.add("kind", "release", {"value": value}, each_time=True)
+    assert shown(log.pending) == [("release", 2), ("release", 1)]
+    assert log.add("kind", "release", {"value": 3}) == log.pending[-1]
+
+
 def test_an_entry_is_on_disk_before_add_returns(tmp_path):
     """Another process sees the inverse before the fault can be applied."""
     log = UndoLog(tmp_path / "u.jsonl", HEADER)

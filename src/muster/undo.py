@@ -3,7 +3,7 @@
 An entry names what to restore by kind and parameters, never by endpoint or secret: those come from
 the target when the entry is played back. Entries are restored last first. If an entry's subject
 already has one pending, it is not added again, so that the oldest value, the one before the drill,
-is restored in one step.
+is restored in one step. Some faults mark what they make, each time anew: each time has an entry.
 """
 
 from __future__ import annotations
@@ -109,11 +109,22 @@ class UndoLog:
             )
 
     def add(
-        self, kind: str, subject: str, params: dict[str, Any], region: str | None = None
+        self,
+        kind: str,
+        subject: str,
+        params: dict[str, Any],
+        region: str | None = None,
+        *,
+        each_time: bool = False,
     ) -> UndoEntry:
-        """Make the inverse durable; only then may the fault be applied. Raises LogLost."""
+        """Make the inverse durable; only then may the fault be applied. Raises LogLost.
+
+        `each_time`: the parameters tell of this one time, so a pending entry of another one does
+        not do.
+        """
         for entry in self._entries.values():
-            if (entry.kind, entry.subject) == (kind, subject) and entry.state != "done":
+            same = (entry.kind, entry.subject) == (kind, subject) and entry.state != "done"
+            if same and (entry.params == params or not each_time):
                 self._put(entry)
                 return entry
         entry = UndoEntry(f"u{len(self._entries) + 1}", kind, subject, region, params)

@@ -206,7 +206,8 @@ class Session(OnPlatform):
         if wrong := outside(self.target, fault):
             reason = StopReason("limit:blast_radius", "ABORTED", wrong, self.clock.now_s())
             self.stop_now(reason)
-        entry = self.undo.add(fault.kind, fault.subject, undo_params_of(fault), fault.region)
+        params, each_time = undo_params_of(fault), fault.each_time
+        entry = self.undo.add(fault.kind, fault.subject, params, fault.region, each_time=each_time)
         self.record("undo", entry_id=entry.entry_id, subject=entry.subject, state="pending")
         self.check_lock()
 

@@ -21,6 +21,7 @@ class ClusterFault(PortFault):
 
     key = "cluster"
     replaces_processes = True
+    each_time = True
 
     def __init__(
         self, platform: Platform, region: str, before: Mapping[str, Any] | None = None

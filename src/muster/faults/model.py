@@ -66,6 +66,11 @@ class Fault(ABC):
     the fault goes on around other phases. Empty: the looks prove it alone.
     """
 
+    each_time: ClassVar[bool] = False
+    """Whether its undo entry tells what one time of it made, by its own mark or its own list: then
+    each time needs an entry. Else the first one has the state before all of them.
+    """
+
     by_subject: ClassVar[bool] = False
     """Whether it takes back what the target names now: then that must be what its entry names."""
 

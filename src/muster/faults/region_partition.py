@@ -31,6 +31,7 @@ class RegionPartition(PortFault, Lost):
 
     kind = "region_partition"
     key = "partition"
+    each_time = True
     undone = "The region is joined again, and read back from outside."
 
     @property

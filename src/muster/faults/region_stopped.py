@@ -29,6 +29,7 @@ class RegionStopped(PortFault, RegionAway):
     """
 
     key = "power"
+    each_time = True  # which of KEDA's ScaledObjects it paused
 
     def __init__(
         self,
