@@ -291,6 +291,6 @@ def test_an_outage_that_raised_after_its_effect_goes_back(rig, fault):
     """The call that disables it came through, its answer did not."""
     params = fault.undo_params()
     fault._proxy.api.post("/proxies/redis", json={"enabled": False})
-    restored = fault_of(fault.platform, UndoEntry("u1", fault.kind, "x", REGION, params))
+    restored = fault_of(fault.platform, UndoEntry("u1", fault.kind, fault.subject, REGION, params))
     restored.revert()
     assert restored.read_back().ok

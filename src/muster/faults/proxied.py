@@ -23,6 +23,8 @@ class ProxyFault(RegionalFault):
     `server`: every proxy of that Toxiproxy as it was before the fault; empty while unknown.
     """
 
+    by_subject = True
+
     def __init__(
         self,
         platform: Platform,
@@ -39,6 +41,10 @@ class ProxyFault(RegionalFault):
     def subject(self) -> str:
         names = "+".join(proxy.name for proxy in self._proxies)
         return f"toxiproxy {self.region}/{names}"
+
+    @property
+    def where(self) -> str:
+        return f"regions.{self.region}.toxiproxy.proxies"
 
     @property
     def retry_s(self) -> float:

@@ -133,8 +133,8 @@ def stops_region(kind: str) -> bool:
 def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
     """The fault that an undo entry describes.
 
-    Raises BadInput for an unknown kind, and where the target names another adapter by now, or its
-    region no more.
+    Raises BadInput for an unknown kind, and where the target names another adapter, another proxy
+    or another route by now, or its region no more.
     """
     found = registered()
     kind = found.kinds.get(entry.kind)
@@ -153,7 +153,9 @@ def fault_of(platform: Platform, entry: UndoEntry) -> Fault:
         # Another adapter would find nothing to take back, and call that restored.
         wanted = f"{by}, as when {entry.subject} was changed: set it again, and recover"
         raise BadInput(f"target {platform.target.name}", fault.where, fault.maker, wanted)
-    if by is not None and fault.by_subject and fault.subject != entry.subject:
+    # An older entry of an adapter says nothing of it, and may have another subject.
+    known = by is not None or not fault.maker
+    if known and fault.by_subject and fault.subject != entry.subject:
         wanted = f"{entry.subject}, which was changed: set it again, and recover"
         raise BadInput(
             f"target {platform.target.name}",
