@@ -329,7 +329,7 @@ def test_a_drill_that_may_have_lost_its_lock_applies_nothing(held, clock, monkey
     monkeypatch.setattr("muster.drill.session.outside", lambda target, fault: "")
     fault = SimpleNamespace(
         kind="region_power", subject="region a", undo_params=dict, region="a", expects=(),
-        maker="",
+        maker="", each_time=False,
     )  # fmt: skip
     entry = SimpleNamespace(entry_id="u1", subject="region a")
     lock = SimpleNamespace(doubt=lambda: TargetLock.doubt(SimpleNamespace(lease=held)))
