@@ -338,7 +338,7 @@ def test_a_drill_that_may_have_lost_its_lock_applies_nothing(held, clock, monkey
         released=False,
         target=None,
         clock=clock,
-        undo=SimpleNamespace(add=lambda *what: entry),
+        undo=SimpleNamespace(add=lambda *what, **more: entry),
         record=lambda *what, **more: None,
         lock=lock,
         stop_now=lambda reason: Session.stop_now(SimpleNamespace(stop=stop), reason),
