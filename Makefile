@@ -86,8 +86,8 @@ test-defects: setup-test ## the catalogue's faults on platforms with planted def
 test-foreign: setup-test setup-foreign ## drills on LiteLLM behind Envoy (wants two idle cores)
 	@$(BIN)/python -m pytest -m foreign
 
-test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server and, for root, on real pods, with whole drills (some 30 minutes)
-	@$(BIN)/python -m pytest -m kubernetes
+test-kubernetes: setup-test setup-kubernetes ## the adapters for Kubernetes on a real API server and, for root, on real pods, with whole drills (some 40 minutes; PART=1/2 runs half of them)
+	@$(BIN)/python -m pytest -m kubernetes $${PART:+--part "$$PART"}
 
 healthy: setup-test ## short healthy drills in a row, which must all pass (RUNS=20; LOAD=8 makes the machine busy)
 	@PYTHONPATH=tests $(BIN)/python tests/healthy.py --runs "$${RUNS:-20}" --load "$${LOAD:-0}"

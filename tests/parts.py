@@ -1,4 +1,4 @@
-"""The whole drills in parts: `pytest -m drills --part 2/3` runs the second third of them.
+"""Long tests in parts: `pytest -m drills --part 2/3` runs the second third of the whole drills.
 
 Every test belongs to exactly one part. They are dealt out in turn in the order of their names, so
 that neighbours, which take about as long, come into different parts.
