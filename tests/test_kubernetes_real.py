@@ -383,7 +383,8 @@ def test_an_api_server_that_is_gone_is_asked_again(region, live, monkeypatch):
             working.join(timeout=2)
         working.join(timeout=120)
         assert not failed
-        assert done()
+        # Controllers come back later than the API server, and may replace a pod for a moment.
+        await_true(done, "what was done", 60)
 
 
 def test_a_token_that_expired_is_read_again(region, live, tmp_path):
