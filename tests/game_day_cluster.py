@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from floor_fixtures import OTHER, REGION, stand_in
-from kubernetes_world import Live, Namespace, access
+from floor_fixtures import OTHER, REGION, await_true, stand_in
+from kubernetes_world import PODS, Live, Namespace, access
 from shared_targets import shared_document, write_target
 from strict_aws import strict_aws, weighted
 
@@ -121,6 +122,52 @@ def here(
     if "restartPolicy" in pod["spec"]:
         made["restartPolicy"] = pod["spec"]["restartPolicy"]
     pod["spec"] = made
+
+
+def job_of_game_day(home: str) -> dict[str, Any]:
+    """The Job that the manifest's CronJob makes."""
+    (cron,) = documents("cronjob.yaml", home)
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "game-day"}}
+    return job | {"spec": cron["spec"]["jobTemplate"]["spec"]}
+
+
+def stand_by(world: SimpleNamespace, read: Sequence[str], seconds_max: float, **more: str) -> None:
+    """Return once both of the manifest's Deployment are ready, by its own probe.
+
+    `read` and `more`: as of `here`.
+    """
+    live, name = world.home.live, world.home.name
+    (standby,) = [one for one in documents("standby.yaml", name) if one["kind"] == "Deployment"]
+    command = [sys.executable, "-m", "chaostoolkit", "--no-log-file", "drill"]
+    command += ["standby", "--target", world.file]
+    here(world, standby["spec"]["template"], "standby", command, read, **more)
+    create(live, standby, name)
+    path = world.home.path("Deployment", "standby")
+    told(
+        world,
+        lambda: live.call("GET", path).get("status", {}).get("availableReplicas") == 2,
+        "both that stand by",
+        seconds_max,
+    )
+
+
+def logs(world: SimpleNamespace, **labels: str) -> str:
+    """What Muster's pods have said, as kubectl would show it; those with these labels."""
+    said = ""
+    for pod in world.home.pods(**labels):
+        name = pod["metadata"]["name"]
+        answer = world.home.live.http.get(f"{PODS.format(world.home.name)}/{name}/log")
+        said += f"{name}:\n{answer.text}\n"
+    return said
+
+
+def told(world: SimpleNamespace, holds: Callable[[], Any], what: str, seconds_max: float) -> None:
+    """Wait until `holds()`; a test that fails tells what Muster's pods have said."""
+    try:
+        await_true(holds, what, seconds_max)
+    except AssertionError as error:
+        pods = [one["status"] for one in world.home.pods()]
+        raise AssertionError(f"{error}\n{logs(world)}\n{pods}") from error
 
 
 @contextmanager

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import json
-import ssl
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import yaml
 from drill_runner import ROOT, Drill
+from kubernetes_world import Live
 from pods_target import NAME, OTHER, REGION
 
 from muster.testbed.kubernetes.regions.access import DRILL, OPERATIONS
 
 
-class ApiServer:
+class ApiServer(Live):
     """Of the running testbed of `one`."""
 
     def __init__(self, one: Drill) -> None:
         place = Path(one.environment()["MUSTER_STATE_DIR"]) / f"testbed-{NAME}" / "kubernetes"
-        access = json.loads((place / "admin.kubeconfig").read_text())
-        cluster, user = access["clusters"][0]["cluster"], access["users"][0]["user"]
-        trusted = ssl.create_default_context(cafile=cluster["certificate-authority"])
-        trusted.load_cert_chain(user["client-certificate"], user["client-key"])
-        self._http = httpx.Client(
-            base_url=cluster["server"], verify=trusted, timeout=30, trust_env=False
+        kubeconfig = place / "admin.kubeconfig"
+        shown = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
+        plane: Any = SimpleNamespace(
+            ca=shown["certificate-authority"], kubeconfig=kubeconfig, url=shown["server"]
         )
+        # The testbed starts and ends it.
+        super().__init__(plane, None, None)  # type: ignore[arg-type]
 
     def get(self, path: str) -> dict[str, Any]:
         """What is there; a test fails with what the API server said."""
-        return self._answer(self._http.get(path))
+        return self.call("GET", path)
 
     def post(self, path: str, body: Any) -> dict[str, Any]:
         """Create something."""
-        return self._answer(self._http.post(path, json=body))
+        return self.call("POST", path, body)
 
     def let_drain(self) -> None:
         """Give the drill's account the role `muster-nodes` in the whole cluster."""
@@ -55,7 +55,7 @@ class ApiServer:
 
     def close(self) -> None:
         """End its connections."""
-        self._http.close()
+        self.http.close()
 
     def deployment(self, name: str, region: str = REGION) -> dict[str, Any]:
         """A deployment of a region."""
@@ -88,9 +88,3 @@ class ApiServer:
         ]
         asked = sum(one["spec"]["replicas"] for one in found)
         return bool(whole) and all(whole) and len(self.pods()) == asked
-
-    @staticmethod
-    def _answer(answer: httpx.Response) -> dict[str, Any]:
-        assert answer.is_success, answer.text
-        found: dict[str, Any] = answer.json()
-        return found

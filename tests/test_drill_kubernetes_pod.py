@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from drill_runner import Drill, drill
-from floor_fixtures import await_true
-from game_day_cluster import BACK_S_MAX, GROUPS, LEASE_S, documents, here
+from drill_runner import ROOT, Drill, drill
+from game_day_cluster import (
+    BACK_S_MAX,
+    GROUPS,
+    LEASE_S,
+    documents,
+    here,
+    job_of_game_day,
+    logs,
+    stand_by,
+    told,
+)
 from kubernetes_world import PODS, Live, Namespace
+from pods_api import ApiServer
 from pods_target import (
     OTHER,
     REGION,
@@ -44,18 +54,6 @@ TOKENS = ("load_token", "canary_token", "control_token")
 SLOW_S = 120.0
 
 
-class TestbedCluster(Live):
-    """The control plane of a running testbed, as its administrator sees it."""
-
-    def __init__(self, found: dict[str, Any], place: Path) -> None:
-        kubeconfig = next(place.rglob("admin.kubeconfig"))
-        shown = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
-        plane: Any = SimpleNamespace(
-            ca=shown["certificate-authority"], kubeconfig=kubeconfig, url=shown["server"]
-        )
-        super().__init__(plane, None, None)  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Drill]:
     """The testbed, running, and nothing of it afterwards."""
@@ -72,7 +70,7 @@ def one(tmp_path: Path) -> Iterator[Drill]:
 def world(one: Drill, tmp_path: Path) -> SimpleNamespace:
     """The cluster with the manifests of game days, and the target as a pod there has it."""
     found = state(one)
-    live = TestbedCluster(found, one.work / "state")
+    live = ApiServer(one)
     home, region = Namespace(live, HOME), Namespace(live, REGION)
     for name, space in (("muster.yaml", HOME), ("region.yaml", REGION), ("region.yaml", OTHER)):
         for document in documents(name, HOME):
@@ -139,47 +137,13 @@ def bound(role: str) -> dict[str, Any]:
     }
 
 
-def said(world: SimpleNamespace) -> str:
-    """What Muster's pods have said, as kubectl would show it."""
-    names = [one["metadata"]["name"] for one in world.home.pods()]
-    logs = [f"{PODS.format(HOME)}/{name}/log" for name in names]
-    return "\n".join(world.home.live.http.get(path).text for path in logs)
-
-
-def told(world: SimpleNamespace, holds: Callable[[], Any], what: str, seconds_max: float) -> None:
-    """Wait until `holds()`; a test that fails tells what the pods have said."""
-    try:
-        await_true(holds, what, seconds_max)
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n{said(world)}") from error
-
-
-def stand_by(world: SimpleNamespace) -> None:
-    """Returns once both of the manifest's Deployment are ready, by its own probe."""
-    (standby,) = [one for one in documents("standby.yaml", HOME) if one["kind"] == "Deployment"]
-    command = [sys.executable, "-m", "chaostoolkit", "--no-log-file", "drill"]
-    command += ["standby", "--target", world.file]
-    here(world, standby["spec"]["template"], "standby", command, READ, **world.secrets)
-    live, path = world.home.live, world.home.path("Deployment")
-    live.call("POST", path, standby)
-    told(
-        world,
-        lambda: live.call("GET", f"{path}/standby")["status"].get("availableReplicas") == 2,
-        "both that stand by",
-        SLOW_S,
-    )
-
-
 def test_a_drill_whose_pod_is_deleted_in_the_dark_is_restored_within_a_minute(world):
     """`chaos run` as the manifest's Job runs it, under load; nobody does anything."""
-    stand_by(world)
-    (cron,) = documents("cronjob.yaml", HOME)
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "game-day"}}
-    job["spec"] = cron["spec"]["jobTemplate"]["spec"]
-    root = Path(documents.__code__.co_filename).resolve().parent.parent
+    stand_by(world, READ, SLOW_S, **world.secrets)
+    job = job_of_game_day(HOME)
     more = {"MUSTER_TARGET": world.file, "MUSTER_PROFILE": "test_short", "MUSTER_SCALE": "1"}
     more["PATH"] = f"{Path(sys.prefix, 'bin')}:/usr/bin:/bin"
-    command = [str(root / "deploy/game_day"), "pod"]
+    command = [str(ROOT / "deploy/game_day"), "pod"]
     pod = job["spec"]["template"]
     here(world, pod, "drill", command, READ, written=[world.scraped], **more, **world.secrets)
     live = world.home.live
@@ -187,12 +151,12 @@ def test_a_drill_whose_pod_is_deleted_in_the_dark_is_restored_within_a_minute(wo
 
     told(world, world.dark, "the dark", SLOW_S)
     (pod,) = world.home.pods(**{"app.kubernetes.io/component": "game-day"})
-    assert len(mentioning("muster.load")) > 0, said(world)
+    assert len(mentioning("muster.load")) > 0, logs(world)
     live.call("DELETE", f"{PODS.format(HOME)}/{pod['metadata']['name']}", {"gracePeriodSeconds": 0})
     told(world, world.back, "the region", BACK_S_MAX)
     told(
         world,
-        lambda: said(world).count("restored: region") == 1,
+        lambda: logs(world).count("restored: region") == 1,
         "the word of who restored",
         SLOW_S,
     )

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,16 @@ from typing import Any
 
 import pytest
 from floor_fixtures import await_true
-from game_day_cluster import BACK_S_MAX, create, dark_world, documents, here
+from game_day_cluster import (
+    BACK_S_MAX,
+    create,
+    dark_world,
+    here,
+    job_of_game_day,
+    logs,
+    stand_by,
+    told,
+)
 from kubernetes_world import PODS, Live, Namespace, processes, started
 from test_pipelines import NEW, fake
 
@@ -84,27 +93,13 @@ def world(cluster, spaces, tmp_path):
     sleeping(region, "redis", 1, "StatefulSet")
     with dark_world(cluster, muster, region, tmp_path) as made:
         await_true(made.back, "the region", SLOW_S)
-        (standby,) = [
-            one for one in documents("standby.yaml", muster.name) if one["kind"] == "Deployment"
-        ]
-        command = [*CHAOS, "standby", "--target", made.file]
-        here(made, standby["spec"]["template"], "standby", command, READ)
-        create(cluster, standby, muster.name)
-        path = muster.path("Deployment", "standby")
-        told(
-            made,
-            lambda: cluster.call("GET", path).get("status", {}).get("availableReplicas") == 2,
-            "both that stand by",
-            SLOW_S,
-        )
+        stand_by(made, READ, SLOW_S)
         yield made
 
 
 def begun(world: SimpleNamespace) -> SimpleNamespace:
     """The game day's job, with the region dark: its pod's path, its first process and watchdog."""
-    (cron,) = documents("cronjob.yaml", world.home.name)
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "game-day"}}
-    job["spec"] = cron["spec"]["jobTemplate"]["spec"]
+    job = job_of_game_day(world.home.name)
     here(world, job["spec"]["template"], "drill", [sys.executable, str(DRILL), world.file], READ)
     create(world.region.live, job, world.home.name)
     await_true(world.dark, "the dark", SLOW_S)
@@ -129,23 +124,7 @@ def parent_of(pid: int) -> int:
     return 0
 
 
-def logs(world: SimpleNamespace) -> str:
-    """What those that stand by have said, as kubectl would show it."""
-    said = ""
-    for pod in world.home.pods(**{"app.kubernetes.io/component": "standby"}):
-        name = pod["metadata"]["name"]
-        answer = world.region.live.http.get(f"{PODS.format(world.home.name)}/{name}/log")
-        said += f"{name}:\n{answer.text}\n"
-    return said
-
-
-def told(world: SimpleNamespace, holds: Callable[[], bool], what: str, seconds_max: float) -> None:
-    """Wait until `holds()`; a test that fails tells what those that stand by have said."""
-    try:
-        await_true(holds, what, seconds_max)
-    except AssertionError as error:
-        pods = [one["status"] for one in world.home.pods()]
-        raise AssertionError(f"{error}\n{logs(world)}\n{pods}") from error
+STANDBY = {"app.kubernetes.io/component": "standby"}
 
 
 @pytest.mark.parametrize("how", ["the pod is deleted", "its first process is killed"])
@@ -166,7 +145,7 @@ def test_a_region_whose_drills_pod_dies_is_back_within_a_minute(world, how):
     print(f"region back {time.monotonic() - killed_s:.1f} s after")
     kept = ["lock/staging", "standby/staging"]
     await_true(lambda: sorted(world.keys()) == kept, "no change left", SLOW_S)
-    assert logs(world).count("restored: region") == 1
+    assert logs(world, **STANDBY).count("restored: region") == 1
     job = f"/apis/batch/v1/namespaces/{world.home.name}/jobs/game-day"
 
     def failed() -> bool:

@@ -135,8 +135,8 @@ def _silent(samples: Samples, window: Window) -> Iterator[Missing]:
             moments = [*known[known <= end_s].tolist(), end_s]
             for before_s, after_s in pairwise(moments):
                 gap_s = after_s - before_s
-                gone = away(samples, one, window, (before_s, after_s))
-                if after_s > window.start_s and gap_s > GAPS_MAX * window.stale_s and not gone:
+                too_long = after_s > window.start_s and gap_s > GAPS_MAX * window.stale_s
+                if too_long and not away(samples, one, window, (before_s, after_s)):
                     yield "server", signal, f"shows nothing for {gap_s:.0f} s in {named(one)}"
                     break
 

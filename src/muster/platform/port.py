@@ -98,8 +98,16 @@ class TimedAdapter(Adapter, ABC):
         For whoever only restores, and so has fewer rights. Asks without changing anything, at least
         whether the adapter can be used here. Raises PortError, which says nothing of rights.
         """
-        found = self.unusable()
-        return () if found is None else (found.line(),)
+        if found := self.unusable():
+            return (found.line(),)
+        self.see()
+        return ()
+
+    def see(self) -> None:
+        """Look at the platform once: whoever may not look at it may not change it either.
+
+        Raises PortError. Nothing, where there is nothing to look at or the rights are asked for.
+        """
 
 
 class RegionAdapter(TimedAdapter):

@@ -6,6 +6,7 @@ whose answer was lost may have worked, so after any failure the store is read ag
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -55,6 +56,20 @@ class Store(ABC):
         StoreError.
         """
         return ()
+
+    def not_removable(self, place: str) -> str:
+        """Why a record that was written below `doctor/PLACE` can not be removed; empty if it can.
+
+        Learnt only after a drill, each restored change would stay there, and every later drill
+        would be refused. Raises StoreError if nothing can be written.
+        """
+        key = f"doctor/{place}/{secrets.token_hex(6)}"
+        written = self.write(key, "written to be removed", None)
+        try:
+            self.remove(written)
+        except StoreError as error:
+            return f"the record {key} was written to the store and can not be removed: {error}"
+        return ""
 
     def write(self, key: str, text: str, old: Stored | None) -> Stored:
         """Write `text` at `key` in place of `old` (None: no value), and return the new value.

@@ -7,7 +7,6 @@ overwritten.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -57,13 +56,8 @@ class S3Store(Store):
 
     def rehearse(self) -> tuple[str, ...]:
         # Nothing but a removal tells whether one is allowed.
-        key = f"doctor/rehearsal/{secrets.token_hex(6)}"
-        written = self.write(key, "rehearsal", None)
-        try:
-            self.remove(written)
-        except StoreError as error:
-            return (f"the object {key} was written and can not be removed: {error}",)
-        return ()
+        why = self.not_removable("rehearsal")
+        return (why,) if why else ()
 
     def _put(self, key: str, text: str, old: Stored | None) -> None:
         condition = {"IfNoneMatch": "*"} if old is None else {"IfMatch": old.version}

@@ -24,7 +24,7 @@ from muster.drill.sight.told_apart import untold
 from muster.drill.undo.beside import nobody_beside
 from muster.drill.undo.logs import left_on
 from muster.drill.undo.restore import recover_command
-from muster.drill.undo.store import not_removable, stored_undo
+from muster.drill.undo.store import stored_undo
 from muster.errors import DrillAborted, MusterError
 from muster.faults import Fault
 from muster.faults.proxies import proxy_of
@@ -104,7 +104,7 @@ def lock_kept(session: Looking) -> str:
     if lease is None:
         return ""
     lease.renew()
-    return not_removable(lease.store, session.target.name)
+    return lease.store.not_removable(session.target.name)
 
 
 def stood_by(session: Looking) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,21 +94,6 @@ def stored_undo(target: Target) -> Held | None:
         if record["target"] == target.name:
             found.setdefault(str(record["drill_id"]), []).append(_entry(record))
     return {drill: tuple(sorted(entries, key=_order)) for drill, entries in found.items()}
-
-
-def not_removable(store: Store, target: str) -> str:
-    """Why entries written to the store could not be removed again; empty if they can.
-
-    Tried on a record of its own: learnt only after a drill, each restored change would stay there,
-    and every later drill would be refused. Raises StoreError if nothing can be written.
-    """
-    key = f"doctor/{target}/{secrets.token_hex(6)}"
-    written = store.write(key, "preflight", None)
-    try:
-        store.remove(written)
-    except StoreError as error:
-        return f"the record {key} was written to the store and can not be removed: {error}"
-    return ""
 
 
 def with_stored(

@@ -57,12 +57,8 @@ class Partition(RegionAdapter):
     def join(self, before: Before) -> None:
         """Let everyone in again; calling it again changes nothing."""
 
-    def rehearse_revert(self) -> tuple[str, ...]:
-        if lines := super().rehearse_revert():
-            return lines
-        # Whoever may not look at the state may not set it either.
+    def see(self) -> None:
         self.state({})
-        return ()
 
     @abstractmethod
     def command(self, before: Before) -> str | None:

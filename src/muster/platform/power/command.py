@@ -52,11 +52,8 @@ class PowerByCommand(RegionByCommand, Power):
         super().__init__(region, settings, clock)
         self._kills = settings.kills
 
-    def rehearse_revert(self) -> tuple[str, ...]:
-        if lines := super().rehearse_revert():
-            return lines
+    def see(self) -> None:
         self._shown()
-        return ()
 
     def change(self, *, kill: bool = False) -> Change:
         return Change(self._shown().shown, "killed" if kill else "off")

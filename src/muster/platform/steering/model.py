@@ -173,11 +173,11 @@ class Steering(TimedAdapter):
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
         """The complete shell line with which a person restores `before`; None if there is none."""
 
-    def rehearse_revert(self) -> tuple[str, ...]:
-        if lines := super().rehearse_revert():
-            return lines
+    def see(self) -> None:
         self.weights()
-        return self.rehearse()
+
+    def rehearse_revert(self) -> tuple[str, ...]:
+        return super().rehearse_revert() or self.rehearse()
 
     @abstractmethod
     def trial(self) -> Trial:

@@ -33,6 +33,8 @@ async def follow_primary(
         return
     async with _asked(sentinel) as asked:
         shown: Any = await asked.sentinel_get_master_addr_by_name(str(sentinel.spec.region))
+        if shown is None:
+            raise ValueError("it watches no primary of that name")
         host, port = shown
     try:
         for spec in toxiproxies:
