@@ -9,10 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from dataplane_fixtures import free_port
 
-from muster.testbed.rig.primary import await_replica
+from muster.testbed.rig.primary import await_replica, follow_primary
 from muster.testbed.rig.processes import StartError
 
 REGION = "eu-west-1"
@@ -34,11 +35,22 @@ def test_a_sentinel_without_a_replica_is_not_ready(tmp_path: Path) -> None:
         asyncio.run(_accepts(port))
         with pytest.raises(StartError, match=f"sentinel-{REGION}: no replica after 0.3 s"):
             asyncio.run(await_replica(child, 0.3))
+        spec.region = "elsewhere"
+        with pytest.raises(
+            StartError, match=f"sentinel-{REGION}: ValueError it watches no primary"
+        ):
+            asyncio.run(follow(child))
     finally:
         process.kill()
         process.wait(10)
     with pytest.raises(StartError, match=f"sentinel-{REGION}: ConnectionError"):
         asyncio.run(await_replica(child, 0.3))
+
+
+async def follow(child: Any) -> None:
+    """Move no proxy at all to where the primary is."""
+    async with httpx.AsyncClient() as client:
+        await follow_primary(client, child, ())
 
 
 async def _accepts(port: int) -> None:
