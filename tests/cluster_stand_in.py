@@ -43,7 +43,7 @@ class ClusterStandIn:
     `denied`: (verb, resource) of which the caller has no right. `blocked`: a PodDisruptionBudget
     allows no eviction. `stuck`: controllers do nothing; `blind`: they have not looked at their pods
     since, so that statuses are old. `plays_kubelet`: flawed pods fail; if not,
-    every pod becomes ready at once.
+    every pod becomes ready at once. `uids` and `created` tell the objects of two clusters apart.
     """
 
     namespace: str
@@ -53,6 +53,8 @@ class ClusterStandIn:
     stuck: bool = False
     blind: bool = False
     plays_kubelet: bool = True
+    uids: str = "uid"
+    created: str = "2026-01-01T00:00:00Z"
     _count: int = 0
     _told: dict[str, Object] = field(default_factory=dict)
 
@@ -68,7 +70,8 @@ class ClusterStandIn:
     def put(self, path: str, found: Object) -> Object:
         """Create an object, or set it anew."""
         meta = found.setdefault("metadata", {})
-        meta.setdefault("uid", f"uid-{self.number()}")
+        meta.setdefault("uid", f"{self.uids}-{self.number()}")
+        meta.setdefault("creationTimestamp", self.created)
         meta["resourceVersion"] = str(self.number())
         self.objects[path] = found
         return found

@@ -296,7 +296,8 @@ class KubernetesStandIn:
     What holds on a real one is tested there (the marker `kubernetes`). `lag` reads of a deployment
     show the state before a change, as a controller needs time. `terminating` pods are listed and no
     longer counted by their deployment. `others` are pods of another deployment that every selector
-    matches. `denied` are the verbs of which the caller has no right.
+    matches. `denied` are the verbs of which the caller has no right. `uids` and `created` tell the
+    workloads of two clusters apart.
     """
 
     replicas: dict[str, int]
@@ -313,6 +314,8 @@ class KubernetesStandIn:
     denied: tuple[str, ...] = ()
     autoscalers: dict[str, tuple[int, int]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    uids: str = ""
+    created: str = "2026-01-01T00:00:00Z"
     _reads_left: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -364,10 +367,13 @@ class KubernetesStandIn:
             self.observed[name] = self.generation[name]
             self.available[name] = self.replicas[name]
 
+    def _meta(self, name: str) -> dict[str, Any]:
+        return {"name": name, "uid": f"{name}{self.uids}", "creationTimestamp": self.created}
+
     def _scale(self, name: str) -> dict[str, Any]:
         self._settle(name)
         return {
-            "metadata": {"name": name, "uid": name, "resourceVersion": str(self.generation[name])},
+            "metadata": {**self._meta(name), "resourceVersion": str(self.generation[name])},
             "spec": {"replicas": self.replicas[name]},
             "status": {"replicas": self.available[name], "selector": f"app={name}"},
         }
@@ -376,7 +382,7 @@ class KubernetesStandIn:
         count = self.available[name]
         return {
             "kind": "Deployment",
-            "metadata": {"name": name, "uid": name, "generation": self.generation[name]},
+            "metadata": {**self._meta(name), "generation": self.generation[name]},
             "spec": {"replicas": self.replicas[name]},
             "status": {
                 "observedGeneration": self.observed[name],

@@ -21,7 +21,7 @@ from muster.platform.cluster.none import ClusterOfNobody
 from muster.platform.cluster.registry import CLUSTERS
 from muster.platform.kubernetes import cluster as calls
 from muster.platform.kubernetes import workloads as waits
-from muster.platform.port import Touch
+from muster.platform.port import PortError, Touch
 from muster.targets.cluster import KubernetesCluster, NoCluster
 
 WAYS = ("killing", "draining", "readiness", "image")
@@ -200,6 +200,28 @@ def test_a_template_with_a_secret_leaves_the_cluster_nowhere(world):
         found["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "K", "value": SECRET}]
     told = world.disruption()
     assert SECRET not in str((told.before(), told.change(), told.command(told.before())))
+
+
+def test_a_context_that_leads_to_another_cluster_is_not_called_whole(world):
+    """Workloads of the same names are whole there, and were never disrupted."""
+    one = world.disruption()
+    before = one.before()
+    one.apply(before)
+    other = ClusterStandIn("chat", uids="another")
+    for name in (NODE, OTHER_NODE):
+        other.node(name)
+    other.deployment("gateway", 3)
+    world.api = other
+    for known in (one, world.disruption()):
+        for call in (known.state, known.revert):
+            with pytest.raises(PortError, match="another one than the drill has changed"):
+                call(before)
+    other.created = "2199-01-01T00:00:00Z"
+    for found in other.of("deployments"):
+        found["metadata"]["creationTimestamp"] = other.created
+    if world.way in ("killing", "draining"):
+        # Created anew since: it is what is there now.
+        assert world.disruption().state(before).whole
 
 
 def test_every_kind_of_a_target_has_its_adapter():

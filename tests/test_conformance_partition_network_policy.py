@@ -316,3 +316,21 @@ def test_a_second_cut_under_the_first_ones_entry_is_joined_by_it(world, front):
     one.revert()
     assert one.read_back().ok
     assert world.is_now() == "whole"
+
+
+def test_a_context_that_leads_to_another_cluster_is_not_called_joined(world, front):
+    """Workloads of the same names stand there, and none of the policies."""
+    fault = a_fault(world, front)
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, undo_params_of(fault))
+    fault.apply()
+    cut = world.api
+    world.api = ClusterStandIn("chat", uids="another")
+    for name in ("gateway", "front"):
+        world.api.deployment(name, 2)
+    one = by_log(world, front, entry)
+    for call in (one.read_back, one.revert):
+        with pytest.raises(PortError, match="another one than the drill has changed"):
+            call()
+    world.api = cut
+    one.revert()
+    assert one.read_back().ok

@@ -13,7 +13,7 @@ import threading
 
 import pytest
 import yaml
-from conformance.steering import BEFORE, CHECKS, EAST, WEST, World, shift
+from conformance.steering import BEFORE, CHECKS, EAST, WEST, World, again, shift
 from conformance.world import Trouble
 from floor_fixtures import await_true, kubeconfig, stand_in
 from kubernetes_world import Live
@@ -272,3 +272,27 @@ def test_the_safety_net_has_no_record_here(unseen):
     """A route has no harmless part: one clear line."""
     with pytest.raises(BadInput, match=r"steering\.kind: got 'gateway_api', expected route53"):
         unseen.adapter().trial()
+
+
+def test_a_context_that_leads_to_another_cluster_is_not_called_restored(world):
+    """A route of the same name and weights stands there."""
+    east = shift(world, 100.0)
+    restored = again(world, east)
+    east.apply()
+    passed_on = world.passed_on
+
+    def elsewhere(call):
+        status, found = passed_on(call)
+        if "metadata" in found:
+            found["metadata"]["uid"] = "another"
+        return status, found
+
+    world.passed_on = elsewhere
+    weights = world.weights()
+    for call in (restored.read_back, restored.revert):
+        with pytest.raises(SteeringError, match="another one than the drill has changed"):
+            call()
+    assert world.weights() == weights
+    world.passed_on = passed_on
+    restored.revert()
+    assert world.weights() == BEFORE

@@ -399,9 +399,10 @@ def test_the_roles_to_recover_the_rest_are_enough_and_each_part_of_them_needed(
 
 
 BY_ANOTHER_ROLE = {
-    # Of deployments, which muster-recover may read, and both may patch.
+    # Of deployments and their scales, which muster-recover may read, and two may patch deployments.
     ("muster-recover-cluster", "get"), ("muster-recover-cluster", "patch"),
     ("muster-recover-restart", "get"), ("muster-recover-restart", "patch"),
+    ("muster-recover-partition", "get"),
 }  # fmt: skip
 
 

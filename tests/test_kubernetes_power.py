@@ -15,6 +15,7 @@ from muster.faults.region_loss import RegionLoss
 from muster.faults.region_power import RegionPower
 from muster.platform import platform_of
 from muster.platform.kubernetes import cluster as calls
+from muster.platform.kubernetes.known import UIDS
 from muster.platform.kubernetes.workloads import Workloads
 from muster.platform.port import PortError
 from muster.targets.power import KubernetesPower
@@ -430,3 +431,47 @@ def test_a_cluster_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(PortError, match="Kubernetes GET deployments/gateway/scale") as caught:
         Workloads(power(kubeconfig=str(path)), NAMES).asked()
     assert len(str(caught.value).splitlines()) == 1
+
+
+def by_log(fault, params):
+    """What another process makes of the undo log."""
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, json.loads(json.dumps(params)))
+    return fault_of(platform_of(fault.target), entry)
+
+
+def test_a_context_that_leads_to_another_cluster_restores_nothing(cluster, front):
+    """Workloads of the same names stand there, whole: they were never stopped."""
+    fault = the_fault(front)
+    params = undo_params_of(fault)
+    fault.apply()
+    cluster.uids = " of another cluster"
+    for count, shown in ((0, "stopped there too"), (3, "whole there")):
+        cluster.replicas.update(gateway=count, redis=min(count, 1))
+        one = by_log(fault, params)
+        for call in (one.read_back, one.revert):
+            with pytest.raises(PortError, match="another one than the drill has changed"):
+                call()
+        assert cluster.replicas["gateway"] == count, shown
+
+
+def test_a_workload_that_was_created_anew_is_started(cluster, front):
+    """Somebody deployed it again in mid-drill: it takes the place of the one that was stopped."""
+    fault = the_fault(front)
+    params = undo_params_of(fault)
+    fault.apply()
+    cluster.uids, cluster.created = " anew", "2199-01-01T00:00:00Z"
+    one = by_log(fault, params)
+    one.revert()
+    assert one.read_back().ok
+    assert cluster.replicas == {"gateway": 3, "redis": 1}
+
+
+def test_an_entry_that_names_no_uids_is_restored_as_ever(cluster, front):
+    """Logs of earlier versions."""
+    fault = the_fault(front)
+    params = undo_params_of(fault)
+    fault.apply()
+    cluster.uids = " of another cluster"
+    one = by_log(fault, {key: value for key, value in params.items() if key != UIDS})
+    one.revert()
+    assert one.read_back().ok

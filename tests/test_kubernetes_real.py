@@ -565,6 +565,24 @@ def test_keda_is_paused_for_a_drill_and_let_go_again(region, live):
     assert (paused("gateway"), paused("redis")) == (False, True)
 
 
+def test_keda_may_scale_again_where_a_start_fails(region, live):
+    """It may bring back what the start could not; the start says what is missing all the same."""
+    if not live.http.get("/apis/keda.sh/v1alpha1").is_success:
+        crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
+    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
+    body = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
+    spec = {"scaleTargetRef": {"name": "gateway"}}
+    live.call("POST", base, {**body, "metadata": {"name": "gateway"}, "spec": spec})
+    one = power(region, pause_keda=True, timeout_s=3)
+    before = one.before()
+    one.stop()
+    region.quota(1)
+    with pytest.raises(PortError, match="not available in time"):
+        one.start(before)
+    assert not live.call("GET", f"{base}/gateway")["metadata"].get("annotations")
+    assert not one.state(before).whole
+
+
 def test_keda_without_the_right_to_pause_it_is_told(region, live, tmp_path):
     """Before anything is done; with the role of the documentation nothing is told."""
     if not live.http.get("/apis/keda.sh/v1alpha1").is_success:

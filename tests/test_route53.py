@@ -384,3 +384,16 @@ def test_calls_are_kept_apart():
                 steering.weights()
         assert time.monotonic() - start >= 3 / 20
     assert len(shown.calls) == 4
+
+
+def test_another_zone_of_the_same_name_is_not_called_restored(url):
+    """The target leads to another account's zone by now, with the weights of before."""
+    changed, other = Zone(url), Zone(url)
+    saved = {}
+    for zone in (changed, other):
+        zone.put(zone.weighted("a", 50), zone.weighted("b", 50))
+    saved = changed.steering.saved()
+    changed.steering.check_same(saved)
+    changed.steering.check_same({})
+    with pytest.raises(SteeringError, match=f"hosted zone {saved['zone_id']}, and the target"):
+        other.steering.check_same(saved)

@@ -97,8 +97,8 @@ def late_after_the_effect(world: World) -> None:
 
 def believes_no_nonsense(world: World) -> None:
     """An answer of the wrong shape is no state, and no change that went well."""
-    world.trouble("nonsense")
     before = world.before
+    world.trouble("nonsense")
     for verb in ("state", "cut"):
         change = getattr(world.adapter(), verb)
         assert attempted(lambda change=change: change(before) and None)

@@ -75,6 +75,7 @@ class WeightsMoved(PortFault):
         if self._before is None:
             raise FaultError(f"{self.subject}: the weights before the fault are unknown")
         try:
+            self._steering.check_same(self._saved)
             self._put_back(self._before)
         except SteeringAway:
             self._away = True
@@ -91,6 +92,7 @@ class WeightsMoved(PortFault):
         return restoration(stood, self._steering.shown(), self._sets or ())
 
     def read_back(self) -> ReadBack:
+        self._steering.check_same(self._saved)
         stood = self._steering.stood(self._saved)
         if self._sets is not None and stood:
             return self._read_back_by_part(stood)

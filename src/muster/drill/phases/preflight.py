@@ -135,12 +135,12 @@ def load_place(session: Looking) -> str:
 
 
 def _applied(session: Looking) -> Iterator[Fault]:
-    """The faults that the drill applies, one of each subject."""
-    seen: set[str] = set()
+    """The faults that the drill applies, one of each kind on each subject."""
+    seen: set[tuple[str, str]] = set()
     for step in _steps(session):
         for fault in step.faults:
-            if not step.back and fault.subject not in seen:
-                seen.add(fault.subject)
+            if not step.back and (fault.kind, fault.subject) not in seen:
+                seen.add((fault.kind, fault.subject))
                 yield fault
 
 

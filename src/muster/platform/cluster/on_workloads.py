@@ -17,6 +17,7 @@ from muster.platform.cluster.model import Before, Disruption
 from muster.platform.kubernetes.autoscalers import autoscalers
 from muster.platform.kubernetes.cluster import Refused, Unanswered
 from muster.platform.kubernetes.fields import Json, mapping
+from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.pods import Pod, is_ready
 from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right
@@ -42,6 +43,7 @@ class OnWorkloads(Disruption):
         self.region = region
         self.clock = clock
         self.settings = settings
+        self._known: Known | None = None
 
     @property
     def timeout_s(self) -> float:
@@ -50,9 +52,15 @@ class OnWorkloads(Disruption):
     def touches(self) -> tuple[Touch, ...]:
         return (Touch("namespaces", self.settings.namespace),)
 
-    @cached_property
+    @property
     def workloads(self) -> Workloads:
         """The workloads, reached when they are first needed. Raises PortError."""
+        found = self._reached
+        found.known = self._known
+        return found
+
+    @cached_property
+    def _reached(self) -> Workloads:
         return Workloads(self.settings, self.settings.workloads, self.clock)
 
     def told(self, before: Before) -> None:
@@ -61,9 +69,10 @@ class OnWorkloads(Disruption):
             "namespace": before.get(NAMESPACE, self.settings.namespace),
             "workloads": tuple(before.get(REPLICAS, self.settings.workloads)),
         }
+        self._known = Known.of(before)
         if any(getattr(self.settings, key) != value for key, value in named.items()):
             self.settings = self.settings.model_copy(update=named)
-            self.__dict__.pop("workloads", None)
+            self.__dict__.pop("_reached", None)
 
     def until_s(self) -> float:
         """When a change that begins now must be done, on the monotonic clock."""
@@ -77,7 +86,8 @@ class OnWorkloads(Disruption):
                 f"{name} {available[name]} of {asked[name]}" for name in sorted(asked)
             )
             raise PortError(f"region {self.region}: not whole before the fault: available {shown}")
-        return {NAMESPACE: self.settings.namespace, REPLICAS: asked}
+        self._known = self.workloads.identify()
+        return {NAMESPACE: self.settings.namespace, REPLICAS: asked, **self._known.told()}
 
     def to_see_whole(self) -> list[Right]:
         """The rights that `state` and `await_whole` need. Raises PortError."""

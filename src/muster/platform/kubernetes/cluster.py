@@ -6,6 +6,7 @@ each `Cluster` has a configuration of its own.
 
 - `Refused`: the API server will say no again: a missing right, a policy, an invalid request.
 - `Absent`: there is no such object, or no such kind of object.
+- `Another`: there is an object of that name, and it is not the one that was meant.
 - `Conflict`: somebody else was faster; reading again helps.
 - `Unanswered`: no answer, or an answer that says that the server could not serve it. A change may
   or may not have been made.
@@ -43,6 +44,10 @@ class Refused(Denied):
 
 class Absent(Refused):
     """There is nothing at that path."""
+
+
+class Another(Refused):
+    """What stands at that path is not the object that was meant."""
 
 
 class Conflict(PortError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from muster.platform.port import PortError
@@ -28,6 +29,15 @@ def text(found: Json, *keys: str, absent: str | None = None) -> str:
     if not isinstance(value, str):
         raise PortError(f"Kubernetes: {'.'.join(keys)}: got {value!r}, expected a text")
     return value
+
+
+def moment_s(found: Json, *keys: str) -> float:
+    """The time at `keys`, RFC 3339, in seconds since the epoch. Raises PortError."""
+    value = text(found, *keys)
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except ValueError as error:
+        raise PortError(f"Kubernetes: {'.'.join(keys)}: got {value!r}, expected a time") from error
 
 
 def mapping(found: Json, *keys: str) -> Json:

@@ -88,6 +88,11 @@ def of_each(workloads: Workloads) -> list[Right]:
     return [Right("get", one.kind, where, sub, one.name) for one in found for sub in ("", "scale")]
 
 
+def to_identify(workloads: Workloads) -> list[Right]:
+    """To see whether each workload is still the same one."""
+    return [one for one in of_each(workloads) if one.sub]
+
+
 def _to_scale(workloads: Workloads) -> list[Right]:
     """To scale each workload."""
     found = map(workloads.workload, workloads.names)

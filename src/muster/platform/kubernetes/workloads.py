@@ -3,6 +3,8 @@
 A change carries the version of what was read, so that the API server refuses a call that timed out
 and arrives after a later one. Before each repetition the state is read again. What the API server
 refuses (`Refused`) is not repeated; all else is, until the time is over.
+
+Where it is known which workloads are meant, each read of one is checked.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
 from muster.platform.kubernetes.fields import Json, text, whole_number
 from muster.platform.kubernetes.kinds import KNOWN, PODS, Kind, Kinds
+from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.pods import Pod, Pods
 from muster.platform.port import PortError
 from muster.targets.kubernetes import ClusterAccess
@@ -66,10 +69,14 @@ class Workloads:
     """
 
     def __init__(
-        self, access: ClusterAccess, names: Sequence[str], clock: Clock = SYSTEM_CLOCK
+        self,
+        access: ClusterAccess,
+        names: Sequence[str],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.namespace = access.namespace
         self.names = tuple(names)
+        self.known: Known | None = None
         self.cluster = Cluster(access, clock)
         self.kinds = Kinds(self.cluster)
         self.cut_at_s: float | None = None
@@ -88,7 +95,19 @@ class Workloads:
 
     def scale_of(self, said: str) -> Scale:
         """What one workload is asked for."""
-        return _scale(self.cluster.get(self.path(said, "/scale")))
+        return _scale(self._read(said, "/scale"))
+
+    def _read(self, said: str, sub: str = "") -> Json:
+        found = self.cluster.get(self.path(said, sub))
+        if self.known is not None:
+            self.known.check(said, found)
+        return found
+
+    def identify(self) -> Known:
+        """Which workloads these are, read now; from now on they are meant. Raises PortError."""
+        read_at_s = self._clock.now_s()
+        self.known = Known({name: one.uid for name, one in self._scales().items()}, read_at_s)
+        return self.known
 
     def asked(self) -> dict[str, int]:
         """The replicas that are asked for, by workload."""
@@ -102,7 +121,7 @@ class Workloads:
 
     def _count(self, said: str) -> tuple[int, int]:
         """Replicas asked for and available; none while the status is an earlier generation's."""
-        found = self.cluster.get(self.path(said))
+        found = self._read(said)
         own = said.partition("/")[0] in KNOWN
         # Of another kind only the scale says where the number stands.
         asked = whole_number(found, "spec", "replicas") if own else self.scale_of(said).asked

@@ -22,8 +22,9 @@ from muster.platform.by_hand import line
 from muster.platform.kubernetes.cluster import Absent, kubectl_of
 from muster.platform.kubernetes.fields import Json, each, mapping, text
 from muster.platform.kubernetes.kinds import PODS, Kind
+from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.pods import ENDED
-from muster.platform.kubernetes.rehearsal import reading
+from muster.platform.kubernetes.rehearsal import reading, to_identify
 from muster.platform.kubernetes.rights import Right, missing, tried
 from muster.platform.kubernetes.selectors import matches
 from muster.platform.kubernetes.workloads import Workloads
@@ -82,7 +83,7 @@ class PartitionByNetworkPolicy(Partition):
 
     def rehearse_revert(self) -> tuple[str, ...]:
         where = self._settings.namespace
-        needed = [Right("list", POLICIES, where)]
+        needed = [*to_identify(self._workloads), Right("list", POLICIES, where)]
         for name in self._settings.workloads:
             needed.append(Right("delete", POLICIES, where, name=_policy_name(name)))
         return tuple(missing(self._workloads.cluster, needed))
@@ -92,6 +93,7 @@ class PartitionByNetworkPolicy(Partition):
             NAMESPACE: self._settings.namespace,
             TOKEN: uuid.uuid4().hex[:12],
             CUT: {_policy_name(name): name for name in self._settings.workloads},
+            **self._workloads.identify().told(),
         }
 
     def state(self, before: Before) -> PartitionState:
@@ -138,6 +140,7 @@ class PartitionByNetworkPolicy(Partition):
 
         One by its name alone is a later cut's of the same drill, whose first entry still stands.
         """
+        self._check_those(before)
         path = POLICIES.path(self._namespace(before))
         found = self._workloads.cluster.items(path, labelSelector=LABEL)
         token, names = before.get(TOKEN), self._names(before)
@@ -148,6 +151,22 @@ class PartitionByNetworkPolicy(Partition):
             or mapping(one, "metadata", "labels").get(MARK) == token
             or _name(one) in names
         }
+
+    def _check_those(self, before: Before) -> None:
+        """Raises PortError where the context leads to another cluster than that of the cut.
+
+        There none of its policies would be left.
+        """
+        known = Known.of(before)
+        if known is None or known == self._workloads.known:
+            return
+        access = self._settings.model_copy(update={"namespace": self._namespace(before)})
+        those = Workloads(access, tuple(known.uids), self.clock)
+        those.known = known
+        for name in those.names:
+            with suppress(Absent):
+                those.scale_of(name)
+        self._workloads.known = known
 
     def _one_cut(self, policy: str, before: Before) -> bool:
         """Whether the policy is there, read after the change."""

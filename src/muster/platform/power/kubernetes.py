@@ -19,6 +19,7 @@ from muster.platform.by_hand import line
 from muster.platform.kubernetes.autoscalers import autoscalers
 from muster.platform.kubernetes.cluster import Refused, kubectl_of
 from muster.platform.kubernetes.keda import PAUSED, pause, resume, still_paused, to_pause
+from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.others import others_of
 from muster.platform.kubernetes.rehearsal import refusals, refusals_of_start
 from muster.platform.kubernetes.workloads import KILL_GRACE_S, Workloads
@@ -96,6 +97,7 @@ class PowerByKubernetes(Power):
         self._told = self._to_pause()
         lists = {AUTOSCALED: sorted(self._bounds()), KEDA: self._told}
         found = {NAMESPACE: self._settings.namespace, REPLICAS: asked}
+        found |= self._cluster.identify().told()
         return found | {key: names for key, names in lists.items() if names}
 
     def stop(self) -> None:
@@ -124,15 +126,16 @@ class PowerByKubernetes(Power):
             count = wanted.get(name)
             return None if count is None or _enough(asked, count, bounds.get(name)) else count
 
-        stopped.set(wish, until_s)
-        stopped.await_available(
-            {
-                name: min(count, bounds[name][0]) if name in bounds else count
-                for name, count in wanted.items()
-            },
-            until_s,
-        )
-        resume(stopped, before.get(KEDA, ()), until_s)
+        needed = {
+            name: min(count, bounds[name][0]) if name in bounds else count
+            for name, count in wanted.items()
+        }
+        try:
+            stopped.set(wish, until_s)
+            stopped.await_available(needed, until_s)
+        finally:
+            # Where this start fails, KEDA may still bring the region back.
+            resume(stopped, before.get(KEDA, ()), until_s)
 
     def state(self, before: Before) -> PowerState | None:
         wanted = _replicas(before)
@@ -207,9 +210,11 @@ class PowerByKubernetes(Power):
     def _stopped(self, before: Before, wanted: Mapping[str, int]) -> Workloads:
         """What was stopped, whatever the target names by now."""
         access, names = self._access(before), tuple(wanted)
-        if (access.namespace, names) == (self._settings.namespace, self._cluster.names):
-            return self._cluster
-        return Workloads(access, names, self.clock)
+        found = self._cluster
+        if (access.namespace, names) != (self._settings.namespace, found.names):
+            found = Workloads(access, names, self.clock)
+        found.known = Known.of(before)
+        return found
 
 
 def bounds_of(workloads: Workloads) -> Bounds:

@@ -21,6 +21,7 @@ from muster.errors import BadInput
 from muster.platform.kubernetes.cluster import Cluster, Refused, Unanswered, kubectl_of
 from muster.platform.kubernetes.fields import Json, text
 from muster.platform.kubernetes.kinds import Kind
+from muster.platform.kubernetes.known import Known
 from muster.platform.port import Touch
 from muster.platform.steering.gateway_routes import (
     by_region,
@@ -66,6 +67,7 @@ class GatewayApi(Steering):
             for backend in [settings.backends.get(region, region)]
         }
         self.units = settings.weight_sum
+        self._known: Known | None = None
 
     @cached_property
     def _cluster(self) -> Cluster:
@@ -155,15 +157,21 @@ class GatewayApi(Steering):
             return not_acted_on(self._read(), current=True)
 
     def saved(self) -> dict[str, Any]:
+        read_at_s = self._clock.now_s()
         with self._told():
             route = self._read()
             parts = parts_of(route, self._owners)
         shown = {part: [one.weight, one.rest] for part, one in parts.items()}
-        return {"shown": shown, "rules": with_weights(route, {})}
+        self._known = Known({self.name: text(route, "metadata", "uid")}, read_at_s)
+        return {"shown": shown, "rules": with_weights(route, {}), **self._known.told()}
 
     def stood(self, saved: Saved) -> dict[str, Shown]:
         shown = saved.get("shown") or {}
         return {part: Shown(int(weight), str(rest)) for part, (weight, rest) in shown.items()}
+
+    def check_same(self, saved: Saved) -> None:
+        # Each read from now on is checked.
+        self._known = Known.of(saved)
 
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
         rules = saved.get("rules")
@@ -190,7 +198,10 @@ class GatewayApi(Steering):
 
     def _read(self) -> Json:
         self._pace.wait()
-        return self._cluster.get(self._path)
+        found = self._cluster.get(self._path)
+        if self._known is not None:
+            self._known.check(self.name, found)
+        return found
 
     def _change(self, route: Json, weights: Weights) -> None:
         with self._told():

@@ -169,6 +169,12 @@ class Steering(TimedAdapter):
     def stood(self, saved: Saved) -> dict[str, Shown]:
         """The state when it was saved, part by part; empty if an old log does not hold it."""
 
+    def check_same(self, saved: Saved) -> None:
+        """Raises SteeringError if the target now leads elsewhere than when it was saved.
+
+        What is there was never changed, and would look as if it were back.
+        """
+
     @abstractmethod
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
         """The complete shell line with which a person restores `before`; None if there is none."""

@@ -182,6 +182,15 @@ class Route53(Steering):
     def stood(self, saved: Saved) -> dict[str, Shown]:
         return snapshot_of(saved.get("records") or ())
 
+    def check_same(self, saved: Saved) -> None:
+        now = self._zone.id.removeprefix("/hostedzone/")
+        if saved.get("zone_id") not in (None, now):
+            raise SteeringError(
+                f"{self.settings.record}: the drill has changed it in hosted zone "
+                f"{saved['zone_id']}, and the target leads to {now} now: set it as it was, and "
+                "recover"
+            )
+
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
         zone_id, records = saved.get("zone_id"), saved.get("records")
         if zone_id is None or not records:
