@@ -559,16 +559,22 @@ def test_the_same_fault_once_more_is_taken_back_by_an_entry_of_its_own(cluster, 
 
 def right_of(call):
     """The verb and the resource of a call to an object of the group or the core."""
-    path = call.path.partition("?")[0].strip("/").split("/")
+    path, _, query = call.path.partition("?")
+    path = path.strip("/").split("/")
     path = path[2 if path[0] == "api" else 3 :]
     resource, *named = path[2:] if path[0] == "namespaces" and len(path) > 2 else path
     verb = {"GET": "get" if named else "list"}.get(call.method, call.method.lower())
+    if query.startswith("watch="):
+        verb = "watch"
     return verb, resource
 
 
 @pytest.mark.parametrize("way", ["killing", "draining", *RELEASES])
 def test_whoever_may_not_see_that_it_is_whole_may_not_restore_it(cluster, way):
-    """Each right that a revert and its read-back use is asked for, but who scales the workloads."""
+    """Each right that a revert and its read-back use is asked for.
+
+    But those to see who scales the workloads, and to watch them: without it they are polled.
+    """
     one = way_of(adapter(cluster), way)
     before = json.loads(json.dumps(one.before()))
     one.apply(before)
@@ -577,6 +583,7 @@ def test_whoever_may_not_see_that_it_is_whole_may_not_restore_it(cluster, way):
     assert one.state(before).whole
     used = {right_of(call) for call in cluster.shown.calls[made:]}
     used -= {("list", "horizontalpodautoscalers"), ("list", "scaledobjects")}
+    used -= {("watch", "deployments")}
     assert {("get", "deployments"), ("list", "pods")} <= used
     assert adapter(cluster).rehearse_revert() == ()
     for right in sorted(used):

@@ -19,6 +19,7 @@ from muster.platform.cluster import Disruption
 from muster.platform.cluster.kubernetes import ClusterByKubernetes
 from muster.platform.cluster.none import ClusterOfNobody
 from muster.platform.cluster.registry import CLUSTERS
+from muster.platform.kubernetes import changes
 from muster.platform.kubernetes import cluster as calls
 from muster.platform.kubernetes import workloads as waits
 from muster.platform.port import PortError, Touch
@@ -169,6 +170,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(calls, "READS_PER_S_MAX", 1000.0)
     monkeypatch.setattr(waits, "AGAIN_S", 0.02)
     monkeypatch.setattr(waits, "LOOK_APART_S", 0.02)
+    monkeypatch.setattr(changes, "LOOK_APART_S", 0.02)
     monkeypatch.delenv("HTTP_PROXY", raising=False)
 
 

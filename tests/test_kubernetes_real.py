@@ -70,7 +70,11 @@ def test_a_stop_returns_once_it_is_dark(region):
     """It waits for the end of the pods' grace, so the look right after it proves it."""
     one = power(region)
     before = one.before()
-    assert before == {"namespace": region.name, "replicas": {GATEWAY: 3, REDIS: 1}}
+    assert (before["namespace"], before["replicas"]) == (region.name, {GATEWAY: 3, REDIS: 1})
+    assert before["uids"] == {
+        GATEWAY: region.get("gateway")["metadata"]["uid"],
+        REDIS: region.get("redis", "StatefulSet")["metadata"]["uid"],
+    }
     one.stop()
     assert dark(one).proven
     assert not region.pods()

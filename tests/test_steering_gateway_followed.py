@@ -28,7 +28,7 @@ class Server:
         self.patches = 0
         backends = [{"name": one, "port": 80, "weight": 50} for one in (EAST, WEST)]
         self.route: dict[str, Any] = {
-            "metadata": {"name": "r", "generation": 2, "resourceVersion": "7"},
+            "metadata": {"name": "r", "uid": "r", "generation": 2, "resourceVersion": "7"},
             "spec": {"rules": [{"backendRefs": backends}]},
         }
         self.see()

@@ -18,7 +18,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from muster import effects
@@ -121,8 +121,18 @@ class Cluster:
 
         It ends with the text, or after `silent_s_max` without any of it. Raises PortError.
         """
+        yield from self._opened(path, silent_s_max, query)
+
+    def watch(self, path: str, seconds: int) -> Growing:
+        """A watch of the collection at `path`, for that long: an event a line. Raises PortError."""
+        if self._paced:
+            self._pace.wait()
+        query = {"watch": "1", "timeoutSeconds": str(seconds)}
+        return self._opened(path, seconds + CALL_S_MAX, query)
+
+    def _opened(self, path: str, silent_s_max: float, query: Mapping[str, str]) -> Growing:
         said = f"Kubernetes GET {_short(path)}"
-        try:
+        with _told(said):
             request = self._client.param_serialize(
                 "GET", path, query_params=list(query.items()), auth_settings=["BearerToken"]
             )
@@ -132,12 +142,7 @@ class Cluster:
                 self._renewed(self._client)
             if response.status != 200:
                 _answer(said, int(response.status), bytes(response.read() or b""))
-            yield from _lines(response.response.stream(_CHUNK, decode_content=False))
-        except PortError:
-            raise
-        except Exception as error:  # kubernetes, urllib3 and TLS share no base class for errors
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise Unanswered(f"{said}: {redacted(text)[:SAID_MAX]}") from error
+            return Growing(said, response.response)
 
     def _call(
         self,
@@ -176,7 +181,7 @@ class Cluster:
     ) -> tuple[int, bytes]:
         if method != "GET" and "dryRun" not in query:
             effects.ask()
-        try:
+        with _told(said):
             request = client.param_serialize(
                 method,
                 path,
@@ -187,9 +192,38 @@ class Cluster:
             )
             response = client.call_api(*request, _request_timeout=self._call_s_max)
             return int(response.status), bytes(response.read() or b"")
-        except Exception as error:  # kubernetes, urllib3 and TLS share no base class for errors
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise Unanswered(f"{said}: {redacted(text)[:SAID_MAX]}") from error
+
+
+class Growing:
+    """A text that the API server goes on writing; its lines, without their ends, once.
+
+    It ends with the text, or with an error after a time in which none of it came: PortError.
+    """
+
+    def __init__(self, said: str, response: Any) -> None:
+        self._said = said
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _told(self._said):
+            yield from _lines(self._response.stream(_CHUNK, decode_content=False))
+
+    def end(self) -> None:
+        """Have it end now, whoever waits for its next line."""
+        with suppress(Exception):  # it may have ended by itself
+            self._response.shutdown()
+
+
+@contextmanager
+def _told(said: str) -> Iterator[None]:
+    """Whatever goes wrong on the way as `Unanswered`."""
+    try:
+        yield
+    except PortError:
+        raise
+    except Exception as error:  # kubernetes, urllib3 and TLS share no base class for errors
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise Unanswered(f"{said}: {redacted(text)[:SAID_MAX]}") from error
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -71,6 +71,10 @@ def _missing_rights(workloads: Workloads, paused: Sequence[str], *, kill: bool) 
             where,
             HPA.plural,
         )
+    kinds = {workloads.workload(name).kind for name in workloads.names} | {PODS}
+    watches = (Right("watch", kind, where) for kind in sorted(kinds, key=lambda one: one.plural))
+    for said in missing(workloads.cluster, watches):
+        logger.warning("%s: a stop and a start poll instead, and take longer", said)
 
 
 def reading(workloads: Workloads) -> list[Right]:

@@ -9,7 +9,7 @@ Where it is known which workloads are meant, each read of one is checked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from muster import effects
 from muster.clock import SYSTEM_CLOCK, Clock
+from muster.platform.kubernetes.changes import Shown, changes
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
 from muster.platform.kubernetes.fields import Json, text, whole_number
 from muster.platform.kubernetes.kinds import KNOWN, PODS, Kind, Kinds
@@ -125,12 +126,8 @@ class Workloads:
         own = said.partition("/")[0] in KNOWN
         # Of another kind only the scale says where the number stands.
         asked = whole_number(found, "spec", "replicas") if own else self.scale_of(said).asked
-        generation = whole_number(found, "metadata", "generation", absent=0)
-        if whole_number(found, "status", "observedGeneration", absent=generation) < generation:
-            return asked, 0
         # A kind that does not show it must not count as one without any.
-        absent = 0 if own else None
-        return asked, whole_number(found, "status", "availableReplicas", absent=absent)
+        return asked, _available_of(found, absent=0 if own else None)
 
     def pods(self) -> dict[str, tuple[int, Sequence[Pod]]]:
         """By workload the replicas that are asked for, and its pods with the terminating ones."""
@@ -201,30 +198,39 @@ class Workloads:
 
     def await_gone(self, until_s: float) -> None:
         """Wait until no pod is left, or until the time is over: the proof decides."""
-        while self._clock.monotonic_s() < until_s:
-            with suppress(Unanswered):
-                if not any(pods for _, pods in self.pods().values()):
+        pods = PODS.path(self.namespace)
+        with changes(self.cluster, [pods], self._clock) as told, suppress(Unanswered):
+            scales = self.insist(self._scales, until_s)
+            left: dict[str, set[str]] = {name: set() for name in scales}
+            while True:
+                with suppress(Unanswered):
+                    for name in tuple(left):
+                        found = self._pods.of(scales[name].selector, scales[name].uid)
+                        left[name] = {f"{pods}/{pod.name}" for pod in found}
+                        if not found:
+                            del left[name]
+                if not left or self._clock.monotonic_s() >= until_s:
                     return
-            self._clock.sleep(LOOK_APART_S)
+                told.wait(partial(_deleted, set().union(*left.values())), until_s)
 
     def await_available(self, wanted: Mapping[str, int], until_s: float) -> None:
         """Wait until each has as many replicas available as `wanted` says."""
-        said = ""
-        while True:
-            try:
-                short = {
-                    name: f"{shown} of {count}"
-                    for name, count in wanted.items()
-                    if (shown := self._count(name)[1]) < count
-                }
-                if not short:
-                    return
-                said = ", ".join(f"{name} {count}" for name, count in short.items())
-            except Unanswered as error:
-                said = str(error)
-            if self._clock.monotonic_s() > until_s:
-                raise PortError(f"not available in time: {said}")
-            self._clock.sleep(LOOK_APART_S)
+        kinds = {self.workload(name).kind.path(self.namespace) for name in wanted}
+        short = dict(wanted)
+        with changes(self.cluster, kinds, self._clock) as told:
+            while True:
+                try:
+                    found = {name: self._count(name)[1] for name in short}
+                    short = {name: n for name, n in short.items() if found[name] < n}
+                    if not short:
+                        return
+                    said = ", ".join(f"{name} {found[name]} of {n}" for name, n in short.items())
+                except Unanswered as error:
+                    said = str(error)
+                if self._clock.monotonic_s() > until_s:
+                    raise PortError(f"not available in time: {said}")
+                there = {self.path(name): count for name, count in short.items()}
+                told.wait(partial(_available, there), until_s)
 
     def kill(self, until_s: float) -> None:
         """Delete every pod, all at once, then scale to 0, then delete what came in their place.
@@ -288,6 +294,24 @@ class Workloads:
         # By its uid: a pod of the same name that took its place is looked at again first.
         with suppress(Absent, Conflict):
             self.insist(lambda: self.cluster.delete(path, options), until_s)
+
+
+def _available_of(found: Json, absent: int | None) -> int:
+    """The replicas that are available; none while the status is an earlier generation's."""
+    generation = whole_number(found, "metadata", "generation", absent=0)
+    if whole_number(found, "status", "observedGeneration", absent=generation) < generation:
+        return 0
+    return whole_number(found, "status", "availableReplicas", absent=absent)
+
+
+def _deleted(paths: Collection[str], shown: Shown) -> bool:
+    """Whether a watch has told that each of these objects was deleted."""
+    return bool(paths) and all(shown.get(path, {}) is None for path in paths)
+
+
+def _available(wanted: Mapping[str, int], shown: Shown) -> bool:
+    """Whether a watch has told that each workload, by its path, has so many replicas available."""
+    return all(_available_of(shown.get(path) or {}, 0) >= n for path, n in wanted.items())
 
 
 def _scale(found: Json) -> Scale:

@@ -183,12 +183,11 @@ class Route53(Steering):
         return snapshot_of(saved.get("records") or ())
 
     def check_same(self, saved: Saved) -> None:
-        now = self._zone.id.removeprefix("/hostedzone/")
-        if saved.get("zone_id") not in (None, now):
+        zone_id = saved.get("zone_id")
+        if zone_id is not None and zone_id != (now := self._zone.id.removeprefix("/hostedzone/")):
             raise SteeringError(
-                f"{self.settings.record}: the drill has changed it in hosted zone "
-                f"{saved['zone_id']}, and the target leads to {now} now: set it as it was, and "
-                "recover"
+                f"{self.settings.record}: the drill has changed it in hosted zone {zone_id}, and "
+                f"the target leads to {now} now: set it as it was, and recover"
             )
 
     def command(self, saved: Saved, before: RegionWeights) -> str | None:
