@@ -70,8 +70,8 @@ drill: setup $(PRODUCTS) ## evacuate a region under load and judge it (SCALE=1 f
 # Three workers, since a third of the time is waiting for processes; a file of tests on one of them. The files that
 # take longest come first, so that none is left over at the end.
 LONGEST := torture testbed_run verdict recover_testbed lost_machine guard_ends seal_readers evaluate
-test: setup-test ## all tests but whole drills (about 10 minutes on two cores)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(LONGEST:%=tests/test_%.py) tests
+test: setup-test ## all tests but whole drills (10 minutes on two cores)
+	@$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder $(LONGEST:%=tests/test_%.py) tests
 
 test-drills: setup-test ## whole drills: every verdict, every planted defect; PART=1/3 runs a third of them
 	@$(BIN)/python -m pytest -m "drills and not catalogue" $${PART:+--part "$$PART"}
