@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -14,6 +15,8 @@ from floor_fixtures import (
     a_target,
     closing_port,
     free_port,
+    listens,
+    process,
     redis_server,
     stopped,
     toxiproxy_server,
@@ -24,6 +27,7 @@ from muster.faults.proxies import address_of
 from muster.faults.redis_outage import RedisOutage
 from muster.faults.redis_path import look_at_redis
 from muster.platform import platform_of
+from muster.testbed.kubernetes.certificates import Authority
 from muster.undo import UndoEntry
 
 
@@ -196,6 +200,29 @@ def test_a_silent_redis_shows_nothing(rig):
                 fault.observe()
         finally:
             fault.revert()
+
+
+def test_a_server_of_a_private_authority_is_known_by_its_certificate(tmp_path):
+    """As the client library knows it; without that file it is reached, and not believed."""
+    authority = Authority(tmp_path / "ca", datetime.now(tz=UTC))
+    pair, port = authority.pair("redis"), free_port()
+    tls = ["--tls-port", str(port), "--port", "0", "--tls-auth-clients", "no"]
+    tls += ["--tls-cert-file", str(pair.certificate), "--tls-key-file", str(pair.key)]
+    tls += ["--tls-ca-cert-file", str(authority.file), "--save", "", "--bind", "127.0.0.1"]
+    with process(["redis-server", *tls], lambda: listens(port)):
+        url = f"rediss://127.0.0.1:{port}"
+        known = f"{url}?ssl_ca_certs={authority.file}"
+        with redis.Redis.from_url(known) as client:
+            assert client.ping()
+        assert look_at_redis(known).reply == "PONG"
+        assert (look_at_redis(url).met, look_at_redis(url).reply) == ("answer", "TLS")
+        other = Authority(tmp_path / "other", datetime.now(tz=UTC)).file
+        assert look_at_redis(f"{url}?ssl_ca_certs={other}").reply == "TLS"
+        # Nothing was asked, so nothing is known: a file that is missing is no outage.
+        (tmp_path / "none.pem").write_text("no certificate")
+        for file in ("none.pem", "missing.pem"):
+            look = look_at_redis(f"{url}?ssl_ca_certs={tmp_path / file}")
+            assert (look.met, look.away) == ("blind", None)
 
 
 def test_a_password_is_sent_and_never_shown(rig):

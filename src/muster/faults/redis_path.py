@@ -12,7 +12,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from muster.faults.model import FaultError
 
@@ -60,7 +60,8 @@ def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "localhost", parts.port or 6379
-    except ValueError as error:
+        context = _context(parts)
+    except (ValueError, OSError) as error:
         return RedisLook("blind", f"its address cannot be used: {error}")
     try:
         link = socket.create_connection((host, port), timeout=timeout_s)
@@ -69,8 +70,8 @@ def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
     except OSError as error:
         return _unconnected(error)
     try:
-        if parts.scheme == "rediss":
-            link = _tls(link, host)
+        if context is not None:
+            link = context.wrap_socket(link, server_hostname=host)
         link.sendall(_commands(parts))
         return _reply(link, answers=1 + bool(parts.password))
     except TimeoutError:
@@ -84,10 +85,13 @@ def look_at_redis(url: str, timeout_s: float = TIMEOUT_S) -> RedisLook:
         link.close()
 
 
-def _tls(link: socket.socket, host: str) -> socket.socket:
-    # The certificate is not verified: only AUTH and PING are sent, to see whether Redis is reached.
-    context = ssl.create_default_context()
-    return context.wrap_socket(link, server_hostname=host)
+def _context(parts: SplitResult) -> ssl.SSLContext | None:
+    """How to check a `rediss` server, which may get a password: as the library redis does, with the
+    certificate authority of the address's `ssl_ca_certs` or the machine's own.
+    """
+    if parts.scheme != "rediss":
+        return None
+    return ssl.create_default_context(cafile=dict(parse_qsl(parts.query)).get("ssl_ca_certs"))
 
 
 def _commands(parts: SplitResult) -> bytes:

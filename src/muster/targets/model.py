@@ -79,7 +79,8 @@ class Region(Document):
     redis_url: RedisUrl | None = Field(
         default=None,
         description="the region's Redis on the path that its gateways use; "
-        "Muster reads it to verify a fault",
+        "Muster reads it to verify a fault; rediss: by TLS, with ?ssl_ca_certs=FILE for "
+        "an authority of one's own",
     )
     redis_process: RedisProcess = Field(
         default=NoRedisProcess(), description="how its Redis server is halted, killed and started"
