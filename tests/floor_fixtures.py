@@ -204,10 +204,11 @@ Answer = Callable[[Call], tuple[int, Any]]
 
 @dataclass
 class StandInServer:
-    """A stand-in HTTP server: what `answer` says, and every call kept."""
+    """A stand-in HTTP server: what `answer` says, and every call kept. `behind_s`: its clock."""
 
     answer: Answer
     port: int = 0
+    behind_s: float = 0.0
     calls: list[Call] = field(default_factory=list)
 
     @property
@@ -254,6 +255,9 @@ def stand_in(answer: Answer, host: str = "127.0.0.1", port: int = 0) -> Iterator
 
         def log_message(self, *arguments: object) -> None:
             pass
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(time.time() - shown.behind_s)
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True

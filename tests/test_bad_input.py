@@ -75,6 +75,12 @@ TABLE = [
     ("plan {list}", "{list}: got [], expected a drill"),
     ("plan {loop}", "{loop}: got 'Too many levels of symbolic links'"),
     ("plan {text}", "{text}: got '.txt', expected a name that ends in .json"),
+    ("plan {huge_minutes}", "provider.arguments.minutes: got 1000", "expected a number"),
+    ("plan {listed_arguments}", "provider.arguments: got [{{}}], expected a mapping"),
+    ("plan {text_provider}", "provider: got 'x', expected a mapping"),
+    ("plan {listed_settings}", "{listed_settings}: configuration: got", "settings that can be"),
+    (f"plan {DRILL} --var target={'a' * 300}", "target: got 'aaa", "or a name in targets/"),
+    (f"recover --target {'a' * 300}.yaml", "target: got 'aaa", "expected an existing target file"),
     ("plan http://127.0.0.1:9/drill.json", "127.0.0.1:9/drill.json: got", "at this address"),
     ("doctor testbed --drill {truncated}", "{truncated}: line 1, column 16"),
     # Files of targets and contracts.
@@ -236,6 +242,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     data = json.loads((home.root() / DRILL).read_text())
     found["no_control"] = root / "no_control.json"
     found["no_control"].write_text(json.dumps({**data, "controls": []}))
+    for name, changed in (
+        ("huge_minutes", _with_provider(data, arguments={"minutes": 10**400})),
+        ("listed_arguments", _with_provider(data, arguments=[{}])),
+        ("text_provider", {**data, "method": [{**data["method"][0], "provider": "x"}]}),
+        ("listed_settings", {**data, "configuration": ["x"]}),
+    ):
+        found[name] = root / f"{name}.json"
+        found[name].write_text(json.dumps(changed))
     found["bundles"] = root / "bundles"
     found["bundles"].mkdir()
     for name in ("bundle", "other_seal", "other_verdict"):
@@ -246,6 +260,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         seal(found[name])
     _with_version(found["other_seal"] / "manifest.json")
     return {name: str(path) for name, path in found.items()}
+
+
+def _with_provider(data: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """The drill with a changed provider of its baseline."""
+    method = [
+        {**one, "provider": {**one["provider"], **changes}} if one["name"] == "baseline" else one
+        for one in data["method"]
+    ]
+    return {**data, "method": method}
 
 
 def _with_version(path: Path) -> None:

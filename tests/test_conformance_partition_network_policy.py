@@ -334,3 +334,50 @@ def test_a_context_that_leads_to_another_cluster_is_not_called_joined(world, fro
     world.api = cut
     one.revert()
     assert one.read_back().ok
+
+
+def test_a_cluster_without_any_of_the_workloads_is_not_called_joined(world, front):
+    """An empty namespace of another cluster, or none, has no policies either."""
+    fault = a_fault(world, front)
+    entry = UndoEntry("u1", fault.kind, fault.subject, REGION, undo_params_of(fault))
+    fault.apply()
+    cut = world.api
+    world.api = ClusterStandIn("chat", uids="another")
+    one = by_log(world, front, entry)
+    for call in (one.read_back, one.revert):
+        with pytest.raises(PortError, match="none of the workloads that were cut off is in"):
+            call()
+    # Without the workloads the policies are the drill's all the same, and are taken back.
+    world.api = cut
+    for name in ("gateway", "front"):
+        del cut.objects[f"{cut.base('deployments')}/{name}"]
+    one.revert()
+    assert not cut.of("networkpolicies")
+
+
+def test_a_context_that_moves_while_a_token_expires_cuts_nobody_else_off(world):
+    """The credentials are read anew upon 401: those of another server are not used."""
+    one = world.adapter()
+    before = one.before()
+    other = ClusterStandIn("chat", uids="another")
+    for name in ("gateway", "front"):
+        other.deployment(name, 2)
+    with stand_in(other.answer) as elsewhere:
+        kubeconfig(world.path, elsewhere.url)
+        world.shown.answer = lambda call: (401, {"message": "expired"})
+        with pytest.raises(PortError, match=f"leads to {elsewhere.url} now"):
+            one.cut(before)
+        assert not other.of("networkpolicies")
+        assert not elsewhere.calls
+
+
+def test_the_pods_of_many_workloads_are_listed_once(world):
+    """A rehearsal is paced: were they listed for each workload, eight would take over a minute."""
+    names = [f"w{n}" for n in range(8)]
+    for name in names:
+        world.api.deployment(name, 1)
+    world.named = tuple(f"deployment/{name}" for name in names)
+    made = world.calls
+    assert world.adapter().rehearse() == ()
+    reads = [call for call in world.shown.calls[made:] if call.method == "GET"]
+    assert len(reads) < 6 * len(names)

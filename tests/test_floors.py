@@ -59,6 +59,7 @@ HOUSE = {
     "exposition": row(0),
     "child": row(0),
     "machine": row(0),
+    "numbers": row(0),
     "sse": row(0, libraries="orjson"),
     "home": row(0, "errors"),
     # Everything above reads documents, so this stands with the errors that it raises.

@@ -5,6 +5,7 @@ stand-in for a cluster's API.
 from __future__ import annotations
 
 import pytest
+from cluster_stand_in import ClusterStandIn
 from conformance.world import REGION
 from test_cluster_disruptions import cluster
 from test_conformance_cluster import quick
@@ -75,3 +76,37 @@ def test_one_that_came_after_the_undo_entry_is_not_paused(cluster):
             change()
     assert late["metadata"]["annotations"] == {}
     assert cluster.api.objects[PATH]["metadata"]["annotations"] == {}
+
+
+def test_a_start_in_another_cluster_lifts_no_pause_there(cluster):
+    """The context leads elsewhere by now, where somebody has paused one of that name."""
+    scaled(cluster)
+    before = power(cluster).before()
+    assert before["keda"] == ["scaler"]
+    cluster.api = ClusterStandIn("chat", uids="another")
+    cluster.api.deployment("gateway", 3)
+    scaled(cluster, **{PAUSED: "true"})
+    with pytest.raises(PortError, match="another one than the drill has changed"):
+        power(cluster).start(before)
+    assert cluster.api.objects[PATH]["metadata"]["annotations"] == {PAUSED: "true"}
+
+
+def test_a_start_that_fails_and_a_pause_that_stays_are_both_told(cluster):
+    """Why the region is dark comes first."""
+    scaled(cluster)
+    before = power(cluster).before()
+    scaled(cluster, **{PAUSED: "true"})
+    cluster.api.stuck = True
+    for pod in cluster.api.of("pods"):
+        del cluster.api.objects[f"{cluster.api.base('pods')}/{pod['metadata']['name']}"]
+    passed_on = cluster.api.answer
+
+    def answer(call):
+        if call.method == "PATCH" and "scaledobjects" in call.path:
+            return 403, {"kind": "Status", "message": "forbidden"}
+        return passed_on(call)
+
+    cluster.api.answer = answer
+    said = "not available in time: deployment/gateway 0 of 3; scaler: .*forbidden"
+    with pytest.raises(PortError, match=said):
+        power(cluster).start(before)

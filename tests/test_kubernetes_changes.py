@@ -133,11 +133,12 @@ def test_without_a_watch_one_looks_again_soon(refused):
 @pytest.mark.parametrize(
     "line",
     [b"{", b"[]", b'{"items": []}', b'{"type": "ERROR", "object": {"code": 410}}',
-     b'{"type": "DELETED", "object": {"metadata": {}}}', Unanswered("cut off")],
-    ids=str,
+     b'{"type": "DELETED", "object": {"metadata": {}}}', b"[" * 200_000, None,
+     Unanswered("cut off")],
+    ids=lambda line: str(line)[:40],
 )  # fmt: skip
 def test_a_watch_that_tells_nonsense_is_not_believed(line):
-    """It wakes whoever waits, who looks by himself from then on."""
+    """It wakes whoever waits, who looks by himself from then on; None: it ends at once."""
     cluster, clock = Cluster(), Waits()
     with changes(cluster, [PATH], clock) as told:
         one = waiting(told, gone("a"))
@@ -152,7 +153,9 @@ def test_a_watch_that_ends_begins_anew():
     """As each does after a while."""
     cluster = Cluster()
     with changes(cluster, [PATH], SYSTEM_CLOCK) as told:
-        cluster.now().end()
+        first = cluster.now()
+        first.tell("ADDED", "a")
+        first.end()
         watch = cluster.now(2)
         watch.tell("DELETED", "a")
         await_true(lambda: told.shown() == {f"{PATH}/a": None}, "the deletion")
@@ -169,3 +172,20 @@ def test_nobody_waits_longer_than_until_the_time_is_over():
         told.wait(gone("a"), 0.7)
     assert clock.limits == [0.7]
     assert not [one for one in threading.enumerate() if one.name == PATH]
+
+
+def test_a_state_that_cannot_be_read_is_time_to_look():
+    """Whoever waits looks by himself, which shows what is wrong."""
+    cluster = Cluster()
+
+    def come(shown):
+        if shown:
+            raise PortError("availableReplicas: got 'many', expected a whole number")
+        return False
+
+    with changes(cluster, [PATH], Waits()) as told:
+        one = waiting(told, come)
+        cluster.now().tell("MODIFIED", "a")
+        one.join(60)
+        assert not one.is_alive()
+        assert told.untold == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import UTC, datetime
 
 import pytest
 from floor_fixtures import REGION, KubernetesStandIn, a_target, free_port, kubeconfig, stand_in
@@ -31,6 +32,7 @@ def cluster(tmp_path, monkeypatch):
     """The stand-in cluster, with KUBECONFIG pointing to it; its front is ready with its pods."""
     cluster = KubernetesStandIn({"gateway": 3, "redis": 1})
     with stand_in(cluster.answer) as api:
+        cluster.shown = api
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "kubeconfig", api.url)))
         monkeypatch.setattr(calls, "READS_PER_S_MAX", 1000.0)
         monkeypatch.delenv("HTTP_PROXY", raising=False)
@@ -463,6 +465,18 @@ def test_a_workload_that_was_created_anew_is_started(cluster, front):
     one = by_log(fault, params)
     one.revert()
     assert one.read_back().ok
+    assert cluster.replicas == {"gateway": 3, "redis": 1}
+
+
+def test_a_clock_of_the_api_server_that_is_behind_hides_no_region(cluster, front):
+    """What was created anew is compared with that clock's own time, not with this machine's."""
+    cluster.shown.behind_s = 90.0
+    fault = the_fault(front)
+    params = undo_params_of(fault)
+    fault.apply()
+    created = datetime.fromtimestamp(time.time() - 90.0 + 1.0, tz=UTC)
+    cluster.uids, cluster.created = " anew", created.strftime("%Y-%m-%dT%H:%M:%SZ")
+    by_log(fault, params).revert()
     assert cluster.replicas == {"gateway": 3, "redis": 1}
 
 

@@ -79,6 +79,14 @@ def read_bytes(path: Path) -> bytes:
         raise BadInput(path, "", error.strerror, "a readable YAML file") from error
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that is too long for one is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def nearest_file(path: Path) -> str:
     """` (did you mean PATH?)` with a neighbour of `path` of a similar name; empty if none is.
 

@@ -47,6 +47,6 @@ def configuration_in(
         found: Mapping[str, Any] = load_configuration(
             experiment.get("configuration", {}), dict(given)
         )
-    except (ChaosException, ValueError, KeyError, TypeError) as error:
+    except (ChaosException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(source, "configuration", str(error), "settings that can be read") from error
     return found

@@ -16,11 +16,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from muster.errors import MusterError
 from muster.faults.model import Fault
+from muster.numbers import is_number
 
 if TYPE_CHECKING:
     from muster.platform import Platform
@@ -147,21 +147,17 @@ class DrillStep:
         return self.plan(scene, **given)
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
-
-
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _numbers(value: Any) -> bool:
     listed = isinstance(value, Sequence) and not isinstance(value, str)
-    return listed and all(_number(one) for one in value)
+    return listed and all(is_number(one) for one in value)
 
 
 KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "float": ("a number", _number),
+    "float": ("a number", is_number),
     "int": ("a whole number", _whole),
     "str": ("a text", lambda value: isinstance(value, str)),
     "bool": ("true or false", lambda value: isinstance(value, bool)),

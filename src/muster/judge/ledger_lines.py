@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import isfinite
 from typing import Any
 
 from muster.judge.findings import from_json
 from muster.ledger import LedgerRead
+from muster.numbers import is_number
 
 T_S_MAX = 2.5e11
 """The year 9999, in seconds since the epoch."""
@@ -46,7 +46,7 @@ def wrong_of(event: Event) -> str:
     if not isinstance(kind, str):
         return "event"
     t_s = event.get("t")
-    if not _number(t_s) or not 0 <= float(t_s) <= T_S_MAX:  # type: ignore[arg-type]
+    if not is_number(t_s) or not 0 <= t_s <= T_S_MAX:
         return f"{kind}: t"
     # A start without a key is judged as far as possible; one with an invalid value counts as no
     # start.
@@ -56,12 +56,8 @@ def wrong_of(event: Event) -> str:
     return next((f"{kind}: {key}" for key in keys), "")
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
 def _above_zero(value: object) -> bool:
-    return _number(value) and value > 0  # type: ignore[operator]
+    return is_number(value) and value > 0
 
 
 def _time_scale(value: object) -> bool:
@@ -85,7 +81,7 @@ def _or_none(fits: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 def _range(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_or_none(_number), value))
+    return isinstance(value, list) and len(value) == 2 and all(map(_or_none(is_number), value))
 
 
 def _finding(value: object) -> bool:
@@ -93,7 +89,7 @@ def _finding(value: object) -> bool:
         return False
     texts = all(_or_none(_text)(value.get(key)) for key in ("tier", "phase", "region"))
     keys = ("threshold", "measured", "margin", "samples")
-    numbers = all(_or_none(_number)(value.get(key)) for key in keys)
+    numbers = all(_or_none(is_number)(value.get(key)) for key in keys)
     ranges = all(_or_none(_range)(value.get(key)) for key in ("window", "bracket"))
     if not (texts and numbers and ranges):
         return False
@@ -118,7 +114,7 @@ _MUST: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "phase_started": {"phase": _text, "tier": _or_none(_text)},
     "phase_ended": {"phase": _text},
     "finding": {"finding": _finding},
-    "timing": {"name": _text, "value_s": _or_none(_number)},
+    "timing": {"name": _text, "value_s": _or_none(is_number)},
     "verify": {"readback": _or_none(_items), "commands": _or_none(_texts)},
     "fault_declared": _FAULT,
     "fault_proof": _FAULT,

@@ -8,11 +8,11 @@ the phase that records it; one that has a limit and was not recorded there is un
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from muster.judge.findings import Finding, observed
 from muster.judge.phases import Phase
+from muster.numbers import is_number
 from muster.samples.counting import Status
 
 PHASE_OF = {"shift": "evacuate", "drain": "drain", "restore": "restore"}
@@ -91,9 +91,4 @@ def _finding(slo: str, took_s: float | None, limit_s: Any, reason: str, phase: s
 
 
 def _seconds(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and isfinite(value)
-        and value >= 0
-    )
+    return is_number(value) and value >= 0

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from muster.numbers import is_number
 from muster.reports.tallies import Block, Counts, Rows, Tallies, first_reaching
 
 Tally = dict[str, dict[str, float]]
@@ -169,7 +170,7 @@ def _take(shard: _Shard, record: Any) -> None:
         shard.fault = "a line is not a JSON object and is left out"
     elif "bucket_ratio" in record and "t" not in record:
         shard.header = record
-    elif _finite(record.get("t")):
+    elif is_number(record.get("t")):
         line = len(shard.rows)
         for member, kind in HISTOGRAMS.items():
             for region, counts in _mapping(record.pop(member, None)).items():
@@ -220,8 +221,8 @@ def _add_row(second: Second, row: Mapping[str, Any], gauges: bool) -> None:
     for gap_ms in _mapping(row.get("token_gap_ms_max")).values():
         second.token_gap_ms_max = max(_count(gap_ms), second.token_gap_ms_max or 0.0)
     lag = row.get("loop_lag_ms_max")
-    if _finite(lag):
-        second.loop_lag_ms_max = max(float(lag), second.loop_lag_ms_max or 0.0)  # type: ignore[arg-type]
+    if is_number(lag):
+        second.loop_lag_ms_max = max(float(lag), second.loop_lag_ms_max or 0.0)
 
 
 def _regions(second: Second) -> set[str]:
@@ -233,14 +234,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _count(value: Any) -> float:
-    if type(value) is float:
-        return value if math.isfinite(value) else 0.0
-    return float(value) if type(value) is int else 0.0
+    return float(value) if is_number(value) else 0.0
 
 
 def _positive(value: Any, default: float) -> float:
-    return float(value) if _finite(value) and value > 0 else default
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number(value) and value > 0 else default

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from muster import home
-from muster.documents import DocumentT, nearest_file, parse, parse_yaml, read_bytes
+from muster.documents import DocumentT, is_file, nearest_file, parse, parse_yaml, read_bytes
 from muster.errors import BadInput, BadInputs, one_of, together
 from muster.redact import keep, keep_url
 from muster.targets.check import PLACEHOLDER, is_secret, problems, texts, written_problems
@@ -40,13 +40,13 @@ def path_of(name_or_path: str) -> Path:
     given = Path(name_or_path)
     if given.suffix in {".yaml", ".yml"}:
         path = given if given.is_absolute() else _first(Path.cwd() / given, home.root() / given)
-        if path.is_file():
+        if is_file(path):
             return path
         wanted = f"an existing target file{nearest_file(path)}"
         raise BadInput("target", "", name_or_path, wanted)
     folder = home.root() / "targets"
     path = folder / f"{name_or_path}.yaml"
-    if re.fullmatch(r"[A-Za-z0-9._-]+", name_or_path) and path.is_file():
+    if re.fullmatch(r"[A-Za-z0-9._-]+", name_or_path) and is_file(path):
         return path
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     wanted = f"a path that ends in .yaml, or a name in targets/, {one_of(name_or_path, known)}"
@@ -222,4 +222,4 @@ def _dig(endpoints: Mapping[str, Any] | None, dotted: str) -> Any:
 
 
 def _first(*paths: Path) -> Path:
-    return next((path for path in paths if path.is_file()), paths[0])
+    return next((path for path in paths if is_file(path)), paths[0])

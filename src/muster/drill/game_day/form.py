@@ -7,7 +7,6 @@ change something that no bundle records.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from muster.drill.plan.asked import check_asked, check_text, mapping_of, mappings_of
 from muster.drill.plan.settings import KEYS
 from muster.errors import BadInput, one_of
+from muster.numbers import is_number
 
 CONTROL = "muster.controls.game_day"
 DRILL = ("muster.actions.game_day", "drill")
@@ -143,8 +143,7 @@ def _listed(file: str, index: int, where: str, one: Document) -> Listed:
     if not isinstance(drill, str) or not drill:
         raise BadInput(file, f"{where}.provider.arguments.drill", drill, "a drill's file")
     limit = given.get("recovery_s_max", RECOVERY_S_MAX)
-    number = isinstance(limit, (int, float)) and not isinstance(limit, bool)
-    if not (number and math.isfinite(limit) and 0 < limit <= RECOVERY_S_LIMIT):
+    if not (is_number(limit) and 0 < limit <= RECOVERY_S_LIMIT):
         wanted = f"seconds over 0 and at most {RECOVERY_S_LIMIT:g}"
         raise BadInput(file, f"{where}.provider.arguments.recovery_s_max", limit, wanted)
     return Listed(index + 1, str(one.get("name", drill)), drill, float(limit))

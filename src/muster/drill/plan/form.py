@@ -64,8 +64,20 @@ def method_of(file: str, experiment: Document) -> list[Document]:
         ref = one.get("ref")
         if ref is not None and str(ref) not in known:
             raise BadInput(file, f"method.{index}.ref", ref, "the name of an activity")
-        found.append(one if ref is None else {**known[str(ref)], "ref": ref})
+        one = one if ref is None else {**known[str(ref)], "ref": ref}
+        _check_mappings(file, f"method.{index}", one)
+        found.append(one)
     return found
+
+
+def _check_mappings(file: str, where: str, one: Document) -> None:
+    """What has another shape would be read as if it were not there."""
+    provider = one.get("provider")
+    if not isinstance(provider, Mapping | None):
+        raise BadInput(file, f"{where}.provider", provider, "a mapping")
+    arguments = (provider or {}).get("arguments")
+    if not isinstance(arguments, Mapping | None):
+        raise BadInput(file, f"{where}.provider.arguments", arguments, "a mapping, by argument")
 
 
 def _check_controls(file: str, experiment: Document) -> Document:

@@ -15,7 +15,7 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.cluster.model import Before, Disruption
 from muster.platform.kubernetes.autoscalers import autoscalers
-from muster.platform.kubernetes.cluster import Refused, Unanswered
+from muster.platform.kubernetes.cluster import Refused, Unanswered, look_s_max
 from muster.platform.kubernetes.fields import Json, mapping
 from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.pods import Pod, is_ready
@@ -48,6 +48,10 @@ class OnWorkloads(Disruption):
     @property
     def timeout_s(self) -> float:
         return self.settings.timeout_s
+
+    @property
+    def look_s_max(self) -> float:
+        return look_s_max(len(self.settings.workloads))
 
     def touches(self) -> tuple[Touch, ...]:
         return (Touch("namespaces", self.settings.namespace),)

@@ -7,6 +7,7 @@ right to watch, no answer), whoever waits looks again after a while, as without 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +17,13 @@ from muster.platform.kubernetes.cluster import Cluster, Growing
 from muster.platform.kubernetes.fields import Json, mapping, text
 from muster.platform.port import PortError
 
+logger = logging.getLogger("chaostoolkit")
 LOOK_APART_S, UNSEEN_S = 0.5, 2.0
 """The longest time between two looks, in seconds: without a watch, and with one."""
 WATCH_S = 60
 """After so many seconds a watch ends, and begins anew."""
+SHORT_S = 1.0
+"""A watch that tells nothing and ends within this time is none."""
 ENDS_S_MAX = 1.0
 
 Shown = Mapping[str, Json | None]
@@ -50,8 +54,8 @@ class Changes:
         """
         with self._lock:
             self._come = come
-            if self._news and come(self._shown):
-                self._rung.set()
+            if self._news:
+                self._ring()
             apart_s = LOOK_APART_S if self.untold else UNSEEN_S
         rest_s = until_s - self._clock.monotonic_s()
         if rest_s > 0:
@@ -70,7 +74,8 @@ class Changes:
         try:
             while self._follows(path):
                 pass
-        except PortError:
+        except Exception as error:  # whatever a watch tells, whoever waits must go on
+            logger.debug("watch of %s: %s", path, error)
             with self._lock:
                 self.untold.add(path)
                 self._rung.set()
@@ -89,8 +94,13 @@ class Changes:
             if self._over:
                 one.end()
             self._open[path] = one
+        began_s, told = self._clock.monotonic_s(), False
         for line in one:
             self._take(path, line)
+            told = True
+        if not told and self._clock.monotonic_s() - began_s < SHORT_S:
+            # Nothing watches behind it, and each try takes the place of a read.
+            raise PortError("it ended at once")
         return not self._over
 
     def _take(self, path: str, line: bytes) -> None:
@@ -105,8 +115,16 @@ class Changes:
         with self._lock:
             self._shown[name] = None if event["type"] == "DELETED" else found
             self._news = True
-            if self._come(self._shown):
-                self._rung.set()
+            self._ring()
+
+    def _ring(self) -> None:
+        """Wake whoever waits, if what he waits for has come; the caller holds the lock."""
+        try:
+            come = self._come(self._shown)
+        except PortError:
+            come = True  # what was told cannot be read: time to look
+        if come:
+            self._rung.set()
 
 
 @contextmanager

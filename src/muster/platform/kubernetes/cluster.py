@@ -19,6 +19,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from muster import effects
@@ -32,10 +33,19 @@ CALL_S_MAX = 10.0
 READS_PER_S_MAX = 2.0
 READS_AT_ONCE = 12
 """So many reads may be made at once; then `READS_PER_S_MAX` of them a second."""
+LOOK_S_MAX = 5.0
 SAID_MAX = 200
 _CHUNK = 65536
 _MERGE = "application/merge-patch+json"
 _UNAVAILABLE = frozenset({408, 429})
+
+
+def look_s_max(workloads: int) -> float:
+    """How long a look at so many workloads and their pods may take, in seconds.
+
+    Its reads are paced: two of each workload, of which none may be left to be made at once.
+    """
+    return max(LOOK_S_MAX, 2.0 + 2 * workloads / READS_PER_S_MAX)
 
 
 class Refused(Denied):
@@ -79,6 +89,7 @@ class Cluster:
         self._pace = Pace(READS_PER_S_MAX, clock, READS_AT_ONCE)
         self._lock = threading.Lock()
         self._client = _client(access)
+        self._date = ""
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -163,10 +174,20 @@ class Cluster:
         return _answer(said, status, raw)
 
     def _renewed(self, used: Any) -> Any:
-        """A client with the credentials that stand in the kubeconfig now."""
+        """A client with the credentials that stand in the kubeconfig now.
+
+        Raises Another if they are another server's: its objects were never meant.
+        """
         with self._lock:
             if self._client is used:
-                self._client = _client(self._access)
+                new = _client(self._access)
+                before, now = used.configuration.host, new.configuration.host
+                if now != before:
+                    raise Another(
+                        f"Kubernetes: the context led to {before}, and leads to {now} now: set it "
+                        "as it was, and recover"
+                    )
+                self._client = new
             return self._client
 
     def _sent(
@@ -191,7 +212,17 @@ class Cluster:
                 auth_settings=["BearerToken"],
             )
             response = client.call_api(*request, _request_timeout=self._call_s_max)
+            self._date = response.getheader("Date") or ""
             return int(response.status), bytes(response.read() or b"")
+
+    def date_s(self) -> float | None:
+        """When the last answer was made, by the API server's clock, in whole seconds since the
+        epoch; None if it did not say.
+        """
+        try:
+            return parsedate_to_datetime(self._date).timestamp()
+        except ValueError:
+            return None
 
 
 class Growing:

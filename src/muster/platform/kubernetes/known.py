@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
-from muster.platform.kubernetes.cluster import Another
+from muster.clock import Clock
+from muster.platform.kubernetes.cluster import Another, Cluster
 from muster.platform.kubernetes.fields import Json, moment_s, text
 
 UIDS, READ_AT = "uids", "read_at_s"
@@ -19,10 +21,20 @@ UIDS, READ_AT = "uids", "read_at_s"
 
 @dataclass(frozen=True)
 class Known:
-    """The objects that are meant: their uids by name, as they were read at `read_at_s`."""
+    """The objects that are meant: their uids by name, as they were read at `read_at_s`.
+
+    That is by the API server's clock, whose `creationTimestamp` it is compared with, in whole
+    seconds since the epoch.
+    """
 
     uids: Mapping[str, str]
     read_at_s: float
+
+    @classmethod
+    def now(cls, uids: Mapping[str, str], cluster: Cluster, clock: Clock) -> Known:
+        """The objects that were read just now from `cluster`."""
+        date_s = cluster.date_s()
+        return cls(uids, floor(clock.now_s()) if date_s is None else date_s)
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Known | None:
@@ -44,6 +56,6 @@ class Known:
             return
         if moment_s(found, "metadata", "creationTimestamp") < self.read_at_s:
             raise Another(
-                f"Kubernetes: {said} is another one than the drill has changed: the context leads "
-                "to another cluster now; set it as it was, and recover"
+                f"Kubernetes: {said} is another one than the drill has changed, and is older than "
+                "the drill: the context leads to another cluster now; set it as it was, and recover"
             )

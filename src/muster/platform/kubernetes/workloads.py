@@ -20,7 +20,7 @@ from muster import effects
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.kubernetes.changes import Shown, changes
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
-from muster.platform.kubernetes.fields import Json, text, whole_number
+from muster.platform.kubernetes.fields import Json, mapping, text, whole_number
 from muster.platform.kubernetes.kinds import KNOWN, PODS, Kind, Kinds
 from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.pods import Pod, Pods
@@ -106,8 +106,8 @@ class Workloads:
 
     def identify(self) -> Known:
         """Which workloads these are, read now; from now on they are meant. Raises PortError."""
-        read_at_s = self._clock.now_s()
-        self.known = Known({name: one.uid for name, one in self._scales().items()}, read_at_s)
+        uids = {name: one.uid for name, one in self._scales().items()}
+        self.known = Known.now(uids, self.cluster, self._clock)
         return self.known
 
     def asked(self) -> dict[str, int]:
@@ -126,8 +126,10 @@ class Workloads:
         own = said.partition("/")[0] in KNOWN
         # Of another kind only the scale says where the number stands.
         asked = whole_number(found, "spec", "replicas") if own else self.scale_of(said).asked
-        # A kind that does not show it must not count as one without any.
-        return asked, _available_of(found, absent=0 if own else None)
+        # A kind that does not show it must not count as one without any. One that has shown it
+        # before, as `known`, may leave it out while there are none.
+        shows = own or (self.known is not None and said in self.known.uids)
+        return asked, _available_of(found, absent=0 if shows else None)
 
     def pods(self) -> dict[str, tuple[int, Sequence[Pod]]]:
         """By workload the replicas that are asked for, and its pods with the terminating ones."""
@@ -299,7 +301,12 @@ class Workloads:
 def _available_of(found: Json, absent: int | None) -> int:
     """The replicas that are available; none while the status is an earlier generation's."""
     generation = whole_number(found, "metadata", "generation", absent=0)
-    if whole_number(found, "status", "observedGeneration", absent=generation) < generation:
+    status = mapping(found, "status")
+    observed = status.get("observedGeneration", generation)
+    # Argo Rollouts writes it as a text.
+    if isinstance(observed, str) and observed.isdecimal():
+        status = {**status, "observedGeneration": int(observed)}
+    if whole_number(status, "observedGeneration", absent=generation) < generation:
         return 0
     return whole_number(found, "status", "availableReplicas", absent=absent)
 

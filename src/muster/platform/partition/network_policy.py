@@ -12,7 +12,7 @@ token are deleted, and none of them may be left.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
@@ -79,7 +79,7 @@ class PartitionByNetworkPolicy(Partition):
         needed += [Right(verb, POLICIES, where) for verb in ("list", "create", "delete")]
         if lines := tuple(missing(self._workloads.cluster, needed)):
             return lines
-        return tuple(said for name in self._workloads.names for said in self._refused(name))
+        return tuple(self._refusals())
 
     def rehearse_revert(self) -> tuple[str, ...]:
         where = self._settings.namespace
@@ -140,10 +140,10 @@ class PartitionByNetworkPolicy(Partition):
 
         One by its name alone is a later cut's of the same drill, whose first entry still stands.
         """
-        self._check_those(before)
         path = POLICIES.path(self._namespace(before))
         found = self._workloads.cluster.items(path, labelSelector=LABEL)
         token, names = before.get(TOKEN), self._names(before)
+        self._check_those(before, any_cut=bool(found))
         return {
             _name(one): text(one, "metadata", "uid")
             for one in found
@@ -152,20 +152,27 @@ class PartitionByNetworkPolicy(Partition):
             or _name(one) in names
         }
 
-    def _check_those(self, before: Before) -> None:
+    def _check_those(self, before: Before, *, any_cut: bool) -> None:
         """Raises PortError where the context leads to another cluster than that of the cut.
 
-        There none of its policies would be left.
+        None of its policies stands there. Nor is anything known where none of its workloads is,
+        and no policy (`any_cut`).
         """
         known = Known.of(before)
         if known is None or known == self._workloads.known:
             return
-        access = self._settings.model_copy(update={"namespace": self._namespace(before)})
-        those = Workloads(access, tuple(known.uids), self.clock)
-        those.known = known
-        for name in those.names:
-            with suppress(Absent):
-                those.scale_of(name)
+        where, cluster, left = self._namespace(before), self._workloads.cluster, len(known.uids)
+        for name in known.uids:
+            one = self._workloads.workload(name)
+            try:
+                known.check(name, cluster.get(one.kind.path(where, f"{one.name}/scale")))
+            except Absent:
+                left -= 1
+        if not left and not any_cut:
+            raise PortError(
+                f"none of the workloads that were cut off is in namespace {where}: "
+                f"{', '.join(known.uids)}"
+            )
         self._workloads.known = known
 
     def _one_cut(self, policy: str, before: Before) -> bool:
@@ -204,13 +211,22 @@ class PartitionByNetworkPolicy(Partition):
             raise PortError(f"{name}: it names no selector for its pods")
         return selector
 
-    def _refused(self, name: str) -> Iterator[str]:
+    def _refusals(self) -> Iterator[str]:
         where, cluster = self._settings.namespace, self._workloads.cluster
+        owners = {pod.uid: name for name, pod, _ in self._workloads.shown()}
+        pods, policies = cluster.items(PODS.path(where)), cluster.items(POLICIES.path(where))
+        for name in self._workloads.names:
+            own = {uid for uid, owner in owners.items() if owner == name}
+            yield from self._refused(name, own, pods, policies)
+
+    def _refused(
+        self, name: str, own: Set[str], there: Sequence[Json], policies: Sequence[Json]
+    ) -> Iterator[str]:
+        """What is wrong with cutting `name` off, whose pods are `own`, in its namespace."""
         selector = self._selector(name)
-        own = {pod.uid for one, pod, _ in self._workloads.shown() if one == name}
         pods = [
             one
-            for one in cluster.items(PODS.path(where))
+            for one in there
             if text(one, "status", "phase", absent="") not in ENDED
             and matches(selector, mapping(one, "metadata", "labels"))
         ]
@@ -218,7 +234,7 @@ class PartitionByNetworkPolicy(Partition):
         if names:
             others = ", ".join(sorted(names))
             yield f"a NetworkPolicy for {name} would cut off pods of others too: {others}"
-        for one in cluster.items(POLICIES.path(where)):
+        for one in policies:
             spec = mapping(one, "spec")
             reaches = any(
                 matches(mapping(spec, "podSelector"), mapping(pod, "metadata", "labels"))
@@ -230,7 +246,8 @@ class PartitionByNetworkPolicy(Partition):
                     "up, so one that lets nobody in changes nothing beside it"
                 )
         policy = self._policy(name, "dry-run")
-        create = partial(cluster.post, POLICIES.path(where), policy, dry_run=True)
+        path = POLICIES.path(self._settings.namespace)
+        create = partial(self._workloads.cluster.post, path, policy, dry_run=True)
         yield from tried(f"a NetworkPolicy for {name}", create)
 
 

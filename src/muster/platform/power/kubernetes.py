@@ -17,7 +17,7 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
 from muster.platform.kubernetes.autoscalers import autoscalers
-from muster.platform.kubernetes.cluster import Refused, kubectl_of
+from muster.platform.kubernetes.cluster import Refused, kubectl_of, look_s_max
 from muster.platform.kubernetes.keda import PAUSED, pause, resume, still_paused, to_pause
 from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.others import others_of
@@ -34,7 +34,6 @@ AUTOSCALED = "autoscaled"
 """The key of `before` that lists the workloads that an autoscaler scaled then."""
 KEDA = "keda"
 """The key of `before` that lists KEDA's ScaledObjects that the stop pauses."""
-LOOK_S_MAX = 5.0
 NAMESPACE = "namespace"
 """The key of `before` that says where they are."""
 Bounds = Mapping[str, tuple[int, int]]
@@ -54,8 +53,7 @@ class PowerByKubernetes(Power):
 
     @property
     def look_s_max(self) -> float:
-        # Its reads are paced, so that no API server gets over two of them a second.
-        return LOOK_S_MAX
+        return look_s_max(len(self._settings.workloads))
 
     @property
     def dark_s_max(self) -> float:
@@ -130,12 +128,18 @@ class PowerByKubernetes(Power):
             name: min(count, bounds[name][0]) if name in bounds else count
             for name, count in wanted.items()
         }
+        stopped.set(wish, until_s)
+        paused = before.get(KEDA, ())
         try:
-            stopped.set(wish, until_s)
             stopped.await_available(needed, until_s)
-        finally:
-            # Where this start fails, KEDA may still bring the region back.
-            resume(stopped, before.get(KEDA, ()), until_s)
+        except PortError as error:
+            # KEDA may still bring the region back.
+            try:
+                resume(stopped, paused, until_s)
+            except PortError as second:
+                raise PortError(f"{error}; {second}") from error
+            raise
+        resume(stopped, paused, until_s)
 
     def state(self, before: Before) -> PowerState | None:
         wanted = _replicas(before)

@@ -157,12 +157,12 @@ class GatewayApi(Steering):
             return not_acted_on(self._read(), current=True)
 
     def saved(self) -> dict[str, Any]:
-        read_at_s = self._clock.now_s()
         with self._told():
             route = self._read()
             parts = parts_of(route, self._owners)
         shown = {part: [one.weight, one.rest] for part, one in parts.items()}
-        self._known = Known({self.name: text(route, "metadata", "uid")}, read_at_s)
+        uids = {self.name: text(route, "metadata", "uid")}
+        self._known = Known.now(uids, self._cluster, self._clock)
         return {"shown": shown, "rules": with_weights(route, {}), **self._known.told()}
 
     def stood(self, saved: Saved) -> dict[str, Shown]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +13,7 @@ from muster import contract, home
 from muster.documents import Document
 from muster.errors import BadInput
 from muster.machine import Machine, measured
+from muster.numbers import is_number
 from muster.targets.model import Target
 from muster.targets.testbed import TestbedSpec
 from muster.testbed.design.placement import check_defect, defect_of
@@ -151,9 +151,7 @@ def consecutive(first: str, count: int) -> tuple[str, ...]:
 
 def check_scale(scale: float) -> None:
     """Raises BadInput unless `scale` is a number above 0."""
-    if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not math.isfinite(scale):
-        raise BadInput("--scale", "", scale, "a number above 0, for example 0.1")
-    if scale <= 0:
+    if not (is_number(scale) and scale > 0):
         raise BadInput("--scale", "", scale, "a number above 0, for example 0.1")
 
 
