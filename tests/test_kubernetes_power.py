@@ -19,6 +19,7 @@ from muster.platform.kubernetes import cluster as calls
 from muster.platform.kubernetes.known import UIDS
 from muster.platform.kubernetes.workloads import Workloads
 from muster.platform.port import PortError
+from muster.platform.power.kubernetes import PowerByKubernetes
 from muster.targets.power import KubernetesPower
 from muster.undo import UndoEntry
 
@@ -433,6 +434,16 @@ def test_a_cluster_that_does_not_answer_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(PortError, match="Kubernetes GET deployments/gateway/scale") as caught:
         Workloads(power(kubeconfig=str(path)), NAMES).asked()
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 5.0), (3, 5.0), (16, 18.0)])
+def test_a_look_at_many_workloads_may_take_as_long_as_its_reads(
+    tmp_path, monkeypatch, count, seconds
+):
+    """Two of each at two a second: a look that is held for late would prove no region dark."""
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    names = [f"deployment/w{number}" for number in range(count)]
+    assert PowerByKubernetes(REGION, power(workloads=names)).look_s_max == seconds
 
 
 def by_log(fault, params):
