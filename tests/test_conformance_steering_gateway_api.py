@@ -284,7 +284,7 @@ def test_a_context_that_leads_to_another_cluster_is_not_called_restored(world):
     def elsewhere(call):
         status, found = passed_on(call)
         if "metadata" in found:
-            found["metadata"]["uid"] = "another"
+            found["metadata"] |= {"uid": "another", "creationTimestamp": "2026-01-01T00:00:00Z"}
         return status, found
 
     world.passed_on = elsewhere
