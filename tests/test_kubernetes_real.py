@@ -23,6 +23,7 @@ from muster.platform.kubernetes import cluster as calls
 from muster.platform.kubernetes.rollout import restart
 from muster.platform.kubernetes.workloads import KILL_GRACE_S
 from muster.platform.looks import Look
+from muster.platform.kubernetes.keda import PAUSED
 from muster.platform.port import PortError
 from muster.platform.power.kubernetes import PowerByKubernetes
 from muster.targets.kubernetes import ClusterAccess
@@ -516,38 +517,43 @@ def crd(live: Live, group: str, plural: str, kind: str, version: str, **more: ob
     await_true(lambda: live.http.get(path).is_success, f"the kind {kind}", 60)
 
 
+def scaled_object(
+    live: Live, region: Namespace, name: str = "gateway", kind: str = "Deployment", **notes: str
+) -> str:
+    """KEDA's object that scales a workload of the region, with its own name; its path."""
+    version = "keda.sh/v1alpha1"
+    if not live.http.get(f"/apis/{version}").is_success:
+        crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
+    base = f"/apis/{version}/namespaces/{region.name}/scaledobjects"
+    body = {
+        "apiVersion": version,
+        "kind": "ScaledObject",
+        "metadata": {"name": name, "annotations": notes},
+        "spec": {"scaleTargetRef": {"name": name, "kind": kind}},
+    }
+    live.call("POST", base, body)
+    return f"{base}/{name}"
+
+
 def test_keda_is_known_by_its_own_objects(region, live):
     """It raises them from 0 again, unless it is paused."""
-    crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
-    body = {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledObject",
-        "metadata": {"name": "scale-gateway"},
-        "spec": {"scaleTargetRef": {"name": "gateway"}},
-    }
-    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
-    live.call("POST", base, body)
+    path = scaled_object(live, region)
     (other,) = power(region).others()
     assert other.undoes
-    notes = {"metadata": {"annotations": {"autoscaling.keda.sh/paused": "true"}}}
-    live.call("PATCH", f"{base}/scale-gateway", notes)
+    live.call("PATCH", path, {"metadata": {"annotations": {PAUSED: "true"}}})
     (other,) = power(region).others()
     assert other.undoes is False
 
 
 def test_keda_is_paused_for_a_drill_and_let_go_again(region, live):
     """Only where nobody had paused it; the region is not back while it is paused."""
-    if not live.http.get("/apis/keda.sh/v1alpha1").is_success:
-        crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
-    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
-    kind = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
-    for name, notes in (("gateway", {}), ("redis", {"autoscaling.keda.sh/paused": "true"})):
-        aim = {"name": name} if name == "gateway" else {"name": name, "kind": "StatefulSet"}
-        body = {"metadata": {"name": name, "annotations": notes}, "spec": {"scaleTargetRef": aim}}
-        live.call("POST", base, {**kind, **body})
+    paths = {
+        "gateway": scaled_object(live, region),
+        "redis": scaled_object(live, region, "redis", "StatefulSet", **{PAUSED: "true"}),
+    }
 
     def paused(name: str) -> bool:
-        return bool(live.call("GET", f"{base}/{name}")["metadata"].get("annotations"))
+        return bool(live.call("GET", paths[name])["metadata"].get("annotations"))
 
     one = power(region, pause_keda=True)
     assert [other.undoes for other in one.others()] == [False, False]
@@ -571,30 +577,20 @@ def test_keda_is_paused_for_a_drill_and_let_go_again(region, live):
 
 def test_keda_may_scale_again_where_a_start_fails(region, live):
     """It may bring back what the start could not; the start says what is missing all the same."""
-    if not live.http.get("/apis/keda.sh/v1alpha1").is_success:
-        crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
-    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
-    body = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
-    spec = {"scaleTargetRef": {"name": "gateway"}}
-    live.call("POST", base, {**body, "metadata": {"name": "gateway"}, "spec": spec})
+    path = scaled_object(live, region)
     one = power(region, pause_keda=True, timeout_s=3)
     before = one.before()
     one.stop()
     region.quota(1)
     with pytest.raises(PortError, match="not available in time"):
         one.start(before)
-    assert not live.call("GET", f"{base}/gateway")["metadata"].get("annotations")
+    assert not live.call("GET", path)["metadata"].get("annotations")
     assert not one.state(before).whole
 
 
 def test_keda_without_the_right_to_pause_it_is_told(region, live, tmp_path):
     """Before anything is done; with the role of the documentation nothing is told."""
-    if not live.http.get("/apis/keda.sh/v1alpha1").is_success:
-        crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
-    base = f"/apis/keda.sh/v1alpha1/namespaces/{region.name}/scaledobjects"
-    body = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
-    spec = {"scaleTargetRef": {"name": "gateway"}}
-    live.call("POST", base, {**body, "metadata": {"name": "gateway"}, "spec": spec})
+    scaled_object(live, region)
     less = power(region, pause_keda=True, kubeconfig=region.kubeconfig_of(tmp_path, DRILL))
     named = f"scaledobjects gateway in namespace {region.name}"
     assert less.rehearse() == (f"no right to get {named}", f"no right to patch {named}")
