@@ -20,10 +20,10 @@ from muster import home
 from muster.clock import SYSTEM_CLOCK
 from muster.drill import current
 from muster.platform.kubernetes import cluster as calls
+from muster.platform.kubernetes.keda import PAUSED
 from muster.platform.kubernetes.rollout import restart
 from muster.platform.kubernetes.workloads import KILL_GRACE_S
 from muster.platform.looks import Look
-from muster.platform.kubernetes.keda import PAUSED
 from muster.platform.port import PortError
 from muster.platform.power.kubernetes import PowerByKubernetes
 from muster.targets.kubernetes import ClusterAccess
@@ -518,9 +518,12 @@ def crd(live: Live, group: str, plural: str, kind: str, version: str, **more: ob
 
 
 def scaled_object(
-    live: Live, region: Namespace, name: str = "gateway", kind: str = "Deployment", **notes: str
+    live: Live, region: Namespace, name: str = "gateway", kind: str = "", **notes: str
 ) -> str:
-    """KEDA's object that scales a workload of the region, with its own name; its path."""
+    """KEDA's object that scales a workload of the region, with its own name; its path.
+
+    Without a `kind` it means a deployment.
+    """
     version = "keda.sh/v1alpha1"
     if not live.http.get(f"/apis/{version}").is_success:
         crd(live, "keda.sh", "scaledobjects", "ScaledObject", "v1alpha1")
@@ -529,7 +532,7 @@ def scaled_object(
         "apiVersion": version,
         "kind": "ScaledObject",
         "metadata": {"name": name, "annotations": notes},
-        "spec": {"scaleTargetRef": {"name": name, "kind": kind}},
+        "spec": {"scaleTargetRef": {"name": name} | ({"kind": kind} if kind else {})},
     }
     live.call("POST", base, body)
     return f"{base}/{name}"
