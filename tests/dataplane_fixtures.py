@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -24,23 +26,45 @@ CANARY = "sk-canary"
 REGION = "eu-central-1"
 SHORT = {"max_tokens": 20, "model": "muster-stub", "messages": [{"role": "user", "content": "hi"}]}
 
+FREE_PORTS = (2_000, 10_000)
+"""Below the blocks that testbeds take. Two parts on one port would share it, by SO_REUSEPORT, and
+each get half of the other's requests.
+"""
+LEFT_OUT = frozenset(
+    {2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, *range(6665, 6670), 6679, 6697}
+    | set(range(7400, 7500))
+)
+"""Ports to which no browser connects (the Fetch standard), and those of the shipped testbed."""
 
-_HANDED_OUT: set[int] = set()
-# Two parts on one port would share it, by SO_REUSEPORT, and each get half of the other's requests.
+
+def _own_ports() -> Iterator[int]:
+    """The ports of this test process, again and again, in random order.
+
+    Neither the kernel nor a testbed takes one of them by itself, nor does another test process of
+    this run: between the look at a port and its use nobody else does.
+    """
+    first, last = FREE_PORTS
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker:
+        count = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        step, number = (last - first) // count, int(worker.removeprefix("gw"))
+        first, last = first + number * step, first + (number + 1) * step
+    ports = [port for port in range(first, last) if port not in LEFT_OUT]
+    random.Random(os.urandom(8)).shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_PORTS = _own_ports()
 
 
 def free_port() -> int:
-    """A port that nobody listens on, from the range the kernel does not hand out."""
-    for _ in range(200):
-        port = 20000 + int.from_bytes(os.urandom(2), "big") % 10000
-        if port in _HANDED_OUT:
-            continue
+    """A port that nobody listens on."""
+    for port in itertools.islice(_PORTS, 1000):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            _HANDED_OUT.add(port)
             return port
     raise RuntimeError("no free port")
 
