@@ -15,13 +15,14 @@ from typing import Any
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.cluster.model import Before, Disruption
 from muster.platform.kubernetes.autoscalers import autoscalers
+from muster.platform.kubernetes.changes import LOOK_APART_S
 from muster.platform.kubernetes.cluster import Refused, Unanswered, look_s_max
 from muster.platform.kubernetes.fields import Json, mapping
 from muster.platform.kubernetes.known import Known
 from muster.platform.kubernetes.pods import Pod, is_ready
 from muster.platform.kubernetes.rehearsal import reading
 from muster.platform.kubernetes.rights import Right
-from muster.platform.kubernetes.workloads import LOOK_APART_S, Workloads
+from muster.platform.kubernetes.workloads import Workloads
 from muster.platform.port import PortError, Touch
 from muster.targets.cluster import KubernetesCluster
 

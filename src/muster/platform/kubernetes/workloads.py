@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from muster import effects
 from muster.clock import SYSTEM_CLOCK, Clock
-from muster.platform.kubernetes.changes import Shown, changes
+from muster.platform.kubernetes.changes import LOOK_APART_S, Shown, changes
 from muster.platform.kubernetes.cluster import Absent, Cluster, Conflict, Refused, Unanswered
 from muster.platform.kubernetes.fields import Json, mapping, text, whole_number
 from muster.platform.kubernetes.kinds import KNOWN, PODS, Kind, Kinds
@@ -28,7 +28,6 @@ from muster.platform.port import PortError
 from muster.targets.kubernetes import ClusterAccess
 
 AGAIN_S = 0.5
-LOOK_APART_S = 0.5
 AT_ONCE = 16
 KILL_GRACE_S = 1
 """Without any, the API server forgets a pod at once, while the kubelet gives its processes 2 s all
@@ -70,10 +69,7 @@ class Workloads:
     """
 
     def __init__(
-        self,
-        access: ClusterAccess,
-        names: Sequence[str],
-        clock: Clock = SYSTEM_CLOCK,
+        self, access: ClusterAccess, names: Sequence[str], clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self.namespace = access.namespace
         self.names = tuple(names)

@@ -19,7 +19,7 @@ from typing import Any
 
 from muster.clock import SYSTEM_CLOCK, Clock
 from muster.platform.by_hand import line
-from muster.platform.kubernetes.cluster import Absent, kubectl_of
+from muster.platform.kubernetes.cluster import LOOK_S_MAX, Absent, kubectl_of
 from muster.platform.kubernetes.fields import Json, each, mapping, text
 from muster.platform.kubernetes.kinds import PODS, Kind
 from muster.platform.kubernetes.known import Known
@@ -39,7 +39,6 @@ MARK = "muster/partition"
 """The label of a policy that holds the token of its cut."""
 NAMESPACE, TOKEN, CUT = "namespace", "mark", "policies"
 """The keys of `before`; `policies`: the workload of each, by its name."""
-LOOK_S_MAX = 5.0
 
 
 class PartitionByNetworkPolicy(Partition):
